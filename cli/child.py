@@ -1,0 +1,114 @@
+"""A process that the stack runs: it dies with us, its lines come to our terminal, and it is started again if it falls."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+# A process that ran for so long was not broken from the start.
+HEALTHY_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 30.0
+
+
+def _any_line(_: str) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to run, under which label, with what added to our environment, and which of its lines to show."""
+
+    label: str
+    arguments: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    is_shown: Callable[[str], bool] = _any_line
+
+
+class Child:
+    """A running command."""
+
+    def __init__(self, command: Command, show: Callable[[str, str], None]) -> None:
+        self.command = command
+        self._show = show
+        self.falls = 0  # in a row, without a healthy time between them
+        self._start_again_at: float | None = None
+        self._start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def look_after(self) -> None:
+        """Start it again if it fell: at once the first time, then after growing pauses."""
+        now = time.monotonic()
+        if self._start_again_at is not None:
+            if now >= self._start_again_at:
+                self._start()
+            return
+        code = self._process.poll()
+        if code is None:
+            return
+        self.falls = 1 if now - self._started_at > HEALTHY_SECONDS else self.falls + 1
+        pause = min(2.0 ** (self.falls - 1) - 1, LONGEST_PAUSE_SECONDS)
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        self._show("ovseg", f"{self.command.label} {how}; starting it again" + (f" in {pause:g} s" if pause else ""))
+        self._start_again_at = now + pause
+
+    def ask_to_end(self) -> None:
+        self._start_again_at = None
+        if self._process.poll() is None:
+            self._process.terminate()
+
+    def end_by(self, deadline: float) -> None:
+        """Wait until it has ended; from the deadline on (time.monotonic), make it."""
+        try:
+            self._process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self._show("ovseg", f"{self.command.label} does not end; killing it")
+            self._process.kill()
+            self._process.wait()
+        self._reader.join(1)
+
+    def _start(self) -> None:
+        self._start_again_at = None
+        self._started_at = time.monotonic()
+        self._process = subprocess.Popen(
+            self.command.arguments,
+            env={**os.environ, **self.command.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # a Ctrl-C is for us alone; we end the others, and in order
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+        )
+        self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
+        self._reader.start()
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if self.command.is_shown(line):
+                self._show(self.command.label, line.rstrip())
+
+
+def _die_with_parent() -> None:
+    """Runs in the child between fork and exec: the kernel shall kill it when we die, even by kill -9."""
+    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+# Loaded here, for between fork and exec nothing may be loaded.
+_LIBC = ctypes.CDLL(None)

@@ -1,0 +1,129 @@
+"""The commands of `ovseg`. Each imports what it needs when it runs, so that `ovseg --help` is there at once."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+import click
+from pydantic import ValidationError
+
+from configs import webhook_secret
+from configs.settings import Settings
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ovseg")
+def main() -> None:
+    """Promptable image segmentation as a service: Segment Anything behind HTTP, Redis, Celery and S3.
+
+    Settings come from the environment as OVSEG_<NAME>; `ovseg settings` lists them.
+    """
+
+
+@main.command()
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Keeps everything.  [default: ~/.local/share/ovseg]")
+@click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--device", default="cpu", show_default=True, help="The worker's: cpu or gpu:N.")
+def up(data_dir: Path | None, port: int, host: str, device: str) -> None:
+    """Run the whole service on this machine, until Ctrl-C.
+
+    Valkey and SeaweedFS are started too, unless OVSEG_REDIS_URL or OVSEG_S3_ENDPOINT_URL name your own.
+    """
+    from cli import up as command
+    from cli.stack import Plan
+
+    folder = (data_dir or _default_data_dir()).expanduser().resolve()
+    _exit_with(command.run(Plan(folder, host, port, device, _settings())))
+
+
+@main.command()
+@click.option("--output", type=click.Path(path_type=Path), default=Path("output"), show_default=True)
+def demo(output: Path) -> None:
+    """Start the service, segment a photo through it, write the pictures, stop everything."""
+    from cli import demo as command
+
+    _exit_with(command.run(output, _settings()))
+
+
+@main.command()
+def gateway() -> None:
+    """Answer HTTP."""
+    from cli.serve import Server
+
+    _log()
+    Server(_settings()).run()
+
+
+@main.command()
+@click.option("--device", default="cpu", show_default=True, help="cpu or gpu:N; its queue follows its device.")
+def worker(device: str) -> None:
+    """Segment: take jobs from the queue, store their results."""
+    from worker import run
+
+    _log()
+    try:
+        run.segmenting(_settings(), device)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
+def webhooks() -> None:
+    """Deliver webhooks."""
+    from worker import run
+
+    _log()
+    run.sending(_settings())
+
+
+@main.command()
+def reaper() -> None:
+    """Put back what dead workers left behind; run one or more."""
+    from worker import run
+
+    _log()
+    run.reaping(_settings())
+
+
+@main.command("webhook-secret")
+def new_webhook_secret() -> None:
+    """Print a new secret for OVSEG_WEBHOOK_SECRET."""
+    click.echo(webhook_secret.new())
+
+
+@main.command("settings")
+def list_settings() -> None:
+    """List every setting with its default and its reason."""
+    for name, field in Settings.model_fields.items():
+        click.echo(f"OVSEG_{name.upper()} = {field.default}")
+        click.echo(click.wrap_text(str(field.description), 100, "    ", "    "))
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"OVSEG_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+        raise click.ClickException("a setting is wrong:\n  " + "\n  ".join(lines)) from None
+
+
+def _default_data_dir() -> Path:
+    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share") / "ovseg"
+
+
+def _log() -> None:
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stdout)
+    for chatty in ("botocore", "urllib3", "celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _exit_with(code: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said and done
+    sys.exit(code)

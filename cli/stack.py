@@ -1,0 +1,174 @@
+"""The whole service on one machine: Valkey, SeaweedFS, gateway, worker, webhooks, reaper, each a process."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from cli.child import Child, Command
+from cli.embedded import data_dir, valkey
+from cli.embedded.seaweedfs import BUCKET, Seaweedfs
+from configs import webhook_secret
+from configs.settings import Settings
+
+Show = Callable[[str, str], None]
+
+SERVERS_READY_SECONDS = 60.0  # a Valkey that reads a long append-only file
+SERVICE_READY_SECONDS = 180.0  # a worker that loads its model on a cold disk
+FALLS_AT_START = 3  # then it is no accident
+GRACE_SECONDS = 20.0  # for jobs in hand when the stack is stopped
+
+
+class StartFailed(Exception):
+    """The stack did not come up; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run where. `folder` keeps everything; `device` is the worker's."""
+
+    folder: Path
+    host: str
+    port: int
+    device: str
+    settings: Settings
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+
+class Stack:
+    """Starts the servers, then the services; looks after them; stops them in the opposite order."""
+
+    def __init__(self, plan: Plan, show: Show) -> None:
+        self.plan = plan
+        self.environment: dict[str, str] = {}
+        self._show = show
+        self._servers: list[Child] = []
+        self._services: list[Child] = []
+
+    @property
+    def children(self) -> dict[str, Child]:
+        return {child.command.label: child for child in (*self._servers, *self._services)}
+
+    def start(self) -> None:
+        """Returns when a job could be submitted. Raises StartFailed."""
+        self._wait_for_port()
+        self._start_servers()
+        self._start_services()
+
+    def look_after(self) -> None:
+        """Start again whatever fell; to be called now and then from the thread that started the stack."""
+        for child in self.children.values():
+            child.look_after()
+
+    def stop(self) -> None:
+        """The services first, with time to finish what they have in hand; the servers, which they need, after them."""
+        for children in (self._services, self._servers):
+            for child in children:
+                child.ask_to_end()
+            deadline = time.monotonic() + GRACE_SECONDS
+            for child in children:
+                child.end_by(deadline)
+
+    def _start_servers(self) -> None:
+        plan, given = self.plan, self.plan.settings.model_fields_set
+        waits: list[tuple[str, Callable[[], bool]]] = []
+        if "redis_url" not in given:
+            folder = plan.folder / "valkey"
+            self._servers.append(Child(valkey.command(folder), self._show))
+            self.environment["OVSEG_REDIS_URL"] = valkey.url(folder)
+            waits.append(("valkey", lambda: valkey.is_ready(folder)))
+        if not given & {"s3_endpoint_url", "s3_bucket"}:
+            weed = Seaweedfs(plan.folder / "seaweedfs")
+            if weed.moved:
+                self._show("ovseg", "SeaweedFS's ports were taken; it has new ones, and URLs signed earlier are void")
+            self._servers.append(Child(weed.command(), self._show))
+            self.environment |= {"OVSEG_S3_ENDPOINT_URL": weed.endpoint_url, "OVSEG_S3_BUCKET": BUCKET}
+            self.environment |= weed.credentials
+            waits.append(("seaweedfs", weed.is_ready))
+        for name, is_ready in waits:
+            self._wait(name, is_ready, SERVERS_READY_SECONDS)
+
+    def _start_services(self) -> None:
+        plan = self.plan
+        if plan.settings.webhook_secret is None:
+            self.environment["OVSEG_WEBHOOK_SECRET"] = data_dir.kept(self.secret_path, webhook_secret.new)
+        self.environment |= {"OVSEG_GATEWAY_HOST": plan.host, "OVSEG_GATEWAY_PORT": str(plan.port)}
+        for label, arguments in (
+            ("worker", ["worker", "--device", plan.device]),  # the slowest to start
+            ("gateway", ["gateway"]),
+            ("webhooks", ["webhooks"]),
+            ("reaper", ["reaper"]),
+        ):
+            command = Command(label, [sys.executable, "-m", "cli", *arguments], self.environment)
+            self._services.append(Child(command, self._show))
+        self._wait("the service", lambda: _is_ready(plan.url), SERVICE_READY_SECONDS)
+
+    @property
+    def secret_path(self) -> Path:
+        return self.plan.folder / "webhook-secret.json"
+
+    def _wait_for_port(self) -> None:
+        """A stack that was just killed may need a moment to let go of its port."""
+        deadline = time.monotonic() + 3
+        while not _can_listen(self.plan.host, self.plan.port):
+            if time.monotonic() > deadline:
+                raise StartFailed(f"port {self.plan.port} on {self.plan.host} is taken; choose another by --port")
+            time.sleep(0.1)
+
+    def _wait(self, name: str, is_ready: Callable[[], bool], seconds: float) -> None:
+        start = time.monotonic()
+        while not is_ready():
+            self.look_after()
+            for label, child in self.children.items():
+                if child.falls >= FALLS_AT_START:
+                    raise StartFailed(f"{label} does not start; its lines above say why")
+            if time.monotonic() - start > seconds:
+                raise StartFailed(f"{name} was not ready after {seconds:g} s; the lines above may say why")
+            time.sleep(0.05)
+        self._show("ovseg", f"{name} is ready after {time.monotonic() - start:.1f} s")
+
+
+@contextmanager
+def running(plan: Plan, show: Show) -> Iterator[Stack]:
+    """The stack, for as long as the block runs. Raises StartFailed, or InUse for a folder that another stack holds."""
+    with data_dir.locked(plan.folder):
+        stack = Stack(plan, show)
+        try:
+            stack.start()
+            yield stack
+        finally:
+            stack.stop()
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def _can_listen(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/readyz", timeout=3).status_code == 200
+    except requests.RequestException:
+        return False

@@ -1,0 +1,118 @@
+"""Every setting: its name, its default and the reason for the default.
+
+Each is read from the environment as OVSEG_<NAME> (`redis_url` is OVSEG_REDIS_URL), once, at the start of a process;
+a bad one stops the process with the name and what is allowed. Credentials for object storage are not here: they come
+from boto3's own chain (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws, an instance role).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from configs import webhook_secret as secrets
+
+MEGABYTE = 1_000_000
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="OVSEG_", frozen=True, extra="ignore")
+
+    # Where things are
+    redis_url: str = Field(
+        default="redis://127.0.0.1:6379/0",
+        description="Redis or Valkey: redis://, rediss:// (TLS) or unix:///path?db=0. Holds jobs and queues; run it "
+        "with appendonly yes and maxmemory-policy noeviction.",
+    )
+    redis_prefix: str = Field(default="ovseg:", description="Begins every key, so that others may share the server.")
+    s3_endpoint_url: str | None = Field(
+        default=None, description="S3 server; unset means Amazon's. Set it for SeaweedFS, MinIO, Ceph, R2."
+    )
+    s3_public_endpoint_url: str | None = Field(
+        default=None,
+        description="S3 server as clients reach it, where that differs: presigned URLs are bound to the host they name.",
+    )
+    s3_bucket: str = Field(default="ovseg", description="Bucket of inputs and results; it must exist.")
+    s3_region: str = Field(default="us-east-1", description="Region that requests are signed for.")
+
+    # What a request may be
+    max_body_bytes: int = Field(
+        default=32 * MEGABYTE, gt=0, description="A request's body: an image of 20 MB grows to 27 MB as base64."
+    )
+    max_image_bytes: int = Field(
+        default=20 * MEGABYTE, gt=0, description="An image file, sent or fetched; a 48-megapixel JPEG has 10 to 20 MB."
+    )
+    max_image_pixels: int = Field(
+        default=80_000_000,
+        gt=0,
+        description="Width times height: 240 MB of RGB in a worker. Below Pillow's own warning level of 89 million.",
+    )
+    max_prompts: int = Field(default=1000, gt=0, description="Prompts of one job.")
+    max_points: int = Field(default=100, gt=0, description="Points of one prompt.")
+    max_metadata_bytes: int = Field(default=4096, gt=0, description="The caller's own JSON, kept in Redis with the job.")
+    default_model: str = Field(default="SAM-Lite", description="For requests that name none; bundled, no download.")
+    paddlex_visualize: bool = Field(
+        default=True, description="PaddleX's Serving.visualize: draw the result where the request does not say."
+    )
+
+    # Meeting strangers
+    allowed_private_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Hosts (comma separated, `host` or `host:port`) that image and webhook URLs may name although "
+        "they are private, on another port than 80 or 443, or, for webhooks, without https. Empty: none may be.",
+    )
+    fetch_timeout_seconds: float = Field(default=20.0, gt=0, description="An image fetched by URL, from first to last.")
+    presigned_url_seconds: int = Field(
+        default=3600, ge=60, le=604_800, description="How long the URLs in a job object work; ask again for new ones."
+    )
+    webhook_secret: str | None = Field(
+        default=None,
+        description="Signs webhooks: whsec_ and base64 of 24 to 64 random bytes (`ovseg webhook-secret` makes one). "
+        "Unset: a job that asks for a webhook is refused, for an unsigned one cannot be trusted.",
+    )
+    webhook_timeout_seconds: float = Field(default=15.0, gt=0, description="A receiver's time to answer.")
+
+    # The gateway
+    gateway_host: str = Field(default="127.0.0.1", description="Address to listen on; loopback until you say otherwise.")
+    gateway_port: int = Field(default=8080, ge=0, le=65535, description="As PaddleX serves.")
+    gateway_processes: int = Field(default=1, gt=0, description="One process answers some 300 requests a second.")
+    gateway_threads: int = Field(
+        default=64, gt=1, description="Requests in progress per process; a held `wait` keeps a thread and little else."
+    )
+    max_wait_seconds: float = Field(default=60.0, gt=0, description="Longest time a GET is held; proxies cut at 60.")
+    paddlex_timeout_seconds: float = Field(
+        default=300.0, gt=0, description="Longest time PaddleX's synchronous route waits; its own clients wait 300."
+    )
+
+    # A worker
+    worker_concurrency: int = Field(
+        default=4, gt=0, description="Jobs in progress per worker: one is inferred while others are fetched or uploaded."
+    )
+    lease_seconds: float = Field(
+        default=15.0, gt=0, description="A worker silent for so long is taken for dead and its jobs go to others."
+    )
+    max_attempts: int = Field(default=3, gt=0, description="Tries before a job that kills its workers is given up.")
+    retry_delay_seconds: float = Field(default=2.0, ge=0, description="Before the second try; doubles with each try.")
+
+    # The reaper
+    sweep_seconds: float = Field(default=1.0, gt=0, description="Between two looks for what was left behind.")
+    lost_message_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        description="A queued job whose message is not in the queue for so long is sent again. Longer than a worker "
+        "needs from taking a message to claiming its job; sending too often does no harm.",
+    )
+
+    @field_validator("allowed_private_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        return tuple(host.strip().lower() for host in value.split(",") if host.strip()) if isinstance(value, str) else value
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _check_secret(cls, value: str | None) -> str | None:
+        if value is not None:
+            secrets.key_of(value)
+        return value

@@ -1,0 +1,24 @@
+"""Everything HTTP."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from configs.settings import Settings
+from gateway import access_log, errors, health, jobs, paddlex
+from gateway.services import Services
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The gateway as a WSGI application; settings come from the environment unless given."""
+    settings = settings or Settings()
+    app = Flask(__name__, static_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask types `json` by its base class
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_body_bytes  # the part `request`; a file part goes to disk
+    app.extensions["ovseg"] = Services.open(settings)
+    for blueprint in (jobs.blueprint, paddlex.blueprint, health.blueprint):
+        app.register_blueprint(blueprint)
+    errors.handle_all(app)
+    access_log.keep(app)
+    return app

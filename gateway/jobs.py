@@ -1,0 +1,111 @@
+"""Submit, look, wait, list."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import uuid_utils
+from flask import Blueprint, Response, jsonify, request, url_for
+
+from gateway import body
+from gateway.services import Services, services
+from ovseg_core.errors import OvsegError
+from worker import job_object
+from worker import request as asked
+from worker.job import Job, Status, prefix_of
+from worker.request import ImageSource
+
+blueprint = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
+
+DEFAULT_PAGE, LARGEST_PAGE = 20, 100
+
+
+@blueprint.post("")
+def submit() -> tuple[Response, int, dict[str, str]]:
+    """Accept a job: 202 with its object at once, whatever the work takes."""
+    fields, image_file = body.read()
+    job = accept(asked.parse(fields, image_file, services().settings), services())
+    location = url_for("jobs.look", job_id=job.id)
+    return jsonify(job_object.describe(job, services().storage)), 202, {"Location": location}
+
+
+@blueprint.get("/<job_id>")
+def look(job_id: str) -> Response:
+    """The job object; held until the job has ended where the client says how long it would wait."""
+    seconds, is_preference = _patience()
+    job = services().waiting.until_terminal(job_id, seconds)
+    if job is None:
+        raise OvsegError("not_found", f"there is no job {job_id!r}")
+    response = jsonify(job_object.describe_with_result(job, services().storage))
+    if is_preference:
+        response.headers["Preference-Applied"] = f"wait={seconds:g}"
+    return response
+
+
+@blueprint.get("")
+def page() -> Response:
+    """Jobs, newest first, without their results; `next_cursor` leads to older ones."""
+    status = _one_of("status", Status)
+    limit = _whole_number("limit", DEFAULT_PAGE, 1, LARGEST_PAGE)
+    cursor = request.args.get("cursor")
+    if cursor is not None and not re.fullmatch(r"\d{1,16}", cursor):
+        raise OvsegError("invalid_value", "must be a next_cursor of an earlier answer", "cursor")
+    jobs, next_cursor = services().jobs.list(status, limit, cursor)
+    described = [job_object.describe(job, services().storage) for job in jobs]
+    return jsonify({"jobs": described, "next_cursor": next_cursor})
+
+
+def accept(submission: asked.Submission, at: Services) -> Job:
+    """Accept a job together with its image, or not at all."""
+    job_id = str(uuid_utils.uuid7())
+    if isinstance(submission.image, str):
+        return at.jobs.accept(job_id, submission.stored_as(ImageSource(url=submission.image)))
+
+    key, image = f"{prefix_of(job_id)}input", submission.image
+    request = submission.stored_as(ImageSource(key=key))
+    if not at.inputs.reserve():
+        at.storage.put(key, image, "application/octet-stream")
+        return at.jobs.accept(job_id, request)
+    try:
+        job = at.jobs.accept(job_id, request, image)
+    except BaseException:
+        at.inputs.release()
+        raise
+    at.inputs.archive(job_id, key, image)
+    return job
+
+
+def _patience() -> tuple[float, bool]:
+    """Seconds to hold the answer: `?wait=`, or RFC 7240's `Prefer: wait=`, which is a wish and is cut to the limit."""
+    longest = services().settings.max_wait_seconds
+    if "wait" in request.args:
+        return _number("wait", longest), False
+    wish = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?", request.headers.get("Prefer", ""))
+    return (min(float(wish[1]), longest), True) if wish else (0.0, False)
+
+
+def _number(name: str, most: float) -> float:
+    try:
+        number = float(request.args[name])
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= most:
+        raise OvsegError("invalid_value", f"must be a number of seconds from 0 to {most:g}", name)
+    return number
+
+
+def _whole_number(name: str, default: int, least: int, most: int) -> int:
+    text = request.args.get(name, str(default))
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise OvsegError("invalid_value", f"must be a whole number from {least} to {most}", name)
+    return int(text)
+
+
+def _one_of(name: str, choices: Any) -> Any:
+    if name not in request.args:
+        return None
+    try:
+        return choices(request.args[name])
+    except ValueError:
+        raise OvsegError("invalid_value", f"must be one of {', '.join(choices)}", name) from None

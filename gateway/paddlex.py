@@ -1,0 +1,72 @@
+"""PaddleX's serving route: its request, its answer, synchronous; behind it a job like any other.
+
+The schema is that of PaddleX 3.x basic serving for `open_vocabulary_segmentation`: `image`, `prompt`, `promptType`,
+`visualize` in; `logId`, `result`, `errorCode`, `errorMsg` out. `logId` is the job's id.
+"""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+
+from gateway import body
+from gateway.jobs import accept
+from gateway.services import services
+from ovseg_core.errors import OvsegError
+from worker import files, job_object
+from worker import request as asked
+from worker.job import Job, Status
+
+blueprint = Blueprint("paddlex", __name__)
+
+
+@blueprint.post("/open-vocabulary-segmentation")
+def infer() -> Response:
+    at = services()
+    fields, _ = body.read()
+    visualize = _visualize(fields, at.settings.paddlex_visualize)
+    job = accept(asked.parse(_as_job(fields, visualize), None, at.settings), at)
+    ended = at.waiting.until_terminal(job.id, at.settings.paddlex_timeout_seconds)
+    return jsonify(_answer(job.id, ended, visualize))
+
+
+@blueprint.get("/health")
+def health() -> Response:
+    return jsonify({"logId": str(uuid.uuid4()), "errorCode": 0, "errorMsg": "Healthy"})
+
+
+def _as_job(fields: Any, visualize: bool) -> Any:
+    """The request as a job; what PaddleX's schema does not know is ignored, as PaddleX ignores it."""
+    if not isinstance(fields, Mapping):
+        return fields
+    known = {name: fields[name] for name in ("image", "prompt", "promptType") if name in fields}
+    return {**known, "outputs": ["rle", "overlay"] if visualize else ["rle"]}
+
+
+def _visualize(fields: Any, default: bool) -> bool:
+    wish = fields.get("visualize") if isinstance(fields, Mapping) else None
+    if wish is None:
+        return default
+    if not isinstance(wish, bool):
+        raise OvsegError("invalid_value", "must be true, false or null", "visualize")
+    return wish
+
+
+def _answer(job_id: str, job: Job | None, visualize: bool) -> dict[str, Any]:
+    if job is None or not job.status.is_terminal:
+        raise OvsegError("timeout", f"the job {job_id} is not done yet; look at /v1/jobs/{job_id}")
+    if job.status is Status.FAILED and job.error is not None:
+        raise OvsegError(job.error.code, job.error.message, job.error.field)
+    storage = services().storage
+    found = job_object.describe_with_result(job, storage)["result"]
+    result = {
+        "masks": found["masks"],
+        "maskInfos": [{"label": info["label"], "prompt": info["prompt"]} for info in found["maskInfos"]],
+    }
+    if visualize:
+        result["image"] = base64.b64encode(storage.get(files.overlay(str(job.files_prefix)))).decode("ascii")
+    return {"logId": job_id, "result": result, "errorCode": 0, "errorMsg": "Success"}

@@ -1,0 +1,40 @@
+"""What the views work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import current_app
+from redis import Redis
+
+from configs.settings import Settings
+from gateway.waiting import Waiting
+from worker import queue
+from worker.connection import connect
+from worker.inputs import Inputs
+from worker.jobs import Jobs
+from worker.storage import Storage
+
+
+@dataclass(frozen=True)
+class Services:
+    settings: Settings
+    redis: Redis
+    jobs: Jobs
+    storage: Storage
+    inputs: Inputs
+    waiting: Waiting
+
+    @classmethod
+    def open(cls, settings: Settings) -> Services:
+        redis = connect(settings)
+        jobs = Jobs(redis, queue.create(settings), settings)
+        storage = Storage(settings)
+        inputs = Inputs(connect(settings, as_bytes=True), settings.redis_prefix, storage)
+        return cls(settings, redis, jobs, storage, inputs, Waiting(jobs, settings))
+
+
+def services() -> Services:
+    """Those of the application that answers the current request."""
+    return cast(Services, current_app.extensions["ovseg"])

@@ -1,0 +1,74 @@
+"""What an image file says of itself, read without decoding a pixel."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+from PIL import Image, UnidentifiedImageError
+
+from ovseg_core.errors import OvsegError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")  # as Pillow names them
+ORIENTATION_TAG = 0x0112
+ORIENTATIONS_ON_THEIR_SIDE = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+
+
+@dataclass(frozen=True)
+class Header:
+    """`image_hw` is (height, width) in pixels with the EXIF orientation applied; `format` one of FORMATS."""
+
+    format: str
+    image_hw: tuple[int, int]
+
+
+def open_image(data: bytes, max_pixels: int) -> Image.Image:
+    """The image with nothing but its header read.
+
+    The pixel count is checked here, before anything is allocated for it: a PNG of 50 kB can promise 400 megapixels.
+
+    Raises OvsegError `image_empty`, `image_unreadable`, `image_format_unsupported` or `image_too_many_pixels`.
+    """
+    if not data:
+        raise OvsegError("image_empty", "the image has no bytes", "image")
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise _unsupported(data) from None
+    except Image.DecompressionBombError as error:  # Pillow's own, far higher limit
+        raise OvsegError("image_too_many_pixels", f"{error}", "image") from error
+    except Exception as error:  # a header may break a parser in more ways than Pillow has names for
+        raise OvsegError("image_unreadable", f"the image's header cannot be read: {error}", "image") from error
+    width, height = image.size
+    if width * height > max_pixels:
+        message = f"the image has {width} x {height} = {width * height:,} pixels; at most {max_pixels:,} are allowed"
+        raise OvsegError("image_too_many_pixels", message, "image")
+    return image
+
+
+def read(data: bytes, max_pixels: int) -> Header:
+    """The header of an image file. Raises as `open_image` does."""
+    image = open_image(data, max_pixels)
+    width, height = image.size
+    if orientation(image) in ORIENTATIONS_ON_THEIR_SIDE:
+        width, height = height, width
+    return Header(format="JPEG" if image.format == "MPO" else str(image.format), image_hw=(height, width))
+
+
+def orientation(image: Image.Image) -> int:
+    """EXIF orientation, 1 to 8; 1 (upright) where there is none or it cannot be read."""
+    try:
+        return int(image.getexif().get(ORIENTATION_TAG, 1))
+    except Exception:  # a broken EXIF block says nothing; the pixels are still good
+        return 1
+
+
+def _unsupported(data: bytes) -> OvsegError:
+    allowed = ", ".join(FORMATS)
+    for signature, name in ((b"GIF8", "GIF"), (b"%PDF", "PDF"), (b"<svg", "SVG"), (b"\x00\x00\x01\x00", "ICO")):
+        if data.lstrip()[:4] == signature[:4]:
+            return OvsegError("image_format_unsupported", f"{name} is not supported; allowed: {allowed}", "image")
+    start = data.lstrip()[:15].lower()
+    if start.startswith((b"<!doctype", b"<html")):
+        return OvsegError("image_format_unsupported", f"this is an HTML page; allowed: {allowed}", "image")
+    return OvsegError("image_format_unsupported", f"this is not an image of a known format; allowed: {allowed}", "image")

@@ -1,0 +1,116 @@
+"""From the decoder's low-res logits to masks in the frame of the image."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ovseg_core import rle
+from ovseg_core.canvas import Frame
+
+Window = tuple[int, int, int, int]  # x0, y0, x1, y1 in whole image pixels
+
+
+@dataclass(frozen=True)
+class Mask:
+    """One object's mask, kept small: an RLE of the window that holds it, not an array of the whole frame.
+
+    `window` is the tightest (x0, y0, x1, y1) around the mask, empty (0, 0, 0, 0) for an empty mask; `area` is in
+    pixels; `score` is the network's own estimate of the mask's IoU, 0 to 1.
+    """
+
+    image_hw: tuple[int, int]
+    window: Window
+    window_counts: str
+    area: int
+    score: float
+
+    @classmethod
+    def of_crop(cls, crop: np.ndarray, xy: tuple[int, int], image_hw: tuple[int, int], score: float) -> Mask:
+        """A mask that is `crop` (h, w) bool at `xy` and empty elsewhere."""
+        rows, columns = np.flatnonzero(crop.any(axis=1)), np.flatnonzero(crop.any(axis=0))
+        if not len(rows):
+            return cls(image_hw, (0, 0, 0, 0), "", 0, score)
+        top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+        tight = crop[top:bottom, left:right]
+        window = (int(xy[0] + left), int(xy[1] + top), int(xy[0] + right), int(xy[1] + bottom))
+        return cls(image_hw, window, rle.encode(tight), int(np.count_nonzero(tight)), score)
+
+    def crop(self) -> np.ndarray:
+        """The window's pixels (h, w) bool."""
+        x0, y0, x1, y1 = self.window
+        return rle.decode(self.window_counts, (y1 - y0, x1 - x0)) if self.area else np.zeros((0, 0), bool)
+
+    def full(self) -> np.ndarray:
+        """The whole frame (H, W) bool: as large as the image, so ask for it late and let it go early."""
+        frame = np.zeros(self.image_hw, bool)
+        x0, y0, x1, y1 = self.window
+        frame[y0:y1, x0:x1] = self.crop()
+        return frame
+
+    @cached_property
+    def counts(self) -> str:
+        """COCO RLE of the whole frame."""
+        return rle.encode_at(self.crop(), self.window[:2], self.image_hw)
+
+
+def threshold(
+    logits: np.ndarray,  # h, w: low-res logits over the whole canvas
+    frame: Frame,
+    cut: float,
+    score: float,
+    clip_to: tuple[float, float, float, float] | None = None,
+) -> Mask:
+    """The mask where the logits, bilinearly resized to the image, exceed `cut`; within `clip_to` (image pixels) if given.
+
+    Only the part of the image that can exceed `cut` is resized. That is exact: a bilinear value lies between its four
+    neighbours, so where none of them exceeds `cut`, it does not either.
+    """
+    window = _reach(logits > cut, frame)
+    if clip_to is not None:
+        window = _intersection(window, _whole_pixels(clip_to, frame.image_hw))
+    x0, y0, x1, y1 = window
+    if x0 >= x1 or y0 >= y1:
+        return Mask.of_crop(np.zeros((0, 0), bool), (0, 0), frame.image_hw, score)
+    down = _bilinear(np.arange(y0, y1), logits.shape[0], frame)
+    across = _bilinear(np.arange(x0, x1), logits.shape[1], frame)
+    return Mask.of_crop(down @ logits @ across.T > cut, (x0, y0), frame.image_hw, score)
+
+
+def _bilinear(pixels: np.ndarray, cells: int, frame: Frame) -> np.ndarray:
+    """Weights (pixels, cells) that interpolate low-res cells at the centres of image pixels."""
+    at = (pixels + 0.5) * (frame.scale * cells / frame.canvas_size) - 0.5
+    at = np.clip(at, 0, cells - 1)
+    low = np.minimum(at.astype(np.intp), cells - 2)
+    part = (at - low).astype(np.float32)
+    weights = np.zeros((len(pixels), cells), np.float32)
+    rows = np.arange(len(pixels))
+    weights[rows, low] = 1 - part
+    weights[rows, low + 1] = part
+    return weights
+
+
+def _reach(positive: np.ndarray, frame: Frame) -> Window:
+    """The image pixels that have a positive cell among their four neighbours, as a window."""
+    rows, columns = np.flatnonzero(positive.any(axis=1)), np.flatnonzero(positive.any(axis=0))
+    if not len(rows):
+        return 0, 0, 0, 0
+    cell = frame.canvas_size / positive.shape[0] / frame.scale  # image pixels
+    height, width = frame.image_hw
+    x0, y0 = math.floor((columns[0] - 0.5) * cell - 0.5), math.floor((rows[0] - 0.5) * cell - 0.5)
+    x1, y1 = math.ceil((columns[-1] + 1.5) * cell + 0.5), math.ceil((rows[-1] + 1.5) * cell + 0.5)
+    return max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
+
+
+def _whole_pixels(box: tuple[float, float, float, float], image_hw: tuple[int, int]) -> Window:
+    """Every pixel the box touches."""
+    height, width = image_hw
+    x0, y0, x1, y1 = box
+    return max(math.floor(x0), 0), max(math.floor(y0), 0), min(math.ceil(x1), width), min(math.ceil(y1), height)
+
+
+def _intersection(a: Window, b: Window) -> Window:
+    return max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])

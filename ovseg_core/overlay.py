@@ -1,0 +1,60 @@
+"""A picture of the result: masks in colour over the photo, with an outline, and the prompts that asked for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from ovseg_core import palette
+from ovseg_core.masks import Mask
+from ovseg_core.prompts import Prompt
+
+OPACITY = 0.45  # enough to see which pixels are meant, and still what is under them
+GREEN, RED, WHITE = (34, 197, 94), (239, 68, 68), (255, 255, 255)
+
+
+def draw(image_rgb: np.ndarray, masks: Sequence[Mask], prompts: Sequence[Prompt]) -> np.ndarray:
+    """A copy of the photo (H, W, 3) uint8 with each mask in the colour of its index and each prompt on top."""
+    picture = image_rgb.copy()
+    unit = max(1, round(max(picture.shape[:2]) / 480))  # line width in pixels, so that it looks alike on any size
+    # Large masks first: a small object inside a large one stays visible.
+    for i in sorted(range(len(masks)), key=lambda i: -masks[i].area):
+        _fill(picture, masks[i], palette.colour(i), unit)
+    for i, prompt in enumerate(prompts):
+        _mark(picture, prompt, palette.colour(i), unit)
+    return picture
+
+
+def jpeg(picture_rgb: np.ndarray, quality: int = 90) -> bytes:
+    """Pixels (H, W, 3) uint8 as a JPEG file."""
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return data.tobytes()
+
+
+def _fill(picture: np.ndarray, mask: Mask, colour: palette.RGB, unit: int) -> None:
+    if not mask.area:
+        return
+    x0, y0, x1, y1 = mask.window
+    crop = mask.crop()
+    region = picture[y0:y1, x0:x1]
+    tinted = cv2.addWeighted(region, 1 - OPACITY, np.full_like(region, colour), OPACITY, 0)
+    np.copyto(region, tinted, where=crop[:, :, None])
+    outlines, _ = cv2.findContours(crop.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(x0, y0))
+    cv2.drawContours(picture, outlines, -1, colour, unit, cv2.LINE_AA)
+
+
+def _mark(picture: np.ndarray, prompt: Prompt, colour: palette.RGB, unit: int) -> None:
+    if prompt.box is not None:
+        x0, y0, x1, y1 = (round(v) for v in prompt.box)
+        cv2.rectangle(picture, (x0, y0), (x1, y1), WHITE, unit + 2, cv2.LINE_AA)
+        cv2.rectangle(picture, (x0, y0), (x1, y1), colour, unit, cv2.LINE_AA)
+    for (x, y), label in zip(prompt.points, prompt.labels, strict=True):
+        centre, radius = (round(x), round(y)), 5 * unit
+        cv2.circle(picture, centre, radius + unit, WHITE, -1, cv2.LINE_AA)
+        cv2.circle(picture, centre, radius, GREEN if label else RED, -1, cv2.LINE_AA)
+        arm = radius - 2 * unit  # a plus on the object, a minus beside it: readable without the colours
+        cv2.line(picture, (centre[0] - arm, centre[1]), (centre[0] + arm, centre[1]), WHITE, unit)
+        if label:
+            cv2.line(picture, (centre[0], centre[1] - arm), (centre[0], centre[1] + arm), WHITE, unit)

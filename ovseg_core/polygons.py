@@ -1,0 +1,38 @@
+"""Masks as outlines."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import cv2
+import numpy as np
+
+from ovseg_core.masks import Mask
+
+Ring = list[list[int]]
+
+
+class Polygon(TypedDict):
+    """One part of a mask: its outline and the outlines of its holes, each a ring of [x, y] pixel indices."""
+
+    exterior: Ring
+    holes: list[Ring]
+
+
+def of(mask: Mask) -> list[Polygon]:
+    """A mask's parts, each with its holes, through the centres of the border pixels (OpenCV's findContours).
+
+    Points are image pixel indices: [0, 0] is the top left pixel.
+    """
+    if not mask.area:
+        return []
+    contours, hierarchy = cv2.findContours(
+        mask.crop().astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=mask.window[:2]
+    )
+    rings: list[Ring] = [contour[:, 0].tolist() for contour in contours]
+    parents = hierarchy[0][:, 3]  # -1 for an exterior, else the index of the exterior around the hole
+    return [
+        Polygon(exterior=ring, holes=[rings[j] for j in np.flatnonzero(parents == i)])
+        for i, ring in enumerate(rings)
+        if parents[i] == -1
+    ]

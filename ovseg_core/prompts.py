@@ -1,0 +1,109 @@
+"""What to segment: a box, points with labels, or both; one prompt, one mask.
+
+Coordinates are pixels of the image as a person sees it, that is with its EXIF orientation applied: x to the right,
+y down, (0, 0) the top left corner of the top left pixel, (width, height) the bottom right corner of the last.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ovseg_core.errors import OvsegError
+
+Box = tuple[float, float, float, float]
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One object to segment. A Prompt that exists is well formed.
+
+    `box` is (x0, y0, x1, y1) with x0 < x1 and y0 < y1. `labels` says of each point whether it lies on the object
+    (1) or on what is not the object (0); at least one point is on the object unless there is a box.
+
+    Raises OvsegError `invalid_prompt`.
+    """
+
+    box: Box | None = None
+    points: tuple[Point, ...] = ()
+    labels: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.box is None and not self.points:
+            raise _invalid("give a box, or points with labels, or both")
+        if len(self.points) != len(self.labels):
+            raise _invalid(f"{len(self.points)} points but {len(self.labels)} labels; each point needs one", "labels")
+        if any(label not in (0, 1) for label in self.labels):
+            raise _invalid("a label is 1 (on the object) or 0 (not on the object)", "labels")
+        if self.box is None and 1 not in self.labels:
+            raise _invalid("without a box at least one point needs label 1 (on the object)", "labels")
+        if not all(math.isfinite(v) for xy in self.points for v in xy):
+            raise _invalid("coordinates must be finite numbers", "points")
+        if self.box is not None:
+            _check_box(self.box)
+
+    @classmethod
+    def of_box(cls, x0: float, y0: float, x1: float, y1: float) -> Prompt:
+        return cls(box=(x0, y0, x1, y1))
+
+    @classmethod
+    def of_point(cls, x: float, y: float) -> Prompt:
+        return cls(points=((x, y),), labels=(1,))
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the API writes it: `box`, `points` and `labels`, those that it has."""
+        given: dict[str, Any] = {}
+        if self.box is not None:
+            given["box"] = list(self.box)
+        if self.points:
+            given["points"] = [list(point) for point in self.points]
+            given["labels"] = list(self.labels)
+        return given
+
+    def within(self, image_hw: tuple[int, int]) -> Prompt:
+        """The same prompt in an image of this height and width: the box is clipped to the image.
+
+        Raises OvsegError `box_outside_image` where nothing of the box is left, and `point_outside_image`: to move
+        a click would be to answer another question.
+        """
+        height, width = image_hw
+        for i, (x, y) in enumerate(self.points):
+            if not (0 <= x <= width and 0 <= y <= height):
+                message = f"({x:g}, {y:g}) lies outside the image of {width} x {height} pixels"
+                raise OvsegError("point_outside_image", message, f"points[{i}]")
+        if self.box is None:
+            return self
+        x0, y0, x1, y1 = self.box
+        clipped = (max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height)))
+        if clipped[0] >= clipped[2] or clipped[1] >= clipped[3]:
+            message = f"({x0:g}, {y0:g}, {x1:g}, {y1:g}) lies outside the image of {width} x {height} pixels"
+            raise OvsegError("box_outside_image", message, "box")
+        return replace(self, box=clipped)
+
+
+def fit(prompts: Sequence[Prompt], image_hw: tuple[int, int], field: str = "prompts") -> list[Prompt]:
+    """Every prompt `within` the image; an error names the prompt, as `field[i].box`."""
+    fitted = []
+    for i, prompt in enumerate(prompts):
+        try:
+            fitted.append(prompt.within(image_hw))
+        except OvsegError as error:
+            raise error.at(f"{field}[{i}].{error.field}") from None
+    return fitted
+
+
+def _check_box(box: Box) -> None:
+    if not all(math.isfinite(v) for v in box):
+        raise _invalid("coordinates must be finite numbers", "box")
+    x0, y0, x1, y1 = box
+    if x1 <= x0:
+        raise _invalid(f"x1 ({x1:g}) must be greater than x0 ({x0:g}); a box is [x0, y0, x1, y1]", "box")
+    if y1 <= y0:
+        raise _invalid(f"y1 ({y1:g}) must be greater than y0 ({y0:g}); a box is [x0, y0, x1, y1]", "box")
+
+
+def _invalid(message: str, field: str | None = None) -> OvsegError:
+    return OvsegError("invalid_prompt", message, field)

@@ -1,0 +1,47 @@
+"""Results in PaddleX's words (its `open_vocabulary_segmentation` pipeline, serving API), and a few more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ovseg_core import polygons
+from ovseg_core.masks import Mask
+from ovseg_core.prompts import Prompt
+
+SUCCESS = {"errorCode": 0, "errorMsg": "Success"}
+
+
+def document(
+    masks: Sequence[Mask], prompts: Sequence[Prompt], with_rle: bool = True, with_polygons: bool = False
+) -> dict[str, Any]:
+    """What PaddleX calls `result`: `masks` and `maskInfos`, one of each for each prompt.
+
+    `masks[i]` is {"rleResult": counts, "size": [H, W]}, which pycocotools decodes. `maskInfos[i]` has PaddleX's `label`
+    and `prompt`, and beyond it `score` (predicted IoU), `box` (tight [x0, y0, x1, y1] in pixels) and `area` (pixels).
+    `polygons[i]`, if asked for, lists the parts of mask i with their holes.
+    """
+    infos = [
+        {
+            **label(prompt),
+            "score": round(mask.score, 4),
+            "box": list(mask.window),
+            "area": mask.area,
+        }
+        for mask, prompt in zip(masks, prompts, strict=True)
+    ]
+    result: dict[str, Any] = {"maskInfos": infos}
+    if with_rle:
+        result["masks"] = [{"rleResult": mask.counts, "size": list(mask.image_hw)} for mask in masks]
+    if with_polygons:
+        result["polygons"] = [polygons.of(mask) for mask in masks]
+    return result
+
+
+def label(prompt: Prompt) -> dict[str, Any]:
+    """PaddleX's `label` and `prompt` of a mask; for prompts that PaddleX does not know, the prompt as an object."""
+    if prompt.box is not None and not prompt.points:
+        return {"label": "box_prompt", "prompt": list(prompt.box)}
+    if prompt.box is None and prompt.labels == (1,):
+        return {"label": "point_prompt", "prompt": list(prompt.points[0])}
+    return {"label": "mixed_prompt" if prompt.box else "points_prompt", "prompt": prompt.to_dict()}

@@ -1,0 +1,53 @@
+"""Image embedding and prompt embeddings to mask logits and predicted IoU (Kirillov et al. 2023, figure 14)."""
+
+from __future__ import annotations
+
+import paddle
+from paddle import nn
+
+from ovseg_core.sam.layers import MLP, LayerNorm2d
+from ovseg_core.sam.transformer import TwoWayTransformer
+
+
+class MaskDecoder(nn.Layer):
+    """Four masks for each prompt: token 0 for a clear prompt, tokens 1 to 3 the candidates of an ambiguous one."""
+
+    def __init__(self, channels: int = 256, candidates: int = 3) -> None:
+        super().__init__()
+        masks = candidates + 1
+        self.transformer = TwoWayTransformer(channels)
+        self.iou_token = nn.Embedding(1, channels)
+        self.mask_tokens = nn.Embedding(masks, channels)
+        self.output_upscaling = nn.Sequential(
+            nn.Conv2DTranspose(channels, channels // 4, kernel_size=2, stride=2),
+            LayerNorm2d(channels // 4),
+            nn.GELU(),
+            nn.Conv2DTranspose(channels // 4, channels // 8, kernel_size=2, stride=2),
+            nn.GELU(),
+        )
+        self.output_hypernetworks_mlps = nn.LayerList([MLP(channels, channels, channels // 8, 3) for _ in range(masks)])
+        self.iou_prediction_head = MLP(channels, channels, masks, 3)
+
+    def forward(
+        self,
+        image: paddle.Tensor,  # N, C, h, w: the image embedding each prompt belongs to
+        image_pe: paddle.Tensor,  # 1, C, h, w
+        sparse: paddle.Tensor,  # N, T, C
+        dense: paddle.Tensor,  # N, C, h, w
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Logits (N, 4, 4h, 4w) and predicted IoU (N, 4)."""
+        n, channels, h, w = dense.shape
+        output_tokens = paddle.concat([self.iou_token.weight, self.mask_tokens.weight])
+        tokens = paddle.concat([output_tokens.unsqueeze(0).expand([n, -1, -1]), sparse], axis=1)
+        tokens, features = self.transformer(_as_sequence(image + dense), _as_sequence(image_pe), tokens)
+
+        upscaled = self.output_upscaling(features.transpose([0, 2, 1]).reshape([n, channels, h, w]))
+        weights = paddle.stack(
+            [mlp(tokens[:, 1 + i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], axis=1
+        )  # N, 4, C/8
+        logits = paddle.matmul(weights, upscaled.flatten(2)).reshape([n, -1, 4 * h, 4 * w])
+        return logits, self.iou_prediction_head(tokens[:, 0])
+
+
+def _as_sequence(x: paddle.Tensor) -> paddle.Tensor:
+    return x.flatten(2).transpose([0, 2, 1])  # N, h*w, C

@@ -1,0 +1,100 @@
+"""Prompts as SAM's decoder reads them: sparse tokens for points and boxes, a dense map for a mask."""
+
+from __future__ import annotations
+
+import math
+
+import paddle
+from paddle import nn
+from paddle.nn import functional as F
+
+from ovseg_core.sam.layers import LayerNorm2d
+
+# Labels of a point token, as SAM numbers them.
+NOT_A_POINT, NEGATIVE, POSITIVE, BOX_TOP_LEFT, BOX_BOTTOM_RIGHT = -1, 0, 1, 2, 3
+
+
+class RandomPositionEncoding(nn.Layer):
+    """Fourier features of a position under a fixed random matrix (Tancik et al. 2020)."""
+
+    def __init__(self, half_channels: int) -> None:
+        super().__init__()
+        self.register_buffer("positional_encoding_gaussian_matrix", paddle.randn([2, half_channels]))
+
+    def forward(self, xy: paddle.Tensor) -> paddle.Tensor:
+        """`xy` in [0, 1], (..., 2) -> (..., C)."""
+        angle = (2 * xy - 1) @ self.positional_encoding_gaussian_matrix * (2 * math.pi)
+        return paddle.concat([angle.sin(), angle.cos()], axis=-1)
+
+
+class PromptEncoder(nn.Layer):
+    """Points, boxes and masks to embeddings of `channels`.
+
+    `grid_hw` is the size of the image embedding, `canvas_hw` the size of the network's input in pixels; all
+    coordinates here are canvas pixels.
+    """
+
+    def __init__(
+        self, channels: int, grid_hw: tuple[int, int], canvas_hw: tuple[int, int], mask_channels: int = 16
+    ) -> None:
+        super().__init__()
+        self.grid_hw = grid_hw
+        self.canvas_hw = canvas_hw
+        self.pe_layer = RandomPositionEncoding(channels // 2)
+        self.point_embeddings = nn.LayerList([nn.Embedding(1, channels) for _ in range(4)])
+        self.not_a_point_embed = nn.Embedding(1, channels)
+        self.no_mask_embed = nn.Embedding(1, channels)
+        self.mask_downscaling = nn.Sequential(
+            nn.Conv2D(1, mask_channels // 4, kernel_size=2, stride=2),
+            LayerNorm2d(mask_channels // 4),
+            nn.GELU(),
+            nn.Conv2D(mask_channels // 4, mask_channels, kernel_size=2, stride=2),
+            LayerNorm2d(mask_channels),
+            nn.GELU(),
+            nn.Conv2D(mask_channels, channels, kernel_size=1),
+        )
+
+    def sparse(
+        self,
+        boxes: paddle.Tensor | None = None,  # N, 4 (x0, y0, x1, y1)
+        points: paddle.Tensor | None = None,  # N, P, 2 (x, y)
+        labels: paddle.Tensor | None = None,  # N, P in {-1, 0, 1}
+    ) -> paddle.Tensor:
+        """Tokens (N, T, C): the points (with one "not a point" behind them where there is no box), then the corners."""
+        tokens = []
+        if points is not None and labels is not None:
+            if boxes is None:
+                points = F.pad(points, [0, 0, 0, 1, 0, 0])
+                labels = F.pad(labels, [0, 0, 0, 1], value=float(NOT_A_POINT))
+            tokens.append(self._tokens(points, labels))
+        if boxes is not None:
+            corners = boxes.reshape([-1, 2, 2])
+            corner_labels = paddle.to_tensor([[BOX_TOP_LEFT, BOX_BOTTOM_RIGHT]], dtype=corners.dtype)
+            tokens.append(self._tokens(corners, corner_labels.expand([corners.shape[0], 2])))
+        return paddle.concat(tokens, axis=1)
+
+    def dense(self, masks: paddle.Tensor) -> paddle.Tensor:
+        """Low-res logits (N, 1, 4h, 4w) to a dense embedding (N, C, h, w)."""
+        return self.mask_downscaling(masks)
+
+    def no_dense(self, count: int) -> paddle.Tensor:
+        """What stands for "no mask given": (count, C, h, w)."""
+        return self.no_mask_embed.weight.reshape([1, -1, 1, 1]).expand([count, -1, *self.grid_hw])
+
+    def dense_pe(self) -> paddle.Tensor:
+        """The position encoding of the embedding's grid, (1, C, h, w)."""
+        h, w = self.grid_hw
+        y = (paddle.arange(h, dtype="float32") + 0.5) / h
+        x = (paddle.arange(w, dtype="float32") + 0.5) / w
+        grid = paddle.stack([x.unsqueeze(0).expand([h, w]), y.unsqueeze(1).expand([h, w])], axis=-1)
+        return self.pe_layer(grid).transpose([2, 0, 1]).unsqueeze(0)
+
+    def _tokens(self, xy: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
+        h, w = self.canvas_hw
+        # + 0.5: SAM takes a coordinate for the index of a pixel and moves it to the pixel's centre
+        encoding = self.pe_layer((xy + 0.5) / paddle.to_tensor([w, h], dtype=xy.dtype))
+        kind = labels.unsqueeze(-1)
+        tokens = paddle.where(kind == NOT_A_POINT, self.not_a_point_embed.weight, encoding)
+        for label, embedding in enumerate(self.point_embeddings):
+            tokens = tokens + (kind == label).astype(encoding.dtype) * embedding.weight
+        return tokens

@@ -1,0 +1,82 @@
+"""A worker's sign of life: it renews the leases of the jobs in hand, and its own name in the list of workers."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis import RedisError
+
+from worker.job import Job
+from worker.jobs import Jobs
+from worker.roster import Roster
+
+log = logging.getLogger(__name__)
+
+BEATS_PER_LEASE = 3  # two may get lost before anyone takes this worker for dead
+
+
+class LeaseLost(Exception):
+    """Another attempt holds the job by now; this one must leave no trace."""
+
+
+class Heartbeat:
+    """Beats in a thread of its own, for as long as the process lives."""
+
+    def __init__(self, jobs: Jobs, roster: Roster, lease_seconds: float) -> None:
+        self._jobs = jobs
+        self._roster = roster
+        self._pause = lease_seconds / BEATS_PER_LEASE
+        self._held: dict[str, Job] = {}
+        self._lost: set[str] = set()
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take leave at once, so that nobody waits for this worker's lease to end."""
+        self._stopping.set()
+        self._thread.join()
+
+    @contextmanager
+    def holding(self, job: Job) -> Iterator[None]:
+        """Renews the job's lease for as long as the block runs."""
+        with self._lock:
+            self._held[job.id] = job
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held.pop(job.id, None)
+                self._lost.discard(job.id)
+
+    def check(self, job: Job) -> None:
+        """Raises LeaseLost if the last beat found the job in other hands."""
+        if job.id in self._lost:
+            raise LeaseLost(job.id)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self._beat()
+            except RedisError as error:
+                log.warning("no heartbeat, Redis is away: %s", error)
+            if self._stopping.wait(self._pause):
+                break
+        try:
+            self._roster.leave()
+        except RedisError as error:
+            log.warning("leaving without a word, Redis is away: %s", error)
+
+    def _beat(self) -> None:
+        with self._lock:
+            held = list(self._held.values())
+        self._roster.enter()
+        lost = self._jobs.beat(held) if held else set()
+        with self._lock:
+            self._lost |= lost & self._held.keys()

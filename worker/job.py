@@ -1,0 +1,88 @@
+"""A job: the value that its record in Redis holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from worker.request import JobRequest
+
+
+class Status(StrEnum):
+    """queued -> running -> succeeded | failed; running -> queued when an attempt comes to nothing."""
+
+    QUEUED = "queued"  # accepted; waits for a worker, or for its next try
+    RUNNING = "running"  # held by one attempt, whose worker renews the lease
+    SUCCEEDED = "succeeded"  # final: the result is in storage
+    FAILED = "failed"  # final: `error` says why
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in (Status.SUCCEEDED, Status.FAILED)
+
+
+@dataclass(frozen=True)
+class JobError:
+    """Why a job failed: `code` for programs, `message` for people, `field` of the request if one was at fault."""
+
+    code: str
+    message: str
+    field: str | None = None
+
+    def to_json(self) -> str:
+        return json.dumps({"code": self.code, "message": self.message, "field": self.field})
+
+
+@dataclass(frozen=True)
+class Job:
+    """One reading of a job's record. `attempt` counts claims from 1 and is the fencing token of the last."""
+
+    id: str
+    status: Status
+    request: JobRequest
+    attempt: int
+    accepted_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    worker: str | None
+    files_prefix: str | None  # where the attempt that succeeded left its files
+    image: dict[str, Any] | None  # width, height and format, once it was read
+    timings_ms: dict[str, float]
+    error: JobError | None
+
+    @classmethod
+    def from_record(cls, job_id: str, record: Mapping[str, str]) -> Job:
+        return cls(
+            id=job_id,
+            status=Status(record["status"]),
+            request=JobRequest.model_validate_json(record["request"]),
+            attempt=int(record["attempt"]),
+            accepted_at=moment(record["accepted_at"]),
+            started_at=moment(record["started_at"]) if "started_at" in record else None,
+            completed_at=moment(record["completed_at"]) if "completed_at" in record else None,
+            worker=record.get("worker"),
+            files_prefix=record.get("files_prefix"),
+            image=json.loads(record["image"]) if "image" in record else None,
+            timings_ms=json.loads(record.get("timings_ms", "{}")),
+            error=JobError(**json.loads(record["error"])) if "error" in record else None,
+        )
+
+    @property
+    def attempt_prefix(self) -> str:
+        """Where the current attempt leaves its files; another attempt never touches them."""
+        return f"{prefix_of(self.id)}{self.attempt}/"
+
+
+def prefix_of(job_id: str) -> str:
+    """Where everything of a job is stored."""
+    return f"jobs/{job_id}/"
+
+
+def moment(microseconds: str) -> datetime:
+    """A time as the scripts write it."""
+    seconds, fraction = divmod(int(microseconds), 1_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=fraction)

@@ -1,0 +1,75 @@
+"""The job object: the same JSON when a job is submitted, looked at, listed or told by webhook."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from worker import files
+from worker.job import Job, Status
+from worker.storage import Storage
+
+
+def describe(job: Job, storage: Storage) -> dict[str, Any]:
+    """Everything but the result itself, which may be large: `files.result` says where it lies."""
+    request = job.request
+    return {
+        "id": job.id,
+        "status": job.status,
+        "model": request.model,
+        "device": request.device,
+        "outputs": list(request.outputs),
+        "prompts": [prompt.to_dict() for prompt in request.prompts],
+        "metadata": request.metadata,
+        "image": {
+            "url": request.image.url,
+            "key": request.image.key,
+            **(job.image or {"width": None, "height": None, "format": None}),
+        },
+        "webhook": None if request.webhook is None else {"url": request.webhook.url},
+        "accepted_at": _timestamp(job.accepted_at),
+        "started_at": _timestamp(job.started_at),
+        "completed_at": _timestamp(job.completed_at),
+        "attempt": job.attempt,
+        "worker": job.worker,
+        "timings_ms": job.timings_ms,
+        "error": _error(job),
+        "files": _files(job, storage),
+        "result": None,
+    }
+
+
+def describe_with_result(job: Job, storage: Storage) -> dict[str, Any]:
+    """The whole job object; reads the result from storage once there is one."""
+    described = describe(job, storage)
+    if job.files_prefix is not None:
+        described["result"] = json.loads(storage.get(files.result(job.files_prefix)))["result"]
+    return described
+
+
+def _error(job: Job) -> dict[str, str | None] | None:
+    if job.status is not Status.FAILED or job.error is None:
+        return None  # an error that a later attempt made good is history
+    return {"code": job.error.code, "message": job.error.message, "field": job.error.field}
+
+
+def _files(job: Job, storage: Storage) -> dict[str, Any]:
+    if job.files_prefix is None:
+        return {}
+    prefix, wanted = job.files_prefix, job.request.outputs
+    named: dict[str, Any] = {"result": _file(files.result(prefix), storage)}
+    if "overlay" in wanted:
+        named["overlay"] = _file(files.overlay(prefix), storage)
+    if "png" in wanted:
+        named["masks"] = [_file(files.mask(prefix, i), storage) for i in range(len(job.request.prompts))]
+    return named
+
+
+def _file(key: str, storage: Storage) -> dict[str, str]:
+    return {"key": key, "url": storage.sign(key)}
+
+
+def _timestamp(time: datetime | None) -> str | None:
+    """RFC 3339, UTC, microseconds."""
+    return None if time is None else time.isoformat(timespec="microseconds").replace("+00:00", "Z")

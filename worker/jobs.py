@@ -1,0 +1,193 @@
+"""The jobs in Redis and their transitions, each one Lua script; the only writer of a job's status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from celery import Celery
+from redis import Redis
+
+from configs.settings import Settings
+from worker import queue
+from worker.job import Job, JobError, Status
+from worker.request import JobRequest
+from worker.scripts import Scripts
+
+MICROSECONDS = 1_000_000
+RESEND_SECONDS = 30  # an event whose message was lost is sent again after this
+WORKER_LOST = JobError("worker_lost", "the workers that tried this job died or fell silent")
+
+
+@dataclass(frozen=True)
+class LeftBehind:
+    """A job that the reaper found in an index, and the score it had there when it was seen."""
+
+    job_id: str
+    index: str
+    score: str
+
+
+class Jobs:
+    """Reads and moves jobs. Thread-safe; every method is one round trip or two."""
+
+    def __init__(self, redis: Redis, app: Celery, settings: Settings) -> None:
+        self._redis = redis
+        self._app = app
+        self._settings = settings
+        self._prefix = settings.redis_prefix
+        self._scripts = Scripts(redis, settings.redis_prefix)
+
+    # Reading
+
+    def get(self, job_id: str) -> Job | None:
+        record = self._redis.hgetall(self._key(f"job:{job_id}"))
+        return Job.from_record(job_id, record) if record else None
+
+    def status(self, job_id: str) -> Status | None:
+        found = self._redis.hget(self._key(f"job:{job_id}"), "status")
+        return Status(found) if found else None
+
+    def list(self, status: Status | None, limit: int, before: str | None) -> tuple[list[Job], str | None]:
+        """Up to `limit` jobs, newest first, and the cursor for those `before` them (None at the end)."""
+        index = self._key(f"jobs:{status}" if status else "jobs")
+        newest = f"({before}" if before else "+inf"
+        rows = self._redis.zrange(
+            index, newest, "-inf", desc=True, byscore=True, offset=0, num=limit + 1, withscores=True, score_cast_func=str
+        )
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for job_id, _ in rows[:limit]:
+                pipeline.hgetall(self._key(f"job:{job_id}"))
+            records = pipeline.execute()
+        jobs = [Job.from_record(row[0], record) for row, record in zip(rows, records, strict=False) if record]
+        return jobs, _plain(rows[limit - 1][1]) if len(rows) > limit else None
+
+    # A job's way
+
+    def accept(self, job_id: str, request: JobRequest, image: bytes = b"") -> Job:
+        """Record, indexes, message, and the image unless it is stored already, in one step.
+
+        Repeating it with the same id changes nothing.
+        """
+        name = queue.QUEUE_OF_DEVICE[request.device]
+        message = queue.message(self._app, queue.SEGMENT, name, job_id)
+        request_json = request.model_dump_json()
+        accepted_at = self._scripts("accept", job_id, name, request_json, message, image)
+        record = {"status": "queued", "request": request_json, "attempt": "0", "accepted_at": accepted_at}
+        return Job.from_record(job_id, record)
+
+    def begin(self, job_id: str, worker: str) -> Job | None:
+        """Claim a queued job for its next attempt; None where it is not to be had (any more)."""
+        flat = self._scripts("begin", job_id, worker, self._lease)
+        return Job.from_record(job_id, dict(zip(flat[::2], flat[1::2], strict=True))) if flat else None
+
+    def beat(self, held: Sequence[Job]) -> set[str]:
+        """Renew the leases of these jobs; returns the ids of those that another attempt holds by now, or none."""
+        pairs = [part for job in held for part in (job.id, job.attempt)]
+        return set(self._scripts("beat", self._lease, *pairs))
+
+    def succeed(self, job: Job, image: Mapping[str, object], timings_ms: Mapping[str, float]) -> bool:
+        """The files of this attempt are the result. False to a stale attempt, whose files nobody will ever see."""
+        return self._finish(
+            job,
+            Status.SUCCEEDED,
+            {"files_prefix": job.attempt_prefix, "image": json.dumps(image), "timings_ms": json.dumps(timings_ms)},
+        )
+
+    def fail(self, job: Job, error: JobError) -> bool:
+        """A failure that another attempt would only repeat. False to a stale attempt."""
+        return self._finish(job, Status.FAILED, {"error": error.to_json()})
+
+    def retry_later(self, job: Job, error: JobError) -> str:
+        """Our own failure: back to the queue after a delay, or failed after the last attempt. '' to a stale attempt."""
+        delay = self._settings.retry_delay_seconds * 2 ** (job.attempt - 1)
+        return str(
+            self._scripts(
+                "retry_later",
+                job.id,
+                job.attempt,
+                int(delay * MICROSECONDS),
+                self._settings.max_attempts,
+                error.to_json(),
+                self._webhook_message(job, Status.FAILED),
+                RESEND_SECONDS * MICROSECONDS,
+            )
+        )
+
+    # What was left behind
+
+    def left_behind(self) -> Iterator[LeftBehind]:
+        """Jobs whose lease has ended, whose next try is due, or whose message has vanished from its queue."""
+        now = self._now()
+        for index in ("leases", "delayed"):
+            yield from self._due(index, now)
+        for name in queue.QUEUE_OF_DEVICE.values():
+            yield from self._due(f"waiting:{name}", self._oldest_waiting(name, now))
+
+    def requeue(self, left: LeftBehind) -> str:
+        """Put it back on the road, if it is still as it was seen. Returns the job's status now, '' if it is not."""
+        job = self.get(left.job_id)
+        if job is None:
+            return ""
+        name = queue.QUEUE_OF_DEVICE[job.request.device]
+        return str(
+            self._scripts(
+                "requeue",
+                job.id,
+                left.index,
+                left.score,
+                queue.message(self._app, queue.SEGMENT, name, job.id),
+                self._settings.max_attempts,
+                WORKER_LOST.to_json(),
+                self._webhook_message(job, Status.FAILED),
+                RESEND_SECONDS * MICROSECONDS,
+            )
+        )
+
+    def _due(self, index: str, until: float) -> Iterator[LeftBehind]:
+        rows = self._redis.zrange(
+            self._key(index), "-inf", until, byscore=True, offset=0, num=1000, withscores=True, score_cast_func=str
+        )
+        for job_id, score in rows:
+            yield LeftBehind(job_id, index, _plain(score))
+
+    def _oldest_waiting(self, name: str, now: int) -> float:
+        """Jobs that were queued before this have lost their message.
+
+        A queue is first in, first out: whoever waits longer than the oldest message in it is not in it.
+        """
+        grace = now - self._settings.lost_message_seconds * MICROSECONDS
+        oldest = self._redis.lindex(self._key(f"q:{name}"), -1)
+        if oldest is None:
+            return grace
+        enqueued_at = self._redis.zscore(self._key(f"waiting:{name}"), queue.argument(oldest))
+        # A message whose job no longer waits says nothing of its age; a worker takes it away soon.
+        return min(grace, enqueued_at - 1) if enqueued_at is not None else 0
+
+    def _finish(self, job: Job, status: Status, fields: Mapping[str, str]) -> bool:
+        flat = [part for pair in fields.items() for part in pair]
+        message = self._webhook_message(job, status)
+        resend = RESEND_SECONDS * MICROSECONDS
+        return bool(self._scripts("finish", job.id, job.attempt, status, message, resend, *flat))
+
+    def _webhook_message(self, job: Job, status: Status) -> str:
+        if job.request.webhook is None:
+            return ""
+        return queue.message(self._app, queue.DELIVER, queue.WEBHOOK_QUEUE, f"evt_{job.id}_{status}")
+
+    def _now(self) -> int:
+        seconds, microseconds = self._redis.time()
+        return int(seconds) * MICROSECONDS + int(microseconds)
+
+    @property
+    def _lease(self) -> int:
+        return int(self._settings.lease_seconds * MICROSECONDS)
+
+    def _key(self, name: str) -> str:
+        return self._prefix + name
+
+
+def _plain(score: str) -> str:
+    """A score as Redis compares it: a whole number of microseconds, never in exponent notation."""
+    return str(int(float(score)))

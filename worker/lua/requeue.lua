@@ -1,0 +1,17 @@
+-- The reaper puts a job back on the road, if what it saw of the job is still so.
+-- ARGV: id, the index it was found in (leases, delayed or waiting:<queue>), its score there, message, max_attempts,
+-- error if it has no attempt left, webhook message or '', resend_after. Returns the status it has now, or ''.
+local id, index, score, message, max_attempts, err, webhook_message, resend_after = unpack(ARGV)
+if redis.call('ZSCORE', key(index), id) ~= score then return '' end
+
+if index == 'leases' then
+  if tonumber(redis.call('HGET', key('job:' .. id), 'attempt')) >= tonumber(max_attempts) then
+    redis.call('HSET', key('job:' .. id), 'error', err)
+    close(id, 'failed', webhook_message, resend_after)
+    return 'failed'
+  end
+  move(id, 'running', 'queued')
+end
+redis.call('ZREM', key(index), id)
+enqueue(id, message)
+return 'queued'

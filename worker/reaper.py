@@ -1,0 +1,33 @@
+"""What was left behind, put back. Stateless: any number of reapers may run, and any of them may die."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from redis import RedisError
+
+from worker.events import Events
+from worker.jobs import Jobs
+
+log = logging.getLogger(__name__)
+
+
+def run(jobs: Jobs, events: Events, sweep_seconds: float, stopping: threading.Event) -> None:
+    """Sweep until told to stop. A Redis that is away is waited for."""
+    while not stopping.is_set():
+        try:
+            sweep(jobs, events)
+        except RedisError as error:
+            log.warning("no sweep, Redis is away: %s", error)
+        stopping.wait(sweep_seconds)
+
+
+def sweep(jobs: Jobs, events: Events) -> None:
+    """One look at everything that may have been left behind."""
+    for left in jobs.left_behind():
+        if status := jobs.requeue(left):
+            log.warning("%s was left behind in %s; now %s", left.job_id, left.index, status)
+    for event_id in events.due():
+        if events.requeue(event_id):
+            log.info("%s is due", event_id)

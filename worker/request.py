@@ -1,0 +1,295 @@
+"""What may be asked of the service. Parsed here, once, at the door; valid ever after."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, NoReturn
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from configs.settings import Settings
+from ovseg_core import header, models
+from ovseg_core.errors import OvsegError
+from ovseg_core.prompts import Prompt, fit
+from worker import guarded
+
+Device = Literal["auto", "cpu", "gpu"]
+Output = Literal["rle", "png", "polygons", "overlay"]
+PromptType = Literal["box", "point"]
+
+DEFAULT_OUTPUTS: tuple[Output, ...] = ("rle", "overlay")
+
+
+class InvalidRequest(OvsegError):
+    """Several fields of a request may be wrong; `errors` has one OvsegError for each."""
+
+    def __init__(self, errors: Sequence[OvsegError]) -> None:
+        first = errors[0]
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        where = f"{first.field}: " if first.field else ""
+        super().__init__(first.code, f"{where}{first.message}{more}", first.field)
+        self.errors = list(errors)
+
+
+# A request as it is kept
+
+
+class ImageSource(BaseModel):
+    """Where a job's image comes from: `url`, or the object `key` that the gateway stored it under."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: str | None = None
+    key: str | None = None
+
+
+class Webhook(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    url: str = Field(max_length=2048)
+
+
+class JobRequest(BaseModel):
+    """What a job is asked to do; kept in its record as JSON."""
+
+    model_config = ConfigDict(frozen=True)
+
+    image: ImageSource
+    model: str
+    prompts: tuple[Prompt, ...]
+    device: Device
+    outputs: tuple[Output, ...]
+    metadata: dict[str, Any]
+    webhook: Webhook | None
+
+
+# A request as it comes in
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("must be a number")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+
+
+class PromptFields(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    box: list[Number] | None = None
+    points: list[list[Number]] | None = None
+    labels: list[int] | None = None
+
+
+class Fields(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    image: str | None = None
+    model: str | None = None
+    prompts: list[PromptFields] | None = None
+    prompt: list[list[Number]] | None = None
+    promptType: PromptType | None = None
+    device: Device = "auto"
+    outputs: list[Output] = Field(default=list(DEFAULT_OUTPUTS), min_length=1)
+    metadata: dict[str, Any] = Field(default={})
+    webhook: Webhook | None = None
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A valid request, but for where its image will be stored: `image` is the file's bytes, or the URL to fetch."""
+
+    image: bytes | str
+    model: str
+    prompts: tuple[Prompt, ...]
+    device: Device
+    outputs: tuple[Output, ...]
+    metadata: dict[str, Any]
+    webhook: Webhook | None
+
+    def stored_as(self, source: ImageSource) -> JobRequest:
+        return JobRequest(
+            image=source,
+            model=self.model,
+            prompts=self.prompts,
+            device=self.device,
+            outputs=self.outputs,
+            metadata=self.metadata,
+            webhook=self.webhook,
+        )
+
+
+def parse(body: object, image_file: bytes | None, settings: Settings) -> Submission:
+    """A request body and, from a multipart request, the image file beside it.
+
+    Everything that can be known without fetching a URL is checked: also that an image sent along is one, is not too
+    large, and holds every prompt.
+
+    Raises OvsegError; InvalidRequest where several fields may be wrong at once.
+    """
+    if not isinstance(body, Mapping):
+        _refuse("invalid_request", "the request must be a JSON object")
+    _check_count(body, settings)
+    try:
+        fields = Fields.model_validate(body)
+    except ValidationError as error:
+        raise InvalidRequest([_readable(detail) for detail in error.errors()]) from None
+
+    image = _image(fields, image_file, settings)
+    model = models.find(fields.model or settings.default_model).name
+    prompts = _prompts(fields, settings)
+    if isinstance(image, bytes):
+        fit(prompts, header.read(image, settings.max_image_pixels).image_hw, _name_of_prompts(fields))
+    return Submission(
+        image=image,
+        model=model,
+        prompts=prompts,
+        device=fields.device,
+        outputs=tuple(dict.fromkeys(fields.outputs)),
+        metadata=_metadata(fields.metadata, settings),
+        webhook=_webhook(fields.webhook, settings),
+    )
+
+
+def _image(fields: Fields, image_file: bytes | None, settings: Settings) -> bytes | str:
+    if image_file is not None and fields.image is not None:
+        _refuse("invalid_request", "send the image as a file part or in the request, not both", "image")
+    if image_file is None and fields.image is None:
+        _refuse("image_missing", "required: an http(s) URL, base64, a data URL, or a multipart file part", "image")
+    if fields.image is not None and fields.image.startswith(("http://", "https://")):
+        guarded.check_url(fields.image, "image", settings)
+        return fields.image
+    data = image_file if image_file is not None else _from_base64(fields.image or "")
+    if len(data) > settings.max_image_bytes:
+        message = f"the image has {len(data):,} bytes; at most {settings.max_image_bytes:,} are allowed"
+        raise OvsegError("image_too_large", message, "image")
+    return data
+
+
+def _from_base64(text: str) -> bytes:
+    if text.startswith("data:"):
+        declaration, _, text = text.partition(",")
+        if not declaration.endswith(";base64"):
+            _refuse("image_unreadable", "a data URL must be base64: data:image/jpeg;base64,...", "image")
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        _refuse("image_unreadable", f"neither an http(s) URL nor base64: {error}", "image")
+
+
+def _check_count(body: Mapping[str, Any], settings: Settings) -> None:
+    """Before anything else looks at each of a million prompts."""
+    for name in ("prompts", "prompt"):
+        prompts = body.get(name)
+        if isinstance(prompts, list) and len(prompts) > settings.max_prompts:
+            _refuse("too_many_prompts", f"{len(prompts):,} prompts; at most {settings.max_prompts:,} are allowed", name)
+        if isinstance(prompts, list) and not prompts:
+            _refuse("prompts_missing", "at least one prompt is required", name)
+
+
+def _prompts(fields: Fields, settings: Settings) -> tuple[Prompt, ...]:
+    if fields.prompts is not None:
+        if fields.prompt is not None or fields.promptType is not None:
+            _refuse("invalid_request", "give either prompts, or prompt and promptType", "prompts")
+        return _each(fields.prompts, "prompts", lambda prompt: _own_prompt(prompt, settings.max_points))
+    if fields.prompt is None:
+        _refuse("prompts_missing", "required: prompts, or PaddleX's prompt and promptType", "prompts")
+    if fields.promptType is None:
+        _refuse("invalid_request", "required with prompt: box or point", "promptType")
+    read = _box_prompt if fields.promptType == "box" else _point_prompt
+    return _each(fields.prompt, "prompt", read)
+
+
+def _each(items: Sequence[Any], name: str, read: Any) -> tuple[Prompt, ...]:
+    prompts, errors = [], []
+    for i, item in enumerate(items):
+        try:
+            prompts.append(read(item))
+        except OvsegError as error:
+            errors.append(error.at(f"{name}[{i}]" + (f".{error.field}" if error.field else "")))
+    if errors:
+        raise InvalidRequest(errors)
+    return tuple(prompts)
+
+
+def _own_prompt(fields: PromptFields, max_points: int) -> Prompt:
+    points = fields.points or []
+    if len(points) > max_points:
+        raise OvsegError("invalid_prompt", f"{len(points)} points; at most {max_points} are allowed", "points")
+    for i, point in enumerate(points):
+        _check_length(point, 2, "a point is two numbers, [x, y]", f"points[{i}]")
+    if fields.box is not None:
+        _check_length(fields.box, 4, "a box is four numbers, [x0, y0, x1, y1]", "box")
+    return Prompt(
+        box=None if fields.box is None else (fields.box[0], fields.box[1], fields.box[2], fields.box[3]),
+        points=tuple((x, y) for x, y in points),
+        labels=tuple(fields.labels) if fields.labels is not None else (1,) * len(points),
+    )
+
+
+def _box_prompt(numbers: list[float]) -> Prompt:
+    _check_length(numbers, 4, "a box is four numbers, [x0, y0, x1, y1]")
+    try:
+        return Prompt.of_box(*numbers)
+    except OvsegError as error:
+        raise OvsegError(error.code, error.message) from None  # in PaddleX's spelling the box has no name of its own
+
+
+def _point_prompt(numbers: list[float]) -> Prompt:
+    _check_length(numbers, 2, "a point is two numbers, [x, y]")
+    return Prompt.of_point(*numbers)
+
+
+def _check_length(numbers: list[float], length: int, rule: str, field: str | None = None) -> None:
+    if len(numbers) != length:
+        raise OvsegError("invalid_prompt", f"{rule}; here are {len(numbers)}", field)
+
+
+def _name_of_prompts(fields: Fields) -> str:
+    return "prompts" if fields.prompts is not None else "prompt"
+
+
+def _metadata(metadata: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    size = len(json.dumps(metadata).encode())
+    if size > settings.max_metadata_bytes:
+        _refuse("metadata_too_large", f"{size:,} bytes of JSON; at most {settings.max_metadata_bytes:,}", "metadata")
+    return metadata
+
+
+def _webhook(webhook: Webhook | None, settings: Settings) -> Webhook | None:
+    if webhook is None:
+        return None
+    if settings.webhook_secret is None:
+        _refuse("webhooks_unavailable", "this service has no OVSEG_WEBHOOK_SECRET to sign webhooks with", "webhook")
+    guarded.check_url(webhook.url, "webhook.url", settings)
+    return webhook
+
+
+def _readable(detail: Mapping[str, Any]) -> OvsegError:
+    """One of pydantic's complaints in our words: the field as a path, what was wrong, what is allowed."""
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]).lstrip(".")
+    kind, message = detail["type"], str(detail["msg"])
+    if kind == "extra_forbidden":
+        allowed = _allowed_fields(detail["loc"])
+        return OvsegError("unknown_field", f"unknown field; allowed: {', '.join(allowed)}", path)
+    if kind == "literal_error":
+        return OvsegError("invalid_value", f"must be {detail['ctx']['expected']}, not {detail['input']!r}", path)
+    if kind == "finite_number":
+        return OvsegError("invalid_value", "must be a finite number", path)
+    message = message.removeprefix("Value error, ").removeprefix("Input ")
+    return OvsegError("invalid_value", message[:1].lower() + message[1:], path)
+
+
+def _allowed_fields(location: Sequence[str | int]) -> list[str]:
+    owner = {"prompts": PromptFields, "webhook": Webhook}.get(str(location[0]), Fields) if len(location) > 1 else Fields
+    return list(owner.model_fields)
+
+
+def _refuse(code: str, message: str, field: str | None = None) -> NoReturn:
+    raise OvsegError(code, message, field)

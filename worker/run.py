@@ -1,0 +1,113 @@
+"""The processes of this room: workers that segment, senders of webhooks, reapers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+import warnings
+
+from celery import Celery
+from celery.platforms import SecurityWarning
+from celery.signals import setup_logging, worker_ready, worker_shutdown
+
+from configs.settings import Settings
+from worker import queue, reaper
+from worker.connection import connect
+from worker.events import Events
+from worker.guarded import GuardedClient
+from worker.inputs import Inputs
+from worker.jobs import Jobs
+from worker.roster import Roster
+from worker.storage import Storage
+
+log = logging.getLogger(__name__)
+
+SENDER_THREADS = 16  # a receiver that hangs keeps one for 15 seconds
+
+
+def segmenting(settings: Settings, device: str) -> None:
+    """Work on jobs until SIGTERM or SIGINT, then finish those in hand.
+
+    `device` is "cpu" or "gpu:N". Raises ValueError for another, or one that this machine or build of Paddle lacks.
+    """
+    kind, _, index = device.partition(":")
+    if kind == "gpu":
+        _see_only_gpu(index or "0")
+    elif device != "cpu":
+        raise ValueError(f"device must be cpu or gpu:N, not {device!r}")
+
+    # Not before now: what is visible to CUDA is decided before Paddle is imported.
+    from worker.heartbeat import Heartbeat
+    from worker.inference import Inference
+    from worker.tasks import Bench, segment
+
+    app, redis = queue.create(settings), connect(settings)
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    jobs = Jobs(redis, app, settings)
+    heartbeat = Heartbeat(jobs, Roster(redis, settings, name, device), settings.lease_seconds)
+    log.info("loading %s on %s", settings.default_model, device)
+    inference = Inference(settings.default_model, "gpu:0" if kind == "gpu" else "cpu")
+    storage = Storage(settings)
+    inputs = Inputs(connect(settings, as_bytes=True), settings.redis_prefix, storage)
+    bench = Bench(name, settings, jobs, storage, inputs, GuardedClient(settings), heartbeat, inference)
+
+
+    @app.task(name=queue.SEGMENT)
+    def task(job_id: str) -> None:
+        segment(job_id, bench)
+
+    worker_ready.connect(lambda **_: heartbeat.start(), weak=False)
+    worker_shutdown.connect(lambda **_: heartbeat.stop(), weak=False)
+    _consume(app, queue.queues_of_worker(device), settings.worker_concurrency, name)
+
+
+def sending(settings: Settings) -> None:
+    """Deliver webhooks until SIGTERM or SIGINT."""
+    from worker.webhook import Sender, deliver
+
+    app, redis = queue.create(settings), connect(settings)
+    sender = Sender(
+        settings, Jobs(redis, app, settings), Events(redis, app, settings), Storage(settings), GuardedClient(settings)
+    )
+
+    @app.task(name=queue.DELIVER)
+    def task(event_id: str) -> None:
+        deliver(event_id, sender)
+
+    _consume(app, [queue.WEBHOOK_QUEUE], SENDER_THREADS, f"webhooks@{socket.gethostname()}:{os.getpid()}")
+
+
+def reaping(settings: Settings) -> None:
+    """Put back what was left behind, until SIGTERM or SIGINT."""
+    app, redis = queue.create(settings), connect(settings)
+    stopping = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stopping.set())
+    log.info("sweeping every %g s", settings.sweep_seconds)
+    reaper.run(Jobs(redis, app, settings), Events(redis, app, settings), settings.sweep_seconds, stopping)
+
+
+def _see_only_gpu(index: str) -> None:
+    if not index.isdigit():
+        raise ValueError(f"device must be gpu:N with a number N, not gpu:{index}")
+    os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # numbered as nvidia-smi numbers them
+    os.environ["CUDA_VISIBLE_DEVICES"] = index
+    import paddle
+
+    if not paddle.device.is_compiled_with_cuda():
+        raise ValueError("this PaddlePaddle has no GPU support; install paddlepaddle-gpu as the README says")
+    if paddle.device.cuda.device_count() == 0:
+        raise ValueError(f"there is no GPU {index} on this machine")
+
+
+def _consume(app: Celery, queues: list[str], concurrency: int, name: str) -> None:
+    # Celery warns root of pickled messages; ours are JSON with a job's id.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
+    setup_logging.connect(lambda **_: None, weak=False)  # who listens here tells Celery to leave logging alone
+    worker_ready.connect(lambda **_: log.info("ready, taking from %s", " and ".join(queues)), weak=False)
+    options = ["--pool", "threads", "--concurrency", str(concurrency), "--queues", ",".join(queues)]
+    alone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]  # the record knows who works on what
+    app.worker_main(["--quiet", "worker", "--hostname", name, *options, *alone])

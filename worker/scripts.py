@@ -1,0 +1,29 @@
+"""The Lua scripts, each with the prelude before it."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+from redis import Redis
+
+LUA = files("worker") / "lua"
+
+
+class Scripts:
+    """Calls a script by its file's name: `scripts("begin", job_id, worker, lease)`.
+
+    redis-py sends a script's SHA-1 and, if the server does not know it (after a restart, say), the script itself.
+    """
+
+    def __init__(self, redis: Redis, prefix: str) -> None:
+        prelude = (LUA / "prelude.lua").read_text()
+        self._prefix = prefix
+        self._scripts = {
+            file.name.removesuffix(".lua"): redis.register_script(prelude + file.read_text())
+            for file in LUA.iterdir()
+            if file.name.endswith(".lua") and file.name != "prelude.lua"
+        }
+
+    def __call__(self, name: str, *args: str | bytes | int) -> Any:
+        return self._scripts[name](keys=[self._prefix], args=args)

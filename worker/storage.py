@@ -1,0 +1,61 @@
+"""The bucket that holds inputs and results."""
+
+from __future__ import annotations
+
+import boto3
+from botocore.client import BaseClient
+from botocore.config import Config
+
+from configs.settings import Settings
+
+
+class Storage:
+    """Bytes by key, in S3 or what speaks like it. Thread-safe.
+
+    Anything that goes wrong is raised as botocore raises it (BotoCoreError, ClientError): it is ours, and is retried.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._bucket = settings.s3_bucket
+        self._url_seconds = settings.presigned_url_seconds
+        self._client = _open(settings, settings.s3_endpoint_url)
+        public = settings.s3_public_endpoint_url
+        # Signs for the address that clients know: a signature is bound to its host.
+        self._signer = _open(settings, public) if public else self._client
+
+    def put(self, key: str, data: bytes, content_type: str) -> None:
+        self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type)
+
+    def get(self, key: str) -> bytes:
+        data: bytes = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        return data
+
+    def sign(self, key: str) -> str:
+        """A URL that gets this object, for as long as the settings say, without credentials. Computed here."""
+        url: str = self._signer.generate_presigned_url(
+            "get_object",
+            Params={"Bucket": self._bucket, "Key": key},
+            ExpiresIn=self._url_seconds,
+        )
+        return url
+
+    def check(self) -> None:
+        """Raises if the bucket cannot be reached."""
+        self._client.head_bucket(Bucket=self._bucket)
+
+
+def _open(settings: Settings, endpoint_url: str | None) -> BaseClient:
+    config = Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "path" if endpoint_url else "auto"},
+        # since boto3 1.36 the default adds checksums that many S3 servers do not understand
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        retries={"mode": "standard", "total_max_attempts": 3},
+        connect_timeout=3,
+        read_timeout=30,
+        max_pool_connections=64,
+    )
+    return boto3.session.Session().client(
+        "s3", endpoint_url=endpoint_url, region_name=settings.s3_region, config=config
+    )

@@ -1,0 +1,101 @@
+"""What a worker does with a message: the whole story of a job."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from configs.settings import Settings
+from ovseg_core import header, image
+from ovseg_core.errors import OvsegError
+from ovseg_core.prompts import fit
+from worker import fetch, publish
+from worker.guarded import GuardedClient
+from worker.heartbeat import Heartbeat, LeaseLost
+from worker.inference import Inference
+from worker.inputs import Inputs
+from worker.job import Job, JobError
+from worker.jobs import Jobs
+from worker.storage import Storage
+
+log = logging.getLogger(__name__)
+
+# Uploads are small and wait mostly for the server; more threads only wait together.
+UPLOAD_THREADS = 8
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a worker works with; one for each process."""
+
+    name: str
+    settings: Settings
+    jobs: Jobs
+    storage: Storage
+    inputs: Inputs
+    client: GuardedClient
+    heartbeat: Heartbeat
+    inference: Inference
+    uploads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(UPLOAD_THREADS, "upload"))
+
+
+def segment(job_id: str, bench: Bench) -> None:
+    """Claim a job, work on it, and end it as it went."""
+    job = bench.jobs.begin(job_id, bench.name)
+    if job is None:
+        log.info("%s is not to be had: done, or in other hands", job_id)
+        return
+    with bench.heartbeat.holding(job):
+        try:
+            _work(job, bench)
+        except OvsegError as error:
+            bench.jobs.fail(job, JobError(error.code, error.message, error.field))
+            log.info("%s failed: %s", job.id, error.message)
+        except LeaseLost:
+            log.warning("%s attempt %d came too late; another holds the job", job.id, job.attempt)
+        except BaseException as error:  # also MemoryError and SystemExit, which would cost Celery a thread for ever
+            log.exception("%s attempt %d broke", job.id, job.attempt)
+            reason = JobError("internal_error", f"{type(error).__name__} in attempt {job.attempt}; see the worker's log")
+            bench.jobs.retry_later(job, reason)
+
+
+def _work(job: Job, bench: Bench) -> None:
+    """From the image's source to the result in storage. Between stages it looks whether the job is still in our hands."""
+    limit, timings = bench.settings.max_image_pixels, Timings()
+    with timings.of("fetch"):
+        data = fetch.image(job, bench.inputs, bench.client, bench.settings)
+    with timings.of("decode_image"):
+        head = header.read(data, limit)
+        prompts = fit(job.request.prompts, head.image_hw)
+        picture = image.decode(data, limit)
+
+    bench.heartbeat.check(job)
+    embedding, timings.ms["encode"] = bench.inference.encode(picture)
+    masks, timings.ms["decode"] = bench.inference.decode(embedding, prompts)
+
+    bench.heartbeat.check(job)
+    with timings.of("publish"):
+        publish.result(job, picture, masks, bench.storage, bench.uploads)
+    height, width = head.image_hw
+    if bench.jobs.succeed(job, {"width": width, "height": height, "format": head.format}, timings.ms):
+        log.info("%s succeeded, %d masks; ms: %s", job.id, len(masks), timings)
+
+
+class Timings:
+    """Milliseconds by stage."""
+
+    def __init__(self) -> None:
+        self.ms: dict[str, float] = {}
+
+    @contextmanager
+    def of(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.ms[stage] = round((time.perf_counter() - start) * 1000, 2)
+
+    def __str__(self) -> str:
+        return " ".join(f"{stage} {ms:.0f}" for stage, ms in self.ms.items())
