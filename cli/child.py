@@ -1,4 +1,4 @@
-"""A process that the stack runs: it dies with us, its lines come to our terminal, and it is started again if it falls."""
+"""A process that the stack runs: it dies with us, shows its lines on our terminal, is started again if it falls."""
 
 from __future__ import annotations
 

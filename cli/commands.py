@@ -120,7 +120,7 @@ def _default_data_dir() -> Path:
 
 def _log() -> None:
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stdout)
-    for chatty in ("botocore", "urllib3", "celery.worker.strategy", "celery.app.trace"):
+    for chatty in ("botocore", "urllib3", "celery"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import tempfile
 import time
@@ -21,8 +22,9 @@ PHOTO = Path(__file__).parent / "photos" / "astronaut.jpg"
 
 REQUEST = {
     "prompts": [
-        {"box": [300, 4, 462, 336]},
-        {"points": [[150, 330]]},
+        {"box": [140, 10, 305, 180]},
+        {"box": [340, 4, 462, 300]},
+        {"points": [[390, 430]], "labels": [1]},
     ],
     "outputs": ["rle", "png", "overlay"],
 }
@@ -46,12 +48,12 @@ def run(output: Path, settings: Settings) -> int:
     succeeded = job["status"] == "succeeded"
     if succeeded:
         pictures = sorted(str(file) for file in output.iterdir())
-        terminal.plain(f"\nEverything is stopped. Look at:\n  " + "\n  ".join(pictures))
+        terminal.plain("\nEverything is stopped. Look at:\n  " + "\n  ".join(pictures))
     return 0 if succeeded else 1
 
 
 def _submit(url: str) -> dict[str, Any]:
-    terminal.plain(f"\nPOST {url}/v1/jobs   image=@{PHOTO.name}\n{json.dumps(REQUEST, indent=2)}\n")
+    terminal.plain(f"\nPOST {url}/v1/jobs   image=@{PHOTO.name}\n{_pretty(REQUEST)}\n")
     start = time.perf_counter()
     with PHOTO.open("rb") as photo:
         answer = requests.post(
@@ -65,7 +67,7 @@ def _submit(url: str) -> dict[str, Any]:
     terminal.plain(f"\n{answer.status_code} {answer.reason} in {(time.perf_counter() - start) * 1000:.0f} ms")
     terminal.plain(f"GET {answer.headers['Location']}?wait=60\n")
     job: dict[str, Any] = requests.get(f"{url}/v1/jobs/{accepted['id']}", params={"wait": 60}, timeout=90).json()
-    terminal.plain(json.dumps(_elided(job), indent=2) + "\n")
+    terminal.plain(_pretty(_elided(job)) + "\n")
     return job
 
 
@@ -89,3 +91,8 @@ def _elided(value: Any) -> Any:
     if isinstance(value, str) and len(value) > 2 * ELIDED:
         return f"{value[:ELIDED]}... ({len(value):,} characters)"
     return value
+
+
+def _pretty(value: Any) -> str:
+    """JSON for people: indented, but a list of numbers or words on one line."""
+    return re.sub(r"\[[^\[\]{}]*\]", lambda found: " ".join(found[0].split()), json.dumps(value, indent=2))

@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     )
     s3_public_endpoint_url: str | None = Field(
         default=None,
-        description="S3 server as clients reach it, where that differs: presigned URLs are bound to the host they name.",
+        description="S3 server as clients reach it, where that differs: a presigned URL is bound to the host it names.",
     )
     s3_bucket: str = Field(default="ovseg", description="Bucket of inputs and results; it must exist.")
     s3_region: str = Field(default="us-east-1", description="Region that requests are signed for.")
@@ -51,7 +51,9 @@ class Settings(BaseSettings):
     )
     max_prompts: int = Field(default=1000, gt=0, description="Prompts of one job.")
     max_points: int = Field(default=100, gt=0, description="Points of one prompt.")
-    max_metadata_bytes: int = Field(default=4096, gt=0, description="The caller's own JSON, kept in Redis with the job.")
+    max_metadata_bytes: int = Field(
+        default=4096, gt=0, description="The caller's own JSON, kept in Redis with the job."
+    )
     default_model: str = Field(default="SAM-Lite", description="For requests that name none; bundled, no download.")
     paddlex_visualize: bool = Field(
         default=True, description="PaddleX's Serving.visualize: draw the result where the request does not say."
@@ -75,7 +77,9 @@ class Settings(BaseSettings):
     webhook_timeout_seconds: float = Field(default=15.0, gt=0, description="A receiver's time to answer.")
 
     # The gateway
-    gateway_host: str = Field(default="127.0.0.1", description="Address to listen on; loopback until you say otherwise.")
+    gateway_host: str = Field(
+        default="127.0.0.1", description="Address to listen on; loopback until you say otherwise."
+    )
     gateway_port: int = Field(default=8080, ge=0, le=65535, description="As PaddleX serves.")
     gateway_processes: int = Field(default=1, gt=0, description="One process answers some 300 requests a second.")
     gateway_threads: int = Field(
@@ -88,7 +92,9 @@ class Settings(BaseSettings):
 
     # A worker
     worker_concurrency: int = Field(
-        default=4, gt=0, description="Jobs in progress per worker: one is inferred while others are fetched or uploaded."
+        default=4,
+        gt=0,
+        description="Jobs in progress per worker: one is inferred while others are fetched or uploaded.",
     )
     lease_seconds: float = Field(
         default=15.0, gt=0, description="A worker silent for so long is taken for dead and its jobs go to others."
@@ -108,7 +114,11 @@ class Settings(BaseSettings):
     @field_validator("allowed_private_hosts", mode="before")
     @classmethod
     def _split_hosts(cls, value: object) -> object:
-        return tuple(host.strip().lower() for host in value.split(",") if host.strip()) if isinstance(value, str) else value
+        return (
+            tuple(host.strip().lower() for host in value.split(",") if host.strip())
+            if isinstance(value, str)
+            else value
+        )
 
     @field_validator("webhook_secret")
     @classmethod

@@ -71,4 +71,6 @@ def _unsupported(data: bytes) -> OvsegError:
     start = data.lstrip()[:15].lower()
     if start.startswith((b"<!doctype", b"<html")):
         return OvsegError("image_format_unsupported", f"this is an HTML page; allowed: {allowed}", "image")
-    return OvsegError("image_format_unsupported", f"this is not an image of a known format; allowed: {allowed}", "image")
+    return OvsegError(
+        "image_format_unsupported", f"this is not an image of a known format; allowed: {allowed}", "image"
+    )

@@ -64,7 +64,7 @@ def threshold(
     score: float,
     clip_to: tuple[float, float, float, float] | None = None,
 ) -> Mask:
-    """The mask where the logits, bilinearly resized to the image, exceed `cut`; within `clip_to` (image pixels) if given.
+    """The mask where the logits, resized to the image bilinearly, exceed `cut`; only within `clip_to` (image pixels).
 
     Only the part of the image that can exceed `cut` is resized. That is exact: a bilinear value lies between its four
     neighbours, so where none of them exceeds `cut`, it does not either.

@@ -46,7 +46,7 @@ class Segmenter:
         return cls(spec, network.load(spec.network, spec.weights, device))
 
     def encode(self, image_rgb: np.ndarray) -> Embedding:
-        """Embed an image (H, W, 3) uint8. This is nearly all the work; the embedding can be decoded any number of times."""
+        """Embed an image (H, W, 3) uint8: nearly all the work, for any number of decodings."""
         height, width = image_rgb.shape[:2]
         frame = Frame((height, width), self.spec.canvas_size)
         pixels = canvas.letterbox(image_rgb, frame, self.spec.mean, self.spec.std)
@@ -93,9 +93,7 @@ def _batches(prompts: Sequence[Prompt]) -> Iterator[dict[int, Prompt]]:
             yield dict(items[start : start + PROMPTS_PER_BATCH])
 
 
-def _arrays(
-    batch: dict[int, Prompt], scale: float
-) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
+def _arrays(batch: dict[int, Prompt], scale: float) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
     """Boxes (N, 4), points (N, P, 2) in canvas pixels and labels (N, P); None where the shape has none."""
     prompts = list(batch.values())
     has_box, has_points = prompts[0].box is not None, bool(prompts[0].points)

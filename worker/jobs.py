@@ -54,7 +54,15 @@ class Jobs:
         index = self._key(f"jobs:{status}" if status else "jobs")
         newest = f"({before}" if before else "+inf"
         rows = self._redis.zrange(
-            index, newest, "-inf", desc=True, byscore=True, offset=0, num=limit + 1, withscores=True, score_cast_func=str
+            index,
+            newest,
+            "-inf",
+            desc=True,
+            byscore=True,
+            offset=0,
+            num=limit + 1,
+            withscores=True,
+            score_cast_func=str,
         )
         with self._redis.pipeline(transaction=False) as pipeline:
             for job_id, _ in rows[:limit]:

@@ -287,7 +287,8 @@ def _readable(detail: Mapping[str, Any]) -> OvsegError:
 
 
 def _allowed_fields(location: Sequence[str | int]) -> list[str]:
-    owner = {"prompts": PromptFields, "webhook": Webhook}.get(str(location[0]), Fields) if len(location) > 1 else Fields
+    owners: dict[str, type[BaseModel]] = {"prompts": PromptFields, "webhook": Webhook}
+    owner = owners.get(str(location[0]), Fields) if len(location) > 1 else Fields
     return list(owner.model_fields)
 
 

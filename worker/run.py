@@ -54,7 +54,6 @@ def segmenting(settings: Settings, device: str) -> None:
     inputs = Inputs(connect(settings, as_bytes=True), settings.redis_prefix, storage)
     bench = Bench(name, settings, jobs, storage, inputs, GuardedClient(settings), heartbeat, inference)
 
-
     @app.task(name=queue.SEGMENT)
     def task(job_id: str) -> None:
         segment(job_id, bench)

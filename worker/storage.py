@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import boto3
-from botocore.client import BaseClient
 from botocore.config import Config
 
 from configs.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 
 class Storage:
@@ -27,24 +31,22 @@ class Storage:
         self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type)
 
     def get(self, key: str) -> bytes:
-        data: bytes = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-        return data
+        return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
 
     def sign(self, key: str) -> str:
         """A URL that gets this object, for as long as the settings say, without credentials. Computed here."""
-        url: str = self._signer.generate_presigned_url(
+        return self._signer.generate_presigned_url(
             "get_object",
             Params={"Bucket": self._bucket, "Key": key},
             ExpiresIn=self._url_seconds,
         )
-        return url
 
     def check(self) -> None:
         """Raises if the bucket cannot be reached."""
         self._client.head_bucket(Bucket=self._bucket)
 
 
-def _open(settings: Settings, endpoint_url: str | None) -> BaseClient:
+def _open(settings: Settings, endpoint_url: str | None) -> S3Client:
     config = Config(
         signature_version="s3v4",
         s3={"addressing_style": "path" if endpoint_url else "auto"},

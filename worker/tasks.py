@@ -59,12 +59,12 @@ def segment(job_id: str, bench: Bench) -> None:
             log.warning("%s attempt %d came too late; another holds the job", job.id, job.attempt)
         except BaseException as error:  # also MemoryError and SystemExit, which would cost Celery a thread for ever
             log.exception("%s attempt %d broke", job.id, job.attempt)
-            reason = JobError("internal_error", f"{type(error).__name__} in attempt {job.attempt}; see the worker's log")
-            bench.jobs.retry_later(job, reason)
+            what = f"{type(error).__name__} in attempt {job.attempt}; see the worker's log"
+            bench.jobs.retry_later(job, JobError("internal_error", what))
 
 
 def _work(job: Job, bench: Bench) -> None:
-    """From the image's source to the result in storage. Between stages it looks whether the job is still in our hands."""
+    """From the image's source to the result in storage; between stages it looks whether the job is still ours."""
     limit, timings = bench.settings.max_image_pixels, Timings()
     with timings.of("fetch"):
         data = fetch.image(job, bench.inputs, bench.client, bench.settings)

@@ -89,7 +89,8 @@ def payload(event: Event, job: Job, storage: Storage) -> bytes:
 
 
 def _post(event: Event, job: Job, sender: Sender) -> tuple[bool, str]:
-    assert job.request.webhook is not None and sender.settings.webhook_secret is not None
+    assert job.request.webhook is not None
+    assert sender.settings.webhook_secret is not None  # without it no job with a webhook is accepted
     body = payload(event, job, sender.storage)
     now = int(time.time())
     headers = {

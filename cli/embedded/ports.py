@@ -30,7 +30,7 @@ def are_free(ports: dict[str, int]) -> bool:
 
 def is_free(port: int) -> bool:
     """Nobody listens on the port, and no socket file of another user's SeaweedFS is in the way."""
-    if any(Path("/tmp").glob(f"seaweedfs-*-{port}.sock")):  # a fixed path of SeaweedFS's own
+    if any(Path("/tmp").glob(f"seaweedfs-*-{port}.sock")):  # noqa: S108  SeaweedFS's own choice
         return False
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free

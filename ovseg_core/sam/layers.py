@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import paddle
 from paddle import nn
 from paddle.nn import functional as F
@@ -28,7 +30,7 @@ class MLP(nn.Layer):
     def __init__(self, in_features: int, hidden: int, out_features: int, depth: int) -> None:
         super().__init__()
         widths = [in_features, *[hidden] * (depth - 1), out_features]
-        self.layers = nn.LayerList([nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False)])
+        self.layers = nn.LayerList([nn.Linear(a, b) for a, b in pairwise(widths)])
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         for layer in self.layers[:-1]:
