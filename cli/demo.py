@@ -95,4 +95,4 @@ def _elided(value: Any) -> Any:
 
 def _pretty(value: Any) -> str:
     """JSON for people: indented, but a list of numbers or words on one line."""
-    return re.sub(r"\[[^\[\]{}]*\]", lambda found: " ".join(found[0].split()), json.dumps(value, indent=2))
+    return re.sub(r"\[[^\[\]{}]*\]", lambda found: f"[{' '.join(found[0][1:-1].split())}]", json.dumps(value, indent=2))

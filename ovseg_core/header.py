@@ -10,6 +10,19 @@ from PIL import Image, UnidentifiedImageError
 from ovseg_core.errors import OvsegError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")  # as Pillow names them
+BEGINNINGS = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG": "PNG",
+    b"RIFF": "WEBP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"GIF8": "GIF",
+    b"%PDF": "PDF",
+    b"<svg": "SVG",
+    b"<!DOCTYPE": "HTML",
+    b"<!doctype": "HTML",
+    b"<html": "HTML",
+}
 ORIENTATION_TAG = 0x0112
 ORIENTATIONS_ON_THEIR_SIDE = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
@@ -34,7 +47,7 @@ def open_image(data: bytes, max_pixels: int) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
-        raise _unsupported(data) from None
+        raise _unidentified(data) from None
     except Image.DecompressionBombError as error:  # Pillow's own, far higher limit
         raise OvsegError("image_too_many_pixels", f"{error}", "image") from error
     except Exception as error:  # a header may break a parser in more ways than Pillow has names for
@@ -50,7 +63,7 @@ def read(data: bytes, max_pixels: int) -> Header:
     """The header of an image file. Raises as `open_image` does."""
     image = open_image(data, max_pixels)
     width, height = image.size
-    if orientation(image) in ORIENTATIONS_ON_THEIR_SIDE:
+    if image.format != "TIFF" and orientation(image) in ORIENTATIONS_ON_THEIR_SIDE:  # Pillow's TIFFs are upright
         width, height = height, width
     return Header(format="JPEG" if image.format == "MPO" else str(image.format), image_hw=(height, width))
 
@@ -63,14 +76,14 @@ def orientation(image: Image.Image) -> int:
         return 1
 
 
-def _unsupported(data: bytes) -> OvsegError:
-    allowed = ", ".join(FORMATS)
-    for signature, name in ((b"GIF8", "GIF"), (b"%PDF", "PDF"), (b"<svg", "SVG"), (b"\x00\x00\x01\x00", "ICO")):
-        if data.lstrip()[:4] == signature[:4]:
-            return OvsegError("image_format_unsupported", f"{name} is not supported; allowed: {allowed}", "image")
-    start = data.lstrip()[:15].lower()
-    if start.startswith((b"<!doctype", b"<html")):
-        return OvsegError("image_format_unsupported", f"this is an HTML page; allowed: {allowed}", "image")
-    return OvsegError(
-        "image_format_unsupported", f"this is not an image of a known format; allowed: {allowed}", "image"
-    )
+def _unidentified(data: bytes) -> OvsegError:
+    """What to say of bytes that Pillow makes nothing of."""
+    start = data.lstrip()[:15]
+    for signature, name in BEGINNINGS.items():
+        if not start.startswith(signature):
+            continue
+        if name in FORMATS:
+            return OvsegError("image_unreadable", f"this begins like a {name} file, but its header is broken", "image")
+        return OvsegError("image_format_unsupported", f"{name} is not supported; allowed: {', '.join(FORMATS)}", "image")
+    message = f"this is not an image of a known format; allowed: {', '.join(FORMATS)}"
+    return OvsegError("image_format_unsupported", message, "image")

@@ -1,0 +1,125 @@
+"""Real servers for the tests: Valkey and SeaweedFS from the wheels, the whole service as `ovseg up` runs it."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from cli.child import Child
+from cli.embedded import valkey
+from cli.embedded.seaweedfs import BUCKET, Seaweedfs
+from configs import webhook_secret
+from configs.settings import Settings
+from tests import fakes
+from tests.fakes import Host
+from tests.service import Service
+from worker import queue
+from worker.connection import connect
+from worker.events import Events
+from worker.jobs import Jobs
+
+WEBHOOK_SECRET = webhook_secret.new()
+
+
+def ignore(label: str, line: str) -> None:
+    pass
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Valkey of our own."""
+    folder = tmp_path_factory.mktemp("valkey")
+    server = Child(valkey.command(folder), ignore)
+    try:
+        deadline = time.monotonic() + 30
+        while not valkey.is_ready(folder):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        yield valkey.url(folder)
+    finally:
+        server.ask_to_end()
+        server.end_by(time.monotonic() + 10)
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweedfs]:
+    """A SeaweedFS of our own, its credentials in the environment as boto3 looks for them."""
+    weed = Seaweedfs(tmp_path_factory.mktemp("seaweedfs"))
+    server = Child(weed.command(), ignore)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in weed.credentials.items():
+            patch.setenv(name, value)
+        try:
+            deadline = time.monotonic() + 60
+            while not weed.is_ready():
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            yield weed
+        finally:
+            server.ask_to_end()
+            server.end_by(time.monotonic() + 10)
+
+
+@pytest.fixture
+def settings(redis_url: str) -> Settings:
+    """Settings of a test's own corner of Valkey, with times short enough to wait for."""
+    return Settings(
+        redis_url=redis_url,
+        redis_prefix=f"test-{uuid.uuid4().hex[:8]}:",
+        lease_seconds=0.3,
+        lost_message_seconds=0.2,
+        retry_delay_seconds=0.1,
+        webhook_secret=WEBHOOK_SECRET,
+    )
+
+
+@pytest.fixture
+def s3_settings(settings: Settings, s3: Seaweedfs) -> Settings:
+    return settings.model_copy(update={"s3_endpoint_url": s3.endpoint_url, "s3_bucket": BUCKET})
+
+
+@pytest.fixture
+def jobs(settings: Settings) -> Iterator[Jobs]:
+    with connect(settings) as redis:
+        yield Jobs(redis, queue.create(settings), settings)
+
+
+@pytest.fixture
+def events(settings: Settings) -> Iterator[Events]:
+    with connect(settings) as redis:
+        yield Events(redis, queue.create(settings), settings)
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    """A web host that no setting allows."""
+    with fakes.host() as state:
+        yield state
+
+
+@pytest.fixture(scope="session")
+def trusted_host() -> Iterator[Host]:
+    """A web host that the service's settings name as allowed."""
+    with fakes.host() as state:
+        yield state
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory, trusted_host: Host) -> Iterator[Service]:
+    """`ovseg up`, shared by all tests that only look at it from outside."""
+    running = Service(
+        tmp_path_factory.mktemp("service"),
+        {
+            "OVSEG_ALLOWED_PRIVATE_HOSTS": trusted_host.address,
+            "OVSEG_FETCH_TIMEOUT_SECONDS": "2",
+            "OVSEG_WEBHOOK_SECRET": WEBHOOK_SECRET,
+            "OVSEG_LEASE_SECONDS": "3",
+        },
+    )
+    try:
+        yield running.wait_until_ready()
+    finally:
+        running.stop()

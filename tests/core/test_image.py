@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ovseg_core import header, image
+from ovseg_core.errors import OvsegError
+from tests import pictures
+
+LIMIT = 80_000_000
+
+
+def upright() -> np.ndarray:
+    """Four colours, so that every turn and flip can be told from every other."""
+    pixels = np.zeros((40, 60, 3), np.uint8)
+    pixels[:20, :30], pixels[:20, 30:], pixels[20:, :30], pixels[20:, 30:] = 255, (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    return pixels
+
+
+# What a camera stores for each EXIF orientation: the inverse of what a viewer must do.
+STORED = {
+    1: lambda p: p,
+    2: np.fliplr,
+    3: lambda p: np.rot90(p, 2),
+    4: np.flipud,
+    5: lambda p: p.transpose(1, 0, 2),
+    6: lambda p: np.rot90(p, 1),
+    7: lambda p: np.rot90(p.transpose(1, 0, 2), 2),
+    8: lambda p: np.rot90(p, -1),
+}
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", STORED)
+def test_an_image_is_upright_and_its_header_says_so(orientation: int, format: str) -> None:
+    exif = Image.Exif()
+    exif[header.ORIENTATION_TAG] = orientation
+    stored = Image.fromarray(np.ascontiguousarray(STORED[orientation](upright())))
+    data = pictures.encoded(stored, format, exif=exif, quality=95)
+    pixels = image.decode(data, LIMIT)
+    assert header.read(data, LIMIT).image_hw == pixels.shape[:2] == (40, 60)
+    inner = (slice(4, 16), slice(4, 26))  # away from the borders, where JPEG mixes colours
+    assert np.abs(pixels[inner].astype(int) - upright()[inner]).max() < 40
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "expected"),
+    [
+        ("L", 100, (100, 100, 100)),
+        ("1", 1, (255, 255, 255)),
+        ("LA", (100, 7), (100, 100, 100)),
+        ("RGBA", (10, 20, 30, 0), (10, 20, 30)),
+        ("P", 0, (0, 0, 0)),
+        ("I;16", 0x6400, (0x64, 0x64, 0x64)),
+    ],
+)
+def test_every_kind_of_pixel_becomes_rgb(mode: str, colour: object, expected: tuple) -> None:
+    data = pictures.encoded(Image.new(mode, (5, 4), colour), "PNG")
+    pixels = image.decode(data, LIMIT)
+    assert pixels.shape == (4, 5, 3)
+    assert pixels.dtype == np.uint8
+    assert tuple(pixels[0, 0]) == expected
+
+
+def test_cmyk_becomes_rgb() -> None:
+    data = pictures.encoded(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG", quality=95)
+    red = image.decode(data, LIMIT)[4, 4]
+    assert red[0] > 200
+    assert red[1:].max() < 60
+
+
+def test_of_an_animation_the_first_picture_is_taken() -> None:
+    first, second = Image.new("RGB", (4, 4), "red"), Image.new("RGB", (4, 4), "blue")
+    data = pictures.encoded(first, "WEBP", save_all=True, append_images=[second], lossless=True)
+    assert tuple(image.decode(data, LIMIT)[0, 0]) == (255, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "message"),
+    [
+        (b"", "image_empty", "no bytes"),
+        (b"hello, I am text", "image_format_unsupported", "not an image of a known format"),
+        (b"  <!DOCTYPE html><html>", "image_format_unsupported", "HTML is not supported"),
+        (b"GIF89a" + bytes(20), "image_format_unsupported", "GIF is not supported; allowed: JPEG"),
+        (b"%PDF-1.7 ...", "image_format_unsupported", "PDF is not supported"),
+        (b"\x89PNG\r\n\x1a\n", "image_unreadable", "begins like a PNG file"),
+    ],
+)
+def test_what_is_no_image_is_told_from_its_header(data: bytes, code: str, message: str) -> None:
+    for read in (header.read, image.decode):
+        with pytest.raises(OvsegError) as caught:
+            read(data, LIMIT)
+        assert caught.value.code == code
+        assert message in caught.value.message
+        assert caught.value.field == "image"
+
+
+def test_400_megapixels_are_refused_before_a_pixel_is_decoded() -> None:
+    data = pictures.png_of_400_megapixels()
+    assert len(data) < 100_000
+    with pytest.raises(OvsegError) as caught:
+        header.read(data, LIMIT)
+    assert caught.value.code == "image_too_many_pixels"
+
+
+def test_the_pixel_limit_is_that_of_the_settings() -> None:
+    data = pictures.noise(20, 30)
+    assert header.read(data, 600).image_hw == (20, 30)
+    with pytest.raises(OvsegError, match="30 x 20 = 600 pixels; at most 599"):
+        header.read(data, 599)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("kept", [0.3, 0.7, 0.98])
+def test_a_file_that_breaks_off_is_an_error_not_half_a_picture(format: str, kept: float) -> None:
+    data = pictures.noise(100, 100, format)
+    with pytest.raises(OvsegError) as caught:
+        image.decode(data[: int(len(data) * kept)], LIMIT)
+    assert caught.value.code == "image_unreadable"
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_a_broken_exif_block_does_not_hide_the_picture() -> None:
+    data = pictures.encoded(Image.new("RGB", (6, 4), "red"), "JPEG", exif=b"Exif\0\0II*\0garbage")
+    assert image.decode(data, LIMIT).shape == (4, 6, 3)

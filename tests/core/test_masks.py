@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ovseg_core import masks
+from ovseg_core.canvas import Frame, letterbox
+
+CANVAS, CELLS = 512, 128
+
+
+def smooth_logits(seed: int, shift: float) -> np.ndarray:
+    coarse = np.random.default_rng(seed).normal(shift, 2, (8, 8)).astype(np.float32)
+    return cv2.resize(coarse, (CELLS, CELLS), interpolation=cv2.INTER_CUBIC)
+
+
+def everywhere(logits: np.ndarray, frame: Frame) -> np.ndarray:
+    """The logits at every pixel of the image, bilinear, one pixel at a time: slow and plain."""
+    height, width = frame.image_hw
+    value = np.empty((height, width), np.float64)
+    for y in range(height):
+        for x in range(width):
+            at_y = min(max((y + 0.5) * frame.scale / 4 - 0.5, 0), CELLS - 1)
+            at_x = min(max((x + 0.5) * frame.scale / 4 - 0.5, 0), CELLS - 1)
+            y0, x0 = min(int(at_y), CELLS - 2), min(int(at_x), CELLS - 2)
+            fy, fx = at_y - y0, at_x - x0
+            top = logits[y0, x0] * (1 - fx) + logits[y0, x0 + 1] * fx
+            bottom = logits[y0 + 1, x0] * (1 - fx) + logits[y0 + 1, x0 + 1] * fx
+            value[y, x] = top * (1 - fy) + bottom * fy
+    return value
+
+
+@given(st.integers(0, 1000), st.integers(1, 40), st.integers(1, 40), st.floats(-4, 1), st.sampled_from([0.0, -0.3, 1.0]))
+def test_only_the_part_that_can_exceed_the_cut_is_resized_and_that_is_exact(
+    seed: int, height: int, width: int, shift: float, cut: float
+) -> None:
+    frame, logits = Frame((height, width), CANVAS), smooth_logits(seed, shift)
+    value = everywhere(logits, frame)
+    mask = masks.threshold(logits, frame, cut, 0.9)
+    differs = mask.full() != (value > cut)
+    assert not (differs & (np.abs(value - cut) > 1e-4)).any()  # float32 against float64, at the very edge
+
+
+def test_a_mask_ends_at_the_box_it_is_clipped_to() -> None:
+    logits = np.full((CELLS, CELLS), 5, np.float32)
+    mask = masks.threshold(logits, Frame((100, 200), CANVAS), 0, 0.9, clip_to=(10.5, 20, 50, 60.5))
+    assert mask.window == (10, 20, 50, 61)
+    assert mask.area == 40 * 41
+
+
+@pytest.mark.parametrize("clip_to", [None, (0, 0, 5, 5)])
+def test_logits_below_the_cut_give_an_empty_mask(clip_to: tuple | None) -> None:
+    mask = masks.threshold(np.full((CELLS, CELLS), -1, np.float32), Frame((10, 10), CANVAS), 0, 0.1, clip_to)
+    assert (mask.area, mask.window) == (0, (0, 0, 0, 0))
+    assert not mask.full().any()
+
+
+@pytest.mark.parametrize("image_hw", [(1, 1), (1, 4000), (3000, 2), (480, 640), (2000, 3000)])
+def test_an_image_lies_top_left_on_its_canvas_whatever_its_shape(image_hw: tuple[int, int]) -> None:
+    frame = Frame(image_hw, CANVAS)
+    canvas = letterbox(np.full((*image_hw, 3), 255, np.uint8), frame, 127, 128)
+    height, width = frame.resized_hw
+    assert max(height, width) == CANVAS
+    assert min(height, width) >= 1
+    assert (canvas[0, :, :height, :width] == 1).all()
+    assert (canvas[0, :, height:] == 0).all()
+    assert (canvas[0, :, :, width:] == 0).all()
+
+
+def test_a_pixel_of_the_mask_lies_where_the_pixel_of_the_image_was() -> None:
+    """A bright spot on the image, found again as the spot of its canvas's logits."""
+    image = np.zeros((300, 400, 3), np.uint8)
+    image[100:140, 200:260] = 255
+    frame = Frame((300, 400), CANVAS)
+    canvas = letterbox(image, frame, 127, 128)[0, 0]
+    cells = canvas.reshape(CELLS, 4, CELLS, 4).mean(axis=(1, 3))
+    mask = masks.threshold(cells, frame, 0.5, 1.0)
+    assert np.abs(np.array(mask.window) - (200, 100, 260, 140)).max() <= 2

@@ -1,0 +1,97 @@
+"""Overlays, polygons and result documents."""
+
+from __future__ import annotations
+
+import colorsys
+
+import cv2
+import numpy as np
+from hypothesis import given
+from hypothesis.extra import numpy as hnp
+from pycocotools import mask as coco
+
+from ovseg_core import overlay, palette, polygons, results
+from ovseg_core.masks import Mask
+from ovseg_core.prompts import Prompt
+
+
+def ring() -> Mask:
+    """A square of 20 with a hole of 6, at (10, 5) in a frame of 50 x 60."""
+    crop = np.ones((20, 20), bool)
+    crop[7:13, 7:13] = False
+    return Mask.of_crop(crop, (10, 5), (50, 60), 0.9)
+
+
+def test_an_overlay_tints_the_mask_and_leaves_the_rest_alone() -> None:
+    photo = np.full((50, 60, 3), 120, np.uint8)
+    picture = overlay.draw(photo, [ring()], [Prompt.of_point(55, 45)])
+    assert (photo == 120).all()  # the photo itself is not drawn upon
+    assert tuple(picture[8, 14]) != (120, 120, 120)
+    assert tuple(picture[15, 20]) == (120, 120, 120)  # the hole
+    assert tuple(picture[40, 5]) == (120, 120, 120)
+    assert picture[45, 55].min() == 255  # the plus of the click
+
+
+def test_an_overlay_of_nothing_is_the_photo_and_its_prompts() -> None:
+    photo = np.full((50, 60, 3), 120, np.uint8)
+    empty = Mask.of_crop(np.zeros((0, 0), bool), (0, 0), (50, 60), 0.0)
+    picture = overlay.draw(photo, [empty], [Prompt.of_box(20, 20, 40, 40)])
+    assert (picture[30, 30] == 120).all()
+    assert np.abs(picture[20, 30].astype(int) - palette.colour(0)).max() < 40  # the line is antialiased
+
+
+def test_jpegs_keep_their_colours_in_order() -> None:
+    red = np.zeros((16, 16, 3), np.uint8)
+    red[..., 0] = 255
+    decoded = cv2.imdecode(np.frombuffer(overlay.jpeg(red), np.uint8), cv2.IMREAD_COLOR)
+    assert decoded[8, 8, 2] > 240  # OpenCV's last channel is red
+
+
+def test_neighbouring_colours_are_far_apart() -> None:
+    hues = [colorsys.rgb_to_hls(*(v / 255 for v in palette.colour(i)))[0] for i in range(8)]
+    gaps = [min(abs(a - b), 1 - abs(a - b)) for i, a in enumerate(hues) for b in hues[:i]]
+    assert min(gaps) > 0.08
+    assert len({palette.colour(i) for i in range(24)}) == 24
+
+
+def test_polygons_keep_their_holes() -> None:
+    [part] = polygons.of(ring())
+    assert sorted(part["exterior"]) == [[10, 5], [10, 24], [29, 5], [29, 24]]
+    assert len(part["holes"]) == 1
+
+
+@given(hnp.arrays(bool, (12, 12)))
+def test_a_mask_can_be_drawn_again_from_its_polygons(crop: np.ndarray) -> None:
+    mask = Mask.of_crop(crop, (3, 4), (20, 20), 1.0)
+    drawn = np.zeros((20, 20), np.uint8)
+    for part in polygons.of(mask):
+        rings = [np.array(part["exterior"], np.int32)]
+        cv2.fillPoly(drawn, rings, 1)
+    filled = drawn.astype(bool)
+    assert not (mask.full() & ~filled).any()  # exteriors cover the mask; what else they cover are its holes
+    extra = filled & ~mask.full()
+    assert not extra.any() or any(part["holes"] for part in polygons.of(mask))
+
+
+def test_a_result_reads_as_paddlex_writes_it() -> None:
+    prompts = [Prompt.of_box(1, 2, 30, 40), Prompt.of_point(5, 6), Prompt(points=((1, 1), (2, 2)), labels=(1, 0))]
+    document = results.document([ring()] * 3, prompts, with_polygons=True)
+    assert [info["label"] for info in document["maskInfos"]] == ["box_prompt", "point_prompt", "points_prompt"]
+    assert document["maskInfos"][0]["prompt"] == [1, 2, 30, 40]
+    assert document["maskInfos"][1]["prompt"] == [5, 6]
+    assert document["maskInfos"][2]["prompt"] == {"points": [[1, 1], [2, 2]], "labels": [1, 0]}
+    assert document["maskInfos"][0] | {"prompt": None} == {
+        "label": "box_prompt",
+        "prompt": None,
+        "score": 0.9,
+        "box": [10, 5, 30, 25],
+        "area": 364,
+    }
+    rle = document["masks"][0]
+    decoded = coco.decode({"size": rle["size"], "counts": rle["rleResult"].encode()})
+    assert np.array_equal(decoded.astype(bool), ring().full())
+    assert len(document["polygons"]) == 3
+
+
+def test_a_result_has_only_what_was_asked_for() -> None:
+    assert set(results.document([ring()], [Prompt.of_point(1, 1)], with_rle=False)) == {"maskInfos"}

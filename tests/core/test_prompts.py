@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ovseg_core.errors import OvsegError
+from ovseg_core.prompts import Prompt, fit
+
+coordinate = st.floats(-1e6, 1e6)
+size = st.integers(1, 10_000)
+
+
+@pytest.mark.parametrize(
+    ("given_", "field", "message"),
+    [
+        ({}, None, "give a box, or points"),
+        ({"box": (3, 0, 1, 4)}, "box", "x1 (1) must be greater than x0 (3)"),
+        ({"box": (0, 4, 1, 4)}, "box", "y1 (4) must be greater than y0 (4)"),
+        ({"box": (0, 0, math.nan, 4)}, "box", "finite"),
+        ({"box": (0, 0, math.inf, 4)}, "box", "finite"),
+        ({"points": ((1, math.nan),), "labels": (1,)}, "points", "finite"),
+        ({"points": ((1, 2),), "labels": ()}, "labels", "1 points but 0 labels"),
+        ({"points": ((1, 2),), "labels": (2,)}, "labels", "1 (on the object) or 0"),
+        ({"points": ((1, 2),), "labels": (0,)}, "labels", "at least one point needs label 1"),
+    ],
+)
+def test_a_malformed_prompt_cannot_exist(given_: dict, field: str | None, message: str) -> None:
+    with pytest.raises(OvsegError) as caught:
+        Prompt(**given_)
+    assert caught.value.code == "invalid_prompt"
+    assert caught.value.field == field
+    assert message in caught.value.message
+
+
+def test_a_box_may_come_with_background_clicks_alone() -> None:
+    assert Prompt(box=(0, 0, 4, 4), points=((1, 1),), labels=(0,)).labels == (0,)
+
+
+@given(coordinate, coordinate, coordinate, coordinate, size, size)
+def test_a_box_within_an_image_is_clipped_to_it_or_refused(
+    x0: float, y0: float, x1: float, y1: float, h: int, w: int
+) -> None:
+    if x1 <= x0 or y1 <= y0:
+        return
+    overlaps = x0 < w and y0 < h and x1 > 0 and y1 > 0
+    prompt = Prompt.of_box(x0, y0, x1, y1)
+    if not overlaps:
+        with pytest.raises(OvsegError, match="outside the image") as caught:
+            prompt.within((h, w))
+        assert caught.value.code == "box_outside_image"
+        return
+    clipped = prompt.within((h, w))
+    assert clipped.box is not None
+    assert 0 <= clipped.box[0] < clipped.box[2] <= w
+    assert 0 <= clipped.box[1] < clipped.box[3] <= h
+    assert clipped.within((h, w)) == clipped
+
+
+@given(st.floats(-10, 110), st.floats(-10, 60))
+def test_a_click_outside_the_image_is_refused_not_moved(x: float, y: float) -> None:
+    prompt = Prompt.of_point(x, y)
+    if 0 <= x <= 100 and 0 <= y <= 50:
+        assert prompt.within((50, 100)) == prompt
+    else:
+        with pytest.raises(OvsegError) as caught:
+            prompt.within((50, 100))
+        assert (caught.value.code, caught.value.field) == ("point_outside_image", "points[0]")
+
+
+def test_an_error_among_many_prompts_names_the_one() -> None:
+    with pytest.raises(OvsegError) as caught:
+        fit([Prompt.of_point(1, 1), Prompt.of_box(20, 20, 30, 30)], (10, 10))
+    assert caught.value.field == "prompts[1].box"
+
+
+def test_a_prompt_is_written_as_it_was_given() -> None:
+    prompt = Prompt(box=(1, 2, 3, 4), points=((5, 6), (7, 8)), labels=(1, 0))
+    assert prompt.to_dict() == {"box": [1, 2, 3, 4], "points": [[5, 6], [7, 8]], "labels": [1, 0]}
+    assert Prompt.of_point(1, 2).to_dict() == {"points": [[1, 2]], "labels": [1]}

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ovseg_core import image
+from ovseg_core.errors import OvsegError
+from ovseg_core.prompts import Prompt
+from ovseg_core.segmenter import PROMPTS_PER_BATCH, Embedding, Segmenter
+from tests import pictures
+
+SHUTTLE, HEAD = Prompt.of_box(340, 4, 462, 300), Prompt.of_box(140, 10, 305, 180)
+
+
+@pytest.fixture(scope="module")
+def segmenter() -> Segmenter:
+    return Segmenter.open("SAM-Lite")
+
+
+@pytest.fixture(scope="module")
+def embedding(segmenter: Segmenter) -> Embedding:
+    return segmenter.encode(image.decode(pictures.photo(), 10**8))
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> float:
+    return float((a & b).sum() / (a | b).sum())
+
+
+def test_a_box_finds_the_object_in_it(segmenter: Segmenter, embedding: Embedding) -> None:
+    """The head of the astronaut, roughly: an ellipse drawn by hand."""
+    [mask] = segmenter.decode(embedding, [HEAD])
+    y, x = np.mgrid[:512, :512]
+    by_hand = ((x - 224) / 68) ** 2 + ((y - 92) / 82) ** 2 < 1
+    assert mask.image_hw == (512, 512)
+    assert iou(mask.full(), by_hand) > 0.75
+    assert 0 < mask.score <= 1
+
+
+def test_masks_come_in_the_order_of_their_prompts_whatever_shape_each_has(
+    segmenter: Segmenter, embedding: Embedding
+) -> None:
+    prompts = [
+        Prompt.of_point(390, 430),
+        SHUTTLE,
+        Prompt(points=((390, 430), (150, 330)), labels=(1, 0)),
+        HEAD,
+        Prompt(box=(278, 300, 512, 512), points=((390, 430),), labels=(1,)),
+        Prompt.of_point(220, 90),
+    ]
+    together = segmenter.decode(embedding, prompts)
+    for prompt, mask in zip(prompts, together, strict=True):
+        [alone] = segmenter.decode(embedding, [prompt])
+        assert iou(mask.full(), alone.full()) > 0.999
+        assert mask.score == pytest.approx(alone.score, abs=1e-4)
+
+
+def test_more_prompts_than_a_batch_holds_are_all_answered(segmenter: Segmenter, embedding: Embedding) -> None:
+    masks = segmenter.decode(embedding, [SHUTTLE] * (PROMPTS_PER_BATCH + 1))
+    assert len({mask.counts for mask in masks}) == 1
+    assert len(masks) == PROMPTS_PER_BATCH + 1
+
+
+def test_no_prompt_no_mask(segmenter: Segmenter, embedding: Embedding) -> None:
+    assert segmenter.decode(embedding, []) == []
+
+
+def test_a_mask_of_a_box_stays_in_its_box(segmenter: Segmenter, embedding: Embedding) -> None:
+    [mask] = segmenter.decode(embedding, [Prompt.of_box(-50, 100.5, 200, 700)])
+    x0, y0, x1, y1 = mask.window
+    assert x0 >= 0
+    assert y0 >= 100
+    assert x1 <= 200
+    assert y1 <= 512
+
+
+@pytest.mark.parametrize("image_hw", [(1, 1), (2, 700), (700, 3)])
+def test_the_strangest_shapes_are_segmented_too(segmenter: Segmenter, image_hw: tuple[int, int]) -> None:
+    height, width = image_hw
+    pixels = np.full((height, width, 3), 90, np.uint8)
+    masks = segmenter.decode(segmenter.encode(pixels), [Prompt.of_box(0, 0, width, height), Prompt.of_point(0, 0)])
+    assert [mask.full().shape for mask in masks] == [image_hw, image_hw]
+
+
+def test_a_prompt_outside_the_image_is_refused(segmenter: Segmenter, embedding: Embedding) -> None:
+    with pytest.raises(OvsegError, match="outside the image"):
+        segmenter.decode(embedding, [Prompt.of_box(600, 600, 700, 700)])
+
+
+def test_an_embedding_of_another_model_is_refused(segmenter: Segmenter, embedding: Embedding) -> None:
+    other = Embedding("SAM-H", embedding.features, embedding.frame)
+    with pytest.raises(ValueError, match="embedding of SAM-H"):
+        segmenter.decode(other, [HEAD])

@@ -1,0 +1,107 @@
+"""Small true implementations of those we meet: an image host, a webhook receiver."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class Received:
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Host:
+    """A web host on loopback. `answers` maps a path to what answers it; every request is remembered."""
+
+    port: int = 0
+    answers: dict[str, Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=dict)
+    received: list[Received] = field(default_factory=list)
+    arrived: threading.Condition = field(default_factory=threading.Condition)
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def url(self, path: str) -> str:
+        return f"http://{self.address}{path}"
+
+    def serve(self, path: str, body: bytes = b"", content_type: str = "image/jpeg", status: int = 200) -> str:
+        """Answer this path so from now on; returns its URL."""
+
+        def answer(request: BaseHTTPRequestHandler) -> None:
+            reply(request, status, body, {"Content-Type": content_type})
+
+        self.answers[path] = answer
+        return self.url(path)
+
+    def redirect(self, path: str, to: str) -> str:
+        self.answers[path] = lambda request: reply(request, 302, b"", {"Location": to})
+        return self.url(path)
+
+    def wait_for(self, path: str, count: int = 1, seconds: float = 30) -> list[Received]:
+        """The requests to a path, once there are so many."""
+
+        def of_path() -> list[Received]:
+            return [r for r in self.received if r.path == path]
+
+        with self.arrived:
+            assert self.arrived.wait_for(lambda: len(of_path()) >= count, seconds), f"{len(of_path())} requests to {path}"
+            return of_path()
+
+
+def reply(request: BaseHTTPRequestHandler, status: int, body: bytes, headers: dict[str, str]) -> None:
+    request.send_response(status)
+    for name, value in {"Content-Length": str(len(body)), **headers}.items():
+        request.send_header(name, value)
+    request.end_headers()
+    request.wfile.write(body)
+
+
+@contextmanager
+def host() -> Iterator[Host]:
+    """A host, for as long as the block runs."""
+    state = Host()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            with state.arrived:
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                state.received.append(Received(self.path, headers, body))
+                state.arrived.notify_all()
+            answer = state.answers.get(self.path)
+            if answer is None:
+                reply(self, 404, b"", {})
+            else:
+                answer(self)
+
+        do_POST = do_GET
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        block_on_close = False
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            pass  # a client that hangs up is what some tests are about
+
+    server = Server(("127.0.0.1", 0), Handler)
+    state.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
