@@ -100,9 +100,10 @@ class Child:
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            if self.command.is_shown(line):
-                self._show(self.command.label, line.rstrip())
+        with process.stdout as lines:
+            for line in lines:
+                if self.command.is_shown(line):
+                    self._show(self.command.label, line.rstrip())
 
 
 def _die_with_parent() -> None:

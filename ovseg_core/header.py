@@ -84,6 +84,8 @@ def _unidentified(data: bytes) -> OvsegError:
             continue
         if name in FORMATS:
             return OvsegError("image_unreadable", f"this begins like a {name} file, but its header is broken", "image")
-        return OvsegError("image_format_unsupported", f"{name} is not supported; allowed: {', '.join(FORMATS)}", "image")
+        return OvsegError(
+            "image_format_unsupported", f"{name} is not supported; allowed: {', '.join(FORMATS)}", "image"
+        )
     message = f"this is not an image of a known format; allowed: {', '.join(FORMATS)}"
     return OvsegError("image_format_unsupported", message, "image")

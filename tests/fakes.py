@@ -53,7 +53,9 @@ class Host:
             return [r for r in self.received if r.path == path]
 
         with self.arrived:
-            assert self.arrived.wait_for(lambda: len(of_path()) >= count, seconds), f"{len(of_path())} requests to {path}"
+            assert self.arrived.wait_for(lambda: len(of_path()) >= count, seconds), (
+                f"{len(of_path())} requests to {path}"
+            )
             return of_path()
 
 

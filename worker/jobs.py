@@ -62,14 +62,13 @@ class Jobs:
             offset=0,
             num=limit + 1,
             withscores=True,
-            score_cast_func=str,
         )
         with self._redis.pipeline(transaction=False) as pipeline:
             for job_id, _ in rows[:limit]:
                 pipeline.hgetall(self._key(f"job:{job_id}"))
             records = pipeline.execute()
         jobs = [Job.from_record(row[0], record) for row, record in zip(rows, records, strict=False) if record]
-        return jobs, _plain(rows[limit - 1][1]) if len(rows) > limit else None
+        return jobs, str(int(rows[limit - 1][1])) if len(rows) > limit else None
 
     # A job's way
 
@@ -154,11 +153,9 @@ class Jobs:
         )
 
     def _due(self, index: str, until: float) -> Iterator[LeftBehind]:
-        rows = self._redis.zrange(
-            self._key(index), "-inf", until, byscore=True, offset=0, num=1000, withscores=True, score_cast_func=str
-        )
+        rows = self._redis.zrange(self._key(index), "-inf", until, byscore=True, offset=0, num=1000, withscores=True)
         for job_id, score in rows:
-            yield LeftBehind(job_id, index, _plain(score))
+            yield LeftBehind(job_id, index, str(int(score)))
 
     def _oldest_waiting(self, name: str, now: int) -> float:
         """Jobs that were queued before this have lost their message.
@@ -194,8 +191,3 @@ class Jobs:
 
     def _key(self, name: str) -> str:
         return self._prefix + name
-
-
-def _plain(score: str) -> str:
-    """A score as Redis compares it: a whole number of microseconds, never in exponent notation."""
-    return str(int(float(score)))

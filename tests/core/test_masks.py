@@ -33,7 +33,9 @@ def everywhere(logits: np.ndarray, frame: Frame) -> np.ndarray:
     return value
 
 
-@given(st.integers(0, 1000), st.integers(1, 40), st.integers(1, 40), st.floats(-4, 1), st.sampled_from([0.0, -0.3, 1.0]))
+@given(
+    st.integers(0, 1000), st.integers(1, 40), st.integers(1, 40), st.floats(-4, 1), st.sampled_from([0.0, -0.3, 1.0])
+)
 def test_only_the_part_that_can_exceed_the_cut_is_resized_and_that_is_exact(
     seed: int, height: int, width: int, shift: float, cut: float
 ) -> None:

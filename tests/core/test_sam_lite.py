@@ -41,9 +41,7 @@ def embedding(sam: Sam, reference: dict[str, np.ndarray]) -> np.ndarray:
     return sam.encode(canvas)[0]
 
 
-def test_the_image_embedding_agrees_with_the_original(
-    embedding: np.ndarray, reference: dict[str, np.ndarray]
-) -> None:
+def test_the_image_embedding_agrees_with_the_original(embedding: np.ndarray, reference: dict[str, np.ndarray]) -> None:
     assert np.abs(embedding[::8] - reference["embedding"]).max() < 1e-3
 
 

@@ -1,0 +1,167 @@
+"""The guarded client against real servers on loopback, which is just where it must not go unless told so."""
+
+from __future__ import annotations
+
+import socket
+import time
+from http.server import BaseHTTPRequestHandler
+
+import pytest
+
+from configs.settings import Settings
+from ovseg_core.errors import OvsegError
+from tests.fakes import Host
+from worker.guarded import GuardedClient, check_url
+
+LIMIT = 1_000_000
+
+
+def client(*trusted: str) -> GuardedClient:
+    return GuardedClient(Settings(allowed_private_hosts=",".join(trusted)))
+
+
+def get(client: GuardedClient, url: str, max_bytes: int = LIMIT, seconds: float = 2.0) -> bytes:
+    return client.get(url, max_bytes, seconds, "image")
+
+
+def code_of(client: GuardedClient, url: str, seconds: float = 2.0) -> tuple[str, str]:
+    with pytest.raises(OvsegError) as caught:
+        get(client, url, seconds=seconds)
+    assert caught.value.field == "image"
+    return caught.value.code, caught.value.message
+
+
+def test_a_trusted_host_is_read(host: Host) -> None:
+    assert get(client(host.address), host.serve("/a.jpg", b"picture")) == b"picture"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "127.0.0.1",
+        "localhost",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[::127.0.0.1]",
+        "0.0.0.0",
+        "2130706433",
+        "127.1",
+        "0x7f.1",
+    ],
+)
+def test_no_spelling_of_loopback_is_knocked_at(name: str) -> None:
+    # port 80 is allowed: only the address can be what is refused
+    code, message = code_of(GuardedClient(Settings()), f"http://{name}/")
+    assert (code, message) == ("url_forbidden", f"{name.strip('[]')} is not a public address")
+
+
+def test_a_name_that_resolves_to_a_private_address_is_refused_when_used() -> None:
+    name = socket.gethostname()
+    addresses = {info[4][0] for info in socket.getaddrinfo(name, None)}
+    if not all(address.startswith(("127.", "10.", "172.", "192.168.", "::1", "fe80")) for address in addresses):
+        pytest.skip("this machine's own name is a public address")
+    check_url(f"http://{name}/", "image", Settings())  # nothing to say yet
+    assert code_of(GuardedClient(Settings()), f"http://{name}/")[0] == "url_forbidden"
+
+
+def test_a_redirect_is_followed_where_we_may_go(host: Host) -> None:
+    host.serve("/a.jpg", b"picture")
+    assert get(client(host.address), host.redirect("/moved", "/a.jpg")) == b"picture"
+
+
+@pytest.mark.parametrize(
+    "to", ["http://127.0.0.1:{port}/secret", "http://169.254.169.254/latest", "file:///etc/passwd"]
+)
+def test_a_redirect_leads_nowhere_that_a_url_could_not(to: str, host: Host) -> None:
+    host.serve("/secret", b"secret")
+    # trusted under one name only; the redirect names the same place differently
+    trusting = client(f"localhost:{host.port}")
+    host.redirect("/moved", to.format(port=host.port))
+    assert code_of(trusting, f"http://localhost:{host.port}/moved")[0] in ("url_forbidden", "url_invalid")
+    assert [request.path for request in host.received] == ["/moved"]
+
+
+def test_redirects_in_a_circle_end(host: Host) -> None:
+    code, message = code_of(client(host.address), host.redirect("/round", "/round"))
+    assert (code, message) == ("url_unreachable", "more than 3 redirects")
+    assert len(host.received) == 4
+
+
+@pytest.mark.parametrize("status", [204, 401, 404, 500, 503])
+def test_an_answer_that_is_not_200_is_an_error_that_says_so(status: int, host: Host) -> None:
+    assert code_of(client(host.address), host.serve("/a", b"", status=status)) == (
+        "url_unreachable",
+        f"the URL answered {status}",
+    )
+
+
+def test_a_body_is_read_no_further_than_the_limit(host: Host) -> None:
+    url = host.serve("/large", bytes(200_000))
+    with pytest.raises(OvsegError) as caught:
+        get(client(host.address), url, max_bytes=100_000)
+    assert caught.value.code == "image_too_large"
+
+
+def test_a_server_that_sends_a_byte_now_and_then_is_left_at_the_deadline(host: Host) -> None:
+    def drip(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", "1000")
+        request.end_headers()
+        for _ in range(100):
+            request.wfile.write(b".")
+            request.wfile.flush()
+            time.sleep(0.1)
+
+    host.answers["/drip"] = drip
+    start = time.monotonic()
+    code, message = code_of(client(host.address), host.url("/drip"), seconds=0.5)
+    assert (code, message) == ("url_unreachable", "the URL did not send everything in time")
+    assert time.monotonic() - start < 2
+
+
+def test_a_server_that_does_not_answer_is_left_at_the_deadline() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        start = time.monotonic()
+        code, message = code_of(client(address), f"http://{address}/", seconds=0.5)
+    assert (code, message) == ("url_unreachable", "127.0.0.1 did not answer in time")
+    assert time.monotonic() - start < 2
+
+
+def test_a_body_that_breaks_off_is_an_error(host: Host) -> None:
+    def half(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", "1000")
+        request.end_headers()
+        request.wfile.write(b"half")
+        request.connection.close()
+
+    host.answers["/half"] = half
+    assert code_of(client(host.address), host.url("/half"))[0] == "url_unreachable"
+
+
+def test_a_host_that_does_not_exist_is_an_error() -> None:
+    assert code_of(client(), "http://no-such-host.invalid/a.jpg")[0] == "url_unreachable"
+
+
+def test_a_proxy_from_the_environment_is_not_asked(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would resolve the name itself, behind the back of the check."""
+    monkeypatch.setenv("http_proxy", host.url(""))
+    assert code_of(client(), "http://no-such-host.invalid/a.jpg")[0] == "url_unreachable"
+    assert host.received == []
+
+
+def test_a_webhook_must_be_https_unless_its_host_is_trusted(host: Host) -> None:
+    with pytest.raises(OvsegError, match="must be https"):
+        check_url("http://example.com/hook", "webhook.url", Settings())
+    check_url("https://example.com/hook", "webhook.url", Settings())
+    check_url(host.url("/hook"), "webhook.url", Settings(allowed_private_hosts=host.address))
+
+
+def test_a_post_follows_no_redirect(host: Host) -> None:
+    host.serve("/elsewhere")
+    url = host.redirect("/hook", "/elsewhere")
+    assert client(host.address).post(url, b"{}", {}, 2.0, "webhook.url") == 302
+    assert [request.path for request in host.received] == ["/hook"]

@@ -1,0 +1,212 @@
+"""What may be asked, and what is said of what may not."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from configs.settings import Settings
+from ovseg_core.errors import OvsegError
+from ovseg_core.prompts import Prompt
+from tests import pictures
+from worker.request import ImageSource, InvalidRequest, JobRequest, parse
+
+SETTINGS = Settings(webhook_secret=None, max_image_bytes=500_000)
+URL = "https://example.com/cat.jpg"
+BOX = {"box": [1, 2, 30, 40]}
+
+
+def errors_of(body: object, image_file: bytes | None = None, settings: Settings = SETTINGS) -> list[OvsegError]:
+    with pytest.raises(OvsegError) as caught:
+        parse(body, image_file, settings)
+    return caught.value.errors if isinstance(caught.value, InvalidRequest) else [caught.value]
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "field", "message"),
+    [
+        ([], "invalid_request", None, "must be a JSON object"),
+        ({"prompts": [BOX]}, "image_missing", "image", "http(s) URL, base64, a data URL"),
+        ({"image": URL}, "prompts_missing", "prompts", "PaddleX's prompt and promptType"),
+        ({"image": URL, "prompts": []}, "prompts_missing", "prompts", "at least one"),
+        ({"image": URL, "prompts": [BOX] * 1001}, "too_many_prompts", "prompts", "1,001 prompts; at most 1,000"),
+        ({"image": URL, "prompts": [{}]}, "invalid_prompt", "prompts[0]", "give a box, or points"),
+        ({"image": URL, "prompts": [{"box": [1, 2, 3]}]}, "invalid_prompt", "prompts[0].box", "here are 3"),
+        (
+            {"image": URL, "prompts": [{"box": [5, 2, 3, 4]}]},
+            "invalid_prompt",
+            "prompts[0].box",
+            "x1 (3) must be greater",
+        ),
+        ({"image": URL, "prompts": [{"box": [1, 2, 3, float("nan")]}]}, "invalid_value", "prompts[0].box[3]", "finite"),
+        (
+            {"image": URL, "prompts": [{"box": [1, "2", 3, 4]}]},
+            "invalid_value",
+            "prompts[0].box[1]",
+            "must be a number",
+        ),
+        (
+            {"image": URL, "prompts": [{"box": [1, True, 3, 4]}]},
+            "invalid_value",
+            "prompts[0].box[1]",
+            "must be a number",
+        ),
+        (
+            {"image": URL, "prompts": [{"points": [[1]]}]},
+            "invalid_prompt",
+            "prompts[0].points[0]",
+            "[x, y]; here are 1",
+        ),
+        ({"image": URL, "prompts": [{"points": [[1, 2]] * 101}]}, "invalid_prompt", "prompts[0].points", "at most 100"),
+        (
+            {"image": URL, "prompts": [{"points": [[1, 2]], "labels": [1, 0]}]},
+            "invalid_prompt",
+            "prompts[0].labels",
+            "1 points but 2 labels",
+        ),
+        ({"image": URL, "prompts": [{"circle": 3}]}, "unknown_field", "prompts[0].circle", "box, points, labels"),
+        ({"image": URL, "prompts": "box"}, "invalid_value", "prompts", "valid list"),
+        ({"image": URL, "prompt": [[1, 2, 3, 4]]}, "invalid_request", "promptType", "box or point"),
+        ({"image": URL, "prompt": [[1, 2, 3]], "promptType": "box"}, "invalid_prompt", "prompt[0]", "here are 3"),
+        ({"image": URL, "prompt": [[1, 2, 3]], "promptType": "point"}, "invalid_prompt", "prompt[0]", "here are 3"),
+        ({"image": URL, "prompt": [[1, 2]], "promptType": "text"}, "invalid_value", "promptType", "'box' or 'point'"),
+        ({"image": URL, "prompts": [BOX], "promptType": "box"}, "invalid_request", "prompts", "either prompts, or"),
+        ({"image": URL, "prompts": [BOX], "model": "SAM-9"}, "unknown_model", "model", "available: SAM-Lite"),
+        ({"image": URL, "prompts": [BOX], "device": "tpu"}, "invalid_value", "device", "'auto', 'cpu' or 'gpu'"),
+        ({"image": URL, "prompts": [BOX], "outputs": ["svg"]}, "invalid_value", "outputs[0]", "'rle', 'png'"),
+        ({"image": URL, "prompts": [BOX], "outputs": []}, "invalid_value", "outputs", "at least 1 item"),
+        ({"image": URL, "prompts": [BOX], "metadata": "x"}, "invalid_value", "metadata", "dictionary"),
+        ({"image": URL, "prompts": [BOX], "metadata": {"x": "y" * 5000}}, "metadata_too_large", "metadata", "at most"),
+        ({"image": URL, "prompts": [BOX], "colour": 1}, "unknown_field", "colour", "allowed: image, model, prompts"),
+        ({"image": URL, "prompts": [BOX], "webhook": {"url": URL}}, "webhooks_unavailable", "webhook", "no OVSEG_WEB"),
+        ({"image": "", "prompts": [BOX]}, "image_empty", "image", "no bytes"),
+        ({"image": "not base64!", "prompts": [BOX]}, "image_unreadable", "image", "neither an http(s) URL nor base64"),
+        ({"image": "data:image/png,abc", "prompts": [BOX]}, "image_unreadable", "image", "must be base64"),
+        (
+            {"image": base64.b64encode(b"some text").decode(), "prompts": [BOX]},
+            "image_format_unsupported",
+            "image",
+            "JPEG",
+        ),
+        ({"image": "http://127.0.0.1/a.jpg", "prompts": [BOX]}, "url_forbidden", "image", "not a public address"),
+        ({"image": "http://[::1]/a.jpg", "prompts": [BOX]}, "url_forbidden", "image", "not a public address"),
+        ({"image": "http://169.254.169.254/", "prompts": [BOX]}, "url_forbidden", "image", "not a public address"),
+        ({"image": "http://localhost/a.jpg", "prompts": [BOX]}, "url_forbidden", "image", "not a public address"),
+        ({"image": "http://example.com:6379/", "prompts": [BOX]}, "url_forbidden", "image", "port 6379 is not allowed"),
+        ({"image": "http://me:pw@example.com/", "prompts": [BOX]}, "url_forbidden", "image", "user name or password"),
+        ({"image": "http://example.com:port/", "prompts": [BOX]}, "url_invalid", "image", "not a URL"),
+        ({"image": "http:///a.jpg", "prompts": [BOX]}, "url_invalid", "image", "with a host"),
+    ],
+)
+def test_what_may_not_be_asked(body: object, code: str, field: str | None, message: str) -> None:
+    error = errors_of(body)[0]
+    assert (error.code, error.field) == (code, field)
+    assert message in error.message
+
+
+def test_every_wrong_field_is_told_at_once() -> None:
+    body = {"image": URL, "prompts": [BOX, {"box": [1]}, {"box": [3, 3, 2, 2]}]}
+    assert [error.field for error in errors_of(body)] == ["prompts[1].box", "prompts[2].box"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "body", "image", "code"),
+    [
+        (Settings(max_image_bytes=1000), {"prompts": [BOX]}, pictures.photo(), "image_too_large"),
+        (Settings(max_image_pixels=1000), {"prompts": [BOX]}, pictures.photo(), "image_too_many_pixels"),
+        (Settings(max_prompts=1), {"image": URL, "prompts": [BOX, BOX]}, None, "too_many_prompts"),
+        (SETTINGS, {"image": URL, "prompts": [BOX]}, pictures.photo(), "invalid_request"),
+    ],
+)
+def test_limits_are_those_of_the_settings(settings: Settings, body: Any, image: bytes | None, code: str) -> None:
+    assert errors_of(body, image, settings)[0].code == code
+
+
+@pytest.mark.parametrize(
+    ("prompt", "field"),
+    [({"box": [600, 0, 700, 10]}, "prompts[0].box"), ({"points": [[1, 513]]}, "prompts[0].points[0]")],
+)
+def test_a_prompt_outside_an_image_that_came_along_is_refused_at_once(prompt: dict, field: str) -> None:
+    assert errors_of({"prompts": [prompt]}, pictures.photo())[0].field == field
+
+
+def test_a_box_that_sticks_out_is_taken_as_given_and_clipped_later() -> None:
+    submission = parse({"prompts": [{"box": [-5, -5, 600, 600]}]}, pictures.photo(), SETTINGS)
+    assert submission.prompts[0].box == (-5, -5, 600, 600)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        base64.b64encode(pictures.photo()).decode(),
+        base64.encodebytes(pictures.photo()).decode(),  # in lines
+        "data:image/jpeg;base64," + base64.b64encode(pictures.photo()).decode(),
+    ],
+)
+def test_an_image_may_come_as_base64_or_data_url(image: str) -> None:
+    assert parse({"image": image, "prompts": [BOX]}, None, SETTINGS).image == pictures.photo()
+
+
+def test_defaults_are_those_of_the_documentation() -> None:
+    submission = parse({"image": URL, "prompts": [{"points": [[1, 2], [3, 4]]}]}, None, SETTINGS)
+    assert submission.model == "SAM-Lite"
+    assert submission.device == "auto"
+    assert submission.outputs == ("rle", "overlay")
+    assert submission.prompts[0].labels == (1, 1)
+
+
+def test_paddlex_spelling_means_the_same_as_ours() -> None:
+    boxes, points = [[1, 2, 30, 40], [5, 6, 7, 8]], [[1, 2], [3, 4]]
+    as_boxes = parse({"image": URL, "prompt": boxes, "promptType": "box"}, None, SETTINGS)
+    as_points = parse({"image": URL, "prompt": points, "promptType": "point"}, None, SETTINGS)
+    assert as_boxes.prompts == (Prompt.of_box(1, 2, 30, 40), Prompt.of_box(5, 6, 7, 8))
+    assert as_points.prompts == (Prompt.of_point(1, 2), Prompt.of_point(3, 4))  # each its own object
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=10,
+)
+names = st.sampled_from(
+    ["image", "prompts", "prompt", "promptType", "model", "device", "outputs", "metadata", "webhook"]
+)
+
+
+@given(st.dictionaries(names, json_values) | json_values)
+def test_whatever_json_comes_is_parsed_or_refused_in_words(body: object) -> None:
+    try:
+        parse(body, None, SETTINGS)
+    except OvsegError as error:
+        assert error.code
+        assert error.message
+
+
+finite = st.floats(0, 500)
+
+
+@given(
+    st.lists(
+        st.builds(
+            lambda x, y, w, h, clicks: Prompt(
+                box=(x, y, x + w, y + h), points=tuple(c[:2] for c in clicks), labels=tuple(c[2] for c in clicks)
+            ),
+            finite,
+            finite,
+            st.floats(0.01, 100),
+            st.floats(0.01, 100),
+            st.lists(st.tuples(finite, finite, st.sampled_from([0, 1])), max_size=3),
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_a_request_is_read_from_its_record_as_it_was_written(prompts: list[Prompt]) -> None:
+    body = {"image": URL, "prompts": [prompt.to_dict() for prompt in prompts], "metadata": {"a": [1, None]}}
+    request = parse(body, None, SETTINGS).stored_as(ImageSource(url=URL))
+    assert request.prompts == tuple(prompts)
+    assert JobRequest.model_validate_json(request.model_dump_json()) == request

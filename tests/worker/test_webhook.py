@@ -1,0 +1,169 @@
+"""Delivery of one event, to a real receiver, verified as a receiver would."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from standardwebhooks import Webhook as Verifier
+
+from configs import webhook_secret
+from configs.settings import Settings
+from ovseg_core.prompts import Prompt
+from tests.fakes import Host
+from worker import queue, webhook
+from worker.connection import connect
+from worker.events import Events
+from worker.guarded import GuardedClient
+from worker.job import Job, JobError
+from worker.jobs import Jobs
+from worker.request import ImageSource, JobRequest, Webhook
+from worker.storage import Storage
+from worker.webhook import RETRY_DELAYS_SECONDS, Sender
+
+HOOK = "/hook"
+
+
+@pytest.fixture
+def sender(s3_settings: Settings, host: Host) -> Iterator[Sender]:
+    settings = s3_settings.model_copy(
+        update={"allowed_private_hosts": (host.address,), "webhook_timeout_seconds": 0.5}
+    )
+    with connect(settings) as redis:
+        app = queue.create(settings)
+        yield Sender(
+            settings, Jobs(redis, app, settings), Events(redis, app, settings), Storage(settings), GuardedClient(settings)
+        )
+
+
+def failed_job(sender: Sender, host: Host) -> Job:
+    """A job that failed and wants to tell so."""
+    request = JobRequest(
+        image=ImageSource(url="https://example.com/a.jpg"),
+        model="SAM-Lite",
+        prompts=(Prompt.of_box(1, 2, 3, 4),),
+        device="auto",
+        outputs=("rle",),
+        metadata={"mine": "é"},
+        webhook=Webhook(url=host.url(HOOK)),
+    )
+    job_id = sender.jobs.accept(str(uuid.uuid4()), request).id
+    job = sender.jobs.begin(job_id, "w")
+    assert job is not None
+    sender.jobs.fail(job, JobError("image_unreadable", "broken", "image"))
+    return job
+
+
+def record(sender: Sender, event_id: str) -> dict[str, str]:
+    with connect(sender.settings) as redis:
+        return dict(redis.hgetall(f"{sender.settings.redis_prefix}event:{event_id}"))
+
+
+def test_a_receiver_verifies_the_signature_and_reads_the_job(sender: Sender, host: Host) -> None:
+    host.serve(HOOK, status=204)
+    job = failed_job(sender, host)
+    webhook.deliver(f"evt_{job.id}_failed", sender)
+    [received] = host.wait_for(HOOK)
+    secret = sender.settings.webhook_secret
+    assert secret is not None
+    told = Verifier(secret).verify(received.body, received.headers)
+    assert told["type"] == "job.failed"
+    assert told["data"]["id"] == job.id
+    assert told["data"]["status"] == "failed"
+    assert told["data"]["metadata"] == {"mine": "é"}
+    assert told["data"]["error"] == {"code": "image_unreadable", "message": "broken", "field": "image"}
+    assert received.headers["webhook-id"] == f"evt_{job.id}_failed"
+    assert record(sender, f"evt_{job.id}_failed")["state"] == "delivered"
+
+
+def test_our_signature_is_the_librarys() -> None:
+    secret, body, at = webhook_secret.new(), b'{"a": 1}', datetime(2026, 11, 21, tzinfo=UTC)
+    expected = Verifier(secret).sign("evt_1", at, body.decode())
+    assert webhook.sign(secret, "evt_1", int(at.timestamp()), body) == expected
+
+
+@pytest.mark.parametrize("status", [301, 400, 404, 410, 429, 500, 503])
+def test_only_2xx_is_success_and_the_rest_is_tried_again_under_the_same_id(
+    sender: Sender, host: Host, status: int
+) -> None:
+    host.serve(HOOK, status=status)
+    job = failed_job(sender, host)
+    event_id = f"evt_{job.id}_failed"
+    webhook.deliver(event_id, sender)
+    assert record(sender, event_id) | {"state": "pending", "tries": "1", "outcome": f"answered {status}"} == record(
+        sender, event_id
+    )
+    host.serve(HOOK, status=200)
+    webhook.deliver(event_id, sender)
+    assert record(sender, event_id)["state"] == "delivered"
+    assert {r.headers["webhook-id"] for r in host.wait_for(HOOK, 2)} == {event_id}
+    webhook.deliver(event_id, sender)  # a message that comes twice
+    assert len(host.wait_for(HOOK, 2)) == 2
+
+
+def test_a_receiver_that_does_not_answer_is_tried_again(sender: Sender, host: Host) -> None:
+    host.answers[HOOK] = lambda request: __import__("time").sleep(2)
+    job = failed_job(sender, host)
+    webhook.deliver(f"evt_{job.id}_failed", sender)
+    told = record(sender, f"evt_{job.id}_failed")
+    assert (told["state"], told["outcome"]) == ("pending", "127.0.0.1 did not answer in time")
+
+
+def test_after_the_last_try_an_event_is_dead(sender: Sender, host: Host) -> None:
+    host.serve(HOOK, status=500)
+    job = failed_job(sender, host)
+    event_id = f"evt_{job.id}_failed"
+    for _ in range(len(RETRY_DELAYS_SECONDS) + 1):
+        assert record(sender, event_id)["state"] == "pending"
+        webhook.deliver(event_id, sender)
+    assert record(sender, event_id)["state"] == "dead"
+    webhook.deliver(event_id, sender)
+    assert len(host.wait_for(HOOK)) == len(RETRY_DELAYS_SECONDS) + 1
+
+
+def test_a_webhook_whose_host_has_become_private_is_not_posted_to(sender: Sender, host: Host) -> None:
+    """Checked at every try, not only when the job came."""
+    job = failed_job(sender, host)
+    settings = sender.settings.model_copy(update={"allowed_private_hosts": ()})
+    wary = Sender(settings, sender.jobs, sender.events, sender.storage, GuardedClient(settings))
+    webhook.deliver(f"evt_{job.id}_failed", wary)
+    assert host.received == []
+    assert record(sender, f"evt_{job.id}_failed")["state"] == "pending"
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["", "whsec_", "whsec_notbase64!", "whsec_" + base64.b64encode(bytes(23)).decode(), base64.b64encode(bytes(32)).decode()],
+)
+def test_a_weak_or_misspelt_secret_stops_the_process_at_its_start(secret: str) -> None:
+    with pytest.raises(ValueError, match="webhook secret"):
+        Settings(webhook_secret=secret)
+
+
+def test_a_large_result_is_left_out_and_said_where_to_find(
+    sender: Sender, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.serve(HOOK)
+    request = JobRequest(
+        image=ImageSource(url="https://example.com/a.jpg"),
+        model="SAM-Lite",
+        prompts=(Prompt.of_box(1, 2, 3, 4),),
+        device="auto",
+        outputs=("rle",),
+        metadata={},
+        webhook=Webhook(url=host.url(HOOK)),
+    )
+    for size, is_told in ((10, True), (webhook.MAX_RESULT_BYTES, False)):
+        job = sender.jobs.begin(sender.jobs.accept(str(uuid.uuid4()), request).id, "w")
+        assert job is not None
+        document = {"logId": job.id, "errorCode": 0, "errorMsg": "Success", "result": {"masks": ["x" * size]}}
+        sender.storage.put(f"{job.attempt_prefix}result.json", json.dumps(document).encode(), "application/json")
+        sender.jobs.succeed(job, {"width": 1, "height": 1, "format": "PNG"}, {})
+        webhook.deliver(f"evt_{job.id}_succeeded", sender)
+        told = json.loads(host.wait_for(HOOK)[-1].body)["data"]
+        assert (told["result"] is not None) == is_told
+        assert told["files"]["result"]["url"].startswith("http")
