@@ -54,6 +54,7 @@ class Stack:
         self._show = show
         self._servers: list[Child] = []
         self._services: list[Child] = []
+        self._seaweedfs: Seaweedfs | None = None
 
     @property
     def children(self) -> dict[str, Child]:
@@ -78,6 +79,8 @@ class Stack:
             deadline = time.monotonic() + GRACE_SECONDS
             for child in children:
                 child.end_by(deadline)
+        if self._seaweedfs is not None:
+            self._seaweedfs.remove_sockets()
 
     def _start_servers(self) -> None:
         plan, given = self.plan, self.plan.settings.model_fields_set
@@ -88,7 +91,7 @@ class Stack:
             self.environment["OVSEG_REDIS_URL"] = valkey.url(folder)
             waits.append(("valkey", lambda: valkey.is_ready(folder)))
         if not given & {"s3_endpoint_url", "s3_bucket"}:
-            weed = Seaweedfs(plan.folder / "seaweedfs")
+            self._seaweedfs = weed = Seaweedfs(plan.folder / "seaweedfs")
             if weed.moved:
                 self._show("ovseg", "SeaweedFS's ports were taken; it has new ones, and URLs signed earlier are void")
             self._servers.append(Child(weed.command(), self._show))

@@ -49,7 +49,8 @@ def status_of(code: str) -> HTTPStatus:
 def _of_caller(error: OvsegError) -> Response:
     errors = error.errors if isinstance(error, InvalidRequest) else [error]
     fields = [{"field": e.field, "code": e.code, "message": e.message} for e in errors if e.field]
-    return _render(status_of(error.code), error.code, error.message, fields)
+    words = "; ".join(f"{e.field}: {e.message}" if e.field else e.message for e in errors)
+    return _render(status_of(error.code), error.code, words, fields)
 
 
 def _of_http(error: HTTPException) -> Response:

@@ -23,6 +23,7 @@ BEGINNINGS = {
     b"<!doctype": "HTML",
     b"<html": "HTML",
 }
+PILLOW_MAX_PIXELS = 178_956_970
 ORIENTATION_TAG = 0x0112
 ORIENTATIONS_ON_THEIR_SIDE = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
@@ -48,8 +49,9 @@ def open_image(data: bytes, max_pixels: int) -> Image.Image:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise _unidentified(data) from None
-    except Image.DecompressionBombError as error:  # Pillow's own, far higher limit
-        raise OvsegError("image_too_many_pixels", f"{error}", "image") from error
+    except Image.DecompressionBombError:  # Pillow's own limit, which no setting can exceed
+        message = f"the image has more than {PILLOW_MAX_PIXELS:,} pixels; at most {max_pixels:,} are allowed"
+        raise OvsegError("image_too_many_pixels", message, "image") from None
     except Exception as error:  # a header may break a parser in more ways than Pillow has names for
         raise OvsegError("image_unreadable", f"the image's header cannot be read: {error}", "image") from error
     width, height = image.size

@@ -61,6 +61,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweedfs]:
         finally:
             server.ask_to_end()
             server.end_by(time.monotonic() + 10)
+            weed.remove_sockets()
 
 
 @pytest.fixture

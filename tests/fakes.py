@@ -87,7 +87,7 @@ def host() -> Iterator[Host]:
 
         do_POST = do_GET
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, *args: Any) -> None:
             pass
 
     class Server(ThreadingHTTPServer):

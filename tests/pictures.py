@@ -18,15 +18,15 @@ def photo() -> bytes:
     return PHOTO.read_bytes()
 
 
-def encoded(image: Image.Image, format: str, **options: Any) -> bytes:
+def encoded(image: Image.Image, file_format: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, format, **options)
+    image.save(buffer, file_format, **options)
     return buffer.getvalue()
 
 
-def noise(height: int, width: int, format: str = "PNG", seed: int = 0, **options: Any) -> bytes:
+def noise(height: int, width: int, file_format: str = "PNG", seed: int = 0, **options: Any) -> bytes:
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    return encoded(Image.fromarray(pixels), format, **options)
+    return encoded(Image.fromarray(pixels), file_format, **options)
 
 
 def png_of_400_megapixels() -> bytes:

@@ -83,11 +83,15 @@ class Service:
     def log(self) -> str:
         return "\n".join(self.lines[-200:])
 
-    def _ended(self) -> int:
-        code = self.process.wait(60)
+    def stop_reading(self) -> None:
+        """After the process has ended by itself."""
         self._reader.join(5)
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+    def _ended(self) -> int:
+        code = self.process.wait(60)
+        self.stop_reading()
         return code
 
     def _read(self) -> None:

@@ -28,10 +28,7 @@ class InvalidRequest(OvsegError):
     """Several fields of a request may be wrong; `errors` has one OvsegError for each."""
 
     def __init__(self, errors: Sequence[OvsegError]) -> None:
-        first = errors[0]
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        where = f"{first.field}: " if first.field else ""
-        super().__init__(first.code, f"{where}{first.message}{more}", first.field)
+        super().__init__(errors[0].code, errors[0].message, errors[0].field)
         self.errors = list(errors)
 
 

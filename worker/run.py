@@ -94,12 +94,6 @@ def _see_only_gpu(index: str) -> None:
         raise ValueError(f"device must be gpu:N with a number N, not gpu:{index}")
     os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # numbered as nvidia-smi numbers them
     os.environ["CUDA_VISIBLE_DEVICES"] = index
-    import paddle
-
-    if not paddle.device.is_compiled_with_cuda():
-        raise ValueError("this PaddlePaddle has no GPU support; install paddlepaddle-gpu as the README says")
-    if paddle.device.cuda.device_count() == 0:
-        raise ValueError(f"there is no GPU {index} on this machine")
 
 
 def _consume(app: Celery, queues: list[str], concurrency: int, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 from pathlib import Path
@@ -30,7 +31,7 @@ def are_free(ports: dict[str, int]) -> bool:
 
 def is_free(port: int) -> bool:
     """Nobody listens on the port, and no socket file of another user's SeaweedFS is in the way."""
-    if any(Path("/tmp").glob(f"seaweedfs-*-{port}.sock")):  # noqa: S108  SeaweedFS's own choice
+    if any(file.stat().st_uid != os.getuid() for file in socket_files(port)):
         return False
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free
@@ -39,3 +40,8 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def socket_files(port: int) -> list[Path]:
+    """What SeaweedFS leaves beside a port when it is killed, at a path of its own choice."""
+    return list(Path("/tmp").glob(f"seaweedfs-*-{port}.sock"))  # noqa: S108

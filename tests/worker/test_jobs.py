@@ -432,7 +432,7 @@ def test_any_order_of_transitions_keeps_the_books(settings: Settings) -> None:
                 assert (job_id in members("leases")) == (job.status is Status.RUNNING)
                 queued_in = [i for i in ("waiting:segment.auto", "delayed") if job_id in members(i)]
                 assert len(queued_in) == (1 if job.status is Status.QUEUED else 0)
-                event_ids = [key for key in self.redis.keys(f"{prefix}event:evt_{job_id}_*")]
+                event_ids = self.redis.keys(f"{prefix}event:evt_{job_id}_*")
                 assert len(event_ids) == (1 if job.status.is_terminal else 0)
                 if job.status.is_terminal:
                     assert self.ends.setdefault(job_id, job) == job

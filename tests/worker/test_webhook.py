@@ -30,13 +30,15 @@ HOOK = "/hook"
 
 @pytest.fixture
 def sender(s3_settings: Settings, host: Host) -> Iterator[Sender]:
-    settings = s3_settings.model_copy(
-        update={"allowed_private_hosts": (host.address,), "webhook_timeout_seconds": 0.5}
-    )
+    settings = s3_settings.model_copy(update={"allowed_private_hosts": (host.address,), "webhook_timeout_seconds": 0.5})
     with connect(settings) as redis:
         app = queue.create(settings)
         yield Sender(
-            settings, Jobs(redis, app, settings), Events(redis, app, settings), Storage(settings), GuardedClient(settings)
+            settings,
+            Jobs(redis, app, settings),
+            Events(redis, app, settings),
+            Storage(settings),
+            GuardedClient(settings),
         )
 
 
@@ -137,7 +139,13 @@ def test_a_webhook_whose_host_has_become_private_is_not_posted_to(sender: Sender
 
 @pytest.mark.parametrize(
     "secret",
-    ["", "whsec_", "whsec_notbase64!", "whsec_" + base64.b64encode(bytes(23)).decode(), base64.b64encode(bytes(32)).decode()],
+    [
+        "",
+        "whsec_",
+        "whsec_notbase64!",
+        "whsec_" + base64.b64encode(bytes(23)).decode(),
+        base64.b64encode(bytes(32)).decode(),
+    ],
 )
 def test_a_weak_or_misspelt_secret_stops_the_process_at_its_start(secret: str) -> None:
     with pytest.raises(ValueError, match="webhook secret"):

@@ -1,0 +1,227 @@
+"""A job through HTTP, as a client sees it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+from pycocotools import mask as coco
+
+from tests import pictures
+from tests.fakes import Host
+from tests.service import Service
+
+HEAD, SHUTTLE, HELMET = (
+    {"box": [140, 10, 305, 180]},
+    {"box": [340, 4, 462, 300]},
+    {"points": [[390, 430]], "labels": [1]},
+)
+
+
+def submit_file(service: Service, **fields: Any) -> requests.Response:
+    return service.post(
+        "/v1/jobs", files={"image": ("photo.jpg", pictures.photo())}, data={"request": json.dumps(fields)}
+    )
+
+
+def decoded(mask: dict[str, Any]) -> np.ndarray:
+    return coco.decode({"size": mask["size"], "counts": mask["rleResult"].encode()}).astype(bool)
+
+
+@pytest.fixture(scope="module")
+def job(service: Service) -> dict[str, Any]:
+    """A job that asked for everything, done."""
+    answer = submit_file(
+        service,
+        prompts=[HEAD, SHUTTLE, HELMET],
+        outputs=["rle", "png", "polygons", "overlay"],
+        metadata={"photo": 17, "nested": [None, "é"]},
+    )
+    return service.wait(answer.json()["id"])
+
+
+def test_a_submission_is_answered_at_once_with_the_whole_job_object(service: Service) -> None:
+    answer = submit_file(service, prompts=[HEAD], device="cpu", metadata={"a": 1})
+    assert answer.status_code == 202
+    job = answer.json()
+    assert answer.headers["Location"] == f"/v1/jobs/{job['id']}"
+    assert job["status"] == "queued"
+    assert job["model"] == "SAM-Lite"
+    assert job["device"] == "cpu"
+    assert job["prompts"] == [HEAD]
+    assert job["outputs"] == ["rle", "overlay"]
+    assert job["metadata"] == {"a": 1}
+    assert datetime.fromisoformat(job["accepted_at"]).tzinfo is not None
+    done = service.wait(job["id"])
+    assert set(done) == set(job)  # the same object, before and after
+
+
+def test_a_done_job_tells_how_it_went(job: dict[str, Any]) -> None:
+    assert job["status"] == "succeeded"
+    assert job["error"] is None
+    assert job["attempt"] == 1
+    assert job["metadata"] == {"photo": 17, "nested": [None, "é"]}
+    assert job["image"] | {"key": None} == {"url": None, "key": None, "width": 512, "height": 512, "format": "JPEG"}
+    assert set(job["timings_ms"]) == {"fetch", "decode_image", "encode", "decode", "publish"}
+    times = [datetime.fromisoformat(job[name]) for name in ("accepted_at", "started_at", "completed_at")]
+    assert times == sorted(times)
+
+
+def test_the_result_has_a_mask_for_each_prompt_in_coco_rle(job: dict[str, Any]) -> None:
+    result = job["result"]
+    assert [info["label"] for info in result["maskInfos"]] == ["box_prompt", "box_prompt", "point_prompt"]
+    for mask, info in zip(result["masks"], result["maskInfos"], strict=True):
+        pixels = decoded(mask)
+        assert mask["size"] == [512, 512]
+        assert pixels.sum() == info["area"] > 1000
+        y, x = np.nonzero(pixels)
+        assert info["box"] == [x.min(), y.min(), x.max() + 1, y.max() + 1]
+        assert 0 < info["score"] <= 1
+    head = decoded(result["masks"][0])
+    assert head[90, 225]  # between the eyes
+    assert not head[300, 400]
+
+
+def test_the_files_are_what_the_result_says_and_their_urls_work(job: dict[str, Any]) -> None:
+    files = job["files"]
+    assert set(files) == {"result", "overlay", "masks"}
+    for i, file in enumerate(files["masks"]):
+        assert file["key"] == f"jobs/{job['id']}/1/masks/{i:04d}.png"
+        png = Image.open(io.BytesIO(requests.get(file["url"], timeout=10).content))
+        assert np.array_equal(np.asarray(png) == 255, decoded(job["result"]["masks"][i]))
+    answer = requests.get(files["overlay"]["url"], timeout=10)
+    assert answer.headers["Content-Type"] == "image/jpeg"
+    assert Image.open(io.BytesIO(answer.content)).size == (512, 512)
+    document = requests.get(files["result"]["url"], timeout=10).json()
+    assert document == {"logId": job["id"], "result": job["result"], "errorCode": 0, "errorMsg": "Success"}
+
+
+def test_polygons_outline_the_masks(job: dict[str, Any]) -> None:
+    assert len(job["result"]["polygons"]) == 3
+    for parts, info in zip(job["result"]["polygons"], job["result"]["maskInfos"], strict=True):
+        xs = [x for part in parts for x, _ in part["exterior"]]
+        assert (min(xs), max(xs) + 1) == (info["box"][0], info["box"][2])
+
+
+def test_a_signed_url_that_was_tampered_with_is_refused(job: dict[str, Any]) -> None:
+    url = job["files"]["overlay"]["url"].replace("overlay.jpg", "result.json")
+    assert requests.get(url, timeout=10).status_code == 403
+    assert requests.get(url.partition("?")[0], timeout=10).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("outputs", "files", "result"),
+    [
+        (["rle"], {"result"}, {"maskInfos", "masks"}),
+        (["overlay"], {"result", "overlay"}, {"maskInfos"}),
+        (["png", "png"], {"result", "masks"}, {"maskInfos"}),
+        (["polygons"], {"result"}, {"maskInfos", "polygons"}),
+    ],
+)
+def test_only_what_was_asked_for_is_made(service: Service, outputs: list[str], files: set, result: set) -> None:
+    job = service.wait(submit_file(service, prompts=[HEAD], outputs=outputs).json()["id"])
+    assert set(job["files"]) == files
+    assert set(job["result"]) == result
+
+
+def test_an_image_may_come_by_url(service: Service, trusted_host: Host) -> None:
+    url = trusted_host.serve("/photo.jpg", pictures.photo())
+    job = service.wait(service.submit(image=url, prompts=[HEAD])["id"])
+    assert job["status"] == "succeeded"
+    assert job["image"]["url"] == url
+
+
+def test_an_image_may_come_as_base64_in_paddlex_spelling(service: Service, job: dict[str, Any]) -> None:
+    image = base64.b64encode(pictures.photo()).decode()
+    same = service.wait(service.submit(image=image, prompt=[HEAD["box"], SHUTTLE["box"]], promptType="box")["id"])
+    assert same["prompts"] == [HEAD, SHUTTLE]
+    assert same["result"]["masks"] == job["result"]["masks"][:2]
+
+
+def test_an_image_on_its_side_is_answered_in_the_frame_a_person_sees(service: Service) -> None:
+    upright = Image.open(io.BytesIO(pictures.photo())).crop((0, 0, 512, 300))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored turned; a viewer turns it back
+    stored = pictures.encoded(upright.rotate(90, expand=True), "PNG", exif=exif)
+    prompts = {"prompts": [HEAD]}
+    jobs = [
+        service.post("/v1/jobs", files={"image": data}, data={"request": json.dumps(prompts)}).json()
+        for data in (pictures.encoded(upright, "PNG"), stored)
+    ]
+    plain, turned = [service.wait(job["id"]) for job in jobs]
+    assert (turned["image"]["width"], turned["image"]["height"]) == (512, 300)
+    assert turned["result"] == plain["result"]
+
+
+def test_a_get_is_held_until_the_job_is_done_and_no_longer(service: Service) -> None:
+    job_id = submit_file(service, prompts=[HEAD]).json()["id"]
+    start = time.monotonic()
+    job = service.get(f"/v1/jobs/{job_id}", params={"wait": 30}).json()
+    assert job["status"] == "succeeded"
+    assert time.monotonic() - start < 20
+    assert service.get(f"/v1/jobs/{job_id}?wait=30").json()["status"] == "succeeded"  # at once
+
+
+def test_a_get_is_held_no_longer_than_was_asked(service: Service) -> None:
+    job_id = submit_file(service, prompts=[HEAD], device="gpu").json()["id"]  # there is no such worker
+    start = time.monotonic()
+    answer = service.get(f"/v1/jobs/{job_id}", headers={"Prefer": "respond-async, wait=1"})
+    assert 0.9 < time.monotonic() - start < 5
+    assert answer.headers["Preference-Applied"] == "wait=1"
+    assert answer.json()["status"] == "queued"
+
+
+def test_many_may_wait_at_once_and_the_gateway_still_answers(service: Service) -> None:
+    job_id = submit_file(service, prompts=[HEAD], device="gpu").json()["id"]
+    with ThreadPoolExecutor(80) as clients:
+        held = [clients.submit(service.get, f"/v1/jobs/{job_id}", params={"wait": 2}) for _ in range(80)]
+        time.sleep(0.5)
+        start = time.monotonic()
+        assert service.get("/healthz").status_code == 200
+        assert time.monotonic() - start < 1
+        assert {answer.result().status_code for answer in held} == {200}
+
+
+def test_jobs_are_listed_newest_first_in_pages_by_status(service: Service) -> None:
+    ids = [submit_file(service, prompts=[HEAD], device="gpu").json()["id"] for _ in range(3)]
+    first = service.get("/v1/jobs", params={"status": "queued", "limit": 2}).json()
+    assert [job["id"] for job in first["jobs"]] == [ids[2], ids[1]]
+    second = service.get("/v1/jobs", params={"status": "queued", "limit": 1, "cursor": first["next_cursor"]}).json()
+    assert [job["id"] for job in second["jobs"]] == [ids[0]]
+    succeeded = service.get("/v1/jobs?status=succeeded&limit=100").json()
+    assert {job["status"] for job in succeeded["jobs"]} <= {"succeeded"}
+
+
+def test_a_webhook_tells_the_end_of_a_job(service: Service, trusted_host: Host) -> None:
+    hook = trusted_host.serve("/hooks/done")
+    job_id = submit_file(service, prompts=[HEAD], webhook={"url": hook}).json()["id"]
+    [received] = trusted_host.wait_for("/hooks/done")
+    told = json.loads(received.body)
+    job = service.wait(job_id)
+    assert told["type"] == "job.succeeded"
+    assert received.headers["webhook-id"] == f"evt_{job_id}_succeeded"
+
+    def without_signatures(described: dict[str, Any]) -> dict[str, Any]:
+        return {**described, "files": {name: file["key"] for name, file in described["files"].items()}}
+
+    assert without_signatures(told["data"]) == without_signatures(job)
+
+
+def test_hundreds_of_prompts_are_one_job(service: Service) -> None:
+    rng = np.random.default_rng(0)
+    corner = rng.uniform(0, 400, (200, 2))
+    boxes = np.concatenate([corner, corner + rng.uniform(5, 100, (200, 2))], axis=1)
+    prompts = [{"box": box} for box in boxes.round(2).tolist()]
+    job_id = submit_file(service, prompts=prompts, outputs=["rle"]).json()["id"]
+    job = service.wait(job_id)
+    assert job["status"] == "succeeded"
+    assert [info["prompt"] for info in job["result"]["maskInfos"]] == boxes.round(2).tolist()

@@ -1,0 +1,141 @@
+"""PaddleX's serving route: its clients must not notice the difference."""
+
+from __future__ import annotations
+
+import base64
+import io
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+from pycocotools import mask as coco
+
+from tests import pictures
+from tests.fakes import Host
+from tests.service import Service
+
+ROUTE = "/open-vocabulary-segmentation"
+PHOTO = base64.b64encode(pictures.photo()).decode()
+BOXES = [[140, 10, 305, 180], [340, 4, 462, 300]]
+
+# As a PaddleX user has written it after the example in PaddleX's tutorial; only the port is another.
+CLIENT = """
+import base64
+import requests
+
+url = "http://localhost:8080/open-vocabulary-segmentation"
+with open("./open_vocabulary_segmentation.jpg", "rb") as photo:
+    image = base64.b64encode(photo.read()).decode("ascii")
+boxes = [[112.9, 118.4, 513.8, 382.1], [4.6, 263.6, 92.2, 336.6], [592.4, 260.9, 607.2, 294.2]]
+answer = requests.post(url, json={"image": image, "promptType": "box", "prompt": boxes})
+assert answer.status_code == 200
+result = answer.json()["result"]
+with open("./out.jpg", "wb") as out:
+    out.write(base64.b64decode(result["image"]))
+print(len(result["masks"]))
+"""
+
+
+def ask(service: Service, **body: Any) -> requests.Response:
+    return service.post(ROUTE, json=body)
+
+
+def test_the_answer_has_paddlexs_fields_and_no_others(service: Service) -> None:
+    answer = ask(service, image=PHOTO, prompt=BOXES, promptType="box")
+    assert answer.status_code == 200
+    body = answer.json()
+    assert set(body) == {"logId", "result", "errorCode", "errorMsg"}
+    assert uuid.UUID(body["logId"])
+    assert (body["errorCode"], body["errorMsg"]) == (0, "Success")
+    assert set(body["result"]) == {"masks", "maskInfos", "image"}
+    assert body["result"]["maskInfos"] == [{"label": "box_prompt", "prompt": [float(v) for v in box]} for box in BOXES]
+    for mask in body["result"]["masks"]:
+        assert set(mask) == {"rleResult", "size"}
+        decoded = coco.decode({"size": mask["size"], "counts": mask["rleResult"].encode()})
+        assert decoded.shape == (512, 512)
+        assert decoded.any()
+    picture = Image.open(io.BytesIO(base64.b64decode(body["result"]["image"])))
+    assert (picture.format, picture.size) == ("JPEG", (512, 512))
+
+
+def test_each_point_is_an_object_of_its_own(service: Service) -> None:
+    """PaddleX's documentation says so; its code refuses a second point."""
+    body = ask(service, image=PHOTO, prompt=[[390, 430], [220, 90]], promptType="point").json()
+    assert body["result"]["maskInfos"] == [
+        {"label": "point_prompt", "prompt": [390.0, 430.0]},
+        {"label": "point_prompt", "prompt": [220.0, 90.0]},
+    ]
+    assert len(body["result"]["masks"]) == 2
+
+
+@pytest.mark.parametrize(("visualize", "has_image"), [(True, True), (None, True), (False, False)])
+def test_the_picture_comes_unless_it_is_declined(service: Service, visualize: bool | None, has_image: bool) -> None:
+    body = ask(service, image=PHOTO, prompt=BOXES, promptType="box", visualize=visualize).json()
+    assert ("image" in body["result"]) == has_image
+
+
+def test_a_url_is_an_image_too_and_unknown_fields_are_ignored(service: Service, trusted_host: Host) -> None:
+    url = trusted_host.serve("/photo.jpg", pictures.photo())
+    answer = ask(service, image=url, prompt=BOXES, promptType="box", logId="mine", colour="red")
+    assert answer.status_code == 200
+
+
+def test_the_same_job_is_behind_it(service: Service) -> None:
+    body = ask(service, image=PHOTO, prompt=BOXES, promptType="box").json()
+    job = service.get(f"/v1/jobs/{body['logId']}").json()
+    assert job["result"]["masks"] == body["result"]["masks"]
+
+
+# fmt: off
+REFUSED = [
+    ({"prompt": BOXES, "promptType": "box"}, 422, "image"),
+    ({"image": PHOTO, "promptType": "box"}, 422, "prompt"),
+    ({"image": PHOTO, "prompt": BOXES}, 422, "promptType"),
+    ({"image": PHOTO, "prompt": BOXES, "prompt_type": "box"}, 422, "promptType"),
+    ({"image": PHOTO, "prompt": BOXES, "promptType": "text"}, 422, "'box' or 'point'"),
+    ({"image": PHOTO, "prompt": [1, 2, 3, 4], "promptType": "box"}, 422, "prompt[0]"),
+    ({"image": PHOTO, "prompt": [], "promptType": "box"}, 422, "at least one"),
+    ({"image": PHOTO, "prompt": BOXES, "promptType": "box", "visualize": "no"}, 422, "true, false or null"),
+    ({"image": "!", "prompt": BOXES, "promptType": "box"}, 422, "base64"),
+    ({"image": base64.b64encode(b"text").decode(), "prompt": BOXES, "promptType": "box"}, 422, "not an image"),
+    ({"image": PHOTO[:20_000], "prompt": BOXES, "promptType": "box"}, 422, "truncated"),
+    ({"image": "http://127.0.0.1/a.jpg", "prompt": BOXES, "promptType": "box"}, 422, "not a public address"),
+    ([], 422, "JSON object"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("body", "status", "words"), REFUSED)
+def test_errors_come_in_paddlexs_envelope(service: Service, body: Any, status: int, words: str) -> None:
+    answer = service.post(ROUTE, json=body)
+    assert answer.status_code == status
+    told = answer.json()
+    assert set(told) == {"logId", "errorCode", "errorMsg"}
+    assert told["errorCode"] == status
+    assert words in told["errorMsg"]
+
+
+def test_a_wrong_method_is_405_in_the_same_envelope(service: Service) -> None:
+    answer = service.get(ROUTE)
+    assert answer.status_code == 405
+    assert answer.json()["errorCode"] == 405
+
+
+def test_health_is_paddlexs(service: Service) -> None:
+    body = service.get("/health").json()
+    assert body | {"logId": ""} == {"logId": "", "errorCode": 0, "errorMsg": "Healthy"}
+
+
+def test_the_client_of_paddlexs_tutorial_runs_and_writes_its_jpeg(service: Service, tmp_path: Path) -> None:
+    photo = Image.open(io.BytesIO(pictures.photo())).resize((640, 427))
+    photo.save(tmp_path / "open_vocabulary_segmentation.jpg")
+    (tmp_path / "client.py").write_text(CLIENT.replace(":8080", f":{service.port}"))
+    ran = subprocess.run([sys.executable, "client.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert ran.stdout == "3\n", ran.stderr
+    assert np.asarray(Image.open(tmp_path / "out.jpg")).shape == (427, 640, 3)

@@ -1,0 +1,233 @@
+"""`ovseg up` as an operator meets it: started twice, killed, started again, pointed elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from cli.embedded.seaweedfs import BUCKET, Seaweedfs
+from tests import fakes, pictures
+from tests.conftest import WEBHOOK_SECRET
+from tests.service import Service
+
+PHOTO = base64.b64encode(pictures.photo()).decode()
+PROMPTS = [{"box": [140, 10, 305, 180]}]
+LEASE_SECONDS = 2
+
+
+@contextmanager
+def service(data_dir: Path, **environment: str) -> Iterator[Service]:
+    running = Service(data_dir, environment)
+    try:
+        yield running.wait_until_ready()
+    finally:
+        if running.process.poll() is None:
+            running.stop()
+
+
+def processes_of(service: Service) -> dict[str, int]:
+    """Process ids by the command's name, of everything that the stack started."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        try:
+            words = (folder / "cmdline").read_text().split("\0")
+            name = (folder / "comm").read_text().strip()
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            continue
+        if parent == service.process.pid:
+            found[words[3] if words[1:3] == ["-m", "cli"] else name] = int(folder.name)
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_until(condition: Any, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_stack_says_how_to_use_it_and_stops_on_ctrl_c(tmp_path: Path) -> None:
+    with service(tmp_path) as running:
+        pids = processes_of(running)
+        assert set(pids) == {"valkey-server", "weed", "gateway", "worker", "webhooks", "reaper"}
+        assert running.stop() == 0
+    log = "\n".join(running.lines)
+    assert f"ovseg is ready at {running.url}" in log
+    assert f"curl -s {running.url}/v1/jobs" in log
+    assert "Stop with Ctrl-C" in log
+    assert {line.partition("|")[0].strip() for line in running.lines if "|" in line} >= {"worker", "gateway", "ovseg"}
+    assert not any(is_alive(pid) for pid in pids.values())
+
+
+def test_nothing_listens_beyond_this_machine(tmp_path: Path) -> None:
+    with service(tmp_path) as running:
+        pids = set(processes_of(running).values())
+        inodes = set()
+        for pid in pids:
+            for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+                try:
+                    inodes.add(str(descriptor.readlink()))
+                except OSError:
+                    continue
+        addresses = []
+        for table in ("tcp", "tcp6"):
+            for row in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+                fields = row.split()
+                if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:  # listening, and ours
+                    addresses.append(fields[1].partition(":")[0])
+        assert len(addresses) >= 6
+        assert set(addresses) == {"0100007F"}  # 127.0.0.1
+
+
+def test_a_second_stack_on_the_same_folder_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+    with service(tmp_path) as running:
+        second = Service(tmp_path)
+        assert second.process.wait(30) == 1
+        second.stop_reading()
+        assert f"another `ovseg up` (process {running.process.pid}) runs on {tmp_path}" in second.log()
+        assert running.is_ready()
+
+
+def test_a_taken_port_is_said_to_be_taken(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        refused = Service(tmp_path, port=taken.getsockname()[1])
+        assert refused.process.wait(30) == 1
+        refused.stop_reading()
+    assert "is taken; choose another by --port" in refused.log()
+
+
+def test_a_stack_that_was_killed_takes_its_children_along_and_comes_back_with_everything(tmp_path: Path) -> None:
+    with service(tmp_path) as running:
+        done = running.wait(running.submit(image=PHOTO, prompts=PROMPTS)["id"])
+        waiting = running.submit(image=PHOTO, prompts=PROMPTS, device="gpu")
+        pids = processes_of(running)
+        running.kill()
+        wait_until(lambda: not any(is_alive(pid) for pid in pids.values()), 10)
+
+    with service(tmp_path) as again:
+        found = again.get(f"/v1/jobs/{done['id']}").json()
+        assert found["result"] == done["result"]
+        assert requests.get(found["files"]["overlay"]["url"], timeout=10).status_code == 200
+        assert [job["id"] for job in again.get("/v1/jobs").json()["jobs"]] == [waiting["id"], done["id"]]
+        # the URL signed before the kill still works: the ports and the keys are the same
+        assert requests.get(done["files"]["overlay"]["url"], timeout=10).status_code == 200
+
+
+def test_a_worker_killed_in_mid_job_costs_an_attempt_and_nothing_else(tmp_path: Path) -> None:
+    with fakes.host() as host:
+        settings = {
+            "OVSEG_ALLOWED_PRIVATE_HOSTS": host.address,
+            "OVSEG_LEASE_SECONDS": str(LEASE_SECONDS),
+            "OVSEG_WEBHOOK_SECRET": WEBHOOK_SECRET,
+        }
+        with service(tmp_path, **settings) as running:
+            host.answers["/photo.jpg"] = lambda request: time.sleep(600)  # hold the first worker in mid-job
+            hook = host.serve("/hook")
+            job_id = running.submit(image=host.url("/photo.jpg"), prompts=PROMPTS, webhook={"url": hook})["id"]
+            host.wait_for("/photo.jpg")
+            held = running.get(f"/v1/jobs/{job_id}").json()
+            assert (held["status"], held["attempt"]) == ("running", 1)
+
+            killed = processes_of(running)["worker"]
+            assert held["worker"].endswith(f":{killed}")
+            host.serve("/photo.jpg", pictures.photo())
+            os.kill(killed, signal.SIGKILL)
+
+            job = running.wait(job_id)
+            assert (job["status"], job["attempt"]) == ("succeeded", 2)
+            assert not job["worker"].endswith(f":{killed}")
+            assert any("worker was killed by SIGKILL; starting it again" in line for line in running.lines)
+            host.wait_for("/hook")
+            time.sleep(LEASE_SECONDS * 2)  # would anyone tell it twice, it would be by now
+            told = [json.loads(r.body) for r in host.wait_for("/hook")]
+            assert [(t["type"], t["data"]["attempt"]) for t in told] == [("job.succeeded", 2)]
+
+
+def test_any_other_process_that_falls_is_started_again_and_no_job_is_lost(tmp_path: Path) -> None:
+    with service(tmp_path) as running:
+        for name in ("gateway", "webhooks", "reaper", "weed", "valkey-server"):
+            os.kill(processes_of(running)[name], signal.SIGKILL)
+            wait_until(lambda name=name: name in processes_of(running))
+            wait_until(running.is_ready)
+            job = running.wait(running.submit(image=PHOTO, prompts=PROMPTS)["id"])
+            assert job["status"] == "succeeded", name
+        assert len(running.get("/v1/jobs?status=succeeded").json()["jobs"]) == 5
+
+
+def test_servers_of_ones_own_are_used_instead(tmp_path: Path, redis_url: str, s3: Seaweedfs) -> None:
+    settings = {
+        "OVSEG_REDIS_URL": redis_url,
+        "OVSEG_REDIS_PREFIX": "own:",
+        "OVSEG_S3_ENDPOINT_URL": s3.endpoint_url,
+        "OVSEG_S3_BUCKET": BUCKET,
+    }
+    with service(tmp_path, **settings) as running:
+        assert set(processes_of(running)) == {"gateway", "worker", "webhooks", "reaper"}
+        job = running.wait(running.submit(image=PHOTO, prompts=PROMPTS)["id"])
+        assert job["status"] == "succeeded"
+        assert job["files"]["overlay"]["url"].startswith(s3.endpoint_url)
+
+
+def test_a_gpu_worker_without_a_gpu_says_what_to_install(redis_url: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "cli", "worker", "--device", "gpu:0"],
+        env={**os.environ, "OVSEG_REDIS_URL": redis_url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 1
+    assert "no GPU support; install paddlepaddle-gpu" in ran.stderr or "there is no such GPU" in ran.stderr
+
+
+def test_a_wrong_setting_stops_every_command_with_its_name(tmp_path: Path) -> None:
+    for command in (["up", "--data-dir", str(tmp_path)], ["gateway"], ["worker"], ["reaper"]):
+        ran = subprocess.run(
+            [sys.executable, "-m", "cli", *command],
+            env={**os.environ, "OVSEG_MAX_PROMPTS": "many"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert ran.returncode == 1
+        assert "OVSEG_MAX_PROMPTS: Input should be a valid integer" in ran.stderr
+
+
+def test_the_demo_writes_its_pictures_and_leaves_nothing_running(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    ran = subprocess.run(
+        [sys.executable, "-m", "cli", "demo", "--output", str(output)], capture_output=True, text=True, timeout=120
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert {file.name for file in output.iterdir()} == {
+        "overlay.jpg",
+        "result.json",
+        "mask_0.png",
+        "mask_1.png",
+        "mask_2.png",
+    }
+    result = json.loads((output / "result.json").read_text())
+    assert (result["errorCode"], len(result["result"]["masks"])) == (0, 3)
+    assert '"status": "succeeded"' in ran.stdout
