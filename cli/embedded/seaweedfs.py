@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.child import Command
-from cli.embedded import binary, data_dir, ports
+from cli.embedded import binary, data_dir, ports, sockets
 
 PORTS = ("s3", "filer", "master", "volume", "admin")
 BUCKET = "ovseg"
@@ -63,8 +63,8 @@ class Seaweedfs:
             "-volume.preStopSeconds=0",  # there is no other volume server to tell that this one goes
             f"-s3.config={identities}",
             f"-bucket={BUCKET}",
-            f"-filer.localSocket={self.folder / 'filer.sock'}",
-            f"-s3.localSocket={self.folder / 's3.sock'}",
+            f"-filer.localSocket={sockets.path(self.folder, 'filer.sock')}",
+            f"-s3.localSocket={sockets.path(self.folder, 's3.sock')}",
         ]
         # Without these keys any user of the machine could read and delete objects through the ports behind S3.
         doors = ("SIGNING", "SIGNING_READ", "FILER_SIGNING", "FILER_SIGNING_READ")

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
 from pathlib import Path
 
 from redis import Redis, RedisError
 
 from cli.child import Command
-from cli.embedded import binary
-
-LONGEST_SOCKET_PATH = 100  # the kernel's limit for a socket's path is 107 bytes
+from cli.embedded import binary, sockets
 
 
 def command(folder: Path) -> Command:
@@ -40,15 +36,7 @@ def is_ready(folder: Path) -> bool:
 
 
 def socket_path(folder: Path) -> Path:
-    """In the folder, or for a folder with too long a name in a private one under /tmp."""
-    path = folder / "valkey.sock"
-    if len(str(path).encode()) <= LONGEST_SOCKET_PATH:
-        return path
-    private = Path(tempfile.gettempdir()) / f"ovseg-{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"
-    private.mkdir(mode=0o700, exist_ok=True)
-    if private.stat().st_mode & 0o077:
-        raise PermissionError(f"{private} can be opened by others")
-    return private / "valkey.sock"
+    return sockets.path(folder, "valkey.sock")
 
 
 def _is_worth_reading(line: str) -> bool:

@@ -9,9 +9,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -119,14 +121,15 @@ def test_a_taken_port_is_said_to_be_taken(tmp_path: Path) -> None:
 
 
 def test_a_stack_that_was_killed_takes_its_children_along_and_comes_back_with_everything(tmp_path: Path) -> None:
-    with service(tmp_path) as running:
+    folder = tmp_path / ("a" * 100)  # longer than a socket's path may be
+    with service(folder) as running:
         done = running.wait(running.submit(image=PHOTO, prompts=PROMPTS)["id"])
         waiting = running.submit(image=PHOTO, prompts=PROMPTS, device="gpu")
         pids = processes_of(running)
         running.kill()
         wait_until(lambda: not any(is_alive(pid) for pid in pids.values()), 10)
 
-    with service(tmp_path) as again:
+    with service(folder) as again:
         found = again.get(f"/v1/jobs/{done['id']}").json()
         assert found["result"] == done["result"]
         assert requests.get(found["files"]["overlay"]["url"], timeout=10).status_code == 200
@@ -163,6 +166,29 @@ def test_a_worker_killed_in_mid_job_costs_an_attempt_and_nothing_else(tmp_path: 
             time.sleep(LEASE_SECONDS * 2)  # would anyone tell it twice, it would be by now
             told = [json.loads(r.body) for r in host.wait_for("/hook")]
             assert [(t["type"], t["data"]["attempt"]) for t in told] == [("job.succeeded", 2)]
+
+
+def test_a_job_in_hand_is_finished_before_the_stack_stops(tmp_path: Path) -> None:
+    with fakes.host() as host:
+        release = threading.Event()
+
+        def photo_later(request: BaseHTTPRequestHandler) -> None:
+            release.wait(30)
+            fakes.reply(request, 200, pictures.photo(), {"Content-Type": "image/jpeg"})
+
+        host.answers["/photo.jpg"] = photo_later
+        settings = {"OVSEG_ALLOWED_PRIVATE_HOSTS": host.address}
+        with service(tmp_path, **settings) as running:
+            in_hand = running.submit(image=host.url("/photo.jpg"), prompts=PROMPTS)["id"]
+            host.wait_for("/photo.jpg")
+            running.process.send_signal(signal.SIGTERM)
+            wait_until(lambda: any("stopping" in line for line in running.lines))
+            release.set()
+            assert running.process.wait(60) == 0
+            running.stop_reading()
+        with service(tmp_path, **settings) as again:
+            job = again.get(f"/v1/jobs/{in_hand}").json()
+            assert (job["status"], job["attempt"]) == ("succeeded", 1)
 
 
 def test_any_other_process_that_falls_is_started_again_and_no_job_is_lost(tmp_path: Path) -> None:
