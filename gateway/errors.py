@@ -27,7 +27,6 @@ STATUS_OF_CODE = {
     "image_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "invalid_json": HTTPStatus.BAD_REQUEST,
-    "too_busy": HTTPStatus.SERVICE_UNAVAILABLE,
     "timeout": HTTPStatus.GATEWAY_TIMEOUT,
     "internal_error": HTTPStatus.INTERNAL_SERVER_ERROR,
     "worker_lost": HTTPStatus.INTERNAL_SERVER_ERROR,

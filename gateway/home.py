@@ -1,0 +1,15 @@
+"""A page for whoever opens the service in a browser."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template, request
+
+from gateway.services import services
+from ovseg_core import models
+
+blueprint = Blueprint("home", __name__)
+
+
+@blueprint.get("/")
+def home() -> str:
+    return render_template("home.html", url=request.host_url.rstrip("/"), models=models.MODELS, at=services().settings)

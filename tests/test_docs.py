@@ -1,0 +1,133 @@
+"""What the documentation says is so."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import requests
+from packaging.requirements import Requirement
+
+from configs.settings import Settings
+from gateway.errors import STATUS_OF_CODE
+from tests.service import Service
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+API = (ROOT / "docs" / "api.md").read_text()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl to paste the README's commands into")
+def test_the_readmes_curl_works_when_pasted(service: Service) -> None:
+    submit, wait = re.findall(r"```bash\n(curl .*?)```", README, re.DOTALL)
+
+    def paste(command: str) -> dict:
+        command = command.replace("http://127.0.0.1:8080", service.url)
+        ran = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True, timeout=90)
+        return json.loads(ran.stdout)
+
+    job = paste(submit)
+    assert job["status"] == "queued"
+    done = paste(wait.replace("ID", job["id"]))
+    assert done["status"] == "succeeded"
+    shown = json.loads(
+        re.sub(r",?\s*\.\.\.", "", re.findall(r"```json\n(.*?)```", README, re.DOTALL)[0]).replace("[]", "0")
+    )
+    assert shown.keys() <= done.keys()
+    assert shown["timings_ms"].keys() == done["timings_ms"].keys()
+    assert shown["result"].keys() == done["result"].keys()
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/api.md"])
+def test_links_of_a_page_lead_somewhere(name: str) -> None:
+    page = ROOT / name
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):
+        assert (page.parent / link).exists(), link
+
+
+def test_every_setting_has_a_reason() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+    listed = subprocess.run(
+        [sys.executable, "-m", "cli", "settings"], capture_output=True, text=True, check=True
+    ).stdout
+    assert all(f"OVSEG_{name.upper()} = " in listed for name in Settings.model_fields)
+
+
+def test_settings_and_commands_named_in_the_docs_exist() -> None:
+    text = README + API + (ROOT / "docker-compose.yml").read_text()
+    named = {name.removeprefix("OVSEG_").lower() for name in re.findall(r"OVSEG_[A-Z0-9_]+", text)}
+    assert named <= set(Settings.model_fields)
+    for command in set(re.findall(r"`?ovseg ([a-z][a-z-]+)", README)):
+        ran = subprocess.run([sys.executable, "-m", "cli", command, "--help"], capture_output=True, timeout=60)
+        assert ran.returncode == 0, command
+
+
+def test_every_error_code_is_documented() -> None:
+    written = {"url_unreachable", *STATUS_OF_CODE}
+    for folder in ("gateway", "worker", "ovseg_core"):
+        for file in (ROOT / folder).rglob("*.py"):
+            written |= set(
+                re.findall(r'(?:OvsegError|_refuse|JobError|_render)\(\s*(?:status, )?"([a-z_]+)"', file.read_text())
+            )
+    assert len(written) > 20
+    assert [code for code in written if f"`{code}`" not in API] == []
+
+
+def test_the_compose_file_is_valid() -> None:
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yml"]
+    ran = subprocess.run(check, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stdout
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "deploy").glob("*.Dockerfile")), ids=lambda file: file.name)
+def test_no_image_runs_as_root(file: Path) -> None:
+    lines = file.read_text().splitlines()
+    users = [i for i, line in enumerate(lines) if line.startswith("USER ")]
+    assert lines[users[-1]] == "USER ovseg"
+    assert any(line.startswith("CMD ") for line in lines[users[-1] :])
+
+
+def test_the_gateways_image_has_what_the_gateway_imports_and_no_network() -> None:
+    group = PROJECT["dependency-groups"]["gateway"]
+    assert set(group) <= set(PROJECT["project"]["dependencies"])  # the same ranges
+    installed, todo = set(), [Requirement(line) for line in group]
+    while todo:
+        requirement = todo.pop()
+        if requirement.name in installed:
+            continue
+        installed.add(requirement.name)
+        for line in metadata.requires(requirement.name) or []:
+            further = Requirement(line)
+            extras = requirement.extras or {""}
+            if further.marker is None or any(further.marker.evaluate({"extra": extra}) for extra in extras):
+                todo.append(further)
+    canonical = {re.sub(r"[-_.]+", "-", name).lower() for name in installed}
+    assert not canonical & {"paddlepaddle", "opencv-python", "numpy", "pycocotools"}
+
+    code = "import sys, cli.serve, gateway, worker.run, worker.webhook; gateway.create_app(); print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    owners = metadata.packages_distributions()
+    for module in {name.partition(".")[0] for name in modules.split()} - {
+        "cli",
+        "configs",
+        "gateway",
+        "worker",
+        "ovseg_core",
+    }:
+        names = {re.sub(r"[-_.]+", "-", name).lower() for name in owners.get(module, [])}
+        assert not names or names & canonical or names <= {"setuptools"}, (module, names)
+
+
+def test_the_page_for_browsers_shows_how_to_ask(service: Service) -> None:
+    page = requests.get(service.url, timeout=10)
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert f"curl -s {service.url}/v1/jobs" in page.text
