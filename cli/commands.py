@@ -6,6 +6,8 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -68,10 +70,8 @@ def worker(device: str) -> None:
     from worker import run
 
     _log()
-    try:
+    with _said_plainly():
         run.segmenting(_settings(), device)
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
 
 
 @main.command()
@@ -80,7 +80,8 @@ def webhooks() -> None:
     from worker import run
 
     _log()
-    run.sending(_settings())
+    with _said_plainly():
+        run.sending(_settings())
 
 
 @main.command()
@@ -104,6 +105,15 @@ def list_settings() -> None:
     for name, field in Settings.model_fields.items():
         click.echo(f"OVSEG_{name.upper()} = {field.default}")
         click.echo(click.wrap_text(str(field.description), 100, "    ", "    "))
+
+
+@contextmanager
+def _said_plainly() -> Iterator[None]:
+    """A mistake of the operator's without a traceback."""
+    try:
+        yield
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _settings() -> Settings:

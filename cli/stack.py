@@ -42,7 +42,9 @@ class Plan:
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        """As this machine reaches it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104  asked for by name
+        return f"http://{host}:{self.port}"
 
 
 class Stack:
@@ -84,12 +86,12 @@ class Stack:
 
     def _start_servers(self) -> None:
         plan, given = self.plan, self.plan.settings.model_fields_set
-        waits: list[tuple[str, Callable[[], bool]]] = []
+        waits: list[tuple[str, Callable[[], str]]] = []
         if "redis_url" not in given:
             folder = plan.folder / "valkey"
             self._servers.append(Child(valkey.command(folder), self._show))
             self.environment["OVSEG_REDIS_URL"] = valkey.url(folder)
-            waits.append(("valkey", lambda: valkey.is_ready(folder)))
+            waits.append(("valkey", lambda: "" if valkey.is_ready(folder) else "it does not answer"))
         if not given & {"s3_endpoint_url", "s3_bucket"}:
             self._seaweedfs = weed = Seaweedfs(plan.folder / "seaweedfs")
             if weed.moved:
@@ -97,9 +99,9 @@ class Stack:
             self._servers.append(Child(weed.command(), self._show))
             self.environment |= {"OVSEG_S3_ENDPOINT_URL": weed.endpoint_url, "OVSEG_S3_BUCKET": BUCKET}
             self.environment |= weed.credentials
-            waits.append(("seaweedfs", weed.is_ready))
-        for name, is_ready in waits:
-            self._wait(name, is_ready, SERVERS_READY_SECONDS)
+            waits.append(("seaweedfs", lambda: "" if weed.is_ready() else "it does not take an object"))
+        for name, unready in waits:
+            self._wait(name, unready, SERVERS_READY_SECONDS)
 
     def _start_services(self) -> None:
         plan = self.plan
@@ -114,7 +116,7 @@ class Stack:
         ):
             command = Command(label, [sys.executable, "-m", "cli", *arguments], self.environment)
             self._services.append(Child(command, self._show))
-        self._wait("the service", lambda: _is_ready(plan.url), SERVICE_READY_SECONDS)
+        self._wait("the service", lambda: _unready(plan.url), SERVICE_READY_SECONDS)
 
     @property
     def secret_path(self) -> Path:
@@ -128,15 +130,15 @@ class Stack:
                 raise StartFailed(f"port {self.plan.port} on {self.plan.host} is taken; choose another by --port")
             time.sleep(0.1)
 
-    def _wait(self, name: str, is_ready: Callable[[], bool], seconds: float) -> None:
+    def _wait(self, name: str, unready: Callable[[], str], seconds: float) -> None:
         start = time.monotonic()
-        while not is_ready():
+        while reason := unready():
             self.look_after()
             for label, child in self.children.items():
                 if child.falls >= FALLS_AT_START:
                     raise StartFailed(f"{label} does not start; its lines above say why")
             if time.monotonic() - start > seconds:
-                raise StartFailed(f"{name} was not ready after {seconds:g} s; the lines above may say why")
+                raise StartFailed(f"{name} was not ready after {seconds:g} s: {reason}")
             time.sleep(0.05)
         self._show("ovseg", f"{name} is ready after {time.monotonic() - start:.1f} s")
 
@@ -170,8 +172,12 @@ def _can_listen(host: str, port: int) -> bool:
     return True
 
 
-def _is_ready(url: str) -> bool:
+def _unready(url: str) -> str:
+    """What the service says is missing; nothing once it is ready."""
     try:
-        return requests.get(f"{url}/readyz", timeout=3).status_code == 200
+        answer = requests.get(f"{url}/readyz", timeout=3)
     except requests.RequestException:
-        return False
+        return "the gateway does not answer"
+    if answer.status_code == 200:
+        return ""
+    return "; ".join(f"{name}: {outcome}" for name, outcome in answer.json()["checks"].items() if outcome != "ok")

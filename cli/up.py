@@ -35,7 +35,7 @@ def run(plan: Plan) -> int:
         terminal.show("ovseg", "stopping: jobs in hand are finished, the others stay in the queue")
         raise KeyboardInterrupt
 
-    for name in (signal.SIGINT, signal.SIGTERM):
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, stop)
     try:
         with running(plan, terminal.show) as stack:

@@ -27,7 +27,7 @@ def submit() -> tuple[Response, int, dict[str, str]]:
     fields, image_file = body.read()
     job = accept(asked.parse(fields, image_file, services().settings), services())
     location = url_for("jobs.look", job_id=job.id)
-    return jsonify(job_object.describe(job, services().storage)), 202, {"Location": location}
+    return jsonify(job_object.describe(job)), 202, {"Location": location}
 
 
 @blueprint.get("/<job_id>")
@@ -52,8 +52,7 @@ def page() -> Response:
     if cursor is not None and not re.fullmatch(r"\d{1,16}", cursor):
         raise OvsegError("invalid_value", "must be a next_cursor of an earlier answer", "cursor")
     jobs, next_cursor = services().jobs.list(status, limit, cursor)
-    described = [job_object.describe(job, services().storage) for job in jobs]
-    return jsonify({"jobs": described, "next_cursor": next_cursor})
+    return jsonify({"jobs": [job_object.describe(job) for job in jobs], "next_cursor": next_cursor})
 
 
 def accept(submission: asked.Submission, at: Services) -> Job:
@@ -65,7 +64,7 @@ def accept(submission: asked.Submission, at: Services) -> Job:
     key, image = f"{prefix_of(job_id)}input", submission.image
     request = submission.stored_as(ImageSource(key=key))
     if not at.inputs.reserve():
-        at.storage.put(key, image, "application/octet-stream")
+        at.inputs.store(key, image)
         return at.jobs.accept(job_id, request)
     try:
         job = at.jobs.accept(job_id, request, image)

@@ -61,12 +61,12 @@ def _answer(job_id: str, job: Job | None, visualize: bool) -> dict[str, Any]:
         raise OvsegError("timeout", f"the job {job_id} is not done yet; look at /v1/jobs/{job_id}")
     if job.status is Status.FAILED and job.error is not None:
         raise OvsegError(job.error.code, job.error.message, job.error.field)
-    storage = services().storage
-    found = job_object.describe_with_result(job, storage)["result"]
+    storage, prefix = services().storage, str(job.files_prefix)
+    found = job_object.result(prefix, storage)
     result = {
         "masks": found["masks"],
         "maskInfos": [{"label": info["label"], "prompt": info["prompt"]} for info in found["maskInfos"]],
     }
     if visualize:
-        result["image"] = base64.b64encode(storage.get(files.overlay(str(job.files_prefix)))).decode("ascii")
+        result["image"] = base64.b64encode(storage.get(files.overlay(prefix))).decode("ascii")
     return {"logId": job_id, "result": result, "errorCode": 0, "errorMsg": "Success"}

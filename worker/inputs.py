@@ -34,6 +34,7 @@ class Inputs:
         self._prefix = prefix
         self._storage = storage
         self._room = threading.BoundedSemaphore(MOST_IN_REDIS)
+        self._is_storage_away = False
         self._threads = ThreadPoolExecutor(ARCHIVE_THREADS, "archive")
 
     def fetch(self, job_id: str, key: str) -> bytes:
@@ -42,11 +43,19 @@ class Inputs:
         return image if image is not None else self._storage.get(key)
 
     def reserve(self) -> bool:
-        """Whether one more image may be accepted into Redis; if so, `archive` or `release` must follow."""
-        return self._room.acquire(blocking=False)
+        """Whether one more image may be accepted into Redis; if so, `archive` or `release` must follow.
+
+        Not while storage refuses what came before: else Redis would fill up with what nobody takes away.
+        """
+        return not self._is_storage_away and self._room.acquire(blocking=False)
 
     def release(self) -> None:
         self._room.release()
+
+    def store(self, key: str, image: bytes) -> None:
+        """Put an image into storage, now. Raises as boto3 does if that cannot be."""
+        self._storage.put(key, image, "application/octet-stream")
+        self._is_storage_away = False
 
     def archive(self, job_id: str, key: str, image: bytes) -> None:
         """Move the image of an accepted job to storage, soon."""
@@ -55,9 +64,10 @@ class Inputs:
     def _move(self, job_id: str, key: str, image: bytes, start_at: float) -> None:
         time.sleep(max(0.0, start_at - time.monotonic()))
         try:
-            self._storage.put(key, image, "application/octet-stream")
+            self.store(key, image)
             self._redis.delete(self._name(job_id))
         except Exception:  # it stays in Redis, where the worker looks first, until the job has ended
+            self._is_storage_away = True
             log.exception("the image of %s stays in Redis", job_id)
         finally:
             self.release()

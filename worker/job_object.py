@@ -11,8 +11,11 @@ from worker.job import Job, Status
 from worker.storage import Storage
 
 
-def describe(job: Job, storage: Storage) -> dict[str, Any]:
-    """Everything but the result itself, which may be large: `files.result` says where it lies."""
+def describe(job: Job, storage: Storage | None = None) -> dict[str, Any]:
+    """Everything but the result itself, which may be large: `files.result` says where it lies.
+
+    Without `storage` the files have no URLs: a list of jobs with a thousand masks each would sign for a minute.
+    """
     request = job.request
     return {
         "id": job.id,
@@ -44,8 +47,15 @@ def describe_with_result(job: Job, storage: Storage) -> dict[str, Any]:
     """The whole job object; reads the result from storage once there is one."""
     described = describe(job, storage)
     if job.files_prefix is not None:
-        described["result"] = json.loads(storage.get(files.result(job.files_prefix)))["result"]
+        described["result"] = result(job.files_prefix, storage)
     return described
+
+
+def result(files_prefix: str, storage: Storage) -> dict[str, Any]:
+    """The result of a succeeded job, from storage."""
+    document: dict[str, Any] = json.loads(storage.get(files.result(files_prefix)))
+    found: dict[str, Any] = document["result"]
+    return found
 
 
 def _error(job: Job) -> dict[str, str | None] | None:
@@ -54,7 +64,7 @@ def _error(job: Job) -> dict[str, str | None] | None:
     return {"code": job.error.code, "message": job.error.message, "field": job.error.field}
 
 
-def _files(job: Job, storage: Storage) -> dict[str, Any]:
+def _files(job: Job, storage: Storage | None) -> dict[str, Any]:
     if job.files_prefix is None:
         return {}
     prefix, wanted = job.files_prefix, job.request.outputs
@@ -66,8 +76,8 @@ def _files(job: Job, storage: Storage) -> dict[str, Any]:
     return named
 
 
-def _file(key: str, storage: Storage) -> dict[str, str]:
-    return {"key": key, "url": storage.sign(key)}
+def _file(key: str, storage: Storage | None) -> dict[str, str | None]:
+    return {"key": key, "url": storage.sign(key) if storage else None}
 
 
 def _timestamp(time: datetime | None) -> str | None:

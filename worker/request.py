@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -21,6 +21,8 @@ Device = Literal["auto", "cpu", "gpu"]
 Output = Literal["rle", "png", "polygons", "overlay"]
 PromptType = Literal["box", "point"]
 
+# Deep enough for anyone, shallow enough for every JSON parser that the job object meets on its way.
+MAX_METADATA_DEPTH = 32
 DEFAULT_OUTPUTS: tuple[Output, ...] = ("rle", "overlay")
 
 
@@ -253,10 +255,24 @@ def _name_of_prompts(fields: Fields) -> str:
 
 
 def _metadata(metadata: dict[str, Any], settings: Settings) -> dict[str, Any]:
-    size = len(json.dumps(metadata).encode())
+    level: list[Any] = [metadata]
+    for _ in range(MAX_METADATA_DEPTH):
+        level = [inner for outer in level for inner in _parts(outer)]
+    if level:
+        _refuse("invalid_value", f"nested deeper than {MAX_METADATA_DEPTH} levels", "metadata")
+    try:
+        size = len(json.dumps(metadata, allow_nan=False).encode())
+    except ValueError:
+        _refuse("invalid_value", "NaN and Infinity are not JSON", "metadata")
     if size > settings.max_metadata_bytes:
         _refuse("metadata_too_large", f"{size:,} bytes of JSON; at most {settings.max_metadata_bytes:,}", "metadata")
     return metadata
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _webhook(webhook: Webhook | None, settings: Settings) -> Webhook | None:

@@ -64,7 +64,9 @@ def segmenting(settings: Settings, device: str) -> None:
 
 
 def sending(settings: Settings) -> None:
-    """Deliver webhooks until SIGTERM or SIGINT."""
+    """Deliver webhooks until SIGTERM or SIGINT. Raises ValueError without a secret to sign them with."""
+    if settings.webhook_secret is None:
+        raise ValueError("OVSEG_WEBHOOK_SECRET is not set; `ovseg webhook-secret` makes one, for the gateway too")
     from worker.webhook import Sender, deliver
 
     app, redis = queue.create(settings), connect(settings)
@@ -74,7 +76,10 @@ def sending(settings: Settings) -> None:
 
     @app.task(name=queue.DELIVER)
     def task(event_id: str) -> None:
-        deliver(event_id, sender)
+        try:
+            deliver(event_id, sender)
+        except BaseException:  # any kind would cost Celery a thread; the reaper brings the event back
+            log.exception("%s could not be delivered", event_id)
 
     _consume(app, [queue.WEBHOOK_QUEUE], SENDER_THREADS, f"webhooks@{socket.gethostname()}:{os.getpid()}")
 

@@ -26,7 +26,7 @@ from tests.service import Service
 
 PHOTO = base64.b64encode(pictures.photo()).decode()
 PROMPTS = [{"box": [140, 10, 305, 180]}]
-LEASE_SECONDS = 2
+LEASE_SECONDS = 4
 
 
 @contextmanager

@@ -116,7 +116,7 @@ def test_a_server_that_sends_a_byte_now_and_then_is_left_at_the_deadline(host: H
     start = time.monotonic()
     code, message = code_of(client(host.address), host.url("/drip"), seconds=0.5)
     assert (code, message) == ("url_unreachable", "the URL did not send everything in time")
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 5
 
 
 def test_a_server_that_does_not_answer_is_left_at_the_deadline() -> None:
@@ -127,7 +127,7 @@ def test_a_server_that_does_not_answer_is_left_at_the_deadline() -> None:
         start = time.monotonic()
         code, message = code_of(client(address), f"http://{address}/", seconds=0.5)
     assert (code, message) == ("url_unreachable", "127.0.0.1 did not answer in time")
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 5
 
 
 def test_a_body_that_breaks_off_is_an_error(host: Host) -> None:

@@ -213,3 +213,23 @@ def test_a_request_is_read_from_its_record_as_it_was_written(prompts: list[Promp
     request = parse(body, None, SETTINGS).stored_as(ImageSource(url=URL))
     assert request.prompts == tuple(prompts)
     assert JobRequest.model_validate_json(request.model_dump_json()) == request
+
+
+def nested(depth: int) -> Any:
+    return [nested(depth - 1)] if depth else None
+
+
+@pytest.mark.parametrize("depth", [31, 200, 500, 900])
+def test_metadata_is_nested_within_reason(depth: int) -> None:
+    body = {"image": URL, "prompts": [BOX], "metadata": {"a": nested(depth - 1)}}
+    if depth > 32:
+        assert "deeper than 32 levels" in errors_of(body)[0].message
+    else:
+        request = parse(body, None, SETTINGS).stored_as(ImageSource(url=URL))
+        assert JobRequest.model_validate_json(request.model_dump_json()) == request
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_metadata_is_json_that_others_can_read(number: float) -> None:
+    [error] = errors_of({"image": URL, "prompts": [BOX], "metadata": {"a": number}})
+    assert (error.field, error.message) == ("metadata", "NaN and Infinity are not JSON")
