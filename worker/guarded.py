@@ -12,6 +12,7 @@ from __future__ import annotations
 import ipaddress
 import time
 from functools import cached_property
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -117,6 +118,7 @@ class GuardedClient:
 
 def _plain(session: requests.Session) -> requests.Session:
     session.trust_env = False  # a proxy or a .netrc from the environment would lead around the check
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # one caller's host must not know the next
     session.headers["User-Agent"] = USER_AGENT
     return session
 

@@ -29,7 +29,7 @@ class Heartbeat:
         self._jobs = jobs
         self._roster = roster
         self._pause = lease_seconds / BEATS_PER_LEASE
-        self._held: dict[str, Job] = {}
+        self._held: dict[str, Job] = {}  # by claim
         self._lost: set[str] = set()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -47,18 +47,18 @@ class Heartbeat:
     def holding(self, job: Job) -> Iterator[None]:
         """Renews the job's lease for as long as the block runs."""
         with self._lock:
-            self._held[job.id] = job
+            self._held[job.claim] = job
         try:
             yield
         finally:
             with self._lock:
-                self._held.pop(job.id, None)
-                self._lost.discard(job.id)
+                self._held.pop(job.claim, None)
+                self._lost.discard(job.claim)
 
     def check(self, job: Job) -> None:
         """Raises LeaseLost if the last beat found the job in other hands."""
-        if job.id in self._lost:
-            raise LeaseLost(job.id)
+        if job.claim in self._lost:
+            raise LeaseLost(job.claim)
 
     def _run(self) -> None:
         while True:

@@ -17,30 +17,37 @@ T = TypeVar("T")
 
 
 class Inference:
-    """A Segmenter behind one thread, which Paddle's device and modes are bound to. Callable from any thread.
+    """Segmenters behind one thread, which Paddle's device and modes are bound to. Callable from any thread.
 
     Each call tells also how many milliseconds the network itself took, without the wait for its turn.
     """
 
-    def __init__(self, model: str, device: str) -> None:
+    def __init__(self, device: str) -> None:
+        self._device = device
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inference")
-        self._segmenter = self._thread.submit(Segmenter.open, model, device).result()
-        self._warm_up()
+        self._segmenters: dict[str, Segmenter] = {}
 
-    def encode(self, image_rgb: np.ndarray) -> tuple[Embedding, float]:
-        return self._timed(lambda: self._segmenter.encode(image_rgb))
+    def encode(self, model: str, image_rgb: np.ndarray) -> tuple[Embedding, float]:
+        return self._timed(model, lambda segmenter: segmenter.encode(image_rgb))
 
     def decode(self, embedding: Embedding, prompts: Sequence[Prompt]) -> tuple[list[Mask], float]:
-        return self._timed(lambda: self._segmenter.decode(embedding, prompts))
+        return self._timed(embedding.model, lambda segmenter: segmenter.decode(embedding, prompts))
 
-    def _timed(self, call: Callable[[], T]) -> tuple[T, float]:
+    def warm_up(self, model: str) -> None:
+        """Load a model and run it once: the first run of a network is slow, and should not be a caller's."""
+        embedding, _ = self.encode(model, np.zeros((64, 64, 3), np.uint8))
+        self.decode(embedding, [Prompt.of_box(8, 8, 56, 56), Prompt.of_point(32, 32)])
+
+    def _timed(self, model: str, call: Callable[[Segmenter], T]) -> tuple[T, float]:
         def run() -> tuple[T, float]:
+            segmenter = self._loaded(model)
             start = time.perf_counter()
-            return call(), round((time.perf_counter() - start) * 1000, 2)
+            return call(segmenter), round((time.perf_counter() - start) * 1000, 2)
 
         return self._thread.submit(run).result()
 
-    def _warm_up(self) -> None:
-        """The first run of a network is slow; let it not be a caller's."""
-        embedding, _ = self.encode(np.zeros((64, 64, 3), np.uint8))
-        self.decode(embedding, [Prompt.of_box(8, 8, 56, 56), Prompt.of_point(32, 32)])
+    def _loaded(self, model: str) -> Segmenter:
+        """In the inference thread only."""
+        if model not in self._segmenters:
+            self._segmenters[model] = Segmenter.open(model, self._device)
+        return self._segmenters[model]

@@ -72,9 +72,14 @@ class Job:
         )
 
     @property
+    def claim(self) -> str:
+        """This attempt at this job; a process may meet both again, but never together."""
+        return f"{self.id}/{self.attempt}"
+
+    @property
     def attempt_prefix(self) -> str:
         """Where the current attempt leaves its files; another attempt never touches them."""
-        return f"{prefix_of(self.id)}{self.attempt}/"
+        return f"jobs/{self.claim}/"
 
 
 def prefix_of(job_id: str) -> str:

@@ -90,7 +90,7 @@ class Jobs:
         return Job.from_record(job_id, dict(zip(flat[::2], flat[1::2], strict=True))) if flat else None
 
     def beat(self, held: Sequence[Job]) -> set[str]:
-        """Renew the leases of these jobs; returns the ids of those that another attempt holds by now, or none."""
+        """Renew the leases of these jobs; returns the claims (`Job.claim`) that hold no longer."""
         pairs = [part for job in held for part in (job.id, job.attempt)]
         return set(self._scripts("beat", self._lease, *pairs))
 

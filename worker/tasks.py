@@ -74,7 +74,7 @@ def _work(job: Job, bench: Bench) -> None:
         picture = image.decode(data, limit)
 
     bench.heartbeat.check(job)
-    embedding, timings.ms["encode"] = bench.inference.encode(picture)
+    embedding, timings.ms["encode"] = bench.inference.encode(job.request.model, picture)
     masks, timings.ms["decode"] = bench.inference.decode(embedding, prompts)
 
     bench.heartbeat.check(job)

@@ -154,7 +154,7 @@ def test_a_beat_keeps_a_job_and_silence_loses_it(jobs: Jobs, settings: Settings)
         assert sweep(jobs) == []
     let_leases_end(settings)
     assert sweep(jobs) == [("leases", "queued")]
-    assert jobs.beat([job]) == {job.id}
+    assert jobs.beat([job]) == {job.claim}
 
 
 @pytest.mark.parametrize(

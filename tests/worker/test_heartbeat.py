@@ -1,0 +1,127 @@
+"""A worker's sign of life, against a real Valkey."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from configs.settings import Settings
+from ovseg_core.prompts import Prompt
+from worker import queue, roster
+from worker.connection import connect
+from worker.heartbeat import Heartbeat, LeaseLost
+from worker.job import Job
+from worker.jobs import Jobs
+from worker.request import ImageSource, JobRequest
+from worker.roster import Roster
+
+LEASE_SECONDS = 3.0
+
+
+@pytest.fixture
+def brisk(settings: Settings) -> Settings:
+    return settings.model_copy(update={"lease_seconds": LEASE_SECONDS})
+
+
+@pytest.fixture
+def jobs(brisk: Settings) -> Iterator[Jobs]:
+    with connect(brisk) as redis:
+        yield Jobs(redis, queue.create(brisk), brisk)
+
+
+@pytest.fixture
+def heartbeat(jobs: Jobs, brisk: Settings) -> Iterator[Heartbeat]:
+    with connect(brisk) as redis:
+        heartbeat = Heartbeat(jobs, Roster(redis, brisk, "w1", "gpu:0"), LEASE_SECONDS)
+        heartbeat.start()
+        yield heartbeat
+        heartbeat.stop()
+
+
+def claimed(jobs: Jobs) -> Job:
+    request = JobRequest(
+        image=ImageSource(url="https://example.com/a.jpg"),
+        model="SAM-Lite",
+        prompts=(Prompt.of_point(1, 2),),
+        device="auto",
+        outputs=("rle",),
+        metadata={},
+        webhook=None,
+    )
+    job = jobs.begin(jobs.accept(str(uuid.uuid4()), request).id, "w1")
+    assert job is not None
+    return job
+
+
+def take_away(settings: Settings, jobs: Jobs, job: Job) -> None:
+    """As when the worker was silent for too long."""
+    with connect(settings) as redis:
+        redis.zadd(f"{settings.redis_prefix}leases", {job.id: 1})
+    assert [jobs.requeue(left) for left in jobs.left_behind()] == ["queued"]
+
+
+def wait_until_lost(heartbeat: Heartbeat, job: Job) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            heartbeat.check(job)
+        except LeaseLost:
+            return
+        time.sleep(0.05)
+    pytest.fail("the loss was never noticed")
+
+
+def test_a_job_in_hand_is_kept_for_longer_than_its_lease(jobs: Jobs, heartbeat: Heartbeat) -> None:
+    job = claimed(jobs)
+    with heartbeat.holding(job):
+        time.sleep(LEASE_SECONDS * 1.3)
+        assert list(jobs.left_behind()) == []
+        heartbeat.check(job)
+    time.sleep(LEASE_SECONDS * 1.3)
+    assert [left.job_id for left in jobs.left_behind()] == [job.id]
+
+
+def test_a_job_that_was_taken_away_is_noticed(jobs: Jobs, heartbeat: Heartbeat, brisk: Settings) -> None:
+    job = claimed(jobs)
+    with heartbeat.holding(job):
+        take_away(brisk, jobs, job)
+        wait_until_lost(heartbeat, job)
+
+
+def test_a_process_may_hold_a_new_attempt_beside_a_stale_one(jobs: Jobs, heartbeat: Heartbeat, brisk: Settings) -> None:
+    stale = claimed(jobs)
+    with ExitStack() as current_hold:
+        with heartbeat.holding(stale):
+            take_away(brisk, jobs, stale)
+            current = jobs.begin(stale.id, "w1")
+            assert current is not None
+            current_hold.enter_context(heartbeat.holding(current))
+            wait_until_lost(heartbeat, stale)
+        time.sleep(LEASE_SECONDS * 1.3)  # the end of the stale attempt has not let go of the current one
+        heartbeat.check(current)
+        assert list(jobs.left_behind()) == []
+
+
+def test_a_worker_is_on_the_roster_until_it_leaves(jobs: Jobs, brisk: Settings) -> None:
+    with connect(brisk) as redis:
+        assert not roster.alive(redis, brisk)
+        heartbeat = Heartbeat(jobs, Roster(redis, brisk, "w1", "gpu:0"), LEASE_SECONDS)
+        heartbeat.start()
+        deadline = time.monotonic() + 20
+        while not roster.alive(redis, brisk):
+            assert time.monotonic() < deadline
+        assert roster.alive(redis, brisk) == {"gpu": 1}
+        heartbeat.stop()
+        assert not roster.alive(redis, brisk)
+
+
+def test_a_worker_that_fell_silent_is_struck_off(brisk: Settings) -> None:
+    with connect(brisk) as redis:
+        Roster(redis, brisk, "w1", "cpu").enter()
+        assert roster.alive(redis, brisk) == {"cpu": 1}
+        redis.zadd(f"{brisk.redis_prefix}workers", {"cpu/w1": 1})
+        assert not roster.alive(redis, brisk)
