@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-PR_SET_PDEATHSIG = 1  # prctl(2)
+from cli.lifeline import die_with_parent
 
 # A process that ran for so long was not broken from the start.
 HEALTHY_SECONDS = 30.0
@@ -42,13 +40,6 @@ class Child:
         self.falls = 0  # in a row, without a healthy time between them
         self._start_again_at: float | None = None
         self._start()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def has_ended(self) -> bool:
-        return self._process.poll() is not None
 
     def look_after(self) -> None:
         """Start it again if it fell: at once the first time, then after growing pauses."""
@@ -93,7 +84,7 @@ class Child:
             text=True,
             errors="replace",
             start_new_session=True,  # a Ctrl-C is for us alone; we end the others, and in order
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            preexec_fn=die_with_parent,
         )
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()
@@ -104,12 +95,3 @@ class Child:
             for line in lines:
                 if self.command.is_shown(line):
                     self._show(self.command.label, line.rstrip())
-
-
-def _die_with_parent() -> None:
-    """Runs in the child between fork and exec: the kernel shall kill it when we die, even by kill -9."""
-    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-# Loaded here, for between fork and exec nothing may be loaded.
-_LIBC = ctypes.CDLL(None)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import sys
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
+from cli.lifeline import die_with_parent
 from configs.settings import Settings
 from gateway import create_app
-
-PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -35,7 +32,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "graceful_timeout": 30,
             "keepalive": 5,
             "limit_request_fields": 100,
-            "post_fork": _die_with_parent,
+            "post_fork": _after_fork,
             "control_socket_disable": True,
             "proc_name": "ovseg-gateway",
         }
@@ -46,9 +43,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         return create_app(self._settings)
 
 
-def _die_with_parent(server: Any, worker: Any) -> None:
+def _after_fork(server: Any, worker: Any) -> None:
     """A master that is killed takes its processes along, so that they do not keep its port."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != worker.ppid:  # it was killed before we could say so
-            sys.exit(1)
+    die_with_parent()
+    if os.getppid() != worker.ppid:  # it was killed before we could say so
+        sys.exit(1)

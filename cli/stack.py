@@ -114,7 +114,8 @@ class Stack:
             ("webhooks", ["webhooks"]),
             ("reaper", ["reaper"]),
         ):
-            command = Command(label, [sys.executable, "-m", "cli", *arguments], self.environment)
+            # -P: whatever folder we are in, `cli` is ours
+            command = Command(label, [sys.executable, "-P", "-m", "cli", *arguments], self.environment)
             self._services.append(Child(command, self._show))
         self._wait("the service", lambda: _unready(plan.url), SERVICE_READY_SECONDS)
 

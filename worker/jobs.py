@@ -45,10 +45,6 @@ class Jobs:
         record = self._redis.hgetall(self._key(f"job:{job_id}"))
         return Job.from_record(job_id, record) if record else None
 
-    def status(self, job_id: str) -> Status | None:
-        found = self._redis.hget(self._key(f"job:{job_id}"), "status")
-        return Status(found) if found else None
-
     def list(self, status: Status | None, limit: int, before: str | None) -> tuple[list[Job], str | None]:
         """Up to `limit` jobs, newest first, and the cursor for those `before` them (None at the end)."""
         index = self._key(f"jobs:{status}" if status else "jobs")

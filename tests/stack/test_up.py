@@ -50,7 +50,7 @@ def processes_of(service: Service) -> dict[str, int]:
         except (OSError, ValueError, IndexError):
             continue
         if parent == service.process.pid:
-            found[words[3] if words[1:3] == ["-m", "cli"] else name] = int(folder.name)
+            found[words[4] if words[1:4] == ["-P", "-m", "cli"] else name] = int(folder.name)
     return found
 
 

@@ -42,9 +42,8 @@ def sender(s3_settings: Settings, host: Host) -> Iterator[Sender]:
         )
 
 
-def failed_job(sender: Sender, host: Host) -> Job:
-    """A job that failed and wants to tell so."""
-    request = JobRequest(
+def request_for(host: Host) -> JobRequest:
+    return JobRequest(
         image=ImageSource(url="https://example.com/a.jpg"),
         model="SAM-Lite",
         prompts=(Prompt.of_box(1, 2, 3, 4),),
@@ -53,9 +52,17 @@ def failed_job(sender: Sender, host: Host) -> Job:
         metadata={"mine": "é"},
         webhook=Webhook(url=host.url(HOOK)),
     )
-    job_id = sender.jobs.accept(str(uuid.uuid4()), request).id
-    job = sender.jobs.begin(job_id, "w")
+
+
+def begun_job(sender: Sender, host: Host) -> Job:
+    """A job in hand that wants its end to be told."""
+    job = sender.jobs.begin(sender.jobs.accept(str(uuid.uuid4()), request_for(host)).id, "w")
     assert job is not None
+    return job
+
+
+def failed_job(sender: Sender, host: Host) -> Job:
+    job = begun_job(sender, host)
     sender.jobs.fail(job, JobError("image_unreadable", "broken", "image"))
     return job
 
@@ -152,22 +159,10 @@ def test_a_weak_or_misspelt_secret_stops_the_process_at_its_start(secret: str) -
         Settings(webhook_secret=secret)
 
 
-def test_a_large_result_is_left_out_and_said_where_to_find(
-    sender: Sender, host: Host, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_result_is_left_out_and_said_where_to_find(sender: Sender, host: Host) -> None:
     host.serve(HOOK)
-    request = JobRequest(
-        image=ImageSource(url="https://example.com/a.jpg"),
-        model="SAM-Lite",
-        prompts=(Prompt.of_box(1, 2, 3, 4),),
-        device="auto",
-        outputs=("rle",),
-        metadata={},
-        webhook=Webhook(url=host.url(HOOK)),
-    )
     for size, is_told in ((10, True), (webhook.MAX_RESULT_BYTES, False)):
-        job = sender.jobs.begin(sender.jobs.accept(str(uuid.uuid4()), request).id, "w")
-        assert job is not None
+        job = begun_job(sender, host)
         document = {"logId": job.id, "errorCode": 0, "errorMsg": "Success", "result": {"masks": ["x" * size]}}
         sender.storage.put(f"{job.attempt_prefix}result.json", json.dumps(document).encode(), "application/json")
         sender.jobs.succeed(job, {"width": 1, "height": 1, "format": "PNG"}, {})
