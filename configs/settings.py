@@ -82,7 +82,7 @@ class Settings(BaseSettings):
         default="127.0.0.1", description="Address to listen on; loopback until you say otherwise."
     )
     gateway_port: int = Field(default=8080, ge=0, le=65535, description="As PaddleX serves.")
-    gateway_processes: int = Field(default=1, gt=0, description="One process answers some 300 requests a second.")
+    gateway_processes: int = Field(default=1, gt=0, description="More processes answer on more cores.")
     gateway_threads: int = Field(
         default=64, gt=1, description="Requests in progress per process; a held `wait` keeps a thread and little else."
     )

@@ -15,8 +15,8 @@ from ovseg_core.models import ModelSpec
 from ovseg_core.prompts import Prompt
 from ovseg_core.sam import network
 
-# Prompts decoded in one go. A prompt takes about 20 MB of activations in SAM's decoder, so this bounds memory;
-# on a CPU the time per prompt is the same from 1 to 32.
+# Prompts decoded in one go. A prompt takes 7 MB of activations in SAM-Lite's decoder, so this bounds memory; on a CPU
+# larger batches are no faster.
 PROMPTS_PER_BATCH = 16
 
 

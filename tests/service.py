@@ -39,8 +39,9 @@ class Service:
         self._reader.start()
 
     def wait_until_ready(self) -> Service:
+        """As the terminal says it, which is a moment after `/readyz` does."""
         deadline = time.monotonic() + READY_SECONDS
-        while not self.is_ready():
+        while not any("Stop with Ctrl-C" in line for line in self.lines):
             assert self.process.poll() is None, self.log()
             assert time.monotonic() < deadline, self.log()
             time.sleep(0.1)

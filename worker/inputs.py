@@ -1,8 +1,8 @@
 """Where the image of a job waits for its worker.
 
 It is accepted into Redis together with the job, in one step, and moved to object storage right after the client has
-its answer: to write to S3 first takes several times as long as all the rest of accepting a job. Redis holds an image
-for milliseconds and never more than a few at once; when storage does not keep up, images go there first, and clients
+its answer: to write to S3 first would take longer than all the rest of accepting a job. Redis holds an image for
+milliseconds and never more than a few at once; when storage does not keep up, images go there first, and clients
 wait for it.
 """
 

@@ -59,6 +59,5 @@ def _document(job: Job, masks: Sequence[Mask]) -> bytes:
 def _png(mask: Mask) -> bytes:
     """The whole frame, 255 on the object and 0 elsewhere."""
     frame = mask.full().view(np.uint8) * np.uint8(255)
-    # run lengths: a mask is nothing else, and this is five times as fast as the default
-    _, data = cv2.imencode(".png", frame, [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE])
+    _, data = cv2.imencode(".png", frame)
     return data.tobytes()

@@ -58,7 +58,7 @@ class Seaweedfs:
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",
             "-master.telemetry=false",  # on by default
-            "-master.resumeState=false",  # with true, one restart in five could not write for 5 to 20 s
+            "-master.resumeState=false",  # with true, one restart in four could not write for 5 to 20 s
             "-s3.autoCreateBucket=false",
             "-volume.preStopSeconds=0",  # there is no other volume server to tell that this one goes
             f"-s3.config={identities}",
