@@ -40,11 +40,11 @@ clean:
 .venv/embedded: pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or later is needed: make PYTHON=..."'
 	$(PYTHON) -m venv .venv
-	$(PIP) install --editable '.[embedded]'
+	$(PIP) install --editable '.[embedded,openvino]'
 	@# opencv-python wants libGL, which a machine without a desktop lacks; its twin without windows does not.
 	.venv/bin/python -c 'import cv2' 2>/dev/null || $(PIP) install --force-reinstall --no-deps opencv-python-headless
 	touch $@
 
 .venv/dev: .venv/embedded
-	$(PIP) install --editable '.[embedded,dev]'
+	$(PIP) install --editable '.[embedded,openvino,dev]'
 	touch $@

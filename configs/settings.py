@@ -7,7 +7,7 @@ from boto3's own chain (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws, an 
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -92,6 +92,11 @@ class Settings(BaseSettings):
     )
 
     # A worker
+    engine: Literal["auto", "openvino", "paddle"] = Field(
+        default="auto",
+        description="What runs the network. auto: OpenVINO on a CPU, where it is installed and can run the model; else "
+        "Paddle.",
+    )
     worker_concurrency: int = Field(
         default=4,
         gt=0,

@@ -13,7 +13,7 @@ COPY configs configs
 COPY gateway gateway
 COPY ovseg_core ovseg_core
 COPY worker worker
-RUN pip install --no-cache-dir .
+RUN pip install --no-cache-dir '.[openvino]'
 
 USER ovseg
 ENV PYTHONUNBUFFERED=1

@@ -1,4 +1,4 @@
-"""From the decoder's low-res logits to masks in the frame of the image."""
+"""From a network's low-res logits to masks in the frame of the image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from ovseg_core import rle
-from ovseg_core.canvas import Frame
+from ovseg_core.prompts import Box
 
 Window = tuple[int, int, int, int]  # x0, y0, x1, y1 in whole image pixels
 
@@ -58,58 +58,64 @@ class Mask:
 
 
 def threshold(
-    logits: np.ndarray,  # h, w: low-res logits over the whole canvas
-    frame: Frame,
+    logits: np.ndarray,  # h, w
+    region: Box,  # what the logits cover, in image pixels; it may reach beyond the image
+    image_hw: tuple[int, int],
     cut: float,
     score: float,
-    clip_to: tuple[float, float, float, float] | None = None,
+    clip_to: Box | None = None,
 ) -> Mask:
-    """The mask where the logits, resized to the image bilinearly, exceed `cut`; only within `clip_to` (image pixels).
+    """The mask where the logits, resized to their region bilinearly, exceed `cut`; only within `clip_to`.
 
     Only the part of the image that can exceed `cut` is resized. That is exact: a bilinear value lies between its four
     neighbours, so where none of them exceeds `cut`, it does not either.
     """
-    window = _reach(logits > cut, frame)
+    window = _intersection(_reach(logits > cut, region), _pixel_centres(region))
+    window = _intersection(window, (0, 0, image_hw[1], image_hw[0]))
     if clip_to is not None:
-        window = _intersection(window, _whole_pixels(clip_to, frame.image_hw))
+        window = _intersection(window, _whole_pixels(clip_to))
     x0, y0, x1, y1 = window
     if x0 >= x1 or y0 >= y1:
-        return Mask.of_crop(np.zeros((0, 0), bool), (0, 0), frame.image_hw, score)
-    down = _bilinear(np.arange(y0, y1), logits.shape[0], frame)
-    across = _bilinear(np.arange(x0, x1), logits.shape[1], frame)
-    return Mask.of_crop(down @ logits @ across.T > cut, (x0, y0), frame.image_hw, score)
+        return Mask.of_crop(np.zeros((0, 0), bool), (0, 0), image_hw, score)
+    down = _bilinear(np.arange(y0, y1), logits.shape[0], region[1], region[3])
+    across = _bilinear(np.arange(x0, x1), logits.shape[1], region[0], region[2])
+    return Mask.of_crop(down @ logits @ across.T > cut, (x0, y0), image_hw, score)
 
 
-def _bilinear(pixels: np.ndarray, cells: int, frame: Frame) -> np.ndarray:
-    """Weights (pixels, cells) that interpolate low-res cells at the centres of image pixels."""
-    at = (pixels + 0.5) * (frame.scale * cells / frame.canvas_size) - 0.5
-    at = np.clip(at, 0, cells - 1)
-    low = np.minimum(at.astype(np.intp), cells - 2)
-    part = (at - low).astype(np.float32)
+def _bilinear(pixels: np.ndarray, cells: int, low: float, high: float) -> np.ndarray:
+    """Weights (pixels, cells) that interpolate cells between `low` and `high` at the centres of image pixels."""
+    at = np.clip((pixels + 0.5 - low) * (cells / (high - low)) - 0.5, 0, cells - 1)
+    first = np.minimum(at.astype(np.intp), cells - 2)
+    part = (at - first).astype(np.float32)
     weights = np.zeros((len(pixels), cells), np.float32)
     rows = np.arange(len(pixels))
-    weights[rows, low] = 1 - part
-    weights[rows, low + 1] = part
+    weights[rows, first] = 1 - part
+    weights[rows, first + 1] = part
     return weights
 
 
-def _reach(positive: np.ndarray, frame: Frame) -> Window:
+def _reach(positive: np.ndarray, region: Box) -> Window:
     """The image pixels that have a positive cell among their four neighbours, as a window."""
     rows, columns = np.flatnonzero(positive.any(axis=1)), np.flatnonzero(positive.any(axis=0))
     if not len(rows):
         return 0, 0, 0, 0
-    cell = frame.canvas_size / positive.shape[0] / frame.scale  # image pixels
-    height, width = frame.image_hw
-    x0, y0 = math.floor((columns[0] - 0.5) * cell - 0.5), math.floor((rows[0] - 0.5) * cell - 0.5)
-    x1, y1 = math.ceil((columns[-1] + 1.5) * cell + 0.5), math.ceil((rows[-1] + 1.5) * cell + 0.5)
-    return max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
+    left, top, right, bottom = region
+    width, height = (right - left) / positive.shape[1], (bottom - top) / positive.shape[0]  # of a cell
+    x0, x1 = left + (columns[0] - 0.5) * width, left + (columns[-1] + 1.5) * width
+    y0, y1 = top + (rows[0] - 0.5) * height, top + (rows[-1] + 1.5) * height
+    return math.floor(x0 - 0.5), math.floor(y0 - 0.5), math.ceil(x1 + 0.5), math.ceil(y1 + 0.5)
 
 
-def _whole_pixels(box: tuple[float, float, float, float], image_hw: tuple[int, int]) -> Window:
+def _pixel_centres(region: Box) -> Window:
+    """The pixels whose centres lie in the region."""
+    x0, y0, x1, y1 = region
+    return math.ceil(x0 - 0.5), math.ceil(y0 - 0.5), math.floor(x1 + 0.5), math.floor(y1 + 0.5)
+
+
+def _whole_pixels(box: Box) -> Window:
     """Every pixel the box touches."""
-    height, width = image_hw
     x0, y0, x1, y1 = box
-    return max(math.floor(x0), 0), max(math.floor(y0), 0), min(math.ceil(x1), width), min(math.ceil(y1), height)
+    return math.floor(x0), math.floor(y0), math.ceil(x1), math.ceil(y1)
 
 
 def _intersection(a: Window, b: Window) -> Window:

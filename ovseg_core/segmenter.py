@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ovseg_core import canvas, masks, models
+from ovseg_core import canvas, masks, models, networks
 from ovseg_core.canvas import Frame
 from ovseg_core.masks import Mask
 from ovseg_core.models import ModelSpec
 from ovseg_core.prompts import Prompt
-from ovseg_core.sam import network
 
 # Prompts decoded in one go. A prompt takes 7 MB of activations in SAM-Lite's decoder, so this bounds memory; on a CPU
 # larger batches are no faster.
@@ -22,60 +21,73 @@ PROMPTS_PER_BATCH = 16
 
 @dataclass(frozen=True)
 class Embedding:
-    """What the network knows of an image: features (C, S/16, S/16) float32, and how the image lies on the canvas."""
+    """What the network knows of an image: its features, float32, and how the image lies on the canvas."""
 
     model: str
-    features: np.ndarray
+    features: tuple[np.ndarray, ...]
     frame: Frame
 
 
 class Segmenter:
     """A model, ready. One thread at a time may use it."""
 
-    def __init__(self, spec: ModelSpec, sam: network.Sam) -> None:
+    def __init__(self, spec: ModelSpec, network: networks.Network, engine: str) -> None:
         self.spec = spec
-        self.sam = sam
+        self.network = network
+        self.engine = engine
 
     @classmethod
-    def open(cls, model: str = "SAM-Lite", device: str = "cpu") -> Segmenter:
-        """Load a model's weights onto `device` ("cpu", "gpu:0", ...).
+    def open(cls, model: str = "SAM-Lite", device: str = "cpu", engine: str = "auto") -> Segmenter:
+        """Load a model's weights onto `device` ("cpu", "gpu:0", ...) and an engine ("auto", "openvino", "paddle").
 
-        Raises OvsegError `unknown_model`, and ValueError where the weights do not fit or Paddle has no such device.
+        Raises OvsegError `unknown_model`, and ValueError where the weights do not fit, Paddle has no such device or the
+        engine cannot run the model.
         """
         spec = models.find(model)
-        return cls(spec, network.load(spec.network, spec.weights, device))
+        chosen = networks.choose_engine(spec.network, device, engine)
+        return cls(spec, networks.load(spec.network, spec.weights, device, chosen, spec.canvas_size), chosen)
 
     def encode(self, image_rgb: np.ndarray) -> Embedding:
         """Embed an image (H, W, 3) uint8: nearly all the work, for any number of decodings."""
         height, width = image_rgb.shape[:2]
         frame = Frame((height, width), self.spec.canvas_size)
         pixels = canvas.letterbox(image_rgb, frame, self.spec.mean, self.spec.std)
-        return Embedding(self.spec.name, self.sam.encode(pixels)[0], frame)
+        return Embedding(self.spec.name, self.network.encode(pixels), frame)
 
     def decode(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Mask]:
         """One mask for each prompt, in their order.
 
-        A single click is ambiguous (the button, the shirt, the person?): of the three candidates the one with the
+        Clicks without a box are ambiguous (the button, the shirt, the person?): of the candidates the one with the
         highest predicted IoU is taken, as SAM does.
 
         Raises OvsegError where a prompt lies outside the image, and ValueError for another model's embedding.
         """
+        return [max(masks, key=lambda mask: mask.score) for masks in self._masks(embedding, prompts, every=False)]
+
+    def candidates(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[list[Mask]]:
+        """All the masks a prompt may mean, the likeliest first: one for a box, three for a click.
+
+        Raises as `decode`.
+        """
+        every = self._masks(embedding, prompts, every=True)
+        return [sorted(masks, key=lambda mask: -mask.score) for masks in every]
+
+    def _masks(self, embedding: Embedding, prompts: Sequence[Prompt], every: bool) -> list[list[Mask]]:
         if embedding.model != self.spec.name:
             raise ValueError(f"an embedding of {embedding.model} cannot be decoded by {self.spec.name}")
-        found: dict[int, Mask] = {}
-        for batch in _batches([prompt.within(embedding.frame.image_hw) for prompt in prompts]):
-            logits, scores = self.sam.decode(embedding.features, *_arrays(batch, embedding.frame.scale))
-            for (i, prompt), candidates, iou in zip(batch.items(), logits, scores, strict=True):
-                found[i] = self._mask(prompt, candidates, iou, embedding.frame)
+        frame = embedding.frame
+        found: dict[int, list[Mask]] = {}
+        for batch in _batches([prompt.within(frame.image_hw) for prompt in prompts]):
+            answer = self.network.decode(embedding.features, *_arrays(batch, frame.scale), every)
+            regions = answer.regions / frame.scale
+            for n, (i, prompt) in enumerate(batch.items()):
+                cut = self.spec.point_cut if prompt.box is None else self.spec.box_cut
+                clip_to = prompt.box if self.spec.clip_to_box else None
+                found[i] = [
+                    masks.threshold(logits, tuple(region), frame.image_hw, cut, float(np.clip(iou, 0, 1)), clip_to)
+                    for logits, region, iou in zip(answer.logits[n], regions[n], answer.iou[n], strict=True)
+                ]
         return [found[i] for i in range(len(prompts))]
-
-    def _mask(self, prompt: Prompt, candidates: np.ndarray, iou: np.ndarray, frame: Frame) -> Mask:
-        is_ambiguous = prompt.box is None and len(prompt.points) == 1
-        token = 1 + int(iou[1:].argmax()) if is_ambiguous else 0
-        cut = self.spec.point_cut if prompt.box is None else self.spec.box_cut
-        clip_to = prompt.box if self.spec.clip_to_box else None
-        score = float(np.clip(iou[token], 0, 1))
-        return masks.threshold(candidates[token], frame, cut, score, clip_to)
 
 
 def _batches(prompts: Sequence[Prompt]) -> Iterator[dict[int, Prompt]]:

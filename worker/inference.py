@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,8 @@ from ovseg_core.segmenter import Embedding, Segmenter
 
 T = TypeVar("T")
 
+log = logging.getLogger(__name__)
+
 
 class Inference:
     """Segmenters behind one thread, which Paddle's device and modes are bound to. Callable from any thread.
@@ -22,8 +25,8 @@ class Inference:
     Each call tells also how many milliseconds the network itself took, without the wait for its turn.
     """
 
-    def __init__(self, device: str) -> None:
-        self._device = device
+    def __init__(self, device: str, engine: str) -> None:
+        self._device, self._engine = device, engine
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inference")
         self._segmenters: dict[str, Segmenter] = {}
 
@@ -49,5 +52,6 @@ class Inference:
     def _loaded(self, model: str) -> Segmenter:
         """In the inference thread only."""
         if model not in self._segmenters:
-            self._segmenters[model] = Segmenter.open(model, self._device)
+            self._segmenters[model] = segmenter = Segmenter.open(model, self._device, self._engine)
+            log.info("%s runs on %s (%s)", model, self._device, segmenter.engine)
         return self._segmenters[model]

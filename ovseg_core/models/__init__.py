@@ -14,7 +14,7 @@ BUNDLED = Path(__file__).parent / "weights"
 class ModelSpec:
     """What it takes to run a model.
 
-    `network` names the constructor in `ovseg_core.sam.network`; `canvas_size` is the side of the square input;
+    `network` names the constructor in `ovseg_core.networks`; `canvas_size` is the side of the square input;
     pixels are normalised as (v - mean) / std. A mask is where logits exceed `box_cut` (a prompt with a box) or
     `point_cut`; with `clip_to_box` it ends at the box.
     """

@@ -1,8 +1,3 @@
-"""The network in Paddle; the only part of ovseg that imports Paddle."""
+"""Segment Anything (Kirillov et al., 2023) in Paddle; its parameters are named as in Meta's public checkpoints."""
 
-import warnings
-
-with warnings.catch_warnings():
-    # Paddle warns at import that there is no ccache; it matters only to those who compile its C++ extensions.
-    warnings.filterwarnings("ignore", message="No ccache found")
-    import paddle as paddle
+from ovseg_core.quiet_paddle import paddle as paddle

@@ -5,20 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import paddle
-from paddle import nn
 from safetensors.numpy import load_file
 
+from ovseg_core.quiet_paddle import paddle
 
-def load_safetensors(network: nn.Layer, path: Path) -> None:
+
+def load_safetensors(network: paddle.nn.Layer, path: Path) -> None:
     """Fill `network` from a safetensors file whose names and layouts are PyTorch's, as SAM's public files are.
 
     Raises ValueError that names the first missing, unknown or misshapen parameters.
     """
     arrays = load_file(path)
-    linear_weights = {f"{name}.weight" for name, layer in network.named_sublayers() if isinstance(layer, nn.Linear)}
-    for name in linear_weights & arrays.keys():
-        arrays[name] = arrays[name].T  # PyTorch keeps (out, in), Paddle (in, out)
+    for name in transposed(network) & arrays.keys():
+        arrays[name] = arrays[name].T
 
     expected = network.state_dict()
     problems = [f"missing {name}" for name in expected.keys() - arrays.keys()]
@@ -31,3 +30,8 @@ def load_safetensors(network: nn.Layer, path: Path) -> None:
     if problems:
         raise ValueError(f"{path.name} does not fit {type(network).__name__}: {'; '.join(sorted(problems)[:5])}")
     network.set_state_dict({name: paddle.to_tensor(array.astype(np.float32)) for name, array in arrays.items()})
+
+
+def transposed(network: paddle.nn.Layer) -> set[str]:
+    """The parameters that PyTorch keeps as (out, in) and Paddle as (in, out)."""
+    return {f"{name}.weight" for name, layer in network.named_sublayers() if isinstance(layer, paddle.nn.Linear)}

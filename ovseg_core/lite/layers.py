@@ -1,0 +1,67 @@
+"""What the parts of SAM-Lite share: convolutions, the hourglass, the way from a map to a region of it."""
+
+from __future__ import annotations
+
+import paddle
+from paddle import nn
+from paddle.nn import functional as F
+
+
+class ConvReLU(nn.Conv2D):
+    """A convolution that keeps the size (or halves it) and a ReLU; training's batch normalisation is folded in."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> None:
+        super().__init__(inputs, outputs, kernel, stride, kernel // 2)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return F.relu(super().forward(x))
+
+
+class Hourglass(nn.Layer):
+    """A map at three scales and back, with skips; also the mean of the smallest, which judges the whole."""
+
+    def __init__(self, top: int, middle: int, bottom: int) -> None:
+        super().__init__()
+        self.enter = ConvReLU(top, top)
+        self.down1, self.mid1 = ConvReLU(top, middle, stride=2), ConvReLU(middle, middle)
+        self.down2, self.mid2 = ConvReLU(middle, bottom, stride=2), ConvReLU(bottom, bottom)
+        self.whole = nn.Linear(bottom, bottom)
+        self.up2, self.out2 = nn.Conv2D(bottom, middle, 1), ConvReLU(middle, middle)
+        self.up1, self.out1 = nn.Conv2D(middle, top, 1), ConvReLU(top, top)
+
+    def forward(self, x: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+        x = self.enter(x)
+        y = self.mid1(self.down1(x))
+        z = self.mid2(self.down2(y))
+        whole = z.mean([2, 3])
+        z = z + self.whole(whole).unsqueeze([2, 3])
+        y = self.out2(y + resized(self.up2(z), y))
+        return self.out1(x + resized(self.up1(y), x)), whole
+
+
+class Score(nn.Layer):
+    """Predicted IoU, 0 to 1."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.hidden, self.out = nn.Linear(inputs, 64), nn.Linear(64, outputs)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return F.sigmoid(self.out(F.relu(self.hidden(x))))
+
+
+def doubled(x: paddle.Tensor) -> paddle.Tensor:
+    height, width = x.shape[2:]
+    return F.interpolate(x, size=[2 * height, 2 * width], mode="bilinear")
+
+
+def resized(x: paddle.Tensor, like: paddle.Tensor) -> paddle.Tensor:
+    return F.interpolate(x, size=like.shape[2:], mode="bilinear")
+
+
+def sampled(features: paddle.Tensor, rows: paddle.Tensor, columns: paddle.Tensor) -> paddle.Tensor:
+    """A map (1, C, h, w) seen in N regions: (N, C, size, size); rows (N, size, h) and columns (N, size, w) are
+    `geometry.region_filters`."""
+    _, channels, height, width = features.shape
+    across = features.reshape([1, channels * height, width]) @ columns.transpose([0, 2, 1])
+    return rows.unsqueeze(1) @ across.reshape([-1, channels, height, columns.shape[1]])

@@ -1,0 +1,109 @@
+"""SAM-Lite as one network: encode an image once, decode prompts from its maps.
+
+What needs no learning, from prompts to maps and back, is NumPy's; the three learned parts run on an engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from ovseg_core.candidates import Candidates
+from ovseg_core.lite import geometry, prompt_maps, regions
+from ovseg_core.lite.geometry import Filters
+from ovseg_core.lite.shape import (
+    CLICK_WIDTHS,
+    COARSE_STRIDE,
+    FINE_CLICK_WIDTH,
+    MASK,
+    REGION,
+    STRIDES,
+)
+
+Features = tuple[np.ndarray, ...]  # (C, H/s, W/s) float32 for each stride
+
+
+class Parts(Protocol):
+    """The learned parts on an engine. Arrays are float32, shaped as `image_encoder`, `locator` and `mask_head` say."""
+
+    def encode(self, canvas: np.ndarray) -> Features: ...
+
+    def locate(
+        self, p3: np.ndarray, p4: np.ndarray, at3: np.ndarray, at4: np.ndarray, drawn3: np.ndarray, drawn4: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]: ...
+
+    def mask(
+        self, maps: Features, filters: Sequence[Filters], fine_filters: Filters, told: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]: ...
+
+
+class SamLite:
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+
+    def encode(self, canvas: np.ndarray) -> Features:
+        """A normalised canvas (1, 3, H, W) float32 to its maps (C, H/s, W/s) at strides 4, 8 and 16."""
+        return self.parts.encode(canvas)
+
+    def decode(
+        self,
+        features: Features,
+        boxes: np.ndarray | None,  # N, 4 canvas pixels
+        points: np.ndarray | None,  # N, P, 2 canvas pixels
+        labels: np.ndarray | None,  # N, P: 1 on the object, 0 not
+        every: bool = False,
+    ) -> Candidates:
+        """One candidate for a box, with clicks or without. Clicks alone say less: of their three candidates the one
+        with the highest predicted IoU, or `every` one."""
+        if boxes is not None:
+            around = regions.around(boxes)
+            logits, iou = self._masks(features, around, prompt_maps.of_region(around, boxes, points, labels, None))
+            return Candidates(logits[:, None], around[:, None], iou[:, None])
+        assert points is not None
+        assert labels is not None
+        return self._of_clicks(features, points, labels, every)
+
+    def _of_clicks(self, features: Features, points: np.ndarray, labels: np.ndarray, every: bool) -> Candidates:
+        coarse, iou = self._located(features, points, labels)
+        best = np.argmax(iou, 1)[:, None]
+        kept = np.tile(np.arange(iou.shape[1]), (len(iou), 1)) if every else best  # N, C
+        iou = np.take_along_axis(iou, kept, 1)
+        coarse = np.take_along_axis(coarse, kept[:, :, None, None], 1)
+        count, each = kept.shape
+        coarse = coarse.reshape(count * each, *coarse.shape[2:])
+        points, labels = np.repeat(points, each, 0), np.repeat(labels, each, 0)
+        boxes = [
+            regions.box_of(mask, COARSE_STRIDE, clicks[on == 1])
+            for mask, clicks, on in zip(coarse, points, labels, strict=True)
+        ]
+        around = regions.around(np.stack(boxes))
+        rows, columns = geometry.region_filters(around, REGION, coarse.shape[1:], COARSE_STRIDE, COARSE_STRIDE / 2)
+        seen = rows @ (1 / (1 + np.exp(-coarse))) @ columns.transpose(0, 2, 1)
+        logits, _ = self._masks(features, around, prompt_maps.of_region(around, None, points, labels, seen))
+        return Candidates(logits.reshape(count, each, MASK, MASK), around.reshape(count, each, 4), iou)
+
+    def _located(self, features: Features, points: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Coarse logits (N, CANDIDATES, H/8, W/8) and predicted IoU (N, CANDIDATES)."""
+        _, p3, p4 = features
+        (_, stride3, stride4), hw3, hw4 = STRIDES, p3.shape[1:], p4.shape[1:]
+        on = (labels == 1).astype(np.float32)
+        shares = on / on.sum(1, keepdims=True)
+        drawn4 = [prompt_maps.of_canvas(points, labels, hw4, stride4, width) for width in CLICK_WIDTHS]
+        return self.parts.locate(
+            p3,
+            p4,
+            geometry.point_weights(points, shares, hw3, stride3),
+            geometry.point_weights(points, shares, hw4, stride4),
+            prompt_maps.of_canvas(points, labels, hw3, stride3, FINE_CLICK_WIDTH),
+            np.concatenate(drawn4, 1),
+        )
+
+    def _masks(self, features: Features, around: np.ndarray, told: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        filters = [
+            geometry.region_filters(around, REGION, m.shape[1:], stride)
+            for m, stride in zip(features, STRIDES, strict=True)
+        ]
+        fine_filters = geometry.region_filters(around, MASK, features[0].shape[1:], STRIDES[0])
+        return self.parts.mask(features, filters, fine_filters, told)

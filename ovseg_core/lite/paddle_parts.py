@@ -1,0 +1,57 @@
+"""The learned parts in Paddle: the reference, and the way onto a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from ovseg_core import checkpoint
+from ovseg_core.lite.geometry import Filters
+from ovseg_core.lite.image_encoder import ImageEncoder
+from ovseg_core.lite.locator import Locator
+from ovseg_core.lite.mask_head import MaskHead
+from ovseg_core.lite.network import Features
+
+
+class PaddleParts(nn.Layer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.image_encoder = ImageEncoder()
+        self.locator = Locator()
+        self.mask_head = MaskHead()
+
+    @classmethod
+    def load(cls, weights: Path) -> PaddleParts:
+        """Raises ValueError where the weights do not fit."""
+        parts = cls()
+        parts.eval()
+        checkpoint.load_safetensors(parts, weights)
+        return parts
+
+    @paddle.no_grad()
+    def encode(self, canvas: np.ndarray) -> Features:
+        return tuple(m[0].numpy() for m in self.image_encoder(paddle.to_tensor(canvas)))
+
+    @paddle.no_grad()
+    def locate(
+        self, p3: np.ndarray, p4: np.ndarray, at3: np.ndarray, at4: np.ndarray, drawn3: np.ndarray, drawn4: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        given = (p3[None], p4[None], at3, at4, drawn3, drawn4)
+        coarse, iou = self.locator(*(paddle.to_tensor(x) for x in given))
+        return coarse.numpy(), iou.numpy()
+
+    @paddle.no_grad()
+    def mask(
+        self, maps: Features, filters: Sequence[Filters], fine_filters: Filters, told: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        logits, iou = self.mask_head(
+            [paddle.to_tensor(m[None]) for m in maps],
+            [(paddle.to_tensor(rows), paddle.to_tensor(columns)) for rows, columns in filters],
+            (paddle.to_tensor(fine_filters[0]), paddle.to_tensor(fine_filters[1])),
+            paddle.to_tensor(told),
+        )
+        return logits.numpy(), iou.numpy()

@@ -1,0 +1,52 @@
+"""Prompts drawn as maps, for convolutions to look at (as RITM does; Sofiiuk et al., 2021). Canvas pixels throughout."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ovseg_core.lite.geometry import cells
+from ovseg_core.lite.shape import MAPS, REGION
+
+
+def of_region(
+    regions: np.ndarray,  # N, 4
+    boxes: np.ndarray | None,  # N, 4
+    points: np.ndarray | None,  # N, P, 2
+    labels: np.ndarray | None,  # N, P: 1 on the object, 0 not
+    coarse: np.ndarray | None,  # N, REGION, REGION: probability of the object
+) -> np.ndarray:
+    """What the mask head is told (N, MAPS, REGION, REGION): inside of the box; clicks on and off the object; the coarse
+    mask; x and y from -1 to 1; the logarithms of the region's sides. Zeros where a prompt has no such thing."""
+    size = REGION
+    maps = np.zeros((len(regions), MAPS, size, size), np.float32)
+    x, y = cells(regions[:, 0], regions[:, 2], size), cells(regions[:, 1], regions[:, 3], size)
+    sides = regions[:, 2:] - regions[:, :2]
+    if boxes is not None:
+        in_x = (x > boxes[:, :1]) & (x < boxes[:, 2:3])
+        in_y = (y > boxes[:, 1:2]) & (y < boxes[:, 3:4])
+        maps[:, 0] = in_y[:, :, None] & in_x[:, None, :]
+    if points is not None and labels is not None:
+        maps[:, 1:3] = _bumps(x, y, points, labels, 1.5 * sides / size)
+    if coarse is not None:
+        maps[:, 3] = coarse
+    maps[:, 4] = np.linspace(-1, 1, size, dtype=np.float32)
+    maps[:, 5] = np.linspace(-1, 1, size, dtype=np.float32)[:, None]
+    maps[:, 6:] = np.log(sides / 128)[:, :, None, None]
+    return maps
+
+
+def of_canvas(points: np.ndarray, labels: np.ndarray, hw: tuple[int, int], stride: int, sigma: float) -> np.ndarray:
+    """Clicks on and off the object as bumps (N, 2, h, w) at a stride of the canvas."""
+    count = len(points)
+    x = np.tile(np.arange(hw[1], dtype=np.float32) * stride + 0.5, (count, 1))
+    y = np.tile(np.arange(hw[0], dtype=np.float32) * stride + 0.5, (count, 1))
+    return _bumps(x, y, points, labels, np.full((count, 2), sigma, np.float32))
+
+
+def _bumps(x: np.ndarray, y: np.ndarray, points: np.ndarray, labels: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """Gaussians of width sigma (N, 2) at cells x (N, w) and y (N, h), the largest where clicks of a kind overlap."""
+    over_x = np.exp(-(((x[:, None] - points[..., :1]) / sigma[:, None, :1]) ** 2) / 2)
+    over_y = np.exp(-(((y[:, None] - points[..., 1:]) / sigma[:, None, 1:]) ** 2) / 2)
+    bumps = over_y[..., :, None] * over_x[..., None, :]  # N, P, h, w
+    kinds = [(bumps * (labels == kind)[..., None, None]).max(1) for kind in (1, 0)]
+    return np.stack(kinds, 1).astype(np.float32)

@@ -1,0 +1,66 @@
+"""SAM in Paddle against Meta's own implementation, a small one with the same weights (tests/sam_weights.py)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from ovseg_core import checkpoint
+from ovseg_core.sam.network import Sam
+from ovseg_core.sam.vit import VisionTransformer
+from tests import sam_weights
+from tests.sam_weights import CANVAS, PROMPTS
+
+
+@pytest.fixture(scope="module")
+def reference() -> dict[str, np.ndarray]:
+    with np.load(sam_weights.REFERENCE) as file:
+        return dict(file)
+
+
+@pytest.fixture(scope="module")
+def sam(reference: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Sam:
+    """Loaded from a file that names its arrays as Meta's checkpoints do."""
+    encoder = VisionTransformer(
+        sam_weights.CHANNELS, sam_weights.DEPTH, sam_weights.HEADS, sam_weights.WHOLE_GRID, CANVAS
+    )
+    network = Sam(encoder, CANVAS)
+    network.eval()
+    linear = checkpoint.transposed(network)
+    arrays = {}
+    for name, value in network.state_dict().items():
+        shape = tuple(value.shape)
+        arrays[name] = sam_weights.array(name, shape[::-1] if name in linear else shape)
+    assert sorted(arrays) == reference["names"].tolist()
+    path: Path = tmp_path_factory.mktemp("sam") / "sam.safetensors"
+    save_file(arrays, path)
+    checkpoint.load_safetensors(network, path)
+    return network
+
+
+@pytest.fixture(scope="module")
+def features(sam: Sam) -> tuple[np.ndarray, ...]:
+    return sam.encode(sam_weights.canvas())
+
+
+def test_the_image_embedding_agrees_with_meta_s(
+    features: tuple[np.ndarray, ...], reference: dict[str, np.ndarray]
+) -> None:
+    assert np.abs(features[0][::8] - reference["embedding"]).max() < 1e-3
+    assert np.abs(reference["embedding"]).max() > 1  # not two silences that agree
+
+
+@pytest.mark.parametrize("kind", PROMPTS)
+def test_masks_and_predicted_iou_agree_with_meta_s(
+    sam: Sam, features: tuple[np.ndarray, ...], reference: dict[str, np.ndarray], kind: str
+) -> None:
+    answer = sam.decode(features, *PROMPTS[kind])
+    part = "three" if kind == "click" else "one"
+    wanted, iou = reference[f"{kind}_{part}"], reference[f"{kind}_{part}_iou"]
+    assert answer.logits.shape[:2] == iou.shape
+    assert np.abs(answer.logits[:, :, ::2, ::2] - wanted).max() < 1e-3 * np.abs(wanted).max()
+    assert np.abs(answer.iou - iou).max() < 1e-3
+    assert (answer.regions == [0, 0, CANVAS, CANVAS]).all()

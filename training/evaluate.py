@@ -1,0 +1,195 @@
+"""Held-out photos, prompts made from their masks, mean IoU by prompt and size: the model beside simple baselines.
+
+Needs what the library needs, and no torch: it measures what is shipped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from ovseg_core.prompts import Prompt
+from ovseg_core.segmenter import Embedding, Segmenter
+from training import scenes
+
+LEAST_AREA = 200  # pixels of the photo
+SIZES = (("small", 32**2), ("medium", 96**2), ("large", 10**9))  # COCO's: areas below these
+PER_CCP_PHOTO = 4  # of its many pieces of clothing
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Thing:
+    mask: Mask
+    box: tuple[float, float, float, float]
+    click: tuple[float, float]
+
+    @property
+    def size(self) -> str:
+        area = int(self.mask.sum())
+        return next(name for name, below in SIZES if area < below)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One prompt of one thing: how well the answer fits."""
+
+    source: str
+    size: str
+    prompt: str
+    iou: float
+
+
+def things(photo: scenes.Photo) -> list[Thing]:
+    found = []
+    for segment in photo.segments:
+        mask = segment.mask().astype(bool)
+        if mask.sum() >= LEAST_AREA and (segment.is_thing or photo.source != "coco"):
+            found.append(Thing(mask, box_of(mask), centre_of(mask)))
+    if photo.source != "coco":
+        found = sorted(found, key=lambda thing: -int(thing.mask.sum()))[:PER_CCP_PHOTO]
+    return found
+
+
+def box_of(mask: Mask) -> tuple[float, float, float, float]:
+    columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
+    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
+
+
+def centre_of(mask: Mask) -> tuple[float, float]:
+    """The pixel farthest from the edge."""
+    depth = cv2.distanceTransform(np.pad(mask.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    y, x = np.unravel_index(depth.argmax(), depth.shape)
+    return float(x) + 0.5, float(y) + 0.5
+
+
+def correction(found: Mask, wanted: Mask) -> tuple[tuple[float, float], int]:
+    """A click in the middle of the larger error, as evaluations of interactive segmentation place it, and its label."""
+    missing, extra = wanted & ~found, found & ~wanted
+    label = int(missing.sum() >= extra.sum())
+    error = missing if label else extra
+    return (centre_of(error) if error.any() else centre_of(wanted)), label
+
+
+def iou(a: Mask, b: Mask) -> float:
+    return float((a & b).sum() / max(1, (a | b).sum()))
+
+
+def filled_box(pixels: NDArray[np.uint8], thing: Thing) -> Mask:
+    mask = np.zeros(thing.mask.shape, bool)
+    x0, y0, x1, y1 = map(int, thing.box)
+    mask[y0:y1, x0:x1] = True
+    return mask
+
+
+def ellipse(pixels: NDArray[np.uint8], thing: Thing) -> Mask:
+    x0, y0, x1, y1 = thing.box
+    y, x = np.mgrid[: thing.mask.shape[0], : thing.mask.shape[1]] + 0.5
+    inside: Mask = ((2 * x - x0 - x1) / (x1 - x0)) ** 2 + ((2 * y - y0 - y1) / (y1 - y0)) ** 2 < 1
+    return inside
+
+
+def grabcut(pixels: NDArray[np.uint8], thing: Thing) -> Mask:
+    x0, y0, x1, y1 = map(int, thing.box)
+    labels = np.zeros(thing.mask.shape, np.uint8)
+    background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
+    rectangle = (x0, y0, max(1, x1 - x0), max(1, y1 - y0))
+    if rectangle[2] >= labels.shape[1] and rectangle[3] >= labels.shape[0]:
+        return filled_box(pixels, thing)  # it wants a border of background
+    try:
+        cv2.grabCut(pixels, labels, rectangle, background, foreground, 5, cv2.GC_INIT_WITH_RECT)
+    except cv2.error:
+        return filled_box(pixels, thing)
+    return (labels & 1).astype(bool)
+
+
+BASELINES: dict[str, Callable[[NDArray[np.uint8], Thing], Mask]] = {
+    "filled box": filled_box,
+    "ellipse": ellipse,
+    "GrabCut": grabcut,
+}
+
+
+def answers(segmenter: Segmenter, embedding: Embedding, wanted: list[Thing]) -> Iterator[tuple[str, Thing, Mask]]:
+    """Every kind of prompt for the things of one photo."""
+
+    def asked(prompts: list[Prompt]) -> list[Mask]:
+        return [mask.full() for mask in segmenter.decode(embedding, prompts)]
+
+    random = np.random.default_rng(0)
+    by_box = asked([Prompt(box=thing.box) for thing in wanted])
+    yield from zip(["box"] * len(wanted), wanted, by_box, strict=True)
+
+    def loosened(thing: Thing) -> Prompt:
+        x0, y0, x1, y1 = thing.box
+        sides = np.array([x1 - x0, y1 - y0, x1 - x0, y1 - y0])
+        return Prompt(box=tuple(np.array(thing.box) + random.normal(0, 0.05, 4) * sides))
+
+    yield from zip(["box, 5 % off"] * len(wanted), wanted, asked([loosened(t) for t in wanted]), strict=True)
+    fixes = [correction(mask, thing.mask) for mask, thing in zip(by_box, wanted, strict=True)]
+    with_click = [Prompt(t.box, (xy,), (label,)) for t, (xy, label) in zip(wanted, fixes, strict=True)]
+    yield from zip(["box and a correcting click"] * len(wanted), wanted, asked(with_click), strict=True)
+
+    clicks = [Prompt(points=(thing.click,), labels=(1,)) for thing in wanted]
+    candidates = segmenter.candidates(embedding, clicks)
+    for thing, masks in zip(wanted, candidates, strict=True):
+        best = max((mask.full() for mask in masks), key=lambda found: iou(found, thing.mask))
+        yield "1 click, best of 3", thing, best
+    for number in range(1, 6):
+        found = asked(clicks)
+        if number in (1, 2, 3, 5):
+            name = f"{number} click" + "s" * (number > 1)
+            yield from zip([name] * len(wanted), wanted, found, strict=True)
+        for i, (thing, mask) in enumerate(zip(wanted, found, strict=True)):
+            xy, label = correction(mask, thing.mask)
+            clicks[i] = Prompt(points=(*clicks[i].points, xy), labels=(*clicks[i].labels, label))
+
+
+def rows(segmenter: Segmenter, photos: list[scenes.Photo], baselines: bool = True) -> Iterator[Row]:
+    for photo in tqdm(photos, unit="photo", ascii=True, mininterval=5):
+        wanted = things(photo)
+        if not wanted:
+            continue
+        embedding = segmenter.encode(photo.pixels)
+        for prompt, thing, mask in answers(segmenter, embedding, wanted):
+            yield Row(photo.source, thing.size, prompt, iou(mask, thing.mask))
+        for name, baseline in BASELINES.items() if baselines else ():
+            for thing in wanted:
+                yield Row(photo.source, thing.size, name, iou(baseline(photo.pixels, thing), thing.mask))
+
+
+def table(measured: list[Row]) -> str:
+    """Markdown: a line for each prompt, mean IoU of all things and by size."""
+    cells: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for row in measured:
+        for column in ("all", row.size):
+            cells[row.prompt, column].append(row.iou)
+    columns = ["all", *(name for name, _ in SIZES)]
+    first = measured[0].prompt
+    lines = ["| prompt | " + " | ".join(f"{c} ({len(cells[first, c])})" for c in columns) + " |"]
+    lines.append("|---|" + "---|" * len(columns))
+    for prompt in dict.fromkeys(row.prompt for row in measured):
+        values = [cells[prompt, column] for column in columns]
+        lines.append(f"| {prompt} | " + " | ".join(f"{np.mean(v):.3f}" if v else "" for v in values) + " |")
+    return "\n".join(lines)
+
+
+def evaluate(data: Path, segmenter: Segmenter, source: str | None = None, baselines: bool = True) -> str:
+    _, held_out = scenes.photos(data)
+    sections = []
+    for name, title in (("coco", "Photos of COCO: things"), ("ccp", "Photos of CCP: clothing and people")):
+        if source in (None, name):
+            started = time.monotonic()
+            measured = list(rows(segmenter, [p for p in held_out if p.source == name], baselines))
+            print(f"{name}: {time.monotonic() - started:.0f} s")
+            sections.append(f"{title}\n\n{table(measured)}\n")
+    return "\n".join(sections)

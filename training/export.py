@@ -1,0 +1,47 @@
+"""From a checkpoint to what `ovseg_core` ships: the averaged weights, batch normalisation folded, half precision."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from training.network import SamLite
+
+
+def folded(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Convolutions `X.0` with their norms `X.1` become convolutions `X`; the rest stays."""
+    arrays: dict[str, Tensor] = {}
+    for name, value in state.items():
+        layer = name.rsplit(".", 1)[0]
+        if f"{layer}.running_mean" in state or (layer.endswith(".0") and f"{layer[:-2]}.1.running_mean" in state):
+            continue  # part of a pair, below
+        arrays[name] = value
+    for name in state:
+        if not name.endswith(".1.running_mean"):
+            continue
+        pair = name.removesuffix(".1.running_mean")
+        gain, shift, mean, variance = (
+            state[f"{pair}.1.{k}"] for k in ("weight", "bias", "running_mean", "running_var")
+        )
+        scale = gain / torch.sqrt(variance + torch.nn.BatchNorm2d(1).eps)
+        arrays[f"{pair}.weight"] = state[f"{pair}.0.weight"] * scale.view(-1, 1, 1, 1)
+        arrays[f"{pair}.bias"] = shift - mean * scale
+    return arrays
+
+
+def average(checkpoint: Path) -> SamLite:
+    """The network with the averaged weights, in evaluation mode."""
+    state = torch.load(checkpoint, weights_only=True)["average"]
+    net = SamLite()
+    net.load_state_dict({k.removeprefix("module."): v for k, v in state.items() if k.startswith("module.")})
+    return net.eval()
+
+
+def export(checkpoint: Path, to: Path) -> None:
+    arrays = folded(average(checkpoint).state_dict())
+    half = {name: value.half().contiguous() for name, value in arrays.items()}
+    to.parent.mkdir(parents=True, exist_ok=True)
+    save_file(half, to, metadata={"model": "SAM-Lite", "licence": "Apache-2.0"})

@@ -1,0 +1,40 @@
+"""Prompts as people give them, drawn from what a scene offers: loose boxes, boxes with clicks, one click or several."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from training.scenes import SIZE
+
+
+def loose(boxes: Tensor) -> Tensor:
+    """Half of the boxes (N, 4) as they are, half with sides off by about 6 %, at most 20 pixels."""
+    side = (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2)
+    most = torch.minimum(side * 0.2, torch.tensor(20.0))
+    shift = torch.randn_like(boxes) * side * 0.06 * (torch.rand(len(boxes), 1) < 0.5)
+    return (boxes + shift.clamp(-most, most)).clamp(0, SIZE)
+
+
+def clicks_with_box(positives: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
+    """Points (N, K, 2) and labels (N, K): no click for most boxes, else up to two of each kind."""
+    n = len(positives)
+    some = torch.rand(n, 1) < 0.35
+    plus = some & (torch.arange(2) < torch.randint(0, 3, (n, 1)))
+    minus = some & (torch.arange(2) < torch.randint(0, 3, (n, 1)))
+    return _listed(positives[:, 1:3], negatives[:, 1:3], plus, minus)
+
+
+def clicks_alone(positives: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
+    """One positive click for most things, else up to three and up to two negative ones."""
+    n = len(positives)
+    more = torch.rand(n, 1) < 0.35
+    plus = torch.arange(3) < torch.where(more, torch.randint(1, 4, (n, 1)), 1)
+    minus = more & (torch.arange(2) < torch.randint(0, 3, (n, 1)))
+    return _listed(positives, negatives[:, :2], plus, minus)
+
+
+def _listed(positives: Tensor, negatives: Tensor, plus: Tensor, minus: Tensor) -> tuple[Tensor, Tensor]:
+    points = torch.cat([positives, negatives], 1)
+    labels = torch.cat([torch.where(plus, 1, -1), torch.where(minus, 0, -1)], 1)
+    return points, labels

@@ -1,0 +1,306 @@
+"""Training scenes: a random view of a photo with things pasted over it, and the exact masks of what is to be found."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import random
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+SIZE = 512  # side of a canvas
+GREY = 127  # of the canvas where there is no photo; 0 for the network
+CLICKS = 3  # of each kind that a scene offers for a thing
+LEAST_AREA = 90  # pixels of the canvas: smaller things are not asked for
+HELD_OUT = {"coco": 20, "ccp": 40}  # photos that training never sees
+EMOJI_PACKAGE = "@lobehub/fluent-emoji-3d@1.1.0"  # on npm, MIT: 3,392 rendered objects with alpha
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Segment:
+    rle: dict[str, object]
+    is_thing: bool
+    box: tuple[float, float, float, float]  # x, y, width, height
+
+    def mask(self) -> Image:
+        decoded: Image = coco_mask.decode(self.rle)
+        return decoded
+
+
+@dataclass
+class Photo:
+    source: str
+    jpeg: NDArray[np.uint8]
+    segments: list[Segment]
+    _pixels: Image | None = field(default=None, repr=False)
+
+    @property
+    def pixels(self) -> Image:
+        """(h, w, 3), RGB; decoded once."""
+        if self._pixels is None:
+            self._pixels = cv2.cvtColor(cv2.imdecode(self.jpeg, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+        return self._pixels
+
+
+def photos(folder: Path) -> tuple[list[Photo], list[Photo]]:
+    """Those to train on and those to hold out, of a COCO annotation file and its images."""
+    listed = json.loads((folder / "annotations.json").read_text())
+    segments: dict[int, list[Segment]] = {}
+    for note in listed["annotations"]:
+        if not note["iscrowd"]:
+            rle = note["segmentation"]
+            rle = ast.literal_eval(rle) if isinstance(rle, str) else rle
+            segment = Segment(rle, note["kind"] == "thing", tuple(note["bbox"]))
+            segments.setdefault(note["image_id"], []).append(segment)
+    train, held_out = [], []
+    seen = dict.fromkeys(HELD_OUT, 0)
+    order = sorted(listed["images"], key=lambda image: image["file_name"])
+    random.Random(2026).shuffle(order)
+    for image in order:
+        if image["id"] not in segments:
+            continue
+        jpeg = np.fromfile(folder / "images" / image["file_name"], np.uint8)
+        photo = Photo(image["source"], jpeg, segments[image["id"]])
+        seen[photo.source] += 1
+        (held_out if seen[photo.source] <= HELD_OUT[photo.source] else train).append(photo)
+    return train, held_out
+
+
+def emoji(folder: Path) -> list[Image]:
+    """(h, w, 4) pictures, RGBA, fetched from npm on first use; none where npm is not at hand."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        if not list(folder.glob("*.tgz")):
+            subprocess.run(["npm", "pack", "--silent", EMOJI_PACKAGE], cwd=folder, check=True, timeout=600)
+    except (OSError, subprocess.SubprocessError) as error:
+        print(f"training without emoji: {error}")
+        return []
+    pictures = []
+    for archive in folder.glob("*.tgz"):
+        with tarfile.open(archive) as files:
+            for member in files:
+                if member.name.endswith(".webp") and "-1f3f" not in member.name:  # one tone of each
+                    handle = files.extractfile(member)
+                    assert handle is not None
+                    data = np.frombuffer(handle.read(), np.uint8)
+                    picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+                    if picture is not None and picture.ndim == 3 and picture.shape[2] == 4:
+                        pictures.append(cv2.cvtColor(picture, cv2.COLOR_BGRA2RGBA))
+    return pictures
+
+
+@dataclass(frozen=True)
+class Scene:
+    image: Image  # (SIZE, SIZE, 3), RGB
+    masks: Image  # (K, SIZE / 2, SIZE / 2), 0 to 255
+    boxes: NDArray[np.float32]  # (K, 4), tight, pixels of the canvas
+    positives: NDArray[np.float32]  # (K, CLICKS, 2), on the thing, the first well inside
+    negatives: NDArray[np.float32]  # (K, CLICKS, 2), beside it
+
+
+class Scenes:
+    """An endless stream of scenes of `slots` prompted things each (repeated where there are fewer)."""
+
+    def __init__(self, photos: list[Photo], emoji: list[Image], slots: int, coco_share: float = 0.65) -> None:
+        self.coco = [p for p in photos if p.source == "coco"]
+        self.ccp = [p for p in photos if p.source != "coco"]
+        self.emoji, self.slots, self.coco_share = emoji, slots, coco_share
+        self.things = [(p, s) for p in self.coco for s in p.segments if s.is_thing and s.box[2] * s.box[3] > 900]
+        self.parts = [(p, s) for p in self.ccp for s in p.segments if s.box[2] * s.box[3] > 2500]
+
+    def __iter__(self) -> Iterator[Scene]:
+        while True:
+            scene = self._scene()
+            if scene is not None:
+                yield scene
+
+    def _scene(self) -> Scene | None:
+        photo = random.choice(self.coco if random.random() < self.coco_share else self.ccp)
+        view, focus = self._view(photo)
+        image = cv2.warpAffine(
+            recoloured(photo.pixels), view, (SIZE, SIZE), flags=cv2.INTER_LINEAR, borderValue=(GREY,) * 3
+        )
+        masks = [warped(s.mask(), view) for s in self._chosen(photo, view, focus)]
+        for _ in range(random.choice((0, 0, 0, 1, 1, 2, 3))):
+            image, masks = self._pasted(image, masks)
+        kept = [mask for mask in masks if np.count_nonzero(mask > 127) >= LEAST_AREA]
+        if not kept:
+            return None
+        random.shuffle(kept)
+        kept = (kept * self.slots)[: self.slots]
+        return Scene(
+            degraded(image),
+            np.stack([cv2.resize(m, (SIZE // 2, SIZE // 2), interpolation=cv2.INTER_AREA) for m in kept]),
+            np.stack([tight_box(m) for m in kept]),
+            np.stack([positive_clicks(m) for m in kept]),
+            np.stack([negative_clicks(m) for m in kept]),
+        )
+
+    def _view(self, photo: Photo) -> tuple[NDArray[np.float32], Segment | None]:
+        """An affine map from the photo to the canvas: close to one segment, or the photo as a whole."""
+        height, width = photo.pixels.shape[:2]
+        flip = random.random() < 0.5
+        turn = math.radians(random.uniform(-15, 15)) if random.random() < 0.3 else 0.0
+        if random.random() < 0.45:
+            focus = random.choices(photo.segments, [4 if s.is_thing else 1 for s in photo.segments])[0]
+            x, y, w, h = focus.box
+            window = max(w, h, 40) * log_uniform(1.15, 5)
+            scale = min(max(SIZE / window, 0.55 * SIZE / max(height, width)), 7)
+            wander = 0.25 * max(0.0, window - max(w, h))
+            source = (x + w / 2 + random.uniform(-wander, wander), y + h / 2 + random.uniform(-wander, wander))
+            target = (SIZE / 2, SIZE / 2)
+        else:
+            focus = None
+            scale = SIZE / max(height, width) * log_uniform(0.6, 1.6)
+            source = (width / 2, height / 2)
+            slack = [SIZE - width * scale, SIZE - height * scale]
+            target = tuple(SIZE / 2 + random.uniform(-0.5, 0.5) * abs(s) for s in slack)
+        aspect = log_uniform(0.85, 1.18)
+        return affine(scale * math.sqrt(aspect), scale / math.sqrt(aspect), turn, flip, source, target), focus
+
+    def _chosen(self, photo: Photo, view: NDArray[np.float32], focus: Segment | None) -> list[Segment]:
+        seen = [s for s in photo.segments if visible(s, view)]
+        chosen = [s for s in seen if s is focus]
+        rest = [s for s in seen if s is not focus]
+        while rest and len(chosen) < self.slots:
+            one = random.choices(rest, [4 if s.is_thing else 1 for s in rest])[0]
+            rest.remove(one)
+            chosen.append(one)
+        return chosen
+
+    def _pasted(self, image: Image, masks: list[Image]) -> tuple[Image, list[Image]]:
+        """Something more on top: a thing of another photo, a piece of clothing, or an emoji."""
+        kind = random.random()
+        if self.emoji and kind < 0.4:
+            picture = random.choice(self.emoji)
+            pixels, alpha = np.ascontiguousarray(picture[..., :3]), np.ascontiguousarray(picture[..., 3])
+            box = (0.0, 0.0, float(picture.shape[1]), float(picture.shape[0]))
+        else:
+            photo, segment = random.choice(self.things if kind < 0.85 else self.parts)
+            pixels, alpha, box = photo.pixels, segment.mask() * np.uint8(255), segment.box
+        x, y, w, h = box
+        scale = min(log_uniform(28, 330) / max(w, h), 4)
+        aspect = log_uniform(0.8, 1.25)
+        turn = math.radians(random.uniform(-25, 25)) if random.random() < 0.4 else 0.0
+        where = (random.uniform(20, SIZE - 20), random.uniform(20, SIZE - 20))
+        source = (x + w / 2, y + h / 2)
+        place = affine(scale * math.sqrt(aspect), scale / math.sqrt(aspect), turn, random.random() < 0.5, source, where)
+        alpha = cv2.warpAffine(alpha, place, (SIZE, SIZE), flags=cv2.INTER_LINEAR)
+        if np.count_nonzero(alpha > 127) < LEAST_AREA:
+            return image, masks
+        pixels = recoloured(cv2.warpAffine(pixels, place, (SIZE, SIZE), flags=cv2.INTER_LINEAR), 0.6)
+        soft = cv2.GaussianBlur(alpha, (0, 0), random.uniform(0.5, 1.5)) if random.random() < 0.7 else alpha
+        blend = cv2.cvtColor(soft, cv2.COLOR_GRAY2RGB)
+        image = cv2.add(cv2.multiply(pixels, blend, scale=1 / 255), cv2.multiply(image, 255 - blend, scale=1 / 255))
+        masks = [cv2.multiply(mask, 255 - alpha, scale=1 / 255) for mask in masks]
+        if len(masks) < self.slots:
+            return image, [*masks, alpha]
+        masks[random.randrange(len(masks))] = alpha
+        return image, masks
+
+
+def log_uniform(low: float, high: float) -> float:
+    return math.exp(random.uniform(math.log(low), math.log(high)))
+
+
+def affine(
+    scale_x: float, scale_y: float, turn: float, flip: bool, source: tuple[float, float], target: tuple[float, ...]
+) -> NDArray[np.float32]:
+    """The (2, 3) map that takes `source` to `target`."""
+    cos, sin = math.cos(turn), math.sin(turn)
+    matrix = np.array([[cos * scale_x, -sin * scale_y], [sin * scale_x, cos * scale_y]])
+    if flip:
+        matrix = matrix @ np.diag([-1.0, 1.0])
+    shift = np.array(target) - matrix @ np.array(source)
+    return np.concatenate([matrix, shift[:, None]], 1).astype(np.float32)
+
+
+def warped(mask: Image, view: NDArray[np.float32]) -> Image:
+    return cv2.warpAffine(mask * np.uint8(255), view, (SIZE, SIZE), flags=cv2.INTER_LINEAR)
+
+
+def visible(segment: Segment, view: NDArray[np.float32]) -> bool:
+    """Whether a good part of its box is on the canvas."""
+    x, y, w, h = segment.box
+    corners = view @ np.array([[x, x + w, x, x + w], [y, y, y + h, y + h], [1, 1, 1, 1]], np.float32)
+    (x0, y0), (x1, y1) = corners.min(1), corners.max(1)
+    seen = max(0.0, min(x1, SIZE) - max(x0, 0)) * max(0.0, min(y1, SIZE) - max(y0, 0))
+    return seen > 150 and seen > 0.25 * (x1 - x0) * (y1 - y0)
+
+
+def recoloured(image: Image, strength: float = 1.0) -> Image:
+    if random.random() < 0.8:
+        contrast = 1 + random.uniform(-0.35, 0.35) * strength
+        curve = np.clip((np.arange(256) - 127) * contrast + 127 + random.uniform(-40, 40) * strength, 0, 255)
+        if random.random() < 0.4:
+            curve = 255 * (curve / 255) ** log_uniform(0.65, 1.5)
+        image = cv2.LUT(image, curve.astype(np.uint8))
+    if random.random() < 0.6:
+        grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        colour = random.uniform(0.3, 1.5) if random.random() > 0.06 else 0.0
+        image = cv2.addWeighted(image, colour, grey, 1 - colour, 0)
+    if random.random() < 0.4:
+        gains = np.array([random.uniform(0.85, 1.15) for _ in range(3)])
+        image = cv2.LUT(image, np.clip(np.arange(256)[:, None] * gains, 0, 255).astype(np.uint8).reshape(256, 1, 3))
+    return image
+
+
+def degraded(image: Image) -> Image:
+    """A little blur, JPEG or noise, now and then."""
+    kind = random.random()
+    if kind < 0.12:
+        return cv2.GaussianBlur(image, (0, 0), random.uniform(0.5, 2.2))
+    if kind < 0.2:
+        _, jpeg = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, random.randint(25, 80)])
+        return np.ascontiguousarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[..., ::-1])
+    if kind < 0.28:
+        noise = np.zeros(image.shape, np.int16)
+        cv2.randn(noise, 0, random.uniform(3, 14))
+        return np.clip(image + noise, 0, 255).astype(np.uint8)
+    return image
+
+
+def tight_box(mask: Image) -> NDArray[np.float32]:
+    """x0, y0, x1, y1 of what is set."""
+    inside = mask > 127
+    columns, rows = np.flatnonzero(inside.any(0)), np.flatnonzero(inside.any(1))
+    return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float32)
+
+
+def positive_clicks(mask: Image) -> NDArray[np.float32]:
+    """The first: half of the time as far from the edge as it goes, or nearly; the others: anywhere but at the edge."""
+    x0, y0, x1, y1 = tight_box(mask).astype(int)
+    inside = np.pad((mask[y0:y1, x0:x1] > 127).astype(np.uint8), 1)
+    depth = cv2.distanceTransform(inside, cv2.DIST_L2, 3)
+    anywhere = min(2.0, depth.max())
+    first = depth.max() * random.choice((1.0, 1.0, 0.8, 0.6)) if random.random() < 0.5 else anywhere
+    return np.stack([picked(depth >= least, x0 - 1, y0 - 1) for least in (first, *[anywhere] * (CLICKS - 1))])
+
+
+def negative_clicks(mask: Image) -> NDArray[np.float32]:
+    """Within the box or a little around it, at least two pixels off the thing."""
+    x0, y0, x1, y1 = tight_box(mask).astype(int)
+    margin_x, margin_y = max(4, (x1 - x0) // 8), max(4, (y1 - y0) // 8)
+    left, top = max(0, x0 - margin_x), max(0, y0 - margin_y)
+    around = mask[top : y1 + margin_y, left : x1 + margin_x]
+    free = cv2.dilate(around, np.ones((5, 5), np.uint8)) < 64
+    if not free.any():
+        return np.full((CLICKS, 2), -1000, np.float32)  # nothing beside it: a click nowhere
+    return np.stack([picked(free, left, top) for _ in range(CLICKS)])
+
+
+def picked(allowed: NDArray[np.bool_], left: int, top: int) -> NDArray[np.float32]:
+    flat = np.flatnonzero(allowed)
+    y, x = divmod(int(flat[random.randrange(len(flat))]), allowed.shape[1])
+    return np.array([left + x + 0.5, top + y + 0.5], np.float32)

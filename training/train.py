@@ -1,0 +1,227 @@
+"""`python -m training train`: from ImageNet weights to SAM-Lite, in steps that resume from a checkpoint."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, IterableDataset
+from tqdm import tqdm
+
+from training import prompts, scenes
+from training.network import MASK, REGION, SamLite, boxes_of, region_maps, region_of, sampled
+
+EMA = 0.998
+WARM_UP = 100  # steps
+CHECKPOINT_EVERY = 200  # steps
+
+
+@dataclass(frozen=True)
+class Schedule:
+    steps: int
+    images: int = 4  # a step
+    slots: int = 4  # prompted things an image, each by a box and by clicks
+    rate: float = 1.2e-3
+    backbone_rate: float = 2e-4
+    frozen_stages: int = 3  # of the backbone, with its stem
+    seed: int = 0
+
+
+class Stream(IterableDataset[scenes.Scene]):
+    def __init__(self, data: Path, out: Path, schedule: Schedule, first_step: int) -> None:
+        self.data, self.out, self.schedule, self.first_step = data, out, schedule, first_step
+
+    def __iter__(self) -> Iterator[scenes.Scene]:
+        cv2.setNumThreads(1)
+        info = torch.utils.data.get_worker_info()
+        seed = self.schedule.seed * 1_000_003 + self.first_step * 101 + (info.id if info else 0)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        cv2.setRNGSeed(seed % 2**31)
+        train, _ = scenes.photos(self.data)
+        emoji = scenes.emoji(self.out / "emoji")
+        yield from scenes.Scenes(train, emoji, self.schedule.slots)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """N = images * slots things."""
+
+    pixels: Tensor  # (B, 3, SIZE, SIZE)
+    of: Tensor  # (N,), the image of each thing
+    masks: Tensor  # (N, SIZE / 2, SIZE / 2), 0 to 1
+    boxes: Tensor  # (N, 4)
+    positives: Tensor  # (N, CLICKS, 2)
+    negatives: Tensor  # (N, CLICKS, 2)
+
+
+def batch(of_scenes: list[scenes.Scene]) -> Batch:
+    def stacked(name: str) -> Tensor:
+        return torch.from_numpy(np.concatenate([getattr(scene, name) for scene in of_scenes]))
+
+    pixels = torch.from_numpy(np.stack([scene.image for scene in of_scenes])).permute(0, 3, 1, 2)
+    slots = len(of_scenes[0].boxes)
+    return Batch(
+        ((pixels.float() - 127) / 128).contiguous(memory_format=torch.channels_last),
+        torch.arange(len(of_scenes)).repeat_interleave(slots),
+        stacked("masks").float() / 255,
+        stacked("boxes"),
+        stacked("positives"),
+        stacked("negatives"),
+    )
+
+
+def mask_losses(logits: Tensor, target: Tensor, weight: Tensor | float = 1.0) -> tuple[Tensor, Tensor]:
+    """Cross entropy plus dice (N, ...) over the last two axes, and the IoU at threshold 0."""
+    entropy = (F.binary_cross_entropy_with_logits(logits, target, reduction="none")).mean((-2, -1)) * weight
+    p = torch.sigmoid(logits)
+    dice = 1 - (2 * (p * target).sum((-2, -1)) + 1) / (p.sum((-2, -1)) + target.sum((-2, -1)) + 1)
+    with torch.no_grad():
+        found, there = logits > 0, target > 0.5
+        iou = (found & there).sum((-2, -1)) / (found | there).sum((-2, -1)).clamp(min=1)
+    return entropy + dice, iou
+
+
+def in_regions(maps: Tensor, regions: Tensor, size: int) -> Tensor:
+    """One map (N, h, w) of the canvas for each region, seen in it: (N, size, size)."""
+    stride = scenes.SIZE // maps.shape[1]
+    return sampled(maps[:, None], stride, torch.arange(len(maps)), regions, size, stride / 2)[:, 0]
+
+
+def losses(net: SamLite, b: Batch) -> dict[str, Tensor]:
+    """All prompts of a batch: every thing once by its box, once by clicks."""
+    n = len(b.of)
+    maps = net.image_encoder(b.pixels)
+    twice = torch.argsort(torch.cat([b.of, b.of]), stable=True)  # prompts in the order of their images
+
+    points, labels = prompts.clicks_alone(b.positives, b.negatives)
+    coarse, guess = net.locator(maps, b.of, points, labels)
+    target = F.adaptive_avg_pool2d(b.masks, coarse.shape[2:])[:, None].expand_as(coarse)
+    # cross entropy relative to the thing's size, or small things would not count
+    share = ((b.boxes[:, 2:] - b.boxes[:, :2]).prod(1) * 2 / scenes.SIZE**2).clamp(0.05, 1)
+    each, coarse_iou = mask_losses(coarse, target, (1 / share)[:, None])
+    least, best = each.min(1)
+    click_loss = (0.9 * least + 0.1 * each.mean(1)).mean()
+
+    # the mask head refines the best candidate; some of the others too, that it learns to tell them apart
+    other = torch.rand(n) < 0.2
+    candidate = torch.where(other, torch.randint(0, coarse.shape[1], (n,)), best)
+    chosen = coarse[torch.arange(n), candidate].detach()
+    box_boxes = prompts.loose(b.boxes)
+    box_points, box_labels = prompts.clicks_with_box(b.positives, b.negatives)
+    boxes = boxes_of(chosen, points, labels)
+    right = torch.rand(n, 1) < 0.25
+    boxes = torch.where(right & ~other[:, None], prompts.loose(b.boxes), boxes)
+    regions = torch.cat([region_of(box_boxes), region_of(boxes)])
+    seen = in_regions(torch.sigmoid(chosen), regions[n:], REGION)
+    told = torch.cat(
+        [
+            region_maps(regions[:n], box_boxes, box_points, box_labels, None),
+            region_maps(regions[n:], None, points, labels, seen[:, None]),
+        ]
+    )
+    logits, score = net.mask_head(maps, torch.cat([b.of, b.of])[twice], regions[twice], told[twice])
+    back = torch.argsort(twice)
+    logits, score = logits[back], score[back]
+    wanted = in_regions(torch.cat([b.masks, b.masks]), regions, MASK)
+    refined, iou = mask_losses(logits, wanted)
+    taught = torch.cat([torch.ones(n), ((~other) | (candidate == best)).float()])
+    refined = refined * taught
+    return {
+        "box": refined[:n].mean(),
+        "click": refined[n:].mean(),
+        "coarse": click_loss,
+        "score": F.mse_loss(score, iou) + F.mse_loss(guess, coarse_iou),
+        "iou_box": iou[:n].mean().detach(),
+        "iou_click": (iou[n:] * taught[n:]).sum().detach() / taught[n:].sum(),
+        "iou_coarse": coarse_iou.max(1).values.mean().detach(),
+    }
+
+
+def groups(net: SamLite, schedule: Schedule) -> list[dict[str, object]]:
+    """Parameters to train: the backbone gently, biases and norms without decay."""
+    encoder = net.image_encoder
+    encoder.frozen_stages = schedule.frozen_stages
+    for part in (encoder.stem, *encoder.stages[: schedule.frozen_stages]):
+        part.requires_grad_(False)
+    for stage in encoder.stages:
+        for block in stage:
+            block.depthwise.requires_grad_(False)  # their gradients cost a tenth of a step and change little
+    sorted_out: dict[tuple[float, float], list[Tensor]] = defaultdict(list)
+    for name, parameter in net.named_parameters():
+        if parameter.requires_grad:
+            backbone = name.startswith("image_encoder.stages")
+            rate = schedule.backbone_rate if backbone else schedule.rate
+            sorted_out[rate, 0.02 if parameter.ndim > 1 else 0.0].append(parameter)
+    return [
+        {"params": parameters, "lr": rate, "base": rate, "weight_decay": decay}
+        for (rate, decay), parameters in sorted_out.items()
+    ]
+
+
+def train(data: Path, out: Path, schedule: Schedule) -> None:
+    """Writes `checkpoint.pt` into `out` and goes on from it if it is there."""
+    out.mkdir(parents=True, exist_ok=True)
+    checkpoint = out / "checkpoint.pt"
+    torch.manual_seed(schedule.seed)
+    net = SamLite().to(memory_format=torch.channels_last)
+    net.image_encoder.load_imagenet()
+    optimizer = torch.optim.AdamW(groups(net, schedule), betas=(0.9, 0.98), foreach=True)
+    average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(EMA), use_buffers=True)
+    done = 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        net.load_state_dict(state["net"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        done = state["step"]
+        torch.manual_seed(schedule.seed + done)
+    loader = DataLoader(
+        Stream(data, out, schedule, done),
+        batch_size=schedule.images,
+        collate_fn=batch,
+        num_workers=1,
+        prefetch_factor=8,
+    )
+    history: dict[str, list[float]] = defaultdict(list)
+    parameters = [p for p in net.parameters() if p.requires_grad]
+    started = time.monotonic()
+    with tqdm(total=schedule.steps, initial=done, unit="step", mininterval=20, ascii=True) as bar:
+        for step, b in zip(range(done, schedule.steps), loader, strict=False):
+            part = step / schedule.steps
+            factor = min(1.0, (step + 1) / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * part))
+            for group in optimizer.param_groups:
+                group["lr"] = group["base"] * factor
+            values = losses(net, b)
+            loss = values["box"] + values["click"] + 0.3 * values["coarse"] + values["score"]
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 5.0, foreach=True)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            average.update_parameters(net)
+            for name, value in values.items():
+                history[name].append(float(value))
+            bar.update()
+            if (step + 1) % 50 == 0:
+                recent = " ".join(f"{name} {np.mean(v[-50:]):.3f}" for name, v in history.items())
+                bar.write(f"{step + 1} {time.monotonic() - started:.0f} s: {recent}")
+            if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == schedule.steps:
+                state = {
+                    "net": net.state_dict(),
+                    "average": average.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "step": step + 1,
+                }
+                torch.save(state, checkpoint.with_suffix(".part"))
+                checkpoint.with_suffix(".part").replace(checkpoint)
