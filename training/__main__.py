@@ -1,28 +1,51 @@
-"""`python -m training train|evaluate|export`; `make train-lite` and `make eval-lite` call it."""
+"""`python -m training train|export|evaluate|references`; `make train-lite` and `make eval-lite` call it."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+BUNDLED = Path("ovseg_core/models/weights/sam_lite.safetensors")
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="a folder with annotations.json (COCO) and images/")
-    parser.add_argument("--out", type=Path, default=Path("build/sam-lite"), help="checkpoint, export, report")
     commands = parser.add_subparsers(dest="command", required=True)
-    train = commands.add_parser("train", help="train, or go on from the checkpoint")
-    train.add_argument("--steps", type=int, default=3000)
+
+    train = commands.add_parser("train", help="train SAM-Lite, or go on from the checkpoint in --out")
+    train.add_argument("--data", type=Path, required=True, help="a folder with annotations.json (COCO) and images/")
+    train.add_argument("--out", type=Path, default=Path("build/sam-lite"), help="checkpoint.pt goes here")
+    train.add_argument("--steps", type=int, default=3200)
     train.add_argument("--threads", type=int, default=2)
+
+    export = commands.add_parser("export", help="a checkpoint as the weights the library ships")
+    export.add_argument("--checkpoint", type=Path, default=Path("build/sam-lite/checkpoint.pt"))
+    export.add_argument("--to", type=Path, default=BUNDLED)
+
+    evaluate = commands.add_parser("evaluate", help="mean IoU of the shipped model on the held-out photos")
+    evaluate.add_argument("--data", type=Path, required=True)
+    evaluate.add_argument("--report", type=Path, default=Path("build/sam-lite/report.md"))
+
+    commands.add_parser("references", help="answers of the original implementations, for tests/data")
+
     arguments = parser.parse_args()
     if arguments.command == "train":
-        import torch
-
         from training.train import Schedule
         from training.train import train as run
 
-        torch.set_num_threads(arguments.threads)
-        run(arguments.data, arguments.out, Schedule(steps=arguments.steps))
+        run(arguments.data, arguments.out, Schedule(steps=arguments.steps), arguments.threads)
+    elif arguments.command == "export":
+        from training.export import export as run_export
+
+        run_export(arguments.checkpoint, arguments.to)
+    elif arguments.command == "evaluate":
+        from training.evaluate import evaluate as run_evaluate
+
+        run_evaluate(arguments.data, arguments.report)
+    else:
+        from training.references import write_all
+
+        write_all()
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ LEAST_AREA = 200  # pixels of the photo
 SIZES = (("small", 32**2), ("medium", 96**2), ("large", 10**9))  # COCO's: areas below these
 PER_CCP_PHOTO = 4  # of its many pieces of clothing
 
+SOURCES = {"coco": "Photos of COCO, things", "ccp": "Photos of CCP, people and their clothing"}
+
 Mask = NDArray[np.bool_]
 
 
@@ -154,7 +156,7 @@ def answers(segmenter: Segmenter, embedding: Embedding, wanted: list[Thing]) -> 
             clicks[i] = Prompt(points=(*clicks[i].points, xy), labels=(*clicks[i].labels, label))
 
 
-def rows(segmenter: Segmenter, photos: list[scenes.Photo], baselines: bool = True) -> Iterator[Row]:
+def rows(segmenter: Segmenter, photos: list[scenes.Photo]) -> Iterator[Row]:
     for photo in tqdm(photos, unit="photo", ascii=True, mininterval=5):
         wanted = things(photo)
         if not wanted:
@@ -162,7 +164,7 @@ def rows(segmenter: Segmenter, photos: list[scenes.Photo], baselines: bool = Tru
         embedding = segmenter.encode(photo.pixels)
         for prompt, thing, mask in answers(segmenter, embedding, wanted):
             yield Row(photo.source, thing.size, prompt, iou(mask, thing.mask))
-        for name, baseline in BASELINES.items() if baselines else ():
+        for name, baseline in BASELINES.items():
             for thing in wanted:
                 yield Row(photo.source, thing.size, name, iou(baseline(photo.pixels, thing), thing.mask))
 
@@ -183,13 +185,40 @@ def table(measured: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def evaluate(data: Path, segmenter: Segmenter, source: str | None = None, baselines: bool = True) -> str:
+def evaluate(data: Path, report: Path) -> None:
+    """Writes tables in Markdown, and prints them."""
+    segmenter = Segmenter.open("SAM-Lite")
     _, held_out = scenes.photos(data)
     sections = []
-    for name, title in (("coco", "Photos of COCO: things"), ("ccp", "Photos of CCP: clothing and people")):
-        if source in (None, name):
-            started = time.monotonic()
-            measured = list(rows(segmenter, [p for p in held_out if p.source == name], baselines))
-            print(f"{name}: {time.monotonic() - started:.0f} s")
-            sections.append(f"{title}\n\n{table(measured)}\n")
-    return "\n".join(sections)
+    for source, title in SOURCES.items():
+        of_source = [photo for photo in held_out if photo.source == source]
+        measured = list(rows(segmenter, of_source))
+        sections.append(f"{title}: {len(of_source)} photos\n\n{table(measured)}\n")
+    sections.append(timings(segmenter))
+    report.parent.mkdir(parents=True, exist_ok=True)
+    report.write_text("\n".join(sections))
+    print(report.read_text())
+
+
+def timings(segmenter: Segmenter, repeats: int = 15) -> str:
+    """Medians on this machine, in milliseconds."""
+    pixels = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    embedding = segmenter.encode(pixels)
+    box, click = Prompt.of_box(100, 100, 400, 300), Prompt.of_point(300, 200)
+    calls: dict[str, Callable[[], object]] = {
+        "encode": lambda: segmenter.encode(pixels),
+        "decode a box": lambda: segmenter.decode(embedding, [box]),
+        "decode a box of 16": lambda: segmenter.decode(embedding, [box] * 16),
+        "decode a click": lambda: segmenter.decode(embedding, [click]),
+        "decode a click of 16": lambda: segmenter.decode(embedding, [click] * 16),
+    }
+    lines = [f"Engine {segmenter.engine}, milliseconds (median of {repeats}):", ""]
+    for name, call in calls.items():
+        taken = []
+        for _ in range(repeats):
+            started = time.perf_counter()
+            call()
+            taken.append((time.perf_counter() - started) * 1000)
+        each = 16 if name.endswith("16") else 1
+        lines.append(f"- {name}: {np.median(taken) / each:.1f}")
+    return "\n".join(lines) + "\n"

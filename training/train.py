@@ -170,8 +170,9 @@ def groups(net: SamLite, schedule: Schedule) -> list[dict[str, object]]:
     ]
 
 
-def train(data: Path, out: Path, schedule: Schedule) -> None:
+def train(data: Path, out: Path, schedule: Schedule, threads: int) -> None:
     """Writes `checkpoint.pt` into `out` and goes on from it if it is there."""
+    torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / "checkpoint.pt"
     torch.manual_seed(schedule.seed)

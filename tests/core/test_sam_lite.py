@@ -1,80 +1,124 @@
-"""SAM-Lite in Paddle against the network it was trained as, on the same weights.
-
-tests/data/sam_lite_reference.npz holds what the original (PyTorch, with segment-anything's prompt encoder and mask
-decoder, float32) answered: a thumbnail of the demo's photo, every eighth channel of its embedding, and for each kind of
-prompt the four masks' logits (every second pixel) and predicted IoU.
-"""
+"""SAM-Lite on each engine against the network as it was trained, on the same weights (tests/lite_prompts.py)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from ovseg_core import models
+from ovseg_core import canvas, image, models, networks
+from ovseg_core.canvas import Frame
 from ovseg_core.errors import OvsegError
-from ovseg_core.sam import network
-from ovseg_core.sam.network import Sam
+from ovseg_core.networks import Network
+from tests import lite_prompts
+from tests.lite_prompts import PROMPTS
 
-REFERENCE = Path(__file__).parents[1] / "data" / "sam_lite_reference.npz"
 SPEC = models.SAM_LITE
+ENGINES = ("openvino", "paddle")
 
 
 @pytest.fixture(scope="module")
 def reference() -> dict[str, np.ndarray]:
-    with np.load(REFERENCE) as file:
+    with np.load(lite_prompts.REFERENCE) as file:
         return dict(file)
 
 
-@pytest.fixture(scope="module")
-def sam() -> Sam:
-    return network.load(SPEC.network, SPEC.weights, "cpu")
+@pytest.fixture(scope="module", params=ENGINES)
+def network(request: pytest.FixtureRequest) -> Network:
+    return networks.load(SPEC.network, SPEC.weights, "cpu", request.param, SPEC.canvas_size)
 
 
 @pytest.fixture(scope="module")
-def embedding(sam: Sam, reference: dict[str, np.ndarray]) -> np.ndarray:
-    picture = reference["thumb"].repeat(4, axis=0).repeat(4, axis=1)
-    canvas = np.zeros((1, 3, 512, 512), np.float32)
-    canvas[0, :, : picture.shape[0]] = ((picture - np.float32(SPEC.mean)) / SPEC.std).transpose(2, 0, 1)
-    return sam.encode(canvas)[0]
+def features(network: Network) -> networks.Features:
+    photo = image.decode(lite_prompts.PHOTO.read_bytes(), 10**8)
+    frame = Frame(photo.shape[:2], SPEC.canvas_size)
+    return network.encode(canvas.letterbox(photo, frame, SPEC.mean, SPEC.std))
 
 
-def test_the_image_embedding_agrees_with_the_original(embedding: np.ndarray, reference: dict[str, np.ndarray]) -> None:
-    assert np.abs(embedding[::8] - reference["embedding"]).max() < 1e-3
+def test_an_image_s_maps_agree_with_the_original(features: networks.Features, reference: dict[str, np.ndarray]) -> None:
+    for i, found in enumerate(features):
+        wanted = reference[f"map{i}"]
+        assert np.abs(found[::8, ::4, ::4] - wanted).max() < 1e-3
+        assert np.abs(wanted).max() > 1  # not two silences that agree
 
 
-@pytest.mark.parametrize("kind", ["box", "click", "clicks", "box_clicks"])
+@pytest.mark.parametrize("kind", PROMPTS)
 def test_logits_and_iou_agree_with_the_original(
-    sam: Sam, embedding: np.ndarray, reference: dict[str, np.ndarray], kind: str
+    network: Network, features: networks.Features, reference: dict[str, np.ndarray], kind: str
 ) -> None:
-    boxes, points, labels = (reference.get(f"{kind}_{part}") for part in ("boxes", "pts", "labels"))
-    logits, iou = sam.decode(embedding, boxes, points, labels)
-    assert np.abs(logits[:, :, ::2, ::2] - reference[f"{kind}_logits"]).max() < 1e-3
-    assert np.abs(iou - reference[f"{kind}_iou"]).max() < 1e-3
-    assert np.abs(reference[f"{kind}_logits"]).max() > 5  # not two silences that agree
+    answer = network.decode(features, *PROMPTS[kind], every=True)
+    logits, iou = reference[f"{kind}_logits"], reference[f"{kind}_iou"]
+    assert answer.iou.shape[1] == (3 if PROMPTS[kind][0] is None else 1)
+    assert np.abs(answer.logits[..., ::2, ::2].reshape(logits.shape) - logits).max() < 1e-3
+    assert np.abs(answer.iou.reshape(iou.shape) - iou).max() < 1e-3
+    assert np.abs(logits).max() > 3
 
 
+def test_the_best_candidate_of_a_click_is_the_best_of_every_one(network: Network, features: networks.Features) -> None:
+    every, best = (network.decode(features, *PROMPTS["click"], every=which) for which in (True, False))
+    assert best.iou.shape == (2, 1)
+    for n in range(2):
+        i = int(every.iou[n].argmax())
+        assert best.iou[n, 0] == every.iou[n, i]
+        assert np.abs(best.logits[n, 0] - every.logits[n, i]).max() < 1e-3
+        assert (best.regions[n, 0] == every.regions[n, i]).all()
+
+
+Change = Callable[[dict[str, np.ndarray]], object]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (lambda a: a.pop("image_encoder.stem.bias"), "missing image_encoder.stem.bias"),
-        (lambda a: a.update({"spare": np.zeros(1, np.float32)}), "unknown spare"),
-        (lambda a: a.update({"mask_decoder.iou_token.weight": np.zeros((1, 8), np.float32)}), "the network wants"),
+        (lambda arrays: arrays.pop("image_encoder.stem.bias"), "image_encoder.stem.bias"),
+        (lambda arrays: arrays.update({"spare": np.zeros(1, np.float32)}), "unknown spare"),
     ],
 )
-def test_a_checkpoint_that_does_not_fit_is_refused_by_name(tmp_path: Path, change: object, complaint: str) -> None:
+def test_a_checkpoint_that_does_not_fit_is_refused_by_name(
+    tmp_path: Path, engine: str, change: Change, complaint: str
+) -> None:
     arrays = load_file(SPEC.weights)
-    change(arrays)  # type: ignore[operator]
+    change(arrays)
     save_file(arrays, tmp_path / "broken.safetensors")
     with pytest.raises(ValueError, match=complaint):
-        network.load(SPEC.network, tmp_path / "broken.safetensors", "cpu")
+        networks.load(SPEC.network, tmp_path / "broken.safetensors", "cpu", engine, SPEC.canvas_size)
+
+
+def test_a_parameter_of_another_shape_is_refused(tmp_path: Path) -> None:
+    arrays = load_file(SPEC.weights)
+    arrays["mask_head.out.bias"] = np.zeros(7, np.float32)
+    save_file(arrays, tmp_path / "broken.safetensors")
+    with pytest.raises(ValueError, match="the network wants"):
+        networks.load(SPEC.network, tmp_path / "broken.safetensors", "cpu", "paddle", SPEC.canvas_size)
 
 
 def test_an_unknown_model_is_refused_with_the_names_there_are() -> None:
     with pytest.raises(OvsegError, match="available: SAM-Lite"):
         models.find("SAM-XXL")
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "engine", "chosen"),
+    [
+        ("sam_lite", "cpu", "auto", "openvino"),
+        ("sam_lite", "cpu", "paddle", "paddle"),
+        ("sam_lite", "gpu:0", "auto", "paddle"),
+        ("sam_h", "cpu", "auto", "paddle"),
+    ],
+)
+def test_the_engine_follows_the_device_and_the_model(name: str, device: str, engine: str, chosen: str) -> None:
+    assert networks.choose_engine(name, device, engine) == chosen
+
+
+def test_an_engine_that_cannot_run_the_model_is_refused() -> None:
+    with pytest.raises(ValueError, match="cannot run sam_lite on gpu:0"):
+        networks.choose_engine("sam_lite", "gpu:0", "openvino")
+    with pytest.raises(ValueError, match="available: auto, openvino, paddle"):
+        networks.choose_engine("sam_lite", "cpu", "tensorrt")
 
 
 def test_the_bundled_weights_stay_small() -> None:

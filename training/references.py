@@ -1,0 +1,122 @@
+"""`python -m training references`: what the original implementations answer, for the tests of ours in tests/data.
+
+Needs the group `training` and, for SAM, `pip install --no-deps segment-anything`.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ovseg_core import canvas, models
+from ovseg_core.canvas import Frame
+from ovseg_core.lite.shape import CANDIDATES, COARSE_STRIDE, REGION
+from tests import lite_prompts, sam_weights
+from training.network import SamLite, boxes_of, region_maps, region_of, sampled
+
+
+def write_all() -> None:
+    for path, answers in ((lite_prompts.REFERENCE, lite()), (sam_weights.REFERENCE, sam())):
+        np.savez_compressed(path, **answers)
+        print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+
+
+@torch.no_grad()
+def lite() -> dict[str, np.ndarray]:
+    """SAM-Lite in torch, with the shipped weights, on the demo's photo."""
+    net = as_shipped(models.SAM_LITE.weights)
+    spec = models.SAM_LITE
+    photo = cv2.cvtColor(cv2.imread(str(lite_prompts.PHOTO)), cv2.COLOR_BGR2RGB)
+    pixels = canvas.letterbox(photo, Frame(photo.shape[:2], spec.canvas_size), spec.mean, spec.std)
+    maps = net.image_encoder(torch.from_numpy(pixels))
+    answers = {f"map{i}": m[0, ::8, ::4, ::4].numpy() for i, m in enumerate(maps)}
+    for kind, (boxes, points, labels) in lite_prompts.PROMPTS.items():
+        logits, iou = decoded(net, maps, *(None if x is None else torch.from_numpy(x) for x in (boxes, points, labels)))
+        answers[f"{kind}_logits"], answers[f"{kind}_iou"] = logits[:, ::2, ::2].numpy(), iou.numpy()
+    return answers
+
+
+def decoded(
+    net: SamLite, maps: list[Tensor], boxes: Tensor | None, points: Tensor | None, labels: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Logits (N, 64, 64) and predicted IoU (N,) of boxes; logits (3 * N, 64, 64) and IoU (N, 3) of clicks."""
+    if boxes is not None:
+        count = len(boxes)
+        if points is None or labels is None:
+            points, labels = torch.zeros(count, 1, 2), torch.full((count, 1), -1.0)
+        around = region_of(boxes)
+        told = region_maps(around, boxes, points, labels, None)
+        return net.mask_head(maps, torch.zeros(count, dtype=torch.long), around, told)
+    assert points is not None
+    assert labels is not None
+    coarse, iou = net.locator(maps, torch.zeros(len(points), dtype=torch.long), points, labels)
+    coarse = coarse.flatten(0, 1)
+    points, labels = points.repeat_interleave(CANDIDATES, 0), labels.repeat_interleave(CANDIDATES, 0)
+    around = region_of(boxes_of(coarse, points, labels))
+    probability = torch.sigmoid(coarse)[:, None]
+    seen = sampled(probability, COARSE_STRIDE, torch.arange(len(coarse)), around, REGION, COARSE_STRIDE / 2)
+    told = region_maps(around, None, points, labels, seen)
+    logits, _ = net.mask_head(maps, torch.zeros(len(coarse), dtype=torch.long), around, told)
+    return logits, iou
+
+
+def as_shipped(weights: Path) -> SamLite:
+    """The network with its norms gone and the folded weights of a file."""
+    net = SamLite()
+    arrays = {name: value.float() for name, value in load_file(weights).items()}
+    for name, module in net.named_modules():
+        if isinstance(module, nn.Sequential) and len(module) == 3 and isinstance(module[1], nn.BatchNorm2d):
+            module[0].bias = nn.Parameter(torch.zeros(module[0].out_channels))
+            module[1] = nn.Identity()
+            for kind in ("weight", "bias"):
+                arrays[f"{name}.0.{kind}"] = arrays.pop(f"{name}.{kind}")
+    net.load_state_dict(arrays)
+    return net.eval()
+
+
+@torch.no_grad()
+def sam() -> dict[str, np.ndarray]:
+    """Meta's SAM, a small one, with the weights of tests/sam_weights.py."""
+    for name in ("", ".ops", ".ops.boxes", ".transforms", ".transforms.functional"):
+        sys.modules[f"torchvision{name}"] = types.ModuleType(name)  # imported by parts that are not used here
+    for name, things in (
+        (".ops.boxes", ("batched_nms", "box_area")),
+        (".transforms.functional", ("resize", "to_pil_image")),
+    ):
+        for thing in things:
+            setattr(sys.modules[f"torchvision{name}"], thing, None)
+    from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, TwoWayTransformer
+    from segment_anything.modeling import Sam as MetaSam
+
+    side = sam_weights.CANVAS
+    encoder = ImageEncoderViT(
+        img_size=side,
+        embed_dim=sam_weights.CHANNELS,
+        depth=sam_weights.DEPTH,
+        num_heads=sam_weights.HEADS,
+        norm_layer=partial(nn.LayerNorm, eps=1e-6),
+        global_attn_indexes=sam_weights.WHOLE_GRID,
+        window_size=14,
+        use_rel_pos=True,
+    )
+    decoder = MaskDecoder(transformer_dim=256, transformer=TwoWayTransformer(2, 256, 8, 2048))
+    net = MetaSam(encoder, PromptEncoder(256, (side // 16, side // 16), (side, side), 16), decoder)
+    shapes = {name: tuple(value.shape) for name, value in net.state_dict().items() if not name.startswith("pixel_")}
+    net.load_state_dict({n: torch.from_numpy(sam_weights.array(n, s)) for n, s in shapes.items()}, strict=False)
+    embedding = net.image_encoder(torch.from_numpy(sam_weights.canvas()))
+    answers = {"names": np.array(sorted(shapes)), "embedding": embedding[0, ::8].numpy()}
+    for kind, (boxes, points, labels) in sam_weights.PROMPTS.items():
+        given = None if points is None else (torch.from_numpy(points), torch.from_numpy(labels))
+        sparse, dense = net.prompt_encoder(given, None if boxes is None else torch.from_numpy(boxes), None)
+        place = net.prompt_encoder.get_dense_pe()
+        logits, iou = net.mask_decoder(embedding, place, sparse, dense, multimask_output=kind == "click")
+        answers[f"{kind}_logits"], answers[f"{kind}_iou"] = logits[:, :, ::2, ::2].numpy(), iou.numpy()
+    return answers
