@@ -58,7 +58,7 @@ clean:
 	touch $@
 
 .venv/training: .venv/dev
-	$(PIP) install --editable '.[embedded,openvino,dev,training]' --extra-index-url https://download.pytorch.org/whl/cpu
+	$(PIP) install --editable '.[embedded,openvino,dev,training]'
 	touch $@
 
 .venv/dev: .venv/embedded

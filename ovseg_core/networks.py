@@ -84,12 +84,12 @@ def _lite_in_paddle(weights: Path) -> Network:
 
 def _sam_in_paddle(variant: str) -> Callable[[Path], Network]:
     def load(weights: Path) -> Network:
-        from ovseg_core import checkpoint
+        from ovseg_core import checkpoints
         from ovseg_core.sam.network import VARIANTS
 
         network = VARIANTS[variant]()
         network.eval()
-        checkpoint.load_safetensors(network, weights)
+        checkpoints.load(network, weights)
         return network
 
     return load

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import openvino as ov
 from openvino import opset13 as op
-from safetensors.numpy import load_file
 
+from ovseg_core import checkpoints
 from ovseg_core.lite.geometry import Filters
 from ovseg_core.lite.network import Features
 from ovseg_core.lite.shape import CHANNELS, CLICK_WIDTHS, MAPS, MASK, REGION, STAGES, STRIDES, TAPS
@@ -25,7 +25,7 @@ class OpenVinoParts:
     """Ready for canvases of one size; any number of prompts."""
 
     def __init__(self, weights: Path, canvas_size: int) -> None:
-        arrays = _Arrays({name: array.astype(np.float32) for name, array in load_file(weights).items()})
+        arrays = _Arrays({name: array.astype(np.float32) for name, array in checkpoints.read(weights).arrays.items()})
         core = ov.Core()
         core.set_property("CPU", {"INFERENCE_PRECISION_HINT": "f32"})  # its own choice is bf16 where the CPU has it
         sides = [canvas_size // stride for stride in STRIDES]

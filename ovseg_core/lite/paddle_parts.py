@@ -9,7 +9,7 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from ovseg_core import checkpoint
+from ovseg_core import checkpoints
 from ovseg_core.lite.geometry import Filters
 from ovseg_core.lite.image_encoder import ImageEncoder
 from ovseg_core.lite.locator import Locator
@@ -29,7 +29,7 @@ class PaddleParts(nn.Layer):
         """Raises ValueError where the weights do not fit."""
         parts = cls()
         parts.eval()
-        checkpoint.load_safetensors(parts, weights)
+        checkpoints.load(parts, weights)
         return parts
 
     @paddle.no_grad()

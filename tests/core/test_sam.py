@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from ovseg_core import checkpoint
+from ovseg_core import checkpoints
 from ovseg_core.sam.network import Sam
 from ovseg_core.sam.vit import VisionTransformer
 from tests import sam_weights
@@ -29,7 +29,7 @@ def sam(reference: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFacto
     )
     network = Sam(encoder, CANVAS)
     network.eval()
-    linear = checkpoint.transposed(network)
+    linear = checkpoints.linear_weights(network)
     arrays = {}
     for name, value in network.state_dict().items():
         shape = tuple(value.shape)
@@ -37,7 +37,7 @@ def sam(reference: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFacto
     assert sorted(arrays) == reference["names"].tolist()
     path: Path = tmp_path_factory.mktemp("sam") / "sam.safetensors"
     save_file(arrays, path)
-    checkpoint.load_safetensors(network, path)
+    checkpoints.load(network, path)
     return network
 
 
