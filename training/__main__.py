@@ -1,4 +1,4 @@
-"""`python -m training train|export|evaluate|references`; `make train-lite` and `make eval-lite` call it."""
+"""`python -m training train|export|evaluate|card|references`; `make train-lite` and `make eval-lite` call it."""
 
 from __future__ import annotations
 
@@ -26,6 +26,10 @@ def main() -> None:
     evaluate.add_argument("--data", type=Path, required=True)
     evaluate.add_argument("--report", type=Path, default=Path("build/sam-lite/report.md"))
 
+    card = commands.add_parser("card", help="the pictures of docs/sam-lite.md")
+    card.add_argument("--photos", type=Path, required=True, help="skimage/data of scikit-image's wheel")
+    card.add_argument("--to", type=Path, default=Path("docs/sam-lite.jpg"))
+
     commands.add_parser("references", help="answers of the original implementations, for tests/data")
 
     arguments = parser.parse_args()
@@ -42,6 +46,10 @@ def main() -> None:
         from training.evaluate import evaluate as run_evaluate
 
         run_evaluate(arguments.data, arguments.report)
+    elif arguments.command == "card":
+        from training.card import draw
+
+        draw(arguments.photos, arguments.to)
     else:
         from training.references import write_all
 

@@ -1,0 +1,48 @@
+"""`python -m training card --photos DIR`: the pictures of docs/sam-lite.md.
+
+DIR is `skimage/data` of scikit-image's wheel, whose photos are in the public domain or CC0.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ovseg_core import image, overlay
+from ovseg_core.prompts import Prompt
+from ovseg_core.segmenter import Segmenter
+
+TILE = (400, 267)  # width and height of a picture
+GAP = 6
+
+EXAMPLES: tuple[tuple[str, tuple[Prompt, ...]], ...] = (
+    ("coffee.png", (Prompt.of_box(172, 14, 412, 246), Prompt.of_box(320, 66, 425, 328))),
+    ("motorcycle_left.png", (Prompt.of_box(100, 68, 683, 450),)),
+    ("coins.png", (Prompt.of_box(305, 14, 365, 72), Prompt.of_point(271, 119), Prompt.of_point(171, 50))),
+    ("chelsea.png", (Prompt.of_box(30, 0, 362, 300),)),
+    ("rocket.jpg", (Prompt.of_box(306, 126, 336, 408),)),
+    ("coffee.png", (Prompt.of_point(120, 250),)),
+)
+
+
+def draw(photos: Path, to: Path) -> None:
+    segmenter = Segmenter.open("SAM-Lite")
+    tiles = [_tile(segmenter, photos / name, prompts) for name, prompts in EXAMPLES]
+    rows = [np.hstack(tiles[i : i + 3]) for i in range(0, len(tiles), 3)]
+    cv2.imwrite(str(to), np.vstack(rows)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+
+
+def _tile(segmenter: Segmenter, photo: Path, prompts: tuple[Prompt, ...]) -> NDArray[np.uint8]:
+    pixels = image.decode(photo.read_bytes(), 10**8)
+    masks = segmenter.decode(segmenter.encode(pixels), prompts)
+    print(f"{photo.name}: " + ", ".join(f"{mask.score:.2f}" for mask in masks))
+    picture = overlay.draw(pixels, masks, prompts)
+    scale = min(TILE[0] / picture.shape[1], TILE[1] / picture.shape[0])
+    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    tile = np.full((TILE[1] + GAP, TILE[0] + GAP, 3), 255, np.uint8)
+    top, left = (TILE[1] - small.shape[0]) // 2, (TILE[0] - small.shape[1]) // 2
+    tile[top : top + small.shape[0], left : left + small.shape[1]] = small
+    return tile
