@@ -93,6 +93,59 @@ def reaper() -> None:
     run.reaping(_settings())
 
 
+@main.group()
+def models() -> None:
+    """List, fetch, check and remove weights."""
+
+
+@models.command("list")
+def list_models() -> None:
+    """Every model: installed or not, size, licence."""
+    from cli import models as command
+
+    command.list_all()
+
+
+@models.command("pull")
+@click.argument("name")
+def pull_model(name: str) -> None:
+    """Fetch a model's weights. An interrupted download goes on where it ended."""
+    from cli import models as command
+
+    with _said_plainly():
+        command.pull(name, _settings().models_mirror)
+
+
+@models.command("verify")
+@click.argument("names", nargs=-1)
+def verify_models(names: tuple[str, ...]) -> None:
+    """Compare installed weights with their published size and SHA-256."""
+    from cli import models as command
+
+    with _said_plainly():
+        sys.exit(command.verify(names))
+
+
+@models.command("rm")
+@click.argument("name")
+def remove_model(name: str) -> None:
+    """Remove a model's weights."""
+    from cli import models as command
+
+    with _said_plainly():
+        command.remove(name)
+
+
+@models.command("path")
+@click.argument("name", required=False)
+def path_of_model(name: str | None) -> None:
+    """Where a model's weights lie, or belong; the folder without NAME."""
+    from cli import models as command
+
+    with _said_plainly():
+        command.path(name)
+
+
 @main.command("webhook-secret")
 def new_webhook_secret() -> None:
     """Print a new secret for OVSEG_WEBHOOK_SECRET."""

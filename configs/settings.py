@@ -7,6 +7,7 @@ from boto3's own chain (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws, an 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -89,6 +90,17 @@ class Settings(BaseSettings):
     max_wait_seconds: float = Field(default=60.0, gt=0, description="Longest time a GET is held; proxies cut at 60.")
     paddlex_timeout_seconds: float = Field(
         default=300.0, gt=0, description="Longest time PaddleX's synchronous route waits; its own clients wait 300."
+    )
+
+    # Models; the library reads the first two from the environment too
+    models_dir: Path | None = Field(
+        default=None, description="Where fetched weights lie; unset means ~/.cache/ovseg/models."
+    )
+    models_yaml: Path | None = Field(
+        default=None, description="Models of your own, in the format of configs/models.yaml, added to those."
+    )
+    models_mirror: str | None = Field(
+        default=None, description="URL of a folder with weights by file name, tried before their own addresses."
     )
 
     # A worker

@@ -12,4 +12,6 @@ blueprint = Blueprint("home", __name__)
 
 @blueprint.get("/")
 def home() -> str:
-    return render_template("home.html", url=request.host_url.rstrip("/"), models=models.MODELS, at=services().settings)
+    return render_template(
+        "home.html", url=request.host_url.rstrip("/"), models=models.all_models(), at=services().settings
+    )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+RGB = tuple[float, float, float]
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -29,12 +31,13 @@ class Frame:
         return max(1, round(height * self.scale)), max(1, round(width * self.scale))
 
 
-def letterbox(image_rgb: np.ndarray, frame: Frame, mean: float, std: float) -> np.ndarray:
+def letterbox(image_rgb: np.ndarray, frame: Frame, mean: RGB, std: RGB) -> np.ndarray:
     """Image (H, W, 3) uint8 to a normalised canvas (1, 3, S, S) float32, zero where there is no image."""
     height, width = frame.resized_hw
     shrinks = frame.scale < 1
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR  # area: no aliasing of fine texture
     resized = cv2.resize(image_rgb, (width, height), interpolation=interpolation)
     canvas = np.zeros((1, 3, frame.canvas_size, frame.canvas_size), np.float32)
-    canvas[0, :, :height, :width] = ((resized.astype(np.float32) - mean) / std).transpose(2, 0, 1)
+    normal = (resized.astype(np.float32) - np.array(mean, np.float32)) / np.array(std, np.float32)
+    canvas[0, :, :height, :width] = normal.transpose(2, 0, 1)
     return canvas

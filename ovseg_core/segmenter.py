@@ -10,6 +10,7 @@ import numpy as np
 
 from ovseg_core import canvas, masks, models, networks
 from ovseg_core.canvas import Frame
+from ovseg_core.errors import OvsegError
 from ovseg_core.masks import Mask
 from ovseg_core.models import ModelSpec
 from ovseg_core.prompts import Prompt
@@ -40,18 +41,21 @@ class Segmenter:
     def open(cls, model: str = "SAM-Lite", device: str = "cpu", engine: str = "auto") -> Segmenter:
         """Load a model's weights onto `device` ("cpu", "gpu:0", ...) and an engine ("auto", "openvino", "paddle").
 
-        Raises OvsegError `unknown_model`, and ValueError where the weights do not fit, Paddle has no such device or the
-        engine cannot run the model.
+        Raises OvsegError `unknown_model` and `model_not_installed`, and ValueError where the weights do not fit, Paddle
+        has no such device or the engine cannot run the model.
         """
         spec = models.find(model)
+        if not spec.is_installed:
+            message = f"{model} is not installed here; `ovseg models pull {model}` fetches it to {spec.weights}"
+            raise OvsegError("model_not_installed", message, "model")
         chosen = networks.choose_engine(spec.network, device, engine)
-        return cls(spec, networks.load(spec.network, spec.weights, device, chosen, spec.canvas_size), chosen)
+        return cls(spec, networks.load(spec.network, spec.weights, device, chosen, spec.preset.canvas_size), chosen)
 
     def encode(self, image_rgb: np.ndarray) -> Embedding:
         """Embed an image (H, W, 3) uint8: nearly all the work, for any number of decodings."""
         height, width = image_rgb.shape[:2]
-        frame = Frame((height, width), self.spec.canvas_size)
-        pixels = canvas.letterbox(image_rgb, frame, self.spec.mean, self.spec.std)
+        frame = Frame((height, width), self.spec.preset.canvas_size)
+        pixels = canvas.letterbox(image_rgb, frame, self.spec.preset.mean, self.spec.preset.std)
         return Embedding(self.spec.name, self.network.encode(pixels), frame)
 
     def decode(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Mask]:
@@ -81,8 +85,8 @@ class Segmenter:
             answer = self.network.decode(embedding.features, *_arrays(batch, frame.scale), every)
             regions = answer.regions / frame.scale
             for n, (i, prompt) in enumerate(batch.items()):
-                cut = self.spec.point_cut if prompt.box is None else self.spec.box_cut
-                clip_to = prompt.box if self.spec.clip_to_box else None
+                cut = self.spec.preset.point_cut if prompt.box is None else self.spec.preset.box_cut
+                clip_to = prompt.box if self.spec.preset.clip_to_box else None
                 found[i] = [
                     masks.threshold(logits, tuple(region), frame.image_hw, cut, float(np.clip(iou, 0, 1)), clip_to)
                     for logits, region, iou in zip(answer.logits[n], regions[n], answer.iou[n], strict=True)

@@ -32,10 +32,10 @@ def write_all() -> None:
 @torch.no_grad()
 def lite() -> dict[str, np.ndarray]:
     """SAM-Lite in torch, with the shipped weights, on the demo's photo."""
-    net = as_shipped(models.SAM_LITE.weights)
-    spec = models.SAM_LITE
+    spec = models.find("SAM-Lite")
+    net = as_shipped(spec.weights)
     photo = cv2.cvtColor(cv2.imread(str(lite_prompts.PHOTO)), cv2.COLOR_BGR2RGB)
-    pixels = canvas.letterbox(photo, Frame(photo.shape[:2], spec.canvas_size), spec.mean, spec.std)
+    pixels = canvas.letterbox(photo, Frame(photo.shape[:2], spec.preset.canvas_size), spec.preset.mean, spec.preset.std)
     maps = net.image_encoder(torch.from_numpy(pixels))
     answers = {f"map{i}": m[0, ::8, ::4, ::4].numpy() for i, m in enumerate(maps)}
     for kind, (boxes, points, labels) in lite_prompts.PROMPTS.items():

@@ -78,7 +78,7 @@ def test_logits_below_the_cut_give_an_empty_mask(clip_to: tuple | None) -> None:
 @pytest.mark.parametrize("image_hw", [(1, 1), (1, 4000), (3000, 2), (480, 640), (2000, 3000)])
 def test_an_image_lies_top_left_on_its_canvas_whatever_its_shape(image_hw: tuple[int, int]) -> None:
     frame = Frame(image_hw, CANVAS)
-    canvas = letterbox(np.full((*image_hw, 3), 255, np.uint8), frame, 127, 128)
+    canvas = letterbox(np.full((*image_hw, 3), 255, np.uint8), frame, (127,) * 3, (128,) * 3)
     height, width = frame.resized_hw
     assert max(height, width) == CANVAS
     assert min(height, width) >= 1
@@ -92,7 +92,7 @@ def test_a_pixel_of_the_mask_lies_where_the_pixel_of_the_image_was() -> None:
     image = np.zeros((300, 400, 3), np.uint8)
     image[100:140, 200:260] = 255
     frame = Frame((300, 400), CANVAS)
-    canvas = letterbox(image, frame, 127, 128)[0, 0]
+    canvas = letterbox(image, frame, (127,) * 3, (128,) * 3)[0, 0]
     cells = canvas.reshape(CELLS, 4, CELLS, 4).mean(axis=(1, 3))
     mask = masks.threshold(cells, (0, 0, CANVAS / frame.scale, CANVAS / frame.scale), (300, 400), 0.5, 1.0)
     assert np.abs(np.array(mask.window) - (200, 100, 260, 140)).max() <= 2

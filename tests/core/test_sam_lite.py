@@ -16,7 +16,8 @@ from ovseg_core.networks import Network
 from tests import lite_prompts
 from tests.lite_prompts import PROMPTS
 
-SPEC = models.SAM_LITE
+SPEC = models.find("SAM-Lite")
+SIDE = SPEC.preset.canvas_size
 ENGINES = ("openvino", "paddle")
 
 
@@ -28,14 +29,14 @@ def reference() -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module", params=ENGINES)
 def network(request: pytest.FixtureRequest) -> Network:
-    return networks.load(SPEC.network, SPEC.weights, "cpu", request.param, SPEC.canvas_size)
+    return networks.load(SPEC.network, SPEC.weights, "cpu", request.param, SIDE)
 
 
 @pytest.fixture(scope="module")
 def features(network: Network) -> networks.Features:
     photo = image.decode(lite_prompts.PHOTO.read_bytes(), 10**8)
-    frame = Frame(photo.shape[:2], SPEC.canvas_size)
-    return network.encode(canvas.letterbox(photo, frame, SPEC.mean, SPEC.std))
+    frame = Frame(photo.shape[:2], SIDE)
+    return network.encode(canvas.letterbox(photo, frame, SPEC.preset.mean, SPEC.preset.std))
 
 
 def test_an_image_s_maps_agree_with_the_original(features: networks.Features, reference: dict[str, np.ndarray]) -> None:
@@ -85,7 +86,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused_by_name(
     change(arrays)
     save_file(arrays, tmp_path / "broken.safetensors")
     with pytest.raises(ValueError, match=complaint):
-        networks.load(SPEC.network, tmp_path / "broken.safetensors", "cpu", engine, SPEC.canvas_size)
+        networks.load(SPEC.network, tmp_path / "broken.safetensors", "cpu", engine, SIDE)
 
 
 def test_a_parameter_of_another_shape_is_refused(tmp_path: Path) -> None:
@@ -93,11 +94,11 @@ def test_a_parameter_of_another_shape_is_refused(tmp_path: Path) -> None:
     arrays["mask_head.out.bias"] = np.zeros(7, np.float32)
     save_file(arrays, tmp_path / "broken.safetensors")
     with pytest.raises(ValueError, match="the network wants"):
-        networks.load(SPEC.network, tmp_path / "broken.safetensors", "cpu", "paddle", SPEC.canvas_size)
+        networks.load(SPEC.network, tmp_path / "broken.safetensors", "cpu", "paddle", SIDE)
 
 
 def test_an_unknown_model_is_refused_with_the_names_there_are() -> None:
-    with pytest.raises(OvsegError, match="available: SAM-Lite"):
+    with pytest.raises(OvsegError, match="available: SAM-Lite, SAM-B, SAM-L, SAM-H"):
         models.find("SAM-XXL")
 
 

@@ -114,9 +114,9 @@ def test_training_goes_on_from_its_checkpoint_and_what_it_exports_runs(data: Pat
         assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == steps
     export(tmp_path / "checkpoint.pt", tmp_path / "lite.safetensors")
     assert (tmp_path / "lite.safetensors").stat().st_size < 16_000_000
-    spec = models.SAM_LITE
+    spec = models.find("SAM-Lite")
     for engine in ("openvino", "paddle"):
-        network = networks.load(spec.network, tmp_path / "lite.safetensors", "cpu", engine, spec.canvas_size)
-        features = network.encode(np.zeros((1, 3, spec.canvas_size, spec.canvas_size), np.float32))
+        network = networks.load(spec.network, tmp_path / "lite.safetensors", "cpu", engine, spec.preset.canvas_size)
+        features = network.encode(np.zeros((1, 3, spec.preset.canvas_size, spec.preset.canvas_size), np.float32))
         answer = network.decode(features, np.array([[10, 10, 90, 90]], np.float32), None, None)
         assert np.isfinite(answer.logits).all()

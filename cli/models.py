@@ -1,0 +1,61 @@
+"""`ovseg models`: the models there are, and their weights on this machine. Mistakes are ValueErrors, said plainly."""
+
+from __future__ import annotations
+
+import click
+
+from ovseg_core import models
+from ovseg_core.errors import OvsegError
+from ovseg_core.models import ModelSpec, registry
+from ovseg_core.models import pull as download
+
+MEGABYTE = 1_000_000
+
+
+def list_all() -> None:
+    for spec in models.all_models().values():
+        size = spec.weights.stat().st_size if spec.is_installed else spec.size
+        megabytes = f"{size / MEGABYTE:,.0f} MB" if size else ""
+        state = "bundled" if spec.is_bundled else "installed" if spec.is_installed else "not installed"
+        click.echo(f"{spec.name:<12} {state:<14} {megabytes:>9}   {spec.licence}")
+
+
+def pull(name: str, mirror: str | None) -> None:
+    try:
+        path = download.pull(_found(name), mirror, say=lambda line: click.echo(line, err=True))
+    except download.PullFailed as error:
+        raise ValueError(str(error)) from None
+    click.echo(path)
+
+
+def verify(names: tuple[str, ...]) -> int:
+    """Returns the exit code: 1 where something is wrong."""
+    wanted = [_found(name) for name in names] or [s for s in models.all_models().values() if s.is_installed]
+    wrong = 0
+    for spec in wanted:
+        reason = download.checked(spec, spec.weights) if spec.is_installed else "it is not installed"
+        fine = "as published" if spec.sha256 else "present; no sum is published"
+        click.echo(f"{spec.name}: {reason or fine}")
+        wrong += reason is not None
+    return int(wrong > 0)
+
+
+def remove(name: str) -> None:
+    spec = _found(name)
+    if spec.is_bundled:
+        raise ValueError(f"{name} comes with the package and stays")
+    if not spec.is_installed:
+        raise ValueError(f"{name} is not installed")
+    spec.weights.unlink()
+    click.echo(f"removed {spec.weights}")
+
+
+def path(name: str | None) -> None:
+    click.echo(_found(name).weights if name else registry.folder())
+
+
+def _found(name: str) -> ModelSpec:
+    try:
+        return models.find(name)
+    except OvsegError as error:
+        raise ValueError(error.message) from None

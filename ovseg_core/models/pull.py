@@ -1,0 +1,107 @@
+"""Weights from the internet to the models folder: resumed, checked, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+from filelock import FileLock
+from tqdm import tqdm
+
+from ovseg_core.models.spec import ModelSpec
+
+CHUNK = 1 << 16  # bytes; a connection that breaks loses as much
+TIMEOUT = (10, 60)  # seconds, to connect and between two pieces
+
+Say = Callable[[str], None]
+
+
+class PullFailed(Exception):
+    """The weights could not be had; the message says why, where the file belongs and what needs no download."""
+
+
+def pull(spec: ModelSpec, mirror: str | None = None, say: Say = print) -> Path:
+    """The path of a model's weights, fetched if they are not there.
+
+    A `mirror` is a URL of a folder that holds the files by name; it is tried first. HTTPS_PROXY and its like are
+    honoured. Two calls at once, in one process or two, fetch once. An interrupted download goes on where it ended.
+
+    Raises PullFailed.
+    """
+    if spec.is_installed:
+        return spec.weights
+    spec.weights.parent.mkdir(parents=True, exist_ok=True)
+    urls = [f"{mirror.rstrip('/')}/{spec.weights.name}"] if mirror else []
+    urls += spec.urls
+    if not urls:
+        raise PullFailed(_advice(spec, "nobody offers it for download"))
+    with FileLock(f"{spec.weights}.lock"):
+        if spec.weights.is_file():  # another process was faster
+            return spec.weights
+        reasons = []
+        for url in urls:
+            try:
+                return _fetched(spec, url, say)
+            except requests.ConnectionError:
+                reasons.append(f"no connection to {urlsplit(url).netloc}")
+            except (requests.RequestException, OSError, PullFailed) as error:
+                reasons.append(f"{url}: {error}")
+    raise PullFailed(_advice(spec, "; ".join(reasons)))
+
+
+def checked(spec: ModelSpec, path: Path) -> str | None:
+    """What is wrong with a file of weights, or None. What nobody has published is not compared."""
+    size = path.stat().st_size
+    if spec.size is not None and size != spec.size:
+        return f"it has {size} bytes, not {spec.size}"
+    if spec.sha256 is None:
+        return None
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    return None if found == spec.sha256 else f"its SHA-256 is {found}, not {spec.sha256}"
+
+
+def _fetched(spec: ModelSpec, url: str, say: Say) -> Path:
+    part = spec.weights.with_name(f"{spec.weights.name}.part")
+    say(f"fetching {spec.name} from {url}")
+    _append(url, part, spec.name)
+    if wrong := checked(spec, part):
+        part.unlink()
+        raise PullFailed(f"the file is not what it should be: {wrong}")
+    part.replace(spec.weights)  # atomic: whoever looks sees all of it or nothing
+    return spec.weights
+
+
+def _append(url: str, part: Path, label: str) -> None:
+    """Fetch what is not in `part` yet."""
+    have = part.stat().st_size if part.exists() else 0
+    headers = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"} if have else {"Accept-Encoding": "identity"}
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
+        if answer.status_code == requests.codes.requested_range_not_satisfiable:
+            return  # we have all of it, or more than there is, which the check will tell
+        answer.raise_for_status()
+        resumed = answer.status_code == requests.codes.partial_content
+        length = answer.headers.get("Content-Length")
+        total = int(length) + (have if resumed else 0) if length else None
+        bar = tqdm(total=total, initial=have if resumed else 0, unit="B", unit_scale=True, desc=label, leave=False)
+        with part.open("ab" if resumed else "wb") as file, bar:
+            for piece in answer.iter_content(CHUNK):
+                file.write(piece)
+                bar.update(len(piece))
+            file.flush()
+            os.fsync(file.fileno())
+    if total is not None and part.stat().st_size < total:
+        raise PullFailed(f"cut after {part.stat().st_size} of {total} bytes; run it again to go on from there")
+
+
+def _advice(spec: ModelSpec, reason: str) -> str:
+    names = {posixpath.basename(urlsplit(url).path) for url in spec.urls} or {spec.weights.name}
+    return (
+        f"{spec.name} could not be fetched ({reason}). Put the file {' or '.join(sorted(names))} at {spec.weights} "
+        "yourself, or use SAM-Lite, which needs no download."
+    )

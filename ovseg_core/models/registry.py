@@ -1,0 +1,67 @@
+"""configs/models.yaml, and a file of your own beside it."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ovseg_core.errors import OvsegError
+from ovseg_core.models.spec import BUNDLED, PRESETS, ModelSpec
+
+OURS = Path(__file__).parents[2] / "configs" / "models.yaml"
+FIELDS = frozenset({"network", "file", "bundled", "urls", "bytes", "sha256", "licence"})
+
+
+def find(name: str) -> ModelSpec:
+    """The model of this name. Raises OvsegError `unknown_model`, which lists the names there are."""
+    known = all_models()
+    if name not in known:
+        raise OvsegError("unknown_model", f"there is no model {name!r}; available: {', '.join(known)}", "model")
+    return known[name]
+
+
+def all_models() -> dict[str, ModelSpec]:
+    """By name, in the order of the files. Raises ValueError for a registry that is wrong, and says where."""
+    extra = os.environ.get("OVSEG_MODELS_YAML")
+    return _read(folder(), Path(extra) if extra else None)
+
+
+def folder() -> Path:
+    """Where fetched weights lie: OVSEG_MODELS_DIR, by default a folder in the user's cache."""
+    if given := os.environ.get("OVSEG_MODELS_DIR"):
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ovseg" / "models"
+
+
+@cache
+def _read(folder: Path, extra: Path | None) -> dict[str, ModelSpec]:
+    found = {}
+    for path in (OURS, extra):
+        if path is not None:
+            for name, fields in yaml.safe_load(path.read_text()).items():
+                found[name] = _spec(name, fields, folder, path)
+    return found
+
+
+def _spec(name: str, fields: dict[str, Any], folder: Path, source: Path) -> ModelSpec:
+    where = f"{source}: {name}"
+    if unknown := sorted(fields.keys() - FIELDS):
+        raise ValueError(f"{where}: unknown {', '.join(unknown)}; allowed: {', '.join(sorted(FIELDS))}")
+    if fields.get("network") not in PRESETS:
+        raise ValueError(f"{where}: network must be one of {', '.join(PRESETS)}")
+    if ("file" in fields) == ("bundled" in fields):
+        raise ValueError(f"{where}: give file, or bundled")
+    weights = BUNDLED / fields["bundled"] if "bundled" in fields else folder / fields["file"]
+    return ModelSpec(
+        name,
+        fields["network"],
+        weights,
+        licence=fields.get("licence", "unknown"),
+        urls=tuple(fields.get("urls", ())),
+        size=fields.get("bytes"),
+        sha256=fields.get("sha256"),
+    )

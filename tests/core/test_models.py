@@ -1,0 +1,200 @@
+"""The registry, and weights fetched from a server on this machine that can fail in every way."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from cli.commands import main
+from ovseg_core import models
+from ovseg_core.errors import OvsegError
+from ovseg_core.models.pull import PullFailed, pull
+from ovseg_core.segmenter import Segmenter
+
+WEIGHTS = np.random.default_rng(0).bytes(3_000_000)
+
+
+@dataclass
+class Server:
+    """Serves WEIGHTS as /weights.bin, ranges too; `cut_after` ends an answer early, once."""
+
+    url: str = ""
+    content: bytes = WEIGHTS
+    cut_after: int | None = None
+    asked: list[str | None] = field(default_factory=list)  # the Range of each request
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    state = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path != "/weights.bin":
+                self.send_error(404)
+                return
+            wanted = self.headers["Range"]
+            state.asked.append(wanted)
+            start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
+            if wanted and start >= len(state.content):
+                self.send_error(416)
+                return
+            body = state.content[start:]
+            self.send_response(206 if wanted else 200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            end, state.cut_after = state.cut_after, None
+            self.wfile.write(body[:end])
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        state.url = f"http://127.0.0.1:{http.server_address[1]}"
+        yield state
+        http.shutdown()
+
+
+@pytest.fixture
+def registry(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MINE, a model of the user's own, on that server."""
+    text = f"""
+MINE:
+  network: sam_b
+  file: weights.bin
+  urls: ["{server.url}/weights.bin"]
+  bytes: {len(WEIGHTS)}
+  sha256: {hashlib.sha256(WEIGHTS).hexdigest()}
+  licence: mine
+"""
+    (tmp_path / "models.yaml").write_text(text)
+    monkeypatch.setenv("OVSEG_MODELS_YAML", str(tmp_path / "models.yaml"))
+    monkeypatch.setenv("OVSEG_MODELS_DIR", str(tmp_path / "models"))
+
+
+def ovseg(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, ["models", *arguments])
+    return result.exit_code, result.stdout + (result.stderr if result.exit_code else "")
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_model_s_life_from_the_command_line(tmp_path: Path) -> None:
+    assert "MINE         not installed" in ovseg("list")[1]
+    assert "it is not installed" in ovseg("verify", "MINE")[1]
+    code, output = ovseg("pull", "MINE")
+    assert code == 0
+    assert output.splitlines()[-1] == str(tmp_path / "models" / "weights.bin")
+    assert (tmp_path / "models" / "weights.bin").read_bytes() == WEIGHTS
+    assert "MINE         installed" in ovseg("list")[1]
+    assert ovseg("verify") == (0, "SAM-Lite: present; no sum is published\nMINE: as published\n")
+    (tmp_path / "models" / "weights.bin").write_bytes(WEIGHTS[:-1] + b"!")
+    code, output = ovseg("verify", "MINE")
+    assert code == 1
+    assert "its SHA-256 is" in output
+    assert ovseg("rm", "MINE")[0] == 0
+    assert not (tmp_path / "models" / "weights.bin").exists()
+    assert ovseg("rm", "SAM-Lite") == (1, "Error: SAM-Lite comes with the package and stays\n")
+    assert "available: SAM-Lite, SAM-B, SAM-L, SAM-H, MINE" in ovseg("pull", "SAM-XXL")[1]
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_cut_download_goes_on_where_it_ended(server: Server, tmp_path: Path) -> None:
+    server.cut_after = 1_000_000
+    with pytest.raises(PullFailed, match="MINE could not be fetched"):
+        pull(models.find("MINE"))
+    part = tmp_path / "models" / "weights.bin.part"
+    have = part.stat().st_size
+    assert 0 < have <= 1_000_000
+    assert pull(models.find("MINE")).read_bytes() == WEIGHTS
+    assert server.asked == [None, f"bytes={have}-"]
+    assert not part.exists()
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_file_with_the_wrong_sum_is_not_kept(server: Server, tmp_path: Path) -> None:
+    server.content = WEIGHTS[:-1] + b"!"
+    with pytest.raises(PullFailed, match="its SHA-256 is"):
+        pull(models.find("MINE"))
+    assert not [path for path in (tmp_path / "models").iterdir() if path.suffix != ".lock"]
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_mirror_comes_first_and_the_model_s_own_address_after_it(server: Server) -> None:
+    said: list[str] = []
+    pull(models.find("MINE"), mirror=f"{server.url}/nothing/here/", say=said.append)
+    assert said == [
+        f"fetching MINE from {server.url}/nothing/here/weights.bin",
+        f"fetching MINE from {server.url}/weights.bin",
+    ]
+
+
+@pytest.mark.usefixtures("registry")
+def test_without_a_server_the_error_says_where_the_file_belongs_and_what_works_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yaml = tmp_path / "models.yaml"
+    away = tmp_path / "away.yaml"
+    away.write_text(yaml.read_text().replace("http://127.0.0.1:", "http://127.0.0.1:1/"))
+    monkeypatch.setenv("OVSEG_MODELS_YAML", str(away))
+    with pytest.raises(PullFailed) as failed:
+        pull(models.find("MINE"))
+    assert "no connection to 127.0.0.1:1" in str(failed.value)
+    assert f"Put the file weights.bin at {tmp_path / 'models' / 'weights.bin'} yourself" in str(failed.value)
+    assert "SAM-Lite, which needs no download" in str(failed.value)
+
+
+PULL = "from ovseg_core import models; from ovseg_core.models.pull import pull; pull(models.find('MINE'))"
+
+
+@pytest.mark.usefixtures("registry")
+def test_two_processes_at_once_fetch_once(server: Server, tmp_path: Path) -> None:
+    both = [subprocess.Popen([sys.executable, "-c", PULL], stderr=subprocess.DEVNULL) for _ in range(2)]
+    assert [process.wait(60) for process in both] == [0, 0]
+    assert server.asked == [None]
+    assert (tmp_path / "models" / "weights.bin").read_bytes() == WEIGHTS
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_full_disk_is_said_and_leaves_no_half_a_file_as_the_weights(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk's end."""
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6)); {PULL}"
+    ran = subprocess.run([sys.executable, "-c", limited], capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert "MINE could not be fetched" in ran.stderr
+    assert "File too large" in ran.stderr
+    assert not (tmp_path / "models" / "weights.bin").exists()
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_model_that_is_not_installed_is_never_replaced_by_another() -> None:
+    with pytest.raises(OvsegError, match="`ovseg models pull MINE` fetches it") as error:
+        Segmenter.open("MINE")
+    assert error.value.code == "model_not_installed"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("X: {network: sam_b, file: a, colour: red}", "X: unknown colour; allowed: bundled, bytes"),
+        ("X: {network: sam_9, file: a}", "network must be one of sam_lite"),
+        ("X: {network: sam_b}", "give file, or bundled"),
+    ],
+)
+def test_a_registry_of_one_s_own_that_is_wrong_is_told_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, complaint: str
+) -> None:
+    (tmp_path / "mine.yaml").write_text(text)
+    monkeypatch.setenv("OVSEG_MODELS_YAML", str(tmp_path / "mine.yaml"))
+    with pytest.raises(ValueError, match=complaint):
+        models.find("SAM-Lite")
