@@ -15,17 +15,54 @@ from pydantic import ValidationError
 
 from configs import webhook_secret
 from configs.settings import Settings
+from ovseg_core.errors import OvsegError
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(package_name="ovseg")
-def main() -> None:
+@click.option("--pipeline", help="open_vocabulary_segmentation, or the path of its YAML file.")
+@click.option("--input", "given", help="An image, a PDF, a folder, or a URL.")
+@click.option("--prompt", help="Boxes [[x0,y0,x1,y1],...] or points [[x,y],...], each an object of its own.")
+@click.option("--prompt_type", type=click.Choice(["box", "point"]), default="box", show_default=True)
+@click.option("--save_path", help="A folder for pictures and JSON.")
+@click.option("--device", help="cpu or gpu:N.  [default: the first GPU, else cpu]")
+@click.option("--model", help="One of `ovseg models list` instead of those the pipeline names.")
+@click.option("--engine", default="auto", show_default=True, help="auto, openvino or paddle.")
+@click.option("--get_pipeline_config", "config_of", help="Write the YAML file of this pipeline into --save_path.")
+@click.pass_context
+def main(
+    context: click.Context,
+    pipeline: str | None,
+    given: str | None,
+    prompt: str | None,
+    prompt_type: str,
+    save_path: str | None,
+    device: str | None,
+    model: str | None,
+    engine: str,
+    config_of: str | None,
+) -> None:
     """Promptable image segmentation as a service: Segment Anything behind HTTP, Redis, Celery and S3.
 
+    With --pipeline it segments files at once, as PaddleX's command line does; the commands below run the service.
     Settings come from the environment as OVSEG_<NAME>; `ovseg settings` lists them.
     """
+    if context.invoked_subcommand is not None:
+        return
+    if pipeline is None and config_of is None:
+        click.echo(context.get_help())
+        return
+    from cli import predict
+
+    with _said_plainly():
+        if config_of is not None:
+            predict.write_config(config_of, save_path)
+            return
+        if pipeline is None or given is None or prompt is None:
+            raise ValueError("--pipeline needs --input and --prompt")
+        predict.run(predict.Request(pipeline, given, prompt, prompt_type, save_path, device, model, engine))
 
 
 @main.command()
@@ -165,7 +202,7 @@ def _said_plainly() -> Iterator[None]:
     """A mistake of the operator's without a traceback."""
     try:
         yield
-    except ValueError as error:
+    except (ValueError, OSError, OvsegError) as error:
         raise click.ClickException(str(error)) from error
 
 

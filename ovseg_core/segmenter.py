@@ -44,9 +44,13 @@ class Segmenter:
         Raises OvsegError `unknown_model` and `model_not_installed`, and ValueError where the weights do not fit, Paddle
         has no such device or the engine cannot run the model.
         """
-        spec = models.find(model)
+        return cls.of(models.find(model), device, engine)
+
+    @classmethod
+    def of(cls, spec: ModelSpec, device: str, engine: str) -> Segmenter:
+        """As `open`, of a model that may not be in the registry."""
         if not spec.is_installed:
-            message = f"{model} is not installed here; `ovseg models pull {model}` fetches it to {spec.weights}"
+            message = f"{spec.name} is not installed here; `ovseg models pull {spec.name}` fetches it to {spec.weights}"
             raise OvsegError("model_not_installed", message, "model")
         chosen = networks.choose_engine(spec.network, device, engine)
         return cls(spec, networks.load(spec.network, spec.weights, device, chosen, spec.preset.canvas_size), chosen)

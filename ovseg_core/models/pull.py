@@ -21,7 +21,7 @@ TIMEOUT = (10, 60)  # seconds, to connect and between two pieces
 Say = Callable[[str], None]
 
 
-class PullFailed(Exception):
+class PullFailed(OSError):
     """The weights could not be had; the message says why, where the file belongs and what needs no download."""
 
 

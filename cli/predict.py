@@ -1,0 +1,73 @@
+"""`ovseg --pipeline ...`: PaddleX's command line."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+FORM = "--prompt is a list of boxes or points, [[x0,y0,x1,y1],...] or [[x,y],...]"
+
+
+@dataclass(frozen=True)
+class Request:
+    pipeline: str
+    given: str
+    prompt: str
+    prompt_type: str
+    save_path: str | None
+    device: str | None
+    model: str | None
+    engine: str
+
+
+def run(request: Request) -> None:
+    """Prints a line for each image, and saves its picture and JSON where a path is given. Raises ValueError, OvsegError
+    and PullFailed."""
+    from ovseg_core import create_pipeline
+
+    prompt = _numbers(request.prompt)
+    pipeline = create_pipeline(
+        pipeline=request.pipeline, device=request.device, model=request.model, engine=request.engine
+    )
+    results = pipeline.predict(request.given, prompt, request.prompt_type)
+    for result in _with_progress(results, Path(request.given)):
+        tqdm.write(str(result))
+        if request.save_path is not None:
+            result.save_all(request.save_path)
+
+
+def write_config(name: str, folder: str | None) -> None:
+    """The pipeline's YAML into a folder. Raises ValueError for another pipeline."""
+    from ovseg_core.paddlex.pipeline import NAME, default_config
+
+    if name != NAME:
+        raise ValueError(f"there is no pipeline {name!r}; this is {NAME}")
+    path = Path(folder or ".") / f"{NAME}.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(default_config())
+    click.echo(f"The pipeline config has been saved to: {path}")
+
+
+def _with_progress(results: Iterator[Any], given: Path) -> Iterator[Any]:
+    """A bar for a folder; a single image needs none."""
+    return iter(tqdm(results, unit="image", disable=not given.is_dir()))
+
+
+def _numbers(text: str) -> list[list[float]]:
+    try:
+        rows = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{FORM}: {error}") from None
+    is_one = isinstance(rows, list) and all(
+        isinstance(row, list) and all(isinstance(v, int | float) and math.isfinite(v) for v in row) for row in rows
+    )
+    if not is_one:
+        raise ValueError(FORM)
+    return [list(map(float, row)) for row in rows]

@@ -1,0 +1,4 @@
+"""PaddleX's front door: `create_pipeline`, `create_model` and their results, as its documentation describes them.
+
+https://paddlepaddle.github.io/PaddleX/latest/en/pipeline_usage/tutorials/cv_pipelines/open_vocabulary_segmentation.html
+"""

@@ -1,0 +1,99 @@
+"""`create_pipeline`: PaddleX's `open_vocabulary_segmentation`, from its name, a YAML file or a dict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ovseg_core.paddlex import inputs
+from ovseg_core.paddlex.model import Model, create_model
+from ovseg_core.paddlex.result import Result
+
+NAME = "open_vocabulary_segmentation"
+SUB_MODULES = {"box": "BoxPromptSegmentation", "point": "PointPromptSegmentation", "mixed": "BoxPromptSegmentation"}
+
+
+class Pipeline:
+    """What `create_pipeline` gives. A model is loaded when the first prompt asks for it, and once for both kinds where
+    they share weights."""
+
+    def __init__(self, config: Mapping[str, Any], device: str | None, engine: str) -> None:
+        self._config, self._device, self._engine = config, device, engine
+        self._model = cache(create_model)
+
+    def predict(
+        self,
+        input: inputs.Input,
+        prompt: Sequence[Any],
+        prompt_type: str = "box",
+        *,
+        device: str | None = None,
+        engine: str | None = None,
+        use_hpip: bool | None = None,
+    ) -> Iterator[Result]:
+        """A result for each image, lazily. See `Model.predict` for `input` and prompts; `prompt_type` is "box", "point"
+        or, ours, "mixed". Options override those of the constructor for this call.
+
+        Raises ValueError for another `prompt_type`, and as `Model.predict`.
+        """
+        if prompt_type not in SUB_MODULES:
+            raise ValueError(f"prompt_type is box, point or mixed, not {prompt_type!r}")
+        return self._loaded(prompt_type, device, engine).predict(input, {f"{prompt_type}_prompt": prompt})
+
+    def _loaded(self, prompt_type: str, device: str | None, engine: str | None) -> Model:
+        module = self._config["SubModules"][SUB_MODULES[prompt_type]]
+        return self._model(
+            module["model_name"], module.get("model_dir"), device or self._device, engine or self._engine
+        )
+
+
+def create_pipeline(
+    pipeline: str | Path | None = None,
+    config: Mapping[str, Any] | None = None,
+    device: str | None = None,
+    use_hpip: bool = False,
+    *,
+    model: str | None = None,
+    engine: str = "auto",
+    pipeline_name: str | None = None,
+) -> Pipeline:
+    """The pipeline by its name, from the path of a YAML file, or from a `config` like one.
+
+    `model` replaces the models that the configuration names. `use_hpip` is PaddleX's; the fastest engine that is
+    installed is taken either way. `pipeline_name` is how PaddleX's tutorial spells `pipeline`.
+
+    Raises FileNotFoundError, and ValueError for a pipeline or configuration that is not this one.
+    """
+    name = pipeline or pipeline_name
+    if config is None:
+        if name is None:
+            raise ValueError(f"name a pipeline ({NAME}), the path of its YAML file, or a config")
+        config = yaml.safe_load(default_config() if name == NAME else _read(name))
+    if not isinstance(config, Mapping) or config.get("pipeline_name") != NAME:
+        raise ValueError(f"the configuration is not one of {NAME}: its pipeline_name must be that")
+    missing = sorted(set(SUB_MODULES.values()) - set(config.get("SubModules", {})))
+    if missing:
+        raise ValueError(f"the configuration lacks SubModules.{missing[0]}")
+    if model is not None:
+        modules = {
+            key: {**value, "model_name": model, "model_dir": None} for key, value in config["SubModules"].items()
+        }
+        config = {**config, "SubModules": modules}
+    return Pipeline(config, device, engine)
+
+
+def default_config() -> str:
+    """The YAML of the pipeline, which names SAM-H_box and SAM-H_point as PaddleX's does."""
+    return resources.files("ovseg_core.paddlex").joinpath(f"{NAME}.yaml").read_text()
+
+
+def _read(name: str | Path) -> str:
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        raise ValueError(f"there is no pipeline {str(name)!r}; this is {NAME}, or the path of its YAML file")
+    return path.read_text()

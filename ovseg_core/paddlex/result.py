@@ -1,0 +1,161 @@
+"""A result in PaddleX's words: a dict that prints and saves itself, and what PaddleX has not: scores, boxes, COCO."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from PIL import Image
+
+from ovseg_core import overlay, polygons, results
+from ovseg_core.masks import Mask
+from ovseg_core.paddlex.inputs import SUFFIXES, Page, stem_and_suffix
+from ovseg_core.polygons import Polygon
+from ovseg_core.prompts import Prompt
+
+TOO_LARGE_TO_PRINT = "..."
+
+
+class Masks(Sequence[np.ndarray]):
+    """Masks (H, W) int8, 0 or 1, as PaddleX gives them; each is unpacked when it is asked for."""
+
+    def __init__(self, masks: Sequence[Mask]) -> None:
+        self._masks = masks
+
+    def __len__(self) -> int:
+        return len(self._masks)
+
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, index: slice) -> Masks: ...
+    def __getitem__(self, index: int | slice) -> np.ndarray | Masks:
+        if isinstance(index, slice):
+            return Masks(self._masks[index])
+        return self._masks[index].full().view(np.int8)
+
+
+class Result(dict[str, Any]):
+    """`input_path`, `page_index`, `prompts`, `masks`, `mask_infos`, as in PaddleX; `input_img` is the image in RGB."""
+
+    def __init__(self, page: Page, given: dict[str, Any], prompts: Sequence[Prompt], masks: Sequence[Mask]) -> None:
+        super().__init__(
+            input_path=page.path,
+            page_index=page.index,
+            input_img=page.pixels,
+            prompts=given,
+            masks=Masks(masks),
+            mask_infos=[results.label(prompt) for prompt in prompts],
+        )
+        self._prompts, self._masks = prompts, masks
+
+    @property
+    def scores(self) -> list[float]:
+        """The model's estimate of each mask's IoU, 0 to 1."""
+        return [mask.score for mask in self._masks]
+
+    @property
+    def boxes(self) -> list[tuple[int, int, int, int]]:
+        """x0, y0, x1, y1 tightly around each mask, in pixels."""
+        return [mask.window for mask in self._masks]
+
+    def polygons(self) -> list[list[Polygon]]:
+        """The parts of each mask with their holes."""
+        return [polygons.of(mask) for mask in self._masks]
+
+    def to_coco(self, image_id: int = 1, category_id: int = 1, first_id: int = 1) -> list[dict[str, Any]]:
+        """COCO's annotations, with compressed RLE (https://cocodataset.org/#format-data)."""
+        return [
+            {
+                "id": first_id + i,
+                "image_id": image_id,
+                "category_id": category_id,
+                "segmentation": {"size": list(mask.image_hw), "counts": mask.counts},
+                "bbox": [
+                    mask.window[0],
+                    mask.window[1],
+                    mask.window[2] - mask.window[0],
+                    mask.window[3] - mask.window[1],
+                ],
+                "area": mask.area,
+                "iscrowd": 0,
+                "score": round(mask.score, 4),
+            }
+            for i, (mask, (x0, y0, x1, y1)) in enumerate(zip(self._masks, self.boxes, strict=True))
+        ]
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """{"res": what `save_to_json` writes}: plain lists and numbers."""
+        return {"res": {**self._told(), "masks": [mask.tolist() for mask in self["masks"]]}}
+
+    @property
+    def img(self) -> dict[str, Image.Image]:
+        """{"res": the overlay}."""
+        return {"res": Image.fromarray(overlay.draw(self["input_img"], self._masks, self._prompts))}
+
+    @property
+    def str(self) -> dict[builtins.str, Any]:
+        """What `print` prints: the result without pixels."""
+        return {"res": self._told()}
+
+    def __str__(self) -> builtins.str:
+        return repr(self.str)
+
+    def print(self, format_json: bool = True, indent: int = 4, ensure_ascii: bool = False) -> None:
+        """To the terminal; with `format_json` False on one line, as PaddleX's command line does."""
+        text = json.dumps(self.str, indent=indent, ensure_ascii=ensure_ascii) if format_json else str(self.str)
+        sys.stdout.write(text + "\n")
+
+    def save_to_img(self, save_path: Any) -> None:
+        """The overlay, as that file, or in that folder as `NAME_res.SUFFIX`; `NAME_PAGE_res.png` for a page of many."""
+        _, suffix = stem_and_suffix(self["input_path"])
+        keeps = self["page_index"] is None and suffix.lower() in SUFFIXES
+        self.img["res"].save(self._path(save_path, suffix if keeps else ".png", SUFFIXES))
+
+    def save_to_json(self, save_path: Any, indent: int = 4, ensure_ascii: bool = False) -> None:
+        """The result with its masks as lists, as that file, or in that folder as `NAME_res.json`; a row of a mask is a
+        line, whatever `indent` is for the rest."""
+        told = json.dumps({**self._told(), "masks": None}, indent=indent, ensure_ascii=ensure_ascii)
+        before, after = told.split('"masks": null')
+        with self._path(save_path, ".json", frozenset({".json"})).open("w", encoding="utf-8") as file:
+            file.write(f'{before}"masks": [')
+            for i, mask in enumerate(self["masks"]):
+                file.write(",\n" if i else "\n")
+                file.write("[" + ",\n".join(_row(row) for row in mask) + "]")
+            file.write(f"]{after}")
+
+    def save_all(self, save_path: Any) -> None:
+        self.save_to_json(save_path)
+        self.save_to_img(save_path)
+
+    def _told(self) -> dict[builtins.str, Any]:
+        return {
+            "input_path": self["input_path"],
+            "page_index": self["page_index"],
+            "prompts": self["prompts"],
+            "masks": TOO_LARGE_TO_PRINT,
+            "mask_infos": self["mask_infos"],
+        }
+
+    def _path(self, given: Any, suffix: builtins.str, files: frozenset[builtins.str]) -> Path:
+        path = Path(given)
+        if path.suffix.lower() not in files:
+            stem, _ = stem_and_suffix(self["input_path"])
+            page = "" if self["page_index"] is None else f"_{self['page_index']}"
+            path = path / f"{stem or f'{time.time():.0f}_{np.random.randint(10000):04}'}{page}_res{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+def _row(row: np.ndarray) -> str:
+    """[0,0,1,...]: digits and commas interleaved, a thousand times as fast as a JSON encoder."""
+    text = np.full(2 * len(row) - 1, ord(","), np.uint8)
+    text[::2] = row + ord("0")
+    return f"[{text.tobytes().decode('ascii')}]"

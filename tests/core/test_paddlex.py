@@ -1,0 +1,221 @@
+"""The library and the command line as PaddleX's tutorial uses them, with the model that needs no download."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco
+
+from ovseg_core import create_model, create_pipeline
+from ovseg_core.errors import OvsegError
+from ovseg_core.models.pull import PullFailed
+from ovseg_core.paddlex import inputs
+from ovseg_core.paddlex.model import Model
+from ovseg_core.paddlex.pipeline import Pipeline
+from tests import pictures
+
+BOXES = [[140, 10, 305, 180], [340, 4, 462, 300]]
+PHOTO = str(pictures.PHOTO)
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Pipeline:
+    return create_pipeline(pipeline="open_vocabulary_segmentation", model="SAM-Lite", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return create_model("SAM-Lite", device="cpu")
+
+
+def test_the_tutorial_s_script(pipeline: Pipeline, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = pipeline.predict(input=PHOTO, prompt_type="box", prompt=BOXES)
+    for res in output:
+        res.print()
+        res.save_to_img(save_path=f"{tmp_path}/")
+        res.save_to_json(save_path=f"{tmp_path}/")
+    printed = json.loads(capsys.readouterr().out)["res"]
+    assert printed["masks"] == "..."
+    assert printed["prompts"] == {"box_prompt": BOXES}
+    saved = json.loads((tmp_path / "astronaut_res.json").read_text())
+    assert list(saved) == ["input_path", "page_index", "prompts", "masks", "mask_infos"]
+    assert saved["mask_infos"] == [{"label": "box_prompt", "prompt": box} for box in BOXES]
+    assert (np.array(saved["masks"][1]) == res["masks"][1]).all()
+    assert cv2.imread(str(tmp_path / "astronaut_res.jpg")).shape == (512, 512, 3)
+
+
+def test_what_a_result_offers(model: Model) -> None:
+    [res] = model.predict(PHOTO, prompts={"box_prompt": BOXES})
+    assert set(np.unique(res["masks"][0])) == {0, 1}
+    assert res["masks"][0].shape == (512, 512)
+    assert res.json["res"]["masks"] == [mask.tolist() for mask in res["masks"]]
+    assert res.img["res"].size == (512, 512)
+    assert all(0 < score <= 1 for score in res.scores)
+    for annotation, mask, box in zip(res.to_coco(), res["masks"], res.boxes, strict=True):
+        assert (coco.decode(annotation["segmentation"]) == mask).all()
+        assert coco.toBbox(annotation["segmentation"]).tolist() == annotation["bbox"]
+        assert annotation["bbox"][:2] == list(box[:2])
+    assert len(res.polygons()) == 2
+    assert ast.literal_eval(str(res)) == res.str
+
+
+def test_points_are_objects_of_their_own_and_clicks_can_be_signed(model: Model) -> None:
+    [two] = model.predict(PHOTO, prompts={"point_prompt": [[220, 90], [400.5, 120.5]]})
+    assert len(two["masks"]) == 2
+    assert [info["label"] for info in two["mask_infos"]] == ["point_prompt"] * 2
+    one = {"box": BOXES[0], "points": [[220, 90], [290, 20]], "labels": [1, 0]}
+    [signed] = model.predict(PHOTO, prompts={"mixed_prompt": [one]})
+    assert signed["mask_infos"][0]["label"] == "mixed_prompt"
+    assert signed["masks"][0][20, 290] == 0
+
+
+def test_every_kind_of_input_gives_the_same_pixels(tmp_path: Path) -> None:
+    rgb = cv2.cvtColor(cv2.imread(PHOTO), cv2.COLOR_BGR2RGB)[:60, :80]
+    image = Image.fromarray(rgb)
+    image.save(tmp_path / "b.png")
+    image.save(tmp_path / "a.tif", save_all=True, append_images=[image.rotate(180)])
+    image.save(tmp_path / "c.pdf")
+    (tmp_path / "notes.txt").write_text("no image")
+    bgr = rgb[..., ::-1]
+
+    def generator() -> Iterator[object]:
+        yield bgr
+        yield [str(tmp_path / "b.png"), tmp_path]
+
+    pages = list(inputs.pages(generator()))
+    assert [(page.path and Path(page.path).name, page.index) for page in pages] == [
+        (None, None),
+        ("b.png", None),
+        ("a.tif", 0),
+        ("a.tif", 1),
+        ("b.png", None),
+    ]
+    for page in pages:
+        assert (page.pixels == (rgb[::-1, ::-1] if page.index == 1 else rgb)).all()
+    [pdf] = inputs.pages(tmp_path / "c.pdf")
+    assert pdf.index == 0
+    grey = cv2.resize(pdf.pixels, (80, 60)).mean(axis=2)
+    assert np.abs(grey - rgb.mean(axis=2)).mean() < 12  # rendered anew, so only alike
+    [flat] = inputs.pages(rgb[..., 0])
+    assert (flat.pixels == rgb[..., :1]).all()
+
+
+def test_a_generator_is_read_one_page_ahead_and_no_further(model: Model) -> None:
+    asked = []
+
+    def endless() -> Iterator[np.ndarray]:
+        while True:
+            asked.append(len(asked))
+            yield np.zeros((32, 32, 3), np.uint8)
+
+    results = model.predict(endless(), prompts={"box_prompt": [[4, 4, 20, 20]]})
+    next(results)
+    next(results)
+    assert len(asked) <= 4
+    results.close()  # type: ignore[attr-defined]
+
+
+def test_pages_of_one_file_are_saved_beside_each_other(model: Model, tmp_path: Path) -> None:
+    image = Image.fromarray(np.full((40, 50, 3), 90, np.uint8))
+    image.save(tmp_path / "scan.tif", save_all=True, append_images=[image])
+    for res in model.predict(str(tmp_path / "scan.tif"), prompts={"box_prompt": [[4, 4, 20, 20]]}):
+        res.save_all(tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "scan_0_res.json",
+        "scan_0_res.png",
+        "scan_1_res.json",
+        "scan_1_res.png",
+    ]
+
+
+def test_a_checkpoint_of_one_s_own_and_a_configuration(model: Model, tmp_path: Path) -> None:
+    from ovseg_core import models
+    from ovseg_core.paddlex.pipeline import default_config
+
+    weights = tmp_path / "mine.safetensors"
+    weights.write_bytes(models.find("SAM-Lite").weights.read_bytes())
+    config = default_config().replace("SAM-H_box", "SAM-Lite").replace("model_dir: null", f"model_dir: {weights}", 1)
+    (tmp_path / "mine.yaml").write_text(config)
+    mine = create_pipeline(pipeline=tmp_path / "mine.yaml", device="cpu")
+    [res] = mine.predict(PHOTO, BOXES)
+    [wanted] = model.predict(PHOTO, prompts={"box_prompt": BOXES})
+    assert (res["masks"][0] == wanted["masks"][0]).all()
+
+
+def test_a_model_that_cannot_be_had_is_not_replaced_silently(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OVSEG_MODELS_DIR", str(tmp_path))
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")  # no internet for this test
+    with pytest.raises(PullFailed, match=r"Put the file sam_vit_h_4b8939\.pth at .* --model SAM-Lite"):
+        list(create_pipeline(pipeline="open_vocabulary_segmentation", device="cpu").predict(PHOTO, BOXES))
+
+
+@pytest.mark.parametrize(
+    ("call", "complaint"),
+    [
+        (lambda p: p.predict(PHOTO, BOXES, "text"), "prompt_type is box, point or mixed, not 'text'"),
+        (lambda p: p.predict(PHOTO, [1, 2, 3, 4]), r"box_prompt\[0\] must be a list of 4 numbers, not 1"),
+        (lambda p: p.predict(PHOTO, [[9, 0, 3, 4]]), "x1 .* must be greater than x0"),
+        (lambda p: p.predict(PHOTO, [[600, 600, 700, 700]]), "lies outside the image"),
+        (lambda p: p.predict(7, BOXES), "not int"),
+        (lambda p: p.predict("missing.jpg", BOXES), "missing.jpg"),
+        (lambda p: create_pipeline(pipeline="ocr"), "there is no pipeline 'ocr'"),
+        (lambda p: create_pipeline(config={"pipeline_name": "ocr"}), "pipeline_name must be that"),
+        (lambda p: create_model("SAM-Lite", model_dir="/nowhere"), "must name a checkpoint file"),
+    ],
+)
+def test_mistakes_are_told(pipeline: Pipeline, call: object, complaint: str) -> None:
+    with pytest.raises((ValueError, TypeError, OSError, OvsegError), match=complaint):
+        list(call(pipeline))  # type: ignore[operator]
+
+
+def ovseg(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
+
+
+def test_the_tutorial_s_command_line(tmp_path: Path) -> None:
+    arguments = ["--pipeline", "open_vocabulary_segmentation", "--input", PHOTO, "--prompt_type", "box"]
+    ran = ovseg(*arguments, "--prompt", "[[140,10,305,180]]", "--save_path", str(tmp_path), "--model", "SAM-Lite")
+    assert ran.returncode == 0, ran.stderr
+    info = {"label": "box_prompt", "prompt": [140.0, 10.0, 305.0, 180.0]}
+    told = {"input_path": PHOTO, "page_index": None, "prompts": {"box_prompt": [info["prompt"]]}}
+    assert ran.stdout == f"{ {'res': {**told, 'masks': '...', 'mask_infos': [info]}} }\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["astronaut_res.jpg", "astronaut_res.json"]
+
+
+def test_the_configuration_can_be_taken_changed_and_used(tmp_path: Path) -> None:
+    assert ovseg("--get_pipeline_config", "open_vocabulary_segmentation", "--save_path", str(tmp_path)).returncode == 0
+    path = tmp_path / "open_vocabulary_segmentation.yaml"
+    path.write_text(path.read_text().replace("SAM-H_box", "SAM-Lite").replace("SAM-H_point", "SAM-Lite"))
+    ran = ovseg("--pipeline", str(path), "--input", PHOTO, "--prompt_type", "point", "--prompt", "[[220,90]]")
+    assert ran.returncode == 0, ran.stderr
+    assert "'label': 'point_prompt'" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--pipeline", "open_vocabulary_segmentation"], "needs --input and --prompt"),
+        (["--pipeline", "ocr", "--input", PHOTO, "--prompt", "[]"], "there is no pipeline 'ocr'"),
+        (["--get_pipeline_config", "ocr"], "there is no pipeline 'ocr'"),
+        (
+            ["--pipeline", "open_vocabulary_segmentation", "--input", PHOTO, "--prompt", "[[1,2"],
+            "--prompt is a list of boxes or points",
+        ),
+    ],
+)
+def test_mistakes_on_the_command_line_are_said_without_a_traceback(arguments: list[str], complaint: str) -> None:
+    ran = ovseg(*arguments)
+    assert ran.returncode == 1
+    assert complaint in ran.stderr
+    assert "Traceback" not in ran.stderr
