@@ -114,6 +114,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, trusted_host: Host) -> Ite
         {
             "OVSEG_ALLOWED_PRIVATE_HOSTS": trusted_host.address,
             "OVSEG_FETCH_TIMEOUT_SECONDS": "2",
+            "OVSEG_MODELS_DIR": str(tmp_path_factory.mktemp("models")),  # none of this machine's
             "OVSEG_WEBHOOK_SECRET": WEBHOOK_SECRET,
         },
     )

@@ -46,7 +46,10 @@ def test_the_readmes_curl_works_when_pasted(service: Service) -> None:
     assert shown["result"].keys() == done["result"].keys()
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/api.md"])
+PAGES = ["README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_links_of_a_page_lead_somewhere(name: str) -> None:
     page = ROOT / name
     for link in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):
@@ -63,7 +66,7 @@ def test_every_setting_has_a_reason() -> None:
 
 
 def test_settings_and_commands_named_in_the_docs_exist() -> None:
-    text = README + API + (ROOT / "docker-compose.yml").read_text()
+    text = "".join((ROOT / page).read_text() for page in (*PAGES, "docker-compose.yml"))
     named = {name.removeprefix("OVSEG_").lower() for name in re.findall(r"OVSEG_[A-Z0-9_]+", text)}
     assert named <= set(Settings.model_fields)
     for command in set(re.findall(r"`?ovseg ([a-z][a-z-]+)", README)):

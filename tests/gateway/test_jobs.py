@@ -216,6 +216,15 @@ def test_a_webhook_tells_the_end_of_a_job(service: Service, trusted_host: Host) 
     assert without_signatures(told["data"]) == without_signatures(job)
 
 
+def test_a_model_that_the_worker_lacks_fails_the_job_and_is_not_replaced(service: Service) -> None:
+    answer = submit_file(service, prompts=[HEAD], model="SAM-H")
+    assert answer.status_code == 202
+    done = service.wait(answer.json()["id"])
+    assert done["status"] == "failed"
+    assert done["error"]["code"] == "model_not_installed"
+    assert "`ovseg models pull SAM-H`" in done["error"]["message"]
+
+
 def test_hundreds_of_prompts_are_one_job(service: Service) -> None:
     rng = np.random.default_rng(0)
     corner = rng.uniform(0, 400, (200, 2))
