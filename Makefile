@@ -37,7 +37,7 @@ train-lite: .venv/training
 	.venv/bin/python -m training train --data $(DATA)
 	.venv/bin/python -m training export
 
-eval-lite: .venv/training
+eval-lite: .venv/dev
 	.venv/bin/python -m training evaluate --data $(DATA)
 
 test-training: .venv/training

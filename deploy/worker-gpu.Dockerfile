@@ -5,7 +5,7 @@ FROM python:3.12-slim
 
 RUN apt-get update && apt-get install --yes --no-install-recommends libgl1 libglib2.0-0 libgomp1 \
     && rm -rf /var/lib/apt/lists/*
-RUN useradd --uid 10001 --create-home ovseg
+RUN useradd --uid 10001 --create-home ovseg && install --directory --owner ovseg /models
 WORKDIR /app
 COPY pyproject.toml README.md LICENSE ./
 COPY cli cli
@@ -22,6 +22,6 @@ RUN pip install --no-cache-dir . \
         --extra-index-url https://pypi.org/simple
 
 USER ovseg
-ENV PYTHONUNBUFFERED=1
+ENV PYTHONUNBUFFERED=1 OVSEG_MODELS_DIR=/models
 # The container sees only the GPUs it was given; the first of them is 0.
 CMD ["ovseg", "worker", "--device", "gpu:0"]
