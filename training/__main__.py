@@ -15,7 +15,7 @@ def main() -> None:
     train = commands.add_parser("train", help="train SAM-Lite, or go on from the checkpoint in --out")
     train.add_argument("--data", type=Path, required=True, help="a folder with annotations.json (COCO) and images/")
     train.add_argument("--out", type=Path, default=Path("build/sam-lite"), help="checkpoint.pt goes here")
-    train.add_argument("--steps", type=int, default=3200)
+    train.add_argument("--steps", type=int, default=2800)
     train.add_argument("--threads", type=int, default=2)
 
     export = commands.add_parser("export", help="a checkpoint as the weights the library ships")
