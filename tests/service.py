@@ -16,7 +16,7 @@ import requests
 
 from cli.stack import free_port
 
-READY_SECONDS = 120
+READY_SECONDS = 300
 
 
 class Service:
@@ -68,9 +68,12 @@ class Service:
 
     def wait(self, job_id: str) -> dict[str, Any]:
         """The job, ended."""
-        job: dict[str, Any] = self.get(f"/v1/jobs/{job_id}", params={"wait": 60}).json()
-        assert job["completed_at"] is not None, (job, self.log())
-        return job
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            job: dict[str, Any] = self.get(f"/v1/jobs/{job_id}", params={"wait": 60}).json()
+            if job["completed_at"] is not None:
+                return job
+            assert time.monotonic() < deadline, (job, self.log())
 
     def stop(self) -> int:
         """As Ctrl-C stops it."""
@@ -91,7 +94,7 @@ class Service:
         self.process.stdout.close()
 
     def _ended(self) -> int:
-        code = self.process.wait(60)
+        code = self.process.wait(180)
         self.stop_reading()
         return code
 
