@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -170,6 +171,23 @@ def groups(net: SamLite, schedule: Schedule) -> list[dict[str, object]]:
     ]
 
 
+def restored(checkpoint: Path, parts: dict[str, Any]) -> int:
+    """Fills what has a state from a checkpoint, if there is one. Returns the steps that were done."""
+    if not checkpoint.exists():
+        return 0
+    state = torch.load(checkpoint, weights_only=True)
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    return int(state["step"])
+
+
+def save(checkpoint: Path, parts: dict[str, Any], step: int) -> None:
+    """All of it or nothing."""
+    state = {name: part.state_dict() for name, part in parts.items()}
+    torch.save({**state, "step": step}, checkpoint.with_suffix(".part"))
+    checkpoint.with_suffix(".part").replace(checkpoint)
+
+
 def train(data: Path, out: Path, schedule: Schedule, threads: int) -> None:
     """Writes `checkpoint.pt` into `out` and goes on from it if it is there."""
     torch.set_num_threads(threads)
@@ -180,14 +198,9 @@ def train(data: Path, out: Path, schedule: Schedule, threads: int) -> None:
     net.image_encoder.load_imagenet()
     optimizer = torch.optim.AdamW(groups(net, schedule), betas=(0.9, 0.98), foreach=True)
     average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(EMA), use_buffers=True)
-    done = 0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        net.load_state_dict(state["net"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        done = state["step"]
-        torch.manual_seed(schedule.seed + done)
+    parts = {"net": net, "average": average, "optimizer": optimizer}
+    done = restored(checkpoint, parts)
+    torch.manual_seed(schedule.seed + done)
     loader = DataLoader(
         Stream(data, out, schedule, done),
         batch_size=schedule.images,
@@ -218,11 +231,4 @@ def train(data: Path, out: Path, schedule: Schedule, threads: int) -> None:
                 recent = " ".join(f"{name} {np.mean(v[-50:]):.3f}" for name, v in history.items())
                 bar.write(f"{step + 1} {time.monotonic() - started:.0f} s: {recent}")
             if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == schedule.steps:
-                state = {
-                    "net": net.state_dict(),
-                    "average": average.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "step": step + 1,
-                }
-                torch.save(state, checkpoint.with_suffix(".part"))
-                checkpoint.with_suffix(".part").replace(checkpoint)
+                save(checkpoint, parts, step + 1)

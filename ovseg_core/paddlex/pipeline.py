@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from ovseg_core.paddlex import inputs
-from ovseg_core.paddlex.model import Model, create_model
+from ovseg_core.paddlex.model import ALIASES, Model, create_model
 from ovseg_core.paddlex.result import Result
 
 NAME = "open_vocabulary_segmentation"
@@ -47,9 +47,8 @@ class Pipeline:
 
     def _loaded(self, prompt_type: str, device: str | None, engine: str | None) -> Model:
         module = self._config["SubModules"][SUB_MODULES[prompt_type]]
-        return self._model(
-            module["model_name"], module.get("model_dir"), device or self._device, engine or self._engine
-        )
+        name = ALIASES.get(module["model_name"], module["model_name"])
+        return self._model(name, module.get("model_dir"), device or self._device, engine or self._engine)
 
 
 def create_pipeline(
