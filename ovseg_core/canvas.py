@@ -3,41 +3,55 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
+from PIL import Image
 
 RGB = tuple[float, float, float]
+Resize = Literal["area", "pillow"]
 
 
 @dataclass(frozen=True)
 class Frame:
-    """How an image lies on its canvas: top left, its longer side as long as the canvas.
-
-    Multiply image pixels by `scale` to get canvas pixels.
-    """
+    """How an image lies on its canvas: top left, its longer side as long as the canvas."""
 
     image_hw: tuple[int, int]
     canvas_size: int
 
     @property
-    def scale(self) -> float:
-        return self.canvas_size / max(self.image_hw)
-
-    @property
     def resized_hw(self) -> tuple[int, int]:
         """The part of the canvas that the image covers; at least one pixel, however thin the image."""
-        height, width = self.image_hw
-        return max(1, round(height * self.scale)), max(1, round(width * self.scale))
+        scale = self.canvas_size / max(self.image_hw)
+        height, width = (max(1, int(side * scale + 0.5)) for side in self.image_hw)
+        return height, width
+
+    @property
+    def scale_xy(self) -> np.ndarray:
+        """Multiply x and y of image pixels by these to get canvas pixels. They differ a little, by rounding."""
+        (height, width), (resized_height, resized_width) = self.image_hw, self.resized_hw
+        return np.array([resized_width / width, resized_height / height])
 
 
-def letterbox(image_rgb: np.ndarray, frame: Frame, mean: RGB, std: RGB) -> np.ndarray:
-    """Image (H, W, 3) uint8 to a normalised canvas (1, 3, S, S) float32, zero where there is no image."""
+def letterbox(image_rgb: np.ndarray, frame: Frame, mean: RGB, std: RGB, resize: Resize = "area") -> np.ndarray:
+    """Image (H, W, 3) uint8 to a normalised canvas (1, 3, S, S) float32, zero where there is no image.
+
+    `resize` is what the network was trained with: "area" averages the pixels that fall together; "pillow" is Pillow's
+    bilinear filter, which SAM was trained with, and PaddleX uses: the same pixels to the last bit.
+    """
     height, width = frame.resized_hw
-    shrinks = frame.scale < 1
-    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR  # area: no aliasing of fine texture
-    resized = cv2.resize(image_rgb, (width, height), interpolation=interpolation)
     canvas = np.zeros((1, 3, frame.canvas_size, frame.canvas_size), np.float32)
+    resized = _pillow(image_rgb, (width, height)) if resize == "pillow" else _area(image_rgb, (width, height))
     normal = (resized.astype(np.float32) - np.array(mean, np.float32)) / np.array(std, np.float32)
     canvas[0, :, :height, :width] = normal.transpose(2, 0, 1)
     return canvas
+
+
+def _area(image_rgb: np.ndarray, wh: tuple[int, int]) -> np.ndarray:
+    shrinks = max(wh) < max(image_rgb.shape[:2])
+    return cv2.resize(image_rgb, wh, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def _pillow(image_rgb: np.ndarray, wh: tuple[int, int]) -> np.ndarray:
+    return np.asarray(Image.fromarray(image_rgb).resize(wh, Image.Resampling.BILINEAR))

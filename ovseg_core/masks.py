@@ -57,6 +57,14 @@ class Mask:
         return rle.encode_at(self.crop(), self.window[:2], self.image_hw)
 
 
+@dataclass(frozen=True)
+class ByCanvas:
+    """SAM's way from logits to an image: to the canvas, cut off where the image ends, and from there to the image."""
+
+    canvas_size: int
+    resized_hw: tuple[int, int]
+
+
 def threshold(
     logits: np.ndarray,  # h, w
     region: Box,  # what the logits cover, in image pixels; it may reach beyond the image
@@ -64,45 +72,66 @@ def threshold(
     cut: float,
     score: float,
     clip_to: Box | None = None,
+    by_canvas: ByCanvas | None = None,
 ) -> Mask:
     """The mask where the logits, resized to their region bilinearly, exceed `cut`; only within `clip_to`.
 
-    Only the part of the image that can exceed `cut` is resized. That is exact: a bilinear value lies between its four
+    With `by_canvas` the logits cover the canvas and are resized twice, as SAM's own code does; both steps are one
+    matrix for each axis.
+
+    Only the part of the image that can exceed `cut` is resized. That is exact: a bilinear value lies between its
     neighbours, so where none of them exceeds `cut`, it does not either.
     """
-    window = _intersection(_reach(logits > cut, region), _pixel_centres(region))
+    window = _intersection(_reach(logits > cut, region, cells=1.5 if by_canvas else 0.5), _pixel_centres(region))
     window = _intersection(window, (0, 0, image_hw[1], image_hw[0]))
     if clip_to is not None:
         window = _intersection(window, _whole_pixels(clip_to))
     x0, y0, x1, y1 = window
     if x0 >= x1 or y0 >= y1:
         return Mask.of_crop(np.zeros((0, 0), bool), (0, 0), image_hw, score)
-    down = _bilinear(np.arange(y0, y1), logits.shape[0], region[1], region[3])
-    across = _bilinear(np.arange(x0, x1), logits.shape[1], region[0], region[2])
+    rows, columns, (height, width) = np.arange(y0, y1), np.arange(x0, x1), logits.shape
+    if by_canvas is None:
+        down, across = _bilinear(rows, height, region[1], region[3]), _bilinear(columns, width, region[0], region[2])
+    else:
+        (resized_h, resized_w), side = by_canvas.resized_hw, by_canvas.canvas_size
+        down = _bilinear_twice(rows, image_hw[0], resized_h, side, height)
+        across = _bilinear_twice(columns, image_hw[1], resized_w, side, width)
     return Mask.of_crop(down @ logits @ across.T > cut, (x0, y0), image_hw, score)
 
 
 def _bilinear(pixels: np.ndarray, cells: int, low: float, high: float) -> np.ndarray:
     """Weights (pixels, cells) that interpolate cells between `low` and `high` at the centres of image pixels."""
-    at = np.clip((pixels + 0.5 - low) * (cells / (high - low)) - 0.5, 0, cells - 1)
-    first = np.minimum(at.astype(np.intp), cells - 2)
-    part = (at - first).astype(np.float32)
+    first, second, part = _neighbours((pixels + 0.5 - low) * (cells / (high - low)) - 0.5, cells)
     weights = np.zeros((len(pixels), cells), np.float32)
     rows = np.arange(len(pixels))
     weights[rows, first] = 1 - part
-    weights[rows, first + 1] = part
+    weights[rows, second] += part
     return weights
 
 
-def _reach(positive: np.ndarray, region: Box) -> Window:
-    """The image pixels that have a positive cell among their four neighbours, as a window."""
+def _bilinear_twice(pixels: np.ndarray, side: int, resized: int, canvas: int, cells: int) -> np.ndarray:
+    """Weights (pixels, cells) from cells over `canvas` pixels, of which `resized` show the image of length `side`."""
+    of_canvas = _bilinear(np.arange(resized), cells, 0, canvas)
+    first, second, part = _neighbours((pixels + 0.5) * (resized / side) - 0.5, resized)
+    return (1 - part)[:, None] * of_canvas[first] + part[:, None] * of_canvas[second]
+
+
+def _neighbours(at: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The two cells beside each position, and the share (float32) of the second."""
+    at = np.clip(at, 0, cells - 1)
+    first = np.minimum(at.astype(np.intp), max(cells - 2, 0))
+    return first, np.minimum(first + 1, cells - 1), (at - first).astype(np.float32)
+
+
+def _reach(positive: np.ndarray, region: Box, cells: float) -> Window:
+    """The image pixels that see a positive cell: they lie within so many `cells` of it, as a window."""
     rows, columns = np.flatnonzero(positive.any(axis=1)), np.flatnonzero(positive.any(axis=0))
     if not len(rows):
         return 0, 0, 0, 0
     left, top, right, bottom = region
     width, height = (right - left) / positive.shape[1], (bottom - top) / positive.shape[0]  # of a cell
-    x0, x1 = left + (columns[0] - 0.5) * width, left + (columns[-1] + 1.5) * width
-    y0, y1 = top + (rows[0] - 0.5) * height, top + (rows[-1] + 1.5) * height
+    x0, x1 = left + (columns[0] - cells) * width, left + (columns[-1] + 1 + cells) * width
+    y0, y1 = top + (rows[0] - cells) * height, top + (rows[-1] + 1 + cells) * height
     return math.floor(x0 - 0.5), math.floor(y0 - 0.5), math.ceil(x1 + 0.5), math.ceil(y1 + 0.5)
 
 

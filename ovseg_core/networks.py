@@ -1,37 +1,41 @@
-"""The networks by name, and their way onto a device and an engine."""
+"""The networks by name, and their way onto a device, an engine and a precision."""
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from ovseg_core import devices
 from ovseg_core.candidates import Candidates
 
 Features = tuple[np.ndarray, ...]
 
 ENGINES = ("auto", "openvino", "paddle")
+PRECISIONS = ("float32", "bfloat16", "float16")
+
+
+class Asked(NamedTuple):
+    """N prompts of one shape, float32, coordinates in canvas pixels; None for what they have not."""
+
+    boxes: np.ndarray | None = None  # N, 4
+    points: np.ndarray | None = None  # N, P, 2
+    labels: np.ndarray | None = None  # N, P: 1 on the object, 0 not
+    mask_inputs: np.ndarray | None = None  # N, S/4, S/4: logits that SAM answered before
 
 
 class Network(Protocol):
     """Encode an image once, decode as many prompts from its features as you like."""
 
-    def encode(self, canvas: np.ndarray) -> Features:
-        """A normalised canvas (1, 3, H, W) float32 to features, arrays of the network's own shapes."""
+    def encode(self, canvases: np.ndarray) -> list[Features]:
+        """Normalised canvases (B, 3, S, S) float32 to the features of each, arrays of the network's own shapes."""
         ...
 
-    def decode(
-        self,
-        features: Features,
-        boxes: np.ndarray | None,  # N, 4 canvas pixels
-        points: np.ndarray | None,  # N, P, 2 canvas pixels
-        labels: np.ndarray | None,  # N, P: 1 on the object, 0 not
-        every: bool = False,
-    ) -> Candidates:
-        """Masks for N prompts of one image and one shape: `every` candidate, or at least the best."""
+    def decode(self, features: Features, asked: Asked, every: bool = False) -> Candidates:
+        """Masks for N prompts of one image: `every` candidate, or at least the best."""
         ...
 
 
@@ -50,22 +54,23 @@ def choose_engine(name: str, device: str, engine: str = "auto") -> str:
     return "openvino" if engine != "paddle" and able and installed else "paddle"
 
 
-def load(name: str, weights: Path, device: str, engine: str, canvas_size: int) -> Network:
+def load(name: str, weights: Path, device: str, engine: str, precision: str, canvas_size: int) -> Network:
     """A network with its weights on a device ("cpu", "gpu:0", ...), ready to infer, on an engine of `choose_engine`.
 
-    Raises ValueError where the weights do not fit, or this machine or this build of Paddle has no such device.
+    In "bfloat16" and "float16" the image encoder runs in half precision, where nearly all the work is; what reads
+    prompts and draws masks stays in float32.
+
+    Raises ValueError where the weights do not fit, this machine or this build of Paddle has no such device, or the
+    engine has no such precision there.
     """
+    if precision not in PRECISIONS:
+        raise ValueError(f"there is no precision {precision!r}; available: {', '.join(PRECISIONS)}")
+    if precision != "float32" and (engine != "paddle" or device == "cpu" or name == "sam_lite"):
+        raise ValueError(f"{precision} is for SAM on a GPU; {name} on {device} runs in float32")
     if engine == "openvino":
         return OPENVINO[name](weights, canvas_size)
-    from ovseg_core.quiet_paddle import paddle
-
-    if device.startswith("gpu"):
-        if not paddle.device.is_compiled_with_cuda():
-            raise ValueError("this PaddlePaddle has no GPU support; install paddlepaddle-gpu as the README says")
-        if paddle.device.cuda.device_count() == 0:
-            raise ValueError("there is no such GPU on this machine")
-    paddle.set_device(device)
-    return PADDLE[name](weights)
+    devices.use(device)
+    return PADDLE[name](weights, precision)
 
 
 def _lite_in_openvino(weights: Path, canvas_size: int) -> Network:
@@ -75,28 +80,29 @@ def _lite_in_openvino(weights: Path, canvas_size: int) -> Network:
     return SamLite(OpenVinoParts(weights, canvas_size))
 
 
-def _lite_in_paddle(weights: Path) -> Network:
+def _lite_in_paddle(weights: Path, precision: str) -> Network:
     from ovseg_core.lite.network import SamLite
     from ovseg_core.lite.paddle_parts import PaddleParts
 
     return SamLite(PaddleParts.load(weights))
 
 
-def _sam_in_paddle(variant: str) -> Callable[[Path], Network]:
-    def load(weights: Path) -> Network:
+def _sam_in_paddle(variant: str) -> Callable[[Path, str], Network]:
+    def load(weights: Path, precision: str) -> Network:
         from ovseg_core import checkpoints
         from ovseg_core.sam.network import VARIANTS
 
         network = VARIANTS[variant]()
         network.eval()
         checkpoints.load(network, weights)
+        network.image_encoder.to(dtype=precision)
         return network
 
     return load
 
 
 OPENVINO: dict[str, Callable[[Path, int], Network]] = {"sam_lite": _lite_in_openvino}
-PADDLE: dict[str, Callable[[Path], Network]] = {
+PADDLE: dict[str, Callable[[Path, str], Network]] = {
     "sam_lite": _lite_in_paddle,
     "sam_b": _sam_in_paddle("sam_b"),
     "sam_l": _sam_in_paddle("sam_l"),

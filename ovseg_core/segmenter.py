@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ovseg_core import canvas, masks, models, networks
+from ovseg_core.candidates import Candidates
 from ovseg_core.canvas import Frame
 from ovseg_core.errors import OvsegError
-from ovseg_core.masks import Mask
+from ovseg_core.masks import ByCanvas, Mask
 from ovseg_core.models import ModelSpec
+from ovseg_core.networks import Asked, Features
 from ovseg_core.prompts import Prompt
 
 # Prompts decoded in one go. A prompt takes 7 MB of activations in SAM-Lite's decoder, so this bounds memory; on a CPU
@@ -25,7 +27,7 @@ class Embedding:
     """What the network knows of an image: its features, float32, and how the image lies on the canvas."""
 
     model: str
-    features: tuple[np.ndarray, ...]
+    features: Features
     frame: Frame
 
 
@@ -38,29 +40,40 @@ class Segmenter:
         self.engine = engine
 
     @classmethod
-    def open(cls, model: str = "SAM-Lite", device: str = "cpu", engine: str = "auto") -> Segmenter:
+    def open(
+        cls, model: str = "SAM-Lite", device: str = "cpu", engine: str = "auto", precision: str = "float32"
+    ) -> Segmenter:
         """Load a model's weights onto `device` ("cpu", "gpu:0", ...) and an engine ("auto", "openvino", "paddle").
 
         Raises OvsegError `unknown_model` and `model_not_installed`, and ValueError where the weights do not fit, Paddle
-        has no such device or the engine cannot run the model.
+        has no such device, or the engine cannot run the model in this precision.
         """
-        return cls.of(models.find(model), device, engine)
+        return cls.of(models.find(model), device, engine, precision)
 
     @classmethod
-    def of(cls, spec: ModelSpec, device: str, engine: str) -> Segmenter:
+    def of(cls, spec: ModelSpec, device: str, engine: str, precision: str = "float32") -> Segmenter:
         """As `open`, of a model that may not be in the registry."""
         if not spec.is_installed:
             message = f"{spec.name} is not installed here; `ovseg models pull {spec.name}` fetches it to {spec.weights}"
             raise OvsegError("model_not_installed", message, "model")
         chosen = networks.choose_engine(spec.network, device, engine)
-        return cls(spec, networks.load(spec.network, spec.weights, device, chosen, spec.preset.canvas_size), chosen)
+        network = networks.load(spec.network, spec.weights, device, chosen, precision, spec.preset.canvas_size)
+        return cls(spec, network, chosen)
 
     def encode(self, image_rgb: np.ndarray) -> Embedding:
         """Embed an image (H, W, 3) uint8: nearly all the work, for any number of decodings."""
-        height, width = image_rgb.shape[:2]
-        frame = Frame((height, width), self.spec.preset.canvas_size)
-        pixels = canvas.letterbox(image_rgb, frame, self.spec.preset.mean, self.spec.preset.std)
-        return Embedding(self.spec.name, self.network.encode(pixels), frame)
+        return self.encode_batch([image_rgb])[0]
+
+    def encode_batch(self, images_rgb: Sequence[np.ndarray]) -> list[Embedding]:
+        """Embed images (H, W, 3) uint8, of any sizes, in one run of the network."""
+        preset = self.spec.preset
+        frames = [Frame((pixels.shape[0], pixels.shape[1]), preset.canvas_size) for pixels in images_rgb]
+        canvases = [
+            canvas.letterbox(pixels, frame, preset.mean, preset.std, preset.resize)
+            for pixels, frame in zip(images_rgb, frames, strict=True)
+        ]
+        encoded = self.network.encode(np.concatenate(canvases)) if canvases else []
+        return [Embedding(self.spec.name, *known) for known in zip(encoded, frames, strict=True)]
 
     def decode(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Mask]:
         """One mask for each prompt, in their order.
@@ -80,22 +93,54 @@ class Segmenter:
         every = self._masks(embedding, prompts, every=True)
         return [sorted(masks, key=lambda mask: -mask.score) for masks in every]
 
+    def low_res_masks(
+        self, embedding: Embedding, prompt: Prompt, mask_input: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """SAM's logits (C, S/4, S/4) float32 over the canvas, as `segment_anything` names them, and predicted IoU (C,).
+
+        `mask_input` is one of them (S/4, S/4), given back with further clicks: the network refines what it had found.
+
+        Raises as `decode`, and ValueError for a model that has no such masks, which is every other than SAM.
+        """
+        if not self.spec.preset.by_canvas:
+            raise ValueError(f"{self.spec.name} has no low-res masks of the whole canvas; SAM's models have")
+        asked = _asked([prompt.within(embedding.frame.image_hw)], embedding.frame.scale_xy)
+        mask_inputs = None if mask_input is None else np.asarray(mask_input, np.float32)[None]
+        answer = self._answer(embedding, asked._replace(mask_inputs=mask_inputs), every=True)
+        return answer.logits[0], answer.iou[0]
+
+    def mask_of(self, embedding: Embedding, low_res_mask: np.ndarray, score: float) -> Mask:
+        """One of `low_res_masks` in the frame of the image."""
+        side = float(self.spec.preset.canvas_size)
+        return self._mask(embedding.frame, low_res_mask, np.array([0, 0, side, side]), score, Prompt.of_point(0, 0))
+
     def _masks(self, embedding: Embedding, prompts: Sequence[Prompt], every: bool) -> list[list[Mask]]:
-        if embedding.model != self.spec.name:
-            raise ValueError(f"an embedding of {embedding.model} cannot be decoded by {self.spec.name}")
         frame = embedding.frame
         found: dict[int, list[Mask]] = {}
         for batch in _batches([prompt.within(frame.image_hw) for prompt in prompts]):
-            answer = self.network.decode(embedding.features, *_arrays(batch, frame.scale), every)
-            regions = answer.regions / frame.scale
+            answer = self._answer(embedding, _asked(list(batch.values()), frame.scale_xy), every)
             for n, (i, prompt) in enumerate(batch.items()):
-                cut = self.spec.preset.point_cut if prompt.box is None else self.spec.preset.box_cut
-                clip_to = prompt.box if self.spec.preset.clip_to_box else None
-                found[i] = [
-                    masks.threshold(logits, tuple(region), frame.image_hw, cut, float(np.clip(iou, 0, 1)), clip_to)
-                    for logits, region, iou in zip(answer.logits[n], regions[n], answer.iou[n], strict=True)
-                ]
+                candidates = zip(answer.logits[n], answer.regions[n], answer.iou[n], strict=True)
+                found[i] = [self._mask(frame, *candidate, prompt) for candidate in candidates]
         return [found[i] for i in range(len(prompts))]
+
+    def _answer(self, embedding: Embedding, asked: Asked, every: bool) -> Candidates:
+        if embedding.model != self.spec.name:
+            raise ValueError(f"an embedding of {embedding.model} cannot be decoded by {self.spec.name}")
+        return self.network.decode(embedding.features, asked, every)
+
+    def _mask(self, frame: Frame, logits: np.ndarray, region: np.ndarray, iou: float, prompt: Prompt) -> Mask:
+        """`region` in canvas pixels."""
+        preset = self.spec.preset
+        return masks.threshold(
+            logits,
+            tuple(region / np.tile(frame.scale_xy, 2)),
+            frame.image_hw,
+            cut=preset.point_cut if prompt.box is None else preset.box_cut,
+            score=float(np.clip(iou, 0, 1)),
+            clip_to=prompt.box if preset.clip_to_box else None,
+            by_canvas=ByCanvas(frame.canvas_size, frame.resized_hw) if preset.by_canvas else None,
+        )
 
 
 def _batches(prompts: Sequence[Prompt]) -> Iterator[dict[int, Prompt]]:
@@ -113,11 +158,11 @@ def _batches(prompts: Sequence[Prompt]) -> Iterator[dict[int, Prompt]]:
             yield dict(items[start : start + PROMPTS_PER_BATCH])
 
 
-def _arrays(batch: dict[int, Prompt], scale: float) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
-    """Boxes (N, 4), points (N, P, 2) in canvas pixels and labels (N, P); None where the shape has none."""
-    prompts = list(batch.values())
+def _asked(prompts: Sequence[Prompt], scale_xy: np.ndarray) -> Asked:
+    """Prompts of one shape in canvas pixels."""
     has_box, has_points = prompts[0].box is not None, bool(prompts[0].points)
-    boxes = np.array([p.box for p in prompts], np.float32) * scale if has_box else None
-    points = np.array([p.points for p in prompts], np.float32) * scale if has_points else None
-    labels = np.array([p.labels for p in prompts], np.float32) if has_points else None
-    return boxes, points, labels
+    return Asked(
+        boxes=(np.array([p.box for p in prompts]) * np.tile(scale_xy, 2)).astype(np.float32) if has_box else None,
+        points=(np.array([p.points for p in prompts]) * scale_xy).astype(np.float32) if has_points else None,
+        labels=np.array([p.labels for p in prompts], np.float32) if has_points else None,
+    )

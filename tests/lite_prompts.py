@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ovseg_core.networks import Asked
+
 ROOT = Path(__file__).parents[1]
 PHOTO = ROOT / "cli" / "photos" / "astronaut.jpg"
 REFERENCE = ROOT / "tests" / "data" / "sam_lite_reference.npz"
@@ -18,9 +20,9 @@ def _array(*rows: object) -> np.ndarray:
     return np.array(rows, np.float32)
 
 
-PROMPTS: dict[str, tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]] = {
-    "box": (_array([140, 10, 305, 180], [340, 4, 462, 300]), None, None),
-    "click": (None, _array([[220, 90]], [[400, 120]]), _array([1], [1])),
-    "clicks": (None, _array([[390, 430], [150, 330], [300, 400]]), _array([1, 0, 1])),
-    "box_clicks": (_array([278, 300, 512, 512]), _array([[390, 430], [300, 310]]), _array([1, 0])),
+PROMPTS = {
+    "box": Asked(_array([140, 10, 305, 180], [340, 4, 462, 300])),
+    "click": Asked(None, _array([[220, 90]], [[400, 120]]), _array([1], [1])),
+    "clicks": Asked(None, _array([[390, 430], [150, 330], [300, 400]]), _array([1, 0, 1])),
+    "box_clicks": Asked(_array([278, 300, 512, 512]), _array([[390, 430], [300, 310]]), _array([1, 0])),
 }

@@ -10,18 +10,29 @@ from pathlib import Path
 
 import numpy as np
 
+from ovseg_core.networks import Asked
+
 CANVAS, CHANNELS, DEPTH, HEADS, WHOLE_GRID = 320, 48, 3, 3, (1,)  # a grid of 20: two windows of 14, the second padded
 REFERENCE = Path(__file__).parent / "data" / "sam_reference.npz"
 
-PROMPTS: dict[str, tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]] = {
-    "box": (np.array([[20, 30, 200, 250], [0, 0, 320, 320]], np.float32), None, None),
-    "click": (None, np.array([[[100, 120]], [[300, 20]]], np.float32), np.array([[1], [1]], np.float32)),
-    "clicks": (None, np.array([[[100, 120], [40, 50], [200, 10]]], np.float32), np.array([[1, 0, 1]], np.float32)),
-    "box_clicks": (
-        np.array([[20, 30, 200, 250]], np.float32),
-        np.array([[[100, 120], [40, 50]]], np.float32),
-        np.array([[1, 0]], np.float32),
-    ),
+
+
+def _array(*rows: object) -> np.ndarray:
+    return np.array(rows, np.float32)
+
+
+def _blob(side: int) -> np.ndarray:
+    """Logits as of an earlier answer: a disc."""
+    y, x = np.mgrid[:side, :side].astype(np.float32)
+    return np.clip(8 - np.hypot(x - 0.3 * side, y - 0.4 * side), -6, 6)
+
+
+PROMPTS = {
+    "box": Asked(_array([20, 30, 200, 250], [0, 0, 320, 320])),
+    "click": Asked(None, _array([[100, 120]], [[300, 20]]), _array([1], [1])),
+    "clicks": Asked(None, _array([[100, 120], [40, 50], [200, 10]]), _array([1, 0, 1])),
+    "box_clicks": Asked(_array([20, 30, 200, 250]), _array([[100, 120], [40, 50]]), _array([1, 0])),
+    "refined": Asked(None, _array([[100, 120], [40, 50]]), _array([1, 0]), _blob(CANVAS // 4)[None]),
 }
 
 

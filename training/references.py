@@ -38,7 +38,7 @@ def lite() -> dict[str, np.ndarray]:
     pixels = canvas.letterbox(photo, Frame(photo.shape[:2], spec.preset.canvas_size), spec.preset.mean, spec.preset.std)
     maps = net.image_encoder(torch.from_numpy(pixels))
     answers = {f"map{i}": m[0, ::8, ::4, ::4].numpy() for i, m in enumerate(maps)}
-    for kind, (boxes, points, labels) in lite_prompts.PROMPTS.items():
+    for kind, (boxes, points, labels, _) in lite_prompts.PROMPTS.items():
         logits, iou = decoded(net, maps, *(None if x is None else torch.from_numpy(x) for x in (boxes, points, labels)))
         answers[f"{kind}_logits"], answers[f"{kind}_iou"] = logits[:, ::2, ::2].numpy(), iou.numpy()
     return answers
@@ -113,9 +113,10 @@ def sam() -> dict[str, np.ndarray]:
     net.load_state_dict({n: torch.from_numpy(sam_weights.array(n, s)) for n, s in shapes.items()}, strict=False)
     embedding = net.image_encoder(torch.from_numpy(sam_weights.canvas()))
     answers = {"names": np.array(sorted(shapes)), "embedding": embedding[0, ::8].numpy()}
-    for kind, (boxes, points, labels) in sam_weights.PROMPTS.items():
-        given = None if points is None else (torch.from_numpy(points), torch.from_numpy(labels))
-        sparse, dense = net.prompt_encoder(given, None if boxes is None else torch.from_numpy(boxes), None)
+    for kind, asked in sam_weights.PROMPTS.items():
+        boxes, points, labels, mask_inputs = (None if x is None else torch.from_numpy(x) for x in asked)
+        given = None if points is None or labels is None else (points, labels)
+        sparse, dense = net.prompt_encoder(given, boxes, None if mask_inputs is None else mask_inputs[:, None])
         place = net.prompt_encoder.get_dense_pe()
         logits, iou = net.mask_decoder(embedding, place, sparse, dense, multimask_output=kind == "click")
         answers[f"{kind}_logits"], answers[f"{kind}_iou"] = logits[:, :, ::2, ::2].numpy(), iou.numpy()

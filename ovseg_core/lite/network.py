@@ -13,22 +13,14 @@ import numpy as np
 from ovseg_core.candidates import Candidates
 from ovseg_core.lite import geometry, prompt_maps, regions
 from ovseg_core.lite.geometry import Filters
-from ovseg_core.lite.shape import (
-    CLICK_WIDTHS,
-    COARSE_STRIDE,
-    FINE_CLICK_WIDTH,
-    MASK,
-    REGION,
-    STRIDES,
-)
-
-Features = tuple[np.ndarray, ...]  # (C, H/s, W/s) float32 for each stride
+from ovseg_core.lite.shape import CLICK_WIDTHS, COARSE_STRIDE, FINE_CLICK_WIDTH, MASK, REGION, STRIDES
+from ovseg_core.networks import Asked, Features
 
 
 class Parts(Protocol):
     """The learned parts on an engine. Arrays are float32, shaped as `image_encoder`, `locator` and `mask_head` say."""
 
-    def encode(self, canvas: np.ndarray) -> Features: ...
+    def encode(self, canvases: np.ndarray) -> list[Features]: ...
 
     def locate(
         self, p3: np.ndarray, p4: np.ndarray, at3: np.ndarray, at4: np.ndarray, drawn3: np.ndarray, drawn4: np.ndarray
@@ -43,20 +35,14 @@ class SamLite:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
 
-    def encode(self, canvas: np.ndarray) -> Features:
-        """A normalised canvas (1, 3, H, W) float32 to its maps (C, H/s, W/s) at strides 4, 8 and 16."""
-        return self.parts.encode(canvas)
+    def encode(self, canvases: np.ndarray) -> list[Features]:
+        """Normalised canvases (B, 3, H, W) float32 to the maps of each, (C, H/s, W/s) at strides s of 4, 8 and 16."""
+        return self.parts.encode(canvases)
 
-    def decode(
-        self,
-        features: Features,
-        boxes: np.ndarray | None,  # N, 4 canvas pixels
-        points: np.ndarray | None,  # N, P, 2 canvas pixels
-        labels: np.ndarray | None,  # N, P: 1 on the object, 0 not
-        every: bool = False,
-    ) -> Candidates:
+    def decode(self, features: Features, asked: Asked, every: bool = False) -> Candidates:
         """One candidate for a box, with clicks or without. Clicks alone say less: of their three candidates the one
         with the highest predicted IoU, or `every` one."""
+        boxes, points, labels, _ = asked
         if boxes is not None:
             around = regions.around(boxes)
             logits, iou = self._masks(features, around, prompt_maps.of_region(around, boxes, points, labels, None))

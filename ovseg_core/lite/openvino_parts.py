@@ -15,14 +15,14 @@ from openvino import opset13 as op
 
 from ovseg_core import checkpoints
 from ovseg_core.lite.geometry import Filters
-from ovseg_core.lite.network import Features
 from ovseg_core.lite.shape import CHANNELS, CLICK_WIDTHS, MAPS, MASK, REGION, STAGES, STRIDES, TAPS
+from ovseg_core.networks import Features
 
 Node = Any  # openvino's nodes and outputs
 
 
 class OpenVinoParts:
-    """Ready for canvases of one size; any number of prompts."""
+    """Ready for canvases of one size; any number of them, and of prompts."""
 
     def __init__(self, weights: Path, canvas_size: int) -> None:
         arrays = _Arrays({name: array.astype(np.float32) for name, array in checkpoints.read(weights).arrays.items()})
@@ -34,9 +34,9 @@ class OpenVinoParts:
         self._mask_head = core.compile_model(_mask_head(arrays, sides), "CPU")
         arrays.check_all_used()
 
-    def encode(self, canvas: np.ndarray) -> Features:
-        answer = self._encoder([canvas])
-        return tuple(answer[i][0] for i in range(len(STRIDES)))
+    def encode(self, canvases: np.ndarray) -> list[Features]:
+        answer = self._encoder([canvases])
+        return list(zip(*(answer[i] for i in range(len(STRIDES))), strict=True))
 
     def locate(
         self, p3: np.ndarray, p4: np.ndarray, at3: np.ndarray, at4: np.ndarray, drawn3: np.ndarray, drawn4: np.ndarray
@@ -120,7 +120,7 @@ class _Graph:
 
 def _encoder(arrays: _Arrays, canvas_size: int) -> ov.Model:
     at = _Graph(arrays, "image_encoder")
-    canvas = _input([1, 3, canvas_size, canvas_size])
+    canvas = _input([-1, 3, canvas_size, canvas_size])
     x = op.clamp(at.conv(canvas, "stem", 2), 0.0, 6.0)
     taps = []
     for i, (blocks, _, stride, _, channels_in, channels_out) in enumerate(STAGES):

@@ -14,7 +14,7 @@ from ovseg_core.lite.geometry import Filters
 from ovseg_core.lite.image_encoder import ImageEncoder
 from ovseg_core.lite.locator import Locator
 from ovseg_core.lite.mask_head import MaskHead
-from ovseg_core.lite.network import Features
+from ovseg_core.networks import Features
 
 
 class PaddleParts(nn.Layer):
@@ -33,8 +33,9 @@ class PaddleParts(nn.Layer):
         return parts
 
     @paddle.no_grad()
-    def encode(self, canvas: np.ndarray) -> Features:
-        return tuple(m[0].numpy() for m in self.image_encoder(paddle.to_tensor(canvas)))
+    def encode(self, canvases: np.ndarray) -> list[Features]:
+        maps = [m.numpy() for m in self.image_encoder(paddle.to_tensor(canvases))]
+        return list(zip(*maps, strict=True))
 
     @paddle.no_grad()
     def locate(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-RGB = tuple[float, float, float]
+if TYPE_CHECKING:
+    from ovseg_core.canvas import RGB, Resize
 
 BUNDLED = Path(__file__).parent / "weights"
 
@@ -15,18 +17,21 @@ class Preset:
     """What all models of a network share.
 
     `canvas_size` is the side of the square input; pixels are normalised as (v - mean) / std. A mask is where logits
-    exceed `box_cut` (a prompt with a box) or `point_cut`; with `clip_to_box` it ends at the box.
+    exceed `box_cut` (a prompt with a box) or `point_cut`; with `clip_to_box` it ends at the box. `by_canvas` says that
+    logits cover the whole canvas and are resized by way of it, as SAM does.
     """
 
     canvas_size: int
     mean: RGB
     std: RGB
+    resize: Resize = "area"
+    by_canvas: bool = False
     box_cut: float = 0.0
     point_cut: float = 0.0
     clip_to_box: bool = False
 
 
-SAM = Preset(canvas_size=1024, mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
+SAM = Preset(1024, (123.675, 116.28, 103.53), (58.395, 57.12, 57.375), resize="pillow", by_canvas=True)
 PRESETS: dict[str, Preset] = {
     # Trained on canvases of 512; 640 shows small things better. The cut was chosen on training photos.
     "sam_lite": Preset(canvas_size=640, mean=(127.0,) * 3, std=(128.0,) * 3, box_cut=-0.3, clip_to_box=True),

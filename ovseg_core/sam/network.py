@@ -9,6 +9,7 @@ import paddle
 from paddle import nn
 
 from ovseg_core.candidates import Candidates
+from ovseg_core.networks import Asked, Features
 from ovseg_core.sam.mask_decoder import MaskDecoder
 from ovseg_core.sam.prompt_encoder import PromptEncoder
 from ovseg_core.sam.vit import PATCH, VisionTransformer
@@ -26,38 +27,33 @@ class Sam(nn.Layer):
         self.mask_decoder = MaskDecoder(256)
 
     @paddle.no_grad()
-    def encode(self, canvas: np.ndarray) -> tuple[np.ndarray, ...]:
-        """A normalised canvas (1, 3, S, S) float32 to its embedding (256, S/16, S/16) float32."""
-        return (self.image_encoder(paddle.to_tensor(canvas))[0].numpy(),)
+    def encode(self, canvases: np.ndarray) -> list[Features]:
+        """Normalised canvases (B, 3, S, S) float32 to the embedding of each, (256, S/16, S/16) float32."""
+        dtype = self.image_encoder.parameters()[0].dtype  # half precision, where it was asked for
+        embeddings = self.image_encoder(paddle.to_tensor(canvases).astype(dtype)).astype("float32").numpy()
+        return [(embedding,) for embedding in embeddings]
 
     @paddle.no_grad()
-    def decode(
-        self,
-        features: tuple[np.ndarray, ...],
-        boxes: np.ndarray | None,  # N, 4 canvas pixels
-        points: np.ndarray | None,  # N, P, 2 canvas pixels
-        labels: np.ndarray | None,  # N, P: 1 on the object, 0 not
-        every: bool = False,
-    ) -> Candidates:
+    def decode(self, features: Features, asked: Asked, every: bool = False) -> Candidates:
         """Three candidates for a single click, which is ambiguous, whether `every` one was asked for or the best: they
         cost the same. One for every other prompt."""
-        logits, iou = self._masks(features[0], boxes, points, labels)
-        is_ambiguous = boxes is None and points is not None and points.shape[1] == 1
+        logits, iou = self._masks(features[0], asked)
+        is_ambiguous = asked.boxes is None and asked.points is not None and asked.points.shape[1] == 1
         kept = slice(1, None) if is_ambiguous else slice(0, 1)
         logits, iou = logits[:, kept].numpy(), iou[:, kept].numpy()
         canvas = np.array([0, 0, self.canvas_size, self.canvas_size], np.float32)
         return Candidates(logits, np.broadcast_to(canvas, (*iou.shape, 4)), iou)
 
-    def _masks(
-        self, embedding: np.ndarray, boxes: np.ndarray | None, points: np.ndarray | None, labels: np.ndarray | None
-    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+    def _masks(self, embedding: np.ndarray, asked: Asked) -> tuple[paddle.Tensor, paddle.Tensor]:
         """Logits (N, 4, S/4, S/4) and predicted IoU (N, 4)."""
-        sparse = self.prompt_encoder.sparse(
-            *(None if x is None else paddle.to_tensor(x) for x in (boxes, points, labels))
-        )
+        boxes, points, labels, mask_inputs = (None if x is None else paddle.to_tensor(x) for x in asked)
+        sparse = self.prompt_encoder.sparse(boxes, points, labels)
         count = sparse.shape[0]
         image = paddle.to_tensor(embedding).unsqueeze(0).expand([count, -1, -1, -1])
-        dense = self.prompt_encoder.no_dense(count)
+        if mask_inputs is None:
+            dense = self.prompt_encoder.no_dense(count)
+        else:
+            dense = self.prompt_encoder.dense(mask_inputs.unsqueeze(1))
         return self.mask_decoder(image, self.prompt_encoder.dense_pe(), sparse, dense)
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ovseg_core import masks
 from ovseg_core.canvas import Frame, letterbox
+from ovseg_core.masks import ByCanvas
 from ovseg_core.prompts import Box
 
 CANVAS, CELLS = 512, 128
@@ -34,6 +35,22 @@ def everywhere(logits: np.ndarray, region: Box, image_hw: tuple[int, int]) -> np
             bottom = logits[cy + 1, cx] * (1 - fx) + logits[cy + 1, cx + 1] * fx
             value[y, x] = top * (1 - fy) + bottom * fy
     return value
+
+
+@pytest.mark.parametrize("image_hw", [(300, 400), (700, 90), (1, 900), (512, 512)])
+@pytest.mark.parametrize("shift", [-3.0, 0.0])
+def test_by_way_of_the_canvas_a_mask_is_the_one_that_sam_s_own_code_makes(
+    image_hw: tuple[int, int], shift: float
+) -> None:
+    logits, frame = smooth_logits(3, shift), Frame(image_hw, CANVAS)
+    height, width = frame.resized_hw
+    on_canvas = cv2.resize(logits, (CANVAS, CANVAS), interpolation=cv2.INTER_LINEAR)[:height, :width]
+    wanted = cv2.resize(on_canvas, image_hw[::-1], interpolation=cv2.INTER_LINEAR)
+    region = tuple(np.array([0, 0, CANVAS, CANVAS]) / np.tile(frame.scale_xy, 2))
+    mask = masks.threshold(logits, region, image_hw, 0.0, 0.9, by_canvas=ByCanvas(CANVAS, frame.resized_hw))
+    at_the_edge = np.abs(wanted) < 1e-3
+    assert (mask.full() == (wanted > 0))[~at_the_edge].all()
+    assert (wanted > 0).any()
 
 
 @given(
@@ -94,5 +111,5 @@ def test_a_pixel_of_the_mask_lies_where_the_pixel_of_the_image_was() -> None:
     frame = Frame((300, 400), CANVAS)
     canvas = letterbox(image, frame, (127,) * 3, (128,) * 3)[0, 0]
     cells = canvas.reshape(CELLS, 4, CELLS, 4).mean(axis=(1, 3))
-    mask = masks.threshold(cells, (0, 0, CANVAS / frame.scale, CANVAS / frame.scale), (300, 400), 0.5, 1.0)
+    mask = masks.threshold(cells, (*(0, 0), *(CANVAS / frame.scale_xy)), (300, 400), 0.5, 1.0)
     assert np.abs(np.array(mask.window) - (200, 100, 260, 140)).max() <= 2

@@ -43,7 +43,7 @@ def sam(reference: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def features(sam: Sam) -> tuple[np.ndarray, ...]:
-    return sam.encode(sam_weights.canvas())
+    return sam.encode(sam_weights.canvas())[0]
 
 
 def test_the_image_embedding_agrees_with_meta_s(
@@ -53,11 +53,18 @@ def test_the_image_embedding_agrees_with_meta_s(
     assert np.abs(reference["embedding"]).max() > 1  # not two silences that agree
 
 
+def test_images_of_a_batch_do_not_see_each_other(sam: Sam, features: tuple[np.ndarray, ...]) -> None:
+    canvas = sam_weights.canvas()
+    [other], [first] = sam.encode(np.concatenate([-canvas, canvas]))
+    assert np.abs(first - features[0]).max() < 1e-3
+    assert np.abs(other - features[0]).max() > 1
+
+
 @pytest.mark.parametrize("kind", PROMPTS)
 def test_masks_and_predicted_iou_agree_with_meta_s(
     sam: Sam, features: tuple[np.ndarray, ...], reference: dict[str, np.ndarray], kind: str
 ) -> None:
-    answer = sam.decode(features, *PROMPTS[kind])
+    answer = sam.decode(features, PROMPTS[kind])
     wanted, iou = reference[f"{kind}_logits"], reference[f"{kind}_iou"]
     assert answer.logits.shape[:2] == iou.shape
     assert np.abs(answer.logits[:, :, ::2, ::2] - wanted).max() < 1e-3

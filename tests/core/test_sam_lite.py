@@ -29,14 +29,14 @@ def reference() -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module", params=ENGINES)
 def network(request: pytest.FixtureRequest) -> Network:
-    return networks.load(SPEC.network, SPEC.weights, "cpu", request.param, SIDE)
+    return networks.load(SPEC.network, SPEC.weights, "cpu", request.param, "float32", SIDE)
 
 
 @pytest.fixture(scope="module")
 def features(network: Network) -> networks.Features:
     photo = image.decode(lite_prompts.PHOTO.read_bytes(), 10**8)
     frame = Frame(photo.shape[:2], SIDE)
-    return network.encode(canvas.letterbox(photo, frame, SPEC.preset.mean, SPEC.preset.std))
+    return network.encode(canvas.letterbox(photo, frame, SPEC.preset.mean, SPEC.preset.std))[0]
 
 
 def test_an_image_s_maps_agree_with_the_original(features: networks.Features, reference: dict[str, np.ndarray]) -> None:
@@ -46,20 +46,28 @@ def test_an_image_s_maps_agree_with_the_original(features: networks.Features, re
         assert np.abs(wanted).max() > 1  # not two silences that agree
 
 
+def test_images_of_a_batch_do_not_see_each_other(network: Network) -> None:
+    canvases = np.random.default_rng(0).standard_normal((2, 3, SIDE, SIDE)).astype(np.float32)
+    together = network.encode(canvases)
+    for i, one in enumerate(together):
+        [alone] = network.encode(canvases[i : i + 1])
+        assert all(np.abs(a - b).max() < 1e-3 for a, b in zip(one, alone, strict=True))
+
+
 @pytest.mark.parametrize("kind", PROMPTS)
 def test_logits_and_iou_agree_with_the_original(
     network: Network, features: networks.Features, reference: dict[str, np.ndarray], kind: str
 ) -> None:
-    answer = network.decode(features, *PROMPTS[kind], every=True)
+    answer = network.decode(features, PROMPTS[kind], every=True)
     logits, iou = reference[f"{kind}_logits"], reference[f"{kind}_iou"]
-    assert answer.iou.shape[1] == (3 if PROMPTS[kind][0] is None else 1)
+    assert answer.iou.shape[1] == (3 if PROMPTS[kind].boxes is None else 1)
     assert np.abs(answer.logits[..., ::2, ::2].reshape(logits.shape) - logits).max() < 1e-3
     assert np.abs(answer.iou.reshape(iou.shape) - iou).max() < 1e-3
     assert np.abs(logits).max() > 3
 
 
 def test_the_best_candidate_of_a_click_is_the_best_of_every_one(network: Network, features: networks.Features) -> None:
-    every, best = (network.decode(features, *PROMPTS["click"], every=which) for which in (True, False))
+    every, best = (network.decode(features, PROMPTS["click"], every=which) for which in (True, False))
     assert best.iou.shape == (2, 1)
     for n in range(2):
         i = int(every.iou[n].argmax())
@@ -86,7 +94,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused_by_name(
     change(arrays)
     save_file(arrays, tmp_path / "broken.safetensors")
     with pytest.raises(ValueError, match=complaint):
-        networks.load(SPEC.network, tmp_path / "broken.safetensors", "cpu", engine, SIDE)
+        networks.load(SPEC.network, tmp_path / "broken.safetensors", "cpu", engine, "float32", SIDE)
 
 
 def test_a_parameter_of_another_shape_is_refused(tmp_path: Path) -> None:
@@ -94,7 +102,7 @@ def test_a_parameter_of_another_shape_is_refused(tmp_path: Path) -> None:
     arrays["mask_head.out.bias"] = np.zeros(7, np.float32)
     save_file(arrays, tmp_path / "broken.safetensors")
     with pytest.raises(ValueError, match="the network wants"):
-        networks.load(SPEC.network, tmp_path / "broken.safetensors", "cpu", "paddle", SIDE)
+        networks.load(SPEC.network, tmp_path / "broken.safetensors", "cpu", "paddle", "float32", SIDE)
 
 
 def test_an_unknown_model_is_refused_with_the_names_there_are() -> None:
