@@ -27,9 +27,10 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 @click.option("--prompt", help="Boxes [[x0,y0,x1,y1],...] or points [[x,y],...], each an object of its own.")
 @click.option("--prompt_type", type=click.Choice(["box", "point"]), default="box", show_default=True)
 @click.option("--save_path", help="A folder for pictures and JSON.")
-@click.option("--device", help="cpu or gpu:N.  [default: the first GPU, else cpu]")
+@click.option("--device", help="cpu, gpu:N, npu:N, xpu:N, mlu:N, dcu:N or gcu:N.  [default: the first GPU, else cpu]")
 @click.option("--model", help="One of `ovseg models list` instead of those the pipeline names.")
 @click.option("--engine", default="auto", show_default=True, help="auto, openvino or paddle.")
+@click.option("--use_hpip", is_flag=True, help="PaddleX's; the fastest engine that is installed runs either way.")
 @click.option("--get_pipeline_config", "config_of", help="Write the YAML file of this pipeline into --save_path.")
 @click.pass_context
 def main(
@@ -42,6 +43,7 @@ def main(
     device: str | None,
     model: str | None,
     engine: str,
+    use_hpip: bool,
     config_of: str | None,
 ) -> None:
     """Promptable image segmentation as a service: Segment Anything behind HTTP, Redis, Celery and S3.
@@ -161,6 +163,22 @@ def verify_models(names: tuple[str, ...]) -> None:
 
     with _said_plainly():
         sys.exit(command.verify(names))
+
+
+@models.command("export")
+@click.argument("name")
+@click.option("--format", "form", type=click.Choice(["paddlex"]), default="paddlex", show_default=True)
+@click.option("--prompt_type", type=click.Choice(["box", "point"]), default="box", show_default=True)
+@click.option(
+    "--model_dir", "weights", type=click.Path(path_type=Path), help="A checkpoint file instead of NAME's own."
+)
+@click.option("--save_path", "to", type=click.Path(path_type=Path), required=True, help="The folder to write.")
+def export_model(name: str, form: str, prompt_type: str, weights: Path | None, to: Path) -> None:
+    """Write a SAM as one of PaddleX's inference models, which PaddleX and ovseg run."""
+    from cli import models as command
+
+    with _said_plainly():
+        command.export(name, weights, to, prompt_type)
 
 
 @models.command("rm")

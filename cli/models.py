@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import click
 
 from ovseg_core import models
@@ -14,7 +17,7 @@ MEGABYTE = 1_000_000
 
 def list_all() -> None:
     for spec in models.all_models().values():
-        size = spec.weights.stat().st_size if spec.is_installed else spec.size
+        size = _bytes(spec.weights) if spec.is_installed else spec.size
         megabytes = f"{size / MEGABYTE:,.0f} MB" if size else ""
         state = "bundled" if spec.is_bundled else "installed" if spec.is_installed else "not installed"
         click.echo(f"{spec.name:<12} {state:<14} {megabytes:>9}   {spec.licence}")
@@ -34,7 +37,7 @@ def verify(names: tuple[str, ...]) -> int:
     wrong = 0
     for spec in wanted:
         reason = download.checked(spec, spec.weights) if spec.is_installed else "it is not installed"
-        fine = "as published" if spec.sha256 else "present; no sum is published"
+        fine = "as published" if spec.sha256 and not spec.is_folder else "present; no sum is published"
         click.echo(f"{spec.name}: {reason or fine}")
         wrong += reason is not None
     return int(wrong > 0)
@@ -46,12 +49,33 @@ def remove(name: str) -> None:
         raise ValueError(f"{name} comes with the package and stays")
     if not spec.is_installed:
         raise ValueError(f"{name} is not installed")
-    spec.weights.unlink()
+    shutil.rmtree(spec.weights) if spec.is_folder else spec.weights.unlink()
     click.echo(f"removed {spec.weights}")
 
 
 def path(name: str | None) -> None:
     click.echo(_found(name).weights if name else registry.folder())
+
+
+def export(name: str, weights: Path | None, to: Path, prompt_type: str) -> None:
+    """A SAM as PaddleX's inference model. Raises ValueError for another network and OvsegError where it is not here."""
+    spec = _found(name)
+    weights = weights or spec.weights
+    if spec.network in ("sam_lite", "paddlex"):
+        raise ValueError(f"{name} cannot be exported; SAM-B, SAM-L, SAM-H and MobileSAM can")
+    if not weights.is_file():
+        raise ValueError(f"{weights} is not there; `ovseg models pull {name}` fetches it, or give --model_dir")
+    from ovseg_core.sam import export as sam_export
+    from ovseg_core.sam import network
+
+    click.echo(f"writing {name} for prompts of type {prompt_type} to {to}", err=True)
+    sam_export.export(network.load(spec.network, weights), prompt_type, to)
+    click.echo(to)
+
+
+def _bytes(path: Path) -> int:
+    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files)
 
 
 def _found(name: str) -> ModelSpec:

@@ -50,7 +50,8 @@ def letterbox(image_rgb: np.ndarray, frame: Frame, mean: RGB, std: RGB, resize: 
 
 def _area(image_rgb: np.ndarray, wh: tuple[int, int]) -> np.ndarray:
     shrinks = max(wh) < max(image_rgb.shape[:2])
-    return cv2.resize(image_rgb, wh, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    resized: np.ndarray = cv2.resize(image_rgb, wh, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return resized
 
 
 def _pillow(image_rgb: np.ndarray, wh: tuple[int, int]) -> np.ndarray:

@@ -19,17 +19,17 @@ class Mask:
     """One object's mask, kept small: an RLE of the window that holds it, not an array of the whole frame.
 
     `window` is the tightest (x0, y0, x1, y1) around the mask, empty (0, 0, 0, 0) for an empty mask; `area` is in
-    pixels; `score` is the network's own estimate of the mask's IoU, 0 to 1.
+    pixels; `score` is the network's own estimate of the mask's IoU, 0 to 1, or None where it tells none.
     """
 
     image_hw: tuple[int, int]
     window: Window
     window_counts: str
     area: int
-    score: float
+    score: float | None
 
     @classmethod
-    def of_crop(cls, crop: np.ndarray, xy: tuple[int, int], image_hw: tuple[int, int], score: float) -> Mask:
+    def of_crop(cls, crop: np.ndarray, xy: tuple[int, int], image_hw: tuple[int, int], score: float | None) -> Mask:
         """A mask that is `crop` (h, w) bool at `xy` and empty elsewhere."""
         rows, columns = np.flatnonzero(crop.any(axis=1)), np.flatnonzero(crop.any(axis=0))
         if not len(rows):
@@ -70,7 +70,7 @@ def threshold(
     region: Box,  # what the logits cover, in image pixels; it may reach beyond the image
     image_hw: tuple[int, int],
     cut: float,
-    score: float,
+    score: float | None,
     clip_to: Box | None = None,
     by_canvas: ByCanvas | None = None,
 ) -> Mask:
@@ -113,7 +113,8 @@ def _bilinear_twice(pixels: np.ndarray, side: int, resized: int, canvas: int, ce
     """Weights (pixels, cells) from cells over `canvas` pixels, of which `resized` show the image of length `side`."""
     of_canvas = _bilinear(np.arange(resized), cells, 0, canvas)
     first, second, part = _neighbours((pixels + 0.5) * (resized / side) - 0.5, resized)
-    return (1 - part)[:, None] * of_canvas[first] + part[:, None] * of_canvas[second]
+    weights: np.ndarray = (1 - part)[:, None] * of_canvas[first] + part[:, None] * of_canvas[second]
+    return weights
 
 
 def _neighbours(at: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

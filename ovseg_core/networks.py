@@ -30,6 +30,8 @@ class Asked(NamedTuple):
 class Network(Protocol):
     """Encode an image once, decode as many prompts from its features as you like."""
 
+    canvas_size: int
+
     def encode(self, canvases: np.ndarray) -> list[Features]:
         """Normalised canvases (B, 3, S, S) float32 to the features of each, arrays of the network's own shapes."""
         ...
@@ -65,46 +67,34 @@ def load(name: str, weights: Path, device: str, engine: str, precision: str, can
     """
     if precision not in PRECISIONS:
         raise ValueError(f"there is no precision {precision!r}; available: {', '.join(PRECISIONS)}")
-    if precision != "float32" and (engine != "paddle" or device == "cpu" or name == "sam_lite"):
-        raise ValueError(f"{precision} is for SAM on a GPU; {name} on {device} runs in float32")
+    if precision != "float32" and (device == "cpu" or name in ("sam_lite", "paddlex")):
+        raise ValueError(f"{precision} is for SAM's checkpoints on a GPU; {name} on {device} runs in float32")
     if engine == "openvino":
         return OPENVINO[name](weights, canvas_size)
     devices.use(device)
-    return PADDLE[name](weights, precision)
+    if name == "sam_lite":
+        return _lite_in_paddle(weights, canvas_size)
+    if name == "paddlex":
+        from ovseg_core.sam.whole import WholeSam
+
+        return WholeSam(weights, device)
+    from ovseg_core.sam import network
+
+    return network.load(name, weights, precision)
 
 
 def _lite_in_openvino(weights: Path, canvas_size: int) -> Network:
     from ovseg_core.lite.network import SamLite
     from ovseg_core.lite.openvino_parts import OpenVinoParts
 
-    return SamLite(OpenVinoParts(weights, canvas_size))
+    return SamLite(OpenVinoParts(weights, canvas_size), canvas_size)
 
 
-def _lite_in_paddle(weights: Path, precision: str) -> Network:
+def _lite_in_paddle(weights: Path, canvas_size: int) -> Network:
     from ovseg_core.lite.network import SamLite
     from ovseg_core.lite.paddle_parts import PaddleParts
 
-    return SamLite(PaddleParts.load(weights))
-
-
-def _sam_in_paddle(variant: str) -> Callable[[Path, str], Network]:
-    def load(weights: Path, precision: str) -> Network:
-        from ovseg_core import checkpoints
-        from ovseg_core.sam.network import VARIANTS
-
-        network = VARIANTS[variant]()
-        network.eval()
-        checkpoints.load(network, weights)
-        network.image_encoder.to(dtype=precision)
-        return network
-
-    return load
+    return SamLite(PaddleParts.load(weights), canvas_size)
 
 
 OPENVINO: dict[str, Callable[[Path, int], Network]] = {"sam_lite": _lite_in_openvino}
-PADDLE: dict[str, Callable[[Path, str], Network]] = {
-    "sam_lite": _lite_in_paddle,
-    "sam_b": _sam_in_paddle("sam_b"),
-    "sam_l": _sam_in_paddle("sam_l"),
-    "sam_h": _sam_in_paddle("sam_h"),
-}

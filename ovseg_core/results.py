@@ -18,13 +18,13 @@ def document(
     """What PaddleX calls `result`: `masks` and `maskInfos`, one of each for each prompt.
 
     `masks[i]` is {"rleResult": counts, "size": [H, W]}, which pycocotools decodes. `maskInfos[i]` has PaddleX's `label`
-    and `prompt`, and beyond it `score` (predicted IoU), `box` (tight [x0, y0, x1, y1] in pixels) and `area` (pixels).
+    and `prompt`, and beyond it `score` (predicted IoU or null), `box` (tight [x0, y0, x1, y1]) and `area`, in pixels.
     `polygons[i]`, if asked for, lists the parts of mask i with their holes.
     """
     infos = [
         {
             **label(prompt),
-            "score": round(mask.score, 4),
+            "score": mask.score,
             "box": list(mask.window),
             "area": mask.area,
         }

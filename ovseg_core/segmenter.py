@@ -17,10 +17,6 @@ from ovseg_core.models import ModelSpec
 from ovseg_core.networks import Asked, Features
 from ovseg_core.prompts import Prompt
 
-# Prompts decoded in one go. A prompt takes 7 MB of activations in SAM-Lite's decoder, so this bounds memory; on a CPU
-# larger batches are no faster.
-PROMPTS_PER_BATCH = 16
-
 
 @dataclass(frozen=True)
 class Embedding:
@@ -48,7 +44,7 @@ class Segmenter:
         Raises OvsegError `unknown_model` and `model_not_installed`, and ValueError where the weights do not fit, Paddle
         has no such device, or the engine cannot run the model in this precision.
         """
-        return cls.of(models.find(model), device, engine, precision)
+        return cls.of(models.resolved(model), device, engine, precision)
 
     @classmethod
     def of(cls, spec: ModelSpec, device: str, engine: str, precision: str = "float32") -> Segmenter:
@@ -67,7 +63,7 @@ class Segmenter:
     def encode_batch(self, images_rgb: Sequence[np.ndarray]) -> list[Embedding]:
         """Embed images (H, W, 3) uint8, of any sizes, in one run of the network."""
         preset = self.spec.preset
-        frames = [Frame((pixels.shape[0], pixels.shape[1]), preset.canvas_size) for pixels in images_rgb]
+        frames = [Frame((pixels.shape[0], pixels.shape[1]), self.network.canvas_size) for pixels in images_rgb]
         canvases = [
             canvas.letterbox(pixels, frame, preset.mean, preset.std, preset.resize)
             for pixels, frame in zip(images_rgb, frames, strict=True)
@@ -83,7 +79,7 @@ class Segmenter:
 
         Raises OvsegError where a prompt lies outside the image, and ValueError for another model's embedding.
         """
-        return [max(masks, key=lambda mask: mask.score) for masks in self._masks(embedding, prompts, every=False)]
+        return [max(masks, key=_likelihood) for masks in self._masks(embedding, prompts, every=False)]
 
     def candidates(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[list[Mask]]:
         """All the masks a prompt may mean, the likeliest first: one for a box, three for a click.
@@ -91,7 +87,7 @@ class Segmenter:
         Raises as `decode`.
         """
         every = self._masks(embedding, prompts, every=True)
-        return [sorted(masks, key=lambda mask: -mask.score) for masks in every]
+        return [sorted(masks, key=_likelihood, reverse=True) for masks in every]
 
     def low_res_masks(
         self, embedding: Embedding, prompt: Prompt, mask_input: np.ndarray | None = None
@@ -109,15 +105,16 @@ class Segmenter:
         answer = self._answer(embedding, asked._replace(mask_inputs=mask_inputs), every=True)
         return answer.logits[0], answer.iou[0]
 
-    def mask_of(self, embedding: Embedding, low_res_mask: np.ndarray, score: float) -> Mask:
+    def mask_of(self, embedding: Embedding, low_res_mask: np.ndarray, iou: float) -> Mask:
         """One of `low_res_masks` in the frame of the image."""
-        side = float(self.spec.preset.canvas_size)
-        return self._mask(embedding.frame, low_res_mask, np.array([0, 0, side, side]), score, Prompt.of_point(0, 0))
+        side = float(self.network.canvas_size)
+        return self._mask(embedding.frame, low_res_mask, np.array([0, 0, side, side]), iou, Prompt.of_point(0, 0))
 
     def _masks(self, embedding: Embedding, prompts: Sequence[Prompt], every: bool) -> list[list[Mask]]:
         frame = embedding.frame
         found: dict[int, list[Mask]] = {}
-        for batch in _batches([prompt.within(frame.image_hw) for prompt in prompts]):
+        fitted = [prompt.within(frame.image_hw) for prompt in prompts]
+        for batch in _batches(fitted, self.spec.preset.prompts_per_batch):
             answer = self._answer(embedding, _asked(list(batch.values()), frame.scale_xy), every)
             for n, (i, prompt) in enumerate(batch.items()):
                 candidates = zip(answer.logits[n], answer.regions[n], answer.iou[n], strict=True)
@@ -137,13 +134,17 @@ class Segmenter:
             tuple(region / np.tile(frame.scale_xy, 2)),
             frame.image_hw,
             cut=preset.point_cut if prompt.box is None else preset.box_cut,
-            score=float(np.clip(iou, 0, 1)),
+            score=None if np.isnan(iou) else round(float(np.clip(iou, 0, 1)), 4),
             clip_to=prompt.box if preset.clip_to_box else None,
             by_canvas=ByCanvas(frame.canvas_size, frame.resized_hw) if preset.by_canvas else None,
         )
 
 
-def _batches(prompts: Sequence[Prompt]) -> Iterator[dict[int, Prompt]]:
+def _likelihood(mask: Mask) -> float:
+    return mask.score or 0.0
+
+
+def _batches(prompts: Sequence[Prompt], most: int) -> Iterator[dict[int, Prompt]]:
     """Prompts of one shape together, each with its place in the whole.
 
     Only equal shapes share a batch: to pad one with empty points would change its mask, so that a mask would depend
@@ -154,8 +155,8 @@ def _batches(prompts: Sequence[Prompt]) -> Iterator[dict[int, Prompt]]:
         shapes[prompt.box is not None, len(prompt.points)][i] = prompt
     for same in shapes.values():
         items = list(same.items())
-        for start in range(0, len(items), PROMPTS_PER_BATCH):
-            yield dict(items[start : start + PROMPTS_PER_BATCH])
+        for start in range(0, len(items), most):
+            yield dict(items[start : start + most])
 
 
 def _asked(prompts: Sequence[Prompt], scale_xy: np.ndarray) -> Asked:

@@ -16,7 +16,6 @@ CANVAS, CHANNELS, DEPTH, HEADS, WHOLE_GRID = 320, 48, 3, 3, (1,)  # a grid of 20
 REFERENCE = Path(__file__).parent / "data" / "sam_reference.npz"
 
 
-
 def _array(*rows: object) -> np.ndarray:
     return np.array(rows, np.float32)
 

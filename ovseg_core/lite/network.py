@@ -32,8 +32,8 @@ class Parts(Protocol):
 
 
 class SamLite:
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
+    def __init__(self, parts: Parts, canvas_size: int) -> None:
+        self.parts, self.canvas_size = parts, canvas_size
 
     def encode(self, canvases: np.ndarray) -> list[Features]:
         """Normalised canvases (B, 3, H, W) float32 to the maps of each, (C, H/s, W/s) at strides s of 4, 8 and 16."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import posixpath
+import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -36,12 +38,12 @@ def pull(spec: ModelSpec, mirror: str | None = None, say: Say = print) -> Path:
     if spec.is_installed:
         return spec.weights
     spec.weights.parent.mkdir(parents=True, exist_ok=True)
-    urls = [f"{mirror.rstrip('/')}/{spec.weights.name}"] if mirror else []
+    urls = [f"{mirror.rstrip('/')}/{_file_name(spec)}"] if mirror else []
     urls += spec.urls
     if not urls:
         raise PullFailed(_advice(spec, "nobody offers it for download"))
     with FileLock(f"{spec.weights}.lock"):
-        if spec.weights.is_file():  # another process was faster
+        if spec.weights.exists():  # another process was faster
             return spec.weights
         reasons = []
         for url in urls:
@@ -49,13 +51,16 @@ def pull(spec: ModelSpec, mirror: str | None = None, say: Say = print) -> Path:
                 return _fetched(spec, url, say)
             except requests.ConnectionError:
                 reasons.append(f"no connection to {urlsplit(url).netloc}")
-            except (requests.RequestException, OSError, PullFailed) as error:
+            except (requests.RequestException, OSError, PullFailed, tarfile.TarError) as error:
                 reasons.append(f"{url}: {error}")
     raise PullFailed(_advice(spec, "; ".join(reasons)))
 
 
 def checked(spec: ModelSpec, path: Path) -> str | None:
-    """What is wrong with a file of weights, or None. What nobody has published is not compared."""
+    """What is wrong with a file of weights, or None. What nobody has published is not compared, nor is a folder: sums
+    are of the archive that it came in."""
+    if path.is_dir():
+        return None
     size = path.stat().st_size
     if spec.size is not None and size != spec.size:
         return f"it has {size} bytes, not {spec.size}"
@@ -67,14 +72,44 @@ def checked(spec: ModelSpec, path: Path) -> str | None:
 
 
 def _fetched(spec: ModelSpec, url: str, say: Say) -> Path:
-    part = spec.weights.with_name(f"{spec.weights.name}.part")
+    part = spec.weights.with_name(f"{_file_name(spec)}.part")
     say(f"fetching {spec.name} from {url}")
     _append(url, part, spec.name)
     if wrong := checked(spec, part):
         part.unlink()
         raise PullFailed(f"the file is not what it should be: {wrong}")
-    part.replace(spec.weights)  # atomic: whoever looks sees all of it or nothing
+    if spec.is_folder:
+        try:
+            _unpack(part, spec.weights)
+        except (tarfile.TarError, PullFailed):
+            part.unlink()  # it will not get better
+            raise
+        part.unlink()
+    else:
+        part.replace(spec.weights)  # atomic: whoever looks sees all of it or nothing
     return spec.weights
+
+
+def _file_name(spec: ModelSpec) -> str:
+    return f"{spec.weights.name}.tar" if spec.is_folder else spec.weights.name
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """A tar of an inference model, at its root or in one folder, becomes the folder, whole or not at all.
+
+    Raises PullFailed for a tar without one; tarfile's filter refuses members that would leave the folder.
+    """
+    beside = folder.with_name(f"{folder.name}.unpacking")
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        with tarfile.open(archive) as tar:
+            tar.extractall(beside, filter="data")
+        found = next(beside.rglob("inference.yml"), None)
+        if found is None:
+            raise PullFailed("the archive has no inference.yml")
+        found.parent.replace(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _append(url: str, part: Path, label: str) -> None:
@@ -100,8 +135,9 @@ def _append(url: str, part: Path, label: str) -> None:
 
 
 def _advice(spec: ModelSpec, reason: str) -> str:
+    what = "archive, unpacked," if spec.is_folder else "file"
     names = {posixpath.basename(urlsplit(url).path) for url in spec.urls} or {spec.weights.name}
     return (
-        f"{spec.name} could not be fetched ({reason}). Put the file {' or '.join(sorted(names))} at {spec.weights} "
+        f"{spec.name} could not be fetched ({reason}). Put the {what} {' or '.join(sorted(names))} at {spec.weights} "
         "yourself, or use SAM-Lite, which needs no download."
     )

@@ -13,7 +13,7 @@ from ovseg_core.errors import OvsegError
 from ovseg_core.models.spec import BUNDLED, PRESETS, ModelSpec
 
 OURS = Path(__file__).parents[2] / "configs" / "models.yaml"
-FIELDS = frozenset({"network", "file", "bundled", "urls", "bytes", "sha256", "licence"})
+FIELDS = frozenset({"network", "file", "bundled", "urls", "bytes", "sha256", "licence", "falls_to"})
 
 
 def find(name: str) -> ModelSpec:
@@ -22,6 +22,15 @@ def find(name: str) -> ModelSpec:
     if name not in known:
         raise OvsegError("unknown_model", f"there is no model {name!r}; available: {', '.join(known)}", "model")
     return known[name]
+
+
+def resolved(name: str) -> ModelSpec:
+    """The model of this name; where only the one that it `falls_to` is installed, that. Raises as `find`."""
+    spec = find(name)
+    if spec.is_installed or spec.falls_to is None:
+        return spec
+    other = find(spec.falls_to)
+    return other if other.is_installed else spec
 
 
 def all_models() -> dict[str, ModelSpec]:
@@ -62,6 +71,7 @@ def _spec(name: str, fields: dict[str, Any], folder: Path, source: Path) -> Mode
         weights,
         licence=fields.get("licence", "unknown"),
         urls=tuple(fields.get("urls", ())),
+        falls_to=fields.get("falls_to"),
         size=fields.get("bytes"),
         sha256=fields.get("sha256"),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,8 @@ class Preset:
 
     `canvas_size` is the side of the square input; pixels are normalised as (v - mean) / std. A mask is where logits
     exceed `box_cut` (a prompt with a box) or `point_cut`; with `clip_to_box` it ends at the box. `by_canvas` says that
-    logits cover the whole canvas and are resized by way of it, as SAM does.
+    logits cover the whole canvas and are resized by way of it, as SAM does. `prompts_per_batch` are decoded in one go;
+    a prompt takes 7 MB of activations in SAM-Lite, so it bounds memory, and on a CPU larger batches are no faster.
     """
 
     canvas_size: int
@@ -26,6 +27,7 @@ class Preset:
     std: RGB
     resize: Resize = "area"
     by_canvas: bool = False
+    prompts_per_batch: int = 16
     box_cut: float = 0.0
     point_cut: float = 0.0
     clip_to_box: bool = False
@@ -38,6 +40,8 @@ PRESETS: dict[str, Preset] = {
     "sam_b": SAM,
     "sam_l": SAM,
     "sam_h": SAM,
+    # Its one network encodes the image again with every batch.
+    "paddlex": replace(SAM, prompts_per_batch=64),
 }
 
 
@@ -45,8 +49,10 @@ PRESETS: dict[str, Preset] = {
 class ModelSpec:
     """A model: a network and its weights.
 
-    `weights` is the path of the file, there or not; `size` in bytes and `sha256` are None where nobody has published
-    them; `urls` is empty for a model that is bundled or is yours to put there.
+    `weights` is the path of the file, or of the folder of one of PaddleX's inference models, there or not. `falls_to`
+    names a model that stands in where this one is not installed: the same weights in another form. `size` in bytes
+    and `sha256` are None where nobody has published them; `urls` is empty for a model that is bundled or is yours to
+    put there.
     """
 
     name: str
@@ -54,6 +60,7 @@ class ModelSpec:
     weights: Path
     licence: str
     urls: tuple[str, ...] = ()
+    falls_to: str | None = None
     size: int | None = None
     sha256: str | None = None
 
@@ -67,4 +74,8 @@ class ModelSpec:
 
     @property
     def is_installed(self) -> bool:
-        return self.weights.is_file()
+        return (self.weights / "inference.yml").is_file() if self.is_folder else self.weights.is_file()
+
+    @property
+    def is_folder(self) -> bool:
+        return self.network == "paddlex"

@@ -1,11 +1,12 @@
 """What `predict` takes: arrays, paths, URLs, folders, PDFs, TIFFs, and lists, iterators and generators of these.
 
-Nothing is read before its turn, but for the one page that is read ahead while the network works on the last.
+Nothing is read before its turn, but for a batch that is read ahead while the network works on the last.
 """
 
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -38,14 +39,21 @@ class Page:
     index: int | None
 
 
-def pages(given: Input) -> Iterator[Page]:
-    """Raises FileNotFoundError, OvsegError for an image that cannot be read, ValueError and TypeError for no image."""
+def batches(given: Input, size: int = 1) -> Iterator[list[Page]]:
+    """Pages, `size` at a time.
+
+    Raises FileNotFoundError, OvsegError for an image that cannot be read, ValueError and TypeError for no image.
+    """
     found = _pages(given)
     with ThreadPoolExecutor(1, "read-ahead") as ahead:
-        coming = ahead.submit(next, found, None)
-        while (page := coming.result()) is not None:
-            coming = ahead.submit(next, found, None)
-            yield page
+        coming = ahead.submit(_taken, found, size)
+        while batch := coming.result():
+            coming = ahead.submit(_taken, found, size)
+            yield batch
+
+
+def _taken(found: Iterator[Page], size: int) -> list[Page]:
+    return list(itertools.islice(found, size))
 
 
 def _pages(given: Input) -> Iterator[Page]:

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from ovseg_core.paddlex import inputs
-from ovseg_core.paddlex.model import ALIASES, Model, create_model
+from ovseg_core.paddlex import inputs, prompting
+from ovseg_core.paddlex.model import Model, located, opened
 from ovseg_core.paddlex.result import Result
 
 NAME = "open_vocabulary_segmentation"
@@ -22,9 +22,9 @@ class Pipeline:
     """What `create_pipeline` gives. A model is loaded when the first prompt asks for it, and once for both kinds where
     they share weights."""
 
-    def __init__(self, config: Mapping[str, Any], device: str | None, engine: str) -> None:
-        self._config, self._device, self._engine = config, device, engine
-        self._model = cache(create_model)
+    def __init__(self, config: Mapping[str, Any], device: str | None, engine: str, precision: str) -> None:
+        self._config, self._device, self._engine, self._precision = config, device, engine, precision
+        self._opened = cache(opened)
 
     def predict(
         self,
@@ -32,23 +32,27 @@ class Pipeline:
         prompt: Sequence[Any],
         prompt_type: str = "box",
         *,
+        batch_size: int | None = None,
         device: str | None = None,
         engine: str | None = None,
         use_hpip: bool | None = None,
     ) -> Iterator[Result]:
-        """A result for each image, lazily. See `Model.predict` for `input` and prompts; `prompt_type` is "box", "point"
-        or, ours, "mixed". Options override those of the constructor for this call.
+        """A result for each image, lazily. See `Model.predict` for `input`; `prompt_type` is "box", "point" or, ours,
+        "mixed". `prompt` are boxes, points or objects for every image, or lists of them, one list for each image.
+        Options override those of the constructor and the configuration for this call.
 
         Raises ValueError for another `prompt_type`, and as `Model.predict`.
         """
         if prompt_type not in SUB_MODULES:
             raise ValueError(f"prompt_type is box, point or mixed, not {prompt_type!r}")
-        return self._loaded(prompt_type, device, engine).predict(input, {f"{prompt_type}_prompt": prompt})
-
-    def _loaded(self, prompt_type: str, device: str | None, engine: str | None) -> Model:
         module = self._config["SubModules"][SUB_MODULES[prompt_type]]
-        name = ALIASES.get(module["model_name"], module["model_name"])
-        return self._model(name, module.get("model_dir"), device or self._device, engine or self._engine)
+        size = batch_size or module.get("batch_size") or 1
+        model = self._loaded(module, device or self._device, engine or self._engine)
+        return model.predict(input, prompting.of_rows(prompt_type, prompt), size)
+
+    def _loaded(self, module: Mapping[str, Any], device: str | None, engine: str) -> Model:
+        spec = located(module["model_name"], module.get("model_dir"))
+        return self._opened(spec, device, engine, self._precision)
 
 
 def create_pipeline(
@@ -59,12 +63,14 @@ def create_pipeline(
     *,
     model: str | None = None,
     engine: str = "auto",
+    precision: str = "float32",
     pipeline_name: str | None = None,
 ) -> Pipeline:
     """The pipeline by its name, from the path of a YAML file, or from a `config` like one.
 
-    `model` replaces the models that the configuration names. `use_hpip` is PaddleX's; the fastest engine that is
-    installed is taken either way. `pipeline_name` is how PaddleX's tutorial spells `pipeline`.
+    `model` replaces the models that the configuration names. `device`, `engine` and `precision` are `create_model`'s.
+    `use_hpip` is PaddleX's; the fastest engine that is installed is taken either way. `pipeline_name` is how PaddleX's
+    tutorial spells `pipeline`.
 
     Raises FileNotFoundError, and ValueError for a pipeline or configuration that is not this one.
     """
@@ -83,7 +89,7 @@ def create_pipeline(
             key: {**value, "model_name": model, "model_dir": None} for key, value in config["SubModules"].items()
         }
         config = {**config, "SubModules": modules}
-    return Pipeline(config, device, engine)
+    return Pipeline(config, device, engine, precision)
 
 
 def default_config() -> str:

@@ -56,8 +56,8 @@ class Result(dict[str, Any]):
         self._prompts, self._masks = prompts, masks
 
     @property
-    def scores(self) -> list[float]:
-        """The model's estimate of each mask's IoU, 0 to 1."""
+    def scores(self) -> list[float | None]:
+        """The model's estimate of each mask's IoU, 0 to 1; None from PaddleX's inference models, which tell none."""
         return [mask.score for mask in self._masks]
 
     @property
@@ -85,7 +85,7 @@ class Result(dict[str, Any]):
                 ],
                 "area": mask.area,
                 "iscrowd": 0,
-                "score": round(mask.score, 4),
+                "score": mask.score,
             }
             for i, (mask, (x0, y0, x1, y1)) in enumerate(zip(self._masks, self.boxes, strict=True))
         ]

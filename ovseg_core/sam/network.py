@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import paddle
 from paddle import nn
 
+from ovseg_core import checkpoints
 from ovseg_core.candidates import Candidates
 from ovseg_core.networks import Asked, Features
 from ovseg_core.sam.mask_decoder import MaskDecoder
@@ -48,12 +50,21 @@ class Sam(nn.Layer):
         """Logits (N, 4, S/4, S/4) and predicted IoU (N, 4)."""
         boxes, points, labels, mask_inputs = (None if x is None else paddle.to_tensor(x) for x in asked)
         sparse = self.prompt_encoder.sparse(boxes, points, labels)
+        return self.decoded(paddle.to_tensor(embedding).unsqueeze(0), sparse, mask_inputs)
+
+    def decoded(
+        self,
+        embedding: paddle.Tensor,  # 1, 256, S/16, S/16
+        sparse: paddle.Tensor,  # N, T, 256
+        mask_inputs: paddle.Tensor | None,  # N, S/4, S/4
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """As `_masks`."""
         count = sparse.shape[0]
-        image = paddle.to_tensor(embedding).unsqueeze(0).expand([count, -1, -1, -1])
         if mask_inputs is None:
             dense = self.prompt_encoder.no_dense(count)
         else:
             dense = self.prompt_encoder.dense(mask_inputs.unsqueeze(1))
+        image = embedding.expand([count, -1, -1, -1])
         return self.mask_decoder(image, self.prompt_encoder.dense_pe(), sparse, dense)
 
 
@@ -62,3 +73,15 @@ VARIANTS: dict[str, Callable[[], Sam]] = {
     "sam_l": lambda: Sam(VisionTransformer(1024, depth=24, heads=16, whole_grid=(5, 11, 17, 23))),
     "sam_h": lambda: Sam(VisionTransformer(1280, depth=32, heads=16, whole_grid=(7, 15, 23, 31))),
 }
+
+
+def load(variant: str, weights: Path, precision: str = "float32") -> Sam:
+    """A variant with its weights on Paddle's current device, its image encoder in this precision, ready to infer.
+
+    Raises ValueError where the weights do not fit.
+    """
+    sam = VARIANTS[variant]()
+    sam.eval()
+    checkpoints.load(sam, weights)
+    sam.image_encoder.to(dtype=precision)
+    return sam

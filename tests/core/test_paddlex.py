@@ -92,7 +92,7 @@ def test_every_kind_of_input_gives_the_same_pixels(tmp_path: Path) -> None:
         yield bgr
         yield [str(tmp_path / "b.png"), tmp_path]
 
-    pages = list(inputs.pages(generator()))
+    pages = [page for batch in inputs.batches(generator(), 2) for page in batch]
     assert [(page.path and Path(page.path).name, page.index) for page in pages] == [
         (None, None),
         ("b.png", None),
@@ -102,11 +102,11 @@ def test_every_kind_of_input_gives_the_same_pixels(tmp_path: Path) -> None:
     ]
     for page in pages:
         assert (page.pixels == (rgb[::-1, ::-1] if page.index == 1 else rgb)).all()
-    [pdf] = inputs.pages(tmp_path / "c.pdf")
+    [[pdf]] = inputs.batches(tmp_path / "c.pdf")
     assert pdf.index == 0
     grey = cv2.resize(pdf.pixels, (80, 60)).mean(axis=2)
     assert np.abs(grey - rgb.mean(axis=2)).mean() < 12  # rendered anew, so only alike
-    [flat] = inputs.pages(rgb[..., 0])
+    [[flat]] = inputs.batches(rgb[..., 0])
     assert (flat.pixels == rgb[..., :1]).all()
 
 
@@ -170,7 +170,7 @@ def test_a_model_that_cannot_be_had_is_not_replaced_silently(tmp_path: Path, mon
         (lambda p: p.predict("missing.jpg", BOXES), "missing.jpg"),
         (lambda p: create_pipeline(pipeline="ocr"), "there is no pipeline 'ocr'"),
         (lambda p: create_pipeline(config={"pipeline_name": "ocr"}), "pipeline_name must be that"),
-        (lambda p: create_model("SAM-Lite", model_dir="/nowhere"), "must name a checkpoint file"),
+        (lambda p: create_model("SAM-Lite", model_dir="/nowhere"), "must name a checkpoint file or a folder"),
     ],
 )
 def test_mistakes_are_told(pipeline: Pipeline, call: object, complaint: str) -> None:

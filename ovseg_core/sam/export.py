@@ -1,0 +1,56 @@
+"""A SAM as PaddleX's inference model: image encoder, prompt encoder and mask decoder as one network in a folder.
+
+PaddleX runs it as `create_model("SAM-H_box", model_dir=folder)`; so does ovseg, and so does any Paddle Inference.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import paddle
+import yaml
+from paddle import nn
+from paddle.static import InputSpec
+
+from ovseg_core.sam.network import Sam
+
+PROMPT_SHAPES = {"box": [-1, 4], "point": [1, 1, 2]}
+
+
+class WholeSam(nn.Layer):
+    """A canvas and boxes (N, 4), or one click (1, 1, 2), in canvas pixels to low-res masks (N, 1, S/4, S/4)."""
+
+    def __init__(self, sam: Sam, prompt_type: str) -> None:
+        super().__init__()
+        self.sam, self.prompt_type = sam, prompt_type
+
+    def forward(self, img: paddle.Tensor, prompt: paddle.Tensor) -> paddle.Tensor:
+        embedding = self.sam.image_encoder(img)
+        if self.prompt_type == "box":
+            sparse = self.sam.prompt_encoder.sparse(prompt)
+        else:
+            sparse = self.sam.prompt_encoder.sparse(None, prompt, paddle.ones([1, 1]))
+        masks, _ = self.sam.decoded(embedding, sparse, None)
+        return masks[:, :1]
+
+
+def export(sam: Sam, prompt_type: str, folder: Path) -> None:
+    """Write `inference.json`, `inference.pdiparams` and `inference.yml` into a folder, for prompts of a type.
+
+    PaddleX knows these networks under two names only, so that is what the folder is called inside, whichever SAM it is.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    side = sam.canvas_size
+    shapes = {"img": [1, 3, side, side], "prompt": PROMPT_SHAPES[prompt_type]}
+    specs = [InputSpec(shape, "float32", name) for name, shape in shapes.items()]
+    network = WholeSam(sam, prompt_type)
+    network.eval()
+    with warnings.catch_warnings():  # Paddle's own code asks graphs for what they do not have, and warns of it
+        warnings.simplefilter("ignore", UserWarning)
+        paddle.jit.save(network, str(folder / "inference"), input_spec=specs)
+    about = {
+        "Global": {"model_name": f"SAM-H_{prompt_type}"},
+        "Processor": {"type": "SAMProcessor", "size": side},
+    }
+    (folder / "inference.yml").write_text(yaml.safe_dump(about, sort_keys=False))

@@ -1,0 +1,110 @@
+"""PaddleX's inference models: a small SAM, exported as one, and run from its folder."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from ovseg_core import create_model, create_pipeline, image, models
+from ovseg_core.errors import OvsegError
+from ovseg_core.models.pull import PullFailed, pull
+from ovseg_core.networks import Asked
+from ovseg_core.prompts import Prompt
+from ovseg_core.sam import export
+from ovseg_core.segmenter import Segmenter
+from tests import pictures, small_sam
+from tests.sam_weights import CANVAS
+
+BOXES = [[140, 10, 305, 180], [340, 4, 462, 300]]
+POINTS = [[220, 90], [400.5, 120.5]]
+PHOTO = str(pictures.PHOTO)
+SCALE = np.float32(CANVAS / 512)  # of the photo, which is a square
+
+
+@pytest.fixture(scope="module")
+def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
+    """The same network in its parts."""
+    return Segmenter(models.find("SAM-B"), small_sam.load(tmp_path_factory.mktemp("sam")), "paddle")
+
+
+@pytest.fixture(scope="module")
+def folders(segmenter: Segmenter, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    found = {kind: tmp_path_factory.mktemp("exported") / f"SAM-H_{kind}" for kind in ("box", "point")}
+    for kind, folder in found.items():
+        export.export(segmenter.network, kind, folder)  # type: ignore[arg-type]
+    return found
+
+
+def same(a: np.ndarray, b: np.ndarray) -> bool:
+    """All but the pixels where float32's last bits decide."""
+    return bool((a == b).mean() > 0.999)
+
+
+def test_boxes_and_points_give_the_masks_of_the_network_in_parts(
+    segmenter: Segmenter, folders: dict[str, Path]
+) -> None:
+    embedding = segmenter.encode(image.decode(pictures.photo(), 10**8))
+    config = {
+        "pipeline_name": "open_vocabulary_segmentation",
+        "SubModules": {
+            f"{kind.capitalize()}PromptSegmentation": {"model_name": f"SAM-H_{kind}", "model_dir": str(folder)}
+            for kind, folder in folders.items()
+        },
+    }
+    pipeline = create_pipeline(config=config, device="cpu")
+    [by_box] = pipeline.predict(PHOTO, BOXES)
+    for found, box in zip(by_box["masks"], BOXES, strict=True):
+        assert same(found, segmenter.decode(embedding, [Prompt.of_box(*box)])[0].full())
+        assert 0 < found.mean() < 1
+    [by_point] = pipeline.predict(PHOTO, POINTS, "point")  # PaddleX refuses two; an object each
+    assert by_point.scores == [None, None]
+    for found, point in zip(by_point["masks"], POINTS, strict=True):
+        asked = Asked(None, np.array([[point]], np.float32) * SCALE, np.ones((1, 1), np.float32))
+        logits, _ = segmenter.network._masks(embedding.features[0], asked)  # type: ignore[attr-defined]
+        assert same(found, segmenter.mask_of(embedding, logits[0, 0].numpy(), 1.0).full())
+
+
+def test_a_prompt_that_the_folder_was_not_made_for_is_refused(folders: dict[str, Path]) -> None:
+    model = create_model("SAM-H_point", model_dir=folders["point"], device="cpu")
+    with pytest.raises(OvsegError, match="knows one point for each object, and nothing else"):
+        list(model.predict(PHOTO, prompts={"box_prompt": BOXES}))
+
+
+def test_a_folder_under_another_name_or_incomplete_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is SAM-H_point, not SAM-H_box"):
+        create_model("SAM-H_box", model_dir=folders["point"])
+    shutil.copytree(folders["box"], tmp_path / "half", ignore=shutil.ignore_patterns("*.pdiparams"))
+    with pytest.raises(ValueError, match=r"it has no inference\.pdiparams"):
+        create_model("SAM-H_box", model_dir=tmp_path / "half")
+    (tmp_path / "half" / "inference.pdiparams").touch()
+    (tmp_path / "half" / "inference.yml").write_text(yaml.safe_dump({"Global": {"model_name": "PP-OCRv4"}}))
+    with pytest.raises(ValueError, match=r"Global\.model_name is 'PP-OCRv4', not SAM-H_box or SAM-H_point"):
+        create_model("SAM-H_box", model_dir=tmp_path / "half")
+
+
+def test_an_archive_of_paddlex_s_is_unpacked_whole_or_not_at_all(
+    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.core.test_models import serving
+
+    with tarfile.open(tmp_path / "good.tar", "w") as tar:
+        tar.add(folders["box"], "SAM-H_box_infer")
+    with tarfile.open(tmp_path / "bad.tar", "w") as tar:
+        tar.add(folders["box"] / "inference.yml", "readme.txt")
+    monkeypatch.setenv("OVSEG_MODELS_DIR", str(tmp_path / "models"))
+    spec = models.find("SAM-H_box")
+    complaint = r"the archive has no inference\.yml.* Put the archive, unpacked, weights\.bin at"
+    with serving((tmp_path / "bad.tar").read_bytes()) as server, pytest.raises(PullFailed, match=complaint):
+        pull(replace(spec, urls=(f"{server.url}/weights.bin",)))
+    assert not spec.is_installed
+    with serving((tmp_path / "good.tar").read_bytes()) as server:
+        assert pull(replace(spec, urls=(f"{server.url}/weights.bin",))) == spec.weights
+    assert spec.is_installed
+    [res] = create_model("SAM-H_box", device="cpu").predict(PHOTO, prompts={"box_prompt": BOXES})
+    assert len(res["masks"]) == 2

@@ -1,0 +1,34 @@
+"""The small SAM of `sam_weights`, in Paddle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from ovseg_core import checkpoints
+from ovseg_core.sam.network import Sam
+from ovseg_core.sam.vit import VisionTransformer
+from tests import sam_weights
+from tests.sam_weights import CANVAS
+
+
+def load(folder: Path) -> Sam:
+    """By way of a file in `folder` that names its arrays as Meta's checkpoints do."""
+    encoder = VisionTransformer(
+        sam_weights.CHANNELS, sam_weights.DEPTH, sam_weights.HEADS, sam_weights.WHOLE_GRID, CANVAS
+    )
+    network = Sam(encoder, CANVAS)
+    network.eval()
+    path = folder / "sam.safetensors"
+    save_file(arrays(network), path)
+    checkpoints.load(network, path)
+    return network
+
+
+def arrays(network: Sam) -> dict[str, np.ndarray]:
+    """Its parameters by name, in PyTorch's layout."""
+    linear = checkpoints.linear_weights(network)
+    shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    return {name: sam_weights.array(name, s[::-1] if name in linear else s) for name, s in shapes.items()}
