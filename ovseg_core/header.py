@@ -9,7 +9,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ovseg_core.errors import OvsegError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")  # as Pillow names them
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM")  # as Pillow names them
 BEGINNINGS = {
     b"\xff\xd8\xff": "JPEG",
     b"\x89PNG": "PNG",

@@ -21,8 +21,9 @@ from PIL import Image, ImageSequence
 from ovseg_core import image
 
 SUFFIXES = frozenset(
-    [".bmp", ".dib", ".jpeg", ".jpg", ".png", ".webp", ".pbm", ".pgm", ".ppm", ".pnm", ".tiff", ".tif", ".gif"]
+    [".bmp", ".dib", ".jpeg", ".jpg", ".png", ".webp", ".pbm", ".pgm", ".ppm", ".pnm", ".tiff", ".tif"]
 )
+IN_FOLDERS = SUFFIXES | {".pdf"}
 MAX_PIXELS = 178_956_970  # Pillow's own limit; a file beyond it is refused
 PDF_SCALE = 2.0  # of 72 dots an inch, as PaddleX renders
 TIMEOUT = (10, 60)  # seconds
@@ -64,7 +65,7 @@ def _pages(given: Input) -> Iterator[Page]:
     elif isinstance(given, str | Path):
         path = Path(given)
         if path.is_dir():
-            for file in sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES):
+            for file in sorted(p for p in path.rglob("*") if p.suffix.lower() in IN_FOLDERS):
                 yield from _of_bytes(file.read_bytes(), str(file))
         else:
             yield from _of_bytes(path.read_bytes(), str(given))

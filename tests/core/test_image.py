@@ -63,6 +63,13 @@ def test_every_kind_of_pixel_becomes_rgb(mode: str, colour: object, expected: tu
     assert tuple(pixels[0, 0]) == expected
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "RGB"])
+def test_netpbm_s_formats_are_read_too(mode: str) -> None:
+    data = pictures.encoded(Image.new(mode, (5, 4), "white"), "PPM")
+    assert header.read(data, LIMIT).format == "PPM"
+    assert (image.decode(data, LIMIT) == 255).all()
+
+
 def test_cmyk_becomes_rgb() -> None:
     data = pictures.encoded(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG", quality=95)
     red = image.decode(data, LIMIT)[4, 4]

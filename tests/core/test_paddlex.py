@@ -99,8 +99,9 @@ def test_every_kind_of_input_gives_the_same_pixels(tmp_path: Path) -> None:
         ("a.tif", 0),
         ("a.tif", 1),
         ("b.png", None),
+        ("c.pdf", 0),
     ]
-    for page in pages:
+    for page in pages[:-1]:
         assert (page.pixels == (rgb[::-1, ::-1] if page.index == 1 else rgb)).all()
     [[pdf]] = inputs.batches(tmp_path / "c.pdf")
     assert pdf.index == 0
@@ -219,3 +220,26 @@ def test_mistakes_on_the_command_line_are_said_without_a_traceback(arguments: li
     assert ran.returncode == 1
     assert complaint in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_a_batch_has_images_of_any_size_each_with_its_own_prompts(model: Model, pipeline: Pipeline) -> None:
+    photo = cv2.imread(PHOTO)
+    images = [photo, photo[:300, 100:420], photo[:, ::-1].copy()]
+    rows = [[BOXES[0]], [[40, 10, 205, 180]], [[207, 10, 372, 180], [50, 4, 172, 300]]]
+    prompts = [{"box_prompt": boxes} for boxes in rows]
+    alone = [next(model.predict(one, prompts=asked)) for one, asked in zip(images, prompts, strict=True)]
+    for together in (model.predict(images, prompts, batch_size=2), pipeline.predict(images, rows, batch_size=3)):
+        for found, wanted in zip(together, alone, strict=True):
+            assert found["prompts"] == wanted["prompts"]
+            for a, b in zip(found["masks"], wanted["masks"], strict=True):
+                assert (a == b).mean() > 0.999
+    mixed = [[{"box": BOXES[0]}], [{"points": [[120, 90]]}], [{"points": [[111, 100]]}]]
+    assert [len(res["masks"]) for res in pipeline.predict(images, mixed, "mixed", batch_size=3)] == [1, 1, 1]
+
+
+def test_too_few_prompts_and_a_batch_of_none_are_told(model: Model) -> None:
+    images = [np.zeros((32, 32, 3), np.uint8)] * 2
+    with pytest.raises(ValueError, match="fewer prompts than images"):
+        list(model.predict(images, [{"box_prompt": [[4, 4, 20, 20]]}]))
+    with pytest.raises(ValueError, match="batch_size must be at least 1, not 0"):
+        model.predict(images, {"box_prompt": [[4, 4, 20, 20]]}, batch_size=0)

@@ -73,7 +73,7 @@ def test_a_mask_of_a_box_stays_in_its_box(segmenter: Segmenter, embedding: Embed
     assert y1 <= 512
 
 
-@pytest.mark.parametrize("image_hw", [(1, 1), (2, 700), (700, 3)])
+@pytest.mark.parametrize("image_hw", [(1, 1), (2, 700), (700, 3), (20, 30_000)])
 def test_the_strangest_shapes_are_segmented_too(segmenter: Segmenter, image_hw: tuple[int, int]) -> None:
     height, width = image_hw
     pixels = np.full((height, width, 3), 90, np.uint8)
