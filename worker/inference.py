@@ -6,10 +6,12 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 import numpy as np
 
+from ovseg_core.errors import OvsegError
 from ovseg_core.masks import Mask
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Embedding, Segmenter
@@ -39,7 +41,9 @@ class Inference:
     def warm_up(self, model: str) -> None:
         """Load a model and run it once: the first run of a network is slow, and should not be a caller's."""
         embedding, _ = self.encode(model, np.zeros((64, 64, 3), np.uint8))
-        self.decode(embedding, [Prompt.of_box(8, 8, 56, 56), Prompt.of_point(32, 32)])
+        for prompt in (Prompt.of_box(8, 8, 56, 56), Prompt.of_point(32, 32)):
+            with suppress(OvsegError):  # one of PaddleX's inference models knows one type of prompt
+                self.decode(embedding, [prompt])
 
     def _timed(self, model: str, call: Callable[[Segmenter], T]) -> tuple[T, float]:
         def run() -> tuple[T, float]:

@@ -1,0 +1,171 @@
+"""PaddleX 3.7.2 and ovseg on the same inference folders: same masks, keys, line on the terminal and HTTP answer."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+import yaml
+from pycocotools import mask as coco
+
+import ovseg_core
+from cli.stack import free_port
+from ovseg_core.sam import export
+from tests import pictures, small_sam
+from tests.service import Service
+
+paddlex = pytest.importorskip("paddlex")
+
+PHOTO = str(pictures.PHOTO)
+PROMPTS = {"box": [[140, 10, 305, 180], [340.5, 4, 462, 300]], "point": [[220, 90]]}
+PAGES = ("page_index", "input_img")  # PaddleX documents the first and has it not; the second is the picture
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pipeline's YAML, naming a small SAM as folders."""
+    root = tmp_path_factory.mktemp("folders")
+    network = small_sam.load(root)
+    modules = {}
+    for kind in PROMPTS:
+        folder = root / f"SAM-H_{kind}"
+        export.export(network, kind, folder)
+        modules[f"{kind.capitalize()}PromptSegmentation"] = {
+            "module_name": f"{kind}_prompt_segmentation",
+            "model_name": f"SAM-H_{kind}",
+            "model_dir": str(folder),
+            "batch_size": 1,
+        }
+    path = root / "pipeline.yaml"
+    path.write_text(yaml.safe_dump({"pipeline_name": "open_vocabulary_segmentation", "SubModules": modules}))
+    return path
+
+
+def agree(ours: Any, theirs: Any) -> bool:
+    return bool((np.asarray(ours) == np.asarray(theirs)).mean() > 0.999)
+
+
+@pytest.mark.parametrize("kind", PROMPTS)
+def test_the_pipeline_gives_the_same_result(config: Path, kind: str) -> None:
+    results = []
+    for library in (ovseg_core, paddlex):
+        pipeline = library.create_pipeline(pipeline=str(config), device="cpu")
+        [result] = pipeline.predict(PHOTO, prompt=PROMPTS[kind], prompt_type=kind)
+        results.append(result)
+    ours, theirs = results
+    assert agree(ours["masks"], theirs["masks"])
+    assert 0 < np.mean(theirs["masks"]) < 1
+    assert ours.keys() - theirs.keys() == {"page_index"}
+    for key in theirs.keys() - {"masks", *PAGES}:
+        assert ours[key] == theirs[key]
+    assert agree(ours["input_img"], theirs["input_img"])
+    of_ours, of_theirs = ours.json["res"], theirs.json["res"]
+    assert of_ours.keys() - of_theirs.keys() == {"page_index"}
+    assert of_theirs.keys() <= of_ours.keys()
+    assert agree(of_ours["masks"], of_theirs["masks"])
+
+
+def test_the_model_gives_the_same_result(config: Path) -> None:
+    module = yaml.safe_load(config.read_text())["SubModules"]["BoxPromptSegmentation"]
+    name, folder = module["model_name"], module["model_dir"]
+    prompts = {"box_prompt": PROMPTS["box"]}
+    [ours] = ovseg_core.create_model(name, model_dir=folder, device="cpu").predict(PHOTO, prompts=prompts)
+    [theirs] = paddlex.create_model(name, model_dir=folder, device="cpu").predict(PHOTO, prompts=prompts)
+    assert agree(ours["masks"], theirs["masks"])
+    assert ours["mask_infos"] == theirs["mask_infos"]
+
+
+def run(command: list[str], config: Path, save_path: Path) -> dict[str, Any]:
+    """The line that a command prints, as the dict that it is."""
+    options = [
+        "--prompt_type",
+        "box",
+        "--prompt",
+        str(PROMPTS["box"]),
+        "--device",
+        "cpu",
+        "--save_path",
+        str(save_path),
+    ]
+    ran = subprocess.run(
+        [*command, "--pipeline", str(config), "--input", PHOTO, *options], capture_output=True, text=True, check=True
+    )
+    [line] = [line for line in ANSI.sub("", ran.stdout + ran.stderr).splitlines() if "{'res'" in line]
+    found: dict[str, Any] = ast.literal_eval(line)
+    return found
+
+
+def test_the_command_prints_the_same_line_and_writes_the_same_files(config: Path, tmp_path: Path) -> None:
+    ours = run([sys.executable, "-m", "cli"], config, tmp_path / "ours")
+    theirs = run([sys.executable, "-m", "paddlex"], config, tmp_path / "theirs")
+    assert ours["res"].pop("page_index") is None
+    assert ours == theirs
+    assert list(ours["res"]) == list(theirs["res"])
+    names = [sorted(path.name for path in (tmp_path / which).iterdir()) for which in ("ours", "theirs")]
+    assert names[0] == names[1] == ["astronaut_res.jpg", "astronaut_res.json"]
+
+
+@pytest.fixture(scope="module")
+def their_server(config: Path) -> Iterator[str]:
+    port = free_port()
+    command = ["--serve", "--pipeline", str(config), "--port", str(port), "--host", "127.0.0.1", "--device", "cpu"]
+    process = subprocess.Popen([sys.executable, "-m", "paddlex", *command])
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 300
+        while True:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            try:
+                if requests.get(f"{url}/health", timeout=5).ok:
+                    break
+            except requests.RequestException:
+                time.sleep(0.5)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def our_server(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("ours")
+    registry = {"SMALL": {"network": "paddlex", "file": "SAM-H_box", "licence": "ours"}}
+    (folder / "models.yaml").write_text(yaml.safe_dump(registry))
+    environment = {
+        "OVSEG_MODELS_YAML": str(folder / "models.yaml"),
+        "OVSEG_MODELS_DIR": str(config.parent),
+        "OVSEG_DEFAULT_MODEL": "SMALL",
+    }
+    service = Service(folder / "data", {**os.environ, **environment}).wait_until_ready()
+    yield service.url
+    service.stop()
+
+
+def test_the_server_gives_the_same_answer(their_server: str, our_server: str) -> None:
+    image = base64.b64encode(Path(PHOTO).read_bytes()).decode()
+    body = {"image": image, "prompt": PROMPTS["box"], "promptType": "box"}
+    answers = [
+        requests.post(f"{url}/open-vocabulary-segmentation", json=body, timeout=300)
+        for url in (our_server, their_server)
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    ours, theirs = (answer.json() for answer in answers)
+    assert ours.keys() == theirs.keys()
+    assert ours["result"].keys() == theirs["result"].keys()
+    assert ours["result"]["maskInfos"] == theirs["result"]["maskInfos"]
+    for a, b in zip(ours["result"]["masks"], theirs["result"]["masks"], strict=True):
+        assert a["size"] == b["size"]
+        assert agree(*(coco.decode({"size": m["size"], "counts": m["rleResult"].encode()}) for m in (a, b)))

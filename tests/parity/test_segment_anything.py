@@ -1,0 +1,97 @@
+"""Meta's `SamPredictor` on a whole photo, with random weights in Meta's own files, of each real size."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ovseg_core import models
+from ovseg_core.prompts import Prompt
+from ovseg_core.segmenter import Segmenter
+from tests.parity.conftest import stub_torchvision
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("segment_anything")
+
+BOX = (60.0, 20.0, 305.0, 210.5)
+CLICKS = (((220.0, 90.0), (290.0, 20.0), (100.5, 300.0)), (1, 0, 1))
+PROMPTS = {
+    "box": Prompt(box=BOX),
+    "click": Prompt.of_point(220, 90),
+    "signed clicks": Prompt(None, *CLICKS),
+    "box and clicks": Prompt(BOX, *CLICKS),
+}
+VARIANTS = {"SAM-B": "vit_b", "SAM-H": "vit_h", "MobileSAM": "vit_t"}
+
+
+class Pair:
+    """Both, with the same weights, having seen the same photo."""
+
+    def __init__(self, name: str, folder: Path, photo: np.ndarray) -> None:
+        stub_torchvision()
+        if name == "MobileSAM":
+            pytest.importorskip("mobile_sam")
+            from mobile_sam import SamPredictor, sam_model_registry
+        else:
+            from segment_anything import SamPredictor, sam_model_registry
+        torch.manual_seed(0)
+        theirs = sam_model_registry[VARIANTS[name]]().eval()
+        with torch.no_grad():
+            for parameter_name, parameter in theirs.named_parameters():
+                if "pos" in parameter_name or "attention_biases" in parameter_name:
+                    parameter.normal_(0, 0.05)  # zeros would hide a mistake
+        path = folder / f"{VARIANTS[name]}.pth"
+        torch.save(theirs.state_dict(), path)
+        self.theirs = SamPredictor(theirs)
+        self.theirs.set_image(photo)
+        self.ours = Segmenter.of(replace(models.find(name), weights=path), "cpu", "paddle")
+        self.embedding = self.ours.encode(photo)
+        path.unlink()  # up to 2.6 GB
+
+    def ask_theirs(self, prompt: Prompt, mask_input: np.ndarray | None = None) -> tuple[Any, Any, Any]:
+        has_points = bool(prompt.points)
+        return self.theirs.predict(
+            point_coords=np.array(prompt.points) if has_points else None,
+            point_labels=np.array(prompt.labels) if has_points else None,
+            box=np.array(prompt.box) if prompt.box else None,
+            mask_input=None if mask_input is None else mask_input[None],
+            multimask_output=prompt.box is None and len(prompt.points) == 1,
+        )
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def pair(request: pytest.FixtureRequest, folder: Path, photo: np.ndarray) -> Pair:
+    return Pair(request.param, folder, photo)
+
+
+def relative(ours: np.ndarray, theirs: np.ndarray) -> float:
+    return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+
+
+def test_the_embedding_agrees(pair: Pair) -> None:
+    assert relative(pair.embedding.features[0], pair.theirs.get_image_embedding()[0].numpy()) < 1e-4
+
+
+@pytest.mark.parametrize("kind", PROMPTS)
+def test_low_res_masks_and_masks_agree(pair: Pair, kind: str) -> None:
+    masks, iou, logits = pair.ask_theirs(PROMPTS[kind])
+    our_logits, our_iou = pair.ours.low_res_masks(pair.embedding, PROMPTS[kind])
+    assert relative(our_logits, logits) < 1e-4
+    assert relative(our_iou, iou) < 1e-4
+    for ours, mask, theirs in zip(our_logits, masks, logits, strict=True):
+        full = pair.ours.mask_of(pair.embedding, ours, 1.0).full()
+        assert (full == mask).mean() > 0.999
+        assert (pair.ours.mask_of(pair.embedding, theirs, 1.0).full() == mask).mean() > 0.9999  # SAM's own resizing
+
+
+def test_a_mask_given_back_is_refined_alike(pair: Pair) -> None:
+    _, _, earlier = pair.ask_theirs(PROMPTS["box"])
+    _, _, logits = pair.ask_theirs(PROMPTS["signed clicks"], earlier[0])
+    ours, _ = pair.ours.low_res_masks(pair.embedding, PROMPTS["signed clicks"], earlier[0])
+    assert relative(ours, logits) < 1e-4
+    unrefined, _ = pair.ours.low_res_masks(pair.embedding, PROMPTS["signed clicks"])
+    assert relative(unrefined, logits) > 1e-3  # the mask does count
