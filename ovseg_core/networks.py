@@ -98,6 +98,7 @@ def _sam_in_paddle(variant: str) -> Callable[[Path], Network]:
 OPENVINO: dict[str, Callable[[Path, int], Network]] = {"sam_lite": _lite_in_openvino}
 PADDLE: dict[str, Callable[[Path], Network]] = {
     "sam_lite": _lite_in_paddle,
+    "mobile_sam": _sam_in_paddle("mobile_sam"),
     "sam_b": _sam_in_paddle("sam_b"),
     "sam_l": _sam_in_paddle("sam_l"),
     "sam_h": _sam_in_paddle("sam_h"),

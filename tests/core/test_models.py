@@ -105,7 +105,7 @@ def test_a_model_s_life_from_the_command_line(tmp_path: Path) -> None:
     assert ovseg("rm", "MINE")[0] == 0
     assert not (tmp_path / "models" / "weights.bin").exists()
     assert ovseg("rm", "SAM-Lite") == (1, "Error: SAM-Lite comes with the package and stays\n")
-    assert "available: SAM-Lite, SAM-B, SAM-L, SAM-H, MINE" in ovseg("pull", "SAM-XXL")[1]
+    assert "available: SAM-Lite, MobileSAM, SAM-B, SAM-L, SAM-H, MINE" in ovseg("pull", "SAM-XXL")[1]
 
 
 @pytest.mark.usefixtures("registry")

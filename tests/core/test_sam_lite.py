@@ -98,7 +98,7 @@ def test_a_parameter_of_another_shape_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_model_is_refused_with_the_names_there_are() -> None:
-    with pytest.raises(OvsegError, match="available: SAM-Lite, SAM-B, SAM-L, SAM-H"):
+    with pytest.raises(OvsegError, match="available: SAM-Lite, MobileSAM, SAM-B, SAM-L, SAM-H"):
         models.find("SAM-XXL")
 
 
