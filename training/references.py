@@ -1,6 +1,6 @@
 """`python -m training references`: what the original implementations answer, for the tests of ours in tests/data.
 
-Needs the group `training` and, for SAM, `pip install --no-deps segment-anything`.
+Needs the group `training` and `pip install --no-deps segment-anything git+https://github.com/ChaoningZhang/MobileSAM`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,12 @@ from training.network import SamLite, boxes_of, region_maps, region_of, sampled
 
 
 def write_all() -> None:
-    for path, answers in ((lite_prompts.REFERENCE, lite()), (sam_weights.REFERENCE, sam())):
-        np.savez_compressed(path, **answers)
+    for path, ask in (
+        (lite_prompts.REFERENCE, lite),
+        (sam_weights.REFERENCE, sam),
+        (sam_weights.TINY_REFERENCE, mobile_sam),
+    ):
+        np.savez_compressed(path, **ask())
         print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
 
 
@@ -85,14 +89,7 @@ def as_shipped(weights: Path) -> SamLite:
 @torch.no_grad()
 def sam() -> dict[str, np.ndarray]:
     """Meta's SAM, a small one, with the weights of tests/sam_weights.py."""
-    for name in ("", ".ops", ".ops.boxes", ".transforms", ".transforms.functional"):
-        sys.modules[f"torchvision{name}"] = types.ModuleType(name)  # imported by parts that are not used here
-    for name, things in (
-        (".ops.boxes", ("batched_nms", "box_area")),
-        (".transforms.functional", ("resize", "to_pil_image")),
-    ):
-        for thing in things:
-            setattr(sys.modules[f"torchvision{name}"], thing, None)
+    stub_torchvision()
     from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, TwoWayTransformer
     from segment_anything.modeling import Sam as MetaSam
 
@@ -121,3 +118,62 @@ def sam() -> dict[str, np.ndarray]:
         logits, iou = net.mask_decoder(embedding, place, sparse, dense, multimask_output=kind == "click")
         answers[f"{kind}_logits"], answers[f"{kind}_iou"] = logits[:, :, ::2, ::2].numpy(), iou.numpy()
     return answers
+
+
+@torch.no_grad()
+def mobile_sam() -> dict[str, np.ndarray]:
+    """MobileSAM's TinyViT, a small one, with the weights of tests/sam_weights.py; and what the public file must hold:
+    the names and shapes of the whole network in its real size."""
+    stub_torchvision()
+    stub_timm()
+    from mobile_sam import sam_model_registry
+    from mobile_sam.modeling import TinyViT
+
+    side = sam_weights.CANVAS
+    net = TinyViT(
+        img_size=side,
+        embed_dims=sam_weights.TINY_CHANNELS,
+        depths=sam_weights.TINY_DEPTHS,
+        num_heads=(1, *sam_weights.TINY_HEADS),
+        window_sizes=(7, *sam_weights.TINY_WINDOWS),
+    )
+    net.layers[2].downsample.conv2.c.stride = (1, 1)  # as it sets it itself where 320 channels come out
+    arrays = {
+        name: torch.from_numpy(sam_weights.array(f"image_encoder.{name}", tuple(value.shape)))
+        for name, value in net.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    net.load_state_dict(arrays, strict=False)
+    net.eval()  # after the weights: it takes its terms of attention out of them here
+    x = net.patch_embed(torch.from_numpy(sam_weights.two_canvases()))
+    for layer in net.layers:
+        x = layer(x)
+    embedding = net.neck(x.transpose(1, 2).unflatten(2, (side // 16, side // 16)))  # its own forward knows only 64 x 64
+    public = sam_model_registry["vit_t"]().state_dict()
+    return {
+        "embedding": embedding[:, ::8].numpy(),
+        "public": np.array([" ".join([name, *map(str, value.shape)]) for name, value in public.items()]),
+    }
+
+
+def stub_torchvision() -> None:
+    """For packages that import it for parts that are not used here."""
+    for name in ("", ".ops", ".ops.boxes", ".transforms", ".transforms.functional"):
+        sys.modules[f"torchvision{name}"] = types.ModuleType(name)
+    for name, things in (
+        (".ops.boxes", ("batched_nms", "box_area")),
+        (".transforms.functional", ("resize", "to_pil_image")),
+    ):
+        for thing in things:
+            setattr(sys.modules[f"torchvision{name}"], thing, None)
+
+
+def stub_timm() -> None:
+    """The few things that MobileSAM takes from it; none has a part in an answer."""
+    for name in ("", ".models", ".models.layers", ".models.registry"):
+        sys.modules[f"timm{name}"] = types.ModuleType(name)
+    layers = sys.modules["timm.models.layers"]
+    layers.DropPath = nn.Identity
+    layers.to_2tuple = lambda side: (side, side)
+    layers.trunc_normal_ = nn.init.trunc_normal_
+    sys.modules["timm.models.registry"].register_model = lambda build: build

@@ -15,8 +15,20 @@ from ovseg_core.checkpoints import hugging_face, paddle_file, torch_file
 if TYPE_CHECKING:
     from ovseg_core.quiet_paddle import paddle
 
-# Constants of preprocessing that training frameworks keep beside the weights
-IGNORED = frozenset({"pixel_mean", "pixel_std"})
+# What lies beside the weights and is not read: constants of preprocessing, and MobileSAM's head of the time when its
+# encoder was a classifier
+IGNORED = frozenset(
+    {
+        "pixel_mean",
+        "pixel_std",
+        "image_encoder.norm_head.weight",
+        "image_encoder.norm_head.bias",
+        "image_encoder.head.weight",
+        "image_encoder.head.bias",
+    }
+)
+# The same of every layer of a kind: a batch norm's counter, and a table that follows from the size of the window
+IGNORED_ENDINGS = (".num_batches_tracked", ".attention_bias_idxs")
 
 
 @dataclass(frozen=True)
@@ -42,7 +54,7 @@ def read(path: Path) -> Checkpoint:
         arrays, is_paddle = paddle_file.read(path), True
     if hugging_face.is_one(arrays):
         arrays = hugging_face.renamed(arrays)
-    kept = {name: array for name, array in arrays.items() if name not in IGNORED}
+    kept = {name: array for name, array in arrays.items() if name not in IGNORED and not name.endswith(IGNORED_ENDINGS)}
     return Checkpoint(path.name, kept, is_paddle)
 
 

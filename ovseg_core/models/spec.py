@@ -37,6 +37,7 @@ SAM = Preset(1024, (123.675, 116.28, 103.53), (58.395, 57.12, 57.375), resize="p
 PRESETS: dict[str, Preset] = {
     # Trained on canvases of 512; 640 shows small things better. The cut was chosen on training photos.
     "sam_lite": Preset(canvas_size=640, mean=(127.0,) * 3, std=(128.0,) * 3, box_cut=-0.3, clip_to_box=True),
+    "mobile_sam": SAM,
     "sam_b": SAM,
     "sam_l": SAM,
     "sam_h": SAM,

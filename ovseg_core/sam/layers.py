@@ -1,4 +1,4 @@
-"""The two small layers that SAM's modules share."""
+"""The small layers that SAM's modules share."""
 
 from __future__ import annotations
 
@@ -36,3 +36,13 @@ class MLP(nn.Layer):
         for layer in self.layers[:-1]:
             x = F.relu(layer(x))
         return self.layers[-1](x)
+
+
+def neck(channels: int, out_channels: int) -> nn.Sequential:
+    """From the last block of an image encoder, (B, C, h, w), to the image embedding."""
+    return nn.Sequential(
+        nn.Conv2D(channels, out_channels, 1, bias_attr=False),
+        LayerNorm2d(out_channels),
+        nn.Conv2D(out_channels, out_channels, 3, padding=1, bias_attr=False),
+        LayerNorm2d(out_channels),
+    )

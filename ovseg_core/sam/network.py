@@ -14,6 +14,7 @@ from ovseg_core.candidates import Candidates
 from ovseg_core.networks import Asked, Features
 from ovseg_core.sam.mask_decoder import MaskDecoder
 from ovseg_core.sam.prompt_encoder import PromptEncoder
+from ovseg_core.sam.tiny_vit import TinyViT
 from ovseg_core.sam.vit import PATCH, VisionTransformer
 
 CANVAS = 1024
@@ -69,6 +70,7 @@ class Sam(nn.Layer):
 
 
 VARIANTS: dict[str, Callable[[], Sam]] = {
+    "mobile_sam": lambda: Sam(TinyViT((64, 128, 160, 320), (2, 2, 6, 2), heads=(4, 5, 10), window_sides=(7, 14, 7))),
     "sam_b": lambda: Sam(VisionTransformer(768, depth=12, heads=12, whole_grid=(2, 5, 8, 11))),
     "sam_l": lambda: Sam(VisionTransformer(1024, depth=24, heads=16, whole_grid=(5, 11, 17, 23))),
     "sam_h": lambda: Sam(VisionTransformer(1280, depth=32, heads=16, whole_grid=(7, 15, 23, 31))),

@@ -10,7 +10,8 @@ import paddle
 from paddle import nn
 from paddle.nn import functional as F
 
-from ovseg_core.sam.layers import LayerNorm2d
+from ovseg_core.sam import windows
+from ovseg_core.sam.layers import neck
 
 PATCH = 16  # canvas pixels: the side of a position
 EPSILON = 1e-6
@@ -77,7 +78,7 @@ class Block(nn.Layer):
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         normal = self.norm1(x)
         if self.window:
-            attended = _whole(self.attn(_windows(normal, self.window)), self.window, tuple(x.shape[1:3]))
+            attended = windows.join(self.attn(windows.split(normal, self.window)), tuple(x.shape[1:3]))
         else:
             attended = self.attn(normal)
         x = x + attended
@@ -114,12 +115,7 @@ class VisionTransformer(nn.Layer):
         self.blocks = nn.LayerList(
             [Block(channels, heads, grid, 0 if i in whole_grid else window) for i in range(depth)]
         )
-        self.neck = nn.Sequential(
-            nn.Conv2D(channels, out_channels, 1, bias_attr=False),
-            LayerNorm2d(out_channels),
-            nn.Conv2D(out_channels, out_channels, 3, padding=1, bias_attr=False),
-            LayerNorm2d(out_channels),
-        )
+        self.neck = neck(channels, out_channels)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         x = self.patch_embed(x) + self.pos_embed
@@ -132,21 +128,3 @@ def _by_distance(table: paddle.Tensor, side: int) -> paddle.Tensor:
     """Rows of the table (2 * side - 1, C) by distance of query and key: (side, side, C)."""
     place = paddle.arange(side)
     return table[place.unsqueeze(1) - place.unsqueeze(0) + side - 1]
-
-
-def _windows(x: paddle.Tensor, side: int) -> paddle.Tensor:
-    """(B, h, w, C), padded with zeros at the bottom and right, as windows (B * count, side, side, C)."""
-    n, h, w, channels = x.shape
-    down, across = -(-h // side), -(-w // side)
-    x = F.pad(x, [0, 0, 0, down * side - h, 0, across * side - w, 0, 0])
-    x = x.reshape([n, down, side, across, side, channels]).transpose([0, 1, 3, 2, 4, 5])
-    return x.reshape([-1, side, side, channels])
-
-
-def _whole(windows: paddle.Tensor, side: int, hw: tuple[int, int]) -> paddle.Tensor:
-    """The way back from `_windows`."""
-    h, w = hw
-    channels = windows.shape[-1]
-    down, across = -(-h // side), -(-w // side)
-    x = windows.reshape([-1, down, across, side, side, channels]).transpose([0, 1, 3, 2, 4, 5])
-    return x.reshape([-1, down * side, across * side, channels])[:, :h, :w]

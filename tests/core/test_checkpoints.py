@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import pickle
 import zipfile
-from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -16,71 +14,13 @@ from ovseg_core import checkpoints
 from ovseg_core.checkpoints import hugging_face
 from ovseg_core.quiet_paddle import paddle
 from tests import sam_weights
+from tests.torch_files import Tensor, as_torch, torch_zip
 
 ARRAYS = {
     "lin1.weight": np.arange(6, dtype=np.float32).reshape(2, 3),
     "lin1.bias": np.array([1.5, -2], np.float32),
     "pixel_mean": np.zeros((3, 1, 1), np.float32),
 }
-
-
-class Tensor:
-    """Pickles as PyTorch's tensors do."""
-
-    def __init__(self, key: str, kind: str, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, count: int):
-        self.key, self.kind, self.shape, self.strides, self.offset, self.count = (
-            key,
-            kind,
-            shape,
-            strides,
-            offset,
-            count,
-        )
-
-
-def torch_zip(path: Path, tensors: dict[str, Tensor], storages: dict[str, bytes], wrap: str | None = None) -> Path:
-    """A file as torch.save writes it, without torch: names of globals and persistent ids, spelled out."""
-
-    class Global:
-        def __init__(self, module: str, name: str) -> None:
-            self.module, self.name = module, name
-
-    class Pickler(pickle._Pickler):  # type: ignore[name-defined]  # the one in Python can be extended
-        def save_global_named(self, thing: Global) -> None:
-            self.write(pickle.GLOBAL + f"{thing.module}\n{thing.name}\n".encode())
-
-        def save(self, thing: object, save_persistent_id: bool = True) -> None:
-            if isinstance(thing, Global):
-                self.save_global_named(thing)
-            elif isinstance(thing, Tensor):
-                self.save(Global("torch._utils", "_rebuild_tensor_v2"))
-                self.write(pickle.MARK)
-                self.write(pickle.MARK)
-                for part in ("storage", Global("torch", thing.kind), thing.key, "cpu", thing.count):
-                    self.save(part)
-                self.write(pickle.TUPLE + pickle.BINPERSID)
-                for part in (thing.offset, thing.shape, thing.strides, False, OrderedDict()):
-                    self.save(part)
-                self.write(pickle.TUPLE + pickle.REDUCE)
-            else:
-                super().save(thing, save_persistent_id)
-
-    out = io.BytesIO()
-    Pickler(out, protocol=2).dump({wrap: tensors} if wrap else tensors)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr("archive/data.pkl", out.getvalue())
-        for key, data in storages.items():
-            archive.writestr(f"archive/data/{key}", data)
-    return path
-
-
-def as_torch(arrays: dict[str, np.ndarray]) -> tuple[dict[str, Tensor], dict[str, bytes]]:
-    tensors, storages = {}, {}
-    for i, (name, array) in enumerate(arrays.items()):
-        strides = tuple(s // array.itemsize for s in array.strides)
-        tensors[name] = Tensor(str(i), "FloatStorage", array.shape, strides, 0, array.size)
-        storages[str(i)] = array.tobytes()
-    return tensors, storages
 
 
 class Linear(paddle.nn.Layer):
@@ -173,6 +113,13 @@ def test_a_zip_of_something_else_is_no_checkpoint(tmp_path: Path) -> None:
         archive.writestr("readme.txt", "hello")
     with pytest.raises(ValueError, match=r"not one of torch\.save"):
         checkpoints.read(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("name", ["lin2.weight", "head.weight", "image_encoder.head.scale"])
+def test_a_parameter_that_the_network_has_not_is_refused(tmp_path: Path, name: str) -> None:
+    save_file({**ARRAYS, name: np.zeros(2, np.float32)}, tmp_path / "a.safetensors")
+    with pytest.raises(ValueError, match=f"unknown {name}"):
+        checkpoints.load(Linear(), tmp_path / "a.safetensors")
 
 
 def test_names_of_hugging_face_become_those_of_meta() -> None:

@@ -1,0 +1,183 @@
+"""MobileSAM's image encoder: TinyViT-5M (Wu et al., 2022, "TinyViT"; Zhang et al., 2023, "MobileSAM").
+
+A stage of inverted residuals, then three of attention within windows, each block with a small convolution between
+attention and feed-forward that carries across the windows' borders. The grid halves after the first two stages and not
+after the third, so that the embedding has SAM's stride. B images, h*w positions, C channels, N windows of L positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import paddle
+from paddle import nn
+from paddle.nn import functional as F
+
+from ovseg_core.sam import windows
+from ovseg_core.sam.layers import neck
+
+EXPANSION = 4  # of the channels inside an inverted residual and a feed-forward
+MERGING_STRIDES = (2, 2, 1)
+
+
+class BatchNorm(nn.Layer):
+    """Normalises (B, C, h, w) by the statistics of training, which are named as PyTorch names them."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = self.create_parameter([channels], default_initializer=nn.initializer.Constant(1.0))
+        self.bias = self.create_parameter([channels], is_bias=True)
+        self.register_buffer("running_mean", paddle.zeros([channels]))
+        self.register_buffer("running_var", paddle.ones([channels]))
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias)
+
+
+class InvertedResidual(nn.Layer):
+    """Wide, depthwise, narrow (Sandler et al., 2018, "MobileNetV2"), with an activation after the sum."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        wide = EXPANSION * channels
+        self.conv1 = _conv_norm(channels, wide)
+        self.conv2 = _conv_norm(wide, wide, kernel=3, groups=wide)
+        self.conv3 = _conv_norm(wide, channels)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        inner = F.gelu(self.conv2(F.gelu(self.conv1(x))))
+        return F.gelu(x + self.conv3(inner))
+
+
+class PatchMerging(nn.Layer):
+    """(B, C, h, w) to the channels of the next stage, on a grid of every `stride`-th position."""
+
+    def __init__(self, channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = _conv_norm(channels, out_channels)
+        self.conv2 = _conv_norm(out_channels, out_channels, kernel=3, stride=stride, groups=out_channels)
+        self.conv3 = _conv_norm(out_channels, out_channels)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return self.conv3(F.gelu(self.conv2(F.gelu(self.conv1(x)))))
+
+
+class WindowAttention(nn.Layer):
+    """Multi-head attention among the positions of a window, with a learned term for each distance (dy, dx)."""
+
+    def __init__(self, channels: int, heads: int, side: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(channels)
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.proj = nn.Linear(channels, channels)
+        zeros = nn.initializer.Constant(0.0)
+        self.attention_biases = self.create_parameter([heads, side * side], default_initializer=zeros)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Windows (N, side, side, C) to the same shape. Heads take turns: cheaper on a CPU than to bring them to the
+        front of one array."""
+        side, channels = x.shape[2:]
+        parts = self.qkv(self.norm(x.flatten(1, 2))).chunk(3 * self.heads, axis=-1)  # q, k, v of head 0, of head 1, ...
+        terms = self.attention_biases[:, _distances(side)]  # heads, L, L
+        attended = []
+        for i in range(self.heads):
+            q, k, v = parts[3 * i : 3 * i + 3]
+            weights = paddle.matmul(q * q.shape[-1] ** -0.5, k, transpose_y=True) + terms[i]
+            attended.append(paddle.matmul(F.softmax(weights, axis=-1), v))
+        return self.proj(paddle.concat(attended, axis=-1)).reshape([-1, side, side, channels])
+
+
+class FeedForward(nn.Layer):
+    """Named `norm`, `fc1`, `fc2` in the checkpoint."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+        self.fc1 = nn.Linear(channels, EXPANSION * channels)
+        self.fc2 = nn.Linear(EXPANSION * channels, channels)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return self.fc2(F.gelu(self.fc1(self.norm(x))))
+
+
+class AttentionBlock(nn.Layer):
+    """(B, C, h, w) to the same shape: attention within windows, a depthwise convolution, feed-forward.
+
+    The zeros that fill the last windows up pass through the attention's norm and are attended to; so it was trained.
+    """
+
+    def __init__(self, channels: int, heads: int, window: int) -> None:
+        super().__init__()
+        self.window = window
+        self.attn = WindowAttention(channels, heads, window)
+        self.local_conv = _conv_norm(channels, channels, kernel=3, groups=channels)
+        self.mlp = FeedForward(channels)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        x = x.transpose([0, 2, 3, 1])
+        x = x + windows.join(self.attn(windows.split(x, self.window)), tuple(x.shape[1:3]))
+        x = self.local_conv(x.transpose([0, 3, 1, 2])).transpose([0, 2, 3, 1])
+        return (x + self.mlp(x)).transpose([0, 3, 1, 2])
+
+
+class Stage(nn.Layer):
+    """Blocks, and the merging behind them where another stage follows; named `downsample` in the checkpoint."""
+
+    def __init__(self, blocks: Sequence[nn.Layer], downsample: PatchMerging | None) -> None:
+        super().__init__()
+        self.blocks = nn.LayerList(blocks)
+        self.downsample = downsample
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        for block in self.blocks:
+            x = block(x)
+        return x if self.downsample is None else self.downsample(x)
+
+
+class TinyViT(nn.Layer):
+    """A normalised RGB canvas (B, 3, S, S) to an image embedding (B, 256, S/16, S/16); S is a multiple of 16."""
+
+    def __init__(
+        self,
+        channels: tuple[int, ...],  # of each stage
+        depths: tuple[int, ...],
+        heads: tuple[int, ...],  # of each stage but the first, as the sides of the windows
+        window_sides: tuple[int, ...],
+        out_channels: int = 256,
+    ) -> None:
+        super().__init__()
+        first = channels[0]
+        stem = nn.Sequential(
+            _conv_norm(3, first // 2, kernel=3, stride=2),
+            nn.GELU(),
+            _conv_norm(first // 2, first, kernel=3, stride=2),
+        )
+        self.patch_embed = nn.Sequential(("seq", stem))
+        blocks: list[list[nn.Layer]] = [[InvertedResidual(first) for _ in range(depths[0])]]
+        for width, depth, count, side in zip(channels[1:], depths[1:], heads, window_sides, strict=True):
+            blocks.append([AttentionBlock(width, count, side) for _ in range(depth)])
+        steps = zip(pairwise(channels), MERGING_STRIDES, strict=True)
+        mergings = [*(PatchMerging(a, b, stride) for (a, b), stride in steps), None]
+        self.layers = nn.LayerList([Stage(*parts) for parts in zip(blocks, mergings, strict=True)])
+        self.neck = neck(channels[-1], out_channels)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        x = self.patch_embed(x)
+        for stage in self.layers:
+            x = stage(x)
+        return self.neck(x)
+
+
+def _conv_norm(channels: int, out_channels: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    """A convolution without bias and its norm; named `c` and `bn` in the checkpoint."""
+    conv = nn.Conv2D(channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias_attr=False)
+    return nn.Sequential(("c", conv), ("bn", BatchNorm(out_channels)))
+
+
+def _distances(side: int) -> paddle.Tensor:
+    """For each pair of a window's positions, where their distance |dy|, |dx| stands in the table of terms: (L, L)."""
+    place = paddle.arange(side * side)
+    y, x = place // side, place % side
+    return (y.unsqueeze(1) - y).abs() * side + (x.unsqueeze(1) - x).abs()

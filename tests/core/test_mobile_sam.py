@@ -1,0 +1,77 @@
+"""TinyViT in Paddle against MobileSAM's own, a small one with the same weights (tests/sam_weights.py)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ovseg_core import checkpoints, models, networks
+from ovseg_core.checkpoints import Checkpoint
+from ovseg_core.quiet_paddle import paddle
+from ovseg_core.sam.network import Sam
+from ovseg_core.sam.tiny_vit import TinyViT
+from tests import sam_weights, torch_files
+
+
+@pytest.fixture(scope="module")
+def reference() -> dict[str, np.ndarray]:
+    with np.load(sam_weights.TINY_REFERENCE) as file:
+        return dict(file)
+
+
+@pytest.fixture(scope="module")
+def encoder() -> TinyViT:
+    network = TinyViT(
+        sam_weights.TINY_CHANNELS, sam_weights.TINY_DEPTHS, sam_weights.TINY_HEADS, sam_weights.TINY_WINDOWS
+    )
+    network.eval()
+    linear = checkpoints.linear_weights(network)
+    arrays = {}
+    for name, value in network.state_dict().items():
+        shape = tuple(value.shape)
+        arrays[name] = sam_weights.array(f"image_encoder.{name}", shape[::-1] if name in linear else shape)
+    checkpoints.fill(network, Checkpoint("drawn", arrays, linear_is_in_out=False))
+    return network
+
+
+def embeddings(encoder: TinyViT, canvases: np.ndarray) -> np.ndarray:
+    with paddle.no_grad():
+        return encoder(paddle.to_tensor(canvases)).numpy()
+
+
+def test_image_embeddings_agree_with_the_authors(encoder: TinyViT, reference: dict[str, np.ndarray]) -> None:
+    wanted = reference["embedding"]
+    found = embeddings(encoder, sam_weights.two_canvases())[:, ::8]
+    assert np.abs(found - wanted).max() < 1e-4 * np.abs(wanted).max()
+    assert np.abs(wanted).max() > 1  # not two silences that agree
+
+
+def test_an_image_is_encoded_alone_as_among_others(encoder: TinyViT) -> None:
+    both = sam_weights.two_canvases()
+    together = embeddings(encoder, both)
+    alone = np.concatenate([embeddings(encoder, both[i : i + 1]) for i in range(2)])
+    assert np.abs(together - alone).max() < 1e-4
+
+
+def test_a_file_laid_out_as_the_public_one_fills_the_network(tmp_path: Path, reference: dict[str, np.ndarray]) -> None:
+    """With all that the public file has besides: the counters of batch norms, the head of the classifier."""
+    arrays = {}
+    for line in reference["public"].tolist():
+        name, *shape = line.split()
+        if name.endswith("num_batches_tracked"):
+            arrays[name] = np.array(1, np.int64)
+        else:
+            arrays[name] = sam_weights.array(name, tuple(int(side) for side in shape))
+    path = torch_files.torch_zip(tmp_path / "mobile_sam.pt", *torch_files.as_torch(arrays))
+    spec = models.find("MobileSAM")
+    network = networks.load(spec.network, path, "cpu", "paddle", "float32", spec.preset.canvas_size)
+    assert isinstance(network, Sam)
+    filled = network.state_dict()
+    for name, turned in (
+        ("image_encoder.layers.0.blocks.1.conv2.bn.running_var", False),
+        ("image_encoder.layers.2.blocks.5.attn.attention_biases", False),
+        ("image_encoder.layers.3.blocks.1.mlp.fc2.weight", True),
+    ):
+        assert (filled[name].numpy() == (arrays[name].T if turned else arrays[name])).all()
