@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP := .venv/bin/pip --disable-pip-version-check
 PACKAGES := cli configs gateway ovseg_core worker
 
-.PHONY: demo up test lint format train-lite eval-lite test-training bench-overhead clean help
+.PHONY: demo up test lint format train-lite eval-lite test-training parity bench-overhead bench-models clean help
 
 help:
 	@echo "make demo            segment a photo through the whole service; pictures in ./output/"
@@ -12,6 +12,8 @@ help:
 	@echo "make test            every test, against real servers"
 	@echo "make lint            ruff and mypy"
 	@echo "make train-lite      train the bundled model (DATA=folder); make eval-lite measures it, make test-training tests it"
+	@echo "make parity          the networks against the original implementations, PaddleX's whole pipeline among them"
+	@echo "make bench-models    how long each network takes here"
 	@echo "make bench-overhead  what the service adds to the network's own time"
 
 demo: .venv/embedded
@@ -43,11 +45,23 @@ eval-lite: .venv/dev
 test-training: .venv/training
 	.venv/bin/pytest tests/training
 
+# Against PaddleX, segment-anything, transformers and MobileSAM, which want packages that we do not.
+parity: .venv-parity/ready
+	.venv-parity/bin/pytest tests/parity -W ignore
+
 bench-overhead: .venv/dev
 	.venv/bin/python benchmarks/overhead.py
 
+bench-models: .venv/dev
+	.venv/bin/python benchmarks/models.py
+
 clean:
-	rm -rf .venv output
+	rm -rf .venv .venv-parity output
+
+.venv-parity/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-parity
+	.venv-parity/bin/pip --disable-pip-version-check install --editable '.[embedded,openvino,dev,parity]'
+	touch $@
 
 .venv/embedded: pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or later is needed: make PYTHON=..."'

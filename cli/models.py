@@ -62,7 +62,7 @@ def export(name: str, weights: Path | None, to: Path, prompt_type: str) -> None:
     spec = _found(name)
     weights = weights or spec.weights
     if spec.network in ("sam_lite", "paddlex"):
-        raise ValueError(f"{name} cannot be exported; SAM-B, SAM-L, SAM-H and MobileSAM can")
+        raise ValueError(f"{name} cannot be exported; MobileSAM, SAM-B, SAM-L and SAM-H can")
     if not weights.is_file():
         raise ValueError(f"{weights} is not there; `ovseg models pull {name}` fetches it, or give --model_dir")
     from ovseg_core.sam import export as sam_export

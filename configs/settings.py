@@ -109,6 +109,9 @@ class Settings(BaseSettings):
         description="What runs the network. auto: OpenVINO on a CPU, where it is installed and can run the model; else "
         "Paddle.",
     )
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        default="float32", description="Of SAM's image encoder; half precision is for GPUs."
+    )
     worker_concurrency: int = Field(
         default=4,
         gt=0,

@@ -5,8 +5,6 @@ Needs the group `training` and `pip install --no-deps segment-anything git+https
 
 from __future__ import annotations
 
-import sys
-import types
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from torch import Tensor, nn
 from ovseg_core import canvas, models
 from ovseg_core.canvas import Frame
 from ovseg_core.lite.shape import CANDIDATES, COARSE_STRIDE, REGION
-from tests import lite_prompts, sam_weights
+from tests import lite_prompts, originals, sam_weights
 from training.network import SamLite, boxes_of, region_maps, region_of, sampled
 
 
@@ -89,7 +87,7 @@ def as_shipped(weights: Path) -> SamLite:
 @torch.no_grad()
 def sam() -> dict[str, np.ndarray]:
     """Meta's SAM, a small one, with the weights of tests/sam_weights.py."""
-    stub_torchvision()
+    originals.stand_in_for_torchvision()
     from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, TwoWayTransformer
     from segment_anything.modeling import Sam as MetaSam
 
@@ -124,8 +122,8 @@ def sam() -> dict[str, np.ndarray]:
 def mobile_sam() -> dict[str, np.ndarray]:
     """MobileSAM's TinyViT, a small one, with the weights of tests/sam_weights.py; and what the public file must hold:
     the names and shapes of the whole network in its real size."""
-    stub_torchvision()
-    stub_timm()
+    originals.stand_in_for_torchvision()
+    originals.stand_in_for_timm()
     from mobile_sam import sam_model_registry
     from mobile_sam.modeling import TinyViT
 
@@ -154,26 +152,3 @@ def mobile_sam() -> dict[str, np.ndarray]:
         "embedding": embedding[:, ::8].numpy(),
         "public": np.array([" ".join([name, *map(str, value.shape)]) for name, value in public.items()]),
     }
-
-
-def stub_torchvision() -> None:
-    """For packages that import it for parts that are not used here."""
-    for name in ("", ".ops", ".ops.boxes", ".transforms", ".transforms.functional"):
-        sys.modules[f"torchvision{name}"] = types.ModuleType(name)
-    for name, things in (
-        (".ops.boxes", ("batched_nms", "box_area")),
-        (".transforms.functional", ("resize", "to_pil_image")),
-    ):
-        for thing in things:
-            setattr(sys.modules[f"torchvision{name}"], thing, None)
-
-
-def stub_timm() -> None:
-    """The few things that MobileSAM takes from it; none has a part in an answer."""
-    for name in ("", ".models", ".models.layers", ".models.registry"):
-        sys.modules[f"timm{name}"] = types.ModuleType(name)
-    layers = sys.modules["timm.models.layers"]
-    layers.DropPath = nn.Identity
-    layers.to_2tuple = lambda side: (side, side)
-    layers.trunc_normal_ = nn.init.trunc_normal_
-    sys.modules["timm.models.registry"].register_model = lambda build: build

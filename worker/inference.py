@@ -27,8 +27,8 @@ class Inference:
     Each call tells also how many milliseconds the network itself took, without the wait for its turn.
     """
 
-    def __init__(self, device: str, engine: str) -> None:
-        self._device, self._engine = device, engine
+    def __init__(self, device: str, engine: str, precision: str = "float32") -> None:
+        self._device, self._engine, self._precision = device, engine, precision
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inference")
         self._segmenters: dict[str, Segmenter] = {}
 
@@ -56,6 +56,6 @@ class Inference:
     def _loaded(self, model: str) -> Segmenter:
         """In the inference thread only."""
         if model not in self._segmenters:
-            self._segmenters[model] = segmenter = Segmenter.open(model, self._device, self._engine)
+            self._segmenters[model] = segmenter = Segmenter.open(model, self._device, self._engine, self._precision)
             log.info("%s runs on %s (%s)", model, self._device, segmenter.engine)
         return self._segmenters[model]

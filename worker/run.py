@@ -49,7 +49,7 @@ def segmenting(settings: Settings, device: str) -> None:
     jobs = Jobs(redis, app, settings)
     heartbeat = Heartbeat(jobs, Roster(redis, settings, name, device), settings.lease_seconds)
     log.info("loading %s on %s", settings.default_model, device)
-    inference = Inference("gpu:0" if kind == "gpu" else "cpu", settings.engine)
+    inference = Inference("gpu:0" if kind == "gpu" else "cpu", settings.engine, settings.precision)
     inference.warm_up(settings.default_model)
     storage = Storage(settings)
     inputs = Inputs(connect(settings, as_bytes=True), settings.redis_prefix, storage)

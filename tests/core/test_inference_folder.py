@@ -10,13 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from click.testing import CliRunner
+from safetensors.numpy import save_file
 
-from ovseg_core import create_model, create_pipeline, image, models
+from cli.commands import main
+from ovseg_core import checkpoints, create_model, create_pipeline, image, models
 from ovseg_core.errors import OvsegError
 from ovseg_core.models.pull import PullFailed, pull
 from ovseg_core.networks import Asked
 from ovseg_core.prompts import Prompt
 from ovseg_core.sam import export
+from ovseg_core.sam.network import VARIANTS
 from ovseg_core.segmenter import Segmenter
 from tests import pictures, small_sam
 from tests.sam_weights import CANVAS
@@ -108,3 +112,18 @@ def test_an_archive_of_paddlex_s_is_unpacked_whole_or_not_at_all(
     assert spec.is_installed
     [res] = create_model("SAM-H_box", device="cpu").predict(PHOTO, prompts={"box_prompt": BOXES})
     assert len(res["masks"]) == 2
+
+
+def test_a_checkpoint_is_exported_from_the_command_line(tmp_path: Path) -> None:
+    network = VARIANTS["mobile_sam"]()
+    linear = checkpoints.linear_weights(network)
+    arrays = {n: v.numpy().T.copy() if n in linear else v.numpy() for n, v in network.state_dict().items()}
+    save_file(arrays, tmp_path / "mine.safetensors")
+    options = ["--model_dir", str(tmp_path / "mine.safetensors"), "--save_path", str(tmp_path / "folder")]
+    ran = CliRunner().invoke(main, ["models", "export", "MobileSAM", *options])
+    assert ran.exit_code == 0, ran.output
+    about = yaml.safe_load((tmp_path / "folder" / "inference.yml").read_text())
+    assert about == {"Global": {"model_name": "SAM-H_box"}, "Processor": {"type": "SAMProcessor", "size": 1024}}
+    assert (tmp_path / "folder" / "inference.pdiparams").stat().st_size > 30_000_000
+    refused = CliRunner().invoke(main, ["models", "export", "SAM-Lite", "--save_path", str(tmp_path / "no")])
+    assert "SAM-Lite cannot be exported; MobileSAM, SAM-B, SAM-L and SAM-H can" in refused.output

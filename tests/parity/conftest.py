@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
-import types
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +12,6 @@ from ovseg_core import image
 from tests import pictures
 
 os.environ.setdefault("PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True")  # PaddleX asks the internet where its models are
-
-
-def stub_torchvision() -> None:
-    """`segment_anything` imports more of torchvision than is used here, which is a resize, and that is Pillow's."""
-    from PIL import Image
-
-    if "torchvision" in sys.modules:
-        return
-    for name in ("", ".ops", ".ops.boxes", ".transforms", ".transforms.functional"):
-        sys.modules[f"torchvision{name}"] = types.ModuleType(f"torchvision{name}")
-    boxes, functional = sys.modules["torchvision.ops.boxes"], sys.modules["torchvision.transforms.functional"]
-    boxes.batched_nms = boxes.box_area = None  # type: ignore[attr-defined]
-    functional.to_pil_image = Image.fromarray  # type: ignore[attr-defined]
-    functional.resize = lambda picture, hw: picture.resize(hw[::-1], Image.Resampling.BILINEAR)  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")

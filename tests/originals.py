@@ -1,0 +1,40 @@
+"""So that the original implementations can be imported without torchvision and timm, which want a torch of their own.
+
+What they use of them in earnest is here: a resize, which is Pillow's, and an initialiser.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from typing import Any
+
+from PIL import Image
+
+
+def stand_in_for_torchvision() -> None:
+    boxes, functional = _modules("torchvision", "ops.boxes", "transforms.functional")
+    boxes.batched_nms = boxes.box_area = None
+    functional.to_pil_image = Image.fromarray
+    functional.resize = lambda picture, hw: picture.resize(hw[::-1], Image.Resampling.BILINEAR)
+
+
+def stand_in_for_timm() -> None:
+    from torch import nn
+
+    layers, registry = _modules("timm", "models.layers", "models.registry")
+    layers.DropPath = nn.Identity
+    layers.to_2tuple = lambda side: (side, side)
+    layers.trunc_normal_ = nn.init.trunc_normal_
+    registry.register_model = lambda build: build
+
+
+def _modules(package: str, *names: str) -> list[Any]:
+    """Empty ones in the place of the package's."""
+    found: dict[str, Any] = {}
+    for name in names:
+        parts = f"{package}.{name}".split(".")
+        for i in range(1, len(parts) + 1):
+            path = ".".join(parts[:i])
+            found[path] = sys.modules[path] = found.get(path) or types.ModuleType(path)
+    return [found[f"{package}.{name}"] for name in names]
