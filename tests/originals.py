@@ -7,26 +7,30 @@ from __future__ import annotations
 
 import sys
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 from PIL import Image
 
 
-def stand_in_for_torchvision() -> None:
-    boxes, functional = _modules("torchvision", "ops.boxes", "transforms.functional")
-    boxes.batched_nms = boxes.box_area = None
-    functional.to_pil_image = Image.fromarray
-    functional.resize = lambda picture, hw: picture.resize(hw[::-1], Image.Resampling.BILINEAR)
-
-
-def stand_in_for_timm() -> None:
+@contextmanager
+def importable() -> Iterator[None]:
+    """Within this they find stand-ins; afterwards the rest of the world finds what is installed, or nothing."""
     from torch import nn
 
-    layers, registry = _modules("timm", "models.layers", "models.registry")
-    layers.DropPath = nn.Identity
-    layers.to_2tuple = lambda side: (side, side)
-    layers.trunc_normal_ = nn.init.trunc_normal_
-    registry.register_model = lambda build: build
+    with mock.patch.dict(sys.modules):
+        boxes, functional = _modules("torchvision", "ops.boxes", "transforms.functional")
+        boxes.batched_nms = boxes.box_area = None
+        functional.to_pil_image = Image.fromarray
+        functional.resize = lambda picture, hw: picture.resize(hw[::-1], Image.Resampling.BILINEAR)
+        layers, registry = _modules("timm", "models.layers", "models.registry")
+        layers.DropPath = nn.Identity
+        layers.to_2tuple = lambda side: (side, side)
+        layers.trunc_normal_ = nn.init.trunc_normal_
+        registry.register_model = lambda build: build
+        yield
 
 
 def _modules(package: str, *names: str) -> list[Any]:

@@ -87,9 +87,9 @@ def as_shipped(weights: Path) -> SamLite:
 @torch.no_grad()
 def sam() -> dict[str, np.ndarray]:
     """Meta's SAM, a small one, with the weights of tests/sam_weights.py."""
-    originals.stand_in_for_torchvision()
-    from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, TwoWayTransformer
-    from segment_anything.modeling import Sam as MetaSam
+    with originals.importable():
+        from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, TwoWayTransformer
+        from segment_anything.modeling import Sam as MetaSam
 
     side = sam_weights.CANVAS
     encoder = ImageEncoderViT(
@@ -122,10 +122,9 @@ def sam() -> dict[str, np.ndarray]:
 def mobile_sam() -> dict[str, np.ndarray]:
     """MobileSAM's TinyViT, a small one, with the weights of tests/sam_weights.py; and what the public file must hold:
     the names and shapes of the whole network in its real size."""
-    originals.stand_in_for_torchvision()
-    originals.stand_in_for_timm()
-    from mobile_sam import sam_model_registry
-    from mobile_sam.modeling import TinyViT
+    with originals.importable():
+        from mobile_sam import sam_model_registry
+        from mobile_sam.modeling import TinyViT
 
     side = sam_weights.CANVAS
     net = TinyViT(

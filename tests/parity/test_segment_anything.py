@@ -15,9 +15,9 @@ from ovseg_core.segmenter import Segmenter
 from tests import originals
 
 torch = pytest.importorskip("torch")
-originals.stand_in_for_torchvision()
-originals.stand_in_for_timm()
-pytest.importorskip("segment_anything")
+with originals.importable():
+    segment_anything = pytest.importorskip("segment_anything")
+    mobile_sam = pytest.importorskip("mobile_sam")
 
 BOX = (60.0, 20.0, 305.0, 210.5)
 CLICKS = (((220.0, 90.0), (290.0, 20.0), (100.5, 300.0)), (1, 0, 1))
@@ -34,12 +34,9 @@ class Pair:
     """Both, with the same weights, having seen the same photo."""
 
     def __init__(self, name: str, folder: Path, photo: np.ndarray) -> None:
-        if name == "MobileSAM":
-            from mobile_sam import SamPredictor, sam_model_registry
-        else:
-            from segment_anything import SamPredictor, sam_model_registry
+        package = mobile_sam if name == "MobileSAM" else segment_anything
         torch.manual_seed(0)
-        theirs = sam_model_registry[VARIANTS[name]]().eval()
+        theirs = package.sam_model_registry[VARIANTS[name]]().eval()
         with torch.no_grad():
             for parameter_name, parameter in theirs.named_parameters():
                 if "pos" in parameter_name or "attention_biases" in parameter_name:
@@ -47,7 +44,7 @@ class Pair:
         theirs.train().eval()  # TinyViT keeps what it made of its biases when it last heard that
         path = folder / f"{VARIANTS[name]}.pth"
         torch.save(theirs.state_dict(), path)
-        self.theirs = SamPredictor(theirs)
+        self.theirs = package.SamPredictor(theirs)
         self.theirs.set_image(photo)
         self.ours = Segmenter.of(replace(models.find(name), weights=path), "cpu", "paddle")
         self.embedding = self.ours.encode(photo)
