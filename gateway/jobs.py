@@ -1,4 +1,4 @@
-"""Submit, look, wait, list."""
+"""Submit, look, wait, list, cancel, erase."""
 
 from __future__ import annotations
 
@@ -36,11 +36,34 @@ def look(job_id: str) -> Response:
     seconds, is_preference = _patience()
     job = services().waiting.until_terminal(job_id, seconds)
     if job is None:
-        raise OvsegError("not_found", f"there is no job {job_id!r}")
+        raise _not_found(job_id)
     response = jsonify(job_object.describe_with_result(job, services().storage))
     if is_preference:
         response.headers["Preference-Applied"] = f"wait={seconds:g}"
     return response
+
+
+@blueprint.post("/<job_id>/cancel")
+def cancel(job_id: str) -> tuple[Response, int]:
+    """200 once it is canceled, now or before; 202 where a worker has it in hand and will stop before its next stage."""
+    status = services().jobs.cancel(job_id)
+    job = services().jobs.get(job_id)
+    if not status or job is None:
+        raise _not_found(job_id)
+    if status not in (Status.CANCELED, Status.RUNNING):
+        raise OvsegError("job_already_final", f"the job has {status} already; there is nothing left to cancel")
+    return jsonify(job_object.describe(job)), 202 if status == Status.RUNNING else 200
+
+
+@blueprint.delete("/<job_id>")
+def erase(job_id: str) -> tuple[str, int]:
+    """Record, input and files of a job that is not in a worker's hands."""
+    status = services().erasure.erase(job_id)
+    if not status:
+        raise _not_found(job_id)
+    if status == Status.RUNNING:
+        raise OvsegError("job_running", "a worker has the job in hand: cancel it first, delete it when it has ended")
+    return "", 204
 
 
 @blueprint.get("")
@@ -73,6 +96,10 @@ def accept(submission: asked.Submission, at: Services) -> Job:
         raise
     at.inputs.archive(job_id, key, image)
     return job
+
+
+def _not_found(job_id: str) -> OvsegError:
+    return OvsegError("not_found", f"there is no job {job_id!r}")
 
 
 def _patience() -> tuple[float, bool]:

@@ -57,7 +57,9 @@ def _visualize(fields: Any, default: bool) -> bool:
 
 
 def _answer(job_id: str, job: Job | None, visualize: bool) -> dict[str, Any]:
-    if job is None or not job.status.is_terminal:
+    if job is None or job.status is Status.CANCELED:
+        raise OvsegError("canceled", f"the job {job_id} was canceled, or deleted, by another request")
+    if not job.status.is_terminal:
         raise OvsegError("timeout", f"the job {job_id} is not done yet; look at /v1/jobs/{job_id}")
     if job.status is Status.FAILED and job.error is not None:
         raise OvsegError(job.error.code, job.error.message, job.error.field)

@@ -33,6 +33,7 @@ def describe(job: Job, storage: Storage | None = None) -> dict[str, Any]:
         "webhook": None if request.webhook is None else {"url": request.webhook.url},
         "accepted_at": _timestamp(job.accepted_at),
         "started_at": _timestamp(job.started_at),
+        "cancel_requested_at": _timestamp(job.cancel_requested_at),
         "completed_at": _timestamp(job.completed_at),
         "attempt": job.attempt,
         "worker": job.worker,

@@ -17,6 +17,7 @@ from worker.scripts import Scripts
 
 MICROSECONDS = 1_000_000
 RESEND_SECONDS = 30  # an event whose message was lost is sent again after this
+TOLD = " ".join(status for status in Status if status.is_terminal)  # what a webhook hears of
 WORKER_LOST = JobError("worker_lost", "the workers that tried this job died or fell silent")
 
 
@@ -76,7 +77,8 @@ class Jobs:
         name = queue.QUEUE_OF_DEVICE[request.device]
         message = queue.message(self._app, queue.SEGMENT, name, job_id)
         request_json = request.model_dump_json()
-        accepted_at = self._scripts("accept", job_id, name, request_json, message, image)
+        tell = TOLD if request.webhook else ""
+        accepted_at = self._scripts("accept", job_id, name, request_json, message, image, tell)
         record = {"status": "queued", "request": request_json, "attempt": "0", "accepted_at": accepted_at}
         return Job.from_record(job_id, record)
 
@@ -85,25 +87,36 @@ class Jobs:
         flat = self._scripts("begin", job_id, worker, self._lease)
         return Job.from_record(job_id, dict(zip(flat[::2], flat[1::2], strict=True))) if flat else None
 
-    def beat(self, held: Sequence[Job]) -> set[str]:
-        """Renew the leases of these jobs; returns the claims (`Job.claim`) that hold no longer."""
-        pairs = [part for job in held for part in (job.id, job.attempt)]
-        return set(self._scripts("beat", self._lease, *pairs))
+    def beat(self, held: Sequence[Job]) -> dict[str, str]:
+        """Renew the leases of these jobs. Returns the claims (`Job.claim`) that should stop, and why.
 
-    def succeed(self, job: Job, image: Mapping[str, object], timings_ms: Mapping[str, float]) -> bool:
-        """The files of this attempt are the result. False to a stale attempt, whose files nobody will ever see."""
+        `lost`: another holds the job, or nobody; `canceled`: its caller asked for that.
+        """
+        pairs = [part for job in held for part in (job.id, job.attempt)]
+        flat = self._scripts("beat", self._lease, *pairs)
+        return dict(zip(flat[::2], flat[1::2], strict=True))
+
+    # The end of an attempt. Each returns the status that the job has now; '' to a stale attempt, whose word no longer
+    # counts. After a cancel request that status is `canceled`, whatever the attempt says.
+
+    def succeed(self, job: Job, image: Mapping[str, object], timings_ms: Mapping[str, float]) -> str:
+        """The files of this attempt are the result."""
         return self._finish(
             job,
             Status.SUCCEEDED,
             {"files_prefix": job.attempt_prefix, "image": json.dumps(image), "timings_ms": json.dumps(timings_ms)},
         )
 
-    def fail(self, job: Job, error: JobError) -> bool:
-        """A failure that another attempt would only repeat. False to a stale attempt."""
+    def fail(self, job: Job, error: JobError) -> str:
+        """A failure that another attempt would only repeat."""
         return self._finish(job, Status.FAILED, {"error": error.to_json()})
 
+    def stop(self, job: Job) -> str:
+        """The attempt goes no further: `beat` told it why."""
+        return self._finish(job, Status.CANCELED, {})
+
     def retry_later(self, job: Job, error: JobError) -> str:
-        """Our own failure: back to the queue after a delay, or failed after the last attempt. '' to a stale attempt."""
+        """Our own failure: back to the queue after a delay, or failed after the last attempt."""
         delay = self._settings.retry_delay_seconds * 2 ** (job.attempt - 1)
         return str(
             self._scripts(
@@ -117,6 +130,12 @@ class Jobs:
                 RESEND_SECONDS * MICROSECONDS,
             )
         )
+
+    # From outside
+
+    def cancel(self, job_id: str) -> str:
+        """A queued job is canceled at once, a running one soon. Returns the status it has now, '' if there is none."""
+        return str(self._scripts("cancel", job_id))
 
     # What was left behind
 
@@ -166,11 +185,11 @@ class Jobs:
         # A message whose job no longer waits says nothing of its age; a worker takes it away soon.
         return min(grace, enqueued_at - 1) if enqueued_at is not None else 0
 
-    def _finish(self, job: Job, status: Status, fields: Mapping[str, str]) -> bool:
+    def _finish(self, job: Job, status: Status, fields: Mapping[str, str]) -> str:
         flat = [part for pair in fields.items() for part in pair]
         message = self._webhook_message(job, status)
         resend = RESEND_SECONDS * MICROSECONDS
-        return bool(self._scripts("finish", job.id, job.attempt, status, message, resend, *flat))
+        return str(self._scripts("finish", job.id, job.attempt, status, message, resend, *flat))
 
     def _webhook_message(self, job: Job, status: Status) -> str:
         if job.request.webhook is None:

@@ -1,6 +1,7 @@
 -- Nothing, or a record with its place in every index and its message in the queue.
--- ARGV: id, queue, request, message, image or ''. Returns the time of acceptance; the same again if the call is repeated.
-local id, queue, request, message, image = unpack(ARGV)
+-- ARGV: id, queue, request, message, image or '', the statuses to tell. Returns the time of acceptance; the same again
+-- if the call is repeated.
+local id, queue, request, message, image, wanted = unpack(ARGV)
 local record = key('job:' .. id)
 local accepted_at = redis.call('HGET', record, 'accepted_at')
 if accepted_at then return accepted_at end
@@ -8,7 +9,8 @@ if accepted_at then return accepted_at end
 local newest = redis.call('ZRANGE', key('jobs'), -1, -1, 'WITHSCORES')[2]
 if newest and tonumber(newest) >= now then now = tonumber(newest) + 1 end -- no two jobs of one instant: a list has an order
 
-redis.call('HSET', record, 'status', 'queued', 'queue', queue, 'request', request, 'attempt', 0, 'accepted_at', int(now))
+redis.call('HSET', record, 'status', 'queued', 'queue', queue, 'request', request, 'attempt', 0, 'accepted_at', int(now),
+  'tell', wanted)
 redis.call('ZADD', key('jobs'), int(now), id)
 redis.call('ZADD', key('jobs:queued'), int(now), id)
 if image ~= '' then redis.call('SET', key('input:' .. id), image) end

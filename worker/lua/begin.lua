@@ -4,9 +4,7 @@ local id, worker, lease = unpack(ARGV)
 local record = key('job:' .. id)
 if redis.call('HGET', record, 'status') ~= 'queued' then return {} end
 
-redis.call('ZREM', key('waiting:' .. redis.call('HGET', record, 'queue')), id)
-redis.call('ZREM', key('delayed'), id)
-move(id, 'queued', 'running')
+move(id, 'running')
 redis.call('HINCRBY', record, 'attempt', 1)
 redis.call('HSET', record, 'worker', worker, 'started_at', int(now))
 redis.call('ZADD', key('leases'), int(now + lease), id)

@@ -1,0 +1,138 @@
+"""The job protocol in any order that hypothesis can think of: several workers, clients, a reaper, and time."""
+
+from __future__ import annotations
+
+import uuid
+
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from configs.settings import Settings
+from tests import protocol
+from tests.protocol import BROKEN, HOOK, PICTURE
+from worker import queue
+from worker.connection import connect
+from worker.job import Job, Status
+from worker.jobs import Jobs
+
+some = st.integers(0, 1000)  # picks one of those there are
+
+
+class Protocol(RuleBasedStateMachine):
+    """Every lease has ended and every retry is due by the next call. `corner` is a part of Valkey of its own."""
+
+    corner: Settings
+
+    def __init__(self) -> None:
+        super().__init__()
+        prefix = f"{self.corner.redis_prefix}{uuid.uuid4().hex[:6]}:"
+        hasty = {"lease_seconds": 1e-6, "lost_message_seconds": 1e-6, "retry_delay_seconds": 0}
+        self.settings = self.corner.model_copy(update={"redis_prefix": prefix, **hasty})
+        self.redis = connect(self.settings)
+        self.jobs = Jobs(self.redis, queue.create(self.settings), self.settings)
+        self.ids: list[str] = []
+        self.attempts: list[Job] = []
+        self.canceled: set[str] = set()
+        self.ends: dict[str, Job] = {}
+
+    @rule()
+    def accept(self) -> None:
+        self.ids.append(protocol.accept(self.jobs, webhook=HOOK))
+
+    @precondition(lambda self: self.ids)
+    @rule(which=some)
+    def begin(self, which: int) -> None:
+        job = self.jobs.begin(self.ids[which % len(self.ids)], "w")
+        if job is not None:
+            assert all(a.attempt < job.attempt for a in self.attempts if a.id == job.id)
+            self.attempts.append(job)
+
+    @precondition(lambda self: self.attempts)
+    @rule(which=some, how=st.sampled_from(["succeed", "fail", "retry_later", "beat"]))
+    def write(self, which: int, how: str) -> None:
+        job = self.attempts[which % len(self.attempts)]
+        before = self.job(job.id)
+        is_current = before.status is Status.RUNNING and before.attempt == job.attempt
+        said = self.say(job, how)
+        if not is_current:
+            assert said in ("", "lost")
+            assert self.job(job.id) == before
+        elif job.id in self.canceled:
+            assert said == Status.CANCELED
+        else:
+            last = job.attempt >= self.settings.max_attempts
+            retried = Status.FAILED if last else Status.QUEUED
+            assert said == {"succeed": "succeeded", "fail": "failed", "retry_later": retried, "beat": ""}[how]
+
+    def say(self, job: Job, how: str) -> str:
+        if how == "beat":
+            return self.jobs.beat([job]).get(job.claim, "")
+        if how == "succeed":
+            return self.jobs.succeed(job, PICTURE, {})
+        return self.jobs.fail(job, BROKEN) if how == "fail" else self.jobs.retry_later(job, BROKEN)
+
+    @precondition(lambda self: self.ids)
+    @rule(which=some)
+    def cancel(self, which: int) -> None:
+        job_id = self.ids[which % len(self.ids)]
+        before = self.job(job_id)
+        status = self.jobs.cancel(job_id)
+        assert status == (Status.CANCELED if before.status is Status.QUEUED else before.status)
+        if not before.status.is_terminal:
+            self.canceled.add(job_id)
+
+    @rule()
+    def sweep(self) -> None:
+        protocol.sweep(self.jobs)
+
+    @rule()
+    def lose_messages(self) -> None:
+        protocol.drop_messages(self.settings)
+
+    @invariant()
+    def every_job_is_in_one_place(self) -> None:
+        assert self.members("jobs") == set(self.ids)
+        for job_id in self.ids:
+            job = self.job(job_id)
+            assert [s for s in Status if job_id in self.members(f"jobs:{s}")] == [job.status]
+            assert (job_id in self.members("leases")) == (job.status is Status.RUNNING)
+            queued_in = [i for i in ("waiting:segment.auto", "delayed") if job_id in self.members(i)]
+            assert len(queued_in) == (1 if job.status is Status.QUEUED else 0)
+            assert (job_id in self.members("ended")) == job.status.is_terminal
+
+    @invariant()
+    def ends_are_final_and_told_once(self) -> None:
+        for job_id in self.ids:
+            job = self.job(job_id)
+            told = self.redis.keys(f"{self.settings.redis_prefix}event:evt_{job_id}_*")
+            ended_as = [job.status] if job.status.is_terminal else []
+            assert [key.rpartition("_")[2] for key in told] == ended_as
+            if job.status.is_terminal:
+                assert self.ends.setdefault(job_id, job) == job
+                assert (job.files_prefix is not None) == (job.status is Status.SUCCEEDED)
+
+    @invariant()
+    def a_canceled_job_never_ends_otherwise_nor_waits_again(self) -> None:
+        for job_id in self.canceled:
+            assert self.job(job_id).status in (Status.RUNNING, Status.CANCELED)
+
+    def job(self, job_id: str) -> Job:
+        job = self.jobs.get(job_id)
+        assert job is not None
+        return job
+
+    def members(self, index: str) -> set[str]:
+        return set(self.redis.zrange(self.settings.redis_prefix + index, 0, -1))
+
+    def teardown(self) -> None:
+        self.redis.close()
+
+
+def test_any_order_of_transitions_keeps_the_books(settings: Settings) -> None:
+    class InItsCorner(Protocol):
+        corner = settings
+
+    run_state_machine_as_test(
+        InItsCorner, settings=hypothesis_settings(max_examples=40, stateful_step_count=25, deadline=None)
+    )
