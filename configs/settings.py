@@ -120,6 +120,14 @@ class Settings(BaseSettings):
     max_attempts: int = Field(default=3, gt=0, description="Tries before a job that kills its workers is given up.")
     retry_delay_seconds: float = Field(default=2.0, ge=0, description="Before the second try; doubles with each try.")
 
+    watchdog_grace_seconds: float = Field(
+        default=300.0,
+        gt=0,
+        description="A worker still inside an attempt so long after the job's `run_within_s` hangs: it ends, for "
+        "its supervisor to start it again. Only between stages does it see that a deadline has passed, and a large "
+        "model on few cores, behind three other jobs, may take minutes over one.",
+    )
+
     # The reaper
     sweep_seconds: float = Field(default=1.0, gt=0, description="Between two looks for what was left behind.")
     lost_message_seconds: float = Field(

@@ -57,7 +57,7 @@ def _visualize(fields: Any, default: bool) -> bool:
 
 
 def _answer(job_id: str, job: Job | None, visualize: bool) -> dict[str, Any]:
-    if job is None or job.status is Status.CANCELED:
+    if job is None or job.status in (Status.CANCELED, Status.EXPIRED):
         raise OvsegError("canceled", f"the job {job_id} was canceled, or deleted, by another request")
     if not job.status.is_terminal:
         raise OvsegError("timeout", f"the job {job_id} is not done yet; look at /v1/jobs/{job_id}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from configs.settings import Settings
 from ovseg_core.prompts import Prompt
@@ -10,14 +11,14 @@ from worker import queue
 from worker.connection import connect
 from worker.job import Job, JobError
 from worker.jobs import Jobs
-from worker.request import ImageSource, JobRequest, Webhook
+from worker.request import MAX_DEADLINE_SECONDS, Deadline, ImageSource, JobRequest, Webhook
 
 HOOK = "https://example.com/hook"
 BROKEN = JobError("internal_error", "it broke")
 PICTURE = {"width": 4, "height": 4, "format": "PNG"}
 
 
-def request(device: str = "auto", webhook: str | None = None) -> JobRequest:
+def request(device: str = "auto", webhook: str | None = None, **deadline: float) -> JobRequest:
     return JobRequest(
         image=ImageSource(url="https://example.com/a.jpg"),
         model="SAM-Lite",
@@ -26,10 +27,11 @@ def request(device: str = "auto", webhook: str | None = None) -> JobRequest:
         outputs=("rle",),
         metadata={"mine": [1, None]},
         webhook=Webhook(url=webhook) if webhook else None,
+        deadline=Deadline(**deadline) if deadline else None,
     )
 
 
-def accept(jobs: Jobs, **kwargs: str) -> str:
+def accept(jobs: Jobs, **kwargs: Any) -> str:
     return jobs.accept(str(uuid.uuid4()), request(**kwargs)).id
 
 
@@ -59,6 +61,20 @@ def let_time_pass(settings: Settings, index: str, seconds: float) -> None:
 
 def let_leases_end(settings: Settings) -> None:
     let_time_pass(settings, "leases", settings.lease_seconds)
+
+
+def let_deadline_pass(settings: Settings, job_id: str) -> None:
+    """The one it has now."""
+    let_time_pass(settings, "deadlines", MAX_DEADLINE_SECONDS)
+    with connect(settings) as redis:
+        record = f"{settings.redis_prefix}job:{job_id}"
+        for field in ("start_by", "run_by"):
+            if redis.hexists(record, field):
+                redis.hset(record, field, 1)
+
+
+def expire(jobs: Jobs) -> list[str]:
+    return [jobs.expire(job_id) for job_id in jobs.overdue()]
 
 
 def sweep(jobs: Jobs) -> list[tuple[str, str]]:

@@ -62,7 +62,7 @@ class Heartbeat:
     def check(self, job: Job) -> None:
         """Whether the attempt may go on, as Redis says now or, while Redis is away, as it last said.
 
-        Raises LeaseLost if the job is in other hands, Stopped if it was canceled.
+        Raises LeaseLost if the job is in other hands, Stopped if it was canceled or is out of time.
         """
         try:
             self._renew([job])

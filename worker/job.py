@@ -15,7 +15,7 @@ from worker.request import JobRequest
 class Status(StrEnum):
     """queued -> running -> succeeded | failed | canceled; running -> queued when an attempt comes to nothing.
 
-    queued -> canceled too. docs/reliability.md has the table.
+    queued -> canceled | expired too. docs/reliability.md has the table.
     """
 
     QUEUED = "queued"  # accepted; waits for a worker, or for its next try
@@ -23,6 +23,7 @@ class Status(StrEnum):
     SUCCEEDED = "succeeded"  # final: the result is in storage
     FAILED = "failed"  # final: `error` says why
     CANCELED = "canceled"  # final: the caller took it back
+    EXPIRED = "expired"  # final: no worker began in the time that the caller gave
 
     @property
     def is_terminal(self) -> bool:

@@ -12,7 +12,7 @@ from redis import Redis
 from configs.settings import Settings
 from worker import queue
 from worker.job import Job, JobError, Status
-from worker.request import JobRequest
+from worker.request import Deadline, JobRequest
 from worker.scripts import Scripts
 
 MICROSECONDS = 1_000_000
@@ -78,26 +78,33 @@ class Jobs:
         message = queue.message(self._app, queue.SEGMENT, name, job_id)
         request_json = request.model_dump_json()
         tell = TOLD if request.webhook else ""
-        accepted_at = self._scripts("accept", job_id, name, request_json, message, image, tell)
+        start_within, run_within = _microseconds_of(request.deadline)
+        accepted_at = self._scripts(
+            "accept", job_id, name, request_json, message, image, tell, start_within, run_within
+        )
         record = {"status": "queued", "request": request_json, "attempt": "0", "accepted_at": accepted_at}
         return Job.from_record(job_id, record)
 
     def begin(self, job_id: str, worker: str) -> Job | None:
-        """Claim a queued job for its next attempt; None where it is not to be had (any more)."""
+        """Claim a queued job for its next attempt; None where it is not to be had (any more).
+
+        One that should have been started earlier expires now.
+        """
         flat = self._scripts("begin", job_id, worker, self._lease)
         return Job.from_record(job_id, dict(zip(flat[::2], flat[1::2], strict=True))) if flat else None
 
     def beat(self, held: Sequence[Job]) -> dict[str, str]:
         """Renew the leases of these jobs. Returns the claims (`Job.claim`) that should stop, and why.
 
-        `lost`: another holds the job, or nobody; `canceled`: its caller asked for that.
+        `lost`: another holds the job, or nobody; `canceled`: its caller asked for that; `timeout`: it ran too long.
         """
         pairs = [part for job in held for part in (job.id, job.attempt)]
         flat = self._scripts("beat", self._lease, *pairs)
         return dict(zip(flat[::2], flat[1::2], strict=True))
 
     # The end of an attempt. Each returns the status that the job has now; '' to a stale attempt, whose word no longer
-    # counts. After a cancel request that status is `canceled`, whatever the attempt says.
+    # counts. After a cancel request that status is `canceled`, and after the attempt's deadline `failed`, whatever the
+    # attempt says.
 
     def succeed(self, job: Job, image: Mapping[str, object], timings_ms: Mapping[str, float]) -> str:
         """The files of this attempt are the result."""
@@ -137,7 +144,16 @@ class Jobs:
         """A queued job is canceled at once, a running one soon. Returns the status it has now, '' if there is none."""
         return str(self._scripts("cancel", job_id))
 
+    def expire(self, job_id: str) -> str:
+        """End a job that is out of time. Returns the status it has now, '' if it is in time."""
+        return str(self._scripts("expire", job_id))
+
     # What was left behind
+
+    def overdue(self) -> Iterator[str]:
+        """Jobs not started in time, or running for too long."""
+        for left in self._due("deadlines", self._now()):
+            yield left.job_id
 
     def left_behind(self) -> Iterator[LeftBehind]:
         """Jobs whose lease has ended, whose next try is due, or whose message has vanished from its queue."""
@@ -206,3 +222,10 @@ class Jobs:
 
     def _key(self, name: str) -> str:
         return self._prefix + name
+
+
+def _microseconds_of(deadline: Deadline | None) -> tuple[int | str, int | str]:
+    """start_within and run_within as scripts take them, '' for none."""
+    within = (deadline.start_within_s, deadline.run_within_s) if deadline else (None, None)
+    start, run = ("" if seconds is None else int(seconds * MICROSECONDS) for seconds in within)
+    return start, run

@@ -35,6 +35,9 @@ def _repeat(sweep: Callable[[], None], sweep_seconds: float, stopping: threading
 
 def sweep(jobs: Jobs, events: Events) -> None:
     """One look at everything that may have been left behind."""
+    for job_id in jobs.overdue():
+        if status := jobs.expire(job_id):
+            log.info("%s is out of time; now %s", job_id, status)
     for left in jobs.left_behind():
         if status := jobs.requeue(left):
             log.warning("%s was left behind in %s; now %s", left.job_id, left.index, status)

@@ -13,7 +13,7 @@ from configs.settings import Settings
 from ovseg_core import header, image
 from ovseg_core.errors import OvsegError
 from ovseg_core.prompts import fit
-from worker import fetch, publish
+from worker import fetch, publish, watchdog
 from worker.guarded import GuardedClient
 from worker.heartbeat import Heartbeat, LeaseLost, Stopped
 from worker.inference import Inference
@@ -49,7 +49,7 @@ def segment(job_id: str, bench: Bench) -> None:
     if job is None:
         log.info("%s is not to be had: done, or in other hands", job_id)
         return
-    with bench.heartbeat.holding(job):
+    with watchdog.watching(job, bench.settings.watchdog_grace_seconds), bench.heartbeat.holding(job):
         try:
             _work(job, bench)
         except OvsegError as error:

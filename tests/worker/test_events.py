@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from configs.settings import Settings
-from tests.protocol import BROKEN, HOOK, PICTURE, accept, begin, let_leases_end, let_time_pass, messages, sweep
+from tests.protocol import (
+    BROKEN,
+    HOOK,
+    PICTURE,
+    accept,
+    begin,
+    let_deadline_pass,
+    let_leases_end,
+    let_time_pass,
+    messages,
+    sweep,
+)
 from worker import reaper
 from worker.connection import connect
 from worker.events import Events
@@ -44,6 +55,15 @@ def test_a_job_canceled_at_its_end_is_told_once_and_as_canceled(jobs: Jobs, even
     jobs.succeed(job, PICTURE, {})
     assert messages(settings, "webhook") == []
     assert list(events.due()) == [f"evt_{job.id}_canceled"]
+
+
+def test_an_expired_job_and_one_that_ran_too_long_are_told(jobs: Jobs, events: Events, settings: Settings) -> None:
+    waiting = accept(jobs, webhook=HOOK, start_within_s=60)
+    running = begin(jobs, accept(jobs, webhook=HOOK, run_within_s=60)).id
+    for job_id in (waiting, running):
+        let_deadline_pass(settings, job_id)
+        jobs.expire(job_id)
+    assert set(events.due()) == {f"evt_{waiting}_expired", f"evt_{running}_failed"}
 
 
 def test_nobody_is_told_who_did_not_ask(jobs: Jobs, events: Events) -> None:

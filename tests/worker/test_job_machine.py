@@ -16,6 +16,14 @@ from worker.connection import connect
 from worker.job import Job, Status
 from worker.jobs import Jobs
 
+PASSED, FAR = 1e-6, 3600.0  # a deadline that has passed by the next call, and one that never does here
+DEADLINES: list[dict[str, float]] = [
+    {},
+    {"start_within_s": PASSED},
+    {"start_within_s": FAR},
+    {"run_within_s": PASSED},
+    {"run_within_s": FAR, "start_within_s": FAR},
+]
 some = st.integers(0, 1000)  # picks one of those there are
 
 
@@ -33,18 +41,30 @@ class Protocol(RuleBasedStateMachine):
         self.jobs = Jobs(self.redis, queue.create(self.settings), self.settings)
         self.ids: list[str] = []
         self.attempts: list[Job] = []
+        self.deadlines: dict[str, dict[str, float]] = {}
         self.canceled: set[str] = set()
         self.ends: dict[str, Job] = {}
 
-    @rule()
-    def accept(self) -> None:
-        self.ids.append(protocol.accept(self.jobs, webhook=HOOK))
+    @rule(deadline=st.sampled_from(DEADLINES))
+    def accept(self, deadline: dict[str, float]) -> None:
+        job_id = protocol.accept(self.jobs, webhook=HOOK, **deadline)
+        self.ids.append(job_id)
+        self.deadlines[job_id] = deadline
 
     @precondition(lambda self: self.ids)
     @rule(which=some)
     def begin(self, which: int) -> None:
-        job = self.jobs.begin(self.ids[which % len(self.ids)], "w")
-        if job is not None:
+        job_id = self.ids[which % len(self.ids)]
+        before = self.job(job_id)
+        job = self.jobs.begin(job_id, "w")
+        if before.status is not Status.QUEUED:
+            assert job is None
+            assert self.job(job_id) == before
+        elif before.attempt == 0 and self.deadlines[job_id].get("start_within_s") == PASSED:
+            assert job is None
+            assert self.job(job_id).status is Status.EXPIRED
+        else:
+            assert job is not None
             assert all(a.attempt < job.attempt for a in self.attempts if a.id == job.id)
             self.attempts.append(job)
 
@@ -60,6 +80,8 @@ class Protocol(RuleBasedStateMachine):
             assert self.job(job.id) == before
         elif job.id in self.canceled:
             assert said == Status.CANCELED
+        elif self.deadlines[job.id].get("run_within_s") == PASSED:
+            assert said == ("timeout" if how == "beat" else Status.FAILED)
         else:
             last = job.attempt >= self.settings.max_attempts
             retried = Status.FAILED if last else Status.QUEUED
@@ -78,9 +100,17 @@ class Protocol(RuleBasedStateMachine):
         job_id = self.ids[which % len(self.ids)]
         before = self.job(job_id)
         status = self.jobs.cancel(job_id)
-        assert status == (Status.CANCELED if before.status is Status.QUEUED else before.status)
-        if not before.status.is_terminal:
+        if before.status is Status.QUEUED:
+            assert status in (Status.CANCELED, Status.EXPIRED)
+        else:
+            assert status == before.status
+        if not before.status.is_terminal and status != Status.EXPIRED:
             self.canceled.add(job_id)
+
+    @rule()
+    def expire(self) -> None:
+        protocol.expire(self.jobs)
+        assert list(self.jobs.overdue()) == []
 
     @rule()
     def sweep(self) -> None:
@@ -99,6 +129,7 @@ class Protocol(RuleBasedStateMachine):
             assert (job_id in self.members("leases")) == (job.status is Status.RUNNING)
             queued_in = [i for i in ("waiting:segment.auto", "delayed") if job_id in self.members(i)]
             assert len(queued_in) == (1 if job.status is Status.QUEUED else 0)
+            assert (job_id in self.members("deadlines")) == self.has_deadline(job)
             assert (job_id in self.members("ended")) == job.status.is_terminal
 
     @invariant()
@@ -116,6 +147,21 @@ class Protocol(RuleBasedStateMachine):
     def a_canceled_job_never_ends_otherwise_nor_waits_again(self) -> None:
         for job_id in self.canceled:
             assert self.job(job_id).status in (Status.RUNNING, Status.CANCELED)
+
+    @invariant()
+    def nothing_expires_that_was_started_or_had_time(self) -> None:
+        for job_id in self.ids:
+            job = self.job(job_id)
+            if job.status is Status.EXPIRED:
+                assert job.attempt == 0
+                assert self.deadlines[job_id]["start_within_s"] == PASSED
+            if job.error is not None and job.error.code == "timeout":
+                assert self.deadlines[job_id]["run_within_s"] == PASSED
+
+    def has_deadline(self, job: Job) -> bool:
+        if job.status is Status.QUEUED:
+            return job.attempt == 0 and "start_within_s" in self.deadlines[job.id]
+        return job.status is Status.RUNNING and "run_within_s" in self.deadlines[job.id]
 
     def job(self, job_id: str) -> Job:
         job = self.jobs.get(job_id)

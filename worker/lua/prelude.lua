@@ -10,6 +10,7 @@
 --   waiting:<q>    zset    queued jobs by enqueued_at: their message should be in the queue q
 --   delayed        zset    queued jobs that wait for their next try, by when it is due
 --   leases         zset    running jobs by when their lease ends
+--   deadlines      zset    jobs with a deadline: before their first start by start_by, while they run by run_by
 --   ended          zset    final jobs by completed_at
 --   erasing        zset    ids of erased jobs whose files are still to go, by when the reaper sees to it
 --   event:<id>     hash    a webhook event, its id fixed with the change of state that it tells
@@ -22,19 +23,25 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2] -- microseconds; exact in a double until the year 2255
 local function int(number) return string.format('%.0f', number) end
 
+local TIMEOUT = cjson.encode({
+  code = 'timeout', message = 'the attempt ran longer than deadline.run_within_s allows', field = 'deadline.run_within_s',
+})
+
 -- Out of every index that says what a job waits for.
 local function release(id)
   local queue = redis.call('HGET', key('job:' .. id), 'queue')
-  for _, index in ipairs({'waiting:' .. queue, 'delayed', 'leases'}) do
+  for _, index in ipairs({'waiting:' .. queue, 'delayed', 'leases', 'deadlines'}) do
     redis.call('ZREM', key(index), id)
   end
 end
 
+-- Into another status. A deadline of the one that it leaves is kept or missed by now, and binds no longer.
 local function move(id, to)
   local record = redis.call('HMGET', key('job:' .. id), 'status', 'accepted_at')
   release(id)
   redis.call('ZREM', key('jobs:' .. record[1]), id)
   redis.call('ZADD', key('jobs:' .. to), record[2], id)
+  redis.call('HDEL', key('job:' .. id), 'start_by', 'run_by')
   redis.call('HSET', key('job:' .. id), 'status', to)
 end
 
@@ -50,9 +57,14 @@ local function is_held(id, attempt)
   return record[1] == 'running' and record[2] == attempt
 end
 
--- What was decided over a running job while its attempt worked: 'canceled', or '' for nothing.
+-- What is decided over a job that has not ended, whatever its attempt says: canceled (its caller asked for that),
+-- timeout (the attempt ran too long), expired (it was not started in time), or '' for nothing.
 local function verdict(id)
-  if redis.call('HEXISTS', key('job:' .. id), 'cancel_requested_at') == 1 then return 'canceled' end
+  local record = redis.call('HMGET', key('job:' .. id), 'cancel_requested_at', 'run_by', 'start_by')
+  local cancel_requested_at, run_by, start_by = unpack(record)
+  if cancel_requested_at then return 'canceled' end
+  if run_by and tonumber(run_by) <= now then return 'timeout' end
+  if start_by and tonumber(start_by) <= now then return 'expired' end
   return ''
 end
 
@@ -75,9 +87,14 @@ end
 -- The end of a job, once and for ever: as was decided, else as the caller says. Returns the status that it has now.
 -- `message` tells of the status `to` and may be ''.
 local function close(id, to, message, resend_after)
-  if verdict(id) == 'canceled' then
-    to, message = 'canceled', ''
+  local decided = verdict(id)
+  if decided ~= '' then
+    to, message = decided, ''
     redis.call('HDEL', key('job:' .. id), 'files_prefix')
+  end
+  if decided == 'timeout' then
+    to = 'failed'
+    redis.call('HSET', key('job:' .. id), 'error', TIMEOUT)
   end
   move(id, to)
   redis.call('HSET', key('job:' .. id), 'completed_at', int(now))

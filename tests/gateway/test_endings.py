@@ -103,3 +103,41 @@ def test_a_queued_job_can_be_deleted(service: Service) -> None:
 def test_what_never_was_cannot_be_taken_back(service: Service, take_back: Any) -> None:
     answer = take_back(service, "no-such-job")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_a_job_that_no_worker_begins_in_time_expires(service: Service, trusted_host: Host) -> None:
+    hook = trusted_host.serve("/hooks/expired")
+    deadline = {"start_within_s": 0.5}
+    job = service.wait(submit(service, device=NOWHERE, deadline=deadline, webhook={"url": hook}))
+    assert (job["status"], job["started_at"], job["error"]) == ("expired", None, None)
+    assert job["deadline"] == {"start_within_s": 0.5, "run_within_s": None}
+    [told] = trusted_host.wait_for("/hooks/expired")
+    assert told.headers["webhook-id"] == f"evt_{job['id']}_expired"
+
+
+def test_a_job_that_runs_too_long_fails_and_is_not_tried_again(service: Service, trusted_host: Host) -> None:
+    with held(trusted_host, "/slow.jpg") as url:
+        job = service.wait(submit(service, image=url, deadline={"run_within_s": 0.5}))
+    assert (job["status"], job["attempt"]) == ("failed", 1)
+    assert (job["error"]["code"], job["error"]["field"]) == ("timeout", "deadline.run_within_s")
+
+
+def test_a_deadline_that_is_kept_changes_nothing(service: Service, trusted_host: Host) -> None:
+    url = trusted_host.serve("/photo.jpg", pictures.photo())
+    job = service.wait(submit(service, image=url, deadline={"start_within_s": 600, "run_within_s": 600}))
+    assert job["status"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("deadline", "field"),
+    [
+        ({"run_within_s": 0}, "deadline.run_within_s"),
+        ({"start_within_s": 1e9}, "deadline.start_within_s"),
+        ({"within_s": 5}, "deadline.within_s"),
+    ],
+)
+def test_a_deadline_that_makes_no_sense_is_refused_by_name(service: Service, deadline: Any, field: str) -> None:
+    body = {"image": "https://example.com/a.jpg", "prompts": [HEAD], "deadline": deadline}
+    answer = service.post("/v1/jobs", json=body)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
