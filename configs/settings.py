@@ -61,6 +61,13 @@ class Settings(BaseSettings):
         default=True, description="PaddleX's Serving.visualize: draw the result where the request does not say."
     )
 
+    idempotency_seconds: int = Field(
+        default=24 * 3600,
+        gt=0,
+        description="How long an Idempotency-Key is remembered, and the id of an erased job is refused. A day, as "
+        "others have it, outlasts a client's retries.",
+    )
+
     # Meeting strangers
     allowed_private_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),

@@ -23,7 +23,10 @@ RETRY_AFTER_SECONDS = 2
 
 # What a caller can put right is 422, but for these.
 STATUS_OF_CODE = {
+    "invalid_idempotency_key": HTTPStatus.BAD_REQUEST,
     "not_found": HTTPStatus.NOT_FOUND,
+    "job_deleted": HTTPStatus.GONE,
+    "id_taken": HTTPStatus.CONFLICT,
     "job_already_final": HTTPStatus.CONFLICT,
     "job_running": HTTPStatus.CONFLICT,
     "canceled": HTTPStatus.CONFLICT,

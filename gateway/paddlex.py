@@ -13,8 +13,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from gateway import body
-from gateway.jobs import accept
+from gateway import acceptance, body
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker import files, job_object
@@ -29,7 +28,8 @@ def infer() -> Response:
     at = services()
     fields, _ = body.read()
     visualize = _visualize(fields, at.settings.paddlex_visualize)
-    job = accept(asked.parse(_as_job(fields, visualize), None, at.settings), at)
+    submission = asked.parse(_as_job(fields, visualize), None, at.settings)
+    job, _ = acceptance.accept(submission, at, acceptance.new_id())
     ended = at.waiting.until_terminal(job.id, at.settings.paddlex_timeout_seconds)
     return jsonify(_answer(job.id, ended, visualize))
 

@@ -28,6 +28,7 @@ class Erasure:
         self._redis = redis
         self._prefix = settings.redis_prefix
         self._storage = storage
+        self._id_seconds = settings.idempotency_seconds
         self._scripts = Scripts(redis, settings.redis_prefix)
 
     def erase(self, job_id: str) -> str:
@@ -36,7 +37,7 @@ class Erasure:
 
         Files that storage does not let go of now are erased by a reaper.
         """
-        status = str(self._scripts("erase", job_id, FILES_SECONDS * MICROSECONDS))
+        status = str(self._scripts("erase", job_id, FILES_SECONDS * MICROSECONDS, self._id_seconds))
         if status not in ("", "running"):
             self._erase_files(job_id)
         return status
@@ -47,16 +48,15 @@ class Erasure:
             self._erase_files(job_id)
 
     def _without_record(self) -> Iterator[str]:
-        seconds, _ = self._redis.time()
-        until = int(seconds) * MICROSECONDS
-        yield from self._redis.zrange(
-            f"{self._prefix}erasing", "-inf", until, byscore=True, offset=0, num=ERASED_PER_SWEEP
-        )
+        seconds, microseconds = self._redis.time()
+        now = int(seconds) * MICROSECONDS + int(microseconds)
+        index = f"{self._prefix}erasing"
+        yield from self._redis.zrange(index, "-inf", now, byscore=True, offset=0, num=ERASED_PER_SWEEP)
 
     def _erase_files(self, job_id: str) -> None:
         try:
             self._storage.erase(prefix_of(job_id))
-        except Exception:  # whatever it is, the id stays on the list
-            log.exception("the files of %s are still in storage; they are tried again", job_id)
+        except Exception as error:  # whatever it is, the id stays on the list
+            log.warning("the files of %s are still in storage and are tried again: %s", job_id, error)
         else:
             self._redis.zrem(f"{self._prefix}erasing", job_id)

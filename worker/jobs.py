@@ -11,6 +11,7 @@ from redis import Redis
 
 from configs.settings import Settings
 from worker import queue
+from worker.idempotency import Once
 from worker.job import Job, JobError, Status
 from worker.request import Deadline, JobRequest
 from worker.scripts import Scripts
@@ -28,6 +29,15 @@ class LeftBehind:
     job_id: str
     index: str
     score: str
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """The job that a submission is, or was before; none where something else was accepted, or it was erased since."""
+
+    job: Job | None
+    is_new: bool = False
+    is_erased: bool = False
 
 
 class Jobs:
@@ -74,16 +84,28 @@ class Jobs:
 
         Repeating it with the same id changes nothing.
         """
+        job = self.accept_once(job_id, request, image, None).job
+        assert job is not None  # nothing was there that it could contradict
+        return job
+
+    def accept_once(self, job_id: str, request: JobRequest, image: bytes, once: Once | None) -> Acceptance:
+        """As `accept`, unless a job was accepted under the same key, or the same id, before."""
         name = queue.QUEUE_OF_DEVICE[request.device]
         message = queue.message(self._app, queue.SEGMENT, name, job_id)
         request_json = request.model_dump_json()
         tell = TOLD if request.webhook else ""
         start_within, run_within = _microseconds_of(request.deadline)
-        accepted_at = self._scripts(
-            "accept", job_id, name, request_json, message, image, tell, start_within, run_within
+        outcome, found_id, *accepted_at = self._scripts(
+            "accept",
+            *(job_id, name, request_json, message, image, tell, start_within, run_within),
+            *((once.key, once.fingerprint) if once else ("", "")),
+            self._settings.idempotency_seconds,
         )
-        record = {"status": "queued", "request": request_json, "attempt": "0", "accepted_at": accepted_at}
-        return Job.from_record(job_id, record)
+        if accepted_at:
+            record = {"status": "queued", "request": request_json, "attempt": "0", "accepted_at": accepted_at[0]}
+            return Acceptance(Job.from_record(job_id, record), is_new=True)
+        job = self.get(found_id) if outcome == "same" else None
+        return Acceptance(job, is_erased=outcome != "other" and job is None)
 
     def begin(self, job_id: str, worker: str) -> Job | None:
         """Claim a queued job for its next attempt; None where it is not to be had (any more).

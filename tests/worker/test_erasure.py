@@ -8,10 +8,11 @@ import pytest
 
 from cli.embedded.seaweedfs import BUCKET
 from configs.settings import Settings
-from tests.protocol import BROKEN, HOOK, accept, begin, drop_messages, keys, let_time_pass
+from tests.protocol import BROKEN, HOOK, accept, begin, drop_messages, keys, let_time_pass, request
 from worker.connection import connect
 from worker.erasure import Erasure
-from worker.jobs import Jobs
+from worker.idempotency import Once
+from worker.jobs import Acceptance, Jobs
 from worker.storage import Storage
 
 
@@ -51,7 +52,7 @@ def test_a_final_job_is_erased_with_its_event_and_the_files_of_all_attempts(
     assert erasure.erase(job_id) == "failed"
     assert jobs.get(job_id) is None
     assert stored(storage, f"jobs/{job_id}") == [f"jobs/{job_id}x/input"]
-    assert keys(settings) <= {"q:segment.auto", "q:webhook"}  # messages that say nothing any more
+    assert keys(settings) == {"q:segment.auto", "q:webhook", f"erased:{job_id}"}  # messages that say nothing any more
     assert erasure.erase(job_id) == ""
 
 
@@ -60,7 +61,17 @@ def test_a_queued_job_is_taken_back_and_erased(jobs: Jobs, erasure: Erasure, set
     assert erasure.erase(job_id) == "queued"
     assert jobs.begin(job_id, "w1") is None
     drop_messages(settings)
-    assert keys(settings) == set()
+    assert keys(settings) == {f"erased:{job_id}"}
+
+
+def test_what_was_erased_does_not_come_back_by_a_late_repetition(jobs: Jobs, erasure: Erasure) -> None:
+    by_key, by_id = Once("/key", "f"), Once("", "f")
+    jobs.accept_once("first", request(), b"", by_key)
+    jobs.accept_once("mine", request(), b"", by_id)
+    for job_id in ("first", "mine"):
+        erasure.erase(job_id)
+    assert jobs.accept_once("second", request(), b"", by_key) == Acceptance(None, is_erased=True)
+    assert jobs.accept_once("mine", request(), b"", by_id) == Acceptance(None, is_erased=True)
 
 
 def test_a_running_job_is_not_erased(jobs: Jobs, erasure: Erasure, storage: Storage) -> None:

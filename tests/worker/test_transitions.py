@@ -25,8 +25,9 @@ from tests.protocol import (
     sweep,
 )
 from worker.connection import connect
+from worker.idempotency import Once
 from worker.job import Job, JobError, Status
-from worker.jobs import Jobs
+from worker.jobs import Acceptance, Jobs
 
 # Acceptance
 
@@ -57,6 +58,43 @@ def test_an_image_comes_in_with_its_job_and_goes_with_its_end(jobs: Jobs, settin
         assert redis.get(f"{settings.redis_prefix}input:{job_id}") == b"\xff\xd8 picture"
     jobs.succeed(begin(jobs, job_id), PICTURE, {})
     assert f"input:{job_id}" not in keys(settings)
+
+
+ONCE, OTHER = Once("me/key", "a fingerprint"), Once("me/key", "another")
+
+
+def test_under_one_key_one_job_is_accepted(jobs: Jobs, settings: Settings) -> None:
+    first = jobs.accept_once("first", request(), b"", ONCE)
+    second = jobs.accept_once("second", request(), b"", ONCE)
+    assert (first.is_new, second.is_new) == (True, False)
+    assert first.job == second.job
+    assert messages(settings, "segment.auto") == ["first"]
+    assert jobs.accept_once("third", request(), b"", OTHER) == Acceptance(None)
+    assert jobs.get("second") is None
+    assert jobs.get("third") is None
+
+
+def test_keys_of_one_caller_are_nothing_to_another(jobs: Jobs) -> None:
+    assert jobs.accept_once("mine", request(), b"", Once("me/key", "f")).is_new
+    assert jobs.accept_once("yours", request(), b"", Once("you/key", "g")).is_new
+
+
+def test_a_key_is_remembered_for_as_long_as_the_settings_say(jobs: Jobs, settings: Settings) -> None:
+    jobs.accept_once("first", request(), b"", ONCE)
+    with connect(settings) as redis:
+        key = f"{settings.redis_prefix}key:{ONCE.key}"
+        assert settings.idempotency_seconds - 60 < redis.ttl(key) <= settings.idempotency_seconds
+        redis.delete(key)  # as when it has expired
+    assert jobs.accept_once("second", request(), b"", ONCE).is_new
+
+
+def test_under_one_id_one_job_is_accepted(jobs: Jobs, settings: Settings) -> None:
+    same, other = Once("", "a fingerprint"), Once("", "another")
+    assert jobs.accept_once("mine", request(), b"", same).is_new
+    again = jobs.accept_once("mine", request(), b"", same)
+    assert again == Acceptance(jobs.get("mine"))
+    assert jobs.accept_once("mine", request(), b"", other) == Acceptance(None)
+    assert messages(settings, "segment.auto") == ["mine"]
 
 
 # One attempt

@@ -5,6 +5,8 @@
 --
 --   job:<id>       hash    the record; its `status` is the truth
 --   input:<id>     string  its image, until that is in object storage
+--   key:<key>      hash    the job that was accepted under an idempotency key, and its fingerprint; for a while
+--   erased:<id>    string  there was a job of this id; for a while
 --   jobs           zset    every job by accepted_at, newest last
 --   jobs:<status>  zset    the same, of one status
 --   waiting:<q>    zset    queued jobs by enqueued_at: their message should be in the queue q
