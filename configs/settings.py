@@ -125,7 +125,12 @@ class Settings(BaseSettings):
         default=15.0, gt=0, description="A worker silent for so long is taken for dead and its jobs go to others."
     )
     max_attempts: int = Field(default=3, gt=0, description="Tries before a job that kills its workers is given up.")
-    retry_delay_seconds: float = Field(default=2.0, ge=0, description="Before the second try; doubles with each try.")
+    retry_delay_seconds: float = Field(
+        default=2.0, ge=0, description="At most so long before the second try; doubles with each try."
+    )
+    retry_delay_max_seconds: float = Field(
+        default=60.0, ge=0, description="Where the doubling ends: an outage is over when it is over, and then soon."
+    )
 
     watchdog_grace_seconds: float = Field(
         default=300.0,

@@ -10,6 +10,7 @@ from worker.idempotency import Once
 from worker.job import Job, prefix_of
 from worker.jobs import Acceptance
 from worker.request import ImageSource, Submission
+from worker.storage import ObjectMissing
 
 
 def new_id() -> str:
@@ -30,6 +31,17 @@ def accept(submission: Submission, at: Services, job_id: str, once: Once | None 
     if once is not None and once.key:
         raise OvsegError("idempotency_key_reused", "another request was sent with this Idempotency-Key before")
     raise OvsegError("id_taken", f"there is a job {job_id!r} already, and it asks for something else")
+
+
+def again(job: Job, at: Services) -> Submission:
+    """What a job asked for, to be accepted once more. Raises OvsegError `input_gone`."""
+    source = job.request.image
+    if source.key is None:
+        return Submission.again(job.request, str(source.url))
+    try:
+        return Submission.again(job.request, at.inputs.fetch(job.id, source.key))
+    except ObjectMissing:
+        raise OvsegError("input_gone", "the image of this job is no longer kept; submit it again") from None
 
 
 def _accept(submission: Submission, at: Services, job_id: str, once: Once | None) -> Acceptance:

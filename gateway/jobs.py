@@ -1,4 +1,4 @@
-"""Submit, look, wait, list, cancel, erase."""
+"""Submit, look, wait, list, cancel, try again, erase."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ovseg_core.errors import OvsegError
 from worker import idempotency, job_object
 from worker import request as asked
 from worker.job import Job, Status
+from worker.request import Submission
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
 
@@ -29,11 +30,7 @@ def submit() -> tuple[Response, int, dict[str, str]]:
     """Accept a job: 202 with its object at once, whatever the work takes. Once, if the client gave a key."""
     key = idempotency_key.of_request()
     fields, image_file = body.read()
-    submission, job_id = asked.parse(fields, image_file, services().settings), acceptance.new_id()
-    once = idempotency.by_key(NO_SCOPE, key, submission) if key is not None else None
-    job, _ = acceptance.accept(submission, services(), job_id, once)
-    answer, status, headers = _accepted(job, 202)
-    return answer, status, headers if job.id == job_id else {**headers, "Idempotency-Replayed": "true"}
+    return _submitted(asked.parse(fields, image_file, services().settings), NO_SCOPE, key)
 
 
 @blueprint.put("/<job_id>")
@@ -71,6 +68,18 @@ def cancel(job_id: str) -> tuple[Response, int]:
     return jsonify(job_object.describe(job)), 202 if status == Status.RUNNING else 200
 
 
+@blueprint.post("/<job_id>/retry")
+def retry(job_id: str) -> tuple[Response, int, dict[str, str]]:
+    """A new job that asks for the same as one that has ended, of the same image. Once, if the client gave a key."""
+    key = idempotency_key.of_request()
+    job = services().jobs.get(job_id)
+    if job is None:
+        raise _not_found(job_id)
+    if not job.status.is_terminal:
+        raise OvsegError("job_not_final", f"the job is {job.status}; what has not ended cannot be tried again")
+    return _submitted(acceptance.again(job, services()), f"{NO_SCOPE}retry of {job_id}", key)
+
+
 @blueprint.delete("/<job_id>")
 def erase(job_id: str) -> tuple[str, int]:
     """Record, input and files of a job that is not in a worker's hands."""
@@ -92,6 +101,14 @@ def page() -> Response:
         raise OvsegError("invalid_value", "must be a next_cursor of an earlier answer", "cursor")
     jobs, next_cursor = services().jobs.list(status, limit, cursor)
     return jsonify({"jobs": [job_object.describe(job) for job in jobs], "next_cursor": next_cursor})
+
+
+def _submitted(submission: Submission, scope: str, key: str | None) -> tuple[Response, int, dict[str, str]]:
+    job_id = acceptance.new_id()
+    once = idempotency.by_key(scope, key, submission) if key is not None else None
+    job, _ = acceptance.accept(submission, services(), job_id, once)
+    answer, status, headers = _accepted(job, 202)
+    return answer, status, headers if job.id == job_id else {**headers, "Idempotency-Replayed": "true"}
 
 
 def _accepted(job: Job, status: int) -> tuple[Response, int, dict[str, str]]:

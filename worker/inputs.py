@@ -38,7 +38,7 @@ class Inputs:
         self._threads = ThreadPoolExecutor(ARCHIVE_THREADS, "archive")
 
     def fetch(self, job_id: str, key: str) -> bytes:
-        """The image of an accepted job, wherever it is by now."""
+        """The image of an accepted job, wherever it is by now. Raises ObjectMissing if it is kept no longer."""
         image: bytes | None = self._redis.get(self._name(job_id))
         return image if image is not None else self._storage.get(key)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -146,7 +147,9 @@ class Jobs:
 
     def retry_later(self, job: Job, error: JobError) -> str:
         """Our own failure: back to the queue after a delay, or failed after the last attempt."""
-        delay = self._settings.retry_delay_seconds * 2 ** (job.attempt - 1)
+        doubled = self._settings.retry_delay_seconds * 2 ** (job.attempt - 1)
+        longest = min(doubled, self._settings.retry_delay_max_seconds)
+        delay = longest * random.uniform(0.5, 1)  # jobs that failed together do not all come back together
         return str(
             self._scripts(
                 "retry_later",

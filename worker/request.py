@@ -128,6 +128,20 @@ class Submission:
     webhook: Webhook | None
     deadline: Deadline | None
 
+    @classmethod
+    def again(cls, request: JobRequest, image: bytes | str) -> Submission:
+        """The same request once more, of the same image."""
+        return cls(
+            image=image,
+            model=request.model,
+            prompts=request.prompts,
+            device=request.device,
+            outputs=request.outputs,
+            metadata=request.metadata,
+            webhook=request.webhook,
+            deadline=request.deadline,
+        )
+
     def stored_as(self, source: ImageSource) -> JobRequest:
         return JobRequest(
             image=source,

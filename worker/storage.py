@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
+class ObjectMissing(ClientError):
+    """There is no object of this key (any more)."""
+
+
 class Storage:
     """Bytes by key, in S3 or what speaks like it. Thread-safe.
 
@@ -32,7 +36,11 @@ class Storage:
         self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type)
 
     def get(self, key: str) -> bytes:
-        return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        """Raises ObjectMissing."""
+        try:
+            return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        except self._client.exceptions.NoSuchKey as error:
+            raise ObjectMissing(error.response, "GetObject") from None
 
     def erase(self, prefix: str) -> None:
         """Remove every object whose key begins so."""

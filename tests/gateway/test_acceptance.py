@@ -1,4 +1,4 @@
-"""A job's image when Redis takes no more of them: to storage first, and nothing stays there that belongs to no job."""
+"""A job's image when Redis takes no more of them: to storage first, where nothing stays that belongs to no job."""
 
 from __future__ import annotations
 
@@ -58,3 +58,12 @@ def test_a_put_under_an_id_that_is_taken_leaves_the_first_image_alone(gateway: G
     assert [answer.status_code for answer in answers] == [202, 200, 409]
     [key] = gateway.stored(path.removeprefix("/v1/") + "/")
     assert gateway.at.storage.get(key) == PHOTO
+
+
+def test_a_job_whose_image_is_gone_cannot_be_tried_again(gateway: Gateway) -> None:
+    job = gateway.send("POST", "/v1/jobs", PHOTO, {}).json
+    gateway.client.post(f"/v1/jobs/{job['id']}/cancel")
+    assert gateway.client.post(f"/v1/jobs/{job['id']}/retry").status_code == 202
+    gateway.at.storage.erase(job["image"]["key"])
+    answer = gateway.client.post(f"/v1/jobs/{job['id']}/retry")
+    assert (answer.status_code, answer.json["code"]) == (410, "input_gone")

@@ -24,6 +24,7 @@ from tests.protocol import (
     request,
     sweep,
 )
+from worker import queue
 from worker.connection import connect
 from worker.idempotency import Once
 from worker.job import Job, JobError, Status
@@ -200,16 +201,39 @@ def test_reapers_side_by_side_put_a_job_back_once(jobs: Jobs, settings: Settings
 
 def test_our_own_failure_is_tried_again_after_a_delay_that_grows(jobs: Jobs, settings: Settings) -> None:
     job_id, delay = accept(jobs), settings.retry_delay_seconds
-    for expected in (delay, 2 * delay):
+    assert settings.max_attempts == 3
+    for longest in (delay, 2 * delay):
         assert jobs.retry_later(begin(jobs, job_id), BROKEN) == "queued"
-        let_time_pass(settings, "delayed", expected * 0.9)
+        assert 0.4 * longest < pause(settings, job_id) <= longest  # a moment of it has gone by
         assert sweep(jobs) == []
-        let_time_pass(settings, "delayed", expected * 0.1)
+        let_time_pass(settings, "delayed", longest)
         assert sweep(jobs) == [("delayed", "queued")]
     assert jobs.retry_later(begin(jobs, job_id), BROKEN) == "failed"
     job = jobs.get(job_id)
     assert job is not None
     assert job.error == BROKEN
+
+
+def pause(settings: Settings, job_id: str) -> float:
+    """Seconds until its next try."""
+    with connect(settings) as redis:
+        seconds, microseconds = redis.time()
+        due = redis.zscore(f"{settings.redis_prefix}delayed", job_id)
+    return float(due) / 1e6 - int(seconds) - int(microseconds) / 1e6
+
+
+def test_the_delay_grows_to_a_limit_and_differs_from_job_to_job(settings: Settings) -> None:
+    slow = settings.model_copy(update={"retry_delay_seconds": 1000.0, "retry_delay_max_seconds": 4000.0})
+    slow = slow.model_copy(update={"max_attempts": 9})
+    with connect(slow) as redis:
+        jobs = Jobs(redis, queue.create(slow), slow)
+        ids = [accept(jobs) for _ in range(8)]
+        for longest in (1000, 2000, 4000, 4000):
+            for job_id in ids:
+                jobs.retry_later(begin(jobs, job_id), BROKEN)
+            pauses = [pause(slow, job_id) for job_id in ids]
+            assert all(longest * 0.4 < seconds <= longest for seconds in pauses)
+            assert max(pauses) - min(pauses) > longest * 0.01
 
 
 def test_a_success_after_a_failure_is_a_success(jobs: Jobs) -> None:
