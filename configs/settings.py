@@ -149,6 +149,14 @@ class Settings(BaseSettings):
         "needs from taking a message to claiming its job; sending too often does no harm.",
     )
 
+    retention_seconds: float = Field(
+        default=7 * 24 * 3600,
+        ge=0,
+        description="A job that ended so long ago is erased: record, input, result. A week is time to fetch what one "
+        "wants to keep, and Redis does not grow for ever. 0 keeps everything until it is deleted. With less than the "
+        "three days that a webhook is tried for, an event that nobody took goes with its job.",
+    )
+
     @field_validator("allowed_private_hosts", mode="before")
     @classmethod
     def _split_hosts(cls, value: object) -> object:

@@ -1,4 +1,4 @@
-"""Jobs taken out of the world: the record first, then the files, which the reaper goes after if need be."""
+"""Jobs taken out of the world, by their caller or after their time: the record first, then the files."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class Erasure:
         self._prefix = settings.redis_prefix
         self._storage = storage
         self._id_seconds = settings.idempotency_seconds
+        self._retention_seconds = settings.retention_seconds
         self._scripts = Scripts(redis, settings.redis_prefix)
 
     def erase(self, job_id: str) -> str:
@@ -43,15 +44,19 @@ class Erasure:
         return status
 
     def sweep(self) -> None:
-        """Erase the files of jobs whose record is gone."""
-        for job_id in self._without_record():
+        """Erase jobs that ended long enough ago, and files whose record is gone."""
+        if self._retention_seconds:
+            for job_id in self._oldest("ended", self._retention_seconds):
+                self.erase(job_id)
+                log.info("%s was kept for its time and is erased", job_id)
+        for job_id in self._oldest("erasing", 0):
             self._erase_files(job_id)
 
-    def _without_record(self) -> Iterator[str]:
+    def _oldest(self, index: str, seconds_ago: float) -> Iterator[str]:
         seconds, microseconds = self._redis.time()
-        now = int(seconds) * MICROSECONDS + int(microseconds)
-        index = f"{self._prefix}erasing"
-        yield from self._redis.zrange(index, "-inf", now, byscore=True, offset=0, num=ERASED_PER_SWEEP)
+        until = int(seconds) * MICROSECONDS + int(microseconds) - int(seconds_ago * MICROSECONDS)
+        name = f"{self._prefix}{index}"
+        yield from self._redis.zrange(name, "-inf", until, byscore=True, offset=0, num=ERASED_PER_SWEEP)
 
     def _erase_files(self, job_id: str) -> None:
         try:

@@ -99,6 +99,45 @@ def test_files_that_storage_does_not_let_go_of_are_erased_when_it_is_back(
     assert "erasing" not in keys(s3_settings)
 
 
+def test_a_job_is_kept_for_its_time_and_no_longer(
+    jobs: Jobs, erasure: Erasure, storage: Storage, s3_settings: Settings
+) -> None:
+    old, waiting, running = ended(jobs), accept(jobs), begin(jobs, accept(jobs)).id
+    for job_id in (old, waiting, running):
+        store(storage, f"jobs/{job_id}/input")
+    let_time_pass(s3_settings, "ended", s3_settings.retention_seconds - 3600)
+    erasure.sweep()
+    assert jobs.get(old) is not None
+    let_time_pass(s3_settings, "ended", 3600)
+    young = ended(jobs)
+    erasure.sweep()
+    assert [job_id for job_id in (old, young, waiting, running) if jobs.get(job_id)] == [young, waiting, running]
+    assert stored(storage, f"jobs/{old}/") == []
+    assert stored(storage, f"jobs/{waiting}/") != []
+    assert f"event:evt_{old}_failed" not in keys(s3_settings)
+
+
+def test_one_sweep_erases_so_many_and_the_next_the_rest(
+    jobs: Jobs, erasure: Erasure, s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.erasure.ERASED_PER_SWEEP", 2)
+    ids = [ended(jobs) for _ in range(3)]
+    let_time_pass(s3_settings, "ended", s3_settings.retention_seconds)
+    erasure.sweep()
+    assert [job_id for job_id in ids if jobs.get(job_id)] == ids[2:]
+    erasure.sweep()
+    assert not any(jobs.get(job_id) for job_id in ids)
+
+
+def test_without_a_retention_everything_is_kept(jobs: Jobs, storage: Storage, s3_settings: Settings) -> None:
+    for_ever = s3_settings.model_copy(update={"retention_seconds": 0})
+    job_id = ended(jobs)
+    let_time_pass(for_ever, "ended", 1e6)
+    with connect(for_ever) as redis:
+        Erasure(redis, for_ever, storage).sweep()
+    assert jobs.get(job_id) is not None
+
+
 def test_more_files_than_one_request_may_name_are_erased(storage: Storage) -> None:
     store(storage, *(f"jobs/many/1/masks/{i:04d}.png" for i in range(1001)))
     storage.erase("jobs/many/")
