@@ -19,6 +19,7 @@ from worker.scripts import Scripts
 
 MICROSECONDS = 1_000_000
 RESEND_SECONDS = 30  # an event whose message was lost is sent again after this
+CANCEL_SECONDS = 60  # an attempt that has not heeded a cancel request by then is not waited for
 TOLD = " ".join(status for status in Status if status.is_terminal)  # what a webhook hears of
 WORKER_LOST = JobError("worker_lost", "the workers that tried this job died or fell silent")
 
@@ -167,7 +168,7 @@ class Jobs:
 
     def cancel(self, job_id: str) -> str:
         """A queued job is canceled at once, a running one soon. Returns the status it has now, '' if there is none."""
-        return str(self._scripts("cancel", job_id))
+        return str(self._scripts("cancel", job_id, CANCEL_SECONDS * MICROSECONDS))
 
     def expire(self, job_id: str) -> str:
         """End a job that is out of time. Returns the status it has now, '' if it is in time."""
@@ -176,7 +177,7 @@ class Jobs:
     # What was left behind
 
     def overdue(self) -> Iterator[str]:
-        """Jobs not started in time, or running for too long."""
+        """Jobs not started in time, running for too long, or still running long after a cancel request."""
         for left in self._due("deadlines", self._now()):
             yield left.job_id
 

@@ -15,6 +15,7 @@ from worker import queue
 from worker.connection import connect
 from worker.job import Job, Status
 from worker.jobs import Jobs
+from worker.scripts import Scripts
 
 PASSED, FAR = 1e-6, 3600.0  # a deadline that has passed by the next call, and one that never does here
 DEADLINES: list[dict[str, float]] = [
@@ -43,6 +44,7 @@ class Protocol(RuleBasedStateMachine):
         self.attempts: list[Job] = []
         self.deadlines: dict[str, dict[str, float]] = {}
         self.canceled: set[str] = set()
+        self.erased: list[str] = []
         self.ends: dict[str, Job] = {}
 
     @rule(deadline=st.sampled_from(DEADLINES))
@@ -72,12 +74,12 @@ class Protocol(RuleBasedStateMachine):
     @rule(which=some, how=st.sampled_from(["succeed", "fail", "retry_later", "beat"]))
     def write(self, which: int, how: str) -> None:
         job = self.attempts[which % len(self.attempts)]
-        before = self.job(job.id)
-        is_current = before.status is Status.RUNNING and before.attempt == job.attempt
+        before = self.jobs.get(job.id)
+        is_current = before is not None and before.status is Status.RUNNING and before.attempt == job.attempt
         said = self.say(job, how)
         if not is_current:
             assert said in ("", "lost")
-            assert self.job(job.id) == before
+            assert self.jobs.get(job.id) == before
         elif job.id in self.canceled:
             assert said == Status.CANCELED
         elif self.deadlines[job.id].get("run_within_s") == PASSED:
@@ -106,6 +108,17 @@ class Protocol(RuleBasedStateMachine):
             assert status == before.status
         if not before.status.is_terminal and status != Status.EXPIRED:
             self.canceled.add(job_id)
+
+    @precondition(lambda self: self.ids)
+    @rule(which=some)
+    def erase(self, which: int) -> None:
+        job_id = self.ids[which % len(self.ids)]
+        before = self.job(job_id)
+        assert Scripts(self.redis, self.settings.redis_prefix)("erase", job_id, 0, 60) == before.status
+        if before.status is not Status.RUNNING:
+            self.ids.remove(job_id)
+            self.canceled.discard(job_id)
+            self.erased.append(job_id)
 
     @rule()
     def expire(self) -> None:
@@ -149,6 +162,16 @@ class Protocol(RuleBasedStateMachine):
             assert self.job(job_id).status in (Status.RUNNING, Status.CANCELED)
 
     @invariant()
+    def of_an_erased_job_nothing_is_left_but_its_files(self) -> None:
+        for job_id in self.erased:
+            indexes = ["jobs", "ended", "leases", "delayed", "deadlines", "waiting:segment.auto", "events:due"]
+            indexes += [f"jobs:{status}" for status in Status]
+            assert not any(job_id in member for index in indexes for member in self.members(index))
+            left = [key.removeprefix(self.settings.redis_prefix) for key in self.redis.keys(f"*{job_id}*")]
+            assert left == [f"erased:{job_id}"]
+            assert job_id in self.members("erasing")
+
+    @invariant()
     def nothing_expires_that_was_started_or_had_time(self) -> None:
         for job_id in self.ids:
             job = self.job(job_id)
@@ -161,7 +184,7 @@ class Protocol(RuleBasedStateMachine):
     def has_deadline(self, job: Job) -> bool:
         if job.status is Status.QUEUED:
             return job.attempt == 0 and "start_within_s" in self.deadlines[job.id]
-        return job.status is Status.RUNNING and "run_within_s" in self.deadlines[job.id]
+        return job.status is Status.RUNNING and (job.id in self.canceled or "run_within_s" in self.deadlines[job.id])
 
     def job(self, job_id: str) -> Job:
         job = self.jobs.get(job_id)

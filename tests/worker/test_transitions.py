@@ -321,6 +321,15 @@ def test_a_job_whose_worker_dies_after_a_cancel_request_is_not_queued_again(jobs
     assert "delayed" not in keys(settings)
 
 
+def test_a_worker_that_does_not_heed_a_cancel_request_is_not_waited_for(jobs: Jobs, settings: Settings) -> None:
+    job = begin(jobs, accept(jobs))
+    jobs.cancel(job.id)
+    assert expire(jobs) == []
+    let_time_pass(settings, "deadlines", 60)
+    assert expire(jobs) == ["canceled"]
+    assert jobs.beat([job]) == {job.claim: "lost"}
+
+
 def test_the_first_of_several_cancel_requests_counts(jobs: Jobs) -> None:
     job = begin(jobs, accept(jobs))
     jobs.cancel(job.id)

@@ -12,7 +12,8 @@
 --   waiting:<q>    zset    queued jobs by enqueued_at: their message should be in the queue q
 --   delayed        zset    queued jobs that wait for their next try, by when it is due
 --   leases         zset    running jobs by when their lease ends
---   deadlines      zset    jobs with a deadline: before their first start by start_by, while they run by run_by
+--   deadlines      zset    jobs by when they are ended if need be: before their first start by start_by; while they run by
+--                          run_by, or some time after a cancel request
 --   ended          zset    final jobs by completed_at
 --   erasing        zset    ids of erased jobs whose files are still to go, by when the reaper sees to it
 --   event:<id>     hash    a webhook event, its id fixed with the change of state that it tells
