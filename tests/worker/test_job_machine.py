@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import TypeVar
 
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -25,7 +26,16 @@ DEADLINES: list[dict[str, float]] = [
     {"run_within_s": PASSED},
     {"run_within_s": FAR, "start_within_s": FAR},
 ]
-some = st.integers(0, 1000)  # picks one of those there are
+FEW = 3  # jobs at a time, so that much happens to each
+one_of_the_last = st.integers(1, FEW)
+
+
+T = TypeVar("T")
+
+
+def last(there: list[T], which: int) -> T:
+    """The last of those there are, or the last but one, ..."""
+    return there[-min(which, len(there))]
 
 
 class Protocol(RuleBasedStateMachine):
@@ -47,6 +57,7 @@ class Protocol(RuleBasedStateMachine):
         self.erased: list[str] = []
         self.ends: dict[str, Job] = {}
 
+    @precondition(lambda self: len(self.ids) < FEW)
     @rule(deadline=st.sampled_from(DEADLINES))
     def accept(self, deadline: dict[str, float]) -> None:
         job_id = protocol.accept(self.jobs, webhook=HOOK, **deadline)
@@ -54,9 +65,9 @@ class Protocol(RuleBasedStateMachine):
         self.deadlines[job_id] = deadline
 
     @precondition(lambda self: self.ids)
-    @rule(which=some)
+    @rule(which=one_of_the_last)
     def begin(self, which: int) -> None:
-        job_id = self.ids[which % len(self.ids)]
+        job_id = last(self.ids, which)
         before = self.job(job_id)
         job = self.jobs.begin(job_id, "w")
         if before.status is not Status.QUEUED:
@@ -71,9 +82,9 @@ class Protocol(RuleBasedStateMachine):
             self.attempts.append(job)
 
     @precondition(lambda self: self.attempts)
-    @rule(which=some, how=st.sampled_from(["succeed", "fail", "retry_later", "beat"]))
+    @rule(which=one_of_the_last, how=st.sampled_from(["succeed", "fail", "retry_later", "beat"]))
     def write(self, which: int, how: str) -> None:
-        job = self.attempts[which % len(self.attempts)]
+        job = last(self.attempts, which)
         before = self.jobs.get(job.id)
         is_current = before is not None and before.status is Status.RUNNING and before.attempt == job.attempt
         said = self.say(job, how)
@@ -85,8 +96,8 @@ class Protocol(RuleBasedStateMachine):
         elif self.deadlines[job.id].get("run_within_s") == PASSED:
             assert said == ("timeout" if how == "beat" else Status.FAILED)
         else:
-            last = job.attempt >= self.settings.max_attempts
-            retried = Status.FAILED if last else Status.QUEUED
+            is_last = job.attempt >= self.settings.max_attempts
+            retried = Status.FAILED if is_last else Status.QUEUED
             assert said == {"succeed": "succeeded", "fail": "failed", "retry_later": retried, "beat": ""}[how]
 
     def say(self, job: Job, how: str) -> str:
@@ -97,9 +108,9 @@ class Protocol(RuleBasedStateMachine):
         return self.jobs.fail(job, BROKEN) if how == "fail" else self.jobs.retry_later(job, BROKEN)
 
     @precondition(lambda self: self.ids)
-    @rule(which=some)
+    @rule(which=one_of_the_last)
     def cancel(self, which: int) -> None:
-        job_id = self.ids[which % len(self.ids)]
+        job_id = last(self.ids, which)
         before = self.job(job_id)
         status = self.jobs.cancel(job_id)
         if before.status is Status.QUEUED:
@@ -110,9 +121,9 @@ class Protocol(RuleBasedStateMachine):
             self.canceled.add(job_id)
 
     @precondition(lambda self: self.ids)
-    @rule(which=some)
+    @rule(which=one_of_the_last)
     def erase(self, which: int) -> None:
-        job_id = self.ids[which % len(self.ids)]
+        job_id = last(self.ids, which)
         before = self.job(job_id)
         assert Scripts(self.redis, self.settings.redis_prefix)("erase", job_id, 0, 60) == before.status
         if before.status is not Status.RUNNING:
@@ -203,5 +214,5 @@ def test_any_order_of_transitions_keeps_the_books(settings: Settings) -> None:
         corner = settings
 
     run_state_machine_as_test(
-        InItsCorner, settings=hypothesis_settings(max_examples=40, stateful_step_count=25, deadline=None)
+        InItsCorner, settings=hypothesis_settings(max_examples=60, stateful_step_count=40, deadline=None)
     )
