@@ -61,6 +61,13 @@ class Settings(BaseSettings):
         default=True, description="PaddleX's Serving.visualize: draw the result where the request does not say."
     )
 
+    idempotency_seconds: int = Field(
+        default=24 * 3600,
+        gt=0,
+        description="How long an Idempotency-Key is remembered, and the id of an erased job is refused. A day, as "
+        "others have it, outlasts a client's retries.",
+    )
+
     # Meeting strangers
     allowed_private_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
@@ -121,7 +128,20 @@ class Settings(BaseSettings):
         default=15.0, gt=0, description="A worker silent for so long is taken for dead and its jobs go to others."
     )
     max_attempts: int = Field(default=3, gt=0, description="Tries before a job that kills its workers is given up.")
-    retry_delay_seconds: float = Field(default=2.0, ge=0, description="Before the second try; doubles with each try.")
+    retry_delay_seconds: float = Field(
+        default=2.0, ge=0, description="At most so long before the second try; doubles with each try."
+    )
+    retry_delay_max_seconds: float = Field(
+        default=60.0, ge=0, description="Where the doubling ends: an outage is over when it is over, and then soon."
+    )
+
+    watchdog_grace_seconds: float = Field(
+        default=300.0,
+        gt=0,
+        description="A worker still inside an attempt so long after the job's `run_within_s` hangs: it ends, for "
+        "its supervisor to start it again. Only between stages does it see that a deadline has passed, and a large "
+        "model on few cores, behind three other jobs, may take minutes over one.",
+    )
 
     # The reaper
     sweep_seconds: float = Field(default=1.0, gt=0, description="Between two looks for what was left behind.")
@@ -130,6 +150,14 @@ class Settings(BaseSettings):
         gt=0,
         description="A queued job whose message is not in the queue for so long is sent again. Longer than a worker "
         "needs from taking a message to claiming its job; sending too often does no harm.",
+    )
+
+    retention_seconds: float = Field(
+        default=7 * 24 * 3600,
+        ge=0,
+        description="A job that ended so long ago is erased: record, input, result. A week is time to fetch what one "
+        "wants to keep, and Redis does not grow for ever. 0 keeps everything until it is deleted. With less than the "
+        "three days that a webhook is tried for, an event that nobody took goes with its job.",
     )
 
     @field_validator("allowed_private_hosts", mode="before")

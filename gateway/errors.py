@@ -23,7 +23,15 @@ RETRY_AFTER_SECONDS = 2
 
 # What a caller can put right is 422, but for these.
 STATUS_OF_CODE = {
+    "invalid_idempotency_key": HTTPStatus.BAD_REQUEST,
     "not_found": HTTPStatus.NOT_FOUND,
+    "job_deleted": HTTPStatus.GONE,
+    "input_gone": HTTPStatus.GONE,
+    "id_taken": HTTPStatus.CONFLICT,
+    "job_already_final": HTTPStatus.CONFLICT,
+    "job_not_final": HTTPStatus.CONFLICT,
+    "job_running": HTTPStatus.CONFLICT,
+    "canceled": HTTPStatus.CONFLICT,
     "image_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "invalid_json": HTTPStatus.BAD_REQUEST,

@@ -1,33 +1,46 @@
-"""Submit, look, wait, list."""
+"""Submit, look, wait, list, cancel, try again, erase."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-import uuid_utils
 from flask import Blueprint, Response, jsonify, request, url_for
 
-from gateway import body
-from gateway.services import Services, services
+from gateway import acceptance, body, idempotency_key
+from gateway.services import services
 from ovseg_core.errors import OvsegError
-from worker import job_object
+from worker import idempotency, job_object
 from worker import request as asked
-from worker.job import Job, Status, prefix_of
-from worker.request import ImageSource
+from worker.job import Job, Status
+from worker.request import Submission
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
+
+# What a client may call its job; a UUID of version 7 is what we call one.
+CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+OUR_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+NO_SCOPE = ""  # all callers are one, until they have keys to be told apart by
 
 DEFAULT_PAGE, LARGEST_PAGE = 20, 100
 
 
 @blueprint.post("")
 def submit() -> tuple[Response, int, dict[str, str]]:
-    """Accept a job: 202 with its object at once, whatever the work takes."""
+    """Accept a job: 202 with its object at once, whatever the work takes. Once, if the client gave a key."""
+    key = idempotency_key.of_request()
     fields, image_file = body.read()
-    job = accept(asked.parse(fields, image_file, services().settings), services())
-    location = url_for("jobs.look", job_id=job.id)
-    return jsonify(job_object.describe(job)), 202, {"Location": location}
+    return _submitted(asked.parse(fields, image_file, services().settings), NO_SCOPE, key)
+
+
+@blueprint.put("/<job_id>")
+def create(job_id: str) -> tuple[Response, int, dict[str, str]]:
+    """Accept a job under an id that the client chose: 202, or 200 where it was accepted before."""
+    _check_client_id(job_id)
+    fields, image_file = body.read()
+    submission = asked.parse(fields, image_file, services().settings)
+    job, is_new = acceptance.accept(submission, services(), job_id, idempotency.by_id(submission))
+    return _accepted(job, 202 if is_new else 200)
 
 
 @blueprint.get("/<job_id>")
@@ -36,11 +49,46 @@ def look(job_id: str) -> Response:
     seconds, is_preference = _patience()
     job = services().waiting.until_terminal(job_id, seconds)
     if job is None:
-        raise OvsegError("not_found", f"there is no job {job_id!r}")
+        raise _not_found(job_id)
     response = jsonify(job_object.describe_with_result(job, services().storage))
     if is_preference:
         response.headers["Preference-Applied"] = f"wait={seconds:g}"
     return response
+
+
+@blueprint.post("/<job_id>/cancel")
+def cancel(job_id: str) -> tuple[Response, int]:
+    """200 once it is canceled, now or before; 202 where a worker has it in hand and will stop before its next stage."""
+    status = services().jobs.cancel(job_id)
+    job = services().jobs.get(job_id)
+    if not status or job is None:
+        raise _not_found(job_id)
+    if status not in (Status.CANCELED, Status.RUNNING):
+        raise OvsegError("job_already_final", f"the job has {status} already; there is nothing left to cancel")
+    return jsonify(job_object.describe(job)), 202 if status == Status.RUNNING else 200
+
+
+@blueprint.post("/<job_id>/retry")
+def retry(job_id: str) -> tuple[Response, int, dict[str, str]]:
+    """A new job that asks for the same as one that has ended, of the same image. Once, if the client gave a key."""
+    key = idempotency_key.of_request()
+    job = services().jobs.get(job_id)
+    if job is None:
+        raise _not_found(job_id)
+    if not job.status.is_terminal:
+        raise OvsegError("job_not_final", f"the job is {job.status}; what has not ended cannot be tried again")
+    return _submitted(acceptance.again(job, services()), f"{NO_SCOPE}retry of {job_id}", key)
+
+
+@blueprint.delete("/<job_id>")
+def erase(job_id: str) -> tuple[str, int]:
+    """Record, input and files of a job that is not in a worker's hands."""
+    status = services().erasure.erase(job_id)
+    if not status:
+        raise _not_found(job_id)
+    if status == Status.RUNNING:
+        raise OvsegError("job_running", "a worker has the job in hand: cancel it first, delete it when it has ended")
+    return "", 204
 
 
 @blueprint.get("")
@@ -55,24 +103,27 @@ def page() -> Response:
     return jsonify({"jobs": [job_object.describe(job) for job in jobs], "next_cursor": next_cursor})
 
 
-def accept(submission: asked.Submission, at: Services) -> Job:
-    """Accept a job together with its image, or not at all."""
-    job_id = str(uuid_utils.uuid7())
-    if isinstance(submission.image, str):
-        return at.jobs.accept(job_id, submission.stored_as(ImageSource(url=submission.image)))
+def _submitted(submission: Submission, scope: str, key: str | None) -> tuple[Response, int, dict[str, str]]:
+    job_id = acceptance.new_id()
+    once = idempotency.by_key(scope, key, submission) if key is not None else None
+    job, _ = acceptance.accept(submission, services(), job_id, once)
+    answer, status, headers = _accepted(job, 202)
+    return answer, status, headers if job.id == job_id else {**headers, "Idempotency-Replayed": "true"}
 
-    key, image = f"{prefix_of(job_id)}input", submission.image
-    request = submission.stored_as(ImageSource(key=key))
-    if not at.inputs.reserve():
-        at.inputs.store(key, image)
-        return at.jobs.accept(job_id, request)
-    try:
-        job = at.jobs.accept(job_id, request, image)
-    except BaseException:
-        at.inputs.release()
-        raise
-    at.inputs.archive(job_id, key, image)
-    return job
+
+def _accepted(job: Job, status: int) -> tuple[Response, int, dict[str, str]]:
+    return jsonify(job_object.describe(job)), status, {"Location": url_for("jobs.look", job_id=job.id)}
+
+
+def _check_client_id(job_id: str) -> None:
+    if not CLIENT_ID.fullmatch(job_id):
+        raise OvsegError("invalid_value", "must be 1 to 64 letters, digits, - or _", "id")
+    if OUR_ID.fullmatch(job_id):
+        raise OvsegError("invalid_value", "UUIDs of version 7 are the service's own; use another version", "id")
+
+
+def _not_found(job_id: str) -> OvsegError:
+    return OvsegError("not_found", f"there is no job {job_id!r}")
 
 
 def _patience() -> tuple[float, bool]:

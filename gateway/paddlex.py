@@ -13,8 +13,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from gateway import body
-from gateway.jobs import accept
+from gateway import acceptance, body
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker import files, job_object
@@ -29,7 +28,8 @@ def infer() -> Response:
     at = services()
     fields, _ = body.read()
     visualize = _visualize(fields, at.settings.paddlex_visualize)
-    job = accept(asked.parse(_as_job(fields, visualize), None, at.settings), at)
+    submission = asked.parse(_as_job(fields, visualize), None, at.settings)
+    job, _ = acceptance.accept(submission, at, acceptance.new_id())
     ended = at.waiting.until_terminal(job.id, at.settings.paddlex_timeout_seconds)
     return jsonify(_answer(job.id, ended, visualize))
 
@@ -57,7 +57,9 @@ def _visualize(fields: Any, default: bool) -> bool:
 
 
 def _answer(job_id: str, job: Job | None, visualize: bool) -> dict[str, Any]:
-    if job is None or not job.status.is_terminal:
+    if job is None or job.status in (Status.CANCELED, Status.EXPIRED):
+        raise OvsegError("canceled", f"the job {job_id} was canceled, or deleted, by another request")
+    if not job.status.is_terminal:
         raise OvsegError("timeout", f"the job {job_id} is not done yet; look at /v1/jobs/{job_id}")
     if job.status is Status.FAILED and job.error is not None:
         raise OvsegError(job.error.code, job.error.message, job.error.field)

@@ -12,6 +12,7 @@ from configs.settings import Settings
 from gateway.waiting import Waiting
 from worker import queue
 from worker.connection import connect
+from worker.erasure import Erasure
 from worker.inputs import Inputs
 from worker.jobs import Jobs
 from worker.storage import Storage
@@ -25,6 +26,7 @@ class Services:
     storage: Storage
     inputs: Inputs
     waiting: Waiting
+    erasure: Erasure
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
@@ -32,7 +34,8 @@ class Services:
         jobs = Jobs(redis, queue.create(settings), settings)
         storage = Storage(settings)
         inputs = Inputs(connect(settings, as_bytes=True), settings.redis_prefix, storage)
-        return cls(settings, redis, jobs, storage, inputs, Waiting(jobs, settings))
+        erasure = Erasure(redis, settings, storage)
+        return cls(settings, redis, jobs, storage, inputs, Waiting(jobs, settings), erasure)
 
 
 def services() -> Services:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from redis import RedisError
@@ -22,6 +22,10 @@ class LeaseLost(Exception):
     """Another attempt holds the job by now; this one must leave no trace."""
 
 
+class Stopped(Exception):
+    """The attempt holds its job, but should go no further; the message is the verdict, as `Jobs.beat` gives it."""
+
+
 class Heartbeat:
     """Beats in a thread of its own, for as long as the process lives."""
 
@@ -30,7 +34,7 @@ class Heartbeat:
         self._roster = roster
         self._pause = lease_seconds / BEATS_PER_LEASE
         self._held: dict[str, Job] = {}  # by claim
-        self._lost: set[str] = set()
+        self._verdicts: dict[str, str] = {}  # by claim, of those that should stop
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -53,12 +57,22 @@ class Heartbeat:
         finally:
             with self._lock:
                 self._held.pop(job.claim, None)
-                self._lost.discard(job.claim)
+                self._verdicts.pop(job.claim, None)
 
     def check(self, job: Job) -> None:
-        """Raises LeaseLost if the last beat found the job in other hands."""
-        if job.claim in self._lost:
+        """Whether the attempt may go on, as Redis says now or, while Redis is away, as it last said.
+
+        Raises LeaseLost if the job is in other hands, Stopped if it was canceled or is out of time.
+        """
+        try:
+            self._renew([job])
+        except RedisError as error:
+            log.warning("%s goes on unasked, Redis is away: %s", job.claim, error)
+        verdict = self._verdicts.get(job.claim)
+        if verdict == "lost":
             raise LeaseLost(job.claim)
+        if verdict is not None:
+            raise Stopped(verdict)
 
     def _run(self) -> None:
         while True:
@@ -77,6 +91,10 @@ class Heartbeat:
         with self._lock:
             held = list(self._held.values())
         self._roster.enter()
-        lost = self._jobs.beat(held) if held else set()
+        if held:
+            self._renew(held)
+
+    def _renew(self, held: Sequence[Job]) -> None:
+        verdicts = self._jobs.beat(held)
         with self._lock:
-            self._lost |= lost & self._held.keys()
+            self._verdicts.update((claim, why) for claim, why in verdicts.items() if claim in self._held)

@@ -20,6 +20,9 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+# What OpenVINO and OpenCV, C++ and CUDA say. Paddle on a CPU raises MemoryError, as NumPy does.
+OUT_OF_MEMORY = ("failed to allocate", "bad_alloc", "bad allocation", "insufficient memory", "out of memory")
+
 
 class Inference:
     """Segmenters behind one thread, which Paddle's device and modes are bound to. Callable from any thread.
@@ -36,7 +39,7 @@ class Inference:
         return self._timed(model, lambda segmenter: segmenter.encode(image_rgb))
 
     def decode(self, embedding: Embedding, prompts: Sequence[Prompt]) -> tuple[list[Mask], float]:
-        return self._timed(embedding.model, lambda segmenter: segmenter.decode(embedding, prompts))
+        return self._timed(embedding.model, lambda segmenter: _within_memory(segmenter, embedding, prompts))
 
     def warm_up(self, model: str) -> None:
         """Load a model and run it once: the first run of a network is slow, and should not be a caller's."""
@@ -59,3 +62,23 @@ class Inference:
             self._segmenters[model] = segmenter = Segmenter.open(model, self._device, self._engine, self._precision)
             log.info("%s runs on %s (%s)", model, self._device, segmenter.engine)
         return self._segmenters[model]
+
+
+def _within_memory(segmenter: Segmenter, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Mask]:
+    """Decode them all; where memory runs out, half a batch at a time, then half of that, down to one prompt."""
+    masks: list[Mask] = []
+    at_once = len(prompts)
+    while len(masks) < len(prompts):
+        try:
+            masks += segmenter.decode(embedding, prompts[len(masks) : len(masks) + at_once])
+        except Exception as error:
+            if at_once == 1 or not is_out_of_memory(error):
+                raise
+            at_once = min(at_once, segmenter.spec.preset.prompts_per_batch) // 2
+            log.warning("out of memory; going on with %d prompts at a time: %s", at_once, error)
+    return masks
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether it is a want of memory, of the device or of the machine, that less work at a time may cure."""
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in OUT_OF_MEMORY)

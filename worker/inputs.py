@@ -38,7 +38,7 @@ class Inputs:
         self._threads = ThreadPoolExecutor(ARCHIVE_THREADS, "archive")
 
     def fetch(self, job_id: str, key: str) -> bytes:
-        """The image of an accepted job, wherever it is by now."""
+        """The image of an accepted job, wherever it is by now. Raises ObjectMissing if it is kept no longer."""
         image: bytes | None = self._redis.get(self._name(job_id))
         return image if image is not None else self._storage.get(key)
 
@@ -66,6 +66,8 @@ class Inputs:
         try:
             self.store(key, image)
             self._redis.delete(self._name(job_id))
+            if not self._redis.exists(f"{self._prefix}job:{job_id}"):  # the job was erased meanwhile
+                self._storage.erase(key)
         except Exception:  # it stays in Redis, where the worker looks first, until the job has ended
             self._is_storage_away = True
             log.exception("the image of %s stays in Redis", job_id)

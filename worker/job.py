@@ -13,16 +13,21 @@ from worker.request import JobRequest
 
 
 class Status(StrEnum):
-    """queued -> running -> succeeded | failed; running -> queued when an attempt comes to nothing."""
+    """queued -> running -> succeeded | failed | canceled; running -> queued when an attempt comes to nothing.
+
+    queued -> canceled | expired too. docs/reliability.md has the table.
+    """
 
     QUEUED = "queued"  # accepted; waits for a worker, or for its next try
     RUNNING = "running"  # held by one attempt, whose worker renews the lease
     SUCCEEDED = "succeeded"  # final: the result is in storage
     FAILED = "failed"  # final: `error` says why
+    CANCELED = "canceled"  # final: the caller took it back
+    EXPIRED = "expired"  # final: no worker began in the time that the caller gave
 
     @property
     def is_terminal(self) -> bool:
-        return self in (Status.SUCCEEDED, Status.FAILED)
+        return self not in (Status.QUEUED, Status.RUNNING)
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class Job:
     attempt: int
     accepted_at: datetime
     started_at: datetime | None
+    cancel_requested_at: datetime | None  # while it ran; it ends as canceled soon
     completed_at: datetime | None
     worker: str | None
     files_prefix: str | None  # where the attempt that succeeded left its files
@@ -62,8 +68,9 @@ class Job:
             request=JobRequest.model_validate_json(record["request"]),
             attempt=int(record["attempt"]),
             accepted_at=moment(record["accepted_at"]),
-            started_at=moment(record["started_at"]) if "started_at" in record else None,
-            completed_at=moment(record["completed_at"]) if "completed_at" in record else None,
+            started_at=_moment_of("started_at", record),
+            cancel_requested_at=_moment_of("cancel_requested_at", record),
+            completed_at=_moment_of("completed_at", record),
             worker=record.get("worker"),
             files_prefix=record.get("files_prefix"),
             image=json.loads(record["image"]) if "image" in record else None,
@@ -85,6 +92,10 @@ class Job:
 def prefix_of(job_id: str) -> str:
     """Where everything of a job is stored."""
     return f"jobs/{job_id}/"
+
+
+def _moment_of(field: str, record: Mapping[str, str]) -> datetime | None:
+    return moment(record[field]) if field in record else None
 
 
 def moment(microseconds: str) -> datetime:

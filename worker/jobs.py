@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,12 +12,15 @@ from redis import Redis
 
 from configs.settings import Settings
 from worker import queue
+from worker.idempotency import Once
 from worker.job import Job, JobError, Status
-from worker.request import JobRequest
+from worker.request import Deadline, JobRequest
 from worker.scripts import Scripts
 
 MICROSECONDS = 1_000_000
 RESEND_SECONDS = 30  # an event whose message was lost is sent again after this
+CANCEL_SECONDS = 60  # an attempt that has not heeded a cancel request by then is not waited for
+TOLD = " ".join(status for status in Status if status.is_terminal)  # what a webhook hears of
 WORKER_LOST = JobError("worker_lost", "the workers that tried this job died or fell silent")
 
 
@@ -27,6 +31,15 @@ class LeftBehind:
     job_id: str
     index: str
     score: str
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """The job that a submission is, or was before; none where something else was accepted, or it was erased since."""
+
+    job: Job | None
+    is_new: bool = False
+    is_erased: bool = False
 
 
 class Jobs:
@@ -73,38 +86,71 @@ class Jobs:
 
         Repeating it with the same id changes nothing.
         """
+        job = self.accept_once(job_id, request, image, None).job
+        assert job is not None  # nothing was there that it could contradict
+        return job
+
+    def accept_once(self, job_id: str, request: JobRequest, image: bytes, once: Once | None) -> Acceptance:
+        """As `accept`, unless a job was accepted under the same key, or the same id, before."""
         name = queue.QUEUE_OF_DEVICE[request.device]
         message = queue.message(self._app, queue.SEGMENT, name, job_id)
         request_json = request.model_dump_json()
-        accepted_at = self._scripts("accept", job_id, name, request_json, message, image)
-        record = {"status": "queued", "request": request_json, "attempt": "0", "accepted_at": accepted_at}
-        return Job.from_record(job_id, record)
+        tell = TOLD if request.webhook else ""
+        start_within, run_within = _microseconds_of(request.deadline)
+        outcome, found_id, *accepted_at = self._scripts(
+            "accept",
+            *(job_id, name, request_json, message, image, tell, start_within, run_within),
+            *((once.key, once.fingerprint) if once else ("", "")),
+            self._settings.idempotency_seconds,
+        )
+        if accepted_at:
+            record = {"status": "queued", "request": request_json, "attempt": "0", "accepted_at": accepted_at[0]}
+            return Acceptance(Job.from_record(job_id, record), is_new=True)
+        job = self.get(found_id) if outcome == "same" else None
+        return Acceptance(job, is_erased=outcome != "other" and job is None)
 
     def begin(self, job_id: str, worker: str) -> Job | None:
-        """Claim a queued job for its next attempt; None where it is not to be had (any more)."""
+        """Claim a queued job for its next attempt; None where it is not to be had (any more).
+
+        One that should have been started earlier expires now.
+        """
         flat = self._scripts("begin", job_id, worker, self._lease)
         return Job.from_record(job_id, dict(zip(flat[::2], flat[1::2], strict=True))) if flat else None
 
-    def beat(self, held: Sequence[Job]) -> set[str]:
-        """Renew the leases of these jobs; returns the claims (`Job.claim`) that hold no longer."""
-        pairs = [part for job in held for part in (job.id, job.attempt)]
-        return set(self._scripts("beat", self._lease, *pairs))
+    def beat(self, held: Sequence[Job]) -> dict[str, str]:
+        """Renew the leases of these jobs. Returns the claims (`Job.claim`) that should stop, and why.
 
-    def succeed(self, job: Job, image: Mapping[str, object], timings_ms: Mapping[str, float]) -> bool:
-        """The files of this attempt are the result. False to a stale attempt, whose files nobody will ever see."""
+        `lost`: another holds the job, or nobody; `canceled`: its caller asked for that; `timeout`: it ran too long.
+        """
+        pairs = [part for job in held for part in (job.id, job.attempt)]
+        flat = self._scripts("beat", self._lease, *pairs)
+        return dict(zip(flat[::2], flat[1::2], strict=True))
+
+    # The end of an attempt. Each returns the status that the job has now; '' to a stale attempt, whose word no longer
+    # counts. After a cancel request that status is `canceled`, and after the attempt's deadline `failed`, whatever the
+    # attempt says.
+
+    def succeed(self, job: Job, image: Mapping[str, object], timings_ms: Mapping[str, float]) -> str:
+        """The files of this attempt are the result."""
         return self._finish(
             job,
             Status.SUCCEEDED,
             {"files_prefix": job.attempt_prefix, "image": json.dumps(image), "timings_ms": json.dumps(timings_ms)},
         )
 
-    def fail(self, job: Job, error: JobError) -> bool:
-        """A failure that another attempt would only repeat. False to a stale attempt."""
+    def fail(self, job: Job, error: JobError) -> str:
+        """A failure that another attempt would only repeat."""
         return self._finish(job, Status.FAILED, {"error": error.to_json()})
 
+    def stop(self, job: Job) -> str:
+        """The attempt goes no further: `beat` told it why."""
+        return self._finish(job, Status.CANCELED, {})
+
     def retry_later(self, job: Job, error: JobError) -> str:
-        """Our own failure: back to the queue after a delay, or failed after the last attempt. '' to a stale attempt."""
-        delay = self._settings.retry_delay_seconds * 2 ** (job.attempt - 1)
+        """Our own failure: back to the queue after a delay, or failed after the last attempt."""
+        doubled = self._settings.retry_delay_seconds * 2 ** (job.attempt - 1)
+        longest = min(doubled, self._settings.retry_delay_max_seconds)
+        delay = longest * random.uniform(0.5, 1)  # jobs that failed together do not all come back together
         return str(
             self._scripts(
                 "retry_later",
@@ -118,7 +164,22 @@ class Jobs:
             )
         )
 
+    # From outside
+
+    def cancel(self, job_id: str) -> str:
+        """A queued job is canceled at once, a running one soon. Returns the status it has now, '' if there is none."""
+        return str(self._scripts("cancel", job_id, CANCEL_SECONDS * MICROSECONDS))
+
+    def expire(self, job_id: str) -> str:
+        """End a job that is out of time. Returns the status it has now, '' if it is in time."""
+        return str(self._scripts("expire", job_id))
+
     # What was left behind
+
+    def overdue(self) -> Iterator[str]:
+        """Jobs not started in time, running for too long, or still running long after a cancel request."""
+        for left in self._due("deadlines", self._now()):
+            yield left.job_id
 
     def left_behind(self) -> Iterator[LeftBehind]:
         """Jobs whose lease has ended, whose next try is due, or whose message has vanished from its queue."""
@@ -166,11 +227,11 @@ class Jobs:
         # A message whose job no longer waits says nothing of its age; a worker takes it away soon.
         return min(grace, enqueued_at - 1) if enqueued_at is not None else 0
 
-    def _finish(self, job: Job, status: Status, fields: Mapping[str, str]) -> bool:
+    def _finish(self, job: Job, status: Status, fields: Mapping[str, str]) -> str:
         flat = [part for pair in fields.items() for part in pair]
         message = self._webhook_message(job, status)
         resend = RESEND_SECONDS * MICROSECONDS
-        return bool(self._scripts("finish", job.id, job.attempt, status, message, resend, *flat))
+        return str(self._scripts("finish", job.id, job.attempt, status, message, resend, *flat))
 
     def _webhook_message(self, job: Job, status: Status) -> str:
         if job.request.webhook is None:
@@ -187,3 +248,10 @@ class Jobs:
 
     def _key(self, name: str) -> str:
         return self._prefix + name
+
+
+def _microseconds_of(deadline: Deadline | None) -> tuple[int | str, int | str]:
+    """start_within and run_within as scripts take them, '' for none."""
+    within = (deadline.start_within_s, deadline.run_within_s) if deadline else (None, None)
+    start, run = ("" if seconds is None else int(seconds * MICROSECONDS) for seconds in within)
+    return start, run

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
 from redis import RedisError
 
+from worker.erasure import Erasure
 from worker.events import Events
 from worker.jobs import Jobs
 
 log = logging.getLogger(__name__)
 
 
-def run(jobs: Jobs, events: Events, sweep_seconds: float, stopping: threading.Event) -> None:
+def run(jobs: Jobs, events: Events, erasure: Erasure, sweep_seconds: float, stopping: threading.Event) -> None:
     """Sweep until told to stop. A Redis that is away is waited for."""
+    # In a thread of its own: storage may be slow, and a lost job should not wait for that.
+    eraser = threading.Thread(target=_repeat, args=(erasure.sweep, sweep_seconds, stopping), name="erasure")
+    eraser.start()
+    _repeat(lambda: sweep(jobs, events), sweep_seconds, stopping)
+    eraser.join()
+
+
+def _repeat(sweep: Callable[[], None], sweep_seconds: float, stopping: threading.Event) -> None:
     while not stopping.is_set():
         try:
-            sweep(jobs, events)
+            sweep()
         except RedisError as error:
             log.warning("no sweep, Redis is away: %s", error)
         stopping.wait(sweep_seconds)
@@ -25,6 +35,9 @@ def run(jobs: Jobs, events: Events, sweep_seconds: float, stopping: threading.Ev
 
 def sweep(jobs: Jobs, events: Events) -> None:
     """One look at everything that may have been left behind."""
+    for job_id in jobs.overdue():
+        if status := jobs.expire(job_id):
+            log.info("%s is out of time; now %s", job_id, status)
     for left in jobs.left_behind():
         if status := jobs.requeue(left):
             log.warning("%s was left behind in %s; now %s", left.job_id, left.index, status)

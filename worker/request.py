@@ -23,6 +23,7 @@ PromptType = Literal["box", "point"]
 
 # Deep enough for anyone, shallow enough for every JSON parser that the job object meets on its way.
 MAX_METADATA_DEPTH = 32
+MAX_DEADLINE_SECONDS = 7 * 24 * 3600
 DEFAULT_OUTPUTS: tuple[Output, ...] = ("rle", "overlay")
 
 
@@ -32,6 +33,12 @@ class InvalidRequest(OvsegError):
     def __init__(self, errors: Sequence[OvsegError]) -> None:
         super().__init__(errors[0].code, errors[0].message, errors[0].field)
         self.errors = list(errors)
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("must be a number")
+    return value
 
 
 # A request as it is kept
@@ -52,6 +59,18 @@ class Webhook(BaseModel):
     url: str = Field(max_length=2048)
 
 
+Seconds = Annotated[float, BeforeValidator(_number), Field(gt=0, le=MAX_DEADLINE_SECONDS, allow_inf_nan=False)]
+
+
+class Deadline(BaseModel):
+    """How long a job may wait for its first start, and how long each attempt may run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    start_within_s: Seconds | None = None
+    run_within_s: Seconds | None = None
+
+
 class JobRequest(BaseModel):
     """What a job is asked to do; kept in its record as JSON."""
 
@@ -64,15 +83,10 @@ class JobRequest(BaseModel):
     outputs: tuple[Output, ...]
     metadata: dict[str, Any]
     webhook: Webhook | None
+    deadline: Deadline | None = None
 
 
 # A request as it comes in
-
-
-def _number(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError("must be a number")
-    return value
 
 
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
@@ -98,6 +112,7 @@ class Fields(BaseModel):
     outputs: list[Output] = Field(default=list(DEFAULT_OUTPUTS), min_length=1)
     metadata: dict[str, Any] = Field(default={})
     webhook: Webhook | None = None
+    deadline: Deadline | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +126,21 @@ class Submission:
     outputs: tuple[Output, ...]
     metadata: dict[str, Any]
     webhook: Webhook | None
+    deadline: Deadline | None
+
+    @classmethod
+    def again(cls, request: JobRequest, image: bytes | str) -> Submission:
+        """The same request once more, of the same image."""
+        return cls(
+            image=image,
+            model=request.model,
+            prompts=request.prompts,
+            device=request.device,
+            outputs=request.outputs,
+            metadata=request.metadata,
+            webhook=request.webhook,
+            deadline=request.deadline,
+        )
 
     def stored_as(self, source: ImageSource) -> JobRequest:
         return JobRequest(
@@ -121,6 +151,7 @@ class Submission:
             outputs=self.outputs,
             metadata=self.metadata,
             webhook=self.webhook,
+            deadline=self.deadline,
         )
 
 
@@ -153,6 +184,7 @@ def parse(body: object, image_file: bytes | None, settings: Settings) -> Submiss
         outputs=tuple(dict.fromkeys(fields.outputs)),
         metadata=_metadata(fields.metadata, settings),
         webhook=_webhook(fields.webhook, settings),
+        deadline=fields.deadline,
     )
 
 
@@ -300,7 +332,7 @@ def _readable(detail: Mapping[str, Any]) -> OvsegError:
 
 
 def _allowed_fields(location: Sequence[str | int]) -> list[str]:
-    owners: dict[str, type[BaseModel]] = {"prompts": PromptFields, "webhook": Webhook}
+    owners: dict[str, type[BaseModel]] = {"prompts": PromptFields, "webhook": Webhook, "deadline": Deadline}
     owner = owners.get(str(location[0]), Fields) if len(location) > 1 else Fields
     return list(owner.model_fields)
 

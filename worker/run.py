@@ -16,6 +16,7 @@ from celery.signals import setup_logging, worker_ready, worker_shutdown
 from configs.settings import Settings
 from worker import queue, reaper
 from worker.connection import connect
+from worker.erasure import Erasure
 from worker.events import Events
 from worker.guarded import GuardedClient
 from worker.inputs import Inputs
@@ -92,7 +93,8 @@ def reaping(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopping.set())
     log.info("sweeping every %g s", settings.sweep_seconds)
-    reaper.run(Jobs(redis, app, settings), Events(redis, app, settings), settings.sweep_seconds, stopping)
+    erasure = Erasure(redis, settings, Storage(settings))
+    reaper.run(Jobs(redis, app, settings), Events(redis, app, settings), erasure, settings.sweep_seconds, stopping)
 
 
 def _see_only_gpu(index: str) -> None:

@@ -6,11 +6,16 @@ from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from configs.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+
+class ObjectMissing(ClientError):
+    """There is no object of this key (any more)."""
 
 
 class Storage:
@@ -31,7 +36,24 @@ class Storage:
         self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type)
 
     def get(self, key: str) -> bytes:
-        return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        """Raises ObjectMissing."""
+        try:
+            return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        except self._client.exceptions.NoSuchKey as error:
+            raise ObjectMissing(error.response, "GetObject") from None
+
+    def erase(self, prefix: str) -> None:
+        """Remove every object whose key begins so."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        for page in pages:  # of 1,000 keys, as many as one request may remove
+            if "Contents" not in page:
+                continue
+            answer = self._client.delete_objects(
+                Bucket=self._bucket,
+                Delete={"Objects": [{"Key": found["Key"]} for found in page["Contents"]], "Quiet": True},
+            )
+            for error in answer.get("Errors", []):  # told in an answer of 200
+                raise ClientError({"Error": {"Code": error["Code"], "Message": error["Key"]}}, "DeleteObjects")
 
     def sign(self, key: str) -> str:
         """A URL that gets this object, for as long as the settings say, without credentials. Computed here."""

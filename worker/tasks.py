@@ -13,12 +13,12 @@ from configs.settings import Settings
 from ovseg_core import header, image
 from ovseg_core.errors import OvsegError
 from ovseg_core.prompts import fit
-from worker import fetch, publish
+from worker import fetch, publish, watchdog
 from worker.guarded import GuardedClient
-from worker.heartbeat import Heartbeat, LeaseLost
+from worker.heartbeat import Heartbeat, LeaseLost, Stopped
 from worker.inference import Inference
 from worker.inputs import Inputs
-from worker.job import Job, JobError
+from worker.job import Job, JobError, Status
 from worker.jobs import Jobs
 from worker.storage import Storage
 
@@ -49,12 +49,14 @@ def segment(job_id: str, bench: Bench) -> None:
     if job is None:
         log.info("%s is not to be had: done, or in other hands", job_id)
         return
-    with bench.heartbeat.holding(job):
+    with watchdog.watching(job, bench.settings.watchdog_grace_seconds), bench.heartbeat.holding(job):
         try:
             _work(job, bench)
         except OvsegError as error:
             bench.jobs.fail(job, JobError(error.code, error.message, error.field))
             log.info("%s failed: %s", job.id, error.message)
+        except Stopped as stopped:
+            log.info("%s is stopped: %s; now %s", job.id, stopped, bench.jobs.stop(job))
         except LeaseLost:
             log.warning("%s attempt %d came too late; another holds the job", job.id, job.attempt)
         except BaseException as error:  # also MemoryError and SystemExit, which would cost Celery a thread for ever
@@ -68,6 +70,7 @@ def _work(job: Job, bench: Bench) -> None:
     limit, timings = bench.settings.max_image_pixels, Timings()
     with timings.of("fetch"):
         data = fetch.image(job, bench.inputs, bench.client, bench.settings)
+    bench.heartbeat.check(job)
     with timings.of("decode_image"):
         head = header.read(data, limit)
         prompts = fit(job.request.prompts, head.image_hw)
@@ -75,14 +78,18 @@ def _work(job: Job, bench: Bench) -> None:
 
     bench.heartbeat.check(job)
     embedding, timings.ms["encode"] = bench.inference.encode(job.request.model, picture)
+    bench.heartbeat.check(job)
     masks, timings.ms["decode"] = bench.inference.decode(embedding, prompts)
 
     bench.heartbeat.check(job)
     with timings.of("publish"):
         publish.result(job, picture, masks, bench.storage, bench.uploads)
     height, width = head.image_hw
-    if bench.jobs.succeed(job, {"width": width, "height": height, "format": head.format}, timings.ms):
+    status = bench.jobs.succeed(job, {"width": width, "height": height, "format": head.format}, timings.ms)
+    if status == Status.SUCCEEDED:
         log.info("%s succeeded, %d masks; ms: %s", job.id, len(masks), timings)
+    elif bench.jobs.get(job.id) is None:  # erased while this attempt, long stale, was still writing
+        bench.storage.erase(job.attempt_prefix)
 
 
 class Timings:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.embedded.seaweedfs import Seaweedfs
 from configs.settings import Settings
@@ -26,6 +26,7 @@ def inputs(s3_settings: Settings) -> Iterator[Inputs]:
 def put_in_redis(settings: Settings, job_id: str) -> None:
     with connect(settings) as redis:
         redis.set(f"{settings.redis_prefix}input:{job_id}", IMAGE)
+        redis.hset(f"{settings.redis_prefix}job:{job_id}", "status", "queued")
 
 
 def is_in_redis(settings: Settings, job_id: str) -> bool:
@@ -48,6 +49,25 @@ def test_an_image_moves_to_storage_and_is_found_all_the_way(inputs: Inputs, s3_s
     wait_until(lambda: not is_in_redis(s3_settings, "j"))
     assert inputs.fetch("j", KEY) == IMAGE
     assert Storage(s3_settings).get(KEY) == IMAGE
+
+
+def test_the_image_of_a_job_that_was_erased_meanwhile_is_erased_too(inputs: Inputs, s3_settings: Settings) -> None:
+    put_in_redis(s3_settings, "gone")
+    with connect(s3_settings) as redis:
+        redis.delete(f"{s3_settings.redis_prefix}job:gone")
+    assert inputs.reserve()
+    inputs.archive("gone", "jobs/gone/input", IMAGE)
+    wait_until(lambda: not is_in_redis(s3_settings, "gone"))
+    storage = Storage(s3_settings)
+
+    def is_stored() -> bool:
+        try:
+            storage.get("jobs/gone/input")
+        except ClientError:
+            return False
+        return True
+
+    wait_until(lambda: not is_stored())
 
 
 def test_redis_holds_a_few_images_at_a_time(inputs: Inputs) -> None:

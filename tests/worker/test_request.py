@@ -83,6 +83,24 @@ def errors_of(body: object, image_file: bytes | None = None, settings: Settings 
         ({"image": URL, "prompts": [BOX], "metadata": {"x": "y" * 5000}}, "metadata_too_large", "metadata", "at most"),
         ({"image": URL, "prompts": [BOX], "colour": 1}, "unknown_field", "colour", "allowed: image, model, prompts"),
         ({"image": URL, "prompts": [BOX], "webhook": {"url": URL}}, "webhooks_unavailable", "webhook", "no OVSEG_WEB"),
+        *(
+            ({"image": URL, "prompts": [BOX], "deadline": {"run_within_s": bad}}, code, "deadline.run_within_s", words)
+            for bad, code, words in [
+                (0, "invalid_value", "should be greater than 0"),
+                (-1, "invalid_value", "should be greater than 0"),
+                (604_801, "invalid_value", "should be less than or equal to 604800"),
+                (float("inf"), "invalid_value", "should be less than or equal"),
+                ("60", "invalid_value", "must be a number"),
+                (True, "invalid_value", "must be a number"),
+            ]
+        ),
+        ({"image": URL, "prompts": [BOX], "deadline": 60}, "invalid_value", "deadline", "valid dictionary"),
+        (
+            {"image": URL, "prompts": [BOX], "deadline": {"run_within": 60}},
+            "unknown_field",
+            "deadline.run_within",
+            "allowed: start_within_s, run_within_s",
+        ),
         ({"image": "", "prompts": [BOX]}, "image_empty", "image", "no bytes"),
         ({"image": "not base64!", "prompts": [BOX]}, "image_unreadable", "image", "neither an http(s) URL nor base64"),
         ({"image": "data:image/png,abc", "prompts": [BOX]}, "image_unreadable", "image", "must be base64"),
@@ -173,7 +191,7 @@ json_values = st.recursive(
     max_leaves=10,
 )
 names = st.sampled_from(
-    ["image", "prompts", "prompt", "promptType", "model", "device", "outputs", "metadata", "webhook"]
+    ["image", "prompts", "prompt", "promptType", "model", "device", "outputs", "metadata", "webhook", "deadline"]
 )
 
 
@@ -210,6 +228,7 @@ finite = st.floats(0, 500)
 )
 def test_a_request_is_read_from_its_record_as_it_was_written(prompts: list[Prompt]) -> None:
     body = {"image": URL, "prompts": [prompt.to_dict() for prompt in prompts], "metadata": {"a": [1, None]}}
+    body["deadline"] = {"start_within_s": 0.5}
     request = parse(body, None, SETTINGS).stored_as(ImageSource(url=URL))
     assert request.prompts == tuple(prompts)
     assert JobRequest.model_validate_json(request.model_dump_json()) == request

@@ -1,16 +1,43 @@
 -- Nothing, or a record with its place in every index and its message in the queue.
--- ARGV: id, queue, request, message, image or ''. Returns the time of acceptance; the same again if the call is repeated.
-local id, queue, request, message, image = unpack(ARGV)
+-- ARGV: id, queue, request, message, image or '', the statuses to tell, start_within and run_within in microseconds or '',
+-- then, where the same may be submitted again: the key it goes by or '' (then it goes by its id), a fingerprint or '', and
+-- the seconds to remember the key.
+-- Returns the outcome, the id of the job it speaks of, and for `accepted` the time. Otherwise something was accepted
+-- before, the `same` or something `other`, or the same and it is `erased`.
+local id, queue, request, message, image, wanted, start_within, run_within, once, fingerprint, seconds = unpack(ARGV)
 local record = key('job:' .. id)
-local accepted_at = redis.call('HGET', record, 'accepted_at')
-if accepted_at then return accepted_at end
+
+if once ~= '' then
+  local first = redis.call('HMGET', key('key:' .. once), 'job', 'fingerprint')
+  if first[1] then
+    if first[2] ~= fingerprint then return {'other', first[1]} end
+    if redis.call('EXISTS', key('job:' .. first[1])) == 0 then return {'erased', first[1]} end
+    return {'same', first[1]}
+  end
+end
+if redis.call('EXISTS', record) == 1 then
+  return {(redis.call('HGET', record, 'fingerprint') or '') == fingerprint and 'same' or 'other', id}
+end
+-- An id is not used twice: attempts of the job that had it may still be about.
+if redis.call('EXISTS', key('erased:' .. id)) == 1 or redis.call('ZSCORE', key('erasing'), id) then return {'erased', id} end
 
 local newest = redis.call('ZRANGE', key('jobs'), -1, -1, 'WITHSCORES')[2]
 if newest and tonumber(newest) >= now then now = tonumber(newest) + 1 end -- no two jobs of one instant: a list has an order
 
-redis.call('HSET', record, 'status', 'queued', 'queue', queue, 'request', request, 'attempt', 0, 'accepted_at', int(now))
+redis.call('HSET', record, 'status', 'queued', 'queue', queue, 'request', request, 'attempt', 0, 'accepted_at', int(now),
+  'tell', wanted)
 redis.call('ZADD', key('jobs'), int(now), id)
 redis.call('ZADD', key('jobs:queued'), int(now), id)
 if image ~= '' then redis.call('SET', key('input:' .. id), image) end
 enqueue(id, message)
-return int(now)
+if run_within ~= '' then redis.call('HSET', record, 'run_within', run_within) end
+if start_within ~= '' then
+  redis.call('HSET', record, 'start_by', int(now + start_within))
+  redis.call('ZADD', key('deadlines'), int(now + start_within), id)
+end
+if fingerprint ~= '' then redis.call('HSET', record, 'fingerprint', fingerprint) end
+if once ~= '' then
+  redis.call('HSET', key('key:' .. once), 'job', id, 'fingerprint', fingerprint)
+  redis.call('EXPIRE', key('key:' .. once), seconds)
+end
+return {'accepted', id, int(now)}

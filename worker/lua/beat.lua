@@ -1,12 +1,18 @@
 -- "Still at it": extends the leases of a worker's jobs.
--- ARGV: lease in microseconds, then id, attempt, id, attempt, ... Returns as id/attempt those that are held no longer.
+-- ARGV: lease in microseconds, then id, attempt, id, attempt, ... Returns those that should stop, as id/attempt, why,
+-- id/attempt, why, ...: 'lost' where the attempt holds the job no longer, or the verdict.
 local lease = ARGV[1]
-local lost = {}
+local stop = {}
 for i = 2, #ARGV, 2 do
-  if is_held(ARGV[i], ARGV[i + 1]) then
-    redis.call('ZADD', key('leases'), 'XX', int(now + lease), ARGV[i])
-  else
-    lost[#lost + 1] = ARGV[i] .. '/' .. ARGV[i + 1]
+  local id, attempt = ARGV[i], ARGV[i + 1]
+  local why = 'lost'
+  if is_held(id, attempt) then
+    redis.call('ZADD', key('leases'), 'XX', int(now + lease), id)
+    why = verdict(id)
+  end
+  if why ~= '' then
+    stop[#stop + 1] = id .. '/' .. attempt
+    stop[#stop + 1] = why
   end
 end
-return lost
+return stop

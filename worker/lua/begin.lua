@@ -1,13 +1,20 @@
--- Claim a queued job: the next attempt, a lease. Returns the record, or nothing where there is nothing to claim.
+-- Claim a queued job: the next attempt, a lease, a deadline for the attempt if the job has one. Returns the record, or nothing where there is nothing to claim.
 -- ARGV: id, worker, lease in microseconds.
 local id, worker, lease = unpack(ARGV)
 local record = key('job:' .. id)
 if redis.call('HGET', record, 'status') ~= 'queued' then return {} end
+if verdict(id) ~= '' then
+  close(id, 'expired', '')
+  return {}
+end
 
-redis.call('ZREM', key('waiting:' .. redis.call('HGET', record, 'queue')), id)
-redis.call('ZREM', key('delayed'), id)
-move(id, 'queued', 'running')
+move(id, 'running')
 redis.call('HINCRBY', record, 'attempt', 1)
 redis.call('HSET', record, 'worker', worker, 'started_at', int(now))
 redis.call('ZADD', key('leases'), int(now + lease), id)
+local run_within = redis.call('HGET', record, 'run_within')
+if run_within then
+  redis.call('HSET', record, 'run_by', int(now + run_within))
+  redis.call('ZADD', key('deadlines'), int(now + run_within), id)
+end
 return redis.call('HGETALL', record)

@@ -5,12 +5,12 @@ local id, index, score, message, max_attempts, err, webhook_message, resend_afte
 if redis.call('ZSCORE', key(index), id) ~= score then return '' end
 
 if index == 'leases' then
-  if tonumber(redis.call('HGET', key('job:' .. id), 'attempt')) >= tonumber(max_attempts) then
+  local attempt = redis.call('HGET', key('job:' .. id), 'attempt')
+  if verdict(id) ~= '' or tonumber(attempt) >= tonumber(max_attempts) then
     redis.call('HSET', key('job:' .. id), 'error', err)
-    close(id, 'failed', webhook_message, resend_after)
-    return 'failed'
+    return close(id, 'failed', webhook_message, resend_after)
   end
-  move(id, 'running', 'queued')
+  move(id, 'queued')
 end
 redis.call('ZREM', key(index), id)
 enqueue(id, message)

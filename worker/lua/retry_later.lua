@@ -4,11 +4,9 @@
 local id, attempt, delay, max_attempts, err, webhook_message, resend_after = unpack(ARGV)
 if not is_held(id, attempt) then return '' end
 redis.call('HSET', key('job:' .. id), 'error', err)
-if tonumber(attempt) >= tonumber(max_attempts) then
-  close(id, 'failed', webhook_message, resend_after)
-  return 'failed'
+if verdict(id) ~= '' or tonumber(attempt) >= tonumber(max_attempts) then
+  return close(id, 'failed', webhook_message, resend_after)
 end
-move(id, 'running', 'queued')
-redis.call('ZREM', key('leases'), id)
+move(id, 'queued')
 redis.call('ZADD', key('delayed'), int(now + delay), id)
 return 'queued'

@@ -1,0 +1,73 @@
+"""From a valid submission to an accepted job."""
+
+from __future__ import annotations
+
+import uuid_utils
+
+from gateway.services import Services
+from ovseg_core.errors import OvsegError
+from worker.idempotency import Once
+from worker.job import Job, prefix_of
+from worker.jobs import Acceptance
+from worker.request import ImageSource, Submission
+from worker.storage import ObjectMissing
+
+
+def new_id() -> str:
+    return str(uuid_utils.uuid7())
+
+
+def accept(submission: Submission, at: Services, job_id: str, once: Once | None = None) -> tuple[Job, bool]:
+    """The job of this submission, accepted together with its image or not at all; and whether it is new.
+
+    It is an earlier one where the same was submitted `once` before.
+    Raises OvsegError `idempotency_key_reused`, `id_taken`, `job_deleted`.
+    """
+    accepted = _accept(submission, at, job_id, once)
+    if accepted.job is not None:
+        return accepted.job, accepted.is_new
+    if accepted.is_erased:
+        raise OvsegError("job_deleted", "the same was submitted before, and its job has been deleted")
+    if once is not None and once.key:
+        raise OvsegError("idempotency_key_reused", "another request was sent with this Idempotency-Key before")
+    raise OvsegError("id_taken", f"there is a job {job_id!r} already, and it asks for something else")
+
+
+def again(job: Job, at: Services) -> Submission:
+    """What a job asked for, to be accepted once more. Raises OvsegError `input_gone`."""
+    source = job.request.image
+    if source.key is None:
+        return Submission.again(job.request, str(source.url))
+    try:
+        return Submission.again(job.request, at.inputs.fetch(job.id, source.key))
+    except ObjectMissing:
+        raise OvsegError("input_gone", "the image of this job is no longer kept; submit it again") from None
+
+
+def _accept(submission: Submission, at: Services, job_id: str, once: Once | None) -> Acceptance:
+    if isinstance(submission.image, str):
+        return at.jobs.accept_once(job_id, submission.stored_as(ImageSource(url=submission.image)), b"", once)
+
+    # Under an id that is taken, another image must not come to lie in the place of the first.
+    key = f"{prefix_of(job_id)}input" + (f"-{once.fingerprint[:16]}" if once else "")
+    image, request = submission.image, submission.stored_as(ImageSource(key=key))
+    if not at.inputs.reserve():
+        at.inputs.store(key, image)
+        accepted = at.jobs.accept_once(job_id, request, b"", once)
+        if not _is_input(key, accepted):
+            at.storage.erase(key)
+        return accepted
+    try:
+        accepted = at.jobs.accept_once(job_id, request, image, once)
+    except BaseException:
+        at.inputs.release()
+        raise
+    if _is_input(key, accepted):
+        at.inputs.archive(job_id, key, image)
+    else:
+        at.inputs.release()
+    return accepted
+
+
+def _is_input(key: str, accepted: Acceptance) -> bool:
+    return accepted.job is not None and accepted.job.request.image.key == key

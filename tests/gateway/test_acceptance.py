@@ -1,0 +1,69 @@
+"""A job's image when Redis takes no more of them: to storage first, where nothing stays that belongs to no job."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from cli.embedded.seaweedfs import BUCKET
+from configs.settings import Settings
+from gateway import create_app
+from gateway.services import Services
+from tests import pictures
+
+PHOTO, NOISE = pictures.photo(), pictures.noise(50, 50)
+
+
+class Gateway:
+    """One in this process, that has no room for images in Redis."""
+
+    def __init__(self, settings: Settings) -> None:
+        app = create_app(settings)
+        self.at: Services = app.extensions["ovseg"]
+        self.client: FlaskClient = app.test_client()
+        while self.at.inputs.reserve():
+            pass
+
+    def send(self, method: str, path: str, image: bytes, headers: dict[str, str]) -> Any:
+        data = {"request": json.dumps({"prompts": [{"box": [1, 1, 9, 9]}]}), "image": (io.BytesIO(image), "image")}
+        return self.client.open(path, method=method, data=data, headers=headers)
+
+    def stored(self, names: str) -> list[str]:
+        found = self.at.storage._client.list_objects_v2(Bucket=BUCKET, Prefix=names)
+        return [item["Key"] for item in found.get("Contents", [])]
+
+
+@pytest.fixture
+def gateway(s3_settings: Settings) -> Gateway:
+    return Gateway(s3_settings)
+
+
+def test_a_repeated_post_leaves_one_image(gateway: Gateway) -> None:
+    before = gateway.stored("jobs/")
+    headers = {"Idempotency-Key": "k"}
+    answers = [gateway.send("POST", "/v1/jobs", image, headers) for image in (PHOTO, PHOTO, NOISE)]
+    assert [answer.status_code for answer in answers] == [202, 202, 422]
+    [key] = set(gateway.stored("jobs/")) - set(before)
+    assert key == answers[0].json["image"]["key"]
+    assert gateway.at.storage.get(key) == PHOTO
+
+
+def test_a_put_under_an_id_that_is_taken_leaves_the_first_image_alone(gateway: Gateway) -> None:
+    path = f"/v1/jobs/{gateway.at.settings.redis_prefix.strip(':')}"  # an id that no other test has
+    answers = [gateway.send("PUT", path, image, {}) for image in (PHOTO, PHOTO, NOISE)]
+    assert [answer.status_code for answer in answers] == [202, 200, 409]
+    [key] = gateway.stored(path.removeprefix("/v1/") + "/")
+    assert gateway.at.storage.get(key) == PHOTO
+
+
+def test_a_job_whose_image_is_gone_cannot_be_tried_again(gateway: Gateway) -> None:
+    job = gateway.send("POST", "/v1/jobs", PHOTO, {}).json
+    gateway.client.post(f"/v1/jobs/{job['id']}/cancel")
+    assert gateway.client.post(f"/v1/jobs/{job['id']}/retry").status_code == 202
+    gateway.at.storage.erase(job["image"]["key"])
+    answer = gateway.client.post(f"/v1/jobs/{job['id']}/retry")
+    assert (answer.status_code, answer.json["code"]) == (410, "input_gone")

@@ -1,0 +1,70 @@
+"""A job once more, as a client asks for it."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import requests
+
+from tests import pictures
+from tests.fakes import Host
+from tests.service import Service
+
+HEAD = {"box": [140, 10, 305, 180]}
+
+
+def retry(service: Service, job_id: str, **headers: str) -> requests.Response:
+    return service.post(f"/v1/jobs/{job_id}/retry", headers=headers)
+
+
+def submit_photo(service: Service, **fields: Any) -> str:
+    photo = {"image": ("photo.jpg", pictures.photo())}
+    data = {"request": json.dumps({"prompts": [HEAD], **fields})}
+    return str(service.post("/v1/jobs", files=photo, data=data).json()["id"])
+
+
+def test_a_job_that_ended_is_done_once_more_as_a_job_of_its_own(service: Service) -> None:
+    first = service.wait(submit_photo(service, metadata={"mine": 1}, outputs=["rle"]))
+    answer = retry(service, first["id"])
+    assert answer.status_code == 202
+    assert answer.headers["Location"] == f"/v1/jobs/{answer.json()['id']}"
+    assert answer.json()["id"] != first["id"]
+    assert requests.delete(f"{service.url}/v1/jobs/{first['id']}", timeout=60).status_code == 204
+    second = service.wait(answer.json()["id"])  # its image is its own
+    assert second["status"] == "succeeded"
+    for name in ("prompts", "metadata", "outputs", "model", "result"):
+        assert second[name] == first[name]
+
+
+def test_a_canceled_job_can_be_tried_again(service: Service) -> None:
+    job_id = submit_photo(service, device="gpu")  # there is no such worker
+    refused = retry(service, job_id)
+    assert (refused.status_code, refused.json()["code"]) == (409, "job_not_final")
+    assert service.post(f"/v1/jobs/{job_id}/cancel").status_code == 200
+    deadline = time.monotonic() + 60
+    while (answer := retry(service, job_id)).status_code == 410:  # its image is on its way to storage
+        assert time.monotonic() < deadline
+    assert answer.status_code == 202
+
+
+def test_an_image_by_url_is_fetched_anew(service: Service, trusted_host: Host) -> None:
+    url = trusted_host.url("/later.jpg")
+    failed = service.wait(service.submit(image=url, prompts=[HEAD])["id"])
+    assert failed["status"] == "failed"
+    trusted_host.serve("/later.jpg", pictures.photo())
+    assert service.wait(retry(service, failed["id"]).json()["id"])["status"] == "succeeded"
+
+
+def test_a_retry_with_a_key_is_one_retry(service: Service) -> None:
+    job_id = service.wait(submit_photo(service))["id"]
+    headers = {"Idempotency-Key": f"retry-{job_id}"}
+    first, second = retry(service, job_id, **headers), retry(service, job_id, **headers)
+    assert first.json()["id"] == second.json()["id"]
+    assert second.headers["Idempotency-Replayed"] == "true"
+
+
+def test_what_never_was_cannot_be_tried_again(service: Service) -> None:
+    answer = retry(service, "no-such-job")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")

@@ -1,0 +1,144 @@
+"""What is erased is gone: from Redis and from storage, on real servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from cli.embedded.seaweedfs import BUCKET
+from configs.settings import Settings
+from tests.protocol import BROKEN, HOOK, accept, begin, drop_messages, keys, let_time_pass, request
+from worker.connection import connect
+from worker.erasure import Erasure
+from worker.idempotency import Once
+from worker.jobs import Acceptance, Jobs
+from worker.storage import Storage
+
+
+@pytest.fixture
+def storage(s3_settings: Settings) -> Storage:
+    return Storage(s3_settings)
+
+
+@pytest.fixture
+def erasure(s3_settings: Settings, storage: Storage) -> Iterator[Erasure]:
+    with connect(s3_settings) as redis:
+        yield Erasure(redis, s3_settings, storage)
+
+
+def store(storage: Storage, *names: str) -> None:
+    for name in names:
+        storage.put(name, b"x", "text/plain")
+
+
+def stored(storage: Storage, prefix: str) -> list[str]:
+    found = storage._client.list_objects_v2(Bucket=BUCKET, Prefix=prefix)
+    return [item["Key"] for item in found.get("Contents", [])]
+
+
+def ended(jobs: Jobs) -> str:
+    job = begin(jobs, accept(jobs, webhook=HOOK))
+    jobs.fail(job, BROKEN)
+    return job.id
+
+
+def test_a_final_job_is_erased_with_its_event_and_the_files_of_all_attempts(
+    jobs: Jobs, erasure: Erasure, storage: Storage, settings: Settings
+) -> None:
+    job_id = ended(jobs)
+    store(storage, f"jobs/{job_id}/input", f"jobs/{job_id}/1/result.json", f"jobs/{job_id}/2/masks/0000.png")
+    store(storage, f"jobs/{job_id}x/input")  # of another job
+    assert erasure.erase(job_id) == "failed"
+    assert jobs.get(job_id) is None
+    assert stored(storage, f"jobs/{job_id}") == [f"jobs/{job_id}x/input"]
+    assert keys(settings) == {"q:segment.auto", "q:webhook", f"erased:{job_id}"}  # messages that say nothing any more
+    assert erasure.erase(job_id) == ""
+
+
+def test_a_queued_job_is_taken_back_and_erased(jobs: Jobs, erasure: Erasure, settings: Settings) -> None:
+    job_id = accept(jobs)
+    assert erasure.erase(job_id) == "queued"
+    assert jobs.begin(job_id, "w1") is None
+    drop_messages(settings)
+    assert keys(settings) == {f"erased:{job_id}"}
+
+
+def test_what_was_erased_does_not_come_back_by_a_late_repetition(jobs: Jobs, erasure: Erasure) -> None:
+    by_key, by_id = Once("/key", "f"), Once("", "f")
+    jobs.accept_once("first", request(), b"", by_key)
+    jobs.accept_once("mine", request(), b"", by_id)
+    for job_id in ("first", "mine"):
+        erasure.erase(job_id)
+    assert jobs.accept_once("second", request(), b"", by_key) == Acceptance(None, is_erased=True)
+    assert jobs.accept_once("mine", request(), b"", by_id) == Acceptance(None, is_erased=True)
+
+
+def test_a_running_job_is_not_erased(jobs: Jobs, erasure: Erasure, storage: Storage) -> None:
+    job = begin(jobs, accept(jobs))
+    store(storage, f"jobs/{job.id}/input")
+    assert erasure.erase(job.id) == "running"
+    assert jobs.get(job.id) == job
+    assert stored(storage, f"jobs/{job.id}/") != []
+
+
+def test_files_that_storage_does_not_let_go_of_are_erased_when_it_is_back(
+    jobs: Jobs, erasure: Erasure, storage: Storage, s3_settings: Settings
+) -> None:
+    job_id = ended(jobs)
+    store(storage, f"jobs/{job_id}/input")
+    away = s3_settings.model_copy(update={"s3_endpoint_url": "http://127.0.0.1:9"})
+    with connect(s3_settings) as redis:
+        assert Erasure(redis, s3_settings, Storage(away)).erase(job_id) == "failed"
+    assert jobs.get(job_id) is None
+    erasure.sweep()
+    assert stored(storage, f"jobs/{job_id}/") != []  # whoever erased the record may still be at it
+    let_time_pass(s3_settings, "erasing", 60)
+    erasure.sweep()
+    assert stored(storage, f"jobs/{job_id}/") == []
+    assert "erasing" not in keys(s3_settings)
+
+
+def test_a_job_is_kept_for_its_time_and_no_longer(
+    jobs: Jobs, erasure: Erasure, storage: Storage, s3_settings: Settings
+) -> None:
+    old, waiting, running = ended(jobs), accept(jobs), begin(jobs, accept(jobs)).id
+    for job_id in (old, waiting, running):
+        store(storage, f"jobs/{job_id}/input")
+    let_time_pass(s3_settings, "ended", s3_settings.retention_seconds - 3600)
+    erasure.sweep()
+    assert jobs.get(old) is not None
+    let_time_pass(s3_settings, "ended", 3600)
+    young = ended(jobs)
+    erasure.sweep()
+    assert [job_id for job_id in (old, young, waiting, running) if jobs.get(job_id)] == [young, waiting, running]
+    assert stored(storage, f"jobs/{old}/") == []
+    assert stored(storage, f"jobs/{waiting}/") != []
+    assert f"event:evt_{old}_failed" not in keys(s3_settings)
+
+
+def test_one_sweep_erases_so_many_and_the_next_the_rest(
+    jobs: Jobs, erasure: Erasure, s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.erasure.ERASED_PER_SWEEP", 2)
+    ids = [ended(jobs) for _ in range(3)]
+    let_time_pass(s3_settings, "ended", s3_settings.retention_seconds)
+    erasure.sweep()
+    assert [job_id for job_id in ids if jobs.get(job_id)] == ids[2:]
+    erasure.sweep()
+    assert not any(jobs.get(job_id) for job_id in ids)
+
+
+def test_without_a_retention_everything_is_kept(jobs: Jobs, storage: Storage, s3_settings: Settings) -> None:
+    for_ever = s3_settings.model_copy(update={"retention_seconds": 0})
+    job_id = ended(jobs)
+    let_time_pass(for_ever, "ended", 1e6)
+    with connect(for_ever) as redis:
+        Erasure(redis, for_ever, storage).sweep()
+    assert jobs.get(job_id) is not None
+
+
+def test_more_files_than_one_request_may_name_are_erased(storage: Storage) -> None:
+    store(storage, *(f"jobs/many/1/masks/{i:04d}.png" for i in range(1001)))
+    storage.erase("jobs/many/")
+    assert stored(storage, "jobs/many/") == []

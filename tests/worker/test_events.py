@@ -1,0 +1,118 @@
+"""The outbox of webhook events, on a real Valkey."""
+
+from __future__ import annotations
+
+from configs.settings import Settings
+from tests.protocol import (
+    BROKEN,
+    HOOK,
+    PICTURE,
+    accept,
+    begin,
+    let_deadline_pass,
+    let_leases_end,
+    let_time_pass,
+    messages,
+    sweep,
+)
+from worker import reaper
+from worker.connection import connect
+from worker.events import Events
+from worker.jobs import Jobs
+
+
+def test_an_end_writes_its_event_in_the_same_step(jobs: Jobs, events: Events, settings: Settings) -> None:
+    job = begin(jobs, accept(jobs, webhook=HOOK))
+    assert messages(settings, "webhook") == []
+    jobs.succeed(job, PICTURE, {})
+    [event_id] = messages(settings, "webhook")
+    assert event_id == f"evt_{job.id}_succeeded"
+    event = events.begin(event_id)
+    assert event is not None
+    assert (event.type, event.job_id, event.tries) == ("job.succeeded", job.id, 1)
+
+
+def test_a_job_given_up_by_the_reaper_is_told_too(jobs: Jobs, settings: Settings) -> None:
+    job_id = accept(jobs, webhook=HOOK)
+    for _ in range(settings.max_attempts):
+        begin(jobs, job_id)
+        let_leases_end(settings)
+        sweep(jobs)
+    assert messages(settings, "webhook") == [f"evt_{job_id}_failed"]
+
+
+def test_a_cancel_is_told_by_the_next_sweep(jobs: Jobs, events: Events, settings: Settings) -> None:
+    job_id = accept(jobs, webhook=HOOK)
+    jobs.cancel(job_id)
+    assert list(events.due()) == [f"evt_{job_id}_canceled"]
+    assert events.requeue(f"evt_{job_id}_canceled")
+    assert messages(settings, "webhook") == [f"evt_{job_id}_canceled"]
+
+
+def test_a_job_canceled_at_its_end_is_told_once_and_as_canceled(jobs: Jobs, events: Events, settings: Settings) -> None:
+    job = begin(jobs, accept(jobs, webhook=HOOK))
+    jobs.cancel(job.id)
+    jobs.succeed(job, PICTURE, {})
+    assert messages(settings, "webhook") == []
+    assert list(events.due()) == [f"evt_{job.id}_canceled"]
+
+
+def test_an_expired_job_and_one_that_ran_too_long_are_told(jobs: Jobs, events: Events, settings: Settings) -> None:
+    waiting = accept(jobs, webhook=HOOK, start_within_s=60)
+    running = begin(jobs, accept(jobs, webhook=HOOK, run_within_s=60)).id
+    for job_id in (waiting, running):
+        let_deadline_pass(settings, job_id)
+        jobs.expire(job_id)
+    assert set(events.due()) == {f"evt_{waiting}_expired", f"evt_{running}_failed"}
+
+
+def test_nobody_is_told_who_did_not_ask(jobs: Jobs, events: Events) -> None:
+    jobs.cancel(accept(jobs))
+    assert list(events.due()) == []
+
+
+def test_an_event_is_tried_until_it_is_delivered(jobs: Jobs, events: Events, settings: Settings) -> None:
+    job = begin(jobs, accept(jobs, webhook=HOOK))
+    jobs.fail(job, BROKEN)
+    event_id = f"evt_{job.id}_failed"
+    first = events.begin(event_id)
+    assert first is not None
+    events.try_again(first, 60, "answered 500")
+    assert list(events.due()) == []
+    let_time_pass(settings, "events:due", 60)
+    assert list(events.due()) == [event_id]
+    assert events.requeue(event_id)
+    assert not events.requeue(event_id)  # once, by whichever reaper comes first
+    second = events.begin(event_id)
+    assert second is not None
+    assert (second.id, second.tries) == (first.id, 2)
+    events.delivered(second, "answered 200")
+    assert events.begin(event_id) is None
+    assert list(events.due()) == []
+
+
+def test_an_event_given_up_is_never_tried_again_but_stays_on_record(
+    jobs: Jobs, events: Events, settings: Settings
+) -> None:
+    job = begin(jobs, accept(jobs, webhook=HOOK))
+    jobs.fail(job, BROKEN)
+    event = events.begin(f"evt_{job.id}_failed")
+    assert event is not None
+    events.give_up(event, "answered 500")
+    assert events.begin(event.id) is None
+    with connect(settings) as redis:
+        record = redis.hgetall(f"{settings.redis_prefix}event:{event.id}")
+    assert (record["state"], record["outcome"]) == ("dead", "answered 500")
+
+
+def test_one_sweep_brings_back_jobs_and_events(jobs: Jobs, events: Events, settings: Settings) -> None:
+    failed = begin(jobs, accept(jobs, webhook=HOOK))
+    jobs.fail(failed, BROKEN)
+    event = events.begin(f"evt_{failed.id}_failed")
+    assert event is not None
+    events.try_again(event, 0, "answered 500")
+    lost = begin(jobs, accept(jobs))
+    let_leases_end(settings)
+    reaper.sweep(jobs, events)
+    assert messages(settings, "webhook") == [event.id] * 2
+    assert messages(settings, "segment.auto")[-1] == lost.id

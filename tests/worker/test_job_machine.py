@@ -1,0 +1,218 @@
+"""The job protocol in any order that hypothesis can think of: several workers, clients, a reaper, and time."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TypeVar
+
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from configs.settings import Settings
+from tests import protocol
+from tests.protocol import BROKEN, HOOK, PICTURE
+from worker import queue
+from worker.connection import connect
+from worker.job import Job, Status
+from worker.jobs import Jobs
+from worker.scripts import Scripts
+
+PASSED, FAR = 1e-6, 3600.0  # a deadline that has passed by the next call, and one that never does here
+DEADLINES: list[dict[str, float]] = [
+    {},
+    {"start_within_s": PASSED},
+    {"start_within_s": FAR},
+    {"run_within_s": PASSED},
+    {"run_within_s": FAR, "start_within_s": FAR},
+]
+FEW = 3  # jobs at a time, so that much happens to each
+one_of_the_last = st.integers(1, FEW)
+
+
+T = TypeVar("T")
+
+
+def last(there: list[T], which: int) -> T:
+    """The last of those there are, or the last but one, ..."""
+    return there[-min(which, len(there))]
+
+
+class Protocol(RuleBasedStateMachine):
+    """Every lease has ended and every retry is due by the next call. `corner` is a part of Valkey of its own."""
+
+    corner: Settings
+
+    def __init__(self) -> None:
+        super().__init__()
+        prefix = f"{self.corner.redis_prefix}{uuid.uuid4().hex[:6]}:"
+        hasty = {"lease_seconds": 1e-6, "lost_message_seconds": 1e-6, "retry_delay_seconds": 0}
+        self.settings = self.corner.model_copy(update={"redis_prefix": prefix, **hasty})
+        self.redis = connect(self.settings)
+        self.jobs = Jobs(self.redis, queue.create(self.settings), self.settings)
+        self.ids: list[str] = []
+        self.attempts: list[Job] = []
+        self.deadlines: dict[str, dict[str, float]] = {}
+        self.canceled: set[str] = set()
+        self.erased: list[str] = []
+        self.ends: dict[str, Job] = {}
+
+    @precondition(lambda self: len(self.ids) < FEW)
+    @rule(deadline=st.sampled_from(DEADLINES))
+    def accept(self, deadline: dict[str, float]) -> None:
+        job_id = protocol.accept(self.jobs, webhook=HOOK, **deadline)
+        self.ids.append(job_id)
+        self.deadlines[job_id] = deadline
+
+    @precondition(lambda self: self.ids)
+    @rule(which=one_of_the_last)
+    def begin(self, which: int) -> None:
+        job_id = last(self.ids, which)
+        before = self.job(job_id)
+        job = self.jobs.begin(job_id, "w")
+        if before.status is not Status.QUEUED:
+            assert job is None
+            assert self.job(job_id) == before
+        elif before.attempt == 0 and self.deadlines[job_id].get("start_within_s") == PASSED:
+            assert job is None
+            assert self.job(job_id).status is Status.EXPIRED
+        else:
+            assert job is not None
+            assert all(a.attempt < job.attempt for a in self.attempts if a.id == job.id)
+            self.attempts.append(job)
+
+    @precondition(lambda self: self.attempts)
+    @rule(which=one_of_the_last, how=st.sampled_from(["succeed", "fail", "retry_later", "beat"]))
+    def write(self, which: int, how: str) -> None:
+        job = last(self.attempts, which)
+        before = self.jobs.get(job.id)
+        is_current = before is not None and before.status is Status.RUNNING and before.attempt == job.attempt
+        said = self.say(job, how)
+        if not is_current:
+            assert said in ("", "lost")
+            assert self.jobs.get(job.id) == before
+        elif job.id in self.canceled:
+            assert said == Status.CANCELED
+        elif self.deadlines[job.id].get("run_within_s") == PASSED:
+            assert said == ("timeout" if how == "beat" else Status.FAILED)
+        else:
+            is_last = job.attempt >= self.settings.max_attempts
+            retried = Status.FAILED if is_last else Status.QUEUED
+            assert said == {"succeed": "succeeded", "fail": "failed", "retry_later": retried, "beat": ""}[how]
+
+    def say(self, job: Job, how: str) -> str:
+        if how == "beat":
+            return self.jobs.beat([job]).get(job.claim, "")
+        if how == "succeed":
+            return self.jobs.succeed(job, PICTURE, {})
+        return self.jobs.fail(job, BROKEN) if how == "fail" else self.jobs.retry_later(job, BROKEN)
+
+    @precondition(lambda self: self.ids)
+    @rule(which=one_of_the_last)
+    def cancel(self, which: int) -> None:
+        job_id = last(self.ids, which)
+        before = self.job(job_id)
+        status = self.jobs.cancel(job_id)
+        if before.status is Status.QUEUED:
+            assert status in (Status.CANCELED, Status.EXPIRED)
+        else:
+            assert status == before.status
+        if not before.status.is_terminal and status != Status.EXPIRED:
+            self.canceled.add(job_id)
+
+    @precondition(lambda self: self.ids)
+    @rule(which=one_of_the_last)
+    def erase(self, which: int) -> None:
+        job_id = last(self.ids, which)
+        before = self.job(job_id)
+        assert Scripts(self.redis, self.settings.redis_prefix)("erase", job_id, 0, 60) == before.status
+        if before.status is not Status.RUNNING:
+            self.ids.remove(job_id)
+            self.canceled.discard(job_id)
+            self.erased.append(job_id)
+
+    @rule()
+    def expire(self) -> None:
+        protocol.expire(self.jobs)
+        assert list(self.jobs.overdue()) == []
+
+    @rule()
+    def sweep(self) -> None:
+        protocol.sweep(self.jobs)
+
+    @rule()
+    def lose_messages(self) -> None:
+        protocol.drop_messages(self.settings)
+
+    @invariant()
+    def every_job_is_in_one_place(self) -> None:
+        assert self.members("jobs") == set(self.ids)
+        for job_id in self.ids:
+            job = self.job(job_id)
+            assert [s for s in Status if job_id in self.members(f"jobs:{s}")] == [job.status]
+            assert (job_id in self.members("leases")) == (job.status is Status.RUNNING)
+            queued_in = [i for i in ("waiting:segment.auto", "delayed") if job_id in self.members(i)]
+            assert len(queued_in) == (1 if job.status is Status.QUEUED else 0)
+            assert (job_id in self.members("deadlines")) == self.has_deadline(job)
+            assert (job_id in self.members("ended")) == job.status.is_terminal
+
+    @invariant()
+    def ends_are_final_and_told_once(self) -> None:
+        for job_id in self.ids:
+            job = self.job(job_id)
+            told = self.redis.keys(f"{self.settings.redis_prefix}event:evt_{job_id}_*")
+            ended_as = [job.status] if job.status.is_terminal else []
+            assert [key.rpartition("_")[2] for key in told] == ended_as
+            if job.status.is_terminal:
+                assert self.ends.setdefault(job_id, job) == job
+                assert (job.files_prefix is not None) == (job.status is Status.SUCCEEDED)
+
+    @invariant()
+    def a_canceled_job_never_ends_otherwise_nor_waits_again(self) -> None:
+        for job_id in self.canceled:
+            assert self.job(job_id).status in (Status.RUNNING, Status.CANCELED)
+
+    @invariant()
+    def of_an_erased_job_nothing_is_left_but_its_files(self) -> None:
+        for job_id in self.erased:
+            indexes = ["jobs", "ended", "leases", "delayed", "deadlines", "waiting:segment.auto", "events:due"]
+            indexes += [f"jobs:{status}" for status in Status]
+            assert not any(job_id in member for index in indexes for member in self.members(index))
+            left = [key.removeprefix(self.settings.redis_prefix) for key in self.redis.keys(f"*{job_id}*")]
+            assert left == [f"erased:{job_id}"]
+            assert job_id in self.members("erasing")
+
+    @invariant()
+    def nothing_expires_that_was_started_or_had_time(self) -> None:
+        for job_id in self.ids:
+            job = self.job(job_id)
+            if job.status is Status.EXPIRED:
+                assert job.attempt == 0
+                assert self.deadlines[job_id]["start_within_s"] == PASSED
+            if job.error is not None and job.error.code == "timeout":
+                assert self.deadlines[job_id]["run_within_s"] == PASSED
+
+    def has_deadline(self, job: Job) -> bool:
+        if job.status is Status.QUEUED:
+            return job.attempt == 0 and "start_within_s" in self.deadlines[job.id]
+        return job.status is Status.RUNNING and (job.id in self.canceled or "run_within_s" in self.deadlines[job.id])
+
+    def job(self, job_id: str) -> Job:
+        job = self.jobs.get(job_id)
+        assert job is not None
+        return job
+
+    def members(self, index: str) -> set[str]:
+        return set(self.redis.zrange(self.settings.redis_prefix + index, 0, -1))
+
+    def teardown(self) -> None:
+        self.redis.close()
+
+
+def test_any_order_of_transitions_keeps_the_books(settings: Settings) -> None:
+    class InItsCorner(Protocol):
+        corner = settings
+
+    run_state_machine_as_test(
+        InItsCorner, settings=hypothesis_settings(max_examples=60, stateful_step_count=40, deadline=None)
+    )

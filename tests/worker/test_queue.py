@@ -1,0 +1,29 @@
+"""Celery's queues and messages, on a real Valkey."""
+
+from __future__ import annotations
+
+import pytest
+
+from configs.settings import Settings
+from worker import queue
+from worker.connection import connect
+
+
+@pytest.mark.parametrize(
+    ("device", "names"),
+    [("cpu", ["segment.cpu", "segment.auto"]), ("gpu:3", ["segment.gpu", "segment.auto"])],
+)
+def test_a_worker_takes_what_its_device_can_do(device: str, names: list[str]) -> None:
+    assert queue.queues_of_worker(device) == names
+
+
+def test_a_message_is_what_celery_itself_would_send(settings: Settings) -> None:
+    """Read back by a consumer of kombu's, from the list that a script pushed it to."""
+    app = queue.create(settings)
+    with connect(settings) as redis:
+        redis.lpush(f"{settings.redis_prefix}q:segment.cpu", queue.message(app, queue.SEGMENT, "segment.cpu", "job-1"))
+    with app.connection_for_read() as connection, connection.SimpleQueue("segment.cpu") as consumer:
+        message = consumer.get(timeout=5)
+        message.ack()
+    arguments, _, _ = message.payload
+    assert (message.headers["task"], arguments) == ("ovseg.segment", ["job-1"])

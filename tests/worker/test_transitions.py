@@ -1,0 +1,481 @@
+"""The job protocol, on a real Valkey: who may move a job, and when."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+
+import pytest
+
+from configs.settings import Settings
+from tests.protocol import (
+    BROKEN,
+    PICTURE,
+    accept,
+    begin,
+    drop_messages,
+    expire,
+    keys,
+    let_deadline_pass,
+    let_leases_end,
+    let_time_pass,
+    messages,
+    request,
+    sweep,
+)
+from worker import queue
+from worker.connection import connect
+from worker.idempotency import Once
+from worker.job import Job, JobError, Status
+from worker.jobs import Acceptance, Jobs
+
+# Acceptance
+
+
+@pytest.mark.parametrize(("device", "name"), [("auto", "segment.auto"), ("cpu", "segment.cpu"), ("gpu", "segment.gpu")])
+def test_an_accepted_job_is_on_record_and_its_message_in_the_queue_of_its_device(
+    jobs: Jobs, settings: Settings, device: str, name: str
+) -> None:
+    job_id = accept(jobs, device=device)
+    job = jobs.get(job_id)
+    assert job is not None
+    assert job.status is Status.QUEUED
+    assert job.request == request(device)
+    assert messages(settings, name) == [job_id]
+
+
+def test_accepting_twice_is_accepting_once(jobs: Jobs, settings: Settings) -> None:
+    """redis-py repeats a call whose answer was lost."""
+    job_id = str(uuid.uuid4())
+    first, second = jobs.accept(job_id, request()), jobs.accept(job_id, request())
+    assert first == second
+    assert messages(settings, "segment.auto") == [job_id]
+
+
+def test_an_image_comes_in_with_its_job_and_goes_with_its_end(jobs: Jobs, settings: Settings) -> None:
+    job_id = jobs.accept(str(uuid.uuid4()), request(), b"\xff\xd8 picture").id
+    with connect(settings, as_bytes=True) as redis:
+        assert redis.get(f"{settings.redis_prefix}input:{job_id}") == b"\xff\xd8 picture"
+    jobs.succeed(begin(jobs, job_id), PICTURE, {})
+    assert f"input:{job_id}" not in keys(settings)
+
+
+ONCE, OTHER = Once("me/key", "a fingerprint"), Once("me/key", "another")
+
+
+def test_under_one_key_one_job_is_accepted(jobs: Jobs, settings: Settings) -> None:
+    first = jobs.accept_once("first", request(), b"", ONCE)
+    second = jobs.accept_once("second", request(), b"", ONCE)
+    assert (first.is_new, second.is_new) == (True, False)
+    assert first.job == second.job
+    assert messages(settings, "segment.auto") == ["first"]
+    assert jobs.accept_once("third", request(), b"", OTHER) == Acceptance(None)
+    assert jobs.get("second") is None
+    assert jobs.get("third") is None
+
+
+def test_keys_of_one_caller_are_nothing_to_another(jobs: Jobs) -> None:
+    assert jobs.accept_once("mine", request(), b"", Once("me/key", "f")).is_new
+    assert jobs.accept_once("yours", request(), b"", Once("you/key", "g")).is_new
+
+
+def test_a_key_is_remembered_for_as_long_as_the_settings_say(jobs: Jobs, settings: Settings) -> None:
+    jobs.accept_once("first", request(), b"", ONCE)
+    with connect(settings) as redis:
+        key = f"{settings.redis_prefix}key:{ONCE.key}"
+        assert settings.idempotency_seconds - 60 < redis.ttl(key) <= settings.idempotency_seconds
+        redis.delete(key)  # as when it has expired
+    assert jobs.accept_once("second", request(), b"", ONCE).is_new
+
+
+def test_under_one_id_one_job_is_accepted(jobs: Jobs, settings: Settings) -> None:
+    same, other = Once("", "a fingerprint"), Once("", "another")
+    assert jobs.accept_once("mine", request(), b"", same).is_new
+    again = jobs.accept_once("mine", request(), b"", same)
+    assert again == Acceptance(jobs.get("mine"))
+    assert jobs.accept_once("mine", request(), b"", other) == Acceptance(None)
+    assert messages(settings, "segment.auto") == ["mine"]
+
+
+# One attempt
+
+
+def test_a_job_is_claimed_once(jobs: Jobs) -> None:
+    job_id = accept(jobs)
+    job = begin(jobs, job_id)
+    assert (job.status, job.attempt, job.worker) == (Status.RUNNING, 1, "w1")
+    assert jobs.begin(job_id, "w2") is None
+
+
+def test_what_was_never_accepted_cannot_be_claimed(jobs: Jobs) -> None:
+    assert jobs.begin("no-such-job", "w1") is None
+
+
+def test_a_finished_job_leaves_nothing_behind_but_its_record(jobs: Jobs, settings: Settings) -> None:
+    job = begin(jobs, accept(jobs))
+    assert jobs.succeed(job, PICTURE, {"encode": 1.5})
+    done = jobs.get(job.id)
+    assert done is not None
+    assert done.status is Status.SUCCEEDED
+    assert done.files_prefix == f"jobs/{job.id}/1/"
+    assert done.image == PICTURE
+    assert done.timings_ms == {"encode": 1.5}
+    assert done.accepted_at <= done.started_at <= done.completed_at  # type: ignore[operator]
+    # the message is still there, as for any job that was claimed otherwise than by it
+    assert keys(settings) == {f"job:{job.id}", "jobs", "jobs:succeeded", "ended", "q:segment.auto"}
+
+
+def test_an_end_is_final(jobs: Jobs) -> None:
+    job = begin(jobs, accept(jobs))
+    assert jobs.fail(job, JobError("image_unreadable", "broken", "image"))
+    assert not jobs.succeed(job, PICTURE, {})
+    assert not jobs.fail(job, BROKEN)
+    assert jobs.retry_later(job, BROKEN) == ""
+    assert jobs.begin(job.id, "w2") is None
+    failed = jobs.get(job.id)
+    assert failed is not None
+    assert failed.error == JobError("image_unreadable", "broken", "image")
+
+
+# Leases and fencing
+
+
+def test_a_beat_keeps_a_job_and_silence_loses_it(jobs: Jobs, settings: Settings) -> None:
+    job = begin(jobs, accept(jobs))
+    for _ in range(3):
+        let_time_pass(settings, "leases", settings.lease_seconds * 0.6)
+        assert jobs.beat([job]) == {}
+        assert sweep(jobs) == []
+    let_leases_end(settings)
+    assert sweep(jobs) == [("leases", "queued")]
+    assert jobs.beat([job]) == {job.claim: "lost"}
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda jobs, job: jobs.succeed(job, PICTURE, {}),
+        lambda jobs, job: jobs.fail(job, BROKEN),
+        lambda jobs, job: jobs.retry_later(job, BROKEN),
+    ],
+)
+@pytest.mark.parametrize("is_claimed_again", [False, True])
+def test_a_stale_attempt_can_write_nothing(
+    jobs: Jobs, settings: Settings, write: Callable[[Jobs, Job], object], is_claimed_again: bool
+) -> None:
+    stale = begin(jobs, accept(jobs))
+    let_leases_end(settings)
+    sweep(jobs)
+    if is_claimed_again:
+        begin(jobs, stale.id, "w2")
+    before = jobs.get(stale.id)
+    assert not write(jobs, stale)
+    assert jobs.get(stale.id) == before
+
+
+def test_a_job_that_kills_its_workers_is_given_up(jobs: Jobs, settings: Settings) -> None:
+    job_id = accept(jobs)
+    for attempt in range(1, settings.max_attempts + 1):
+        assert begin(jobs, job_id).attempt == attempt
+        let_leases_end(settings)
+        [(index, status)] = sweep(jobs)
+        assert index == "leases"
+        assert status == ("queued" if attempt < settings.max_attempts else "failed")
+    job = jobs.get(job_id)
+    assert job is not None
+    assert job.error is not None
+    assert job.error.code == "worker_lost"
+
+
+def test_reapers_side_by_side_put_a_job_back_once(jobs: Jobs, settings: Settings) -> None:
+    job = begin(jobs, accept(jobs))
+    let_leases_end(settings)
+    seen_by_two = [*jobs.left_behind(), *jobs.left_behind()]
+    assert sorted(jobs.requeue(left) for left in seen_by_two) == ["", "queued"]
+    assert messages(settings, "segment.auto").count(job.id) == 2  # the first, and one again
+
+
+# Retries
+
+
+def test_our_own_failure_is_tried_again_after_a_delay_that_grows(jobs: Jobs, settings: Settings) -> None:
+    job_id, delay = accept(jobs), settings.retry_delay_seconds
+    assert settings.max_attempts == 3
+    for longest in (delay, 2 * delay):
+        assert jobs.retry_later(begin(jobs, job_id), BROKEN) == "queued"
+        assert 0.4 * longest < pause(settings, job_id) <= longest  # a moment of it has gone by
+        assert sweep(jobs) == []
+        let_time_pass(settings, "delayed", longest)
+        assert sweep(jobs) == [("delayed", "queued")]
+    assert jobs.retry_later(begin(jobs, job_id), BROKEN) == "failed"
+    job = jobs.get(job_id)
+    assert job is not None
+    assert job.error == BROKEN
+
+
+def pause(settings: Settings, job_id: str) -> float:
+    """Seconds until its next try."""
+    with connect(settings) as redis:
+        seconds, microseconds = redis.time()
+        due = redis.zscore(f"{settings.redis_prefix}delayed", job_id)
+    return float(due) / 1e6 - int(seconds) - int(microseconds) / 1e6
+
+
+def test_the_delay_grows_to_a_limit_and_differs_from_job_to_job(settings: Settings) -> None:
+    slow = settings.model_copy(update={"retry_delay_seconds": 1000.0, "retry_delay_max_seconds": 4000.0})
+    slow = slow.model_copy(update={"max_attempts": 9})
+    with connect(slow) as redis:
+        jobs = Jobs(redis, queue.create(slow), slow)
+        ids = [accept(jobs) for _ in range(8)]
+        for longest in (1000, 2000, 4000, 4000):
+            for job_id in ids:
+                jobs.retry_later(begin(jobs, job_id), BROKEN)
+            pauses = [pause(slow, job_id) for job_id in ids]
+            assert all(longest * 0.4 < seconds <= longest for seconds in pauses)
+            assert max(pauses) - min(pauses) > longest * 0.01
+
+
+def test_a_success_after_a_failure_is_a_success(jobs: Jobs) -> None:
+    job_id = accept(jobs)
+    jobs.retry_later(begin(jobs, job_id), BROKEN)
+    jobs.succeed(begin(jobs, job_id), PICTURE, {})
+    job = jobs.get(job_id)
+    assert job is not None
+    assert (job.status, job.files_prefix) == (Status.SUCCEEDED, f"jobs/{job_id}/2/")
+
+
+# Lost messages
+
+
+def test_a_queued_job_whose_message_vanished_is_sent_again(jobs: Jobs, settings: Settings) -> None:
+    job_id = accept(jobs)
+    drop_messages(settings)
+    assert sweep(jobs) == []  # a worker may be about to claim it
+    let_time_pass(settings, "waiting:segment.auto", settings.lost_message_seconds)
+    assert sweep(jobs) == [("waiting:segment.auto", "queued")]
+    assert messages(settings, "segment.auto") == [job_id]
+
+
+def test_a_job_that_waits_long_in_its_queue_is_not_sent_again(jobs: Jobs, settings: Settings) -> None:
+    waiting = [accept(jobs), accept(jobs)]
+    let_time_pass(settings, "waiting:segment.auto", settings.lost_message_seconds)
+    assert sweep(jobs) == []
+    assert messages(settings, "segment.auto") == waiting
+
+
+def test_a_message_lost_before_others_is_found_in_a_backlog(jobs: Jobs, settings: Settings) -> None:
+    lost = accept(jobs)
+    drop_messages(settings)
+    waiting = [accept(jobs), accept(jobs)]
+    let_time_pass(settings, "waiting:segment.auto", settings.lost_message_seconds)
+    assert sweep(jobs) == [("waiting:segment.auto", "queued")]
+    assert messages(settings, "segment.auto") == [*waiting, lost]
+
+
+# Canceling
+
+
+def delayed(jobs: Jobs) -> str:
+    job_id = accept(jobs)
+    jobs.retry_later(begin(jobs, job_id), BROKEN)
+    return job_id
+
+
+@pytest.mark.parametrize("waiting", [accept, delayed])
+def test_a_job_that_waits_is_canceled_at_once(jobs: Jobs, settings: Settings, waiting: Callable[[Jobs], str]) -> None:
+    job_id = waiting(jobs)
+    assert jobs.cancel(job_id) == "canceled"
+    job = jobs.get(job_id)
+    assert job is not None
+    assert job.status is Status.CANCELED
+    assert job.completed_at is not None
+    assert jobs.begin(job_id, "w1") is None
+    assert keys(settings) == {f"job:{job_id}", "jobs", "jobs:canceled", "ended", "q:segment.auto"}
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda jobs, job: jobs.stop(job),
+        lambda jobs, job: jobs.succeed(job, PICTURE, {}),
+        lambda jobs, job: jobs.fail(job, BROKEN),
+        lambda jobs, job: jobs.retry_later(job, BROKEN),
+    ],
+)
+def test_a_running_job_ends_as_canceled_whatever_its_attempt_says(jobs: Jobs, end: Callable[[Jobs, Job], str]) -> None:
+    job = begin(jobs, accept(jobs))
+    assert jobs.cancel(job.id) == "running"
+    assert jobs.beat([job]) == {job.claim: "canceled"}
+    assert end(jobs, job) == "canceled"
+    ended = jobs.get(job.id)
+    assert ended is not None
+    assert (ended.status, ended.files_prefix) == (Status.CANCELED, None)
+
+
+def test_a_job_whose_worker_dies_after_a_cancel_request_is_not_queued_again(jobs: Jobs, settings: Settings) -> None:
+    job = begin(jobs, accept(jobs))
+    jobs.cancel(job.id)
+    let_leases_end(settings)
+    assert sweep(jobs) == [("leases", "canceled")]
+    assert "delayed" not in keys(settings)
+
+
+def test_a_worker_that_does_not_heed_a_cancel_request_is_not_waited_for(jobs: Jobs, settings: Settings) -> None:
+    job = begin(jobs, accept(jobs))
+    jobs.cancel(job.id)
+    assert expire(jobs) == []
+    let_time_pass(settings, "deadlines", 60)
+    assert expire(jobs) == ["canceled"]
+    assert jobs.beat([job]) == {job.claim: "lost"}
+
+
+def test_the_first_of_several_cancel_requests_counts(jobs: Jobs) -> None:
+    job = begin(jobs, accept(jobs))
+    jobs.cancel(job.id)
+    first = jobs.get(job.id)
+    assert jobs.cancel(job.id) == "running"
+    assert jobs.get(job.id) == first
+
+
+def test_what_has_ended_or_never_was_cannot_be_canceled(jobs: Jobs) -> None:
+    job = begin(jobs, accept(jobs))
+    jobs.succeed(job, PICTURE, {})
+    before = jobs.get(job.id)
+    assert jobs.cancel(job.id) == "succeeded"
+    assert jobs.get(job.id) == before
+    assert jobs.cancel("no-such-job") == ""
+
+
+# Deadlines
+
+
+@pytest.mark.parametrize("who", ["worker", "reaper"])
+def test_a_job_that_is_not_started_in_time_expires(jobs: Jobs, settings: Settings, who: str) -> None:
+    job_id = accept(jobs, start_within_s=60)
+    assert expire(jobs) == []
+    assert jobs.expire(job_id) == ""
+    let_deadline_pass(settings, job_id)
+    if who == "worker":
+        assert jobs.begin(job_id, "w1") is None
+    else:
+        assert expire(jobs) == ["expired"]
+    job = jobs.get(job_id)
+    assert job is not None
+    assert (job.status, job.started_at, job.attempt) == (Status.EXPIRED, None, 0)
+    assert keys(settings) == {f"job:{job_id}", "jobs", "jobs:expired", "ended", "q:segment.auto"}
+
+
+def test_only_the_first_start_has_a_deadline(jobs: Jobs, settings: Settings) -> None:
+    job_id = accept(jobs, start_within_s=60)
+    jobs.retry_later(begin(jobs, job_id), BROKEN)
+    let_deadline_pass(settings, job_id)
+    assert expire(jobs) == []
+    assert begin(jobs, job_id).attempt == 2
+
+
+def test_a_message_sent_again_does_not_lift_the_deadline(jobs: Jobs, settings: Settings) -> None:
+    job_id = accept(jobs, start_within_s=60)
+    drop_messages(settings)
+    let_time_pass(settings, "waiting:segment.auto", settings.lost_message_seconds)
+    assert sweep(jobs) == [("waiting:segment.auto", "queued")]
+    let_deadline_pass(settings, job_id)
+    assert expire(jobs) == ["expired"]
+
+
+def test_an_attempt_that_runs_too_long_fails_its_job_for_good(jobs: Jobs, settings: Settings) -> None:
+    job = begin(jobs, accept(jobs, run_within_s=60))
+    assert jobs.beat([job]) == {}
+    let_deadline_pass(settings, job.id)
+    assert jobs.beat([job]) == {job.claim: "timeout"}
+    assert expire(jobs) == ["failed"]
+    assert not jobs.succeed(job, PICTURE, {})  # a worker that hung comes too late
+    failed = jobs.get(job.id)
+    assert failed is not None
+    assert failed.error is not None
+    assert (failed.status, failed.error.code, failed.error.field) == (
+        Status.FAILED,
+        "timeout",
+        "deadline.run_within_s",
+    )
+    assert keys(settings) == {f"job:{job.id}", "jobs", "jobs:failed", "ended", "q:segment.auto"}
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda jobs, job: jobs.stop(job),
+        lambda jobs, job: jobs.succeed(job, PICTURE, {}),
+        lambda jobs, job: jobs.fail(job, BROKEN),
+        lambda jobs, job: jobs.retry_later(job, BROKEN),
+        lambda jobs, job: jobs.expire(job.id),
+    ],
+)
+def test_after_its_deadline_an_attempt_can_only_time_out(
+    jobs: Jobs, settings: Settings, end: Callable[[Jobs, Job], str]
+) -> None:
+    job = begin(jobs, accept(jobs, run_within_s=60))
+    let_deadline_pass(settings, job.id)
+    assert end(jobs, job) == "failed"
+    failed = jobs.get(job.id)
+    assert failed is not None
+    assert failed.error is not None
+    assert (failed.error.code, failed.files_prefix) == ("timeout", None)
+
+
+def test_each_attempt_has_its_own_time_to_run(jobs: Jobs, settings: Settings) -> None:
+    job_id = accept(jobs, run_within_s=60)
+    jobs.retry_later(begin(jobs, job_id), BROKEN)
+    let_deadline_pass(settings, job_id)
+    assert expire(jobs) == []  # no attempt runs
+    job = begin(jobs, job_id)
+    assert jobs.beat([job]) == {}
+    assert jobs.succeed(job, PICTURE, {}) == "succeeded"
+
+
+def test_a_cancel_request_goes_before_a_deadline(jobs: Jobs, settings: Settings) -> None:
+    job = begin(jobs, accept(jobs, run_within_s=60))
+    jobs.cancel(job.id)
+    let_deadline_pass(settings, job.id)
+    assert expire(jobs) == ["canceled"]
+
+
+# Lists
+
+
+def test_a_list_is_newest_first_in_pages_and_by_status(jobs: Jobs) -> None:
+    ids = [accept(jobs) for _ in range(5)]
+    jobs.succeed(begin(jobs, ids[1]), PICTURE, {})
+    begin(jobs, ids[3])
+    pages, cursor = [], None
+    while True:
+        page, cursor = jobs.list(None, 2, cursor)
+        pages.append([job.id for job in page])
+        if cursor is None:
+            break
+    assert pages == [[ids[4], ids[3]], [ids[2], ids[1]], [ids[0]]]
+    by_status = {status: [job.id for job in jobs.list(status, 10, None)[0]] for status in Status}
+    assert by_status == {
+        Status.QUEUED: [ids[4], ids[2], ids[0]],
+        Status.RUNNING: [ids[3]],
+        Status.SUCCEEDED: [ids[1]],
+        Status.FAILED: [],
+        Status.CANCELED: [],
+        Status.EXPIRED: [],
+    }
+
+
+def test_jobs_that_arrive_while_a_list_is_read_do_not_shift_its_pages(jobs: Jobs) -> None:
+    ids = [accept(jobs) for _ in range(4)]
+    first, cursor = jobs.list(None, 2, None)
+    accept(jobs)
+    second, _ = jobs.list(None, 2, cursor)
+    assert [job.id for job in (*first, *second)] == ids[::-1]
+
+
+def test_a_record_is_plain_json_for_other_tools(jobs: Jobs, settings: Settings) -> None:
+    job_id = accept(jobs)
+    with connect(settings) as redis:
+        record = redis.hgetall(f"{settings.redis_prefix}job:{job_id}")
+    assert record["status"] == "queued"
+    assert json.loads(record["request"])["metadata"] == {"mine": [1, None]}

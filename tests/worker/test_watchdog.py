@@ -1,0 +1,36 @@
+"""A worker that hangs past a deadline puts itself down, and no other does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HANGS = """
+import sys, time, uuid
+from datetime import UTC, datetime
+from tests.protocol import request
+from worker import watchdog
+from worker.job import Job, Status
+
+deadline = {"run_within_s": 0.2} if sys.argv[1] == "deadline" else {}
+job = Job("j", Status.RUNNING, request(**deadline), 1, datetime.now(UTC), None, None, None, "w", None, None, {}, None)
+with watchdog.watching(job, 0.1):
+    time.sleep(float(sys.argv[2]))
+time.sleep(1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("deadline", "seconds", "code"),
+    [("deadline", 600, 75), ("deadline", 0, 0), ("none", 1, 0)],
+    ids=["it hangs", "it ended in time", "nobody said how long is too long"],
+)
+def test_a_process_ends_itself_only_where_a_deadline_is_long_past(deadline: str, seconds: float, code: int) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", HANGS, deadline, str(seconds)], capture_output=True, text=True, timeout=300
+    )
+    assert ran.returncode == code, ran.stderr
+    assert ("j/1 hangs long after its deadline" in ran.stderr) == (code != 0)
+    assert ("Thread" in ran.stderr) == (code != 0)  # where it hung
