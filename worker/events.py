@@ -1,7 +1,7 @@
 """Webhook events: what happened to a job, to be told at least once, always under the same id.
 
-An event is written by the script that ends the job (an outbox), so a state that was reached is a state that will be
-told; its id is fixed there, so a receiver that hears it twice can see that.
+An event is written by the script that begins or ends the job (an outbox), so a state that was reached is a state that
+will be told; its id is fixed there, so a receiver that hears it twice can see that.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SENDER_LEASE_SECONDS = 60
 
 @dataclass(frozen=True)
 class Event:
-    """`type` is job.<status>; `tries` counts the attempts to deliver it, this one included."""
+    """`type` is one of event_type.ALL; `tries` counts the attempts to deliver it, this one included."""
 
     id: str
     type: str

@@ -30,7 +30,7 @@ def describe(job: Job, storage: Storage | None = None) -> dict[str, Any]:
             "key": request.image.key,
             **(job.image or {"width": None, "height": None, "format": None}),
         },
-        "webhook": None if request.webhook is None else {"url": request.webhook.url},
+        "webhook": None if request.webhook is None else request.webhook.model_dump(mode="json"),
         "deadline": None if request.deadline is None else request.deadline.model_dump(),
         "accepted_at": _timestamp(job.accepted_at),
         "started_at": _timestamp(job.started_at),

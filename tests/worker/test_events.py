@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from configs.settings import Settings
 from tests.protocol import (
     BROKEN,
@@ -17,6 +19,7 @@ from tests.protocol import (
 )
 from worker import reaper
 from worker.connection import connect
+from worker.event_type import EventType
 from worker.events import Events
 from worker.jobs import Jobs
 
@@ -64,6 +67,43 @@ def test_an_expired_job_and_one_that_ran_too_long_are_told(jobs: Jobs, events: E
         let_deadline_pass(settings, job_id)
         jobs.expire(job_id)
     assert set(events.due()) == {f"evt_{waiting}_expired", f"evt_{running}_failed"}
+
+
+def test_a_start_is_told_once_to_who_asked(jobs: Jobs, events: Events, settings: Settings) -> None:
+    job_id = accept(jobs, webhook=HOOK, events=("job.started",))
+    assert list(events.due()) == []
+    job = begin(jobs, job_id)
+    assert list(events.due()) == [f"evt_{job_id}_started"]
+    event = events.begin(f"evt_{job_id}_started")
+    assert event is not None
+    events.delivered(event, "answered 200")
+    jobs.retry_later(job, BROKEN)
+    let_time_pass(settings, "delayed", 3600)
+    sweep(jobs)
+    assert begin(jobs, job_id).attempt == 2
+    assert list(events.due()) == []
+
+
+@pytest.mark.parametrize(("chosen", "told"), [(("job.failed",), []), (("job.succeeded",), ["succeeded"])])
+def test_only_what_was_chosen_is_told(
+    jobs: Jobs, settings: Settings, chosen: tuple[EventType, ...], told: list[str]
+) -> None:
+    job = begin(jobs, accept(jobs, webhook=HOOK, events=chosen))
+    jobs.succeed(job, PICTURE, {})
+    assert messages(settings, "webhook") == [f"evt_{job.id}_{what}" for what in told]
+
+
+def test_a_late_word_does_not_undo_a_delivery(jobs: Jobs, events: Events) -> None:
+    """Two senders had the event, for one was taken for dead."""
+    job = begin(jobs, accept(jobs, webhook=HOOK))
+    jobs.fail(job, BROKEN)
+    slow, quick = events.begin(f"evt_{job.id}_failed"), events.begin(f"evt_{job.id}_failed")
+    assert slow is not None
+    assert quick is not None
+    events.delivered(quick, "answered 200")
+    events.try_again(slow, 0, "did not answer in time")
+    assert list(events.due()) == []
+    assert events.begin(slow.id) is None
 
 
 def test_nobody_is_told_who_did_not_ask(jobs: Jobs, events: Events) -> None:
