@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from http import HTTPStatus
 
 
@@ -13,12 +15,12 @@ class Delivery:
     `answer` is the start of the answer's body.
     """
 
+    at: datetime
     url: str
     status: int | None
     error: str | None
     duration_ms: float
     answer: str = ""
-    retry_after_seconds: float | None = None  # what a receiver that is busy asked for
 
     @property
     def is_success(self) -> bool:
@@ -32,3 +34,11 @@ class Delivery:
     @property
     def outcome(self) -> str:
         return f"answered {self.status}" if self.status is not None else str(self.error)
+
+    def to_json(self) -> str:
+        return json.dumps({**asdict(self), "at": self.at.isoformat()})
+
+    @classmethod
+    def from_json(cls, text: str) -> Delivery:
+        fields = json.loads(text)
+        return cls(**{**fields, "at": datetime.fromisoformat(fields["at"])})

@@ -42,6 +42,8 @@ RETRY_DELAYS_SECONDS = (
 JITTER = 0.2  # of the delay, either way: receivers that came back are not all met at once
 # Who may ask for a longer pause than the schedule's.
 BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+# Of an answer's body, for the log: enough for an error message.
+ANSWER_BYTES = 1024
 # The specification asks for small payloads. A larger result is left out and found at files.result.url.
 MAX_RESULT_BYTES = 256 * 1024
 
@@ -64,16 +66,16 @@ def deliver(event_id: str, sender: Sender) -> None:
         return
     job = sender.jobs.get(event.job_id)
     if job is None or job.request.webhook is None:
-        sender.events.give_up(event, "the job was deleted")
+        sender.events.abandon(event, "the job was deleted")
         return
-    delivery = _post(event, job, sender)
+    delivery, asked_seconds = _post(event, job, sender)
     log.info("%s try %d: %s", event.id, event.tries, delivery.outcome)
     if delivery.is_success:
-        sender.events.delivered(event, delivery.outcome)
+        sender.events.delivered(event, delivery)
     elif delivery.is_unwanted or event.tries > len(RETRY_DELAYS_SECONDS):
-        sender.events.give_up(event, delivery.outcome)
+        sender.events.give_up(event, delivery)
     else:
-        sender.events.try_again(event, pause_seconds(event.tries, delivery.retry_after_seconds), delivery.outcome)
+        sender.events.try_again(event, pause_seconds(event.tries, asked_seconds), delivery)
 
 
 def pause_seconds(tries: int, asked_seconds: float | None) -> float:
@@ -104,11 +106,13 @@ def payload(event: Event, job: Job, storage: Storage) -> bytes:
     return json.dumps({"type": event.type, "timestamp": timestamp, "data": described}).encode()
 
 
-def _post(event: Event, job: Job, sender: Sender) -> Delivery:
+def _post(event: Event, job: Job, sender: Sender) -> tuple[Delivery, float | None]:
+    """What came of it, and the pause that the receiver asked for."""
     assert job.request.webhook is not None
     assert sender.settings.webhook_secret is not None  # without it no job with a webhook is accepted
     body = payload(event, job, sender.storage)
-    now, start = int(time.time()), time.perf_counter()
+    at, start = datetime.now(UTC), time.perf_counter()
+    now = int(at.timestamp())
     headers = {
         "content-type": "application/json",
         "user-agent": USER_AGENT,
@@ -118,11 +122,12 @@ def _post(event: Event, job: Job, sender: Sender) -> Delivery:
     }
     url, timeout = job.request.webhook.url, sender.settings.webhook_timeout_seconds
     try:
-        answer = sender.client.post(url, body, headers, timeout, "webhook.url")
+        answer = sender.client.post(url, body, headers, timeout, "webhook.url", ANSWER_BYTES)
     except OvsegError as error:
-        return Delivery(url, None, error.message, _since(start))
-    asked = retry_after.seconds(answer.retry_after, datetime.now(UTC)) if answer.status in BUSY else None
-    return Delivery(url, answer.status, None, _since(start), retry_after_seconds=asked)
+        return Delivery(at, url, None, error.message, _since(start)), None
+    asked_seconds = retry_after.seconds(answer.retry_after, datetime.now(UTC)) if answer.status in BUSY else None
+    said = answer.start.decode("utf-8", "replace")
+    return Delivery(at, url, answer.status, None, _since(start), said), asked_seconds
 
 
 def _since(start: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -14,34 +14,18 @@ from standardwebhooks import Webhook as Verifier
 from configs import webhook_secret
 from configs.settings import Settings
 from ovseg_core.prompts import Prompt
-from tests import fakes
+from tests import fakes, protocol
 from tests.fakes import Host
-from worker import event_type, queue, webhook
+from worker import event_type, webhook
 from worker.connection import connect
+from worker.erasure import Erasure
 from worker.event_type import EventType
-from worker.events import Events
 from worker.guarded import GuardedClient
 from worker.job import Job, JobError
-from worker.jobs import Jobs
 from worker.request import ImageSource, JobRequest, Webhook
-from worker.storage import Storage
 from worker.webhook import RETRY_DELAYS_SECONDS, Sender
 
 HOOK = "/hook"
-
-
-@pytest.fixture
-def sender(s3_settings: Settings, host: Host) -> Iterator[Sender]:
-    settings = s3_settings.model_copy(update={"allowed_private_hosts": (host.address,), "webhook_timeout_seconds": 0.5})
-    with connect(settings) as redis:
-        app = queue.create(settings)
-        yield Sender(
-            settings,
-            Jobs(redis, app, settings),
-            Events(redis, app, settings),
-            Storage(settings),
-            GuardedClient(settings),
-        )
 
 
 def request_for(host: Host, events: Sequence[EventType] = event_type.ENDS) -> JobRequest:
@@ -178,12 +162,28 @@ def test_a_start_is_told_with_the_job_as_it_is_then(sender: Sender, host: Host) 
     assert told["data"]["webhook"] == {"url": host.url(HOOK), "events": ["job.started"]}
 
 
+def test_every_try_is_on_record_with_what_came_back(sender: Sender, host: Host) -> None:
+    host.serve(HOOK, body=b"no, " * 1000, status=500)
+    job = failed_job(sender, host)
+    webhook.deliver(f"evt_{job.id}_failed", sender)
+    host.serve(HOOK, status=204)
+    webhook.deliver(f"evt_{job.id}_failed", sender)
+    [history] = sender.events.of_job(job.id)
+    second, first = history.deliveries
+    assert (first.status, first.error, first.url, first.answer) == (500, None, host.url(HOOK), "no, " * 256)
+    assert (second.status, second.answer) == (204, "")
+    assert 0 < first.duration_ms < 60_000
+    assert (history.event.state, history.event.outcome) == ("delivered", "answered 204")
+
+
 def test_a_receiver_that_does_not_answer_is_tried_again(sender: Sender, host: Host) -> None:
     host.answers[HOOK] = lambda request: __import__("time").sleep(2)
     job = failed_job(sender, host)
     webhook.deliver(f"evt_{job.id}_failed", sender)
     told = record(sender, f"evt_{job.id}_failed")
     assert (told["state"], told["outcome"]) == ("pending", "127.0.0.1 did not answer in time")
+    [history] = sender.events.of_job(job.id)
+    assert [(d.status, d.error) for d in history.deliveries] == [(None, "127.0.0.1 did not answer in time")]
 
 
 def test_after_the_last_try_an_event_is_dead(sender: Sender, host: Host) -> None:
@@ -221,6 +221,18 @@ def test_a_webhook_whose_host_has_become_private_is_not_posted_to(sender: Sender
 def test_a_weak_or_misspelt_secret_stops_the_process_at_its_start(secret: str) -> None:
     with pytest.raises(ValueError, match="webhook secret"):
         Settings(webhook_secret=secret)
+
+
+def test_a_deleted_job_takes_its_events_with_it(sender: Sender, host: Host) -> None:
+    host.serve(HOOK, status=500)
+    job = begun_job(sender, host, events=event_type.ALL)
+    sender.jobs.fail(job, JobError("image_unreadable", "broken", "image"))
+    for what in ("started", "failed"):
+        webhook.deliver(f"evt_{job.id}_{what}", sender)
+    with connect(sender.settings) as redis:
+        assert Erasure(redis, sender.settings, sender.storage).erase(job.id) == "failed"
+    assert [key for key in protocol.keys(sender.settings) if job.id in key] == [f"erased:{job.id}"]
+    assert list(sender.events.due()) == []
 
 
 def test_a_large_result_is_left_out_and_said_where_to_find(sender: Sender, host: Host) -> None:

@@ -9,7 +9,7 @@ release(id)
 for _, index in ipairs({'jobs', 'jobs:' .. status, 'ended'}) do redis.call('ZREM', key(index), id) end
 redis.call('DEL', key('job:' .. id), key('input:' .. id))
 for _, event in ipairs(redis.call('LRANGE', key('told:' .. id), 0, -1)) do
-  redis.call('DEL', key('event:' .. event))
+  redis.call('DEL', key('event:' .. event), key('deliveries:' .. event))
   redis.call('ZREM', key('events:due'), event)
 end
 redis.call('DEL', key('told:' .. id))

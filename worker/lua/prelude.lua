@@ -16,6 +16,7 @@
 --   ended          zset    final jobs by completed_at
 --   erasing        zset    ids of erased jobs whose files are still to go, by when the reaper sees to it
 --   event:<id>     hash    a webhook event, its id fixed with the change of state that it tells
+--   deliveries:<e> list    the last tries of an event, newest first
 --   told:<id>      list    the events of a job, oldest first
 --   events:due     zset    events not yet delivered, by when they should be tried
 --   q:<queue>      list    Celery's messages
