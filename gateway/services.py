@@ -13,6 +13,7 @@ from gateway.waiting import Waiting
 from worker import queue
 from worker.connection import connect
 from worker.erasure import Erasure
+from worker.events import Events
 from worker.inputs import Inputs
 from worker.jobs import Jobs
 from worker.storage import Storage
@@ -23,6 +24,7 @@ class Services:
     settings: Settings
     redis: Redis
     jobs: Jobs
+    events: Events
     storage: Storage
     inputs: Inputs
     waiting: Waiting
@@ -30,12 +32,12 @@ class Services:
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
-        redis = connect(settings)
-        jobs = Jobs(redis, queue.create(settings), settings)
+        redis, app = connect(settings), queue.create(settings)
+        jobs, events = Jobs(redis, app, settings), Events(redis, app, settings)
         storage = Storage(settings)
         inputs = Inputs(connect(settings, as_bytes=True), settings.redis_prefix, storage)
         erasure = Erasure(redis, settings, storage)
-        return cls(settings, redis, jobs, storage, inputs, Waiting(jobs, settings), erasure)
+        return cls(settings, redis, jobs, events, storage, inputs, Waiting(jobs, settings), erasure)
 
 
 def services() -> Services:

@@ -20,7 +20,10 @@ from tests.service import Service
 from worker import queue
 from worker.connection import connect
 from worker.events import Events
+from worker.guarded import GuardedClient
 from worker.jobs import Jobs
+from worker.storage import Storage
+from worker.webhook import Sender
 
 WEBHOOK_SECRET = webhook_secret.new()
 
@@ -97,6 +100,21 @@ def host() -> Iterator[Host]:
     """A web host that no setting allows."""
     with fakes.host() as state:
         yield state
+
+
+@pytest.fixture
+def sender(s3_settings: Settings, host: Host) -> Iterator[Sender]:
+    """What delivers, with little patience, to `host`."""
+    settings = s3_settings.model_copy(update={"allowed_private_hosts": (host.address,), "webhook_timeout_seconds": 0.5})
+    with connect(settings) as redis:
+        app = queue.create(settings)
+        yield Sender(
+            settings,
+            Jobs(redis, app, settings),
+            Events(redis, app, settings),
+            Storage(settings),
+            GuardedClient(settings),
+        )
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from configs.settings import Settings
 from ovseg_core.prompts import Prompt
-from worker import queue
+from worker import event_type, queue
 from worker.connection import connect
+from worker.event_type import EventType
 from worker.job import Job, JobError
 from worker.jobs import Jobs
 from worker.request import MAX_DEADLINE_SECONDS, Deadline, ImageSource, JobRequest, Webhook
@@ -18,7 +20,12 @@ BROKEN = JobError("internal_error", "it broke")
 PICTURE = {"width": 4, "height": 4, "format": "PNG"}
 
 
-def request(device: str = "auto", webhook: str | None = None, **deadline: float) -> JobRequest:
+def request(
+    device: str = "auto",
+    webhook: str | None = None,
+    events: Sequence[EventType] = event_type.ENDS,
+    **deadline: float,
+) -> JobRequest:
     return JobRequest(
         image=ImageSource(url="https://example.com/a.jpg"),
         model="SAM-Lite",
@@ -26,7 +33,7 @@ def request(device: str = "auto", webhook: str | None = None, **deadline: float)
         device=device,
         outputs=("rle",),
         metadata={"mine": [1, None]},
-        webhook=Webhook(url=webhook) if webhook else None,
+        webhook=Webhook(url=webhook, events=events) if webhook else None,
         deadline=Deadline(**deadline) if deadline else None,
     )
 

@@ -1,12 +1,12 @@
 """Webhook events: what happened to a job, to be told at least once, always under the same id.
 
-An event is written by the script that ends the job (an outbox), so a state that was reached is a state that will be
-told; its id is fixed there, so a receiver that hears it twice can see that.
+An event is written by the script that begins or ends the job (an outbox), so a state that was reached is a state that
+will be told; its id is fixed there, so a receiver that hears it twice can see that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,23 +15,53 @@ from redis import Redis
 
 from configs.settings import Settings
 from worker import queue
+from worker.delivery import Delivery
 from worker.job import moment
 from worker.jobs import MICROSECONDS, RESEND_SECONDS
 from worker.scripts import Scripts
 
 # A sender that is silent for so long after it claimed an event is taken for dead.
 SENDER_LEASE_SECONDS = 60
+# The last so many tries of an event are kept: the whole schedule, and as many by hand.
+KEPT_DELIVERIES = 20
 
 
 @dataclass(frozen=True)
 class Event:
-    """`type` is job.<status>; `tries` counts the attempts to deliver it, this one included."""
+    """`type` is one of event_type.ALL; `state` is pending, delivered or dead (given up).
+
+    `tries` counts the attempts to deliver it since it happened, or was last asked for again; `outcome` says how the
+    last went, or why there was none.
+    """
 
     id: str
     type: str
     job_id: str
+    state: str
     created_at: datetime
     tries: int
+    outcome: str | None
+
+    @classmethod
+    def from_record(cls, event_id: str, record: Mapping[str, str]) -> Event:
+        return cls(
+            id=event_id,
+            type=record["type"],
+            job_id=record["job"],
+            state=record["state"],
+            created_at=moment(record["created_at"]),
+            tries=int(record["tries"]),
+            outcome=record.get("outcome"),
+        )
+
+
+@dataclass(frozen=True)
+class History:
+    """An event, when it is tried next (None once that is over), and its last tries, newest first."""
+
+    event: Event
+    next_try_at: datetime | None
+    deliveries: list[Delivery]
 
 
 class Events:
@@ -43,23 +73,42 @@ class Events:
         self._prefix = settings.redis_prefix
         self._scripts = Scripts(redis, settings.redis_prefix)
 
+    # Reading
+
+    def get(self, event_id: str) -> History | None:
+        return next(iter(self._histories([event_id])), None)
+
+    def of_job(self, job_id: str) -> list[History]:
+        """The events of a job, oldest first."""
+        return self._histories(self._redis.lrange(f"{self._prefix}told:{job_id}", 0, -1))
+
+    # An event's way
+
     def begin(self, event_id: str) -> Event | None:
         """Claim an event for one try; None where there is nothing left to tell."""
         flat = self._scripts("event_begin", event_id, SENDER_LEASE_SECONDS * MICROSECONDS)
-        if not flat:
-            return None
-        record = dict(zip(flat[::2], flat[1::2], strict=True))
-        return Event(event_id, record["type"], record["job"], moment(record["created_at"]), int(record["tries"]))
+        return Event.from_record(event_id, dict(zip(flat[::2], flat[1::2], strict=True))) if flat else None
 
-    def delivered(self, event: Event, outcome: str) -> None:
-        self._scripts("event_end", event.id, "delivered", 0, outcome)
+    def delivered(self, event: Event, delivery: Delivery) -> None:
+        self._end(event, "delivered", 0, delivery.outcome, delivery)
 
-    def try_again(self, event: Event, delay_seconds: float, outcome: str) -> None:
-        self._scripts("event_end", event.id, "pending", int(delay_seconds * MICROSECONDS), outcome)
+    def try_again(self, event: Event, delay_seconds: float, delivery: Delivery) -> None:
+        self._end(event, "pending", delay_seconds, delivery.outcome, delivery)
 
-    def give_up(self, event: Event, outcome: str) -> None:
+    def give_up(self, event: Event, delivery: Delivery) -> None:
         """The event stays on record, but nobody will be told."""
-        self._scripts("event_end", event.id, "dead", 0, outcome)
+        self._end(event, "dead", 0, delivery.outcome, delivery)
+
+    def abandon(self, event: Event, why: str) -> None:
+        """As `give_up`, where there was nobody to post to."""
+        self._end(event, "dead", 0, why, None)
+
+    def redeliver(self, event_id: str) -> bool:
+        """Tell an event again, now and then by the whole schedule, whatever became of it. False if there is none."""
+        resend = RESEND_SECONDS * MICROSECONDS
+        return bool(self._scripts("event_redeliver", event_id, self._message(event_id), resend))
+
+    # What was left behind
 
     def due(self) -> Iterator[str]:
         """Events whose next try is due, or whose message or sender was lost."""
@@ -69,5 +118,27 @@ class Events:
 
     def requeue(self, event_id: str) -> bool:
         """Send the message of a due event again."""
-        message = queue.message(self._app, queue.DELIVER, queue.WEBHOOK_QUEUE, event_id)
-        return bool(self._scripts("event_requeue", event_id, message, RESEND_SECONDS * MICROSECONDS))
+        resend = RESEND_SECONDS * MICROSECONDS
+        return bool(self._scripts("event_requeue", event_id, self._message(event_id), resend))
+
+    def _end(self, event: Event, state: str, delay_seconds: float, outcome: str, delivery: Delivery | None) -> None:
+        delay, logged = int(delay_seconds * MICROSECONDS), delivery.to_json() if delivery else ""
+        self._scripts("event_end", event.id, event.tries, state, delay, outcome, logged, KEPT_DELIVERIES)
+
+    def _message(self, event_id: str) -> str:
+        return queue.message(self._app, queue.DELIVER, queue.WEBHOOK_QUEUE, event_id)
+
+    def _histories(self, event_ids: Sequence[str]) -> list[History]:
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for event_id in event_ids:
+                pipeline.hgetall(f"{self._prefix}event:{event_id}")
+                pipeline.zscore(f"{self._prefix}events:due", event_id)
+                pipeline.lrange(f"{self._prefix}deliveries:{event_id}", 0, -1)
+            read = pipeline.execute()
+        rows = zip(event_ids, read[::3], read[1::3], read[2::3], strict=True)
+        return [_history(event_id, record, due, logged) for event_id, record, due, logged in rows if record]
+
+
+def _history(event_id: str, record: Mapping[str, str], due: float | None, logged: Sequence[str]) -> History:
+    next_try_at = None if due is None else moment(str(int(due)))
+    return History(Event.from_record(event_id, record), next_try_at, [Delivery.from_json(line) for line in logged])

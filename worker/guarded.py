@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
+from dataclasses import dataclass
 from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -54,6 +55,15 @@ def check_url(url: str, field: str, settings: Settings) -> None:
             raise _forbidden(host, field)
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What came back from a post: `start` has the first bytes of the body, as far as they came."""
+
+    status: int
+    retry_after: str | None
+    start: bytes
+
+
 class GuardedClient:
     """Fetches and posts where strangers say. Thread-safe as far as requests' sessions are: for plain calls, it is."""
 
@@ -78,12 +88,19 @@ class GuardedClient:
                 return _read(response, max_bytes, deadline, field)
         raise OvsegError("url_unreachable", f"more than {MAX_REDIRECTS} redirects", field)
 
-    def post(self, url: str, body: bytes, headers: dict[str, str], timeout_seconds: float, field: str) -> int:
-        """Post once, follow nothing, and tell the status code. Raises OvsegError as `get` does."""
+    def post(
+        self, url: str, body: bytes, headers: dict[str, str], timeout_seconds: float, field: str, answer_bytes: int = 0
+    ) -> Answer:
+        """Post once, follow nothing, and read no more than `answer_bytes` of the answer.
+
+        Raises OvsegError as `get` does; not where an answer that has begun breaks off, for its status is known.
+        """
         check_url(url, field, self._settings)
         deadline = time.monotonic() + timeout_seconds
+        headers = {**headers, "Accept-Encoding": "identity"}
         with self._send("POST", url, deadline, field, data=body, headers=headers) as response:
-            return response.status_code
+            start = _read_start(response, answer_bytes, deadline)
+            return Answer(response.status_code, response.headers.get("Retry-After"), start)
 
     def _send(self, method: str, url: str, deadline: float, field: str, **kwargs: Any) -> requests.Response:
         parts = _split(url, field)
@@ -136,6 +153,19 @@ def _read(response: requests.Response, max_bytes: int, deadline: float, field: s
     except (HTTPError, OSError) as error:
         raise OvsegError("url_unreachable", f"the URL broke off: {error}", field) from error
     return bytes(body)
+
+
+def _read_start(response: requests.Response, most_bytes: int, deadline: float) -> bytes:
+    start = bytearray()
+    try:
+        while len(start) < most_bytes and time.monotonic() < deadline:
+            chunk = response.raw.read1(most_bytes - len(start))
+            if not chunk:
+                break
+            start += chunk
+    except (HTTPError, OSError):
+        pass  # a receiver that breaks off has answered all the same
+    return bytes(start)
 
 
 def _split(url: str, field: str) -> SplitResult:

@@ -30,12 +30,12 @@ def describe(job: Job, storage: Storage | None = None) -> dict[str, Any]:
             "key": request.image.key,
             **(job.image or {"width": None, "height": None, "format": None}),
         },
-        "webhook": None if request.webhook is None else {"url": request.webhook.url},
+        "webhook": None if request.webhook is None else request.webhook.model_dump(mode="json"),
         "deadline": None if request.deadline is None else request.deadline.model_dump(),
-        "accepted_at": _timestamp(job.accepted_at),
-        "started_at": _timestamp(job.started_at),
-        "cancel_requested_at": _timestamp(job.cancel_requested_at),
-        "completed_at": _timestamp(job.completed_at),
+        "accepted_at": timestamp(job.accepted_at),
+        "started_at": timestamp(job.started_at),
+        "cancel_requested_at": timestamp(job.cancel_requested_at),
+        "completed_at": timestamp(job.completed_at),
         "attempt": job.attempt,
         "worker": job.worker,
         "timings_ms": job.timings_ms,
@@ -82,6 +82,6 @@ def _file(key: str, storage: Storage | None) -> dict[str, str | None]:
     return {"key": key, "url": storage.sign(key) if storage else None}
 
 
-def _timestamp(time: datetime | None) -> str | None:
+def timestamp(time: datetime | None) -> str | None:
     """RFC 3339, UTC, microseconds."""
     return None if time is None else time.isoformat(timespec="microseconds").replace("+00:00", "Z")

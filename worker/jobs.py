@@ -11,7 +11,7 @@ from celery import Celery
 from redis import Redis
 
 from configs.settings import Settings
-from worker import queue
+from worker import event_type, queue
 from worker.idempotency import Once
 from worker.job import Job, JobError, Status
 from worker.request import Deadline, JobRequest
@@ -20,7 +20,6 @@ from worker.scripts import Scripts
 MICROSECONDS = 1_000_000
 RESEND_SECONDS = 30  # an event whose message was lost is sent again after this
 CANCEL_SECONDS = 60  # an attempt that has not heeded a cancel request by then is not waited for
-TOLD = " ".join(status for status in Status if status.is_terminal)  # what a webhook hears of
 WORKER_LOST = JobError("worker_lost", "the workers that tried this job died or fell silent")
 
 
@@ -95,7 +94,7 @@ class Jobs:
         name = queue.QUEUE_OF_DEVICE[request.device]
         message = queue.message(self._app, queue.SEGMENT, name, job_id)
         request_json = request.model_dump_json()
-        tell = TOLD if request.webhook else ""
+        tell = event_type.told_by(request.webhook.events) if request.webhook else ""
         start_within, run_within = _microseconds_of(request.deadline)
         outcome, found_id, *accepted_at = self._scripts(
             "accept",

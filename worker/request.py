@@ -15,7 +15,7 @@ from configs.settings import Settings
 from ovseg_core import header, models
 from ovseg_core.errors import OvsegError
 from ovseg_core.prompts import Prompt, fit
-from worker import guarded
+from worker import event_type, guarded
 
 Device = Literal["auto", "cpu", "gpu"]
 Output = Literal["rle", "png", "polygons", "overlay"]
@@ -57,6 +57,7 @@ class Webhook(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     url: str = Field(max_length=2048)
+    events: event_type.Filter = event_type.ENDS
 
 
 Seconds = Annotated[float, BeforeValidator(_number), Field(gt=0, le=MAX_DEADLINE_SECONDS, allow_inf_nan=False)]

@@ -10,11 +10,14 @@ import logging
 import random
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
 
 from configs import webhook_secret
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
-from worker import job_object
+from worker import job_object, retry_after
+from worker.delivery import Delivery
 from worker.events import Event, Events
 from worker.guarded import USER_AGENT, GuardedClient
 from worker.job import Job
@@ -37,6 +40,10 @@ RETRY_DELAYS_SECONDS = (
     24 * HOUR,
 )
 JITTER = 0.2  # of the delay, either way: receivers that came back are not all met at once
+# Who may ask for a longer pause than the schedule's.
+BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+# Of an answer's body, for the log: enough for an error message.
+ANSWER_BYTES = 1024
 # The specification asks for small payloads. A larger result is left out and found at files.result.url.
 MAX_RESULT_BYTES = 256 * 1024
 
@@ -59,17 +66,25 @@ def deliver(event_id: str, sender: Sender) -> None:
         return
     job = sender.jobs.get(event.job_id)
     if job is None or job.request.webhook is None:
-        sender.events.give_up(event, "the job was deleted")
+        sender.events.abandon(event, "the job was deleted")
         return
-    is_delivered, outcome = _post(event, job, sender)
-    log.info("%s try %d: %s", event.id, event.tries, outcome)
-    if is_delivered:
-        sender.events.delivered(event, outcome)
-    elif event.tries > len(RETRY_DELAYS_SECONDS):
-        sender.events.give_up(event, outcome)
+    delivery, asked_seconds = _post(event, job, sender)
+    log.info("%s try %d: %s", event.id, event.tries, delivery.outcome)
+    if delivery.is_success:
+        sender.events.delivered(event, delivery)
+    elif delivery.is_unwanted or event.tries > len(RETRY_DELAYS_SECONDS):
+        sender.events.give_up(event, delivery)
     else:
-        delay = RETRY_DELAYS_SECONDS[event.tries - 1] * random.uniform(1 - JITTER, 1 + JITTER)
-        sender.events.try_again(event, delay, outcome)
+        sender.events.try_again(event, pause_seconds(event.tries, asked_seconds), delivery)
+
+
+def pause_seconds(tries: int, asked_seconds: float | None) -> float:
+    """Until the next try, after so many: as scheduled, or longer where the receiver asked for that.
+
+    Never sooner than scheduled: who says "in a second" every time would use up three days' tries in ten seconds.
+    """
+    scheduled = RETRY_DELAYS_SECONDS[tries - 1] * random.uniform(1 - JITTER, 1 + JITTER)
+    return max(scheduled, (asked_seconds or 0) * random.uniform(1, 1 + JITTER))
 
 
 def sign(secret: str, event_id: str, timestamp: int, body: bytes) -> str:
@@ -80,19 +95,24 @@ def sign(secret: str, event_id: str, timestamp: int, body: bytes) -> str:
 
 
 def payload(event: Event, job: Job, storage: Storage) -> bytes:
-    """{"type", "timestamp", "data"}, where data is the job object."""
-    described = job_object.describe_with_result(job, storage)
-    if len(json.dumps(described["result"])) > MAX_RESULT_BYTES:
-        described["result"] = None
+    """{"type", "timestamp", "data"}, where data is the job object, as it is now."""
+    if event.type == "job.succeeded":
+        described = job_object.describe_with_result(job, storage)
+        if len(json.dumps(described["result"])) > MAX_RESULT_BYTES:
+            described["result"] = None
+    else:
+        described = job_object.describe(job, storage)
     timestamp = event.created_at.isoformat().replace("+00:00", "Z")
     return json.dumps({"type": event.type, "timestamp": timestamp, "data": described}).encode()
 
 
-def _post(event: Event, job: Job, sender: Sender) -> tuple[bool, str]:
+def _post(event: Event, job: Job, sender: Sender) -> tuple[Delivery, float | None]:
+    """What came of it, and the pause that the receiver asked for."""
     assert job.request.webhook is not None
     assert sender.settings.webhook_secret is not None  # without it no job with a webhook is accepted
     body = payload(event, job, sender.storage)
-    now = int(time.time())
+    at, start = datetime.now(UTC), time.perf_counter()
+    now = int(at.timestamp())
     headers = {
         "content-type": "application/json",
         "user-agent": USER_AGENT,
@@ -102,7 +122,13 @@ def _post(event: Event, job: Job, sender: Sender) -> tuple[bool, str]:
     }
     url, timeout = job.request.webhook.url, sender.settings.webhook_timeout_seconds
     try:
-        status = sender.client.post(url, body, headers, timeout, "webhook.url")
+        answer = sender.client.post(url, body, headers, timeout, "webhook.url", ANSWER_BYTES)
     except OvsegError as error:
-        return False, error.message
-    return 200 <= status < 300, f"answered {status}"
+        return Delivery(at, url, None, error.message, _since(start)), None
+    asked_seconds = retry_after.seconds(answer.retry_after, datetime.now(UTC)) if answer.status in BUSY else None
+    said = answer.start.decode("utf-8", "replace")
+    return Delivery(at, url, answer.status, None, _since(start), said), asked_seconds
+
+
+def _since(start: float) -> float:
+    return round((time.perf_counter() - start) * 1000, 1)

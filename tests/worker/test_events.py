@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
 from configs.settings import Settings
 from tests.protocol import (
     BROKEN,
@@ -17,8 +22,14 @@ from tests.protocol import (
 )
 from worker import reaper
 from worker.connection import connect
-from worker.events import Events
+from worker.delivery import Delivery
+from worker.event_type import EventType
+from worker.events import KEPT_DELIVERIES, Event, Events
 from worker.jobs import Jobs
+
+
+def answered(status: int) -> Delivery:
+    return Delivery(datetime.now(UTC), HOOK, status, None, 12.5, "said")
 
 
 def test_an_end_writes_its_event_in_the_same_step(jobs: Jobs, events: Events, settings: Settings) -> None:
@@ -66,6 +77,43 @@ def test_an_expired_job_and_one_that_ran_too_long_are_told(jobs: Jobs, events: E
     assert set(events.due()) == {f"evt_{waiting}_expired", f"evt_{running}_failed"}
 
 
+def test_a_start_is_told_once_to_who_asked(jobs: Jobs, events: Events, settings: Settings) -> None:
+    job_id = accept(jobs, webhook=HOOK, events=("job.started",))
+    assert list(events.due()) == []
+    job = begin(jobs, job_id)
+    assert list(events.due()) == [f"evt_{job_id}_started"]
+    event = events.begin(f"evt_{job_id}_started")
+    assert event is not None
+    events.delivered(event, answered(200))
+    jobs.retry_later(job, BROKEN)
+    let_time_pass(settings, "delayed", 3600)
+    sweep(jobs)
+    assert begin(jobs, job_id).attempt == 2
+    assert list(events.due()) == []
+
+
+@pytest.mark.parametrize(("chosen", "told"), [(("job.failed",), []), (("job.succeeded",), ["succeeded"])])
+def test_only_what_was_chosen_is_told(
+    jobs: Jobs, settings: Settings, chosen: tuple[EventType, ...], told: list[str]
+) -> None:
+    job = begin(jobs, accept(jobs, webhook=HOOK, events=chosen))
+    jobs.succeed(job, PICTURE, {})
+    assert messages(settings, "webhook") == [f"evt_{job.id}_{what}" for what in told]
+
+
+def test_a_late_word_does_not_undo_a_delivery(jobs: Jobs, events: Events) -> None:
+    """Two senders had the event, for one was taken for dead."""
+    job = begin(jobs, accept(jobs, webhook=HOOK))
+    jobs.fail(job, BROKEN)
+    slow, quick = events.begin(f"evt_{job.id}_failed"), events.begin(f"evt_{job.id}_failed")
+    assert slow is not None
+    assert quick is not None
+    events.delivered(quick, answered(200))
+    events.try_again(slow, 0, answered(500))
+    assert list(events.due()) == []
+    assert events.begin(slow.id) is None
+
+
 def test_nobody_is_told_who_did_not_ask(jobs: Jobs, events: Events) -> None:
     jobs.cancel(accept(jobs))
     assert list(events.due()) == []
@@ -77,7 +125,7 @@ def test_an_event_is_tried_until_it_is_delivered(jobs: Jobs, events: Events, set
     event_id = f"evt_{job.id}_failed"
     first = events.begin(event_id)
     assert first is not None
-    events.try_again(first, 60, "answered 500")
+    events.try_again(first, 60, answered(500))
     assert list(events.due()) == []
     let_time_pass(settings, "events:due", 60)
     assert list(events.due()) == [event_id]
@@ -86,7 +134,7 @@ def test_an_event_is_tried_until_it_is_delivered(jobs: Jobs, events: Events, set
     second = events.begin(event_id)
     assert second is not None
     assert (second.id, second.tries) == (first.id, 2)
-    events.delivered(second, "answered 200")
+    events.delivered(second, answered(200))
     assert events.begin(event_id) is None
     assert list(events.due()) == []
 
@@ -98,11 +146,65 @@ def test_an_event_given_up_is_never_tried_again_but_stays_on_record(
     jobs.fail(job, BROKEN)
     event = events.begin(f"evt_{job.id}_failed")
     assert event is not None
-    events.give_up(event, "answered 500")
+    events.give_up(event, answered(500))
     assert events.begin(event.id) is None
     with connect(settings) as redis:
         record = redis.hgetall(f"{settings.redis_prefix}event:{event.id}")
     assert (record["state"], record["outcome"]) == ("dead", "answered 500")
+
+
+def failed(jobs: Jobs) -> str:
+    """The event of a job that has failed."""
+    job = begin(jobs, accept(jobs, webhook=HOOK))
+    jobs.fail(job, BROKEN)
+    return f"evt_{job.id}_failed"
+
+
+def begun(events: Events, event_id: str) -> Event:
+    event = events.begin(event_id)
+    assert event is not None
+    return event
+
+
+def test_the_last_tries_are_kept_newest_first(jobs: Jobs, events: Events) -> None:
+    event_id = failed(jobs)
+    for i in range(KEPT_DELIVERIES + 3):
+        events.try_again(begun(events, event_id), 60, answered(500 + i))
+    history = events.get(event_id)
+    assert history is not None
+    assert [delivery.status for delivery in history.deliveries] == [500 + i for i in range(22, 2, -1)]
+    assert history.event.tries == KEPT_DELIVERIES + 3
+    assert history.next_try_at is not None
+
+
+@pytest.mark.parametrize("end", [Events.delivered, Events.give_up])
+def test_an_event_that_is_over_can_be_told_again_by_the_whole_schedule(
+    jobs: Jobs, events: Events, settings: Settings, end: Callable[[Events, Event, Delivery], None]
+) -> None:
+    event_id = failed(jobs)
+    end(events, begun(events, event_id), answered(200))
+    assert events.redeliver(event_id)
+    assert messages(settings, "webhook") == [event_id] * 2
+    again = begun(events, event_id)
+    assert (again.id, again.tries) == (event_id, 1)
+    events.delivered(again, answered(200))
+    history = events.get(event_id)
+    assert history is not None
+    assert (history.event.state, history.next_try_at, len(history.deliveries)) == ("delivered", None, 2)
+
+
+def test_an_event_asked_for_in_the_midst_of_its_last_try_is_told(jobs: Jobs, events: Events) -> None:
+    event_id = failed(jobs)
+    begun(events, event_id)
+    last = begun(events, event_id)
+    events.redeliver(event_id)
+    events.give_up(last, answered(500))
+    assert begun(events, event_id).tries == 1
+
+
+def test_an_event_of_nothing_cannot_be_told_again(events: Events, settings: Settings) -> None:
+    assert not events.redeliver("evt_none")
+    assert messages(settings, "webhook") == []
 
 
 def test_one_sweep_brings_back_jobs_and_events(jobs: Jobs, events: Events, settings: Settings) -> None:
@@ -110,7 +212,7 @@ def test_one_sweep_brings_back_jobs_and_events(jobs: Jobs, events: Events, setti
     jobs.fail(failed, BROKEN)
     event = events.begin(f"evt_{failed.id}_failed")
     assert event is not None
-    events.try_again(event, 0, "answered 500")
+    events.try_again(event, 0, answered(500))
     lost = begin(jobs, accept(jobs))
     let_leases_end(settings)
     reaper.sweep(jobs, events)

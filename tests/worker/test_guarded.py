@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from http.server import BaseHTTPRequestHandler
 
@@ -163,5 +164,36 @@ def test_a_webhook_must_be_https_unless_its_host_is_trusted(host: Host) -> None:
 def test_a_post_follows_no_redirect(host: Host) -> None:
     host.serve("/elsewhere")
     url = host.redirect("/hook", "/elsewhere")
-    assert client(host.address).post(url, b"{}", {}, 2.0, "webhook.url") == 302
+    assert client(host.address).post(url, b"{}", {}, 2.0, "webhook.url").status == 302
     assert [request.path for request in host.received] == ["/hook"]
+
+
+def test_of_the_answer_to_a_post_no_more_is_read_than_asked_for(host: Host) -> None:
+    sent = threading.Event()
+
+    def endless(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(500)
+        request.end_headers()
+        try:
+            while True:
+                request.wfile.write(b"x" * 1000)
+        except OSError:
+            sent.set()  # the client hung up
+
+    host.answers["/hook"] = endless
+    answer = client(host.address).post(host.url("/hook"), b"{}", {}, 20.0, "webhook.url", answer_bytes=1024)
+    assert (answer.status, answer.start) == (500, b"x" * 1024)
+    assert sent.wait(20)
+
+
+def test_an_answer_to_a_post_that_breaks_off_counts(host: Host) -> None:
+    def half(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", "1000")
+        request.end_headers()
+        request.wfile.write(b"half")
+        request.connection.close()
+
+    host.answers["/hook"] = half
+    answer = client(host.address).post(host.url("/hook"), b"{}", {}, 20.0, "webhook.url", answer_bytes=1024)
+    assert (answer.status, answer.start) == (200, b"half")

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from configs import webhook_secret
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
 from ovseg_core.prompts import Prompt
 from tests import pictures
-from worker.request import ImageSource, InvalidRequest, JobRequest, parse
+from worker.request import ImageSource, InvalidRequest, JobRequest, Webhook, parse
 
 SETTINGS = Settings(webhook_secret=None, max_image_bytes=500_000)
 URL = "https://example.com/cat.jpg"
@@ -83,6 +84,16 @@ def errors_of(body: object, image_file: bytes | None = None, settings: Settings 
         ({"image": URL, "prompts": [BOX], "metadata": {"x": "y" * 5000}}, "metadata_too_large", "metadata", "at most"),
         ({"image": URL, "prompts": [BOX], "colour": 1}, "unknown_field", "colour", "allowed: image, model, prompts"),
         ({"image": URL, "prompts": [BOX], "webhook": {"url": URL}}, "webhooks_unavailable", "webhook", "no OVSEG_WEB"),
+        *(
+            ({"image": URL, "prompts": [BOX], "webhook": {"url": URL, **bad}}, code, field, words)
+            for bad, code, field, words in [
+                ({"events": []}, "invalid_value", "webhook.events", "at least 1 item"),
+                ({"events": "job.failed"}, "invalid_value", "webhook.events", "must be a list"),
+                ({"events": ["job.failed", "job.done"]}, "invalid_value", "webhook.events[1]", "'job.started', "),
+                ({"events": None}, "invalid_value", "webhook.events", "must be a list"),
+                ({"event": "job.failed"}, "unknown_field", "webhook.event", "allowed: url, events"),
+            ]
+        ),
         *(
             ({"image": URL, "prompts": [BOX], "deadline": {"run_within_s": bad}}, code, "deadline.run_within_s", words)
             for bad, code, words in [
@@ -175,6 +186,22 @@ def test_defaults_are_those_of_the_documentation() -> None:
     assert submission.device == "auto"
     assert submission.outputs == ("rle", "overlay")
     assert submission.prompts[0].labels == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("webhook", "events"),
+    [
+        ({}, ("job.succeeded", "job.failed", "job.canceled", "job.expired")),
+        ({"events": ["job.failed", "job.started", "job.failed"]}, ("job.started", "job.failed")),
+    ],
+)
+def test_a_webhook_hears_of_ends_unless_it_says_of_what(webhook: Any, events: tuple[str, ...]) -> None:
+    settings = Settings(webhook_secret=webhook_secret.new())
+    body = {"image": URL, "prompts": [BOX], "webhook": {"url": "https://example.com/hook", **webhook}}
+    parsed = parse(body, None, settings).webhook
+    assert parsed is not None
+    assert parsed.events == events
+    assert Webhook.model_validate_json(parsed.model_dump_json()) == parsed
 
 
 def test_paddlex_spelling_means_the_same_as_ours() -> None:

@@ -1,5 +1,5 @@
 -- Nothing, or a record with its place in every index and its message in the queue.
--- ARGV: id, queue, request, message, image or '', the statuses to tell, start_within and run_within in microseconds or '',
+-- ARGV: id, queue, request, message, image or '', what to tell, start_within and run_within in microseconds or '',
 -- then, where the same may be submitted again: the key it goes by or '' (then it goes by its id), a fingerprint or '', and
 -- the seconds to remember the key.
 -- Returns the outcome, the id of the job it speaks of, and for `accepted` the time. Otherwise something was accepted

@@ -17,4 +17,6 @@ if run_within then
   redis.call('HSET', record, 'run_by', int(now + run_within))
   redis.call('ZADD', key('deadlines'), int(now + run_within), id)
 end
-return redis.call('HGETALL', record)
+local begun = redis.call('HGETALL', record)
+if redis.call('HGET', record, 'attempt') == '1' then tell(id, 'started', '') end
+return begun

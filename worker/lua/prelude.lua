@@ -17,6 +17,8 @@
 --   ended          zset    final jobs by completed_at
 --   erasing        zset    ids of erased jobs whose files are still to go, by when the reaper sees to it
 --   event:<id>     hash    a webhook event, its id fixed with the change of state that it tells
+--   deliveries:<e> list    the last tries of an event, newest first
+--   told:<id>      list    the events of a job, oldest first
 --   events:due     zset    events not yet delivered, by when they should be tried
 --   q:<queue>      list    Celery's messages
 
@@ -71,14 +73,16 @@ local function verdict(id)
   return ''
 end
 
--- Where someone wants to be told of a job's end, the event is written in the same instant: a state that was reached is
--- a state that will be told. Without its message it is due at once, and the reaper sends it.
-local function tell(id, status, message, resend_after)
+-- Where someone wants to be told what has become of a job (started, or its final status), the event is written in the
+-- same instant: a state that was reached is a state that will be told. Without its message it is due at once, and the
+-- reaper sends it.
+local function tell(id, what, message, resend_after)
   local wanted = redis.call('HGET', key('job:' .. id), 'tell') or ''
-  if not string.find(' ' .. wanted .. ' ', ' ' .. status .. ' ', 1, true) then return end
-  local event = 'evt_' .. id .. '_' .. status
-  redis.call('HSET', key('event:' .. event), 'job', id, 'type', 'job.' .. status, 'state', 'pending', 'tries', 0,
+  if not string.find(' ' .. wanted .. ' ', ' ' .. what .. ' ', 1, true) then return end
+  local event = 'evt_' .. id .. '_' .. what
+  redis.call('HSET', key('event:' .. event), 'job', id, 'type', 'job.' .. what, 'state', 'pending', 'tries', 0,
     'created_at', int(now))
+  redis.call('RPUSH', key('told:' .. id), event)
   if message == '' then
     redis.call('ZADD', key('events:due'), int(now), event)
   else
