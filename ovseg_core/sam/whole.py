@@ -66,10 +66,9 @@ class WholeSam:
             config.set_cpu_math_library_num_threads(THREADS)
         else:
             config.enable_use_gpu(GPU_MEMORY_MB, int(index or 0))
-        if self._about.graph.suffix == ".json":
-            config.enable_new_ir(True)
-            config.enable_new_executor()
-            config.set_optimization_level(3)
+        config.enable_new_ir(True)  # also for an `inference.pdmodel`: the old one's passes spoil its masks (Paddle 3.3)
+        config.enable_new_executor()
+        config.set_optimization_level(3)
         config.enable_memory_optim()
         config.disable_glog_info()
         self._predictor = inference.create_predictor(config)
