@@ -47,7 +47,7 @@ def opened(name: str, folder: Path) -> Segmenter:
 
 def with_random_weights(spec: ModelSpec, folder: Path) -> ModelSpec:
     from ovseg_core import checkpoints
-    from ovseg_core.sam.network import VARIANTS
+    from ovseg_core.sam.parts import VARIANTS
 
     network = VARIANTS[spec.network]()
     linear = checkpoints.linear_weights(network)

@@ -65,11 +65,11 @@ def export(name: str, weights: Path | None, to: Path, prompt_type: str) -> None:
         raise ValueError(f"{name} cannot be exported; MobileSAM, SAM-B, SAM-L and SAM-H can")
     if not weights.is_file():
         raise ValueError(f"{weights} is not there; `ovseg models pull {name}` fetches it, or give --model_dir")
+    from ovseg_core.networks import sam_parts
     from ovseg_core.sam import export as sam_export
-    from ovseg_core.sam import network
 
     click.echo(f"writing {name} for prompts of type {prompt_type} to {to}", err=True)
-    sam_export.export(network.load(spec.network, weights), prompt_type, to)
+    sam_export.export(sam_parts(spec.network, weights), prompt_type, to)
     click.echo(to)
 
 

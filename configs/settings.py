@@ -103,6 +103,9 @@ class Settings(BaseSettings):
     models_dir: Path | None = Field(
         default=None, description="Where fetched weights lie; unset means ~/.cache/ovseg/models."
     )
+    engines_dir: Path | None = Field(
+        default=None, description="Where networks translated for OpenVINO are kept; unset means ~/.cache/ovseg/engines."
+    )
     models_yaml: Path | None = Field(
         default=None, description="Models of your own, in the format of configs/models.yaml, added to those."
     )
@@ -117,7 +120,8 @@ class Settings(BaseSettings):
         "Paddle.",
     )
     precision: Literal["float32", "bfloat16", "float16"] = Field(
-        default="float32", description="Of SAM's image encoder; half precision is for GPUs."
+        default="float32",
+        description="Of SAM's image encoder. GPUs have half precision; CPUs with AMX or AVX512-BF16 have bfloat16.",
     )
     worker_concurrency: int = Field(
         default=4,

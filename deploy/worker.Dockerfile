@@ -16,5 +16,5 @@ COPY worker worker
 RUN pip install --no-cache-dir '.[openvino]'
 
 USER ovseg
-ENV PYTHONUNBUFFERED=1 OVSEG_MODELS_DIR=/models
+ENV PYTHONUNBUFFERED=1 OVSEG_MODELS_DIR=/models OVSEG_ENGINES_DIR=/models/engines
 CMD ["ovseg", "worker", "--device", "cpu"]

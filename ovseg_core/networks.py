@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
 from ovseg_core import devices
 from ovseg_core.candidates import Candidates
+
+if TYPE_CHECKING:
+    from ovseg_core.sam.parts import SamParts
 
 Features = tuple[np.ndarray, ...]
 
@@ -48,7 +50,7 @@ def choose_engine(name: str, device: str, engine: str = "auto") -> str:
     """
     if engine not in ENGINES:
         raise ValueError(f"there is no engine {engine!r}; available: {', '.join(ENGINES)}")
-    able = name in OPENVINO and device == "cpu"
+    able = name != "paddlex" and device == "cpu"
     installed = importlib.util.find_spec("openvino") is not None
     if engine == "openvino" and not (able and installed):
         reason = f"cannot run {name} on {device}" if installed else "is not installed; pip install 'ovseg[openvino]'"
@@ -65,22 +67,50 @@ def load(name: str, weights: Path, device: str, engine: str, precision: str, can
     Raises ValueError where the weights do not fit, this machine or this build of Paddle has no such device, or the
     engine has no such precision there.
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f"there is no precision {precision!r}; available: {', '.join(PRECISIONS)}")
-    if precision != "float32" and (device == "cpu" or name in ("sam_lite", "paddlex")):
-        raise ValueError(f"{precision} is for SAM's checkpoints on a GPU; {name} on {device} runs in float32")
-    if engine == "openvino":
-        return OPENVINO[name](weights, canvas_size)
-    devices.use(device)
-    if name == "sam_lite":
-        return _lite_in_paddle(weights, canvas_size)
+    able = precisions(name, device, engine)
+    if precision not in able:
+        raise ValueError(f"{name} on {device} ({engine}) runs in {' or '.join(able)}, not in {precision}")
+    if engine == "paddle":
+        devices.use(device)
     if name == "paddlex":
         from ovseg_core.sam.whole import WholeSam
 
         return WholeSam(weights, device)
-    from ovseg_core.sam import network
+    if name == "sam_lite":
+        load_lite = _lite_in_openvino if engine == "openvino" else _lite_in_paddle
+        return load_lite(weights, canvas_size)
+    from ovseg_core.sam.network import Sam
 
-    return network.load(name, weights, precision)
+    if engine == "openvino":
+        from ovseg_core.engines import in_openvino
+
+        return Sam(in_openvino.runners(name, weights, lambda: sam_parts(name, weights), precision), canvas_size)
+    from ovseg_core.engines import in_paddle
+
+    return Sam(in_paddle.runners(sam_parts(name, weights, precision)), canvas_size)
+
+
+def precisions(name: str, device: str, engine: str) -> tuple[str, ...]:
+    """What a network runs in, there: half precision is for SAM's checkpoints."""
+    if name in ("sam_lite", "paddlex"):
+        return ("float32",)
+    if engine == "openvino":
+        from ovseg_core.engines import in_openvino
+
+        return in_openvino.precisions()
+    return ("float32",) if device == "cpu" else PRECISIONS
+
+
+def sam_parts(name: str, weights: Path, precision: str = "float32") -> SamParts:
+    """A SAM's layers with their weights, on Paddle's current device. Raises ValueError where the weights do not fit."""
+    from ovseg_core import checkpoints
+    from ovseg_core.sam.parts import VARIANTS
+
+    parts = VARIANTS[name]()
+    parts.eval()
+    checkpoints.load(parts, weights)
+    parts.image_encoder.to(dtype=precision)
+    return parts
 
 
 def _lite_in_openvino(weights: Path, canvas_size: int) -> Network:
@@ -95,6 +125,3 @@ def _lite_in_paddle(weights: Path, canvas_size: int) -> Network:
     from ovseg_core.lite.paddle_parts import PaddleParts
 
     return SamLite(PaddleParts.load(weights), canvas_size)
-
-
-OPENVINO: dict[str, Callable[[Path, int], Network]] = {"sam_lite": _lite_in_openvino}

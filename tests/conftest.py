@@ -36,6 +36,14 @@ def ignore(label: str, line: str) -> None:
     pass
 
 
+@pytest.fixture(scope="session", autouse=True)
+def translations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Networks that tests translate stay with the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OVSEG_ENGINES_DIR", str(tmp_path_factory.mktemp("engines")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Valkey of our own."""

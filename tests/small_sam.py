@@ -1,4 +1,4 @@
-"""The small SAM of `sam_weights`, in Paddle."""
+"""The small SAM of `sam_weights`."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from ovseg_core import checkpoints
+from ovseg_core.engines import in_openvino, in_paddle
 from ovseg_core.sam.network import Sam
+from ovseg_core.sam.parts import SamParts
 from ovseg_core.sam.vit import VisionTransformer
 from tests import sam_weights
 from tests.sam_weights import CANVAS
 
 
-def load(folder: Path) -> Sam:
-    """By way of a file in `folder` that names its arrays as Meta's checkpoints do."""
+def load(folder: Path) -> SamParts:
+    """Its layers, by way of a file in `folder` that names its arrays as Meta's checkpoints do."""
     encoder = VisionTransformer(
         sam_weights.CHANNELS, sam_weights.DEPTH, sam_weights.HEADS, sam_weights.WHOLE_GRID, CANVAS
     )
-    network = Sam(encoder, CANVAS)
+    network = SamParts(encoder, CANVAS)
     network.eval()
     path = folder / "sam.safetensors"
     save_file(arrays(network), path)
@@ -27,7 +29,14 @@ def load(folder: Path) -> Sam:
     return network
 
 
-def arrays(network: Sam) -> dict[str, np.ndarray]:
+def on(engine: str, parts: SamParts, folder: Path) -> Sam:
+    """On an engine, by way of the file that `load` left in `folder`."""
+    if engine == "paddle":
+        return Sam(in_paddle.runners(parts), CANVAS)
+    return Sam(in_openvino.runners("small", folder / "sam.safetensors", lambda: parts, "float32"), CANVAS)
+
+
+def arrays(network: SamParts) -> dict[str, np.ndarray]:
     """Its parameters by name, in PyTorch's layout."""
     linear = checkpoints.linear_weights(network)
     shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}

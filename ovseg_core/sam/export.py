@@ -13,7 +13,8 @@ import yaml
 from paddle import nn
 from paddle.static import InputSpec
 
-from ovseg_core.sam.network import Sam
+from ovseg_core.sam.labels import BOX_BOTTOM_RIGHT, BOX_TOP_LEFT, NOT_A_POINT, POSITIVE
+from ovseg_core.sam.parts import SamParts
 
 PROMPT_SHAPES = {"box": [-1, 4], "point": [1, 1, 2]}
 
@@ -21,21 +22,21 @@ PROMPT_SHAPES = {"box": [-1, 4], "point": [1, 1, 2]}
 class WholeSam(nn.Layer):
     """A canvas and boxes (N, 4), or one click (1, 1, 2), in canvas pixels to low-res masks (N, 1, S/4, S/4)."""
 
-    def __init__(self, sam: Sam, prompt_type: str) -> None:
+    def __init__(self, sam: SamParts, prompt_type: str) -> None:
         super().__init__()
         self.sam, self.prompt_type = sam, prompt_type
 
     def forward(self, img: paddle.Tensor, prompt: paddle.Tensor) -> paddle.Tensor:
-        embedding = self.sam.image_encoder(img)
         if self.prompt_type == "box":
-            sparse = self.sam.prompt_encoder.sparse(prompt)
+            xy, kinds = prompt.reshape([-1, 2, 2]), [BOX_TOP_LEFT, BOX_BOTTOM_RIGHT]
         else:
-            sparse = self.sam.prompt_encoder.sparse(None, prompt, paddle.ones([1, 1]))
-        masks, _ = self.sam.decoded(embedding, sparse, None)
+            xy, kinds = paddle.concat([prompt, paddle.zeros([1, 1, 2])], axis=1), [POSITIVE, NOT_A_POINT]
+        labels = paddle.to_tensor([kinds], dtype="float32").expand([xy.shape[0], 2])
+        masks, _ = self.sam.decode(self.sam.encode(img), xy, labels)
         return masks[:, :1]
 
 
-def export(sam: Sam, prompt_type: str, folder: Path) -> None:
+def export(sam: SamParts, prompt_type: str, folder: Path) -> None:
     """Write `inference.json`, `inference.pdiparams` and `inference.yml` into a folder, for prompts of a type.
 
     PaddleX knows these networks under two names only, so that is what the folder is called inside, whichever SAM it is.

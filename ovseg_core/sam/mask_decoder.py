@@ -30,22 +30,21 @@ class MaskDecoder(nn.Layer):
 
     def forward(
         self,
-        image: paddle.Tensor,  # N, C, h, w: the image embedding each prompt belongs to
+        image: paddle.Tensor,  # 1 or N, C, h, w: the image and, where prompts have them, their masks
         image_pe: paddle.Tensor,  # 1, C, h, w
         sparse: paddle.Tensor,  # N, T, C
-        dense: paddle.Tensor,  # N, C, h, w
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
         """Logits (N, 4, 4h, 4w) and predicted IoU (N, 4)."""
-        n, channels, h, w = dense.shape
+        _, channels, h, w = image.shape
         output_tokens = paddle.concat([self.iou_token.weight, self.mask_tokens.weight])
-        tokens = paddle.concat([output_tokens.unsqueeze(0).expand([n, -1, -1]), sparse], axis=1)
-        tokens, features = self.transformer(_as_sequence(image + dense), _as_sequence(image_pe), tokens)
+        tokens = paddle.concat([output_tokens.unsqueeze(0).expand([sparse.shape[0], -1, -1]), sparse], axis=1)
+        tokens, features = self.transformer(_as_sequence(image), _as_sequence(image_pe), tokens)
 
-        upscaled = self.output_upscaling(features.transpose([0, 2, 1]).reshape([n, channels, h, w]))
+        upscaled = self.output_upscaling(features.transpose([0, 2, 1]).reshape([-1, channels, h, w]))
         weights = paddle.stack(
             [mlp(tokens[:, 1 + i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], axis=1
         )  # N, 4, C/8
-        logits = paddle.matmul(weights, upscaled.flatten(2)).reshape([n, -1, 4 * h, 4 * w])
+        logits = paddle.matmul(weights, upscaled.flatten(2)).reshape([-1, weights.shape[1], 4 * h, 4 * w])
         return logits, self.iou_prediction_head(tokens[:, 0])
 
 

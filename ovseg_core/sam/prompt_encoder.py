@@ -6,12 +6,9 @@ import math
 
 import paddle
 from paddle import nn
-from paddle.nn import functional as F
 
+from ovseg_core.sam.labels import NOT_A_POINT
 from ovseg_core.sam.layers import LayerNorm2d
-
-# Labels of a point token, as SAM numbers them.
-NOT_A_POINT, NEGATIVE, POSITIVE, BOX_TOP_LEFT, BOX_BOTTOM_RIGHT = -1, 0, 1, 2, 3
 
 
 class RandomPositionEncoding(nn.Layer):
@@ -54,42 +51,8 @@ class PromptEncoder(nn.Layer):
             nn.Conv2D(mask_channels, channels, kernel_size=1),
         )
 
-    def sparse(
-        self,
-        boxes: paddle.Tensor | None = None,  # N, 4 (x0, y0, x1, y1)
-        points: paddle.Tensor | None = None,  # N, P, 2 (x, y)
-        labels: paddle.Tensor | None = None,  # N, P in {-1, 0, 1}
-    ) -> paddle.Tensor:
-        """Tokens (N, T, C): the points (with one "not a point" behind them where there is no box), then the corners."""
-        tokens = []
-        if points is not None and labels is not None:
-            if boxes is None:
-                points = F.pad(points, [0, 0, 0, 1, 0, 0])
-                labels = F.pad(labels, [0, 0, 0, 1], value=float(NOT_A_POINT))
-            tokens.append(self._tokens(points, labels))
-        if boxes is not None:
-            corners = boxes.reshape([-1, 2, 2])
-            corner_labels = paddle.to_tensor([[BOX_TOP_LEFT, BOX_BOTTOM_RIGHT]], dtype=corners.dtype)
-            tokens.append(self._tokens(corners, corner_labels.expand([corners.shape[0], 2])))
-        return paddle.concat(tokens, axis=1)
-
-    def dense(self, masks: paddle.Tensor) -> paddle.Tensor:
-        """Low-res logits (N, 1, 4h, 4w) to a dense embedding (N, C, h, w)."""
-        return self.mask_downscaling(masks)
-
-    def no_dense(self, count: int) -> paddle.Tensor:
-        """What stands for "no mask given": (count, C, h, w)."""
-        return self.no_mask_embed.weight.reshape([1, -1, 1, 1]).expand([count, -1, *self.grid_hw])
-
-    def dense_pe(self) -> paddle.Tensor:
-        """The position encoding of the embedding's grid, (1, C, h, w)."""
-        h, w = self.grid_hw
-        y = (paddle.arange(h, dtype="float32") + 0.5) / h
-        x = (paddle.arange(w, dtype="float32") + 0.5) / w
-        grid = paddle.stack([x.unsqueeze(0).expand([h, w]), y.unsqueeze(1).expand([h, w])], axis=-1)
-        return self.pe_layer(grid).transpose([2, 0, 1]).unsqueeze(0)
-
-    def _tokens(self, xy: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
+    def sparse(self, xy: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
+        """Points (N, T, 2) in canvas pixels and their `labels` (N, T) to tokens (N, T, C)."""
         h, w = self.canvas_hw
         # + 0.5: SAM takes a coordinate for the index of a pixel and moves it to the pixel's centre
         encoding = self.pe_layer((xy + 0.5) / paddle.to_tensor([w, h], dtype=xy.dtype))
@@ -98,3 +61,19 @@ class PromptEncoder(nn.Layer):
         for label, embedding in enumerate(self.point_embeddings):
             tokens = tokens + (kind == label).astype(encoding.dtype) * embedding.weight
         return tokens
+
+    def dense(self, masks: paddle.Tensor) -> paddle.Tensor:
+        """Low-res logits (N, 1, 4h, 4w) to a dense embedding (N, C, h, w)."""
+        return self.mask_downscaling(masks)
+
+    def no_dense(self) -> paddle.Tensor:
+        """What stands for "no mask given", for every prompt: (1, C, 1, 1)."""
+        return self.no_mask_embed.weight.reshape([1, -1, 1, 1])
+
+    def dense_pe(self) -> paddle.Tensor:
+        """The position encoding of the embedding's grid, (1, C, h, w)."""
+        h, w = self.grid_hw
+        y = (paddle.arange(h, dtype="float32") + 0.5) / h
+        x = (paddle.arange(w, dtype="float32") + 0.5) / w
+        grid = paddle.stack([x.unsqueeze(0).expand([h, w]), y.unsqueeze(1).expand([h, w])], axis=-1)
+        return self.pe_layer(grid).transpose([2, 0, 1]).unsqueeze(0)

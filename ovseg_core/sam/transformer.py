@@ -1,7 +1,8 @@
 """The two-way transformer of SAM's mask decoder (Kirillov et al. 2023, appendix A).
 
-Tokens (the questions) and image features (the place to look) attend to each other in turn. T tokens, L = h*w
-image positions, C channels.
+Tokens (the questions) and image features (the place to look) attend to each other in turn. N prompts, T tokens, L = h*w
+image positions, C channels. Until tokens have told it anything, the image is the same for all prompts: (1, L, C) serves
+the N of them, and what is computed of it is computed once.
 """
 
 from __future__ import annotations
@@ -23,8 +24,15 @@ class Attention(nn.Layer):
         self.v_proj = nn.Linear(channels, inner)
         self.out_proj = nn.Linear(inner, channels)
 
-    def forward(self, q: paddle.Tensor, k: paddle.Tensor, v: paddle.Tensor) -> paddle.Tensor:
-        q, k, v = (self._split(p(x)) for p, x in ((self.q_proj, q), (self.k_proj, k), (self.v_proj, v)))
+    def forward(
+        self, q: paddle.Tensor, k: paddle.Tensor, v: paddle.Tensor, prompts: paddle.Tensor | int | None = None
+    ) -> paddle.Tensor:
+        """`prompts` says how many of them share what is given once: where that number is not known yet, Paddle takes
+        the product of 1 and N for 1."""
+        q, k, v = self._split(self.q_proj(q)), self._split(self.k_proj(k)), self._split(self.v_proj(v))
+        if prompts is not None:
+            shape = [-1, prompts, -1, -1]
+            q, k, v = q.expand(shape), k.expand(shape), v.expand(shape)
         weights = F.softmax(paddle.matmul(q, k, transpose_y=True) * q.shape[-1] ** -0.5, axis=-1)
         attended = paddle.matmul(weights, v)  # heads, N, T, inner/heads
         heads, n, length, width = attended.shape
@@ -79,14 +87,17 @@ class TwoWayBlock(nn.Layer):
             tokens = tokens + self.self_attn(placed, placed, tokens)
         tokens = self.norm1(tokens)
         placed_image = image + image_pe
-        tokens = self.norm2(tokens + self.cross_attn_token_to_image(tokens + token_pe, placed_image, image))
+        prompts = tokens.shape[0] if self.is_first else None
+        seen = self.cross_attn_token_to_image(tokens + token_pe, placed_image, image, prompts)
+        tokens = self.norm2(tokens + seen)
         tokens = self.norm3(tokens + self.mlp(tokens))
-        image = self.norm4(image + self.cross_attn_image_to_token(placed_image, tokens + token_pe, tokens))
+        told = self.cross_attn_image_to_token(placed_image, tokens + token_pe, tokens, prompts)
+        image = self.norm4(image + told)
         return tokens, image
 
 
 class TwoWayTransformer(nn.Layer):
-    """Two blocks and a last look of the tokens at the image: (N, T, C), (N, L, C) -> the same shapes."""
+    """Two blocks and a last look of the tokens at the image, (1 or N, L, C): to tokens (N, T, C), image (N, L, C)."""
 
     def __init__(self, channels: int = 256, depth: int = 2, heads: int = 8, mlp_hidden: int = 2048) -> None:
         super().__init__()

@@ -20,7 +20,8 @@ from ovseg_core.models.pull import PullFailed, pull
 from ovseg_core.networks import Asked
 from ovseg_core.prompts import Prompt
 from ovseg_core.sam import export
-from ovseg_core.sam.network import VARIANTS
+from ovseg_core.sam.network import Sam
+from ovseg_core.sam.parts import VARIANTS
 from ovseg_core.segmenter import Segmenter
 from tests import pictures, small_sam
 from tests.sam_weights import CANVAS
@@ -34,14 +35,16 @@ SCALE = np.float32(CANVAS / 512)  # of the photo, which is a square
 @pytest.fixture(scope="module")
 def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
     """The same network in its parts."""
-    return Segmenter(models.find("SAM-B"), small_sam.load(tmp_path_factory.mktemp("sam")), "paddle")
+    folder = tmp_path_factory.mktemp("sam")
+    return Segmenter(models.find("SAM-B"), small_sam.on("paddle", small_sam.load(folder), folder), "paddle")
 
 
 @pytest.fixture(scope="module")
-def folders(segmenter: Segmenter, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    parts = small_sam.load(tmp_path_factory.mktemp("sam"))
     found = {kind: tmp_path_factory.mktemp("exported") / f"SAM-H_{kind}" for kind in ("box", "point")}
     for kind, folder in found.items():
-        export.export(segmenter.network, kind, folder)  # type: ignore[arg-type]
+        export.export(parts, kind, folder)
     return found
 
 
@@ -70,8 +73,9 @@ def test_boxes_and_points_give_the_masks_of_the_network_in_parts(
     assert by_point.scores == [None, None]
     for found, point in zip(by_point["masks"], POINTS, strict=True):
         asked = Asked(None, np.array([[point]], np.float32) * SCALE, np.ones((1, 1), np.float32))
-        logits, _ = segmenter.network._masks(embedding.features[0], asked)  # type: ignore[attr-defined]
-        assert same(found, segmenter.mask_of(embedding, logits[0, 0].numpy(), 1.0).full())
+        assert isinstance(segmenter.network, Sam)
+        logits, _ = segmenter.network.masks(embedding.features, asked)
+        assert same(found, segmenter.mask_of(embedding, logits[0, 0], 1.0).full())
 
 
 def test_a_prompt_that_the_folder_was_not_made_for_is_refused(folders: dict[str, Path]) -> None:

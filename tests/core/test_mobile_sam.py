@@ -1,4 +1,4 @@
-"""TinyViT in Paddle against MobileSAM's own, a small one with the same weights (tests/sam_weights.py)."""
+"""TinyViT on both engines against MobileSAM's own, a small one with the same weights (tests/sam_weights.py)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ovseg_core import checkpoints, models, networks
+from ovseg_core import checkpoints, networks
 from ovseg_core.checkpoints import Checkpoint
+from ovseg_core.engines import in_openvino
 from ovseg_core.quiet_paddle import paddle
-from ovseg_core.sam.network import Sam
+from ovseg_core.sam.parts import SamParts
 from ovseg_core.sam.tiny_vit import TinyViT
 from tests import sam_weights, torch_files
 
@@ -41,6 +42,15 @@ def embeddings(encoder: TinyViT, canvases: np.ndarray) -> np.ndarray:
         return encoder(paddle.to_tensor(canvases)).numpy()
 
 
+def test_translated_it_gives_the_same_image_embeddings(encoder: TinyViT, tmp_path: Path) -> None:
+    (tmp_path / "weights").touch()
+    canvases = sam_weights.two_canvases()
+    parts = SamParts(encoder, canvases.shape[-1])
+    [found] = in_openvino.runners("tiny", tmp_path / "weights", lambda: parts, "float32")["encode"](canvases)
+    wanted = embeddings(encoder, canvases)
+    assert np.abs(found - wanted).max() < 1e-4 * np.abs(wanted).max()
+
+
 def test_image_embeddings_agree_with_the_authors(encoder: TinyViT, reference: dict[str, np.ndarray]) -> None:
     wanted = reference["embedding"]
     found = embeddings(encoder, sam_weights.two_canvases())[:, ::8]
@@ -65,10 +75,7 @@ def test_a_file_laid_out_as_the_public_one_fills_the_network(tmp_path: Path, ref
         else:
             arrays[name] = sam_weights.array(name, tuple(int(side) for side in shape))
     path = torch_files.torch_zip(tmp_path / "mobile_sam.pt", *torch_files.as_torch(arrays))
-    spec = models.find("MobileSAM")
-    network = networks.load(spec.network, path, "cpu", "paddle", "float32", spec.preset.canvas_size)
-    assert isinstance(network, Sam)
-    filled = network.state_dict()
+    filled = networks.sam_parts("mobile_sam", path).state_dict()
     for name, turned in (
         ("image_encoder.layers.0.blocks.1.conv2.bn.running_var", False),
         ("image_encoder.layers.2.blocks.5.attn.attention_biases", False),

@@ -1,4 +1,4 @@
-"""SAM in Paddle against Meta's own implementation, a small one with the same weights (tests/sam_weights.py)."""
+"""SAM on both engines against Meta's own implementation, a small one with the same weights (tests/sam_weights.py)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ def reference() -> dict[str, np.ndarray]:
         return dict(file)
 
 
-@pytest.fixture(scope="module")
-def sam(reference: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Sam:
-    network = small_sam.load(tmp_path_factory.mktemp("sam"))
-    assert sorted(network.state_dict()) == reference["names"].tolist()
-    return network
+@pytest.fixture(scope="module", params=["paddle", "openvino"])
+def sam(
+    request: pytest.FixtureRequest, reference: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory
+) -> Sam:
+    folder = tmp_path_factory.mktemp("sam")
+    parts = small_sam.load(folder)
+    assert sorted(parts.state_dict()) == reference["names"].tolist()
+    return small_sam.on(request.param, parts, folder)
 
 
 @pytest.fixture(scope="module")

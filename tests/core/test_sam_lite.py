@@ -116,7 +116,8 @@ def test_an_unknown_model_is_refused_with_the_names_there_are() -> None:
         ("sam_lite", "cpu", "auto", "openvino"),
         ("sam_lite", "cpu", "paddle", "paddle"),
         ("sam_lite", "gpu:0", "auto", "paddle"),
-        ("sam_h", "cpu", "auto", "paddle"),
+        ("sam_h", "cpu", "auto", "openvino"),
+        ("paddlex", "cpu", "auto", "paddle"),
     ],
 )
 def test_the_engine_follows_the_device_and_the_model(name: str, device: str, engine: str, chosen: str) -> None:

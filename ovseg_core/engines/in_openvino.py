@@ -1,0 +1,71 @@
+"""The fast engine on a CPU: parts translated from Paddle's program of them, once, and kept on disk."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+
+from ovseg_core.engines import Parts, Runner, translations
+
+log = logging.getLogger(__name__)
+
+HINTS = {"float32": "f32", "bfloat16": "bf16"}
+
+
+def precisions() -> tuple[str, ...]:
+    """What this CPU computes in; bfloat16 where it has AMX or AVX512-BF16."""
+    has_bfloat16 = "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return ("float32", "bfloat16") if has_bfloat16 else ("float32",)
+
+
+def runners(name: str, weights: Path, load: Callable[[], Parts], precision: str) -> dict[str, Runner]:
+    """The parts of a network, its `encode` in this precision. `load` makes them in Paddle from the weights, and is
+    called only where no process has translated this file before.
+
+    Raises what `load` raises, and ValueError for an operation that has no translation.
+    """
+    folder = translations.folder(name, weights, lambda to: _translate(name, load(), to))
+    core = ov.Core()
+    return {
+        path.stem: _Part(core, path, HINTS[precision if path.stem == "encode" else "float32"])
+        for path in folder.glob("*.xml")
+    }
+
+
+class _Part:
+    """Compiled when it is first called: who sends boxes never refines. Weights are mapped from the file."""
+
+    def __init__(self, core: ov.Core, path: Path, hint: str) -> None:
+        self._core, self._path, self._hint = core, path, hint
+
+    @cached_property
+    def _model(self) -> ov.CompiledModel:
+        # The hint is said, since OpenVINO's own choice is bfloat16 where the CPU has it.
+        return self._core.compile_model(self._path, "CPU", {"INFERENCE_PRECISION_HINT": self._hint})
+
+    def __call__(self, *given: np.ndarray) -> tuple[np.ndarray, ...]:
+        answer = self._model(given)
+        return tuple(answer[i] for i in range(len(answer)))
+
+
+def _translate(name: str, parts: Parts, to: Path) -> None:
+    from paddle.static import InputSpec
+
+    from ovseg_core.engines.pir_to_openvino import translated
+    from ovseg_core.quiet_paddle import paddle
+
+    log.info("translating %s for OpenVINO, once", name)
+    weights = {tensor.name: tensor.numpy() for tensor in (*parts.parameters(), *parts.buffers())}
+    for part, shapes in parts.shapes().items():
+        specs = [InputSpec(list(shape), "float32", f"given{i}") for i, shape in enumerate(shapes)]
+        with warnings.catch_warnings():  # Paddle's own code asks graphs for what they do not have, and warns of it
+            warnings.simplefilter("ignore", UserWarning)
+            traced = paddle.jit.to_static(getattr(parts, part), input_spec=specs, full_graph=True).concrete_program
+        model = translated(traced.main_program, traced.outputs, weights)
+        ov.save_model(model, to / f"{part}.xml", compress_to_fp16=False)

@@ -1,0 +1,25 @@
+"""The reference engine, and the way onto a GPU: parts as Paddle runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ovseg_core.engines import Parts, Runner
+from ovseg_core.quiet_paddle import paddle
+
+
+def runners(parts: Parts) -> dict[str, Runner]:
+    """On Paddle's current device."""
+    return {name: _runner(getattr(parts, name)) for name in parts.shapes()}
+
+
+def _runner(part: Callable[..., paddle.Tensor | tuple[paddle.Tensor, ...]]) -> Runner:
+    def run(*given: np.ndarray) -> tuple[np.ndarray, ...]:
+        with paddle.no_grad():
+            answer = part(*(paddle.to_tensor(array) for array in given))
+        answers = (answer,) if isinstance(answer, paddle.Tensor) else answer
+        return tuple(tensor.numpy() for tensor in answers)
+
+    return run

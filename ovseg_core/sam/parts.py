@@ -1,0 +1,65 @@
+"""SAM's layers in Paddle, and the three parts of it that run apart: an image is encoded once and asked many times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import paddle
+from paddle import nn
+
+from ovseg_core.engines import Shape
+from ovseg_core.sam.mask_decoder import MaskDecoder
+from ovseg_core.sam.prompt_encoder import PromptEncoder
+from ovseg_core.sam.tiny_vit import TinyViT
+from ovseg_core.sam.vit import PATCH, VisionTransformer
+
+CANVAS = 1024
+CHANNELS = 256  # of an embedding
+
+
+class SamParts(nn.Layer):
+    """N prompts of one image, each of T points: clicks, and a box as its two corners."""
+
+    def __init__(self, image_encoder: nn.Layer, canvas_size: int = CANVAS) -> None:
+        super().__init__()
+        grid = canvas_size // PATCH
+        self.canvas_size = canvas_size
+        self.image_encoder = image_encoder
+        self.prompt_encoder = PromptEncoder(CHANNELS, (grid, grid), (canvas_size, canvas_size))
+        self.mask_decoder = MaskDecoder(CHANNELS)
+
+    def shapes(self) -> dict[str, tuple[Shape, ...]]:
+        side, grid, low = self.canvas_size, self.canvas_size // PATCH, self.canvas_size // 4
+        asked: tuple[Shape, ...] = ((1, CHANNELS, grid, grid), (None, None, 2), (None, None))
+        return {"encode": ((None, 3, side, side),), "decode": asked, "refine": (*asked, (None, low, low))}
+
+    def encode(self, canvases: paddle.Tensor) -> paddle.Tensor:
+        """Normalised canvases (B, 3, S, S) to embeddings (B, 256, S/16, S/16) float32, whatever the encoder's type."""
+        dtype = self.image_encoder.parameters()[0].dtype
+        return self.image_encoder(canvases.astype(dtype)).astype("float32")
+
+    def decode(
+        self, embedding: paddle.Tensor, xy: paddle.Tensor, labels: paddle.Tensor
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """An embedding (1, 256, S/16, S/16), points (N, T, 2) in canvas pixels and their labels (N, T) as
+        `prompt_encoder` numbers them, to logits (N, 4, S/4, S/4) and predicted IoU (N, 4)."""
+        return self._masks(embedding + self.prompt_encoder.no_dense(), xy, labels)
+
+    def refine(
+        self, embedding: paddle.Tensor, xy: paddle.Tensor, labels: paddle.Tensor, mask_inputs: paddle.Tensor
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """As `decode`, with logits answered before (N, S/4, S/4)."""
+        return self._masks(embedding + self.prompt_encoder.dense(mask_inputs.unsqueeze(1)), xy, labels)
+
+    def _masks(
+        self, image: paddle.Tensor, xy: paddle.Tensor, labels: paddle.Tensor
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        return self.mask_decoder(image, self.prompt_encoder.dense_pe(), self.prompt_encoder.sparse(xy, labels))
+
+
+VARIANTS: dict[str, Callable[[], SamParts]] = {
+    "mobile_sam": lambda: SamParts(TinyViT((64, 128, 160, 320), (2, 2, 6, 2), (4, 5, 10), window_sides=(7, 14, 7))),
+    "sam_b": lambda: SamParts(VisionTransformer(768, depth=12, heads=12, whole_grid=(2, 5, 8, 11))),
+    "sam_l": lambda: SamParts(VisionTransformer(1024, depth=24, heads=16, whole_grid=(5, 11, 17, 23))),
+    "sam_h": lambda: SamParts(VisionTransformer(1280, depth=32, heads=16, whole_grid=(7, 15, 23, 31))),
+}

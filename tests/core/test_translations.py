@@ -1,0 +1,89 @@
+"""Translated networks on disk: made once, whole or not at all, and again for other weights."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ovseg_core.engines import translations
+from ovseg_core.engines.translations import UNUSED_SECONDS
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("OVSEG_ENGINES_DIR", str(tmp_path / "engines"))
+    path = tmp_path / "weights"
+    path.write_bytes(b"weights")
+    return path
+
+
+def make(to: Path) -> None:
+    (to / "encode.xml").write_text("a graph")
+
+
+def never(to: Path) -> None:
+    raise AssertionError("it is there")
+
+
+def test_the_same_weights_are_translated_once_wherever_they_lie(weights: Path) -> None:
+    found = translations.folder("net", weights, make)
+    assert [path.name for path in found.iterdir()] == ["encode.xml"]
+    assert translations.folder("net", weights.rename(weights.with_name("elsewhere")), never) == found
+
+
+def test_other_weights_of_the_same_name_are_translated_anew(weights: Path) -> None:
+    found = translations.folder("net", weights, make)
+    weights.write_bytes(b"others!")
+    assert translations.folder("net", weights, make) != found
+
+
+def test_what_breaks_off_leaves_nothing(weights: Path) -> None:
+    def break_off(to: Path) -> None:
+        make(to)
+        raise ValueError("no way to OpenVINO")
+
+    with pytest.raises(ValueError, match="no way"):
+        translations.folder("net", weights, break_off)
+    assert not [path for path in translations.root().iterdir() if path.is_dir() and path.name != "digests"]
+    assert translations.folder("net", weights, make).is_dir()
+
+
+def test_processes_that_start_together_make_one(weights: Path) -> None:
+    script = """
+import sys, time
+from pathlib import Path
+from ovseg_core.engines import translations
+def make(to):
+    print("made")
+    time.sleep(0.5)
+    (to / "encode.xml").write_text("a graph")
+assert (translations.folder("net", Path(sys.argv[1]), make) / "encode.xml").is_file()
+"""
+    command = [sys.executable, "-c", script, str(weights)]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    said = [process.communicate(timeout=120)[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0]
+    assert "".join(said).split() == ["made"]
+
+
+def test_what_nobody_used_for_weeks_makes_room(weights: Path) -> None:
+    old = translations.folder("net", weights, make)
+    other = translations.folder("another", weights, make)
+    long_ago = time.time() - UNUSED_SECONDS - 1
+    os.utime(old, (long_ago, long_ago))
+    os.utime(other, (long_ago, long_ago))
+    weights.write_bytes(b"others!")
+    translations.folder("net", weights, make)
+    assert not old.exists()
+    assert other.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_no_obstacle(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (weights.parent / "file").touch()
+    monkeypatch.setenv("OVSEG_ENGINES_DIR", str(weights.parent / "file" / "engines"))  # root could write to any folder
+    assert (translations.folder("net", weights, make) / "encode.xml").is_file()
