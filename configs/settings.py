@@ -83,6 +83,15 @@ class Settings(BaseSettings):
         description="Signs webhooks: whsec_ and base64 of 24 to 64 random bytes (`ovseg webhook-secret` makes one). "
         "Unset: a job that asks for a webhook is refused, for an unsigned one cannot be trusted.",
     )
+    webhook_old_secret_seconds: float = Field(
+        default=24 * 3600.0,
+        ge=0,
+        description="After an endpoint's secret was rotated, the old one signs too for so long: a day to bring the new "
+        "one to every receiver.",
+    )
+    max_webhook_endpoints: int = Field(
+        default=20, gt=0, description="Each is an event more to write and to tell at every change of every job."
+    )
     webhook_timeout_seconds: float = Field(default=15.0, gt=0, description="A receiver's time to answer.")
 
     # The gateway

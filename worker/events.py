@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import uuid_utils
 from celery import Celery
 from redis import Redis
 
 from configs.settings import Settings
-from worker import queue
+from worker import event_type, queue
 from worker.delivery import Delivery
 from worker.job import moment
 from worker.jobs import MICROSECONDS, RESEND_SECONDS
@@ -24,19 +25,22 @@ from worker.scripts import Scripts
 SENDER_LEASE_SECONDS = 60
 # The last so many tries of an event are kept: the whole schedule, and as many by hand.
 KEPT_DELIVERIES = 20
+KEPT_TESTS = 10  # of an endpoint: they tell of no job whose end would end them
 
 
 @dataclass(frozen=True)
 class Event:
-    """`type` is one of event_type.ALL; `state` is pending, delivered or dead (given up).
+    """`type` is one of event_type.ALL, or event_type.TEST; `state` is pending, delivered or dead (given up).
 
-    `tries` counts the attempts to deliver it since it happened, or was last asked for again; `outcome` says how the
-    last went, or why there was none.
+    `job_id` is None in a test of an endpoint, `endpoint_id` where a job's own webhook is told. `tries` counts the
+    attempts to deliver it since it happened, or was last asked for again; `outcome` says how the last went, or why
+    there was none.
     """
 
     id: str
     type: str
-    job_id: str
+    job_id: str | None
+    endpoint_id: str | None
     state: str
     created_at: datetime
     tries: int
@@ -47,7 +51,8 @@ class Event:
         return cls(
             id=event_id,
             type=record["type"],
-            job_id=record["job"],
+            job_id=record.get("job"),
+            endpoint_id=record.get("endpoint"),
             state=record["state"],
             created_at=moment(record["created_at"]),
             tries=int(record["tries"]),
@@ -83,6 +88,13 @@ class Events:
         return self._histories(self._redis.lrange(f"{self._prefix}told:{job_id}", 0, -1))
 
     # An event's way
+
+    def test(self, endpoint_id: str) -> str | None:
+        """The id of a new test event of an endpoint; None if there is no such endpoint."""
+        event_id, resend = f"evt_{uuid_utils.uuid7()}", RESEND_SECONDS * MICROSECONDS
+        message = self._message(event_id)
+        args = (endpoint_id, event_id, event_type.TEST, message, resend, KEPT_TESTS)
+        return event_id if self._scripts("endpoint_test", *args) else None
 
     def begin(self, event_id: str) -> Event | None:
         """Claim an event for one try; None where there is nothing left to tell."""
@@ -123,7 +135,8 @@ class Events:
 
     def _end(self, event: Event, state: str, delay_seconds: float, outcome: str, delivery: Delivery | None) -> None:
         delay, logged = int(delay_seconds * MICROSECONDS), delivery.to_json() if delivery else ""
-        self._scripts("event_end", event.id, event.tries, state, delay, outcome, logged, KEPT_DELIVERIES)
+        is_gone = int(delivery is not None and delivery.is_unwanted)
+        self._scripts("event_end", event.id, event.tries, state, delay, outcome, logged, KEPT_DELIVERIES, is_gone)
 
     def _message(self, event_id: str) -> str:
         return queue.message(self._app, queue.DELIVER, queue.WEBHOOK_QUEUE, event_id)

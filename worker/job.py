@@ -68,9 +68,9 @@ class Job:
             request=JobRequest.model_validate_json(record["request"]),
             attempt=int(record["attempt"]),
             accepted_at=moment(record["accepted_at"]),
-            started_at=_moment_of("started_at", record),
-            cancel_requested_at=_moment_of("cancel_requested_at", record),
-            completed_at=_moment_of("completed_at", record),
+            started_at=moment_of("started_at", record),
+            cancel_requested_at=moment_of("cancel_requested_at", record),
+            completed_at=moment_of("completed_at", record),
             worker=record.get("worker"),
             files_prefix=record.get("files_prefix"),
             image=json.loads(record["image"]) if "image" in record else None,
@@ -94,7 +94,8 @@ def prefix_of(job_id: str) -> str:
     return f"jobs/{job_id}/"
 
 
-def _moment_of(field: str, record: Mapping[str, str]) -> datetime | None:
+def moment_of(field: str, record: Mapping[str, str]) -> datetime | None:
+    """A time of a record, None where it has none."""
     return moment(record[field]) if field in record else None
 
 

@@ -72,9 +72,7 @@ def sending(settings: Settings) -> None:
     from worker.webhook import Sender, deliver
 
     app, redis = queue.create(settings), connect(settings)
-    sender = Sender(
-        settings, Jobs(redis, app, settings), Events(redis, app, settings), Storage(settings), GuardedClient(settings)
-    )
+    sender = Sender.open(settings, redis, app)
 
     @app.task(name=queue.DELIVER)
     def task(event_id: str) -> None:

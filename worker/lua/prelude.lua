@@ -16,6 +16,9 @@
 --                          run_by, or some time after a cancel request
 --   ended          zset    final jobs by completed_at
 --   erasing        zset    ids of erased jobs whose files are still to go, by when the reaper sees to it
+--   endpoint:<id>  hash    where events of every job are told; never without `disabled_at` while it is disabled
+--   endpoints      zset    every endpoint by created_at, oldest first
+--   tests:<e>      list    the last test events of an endpoint, oldest first
 --   event:<id>     hash    a webhook event, its id fixed with the change of state that it tells
 --   deliveries:<e> list    the last tries of an event, newest first
 --   told:<id>      list    the events of a job, oldest first
@@ -73,21 +76,52 @@ local function verdict(id)
   return ''
 end
 
--- Where someone wants to be told what has become of a job (started, or its final status), the event is written in the
--- same instant: a state that was reached is a state that will be told. Without its message it is due at once, and the
--- reaper sends it.
-local function tell(id, what, message, resend_after)
-  local wanted = redis.call('HGET', key('job:' .. id), 'tell') or ''
-  if not string.find(' ' .. wanted .. ' ', ' ' .. what .. ' ', 1, true) then return end
-  local event = 'evt_' .. id .. '_' .. what
-  redis.call('HSET', key('event:' .. event), 'job', id, 'type', 'job.' .. what, 'state', 'pending', 'tries', 0,
-    'created_at', int(now))
-  redis.call('RPUSH', key('told:' .. id), event)
+-- An event, with its message or without: then it is due at once, and the reaper sends it. What it tells of, as field,
+-- value, ..., is its job or an endpoint or both.
+local function happened(event, kind, message, resend_after, ...)
+  redis.call('HSET', key('event:' .. event), 'type', kind, 'state', 'pending', 'tries', 0, 'created_at', int(now), ...)
   if message == '' then
     redis.call('ZADD', key('events:due'), int(now), event)
   else
     redis.call('ZADD', key('events:due'), int(now + resend_after), event)
     redis.call('LPUSH', key('q:webhook'), message)
+  end
+end
+
+local function forget(event)
+  redis.call('DEL', key('event:' .. event), key('deliveries:' .. event))
+  redis.call('ZREM', key('events:due'), event)
+end
+
+local function enable(endpoint)
+  redis.call('HDEL', key('endpoint:' .. endpoint), 'disabled_at', 'disabled_reason', 'failing_since')
+end
+
+local function disable(endpoint, why)
+  if redis.call('HSETNX', key('endpoint:' .. endpoint), 'disabled_at', int(now)) == 1 then
+    redis.call('HSET', key('endpoint:' .. endpoint), 'disabled_reason', why)
+  end
+end
+
+local function wants(chosen, what)
+  return chosen and string.find(' ' .. chosen .. ' ', ' ' .. what .. ' ', 1, true)
+end
+
+-- Where someone wants to be told what has become of a job (started, or its final status), the event is written in the
+-- same instant: a state that was reached is a state that will be told. One to the job's own webhook, which the message
+-- is for, and one to each endpoint.
+local function tell(id, what, message, resend_after)
+  local event, kind = 'evt_' .. id .. '_' .. what, 'job.' .. what
+  if wants(redis.call('HGET', key('job:' .. id), 'tell'), what) then
+    happened(event, kind, message, resend_after, 'job', id)
+    redis.call('RPUSH', key('told:' .. id), event)
+  end
+  for _, endpoint in ipairs(redis.call('ZRANGE', key('endpoints'), 0, -1)) do
+    local chosen, disabled_at = unpack(redis.call('HMGET', key('endpoint:' .. endpoint), 'tell', 'disabled_at'))
+    if not disabled_at and wants(chosen, what) then
+      happened(event .. '_' .. endpoint, kind, '', 0, 'job', id, 'endpoint', endpoint)
+      redis.call('RPUSH', key('told:' .. id), event .. '_' .. endpoint)
+    end
   end
 end
 
