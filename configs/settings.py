@@ -83,6 +83,15 @@ class Settings(BaseSettings):
         description="Signs webhooks: whsec_ and base64 of 24 to 64 random bytes (`ovseg webhook-secret` makes one). "
         "Unset: a job that asks for a webhook is refused, for an unsigned one cannot be trusted.",
     )
+    webhook_threads: int = Field(
+        default=32, gt=0, description="Webhooks told at the same time by one sender; they wait, and cost little."
+    )
+    webhook_threads_per_host: int = Field(
+        default=4,
+        gt=0,
+        description="Webhooks told to one host at the same time, by all senders together: a receiver that hangs holds "
+        "so many threads, until its first time-out, and then one. Fewer than `webhook_threads`, for the others.",
+    )
     webhook_old_secret_seconds: float = Field(
         default=24 * 3600.0,
         ge=0,

@@ -18,7 +18,7 @@ from worker.job import Job, JobError
 from worker.jobs import Jobs
 from worker.request import MAX_DEADLINE_SECONDS, Deadline, ImageSource, JobRequest, Webhook
 
-HOOK = "https://example.com/hook"
+HOOK, AT = "https://example.com/hook", "example.com:443"
 BROKEN = JobError("internal_error", "it broke")
 PICTURE = {"width": 4, "height": 4, "format": "PNG"}
 

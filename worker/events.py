@@ -21,10 +21,12 @@ from worker.job import moment
 from worker.jobs import MICROSECONDS, RESEND_SECONDS
 from worker.scripts import Scripts
 
-# A sender that is silent for so long after it claimed an event is taken for dead.
-SENDER_LEASE_SECONDS = 60
+# A sender that is silent for so long after its receiver's time was over is taken for dead.
+SENDER_GRACE_SECONDS = 45
 # The last so many tries of an event are kept: the whole schedule, and as many by hand.
 KEPT_DELIVERIES = 20
+# A host that gave no answer is tried by one sender at a time until it answers, or for so long.
+SILENT_SECONDS = 600
 KEPT_TESTS = 10  # of an endpoint: they tell of no job whose end would end them
 
 
@@ -41,6 +43,7 @@ class Event:
     type: str
     job_id: str | None
     endpoint_id: str | None
+    host: str | None  # where it was last tried, or is to be
     state: str
     created_at: datetime
     tries: int
@@ -53,6 +56,7 @@ class Event:
             type=record["type"],
             job_id=record.get("job"),
             endpoint_id=record.get("endpoint"),
+            host=record.get("host"),
             state=record["state"],
             created_at=moment(record["created_at"]),
             tries=int(record["tries"]),
@@ -76,6 +80,8 @@ class Events:
         self._redis = redis
         self._app = app
         self._prefix = settings.redis_prefix
+        self._places = settings.webhook_threads_per_host
+        self._lease = int((settings.webhook_timeout_seconds + SENDER_GRACE_SECONDS) * MICROSECONDS)
         self._scripts = Scripts(redis, settings.redis_prefix)
 
     # Reading
@@ -96,9 +102,13 @@ class Events:
         args = (endpoint_id, event_id, event_type.TEST, message, resend, KEPT_TESTS)
         return event_id if self._scripts("endpoint_test", *args) else None
 
-    def begin(self, event_id: str) -> Event | None:
-        """Claim an event for one try; None where there is nothing left to tell."""
-        flat = self._scripts("event_begin", event_id, SENDER_LEASE_SECONDS * MICROSECONDS)
+    def begin(self, event_id: str, host: str) -> Event | None:
+        """Claim an event for one try at this host.
+
+        None where there is nothing left to tell, or where as many tries are going on there as may be: then it is held,
+        and comes again when one of them is over.
+        """
+        flat = self._scripts("event_begin", event_id, self._lease, host, self._places)
         return Event.from_record(event_id, dict(zip(flat[::2], flat[1::2], strict=True))) if flat else None
 
     def delivered(self, event: Event, delivery: Delivery) -> None:
@@ -122,6 +132,11 @@ class Events:
 
     # What was left behind
 
+    def admit(self) -> None:
+        """Events that are held go on where there is a place by now; they are due."""
+        for host in self._redis.smembers(f"{self._prefix}held"):
+            self._scripts("event_admit", host, self._places, RESEND_SECONDS * MICROSECONDS)
+
     def due(self) -> Iterator[str]:
         """Events whose next try is due, or whose message or sender was lost."""
         seconds, microseconds = self._redis.time()
@@ -137,6 +152,11 @@ class Events:
         delay, logged = int(delay_seconds * MICROSECONDS), delivery.to_json() if delivery else ""
         is_gone = int(delivery is not None and delivery.is_unwanted)
         self._scripts("event_end", event.id, event.tries, state, delay, outcome, logged, KEPT_DELIVERIES, is_gone)
+        if event.host is not None:
+            silent = "" if delivery is None else SILENT_SECONDS if delivery.status is None else 0
+            args = (event.id, event.host, self._places, RESEND_SECONDS * MICROSECONDS, silent)
+            for event_id in self._scripts("event_leave", *args):
+                self.requeue(event_id)
 
     def _message(self, event_id: str) -> str:
         return queue.message(self._app, queue.DELIVER, queue.WEBHOOK_QUEUE, event_id)

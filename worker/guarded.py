@@ -55,6 +55,12 @@ def check_url(url: str, field: str, settings: Settings, https_only: bool = False
             raise _forbidden(host, field)
 
 
+def host_of(url: str) -> str:
+    """`host:port` of a URL that `check_url` has seen."""
+    parts = _split(url, "url")
+    return f"{parts.hostname}:{_port(parts)}"
+
+
 @dataclass(frozen=True)
 class Answer:
     """What came back from a post: `start` has the first bytes of the body, as far as they came."""

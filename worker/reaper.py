@@ -41,6 +41,7 @@ def sweep(jobs: Jobs, events: Events) -> None:
     for left in jobs.left_behind():
         if status := jobs.requeue(left):
             log.warning("%s was left behind in %s; now %s", left.job_id, left.index, status)
+    events.admit()
     for event_id in events.due():
         if events.requeue(event_id):
             log.info("%s is due", event_id)

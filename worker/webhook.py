@@ -20,7 +20,7 @@ from redis import Redis
 from configs import webhook_secret
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
-from worker import job_object, retry_after
+from worker import guarded, job_object, retry_after
 from worker.delivery import Delivery
 from worker.endpoints import Endpoints
 from worker.events import Event, Events
@@ -78,15 +78,18 @@ class Sender:
 
 
 def deliver(event_id: str, sender: Sender) -> None:
-    """Claim an event, post it once, and note how it went."""
-    event = sender.events.begin(event_id)
-    if event is None:
+    """Claim an event, post it once, and note how it went. A host that is busy with others keeps nobody here waiting."""
+    history = sender.events.get(event_id)
+    if history is None or history.event.state != "pending":
         return
-    job = sender.jobs.get(event.job_id) if event.job_id else None
+    job = sender.jobs.get(history.event.job_id) if history.event.job_id else None
     try:
-        receiver = _receiver(event, job, sender)
+        receiver = _receiver(history.event, job, sender)
     except Nobody as nobody:
-        sender.events.abandon(event, str(nobody))
+        sender.events.abandon(history.event, str(nobody))
+        return
+    event = sender.events.begin(event_id, guarded.host_of(receiver.url))
+    if event is None:  # over by now; or held, for its host has enough to answer
         return
     delivery, asked_seconds = _post(event, job, receiver, sender)
     log.info("%s try %d: %s", event.id, event.tries, delivery.outcome)

@@ -12,7 +12,7 @@ from standardwebhooks import WebhookVerificationError
 from configs.settings import Settings
 from tests import protocol
 from tests.fakes import Host
-from tests.protocol import BROKEN, HOOK, PICTURE, accept, begin, messages
+from tests.protocol import AT, BROKEN, HOOK, PICTURE, accept, begin, messages
 from worker import event_type, webhook
 from worker.connection import connect
 from worker.delivery import Delivery
@@ -142,7 +142,7 @@ def test_what_has_failed_for_days_is_failing_until_it_succeeds(
     event_id = f"evt_{canceled(jobs)}_canceled_{one.id}"
 
     def try_it(status: int) -> None:
-        event = events.begin(event_id)
+        event = events.begin(event_id, AT)
         assert event is not None
         how = events.delivered if status == 200 else events.give_up
         how(event, Delivery(datetime.now(UTC), HOOK, status, None, 1.0))

@@ -21,9 +21,6 @@ end
 if before ~= 'pending' then return end -- told by another sender, while this one was taken for dead
 if try ~= tries and state ~= 'delivered' then return end -- another has it in hand, or it was asked for again
 
+unhold(event)
 redis.call('HSET', record, 'state', state, 'outcome', outcome)
-if state == 'pending' then
-  redis.call('ZADD', key('events:due'), int(now + delay), event)
-else
-  redis.call('ZREM', key('events:due'), event)
-end
+if state == 'pending' then redis.call('ZADD', key('events:due'), int(now + delay), event) end

@@ -22,7 +22,11 @@
 --   event:<id>     hash    a webhook event, its id fixed with the change of state that it tells
 --   deliveries:<e> list    the last tries of an event, newest first
 --   told:<id>      list    the events of a job, oldest first
---   events:due     zset    events not yet delivered, by when they should be tried
+--   events:due     zset    events not yet delivered, by when they should be tried; but for those that are held
+--   sending:<host> zset    events with a place in the tries to one host, by when the place is free again at the latest
+--   held:<host>    zset    events that wait for such a place, by since when
+--   held           set     hosts where some may wait
+--   silent:<host>  string  the last try there got no answer; for a while
 --   q:<queue>      list    Celery's messages
 
 local function key(name) return KEYS[1] .. name end
@@ -88,9 +92,39 @@ local function happened(event, kind, message, resend_after, ...)
   end
 end
 
-local function forget(event)
-  redis.call('DEL', key('event:' .. event), key('deliveries:' .. event))
+-- Out of every index that says what an event waits for.
+local function unhold(event)
   redis.call('ZREM', key('events:due'), event)
+  local host = redis.call('HGET', key('event:' .. event), 'host')
+  if host then redis.call('ZREM', key('held:' .. host), event) end
+end
+
+local function forget(event)
+  unhold(event)
+  redis.call('DEL', key('event:' .. event), key('deliveries:' .. event))
+end
+
+-- How many more events may be tried at a host now. One that was silent is tried by one at a time, until it answers.
+local function free_places(host, places)
+  redis.call('ZREMRANGEBYSCORE', key('sending:' .. host), '-inf', int(now))
+  if redis.call('EXISTS', key('silent:' .. host)) == 1 then places = 1 end
+  return places - redis.call('ZCARD', key('sending:' .. host))
+end
+
+-- The free places of a host, each kept for a while for one of those that wait longest. They are due at once; returned.
+local function admit(host, places, keep)
+  local admitted = {}
+  for _ = 1, free_places(host, places) do
+    local event = redis.call('ZPOPMIN', key('held:' .. host))[1]
+    if not event then
+      redis.call('SREM', key('held'), host)
+      break
+    end
+    redis.call('ZADD', key('sending:' .. host), int(now + keep), event)
+    redis.call('ZADD', key('events:due'), int(now), event)
+    admitted[#admitted + 1] = event
+  end
+  return admitted
 end
 
 local function enable(endpoint)
