@@ -10,7 +10,7 @@ from flask import Blueprint, Response, jsonify, url_for
 from gateway import body, events
 from gateway.services import services
 from ovseg_core.errors import OvsegError
-from worker import endpoint_fields
+from worker import endpoint_fields, guarded, span
 from worker.endpoint import Endpoint
 from worker.job_object import timestamp
 
@@ -66,12 +66,19 @@ def rotate(endpoint_id: str) -> Response:
 @blueprint.post("/<endpoint_id>/test")
 def test(endpoint_id: str) -> tuple[Response, int]:
     """A test event, on its way: 202."""
-    if _found(endpoint_id).disabled_at is not None:
-        raise OvsegError("endpoint_disabled", "the endpoint is disabled; enable it first")
-    event_id = services().events.test(endpoint_id)
+    event_id = services().events.test(_enabled(endpoint_id).id)
     if event_id is None:
         raise _not_found(endpoint_id)
     return events.look(event_id), 202
+
+
+@blueprint.post("/<endpoint_id>/replay")
+def replay(endpoint_id: str) -> tuple[Response, int]:
+    """Tell again what happened in a span of time, delivered or dead, as far as it is kept: 202, and how many."""
+    within = span.parse(body.read_json())
+    endpoint = _enabled(endpoint_id)
+    told = services().events.replay(endpoint.id, guarded.host_of(endpoint.url), within)
+    return jsonify({"replayed": told.replayed, "next_since": timestamp(told.next_since)}), 202
 
 
 def describe(endpoint: Endpoint) -> dict[str, Any]:
@@ -98,6 +105,13 @@ def _found(endpoint_id: str) -> Endpoint:
     endpoint = services().endpoints.get(endpoint_id)
     if endpoint is None:
         raise _not_found(endpoint_id)
+    return endpoint
+
+
+def _enabled(endpoint_id: str) -> Endpoint:
+    endpoint = _found(endpoint_id)
+    if endpoint.disabled_at is not None:
+        raise OvsegError("endpoint_disabled", "the endpoint is disabled; enable it first")
     return endpoint
 
 

@@ -17,9 +17,10 @@ from redis import Redis
 from configs.settings import Settings
 from worker import event_type, queue
 from worker.delivery import Delivery
-from worker.job import moment
+from worker.job import microseconds, moment
 from worker.jobs import MICROSECONDS, RESEND_SECONDS
 from worker.scripts import Scripts
+from worker.span import Span
 
 # A sender that is silent for so long after its receiver's time was over is taken for dead.
 SENDER_GRACE_SECONDS = 45
@@ -27,6 +28,8 @@ SENDER_GRACE_SECONDS = 45
 KEPT_DELIVERIES = 20
 # A host that gave no answer is tried by one sender at a time until it answers, or for so long.
 SILENT_SECONDS = 600
+REPLAYED_PER_CALL = 1000
+REPLAYED_PER_STEP = 100  # a millisecond of Redis, for which everybody else waits
 KEPT_TESTS = 10  # of an endpoint: they tell of no job whose end would end them
 
 
@@ -71,6 +74,14 @@ class History:
     event: Event
     next_try_at: datetime | None
     deliveries: list[Delivery]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """How many events are told again; `next_since` is when the first of the rest happened, None without a rest."""
+
+    replayed: int
+    next_since: datetime | None
 
 
 class Events:
@@ -129,6 +140,17 @@ class Events:
         """Tell an event again, now and then by the whole schedule, whatever became of it. False if there is none."""
         resend = RESEND_SECONDS * MICROSECONDS
         return bool(self._scripts("event_redeliver", event_id, self._message(event_id), resend))
+
+    def replay(self, endpoint_id: str, host: str, span: Span) -> Replay:
+        """Tell what an endpoint heard, or was to hear, in a span of time once more, at the pace of its host."""
+        index = f"{self._prefix}told_to:{endpoint_id}"
+        since, until = microseconds(span.since), f"({microseconds(span.until)}"
+        most = REPLAYED_PER_CALL
+        rows = self._redis.zrange(index, since, until, byscore=True, offset=0, num=most + 1, withscores=True)
+        ids = [event_id for event_id, _ in rows[:most]]
+        steps = [ids[i : i + REPLAYED_PER_STEP] for i in range(0, len(ids), REPLAYED_PER_STEP)]
+        replayed = sum(self._scripts("event_replay", host, *step) for step in steps)
+        return Replay(replayed, moment(str(int(rows[most][1]))) if len(rows) > most else None)
 
     # What was left behind
 

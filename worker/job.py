@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -99,7 +99,12 @@ def moment_of(field: str, record: Mapping[str, str]) -> datetime | None:
     return moment(record[field]) if field in record else None
 
 
-def moment(microseconds: str) -> datetime:
-    """A time as the scripts write it."""
-    seconds, fraction = divmod(int(microseconds), 1_000_000)
+def moment(written: str) -> datetime:
+    """A time that a script wrote."""
+    seconds, fraction = divmod(int(written), 1_000_000)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=fraction)
+
+
+def microseconds(time: datetime) -> int:
+    """A time as the scripts write it."""
+    return (time - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)

@@ -9,8 +9,9 @@ from flask.testing import FlaskClient
 
 from configs import webhook_secret
 from gateway import create_app
+from tests import protocol
 from tests.fakes import Host
-from worker import webhook
+from worker import reaper, webhook
 from worker.webhook import Sender
 
 ENDPOINTS = "/v1/webhook-endpoints"
@@ -89,6 +90,62 @@ def test_an_endpoint_is_tried_out(client: FlaskClient, sender: Sender, host: Hos
     assert (answer.status_code, answer.get_json()["code"]) == (409, "endpoint_disabled")
 
 
+def test_what_an_endpoint_missed_is_replayed(client: FlaskClient, sender: Sender, host: Host) -> None:
+    """Delivered or dead, of a span of time, under the same ids."""
+    made = make(client, url=host.serve("/hook", status=410))
+    other = make(client, url=host.url("/other"))
+    ids = [protocol.accept(sender.jobs) for _ in range(3)]
+    for job_id in ids:
+        sender.jobs.cancel(job_id)
+    events = [f"evt_{job_id}_canceled_{made['id']}" for job_id in ids]
+    for event_id in events:
+        webhook.deliver(event_id, sender)
+    path = f"{ENDPOINTS}/{made['id']}"
+    times = [client.get(f"/v1/events/{event_id}").get_json()["created_at"] for event_id in events]
+
+    def replay(**span: str) -> Any:
+        return client.post(f"{path}/replay", json=span)
+
+    assert (replay(since=times[0]).status_code, replay(since=times[0]).get_json()["code"]) == (409, "endpoint_disabled")
+    client.patch(path, json={"disabled": False})
+    host.serve("/hook")
+    assert replay(since=times[1], until=times[2]).get_json() == {"replayed": 1, "next_since": None}
+    assert [client.get(f"/v1/events/{e}").get_json()["state"] for e in events] == ["dead", "pending", "dead"]
+    answer = replay(since=times[0].replace("Z", "+00:00"))
+    assert (answer.status_code, answer.get_json()["replayed"]) == (202, 3)
+
+    for _ in events:  # no more at a time than a host may get
+        reaper.sweep(sender.jobs, sender.events)
+        for event_id in events:
+            webhook.deliver(event_id, sender)
+    assert [client.get(f"/v1/events/{e}").get_json()["state"] for e in events] == ["delivered"] * 3
+    assert {r.headers["webhook-id"] for r in host.wait_for("/hook", 4)[1:]} == set(events)
+    assert replay(since=times[0]).get_json()["replayed"] == 3  # also what was delivered
+    assert client.get(f"/v1/events/evt_{ids[0]}_canceled_{other['id']}").get_json()["tries"] == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "field"),
+    [
+        ({}, "invalid_request", "since"),
+        ({"since": None}, "invalid_request", "since"),
+        ({"since": "yesterday"}, "invalid_value", "since"),
+        ({"since": "2026-11-21"}, "invalid_value", "since"),
+        ({"since": "2026-11-21T08:30:00"}, "invalid_value", "since"),
+        ({"since": "2026-02-30T08:30:00Z"}, "invalid_value", "since"),
+        ({"since": 1_700_000_000}, "invalid_value", "since"),
+        ({"since": "2026-11-21T08:30:00Z", "until": "2026-11-21T09:30:00+01:00"}, "invalid_value", "until"),
+        ({"since": "9999-11-21T08:30:00Z"}, "invalid_value", "until"),
+        ({"since": "2026-11-21T08:30:00Z", "to": "2026-11-21T08:30:00Z"}, "unknown_field", "to"),
+    ],
+)
+def test_a_bad_span_is_refused_and_says_why(client: FlaskClient, body: object, code: str, field: str) -> None:
+    answer = client.post(f"{ENDPOINTS}/{make(client)['id']}/replay", json=body)
+    problem = answer.get_json()
+    assert (answer.status_code, problem["code"]) == (422, code), problem
+    assert [error["field"] for error in problem["errors"]] == [field]
+
+
 def test_a_deleted_endpoint_is_gone(client: FlaskClient) -> None:
     path = f"{ENDPOINTS}/{make(client)['id']}"
     assert client.delete(path).status_code == 204
@@ -160,10 +217,12 @@ def test_without_senders_there_are_no_endpoints(sender: Sender) -> None:
         ("DELETE", "none"),
         ("POST", "none/rotate-secret"),
         ("POST", "none/test"),
+        ("POST", "none/replay"),
     ],
 )
 def test_what_never_was_is_not_found(client: FlaskClient, method: str, path: str) -> None:
-    body = {"json": {"disabled": True}} if method == "PATCH" else {}
+    bodies = {"PATCH": {"disabled": True}, "POST": {"since": "2026-11-21T08:30:00Z"}}
+    body = {"json": bodies[method]} if method in bodies else {}
     answer = client.open(f"{ENDPOINTS}/{path}", method=method, **body)
     assert (answer.status_code, answer.get_json()["code"]) == (404, "not_found")
     assert "'none'" in answer.get_json()["detail"]

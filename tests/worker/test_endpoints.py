@@ -22,6 +22,7 @@ from worker.endpoints import Endpoints
 from worker.erasure import Erasure
 from worker.events import KEPT_TESTS, Events
 from worker.jobs import Jobs
+from worker.span import Span
 from worker.webhook import Sender
 
 PATH = "/endpoint"
@@ -215,3 +216,34 @@ def test_of_an_endpoints_tests_the_last_are_kept(events: Events, endpoints: Endp
     ids = [events.test(one.id) for _ in range(KEPT_TESTS + 2)]
     assert [event_id for event_id in ids if events.get(str(event_id))] == ids[2:]
     assert len([key for key in protocol.keys(settings) if key.startswith("event:")]) == KEPT_TESTS
+
+
+def test_a_replay_goes_on_where_the_last_ended_and_floods_nobody(
+    jobs: Jobs, events: Events, endpoints: Endpoints, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.events.REPLAYED_PER_CALL", 5)
+    monkeypatch.setattr("worker.events.REPLAYED_PER_STEP", 2)
+    one = protocol.endpoint(endpoints)
+    ids = [f"evt_{canceled(jobs)}_canceled_{one.id}" for _ in range(12)]
+    since, until, counts = datetime.fromtimestamp(0, UTC), datetime.now(UTC) + timedelta(days=1), []
+    while True:
+        told = events.replay(one.id, AT, Span(since, until))
+        counts.append(told.replayed)
+        if told.next_since is None:
+            break
+        since = told.next_since
+    assert counts == [5, 5, 2]
+    assert list(events.due()) == []
+    events.admit()
+    assert set(events.due()) == set(ids[: settings.webhook_threads_per_host])
+    assert messages(settings, "webhook") == []
+
+
+def test_what_was_erased_is_not_replayed(sender: Sender, host: Host) -> None:
+    one = endpoint(sender, host)
+    kept, erased = canceled(sender.jobs), canceled(sender.jobs)
+    with connect(sender.settings) as redis:
+        Erasure(redis, sender.settings, sender.storage).erase(erased)
+    told = sender.events.replay(one.id, AT, Span(datetime.fromtimestamp(0, UTC), datetime.now(UTC) + timedelta(days=1)))
+    assert (told.replayed, told.next_since) == (1, None)
+    assert sender.events.of_job(kept)[0].event.host == AT

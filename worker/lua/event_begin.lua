@@ -5,12 +5,11 @@ local event, lease, host, places = unpack(ARGV)
 local record = key('event:' .. event)
 if redis.call('HGET', record, 'state') ~= 'pending' then return {} end
 unhold(event)
-redis.call('HSET', record, 'host', host)
 if free_places(host, places) < 1 and not redis.call('ZSCORE', key('sending:' .. host), event) then
-  redis.call('ZADD', key('held:' .. host), int(now), event)
-  redis.call('SADD', key('held'), host)
+  hold(event, host)
   return {}
 end
+redis.call('HSET', record, 'host', host)
 redis.call('HINCRBY', record, 'tries', 1)
 redis.call('ZADD', key('sending:' .. host), int(now + lease), event)
 redis.call('ZADD', key('events:due'), int(now + lease), event)

@@ -22,6 +22,7 @@
 --   event:<id>     hash    a webhook event, its id fixed with the change of state that it tells
 --   deliveries:<e> list    the last tries of an event, newest first
 --   told:<id>      list    the events of a job, oldest first
+--   told_to:<e>    zset    the events of jobs that an endpoint hears, by when they happened
 --   events:due     zset    events not yet delivered, by when they should be tried; but for those that are held
 --   sending:<host> zset    events with a place in the tries to one host, by when the place is free again at the latest
 --   held:<host>    zset    events that wait for such a place, by since when
@@ -92,6 +93,13 @@ local function happened(event, kind, message, resend_after, ...)
   end
 end
 
+-- It waits for a place in the tries to a host.
+local function hold(event, host)
+  redis.call('HSET', key('event:' .. event), 'host', host)
+  redis.call('ZADD', key('held:' .. host), int(now), event)
+  redis.call('SADD', key('held'), host)
+end
+
 -- Out of every index that says what an event waits for.
 local function unhold(event)
   redis.call('ZREM', key('events:due'), event)
@@ -101,6 +109,8 @@ end
 
 local function forget(event)
   unhold(event)
+  local endpoint = redis.call('HGET', key('event:' .. event), 'endpoint')
+  if endpoint then redis.call('ZREM', key('told_to:' .. endpoint), event) end
   redis.call('DEL', key('event:' .. event), key('deliveries:' .. event))
 end
 
@@ -155,6 +165,7 @@ local function tell(id, what, message, resend_after)
     if not disabled_at and wants(chosen, what) then
       happened(event .. '_' .. endpoint, kind, '', 0, 'job', id, 'endpoint', endpoint)
       redis.call('RPUSH', key('told:' .. id), event .. '_' .. endpoint)
+      redis.call('ZADD', key('told_to:' .. endpoint), int(now), event .. '_' .. endpoint)
     end
   end
 end
