@@ -10,13 +10,8 @@ from flask import request
 from ovseg_core.errors import OvsegError
 
 
-def read_json(is_optional: bool = False) -> Any:
-    """The JSON of the current request; {} where it is optional and there is none.
-
-    Raises OvsegError `unsupported_media_type` or `invalid_json`.
-    """
-    if is_optional and not request.mimetype and not request.content_length:
-        return {}
+def read_json() -> Any:
+    """The JSON of the current request. Raises OvsegError `unsupported_media_type` or `invalid_json`."""
     if request.mimetype != "application/json":
         sent = request.mimetype or "a body without Content-Type"
         raise OvsegError("unsupported_media_type", f"send application/json, not {sent}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, url_for
 
-from gateway import body, events
+from gateway import body, events, paging
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker import endpoint_fields, guarded, span
@@ -38,6 +38,14 @@ def page() -> Response:
 @blueprint.get("/<endpoint_id>")
 def look(endpoint_id: str) -> Response:
     return jsonify(describe(_found(endpoint_id)))
+
+
+@blueprint.get("/<endpoint_id>/events")
+def heard(endpoint_id: str) -> Response:
+    """What it heard of jobs, or is to hear, newest first; `next_cursor` leads to what was before."""
+    endpoint = _found(endpoint_id)
+    histories, next_cursor = services().events.of_endpoint(endpoint.id, paging.limit(), paging.cursor())
+    return jsonify({"events": [events.describe(history) for history in histories], "next_cursor": next_cursor})
 
 
 @blueprint.patch("/<endpoint_id>")

@@ -29,7 +29,7 @@ KEPT_DELIVERIES = 20
 # A host that gave no answer is tried by one sender at a time until it answers, or for so long.
 SILENT_SECONDS = 600
 REPLAYED_PER_CALL = 1000
-REPLAYED_PER_STEP = 100  # a millisecond of Redis, for which everybody else waits
+REPLAYED_PER_STEP = 50  # a millisecond or two of Redis, for which everybody else waits
 KEPT_TESTS = 10  # of an endpoint: they tell of no job whose end would end them
 
 
@@ -103,6 +103,14 @@ class Events:
     def of_job(self, job_id: str) -> list[History]:
         """The events of a job, oldest first."""
         return self._histories(self._redis.lrange(f"{self._prefix}told:{job_id}", 0, -1))
+
+    def of_endpoint(self, endpoint_id: str, limit: int, before: str | None) -> tuple[list[History], str | None]:
+        """Up to `limit` events of jobs that an endpoint hears, newest first, and the cursor for those `before` them."""
+        index, newest = f"{self._prefix}told_to:{endpoint_id}", f"({before}" if before else "+inf"
+        page = {"desc": True, "byscore": True, "offset": 0, "num": limit + 1, "withscores": True}
+        rows = self._redis.zrange(index, newest, "-inf", **page)
+        histories = self._histories([event_id for event_id, _ in rows[:limit]])
+        return histories, str(int(rows[limit - 1][1])) if len(rows) > limit else None
 
     # An event's way
 

@@ -93,6 +93,8 @@ def deliver(event_id: str, sender: Sender) -> None:
         return
     delivery, asked_seconds = _post(event, job, receiver, sender)
     log.info("%s try %d: %s", event.id, event.tries, delivery.outcome)
+    if delivery.is_unwanted and event.endpoint_id is not None:
+        log.warning("%s is disabled: it answered 410", event.endpoint_id)
     if delivery.is_success:
         sender.events.delivered(event, delivery)
     elif delivery.is_unwanted or event.tries > len(RETRY_DELAYS_SECONDS):

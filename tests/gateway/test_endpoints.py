@@ -115,7 +115,7 @@ def test_what_an_endpoint_missed_is_replayed(client: FlaskClient, sender: Sender
     assert (answer.status_code, answer.get_json()["replayed"]) == (202, 3)
 
     for _ in events:  # no more at a time than a host may get
-        reaper.sweep(sender.jobs, sender.events)
+        reaper.sweep_events(sender.events)
         for event_id in events:
             webhook.deliver(event_id, sender)
     assert [client.get(f"/v1/events/{e}").get_json()["state"] for e in events] == ["delivered"] * 3
@@ -144,6 +144,23 @@ def test_a_bad_span_is_refused_and_says_why(client: FlaskClient, body: object, c
     problem = answer.get_json()
     assert (answer.status_code, problem["code"]) == (422, code), problem
     assert [error["field"] for error in problem["errors"]] == [field]
+
+
+def test_what_an_endpoint_heard_is_listed_newest_first(client: FlaskClient, sender: Sender) -> None:
+    made = make(client)
+    ids = [protocol.accept(sender.jobs) for _ in range(5)]
+    for job_id in ids:
+        sender.jobs.cancel(job_id)
+    client.post(f"{ENDPOINTS}/{made['id']}/test")  # tells of no job
+    pages, cursor = [], ""
+    while cursor is not None:
+        page = client.get(f"{ENDPOINTS}/{made['id']}/events?limit=2{cursor and '&cursor='}{cursor}").get_json()
+        pages.append([event["job_id"] for event in page["events"]])
+        cursor = page["next_cursor"]
+    assert pages == [[ids[4], ids[3]], [ids[2], ids[1]], [ids[0]]]
+    [event] = client.get(f"/v1/jobs/{ids[0]}/webhook-deliveries").get_json()["events"]
+    assert page["events"] == [event]
+    assert client.get(f"{ENDPOINTS}/{made['id']}/events?limit=0").get_json()["errors"][0]["field"] == "limit"
 
 
 def test_a_deleted_endpoint_is_gone(client: FlaskClient) -> None:
@@ -213,6 +230,7 @@ def test_without_senders_there_are_no_endpoints(sender: Sender) -> None:
     ("method", "path"),
     [
         ("GET", "none"),
+        ("GET", "none/events"),
         ("PATCH", "none"),
         ("DELETE", "none"),
         ("POST", "none/rotate-secret"),

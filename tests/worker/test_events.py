@@ -210,7 +210,7 @@ def test_an_event_of_nothing_cannot_be_told_again(events: Events, settings: Sett
     assert messages(settings, "webhook") == []
 
 
-def test_one_sweep_brings_back_jobs_and_events(jobs: Jobs, events: Events, settings: Settings) -> None:
+def test_a_sweep_brings_back_jobs_and_one_events(jobs: Jobs, events: Events, settings: Settings) -> None:
     failed = begin(jobs, accept(jobs, webhook=HOOK))
     jobs.fail(failed, BROKEN)
     event = events.begin(f"evt_{failed.id}_failed", AT)
@@ -218,7 +218,8 @@ def test_one_sweep_brings_back_jobs_and_events(jobs: Jobs, events: Events, setti
     events.try_again(event, 0, answered(500))
     lost = begin(jobs, accept(jobs))
     let_leases_end(settings)
-    reaper.sweep(jobs, events)
+    reaper.sweep(jobs)
+    reaper.sweep_events(events)
     assert messages(settings, "webhook") == [event.id] * 2
     assert messages(settings, "segment.auto")[-1] == lost.id
 
@@ -291,10 +292,10 @@ def test_a_place_that_its_sender_never_gave_back_is_free_after_a_while(
     ids = pending(jobs, 3)
     for event_id in ids:
         narrow.begin(event_id, AT)
-    reaper.sweep(jobs, narrow)
+    reaper.sweep_events(narrow)
     assert messages(settings, "webhook") == []
     let_time_pass(settings, f"sending:{AT}", 3600)
-    reaper.sweep(jobs, narrow)
+    reaper.sweep_events(narrow)
     assert messages(settings, "webhook") == [ids[2]]
 
 
