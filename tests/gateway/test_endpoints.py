@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from standardwebhooks import Webhook as Verifier
 
 from configs import webhook_secret
 from gateway import create_app
 from tests import protocol
 from tests.fakes import Host
-from worker import reaper, webhook
+from tests.service import Service
+from worker import event_type, reaper, webhook
 from worker.webhook import Sender
 
 ENDPOINTS = "/v1/webhook-endpoints"
@@ -245,3 +247,19 @@ def test_what_never_was_is_not_found(client: FlaskClient, method: str, path: str
     assert (answer.status_code, answer.get_json()["code"]) == (404, "not_found")
     assert "'none'" in answer.get_json()["detail"]
     assert client.get(ENDPOINTS).get_json() == {"endpoints": []}
+
+
+def test_the_running_service_tells_an_endpoint_of_a_job(service: Service, trusted_host: Host) -> None:
+    made = service.post(ENDPOINTS, json={"url": trusted_host.serve("/endpoint"), "events": list(event_type.ALL)}).json()
+    try:
+        job = service.submit(image=trusted_host.url("/nowhere.jpg"), prompts=[{"box": [1, 2, 3, 4]}])
+        assert service.wait(job["id"])["status"] == "failed"
+        types: set[str] = set()
+        count = 0
+        while types != {"job.started", "job.failed"}:  # jobs of other tests may end meanwhile, and are told too
+            received = trusted_host.wait_for("/endpoint", count + 1, seconds=60)
+            count = len(received)
+            told = [Verifier(made["secret"]).verify(each.body, each.headers) for each in received]
+            types = {event["type"] for event in told if event["data"]["id"] == job["id"]}
+    finally:
+        service.delete(f"{ENDPOINTS}/{made['id']}")
