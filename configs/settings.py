@@ -83,6 +83,24 @@ class Settings(BaseSettings):
         description="Signs webhooks: whsec_ and base64 of 24 to 64 random bytes (`ovseg webhook-secret` makes one). "
         "Unset: a job that asks for a webhook is refused, for an unsigned one cannot be trusted.",
     )
+    webhook_threads: int = Field(
+        default=32, gt=0, description="Webhooks told at the same time by one sender; they wait, and cost little."
+    )
+    webhook_threads_per_host: int = Field(
+        default=4,
+        gt=0,
+        description="Webhooks told to one host at the same time, by all senders together: a receiver that hangs holds "
+        "so many threads, until its first time-out, and then one. Fewer than `webhook_threads`, for the others.",
+    )
+    webhook_old_secret_seconds: float = Field(
+        default=24 * 3600.0,
+        ge=0,
+        description="After an endpoint's secret was rotated, the old one signs too for so long: a day to bring the new "
+        "one to every receiver.",
+    )
+    max_webhook_endpoints: int = Field(
+        default=20, gt=0, description="Each is an event more to write and to tell at every change of every job."
+    )
     webhook_timeout_seconds: float = Field(default=15.0, gt=0, description="A receiver's time to answer.")
 
     # The gateway

@@ -10,6 +10,14 @@ from flask import request
 from ovseg_core.errors import OvsegError
 
 
+def read_json() -> Any:
+    """The JSON of the current request. Raises OvsegError `unsupported_media_type` or `invalid_json`."""
+    if request.mimetype != "application/json":
+        sent = request.mimetype or "a body without Content-Type"
+        raise OvsegError("unsupported_media_type", f"send application/json, not {sent}")
+    return _json(_all_of_it())
+
+
 def read() -> tuple[Any, bytes | None]:
     """The JSON of the current request, and the image file if it came as one.
 

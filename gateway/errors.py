@@ -31,6 +31,8 @@ STATUS_OF_CODE = {
     "job_already_final": HTTPStatus.CONFLICT,
     "job_not_final": HTTPStatus.CONFLICT,
     "job_running": HTTPStatus.CONFLICT,
+    "endpoint_disabled": HTTPStatus.CONFLICT,
+    "too_many_endpoints": HTTPStatus.CONFLICT,
     "canceled": HTTPStatus.CONFLICT,
     "image_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

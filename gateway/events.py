@@ -42,6 +42,7 @@ def describe(history: History) -> dict[str, Any]:
         "id": event.id,
         "type": event.type,
         "job_id": event.job_id,
+        "endpoint_id": event.endpoint_id,
         "state": event.state,
         "created_at": timestamp(event.created_at),
         "tries": event.tries,

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request, url_for
 
-from gateway import acceptance, body, idempotency_key
+from gateway import acceptance, body, idempotency_key, paging
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker import idempotency, job_object
@@ -21,8 +21,6 @@ blueprint = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
 CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 OUR_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 NO_SCOPE = ""  # all callers are one, until they have keys to be told apart by
-
-DEFAULT_PAGE, LARGEST_PAGE = 20, 100
 
 
 @blueprint.post("")
@@ -95,11 +93,7 @@ def erase(job_id: str) -> tuple[str, int]:
 def page() -> Response:
     """Jobs, newest first, without their results; `next_cursor` leads to older ones."""
     status = _one_of("status", Status)
-    limit = _whole_number("limit", DEFAULT_PAGE, 1, LARGEST_PAGE)
-    cursor = request.args.get("cursor")
-    if cursor is not None and not re.fullmatch(r"\d{1,16}", cursor):
-        raise OvsegError("invalid_value", "must be a next_cursor of an earlier answer", "cursor")
-    jobs, next_cursor = services().jobs.list(status, limit, cursor)
+    jobs, next_cursor = services().jobs.list(status, paging.limit(), paging.cursor())
     return jsonify({"jobs": [job_object.describe(job) for job in jobs], "next_cursor": next_cursor})
 
 
@@ -143,13 +137,6 @@ def _number(name: str, most: float) -> float:
     if not 0 <= number <= most:
         raise OvsegError("invalid_value", f"must be a number of seconds from 0 to {most:g}", name)
     return number
-
-
-def _whole_number(name: str, default: int, least: int, most: int) -> int:
-    text = request.args.get(name, str(default))
-    if not text.isdecimal() or not least <= int(text) <= most:
-        raise OvsegError("invalid_value", f"must be a whole number from {least} to {most}", name)
-    return int(text)
 
 
 def _one_of(name: str, choices: Any) -> Any:

@@ -12,6 +12,7 @@ from configs.settings import Settings
 from gateway.waiting import Waiting
 from worker import queue
 from worker.connection import connect
+from worker.endpoints import Endpoints
 from worker.erasure import Erasure
 from worker.events import Events
 from worker.inputs import Inputs
@@ -25,6 +26,7 @@ class Services:
     redis: Redis
     jobs: Jobs
     events: Events
+    endpoints: Endpoints
     storage: Storage
     inputs: Inputs
     waiting: Waiting
@@ -37,7 +39,17 @@ class Services:
         storage = Storage(settings)
         inputs = Inputs(connect(settings, as_bytes=True), settings.redis_prefix, storage)
         erasure = Erasure(redis, settings, storage)
-        return cls(settings, redis, jobs, events, storage, inputs, Waiting(jobs, settings), erasure)
+        return cls(
+            settings,
+            redis,
+            jobs,
+            events,
+            Endpoints(redis, settings),
+            storage,
+            inputs,
+            Waiting(jobs, settings),
+            erasure,
+        )
 
 
 def services() -> Services:

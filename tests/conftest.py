@@ -19,10 +19,9 @@ from tests.fakes import Host
 from tests.service import Service
 from worker import queue
 from worker.connection import connect
+from worker.endpoints import Endpoints
 from worker.events import Events
-from worker.guarded import GuardedClient
 from worker.jobs import Jobs
-from worker.storage import Storage
 from worker.webhook import Sender
 
 WEBHOOK_SECRET = webhook_secret.new()
@@ -104,6 +103,12 @@ def events(settings: Settings) -> Iterator[Events]:
 
 
 @pytest.fixture
+def endpoints(settings: Settings) -> Iterator[Endpoints]:
+    with connect(settings) as redis:
+        yield Endpoints(redis, settings)
+
+
+@pytest.fixture
 def host() -> Iterator[Host]:
     """A web host that no setting allows."""
     with fakes.host() as state:
@@ -115,14 +120,7 @@ def sender(s3_settings: Settings, host: Host) -> Iterator[Sender]:
     """What delivers, with little patience, to `host`."""
     settings = s3_settings.model_copy(update={"allowed_private_hosts": (host.address,), "webhook_timeout_seconds": 0.5})
     with connect(settings) as redis:
-        app = queue.create(settings)
-        yield Sender(
-            settings,
-            Jobs(redis, app, settings),
-            Events(redis, app, settings),
-            Storage(settings),
-            GuardedClient(settings),
-        )
+        yield Sender.open(settings, redis, queue.create(settings))
 
 
 @pytest.fixture(scope="session")

@@ -10,12 +10,15 @@ from configs.settings import Settings
 from ovseg_core.prompts import Prompt
 from worker import event_type, queue
 from worker.connection import connect
+from worker.endpoint import Endpoint
+from worker.endpoint_fields import EndpointFields
+from worker.endpoints import Endpoints
 from worker.event_type import EventType
 from worker.job import Job, JobError
 from worker.jobs import Jobs
 from worker.request import MAX_DEADLINE_SECONDS, Deadline, ImageSource, JobRequest, Webhook
 
-HOOK = "https://example.com/hook"
+HOOK, AT = "https://example.com/hook", "example.com:443"
 BROKEN = JobError("internal_error", "it broke")
 PICTURE = {"width": 4, "height": 4, "format": "PNG"}
 
@@ -36,6 +39,12 @@ def request(
         webhook=Webhook(url=webhook, events=events) if webhook else None,
         deadline=Deadline(**deadline) if deadline else None,
     )
+
+
+def endpoint(endpoints: Endpoints, url: str = HOOK, **fields: Any) -> Endpoint:
+    made = endpoints.create(EndpointFields(url=url, **fields))
+    assert made is not None
+    return made
 
 
 def accept(jobs: Jobs, **kwargs: Any) -> str:

@@ -59,6 +59,9 @@ class Service:
     def get(self, path: str, **kwargs: Any) -> requests.Response:
         return requests.get(self.url + path, timeout=90, **kwargs)
 
+    def delete(self, path: str) -> requests.Response:
+        return requests.delete(self.url + path, timeout=60)
+
     def submit(self, **fields: Any) -> dict[str, Any]:
         """An accepted job."""
         answer = self.post("/v1/jobs", json=fields)

@@ -11,6 +11,7 @@ EventType = Literal["job.started", "job.succeeded", "job.failed", "job.canceled"
 
 ALL: tuple[EventType, ...] = get_args(EventType)
 ENDS: tuple[EventType, ...] = ALL[1:]  # one of these for every job
+TEST = "webhook.test"  # of an endpoint, and of no job
 
 
 def _list(value: object) -> object:
@@ -27,6 +28,11 @@ def _in_order(chosen: Sequence[EventType]) -> tuple[EventType, ...]:
 Filter = Annotated[
     tuple[EventType, ...], BeforeValidator(_list), AfterValidator(_in_order), Field(min_length=1, strict=False)
 ]
+
+
+def of_told(told: str) -> tuple[EventType, ...]:
+    """The choice that `told_by` wrote."""
+    return tuple(each for each in ALL if each.removeprefix("job.") in told.split())
 
 
 def told_by(chosen: Sequence[EventType]) -> str:

@@ -10,33 +10,43 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import uuid_utils
 from celery import Celery
 from redis import Redis
 
 from configs.settings import Settings
-from worker import queue
+from worker import event_type, queue
 from worker.delivery import Delivery
-from worker.job import moment
+from worker.job import microseconds, moment
 from worker.jobs import MICROSECONDS, RESEND_SECONDS
 from worker.scripts import Scripts
+from worker.span import Span
 
-# A sender that is silent for so long after it claimed an event is taken for dead.
-SENDER_LEASE_SECONDS = 60
+# A sender that is silent for so long after its receiver's time was over is taken for dead.
+SENDER_GRACE_SECONDS = 45
 # The last so many tries of an event are kept: the whole schedule, and as many by hand.
 KEPT_DELIVERIES = 20
+# A host that gave no answer is tried by one sender at a time until it answers, or for so long.
+SILENT_SECONDS = 600
+REPLAYED_PER_CALL = 1000
+REPLAYED_PER_STEP = 50  # a millisecond or two of Redis, for which everybody else waits
+KEPT_TESTS = 10  # of an endpoint: they tell of no job whose end would end them
 
 
 @dataclass(frozen=True)
 class Event:
-    """`type` is one of event_type.ALL; `state` is pending, delivered or dead (given up).
+    """`type` is one of event_type.ALL, or event_type.TEST; `state` is pending, delivered or dead (given up).
 
-    `tries` counts the attempts to deliver it since it happened, or was last asked for again; `outcome` says how the
-    last went, or why there was none.
+    `job_id` is None in a test of an endpoint, `endpoint_id` where a job's own webhook is told. `tries` counts the
+    attempts to deliver it since it happened, or was last asked for again; `outcome` says how the last went, or why
+    there was none.
     """
 
     id: str
     type: str
-    job_id: str
+    job_id: str | None
+    endpoint_id: str | None
+    host: str | None  # where it was last tried, or is to be
     state: str
     created_at: datetime
     tries: int
@@ -47,7 +57,9 @@ class Event:
         return cls(
             id=event_id,
             type=record["type"],
-            job_id=record["job"],
+            job_id=record.get("job"),
+            endpoint_id=record.get("endpoint"),
+            host=record.get("host"),
             state=record["state"],
             created_at=moment(record["created_at"]),
             tries=int(record["tries"]),
@@ -64,6 +76,14 @@ class History:
     deliveries: list[Delivery]
 
 
+@dataclass(frozen=True)
+class Replay:
+    """How many events are told again; `next_since` is when the first of the rest happened, None without a rest."""
+
+    replayed: int
+    next_since: datetime | None
+
+
 class Events:
     """The outbox. Thread-safe."""
 
@@ -71,6 +91,8 @@ class Events:
         self._redis = redis
         self._app = app
         self._prefix = settings.redis_prefix
+        self._places = settings.webhook_threads_per_host
+        self._lease = int((settings.webhook_timeout_seconds + SENDER_GRACE_SECONDS) * MICROSECONDS)
         self._scripts = Scripts(redis, settings.redis_prefix)
 
     # Reading
@@ -82,11 +104,30 @@ class Events:
         """The events of a job, oldest first."""
         return self._histories(self._redis.lrange(f"{self._prefix}told:{job_id}", 0, -1))
 
+    def of_endpoint(self, endpoint_id: str, limit: int, before: str | None) -> tuple[list[History], str | None]:
+        """Up to `limit` events of jobs that an endpoint hears, newest first, and the cursor for those `before` them."""
+        index, newest = f"{self._prefix}told_to:{endpoint_id}", f"({before}" if before else "+inf"
+        page = {"desc": True, "byscore": True, "offset": 0, "num": limit + 1, "withscores": True}
+        rows = self._redis.zrange(index, newest, "-inf", **page)
+        histories = self._histories([event_id for event_id, _ in rows[:limit]])
+        return histories, str(int(rows[limit - 1][1])) if len(rows) > limit else None
+
     # An event's way
 
-    def begin(self, event_id: str) -> Event | None:
-        """Claim an event for one try; None where there is nothing left to tell."""
-        flat = self._scripts("event_begin", event_id, SENDER_LEASE_SECONDS * MICROSECONDS)
+    def test(self, endpoint_id: str) -> str | None:
+        """The id of a new test event of an endpoint; None if there is no such endpoint."""
+        event_id, resend = f"evt_{uuid_utils.uuid7()}", RESEND_SECONDS * MICROSECONDS
+        message = self._message(event_id)
+        args = (endpoint_id, event_id, event_type.TEST, message, resend, KEPT_TESTS)
+        return event_id if self._scripts("endpoint_test", *args) else None
+
+    def begin(self, event_id: str, host: str) -> Event | None:
+        """Claim an event for one try at this host.
+
+        None where there is nothing left to tell, or where as many tries are going on there as may be: then it is held,
+        and comes again when one of them is over.
+        """
+        flat = self._scripts("event_begin", event_id, self._lease, host, self._places)
         return Event.from_record(event_id, dict(zip(flat[::2], flat[1::2], strict=True))) if flat else None
 
     def delivered(self, event: Event, delivery: Delivery) -> None:
@@ -108,7 +149,23 @@ class Events:
         resend = RESEND_SECONDS * MICROSECONDS
         return bool(self._scripts("event_redeliver", event_id, self._message(event_id), resend))
 
+    def replay(self, endpoint_id: str, host: str, span: Span) -> Replay:
+        """Tell what an endpoint heard, or was to hear, in a span of time once more, at the pace of its host."""
+        index = f"{self._prefix}told_to:{endpoint_id}"
+        since, until = microseconds(span.since), f"({microseconds(span.until)}"
+        most = REPLAYED_PER_CALL
+        rows = self._redis.zrange(index, since, until, byscore=True, offset=0, num=most + 1, withscores=True)
+        ids = [event_id for event_id, _ in rows[:most]]
+        steps = [ids[i : i + REPLAYED_PER_STEP] for i in range(0, len(ids), REPLAYED_PER_STEP)]
+        replayed = sum(self._scripts("event_replay", host, *step) for step in steps)
+        return Replay(replayed, moment(str(int(rows[most][1]))) if len(rows) > most else None)
+
     # What was left behind
+
+    def admit(self) -> None:
+        """Events that are held go on where there is a place by now; they are due."""
+        for host in self._redis.smembers(f"{self._prefix}held"):
+            self._scripts("event_admit", host, self._places, RESEND_SECONDS * MICROSECONDS)
 
     def due(self) -> Iterator[str]:
         """Events whose next try is due, or whose message or sender was lost."""
@@ -123,7 +180,13 @@ class Events:
 
     def _end(self, event: Event, state: str, delay_seconds: float, outcome: str, delivery: Delivery | None) -> None:
         delay, logged = int(delay_seconds * MICROSECONDS), delivery.to_json() if delivery else ""
-        self._scripts("event_end", event.id, event.tries, state, delay, outcome, logged, KEPT_DELIVERIES)
+        is_gone = int(delivery is not None and delivery.is_unwanted)
+        self._scripts("event_end", event.id, event.tries, state, delay, outcome, logged, KEPT_DELIVERIES, is_gone)
+        if event.host is not None:
+            silent = "" if delivery is None else SILENT_SECONDS if delivery.status is None else 0
+            args = (event.id, event.host, self._places, RESEND_SECONDS * MICROSECONDS, silent)
+            for event_id in self._scripts("event_leave", *args):
+                self.requeue(event_id)
 
     def _message(self, event_id: str) -> str:
         return queue.message(self._app, queue.DELIVER, queue.WEBHOOK_QUEUE, event_id)

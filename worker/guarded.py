@@ -32,7 +32,7 @@ ALSO_REFUSED = ["::/96"]  # IPv4-compatible addresses: ::127.0.0.1
 USER_AGENT = "ovseg (+https://github.com/ovseg/ovseg)"
 
 
-def check_url(url: str, field: str, settings: Settings) -> None:
+def check_url(url: str, field: str, settings: Settings, https_only: bool = False) -> None:
     """What can be told of a URL without resolving its host; the rest is told when it is used.
 
     Raises OvsegError `url_invalid` or `url_forbidden`.
@@ -40,7 +40,7 @@ def check_url(url: str, field: str, settings: Settings) -> None:
     parts = _split(url, field)
     if _is_trusted(parts, settings):
         return
-    if field.startswith("webhook") and parts.scheme != "https":
+    if https_only and parts.scheme != "https":
         raise OvsegError("url_forbidden", "a webhook URL must be https", field)
     if _port(parts) not in DEFAULT_PORTS.values():
         raise OvsegError("url_forbidden", f"port {_port(parts)} is not allowed; use 80 or 443", field)
@@ -53,6 +53,12 @@ def check_url(url: str, field: str, settings: Settings) -> None:
     else:
         if not literal.is_global:
             raise _forbidden(host, field)
+
+
+def host_of(url: str) -> str:
+    """`host:port` of a URL that `check_url` has seen."""
+    parts = _split(url, "url")
+    return f"{parts.hostname}:{_port(parts)}"
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ class GuardedClient:
 
         Raises OvsegError as `get` does; not where an answer that has begun breaks off, for its status is known.
         """
-        check_url(url, field, self._settings)
+        check_url(url, field, self._settings, https_only=True)
         deadline = time.monotonic() + timeout_seconds
         headers = {**headers, "Accept-Encoding": "identity"}
         with self._send("POST", url, deadline, field, data=body, headers=headers) as response:

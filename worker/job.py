@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -68,9 +68,9 @@ class Job:
             request=JobRequest.model_validate_json(record["request"]),
             attempt=int(record["attempt"]),
             accepted_at=moment(record["accepted_at"]),
-            started_at=_moment_of("started_at", record),
-            cancel_requested_at=_moment_of("cancel_requested_at", record),
-            completed_at=_moment_of("completed_at", record),
+            started_at=moment_of("started_at", record),
+            cancel_requested_at=moment_of("cancel_requested_at", record),
+            completed_at=moment_of("completed_at", record),
             worker=record.get("worker"),
             files_prefix=record.get("files_prefix"),
             image=json.loads(record["image"]) if "image" in record else None,
@@ -94,11 +94,17 @@ def prefix_of(job_id: str) -> str:
     return f"jobs/{job_id}/"
 
 
-def _moment_of(field: str, record: Mapping[str, str]) -> datetime | None:
+def moment_of(field: str, record: Mapping[str, str]) -> datetime | None:
+    """A time of a record, None where it has none."""
     return moment(record[field]) if field in record else None
 
 
-def moment(microseconds: str) -> datetime:
-    """A time as the scripts write it."""
-    seconds, fraction = divmod(int(microseconds), 1_000_000)
+def moment(written: str) -> datetime:
+    """A time that a script wrote."""
+    seconds, fraction = divmod(int(written), 1_000_000)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=fraction)
+
+
+def microseconds(time: datetime) -> int:
+    """A time as the scripts write it."""
+    return (time - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)

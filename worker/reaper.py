@@ -17,11 +17,16 @@ log = logging.getLogger(__name__)
 
 def run(jobs: Jobs, events: Events, erasure: Erasure, sweep_seconds: float, stopping: threading.Event) -> None:
     """Sweep until told to stop. A Redis that is away is waited for."""
-    # In a thread of its own: storage may be slow, and a lost job should not wait for that.
-    eraser = threading.Thread(target=_repeat, args=(erasure.sweep, sweep_seconds, stopping), name="erasure")
-    eraser.start()
-    _repeat(lambda: sweep(jobs, events), sweep_seconds, stopping)
-    eraser.join()
+    # In threads of their own: storage may be slow and events many, and a lost job should not wait for that.
+    beside = [
+        threading.Thread(target=_repeat, args=(look, sweep_seconds, stopping), name=name)
+        for name, look in (("erasure", erasure.sweep), ("events", lambda: sweep_events(events)))
+    ]
+    for thread in beside:
+        thread.start()
+    _repeat(lambda: sweep(jobs), sweep_seconds, stopping)
+    for thread in beside:
+        thread.join()
 
 
 def _repeat(sweep: Callable[[], None], sweep_seconds: float, stopping: threading.Event) -> None:
@@ -30,17 +35,24 @@ def _repeat(sweep: Callable[[], None], sweep_seconds: float, stopping: threading
             sweep()
         except RedisError as error:
             log.warning("no sweep, Redis is away: %s", error)
+        except Exception:  # whatever it is, it must not end the thread without a word, and the others with their work
+            log.exception("a sweep broke")
         stopping.wait(sweep_seconds)
 
 
-def sweep(jobs: Jobs, events: Events) -> None:
-    """One look at everything that may have been left behind."""
+def sweep(jobs: Jobs) -> None:
+    """One look at every job that may have been left behind."""
     for job_id in jobs.overdue():
         if status := jobs.expire(job_id):
             log.info("%s is out of time; now %s", job_id, status)
     for left in jobs.left_behind():
         if status := jobs.requeue(left):
             log.warning("%s was left behind in %s; now %s", left.job_id, left.index, status)
+
+
+def sweep_events(events: Events) -> None:
+    """One look at every event that is due, or waits for a place that is free."""
+    events.admit()
     for event_id in events.due():
         if events.requeue(event_id):
             log.info("%s is due", event_id)

@@ -7,7 +7,7 @@ import binascii
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -18,6 +18,7 @@ from ovseg_core.prompts import Prompt, fit
 from worker import event_type, guarded
 
 Device = Literal["auto", "cpu", "gpu"]
+Model = TypeVar("Model", bound=BaseModel)
 Output = Literal["rle", "png", "polygons", "overlay"]
 PromptType = Literal["box", "point"]
 
@@ -164,14 +165,8 @@ def parse(body: object, image_file: bytes | None, settings: Settings) -> Submiss
 
     Raises OvsegError; InvalidRequest where several fields may be wrong at once.
     """
-    if not isinstance(body, Mapping):
-        _refuse("invalid_request", "the request must be a JSON object")
     _check_count(body, settings)
-    try:
-        fields = Fields.model_validate(body)
-    except ValidationError as error:
-        raise InvalidRequest([_readable(detail) for detail in error.errors()]) from None
-
+    fields = validated(Fields, body)
     image = _image(fields, image_file, settings)
     model = models.find(fields.model or settings.default_model).name
     prompts = _prompts(fields, settings)
@@ -187,6 +182,22 @@ def parse(body: object, image_file: bytes | None, settings: Settings) -> Submiss
         webhook=_webhook(fields.webhook, settings),
         deadline=fields.deadline,
     )
+
+
+def validated(model: type[Model], body: object) -> Model:
+    """The fields of a body. Raises InvalidRequest, or OvsegError where it is no object."""
+    if not isinstance(body, Mapping):
+        _refuse("invalid_request", "the request must be a JSON object")
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        raise InvalidRequest([_readable(detail, model) for detail in error.errors()]) from None
+
+
+def check_can_sign(settings: Settings, field: str | None = None) -> None:
+    """Raises OvsegError `webhooks_unavailable`."""
+    if settings.webhook_secret is None:
+        _refuse("webhooks_unavailable", "this service has no OVSEG_WEBHOOK_SECRET to sign webhooks with", field)
 
 
 def _image(fields: Fields, image_file: bytes | None, settings: Settings) -> bytes | str:
@@ -215,8 +226,10 @@ def _from_base64(text: str) -> bytes:
         _refuse("image_unreadable", f"neither an http(s) URL nor base64: {error}", "image")
 
 
-def _check_count(body: Mapping[str, Any], settings: Settings) -> None:
+def _check_count(body: object, settings: Settings) -> None:
     """Before anything else looks at each of a million prompts."""
+    if not isinstance(body, Mapping):
+        return
     for name in ("prompts", "prompt"):
         prompts = body.get(name)
         if isinstance(prompts, list) and len(prompts) > settings.max_prompts:
@@ -311,18 +324,17 @@ def _parts(value: Any) -> Iterable[Any]:
 def _webhook(webhook: Webhook | None, settings: Settings) -> Webhook | None:
     if webhook is None:
         return None
-    if settings.webhook_secret is None:
-        _refuse("webhooks_unavailable", "this service has no OVSEG_WEBHOOK_SECRET to sign webhooks with", "webhook")
-    guarded.check_url(webhook.url, "webhook.url", settings)
+    check_can_sign(settings, "webhook")
+    guarded.check_url(webhook.url, "webhook.url", settings, https_only=True)
     return webhook
 
 
-def _readable(detail: Mapping[str, Any]) -> OvsegError:
+def _readable(detail: Mapping[str, Any], model: type[BaseModel]) -> OvsegError:
     """One of pydantic's complaints in our words: the field as a path, what was wrong, what is allowed."""
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]).lstrip(".")
     kind, message = detail["type"], str(detail["msg"])
     if kind == "extra_forbidden":
-        allowed = _allowed_fields(detail["loc"])
+        allowed = _allowed_fields(detail["loc"], model)
         return OvsegError("unknown_field", f"unknown field; allowed: {', '.join(allowed)}", path)
     if kind == "literal_error":
         return OvsegError("invalid_value", f"must be {detail['ctx']['expected']}, not {detail['input']!r}", path)
@@ -332,9 +344,9 @@ def _readable(detail: Mapping[str, Any]) -> OvsegError:
     return OvsegError("invalid_value", message[:1].lower() + message[1:], path)
 
 
-def _allowed_fields(location: Sequence[str | int]) -> list[str]:
+def _allowed_fields(location: Sequence[str | int], model: type[BaseModel]) -> list[str]:
     owners: dict[str, type[BaseModel]] = {"prompts": PromptFields, "webhook": Webhook, "deadline": Deadline}
-    owner = owners.get(str(location[0]), Fields) if len(location) > 1 else Fields
+    owner = owners.get(str(location[0]), model) if len(location) > 1 else model
     return list(owner.model_fields)
 
 

@@ -26,8 +26,6 @@ from worker.storage import Storage
 
 log = logging.getLogger(__name__)
 
-SENDER_THREADS = 16  # a receiver that hangs keeps one for 15 seconds
-
 
 def segmenting(settings: Settings, device: str) -> None:
     """Work on jobs until SIGTERM or SIGINT, then finish those in hand.
@@ -72,9 +70,7 @@ def sending(settings: Settings) -> None:
     from worker.webhook import Sender, deliver
 
     app, redis = queue.create(settings), connect(settings)
-    sender = Sender(
-        settings, Jobs(redis, app, settings), Events(redis, app, settings), Storage(settings), GuardedClient(settings)
-    )
+    sender = Sender.open(settings, redis, app)
 
     @app.task(name=queue.DELIVER)
     def task(event_id: str) -> None:
@@ -83,7 +79,7 @@ def sending(settings: Settings) -> None:
         except BaseException:  # any kind would cost Celery a thread; the reaper brings the event back
             log.exception("%s could not be delivered", event_id)
 
-    _consume(app, [queue.WEBHOOK_QUEUE], SENDER_THREADS, f"webhooks@{socket.gethostname()}:{os.getpid()}")
+    _consume(app, [queue.WEBHOOK_QUEUE], settings.webhook_threads, f"webhooks@{socket.gethostname()}:{os.getpid()}")
 
 
 def reaping(settings: Settings) -> None:

@@ -12,16 +12,22 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Any
+
+from celery import Celery
+from redis import Redis
 
 from configs import webhook_secret
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
-from worker import job_object, retry_after
+from worker import guarded, job_object, retry_after
 from worker.delivery import Delivery
+from worker.endpoints import Endpoints
 from worker.events import Event, Events
 from worker.guarded import USER_AGENT, GuardedClient
 from worker.job import Job
 from worker.jobs import Jobs
+from worker.receiver import Nobody, Receiver
 from worker.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -55,21 +61,40 @@ class Sender:
     settings: Settings
     jobs: Jobs
     events: Events
+    endpoints: Endpoints
     storage: Storage
     client: GuardedClient
 
+    @classmethod
+    def open(cls, settings: Settings, redis: Redis, app: Celery) -> Sender:
+        return cls(
+            settings,
+            Jobs(redis, app, settings),
+            Events(redis, app, settings),
+            Endpoints(redis, settings),
+            Storage(settings),
+            GuardedClient(settings),
+        )
+
 
 def deliver(event_id: str, sender: Sender) -> None:
-    """Claim an event, post it once, and note how it went."""
-    event = sender.events.begin(event_id)
-    if event is None:
+    """Claim an event, post it once, and note how it went. A host that is busy with others keeps nobody here waiting."""
+    history = sender.events.get(event_id)
+    if history is None or history.event.state != "pending":
         return
-    job = sender.jobs.get(event.job_id)
-    if job is None or job.request.webhook is None:
-        sender.events.abandon(event, "the job was deleted")
+    job = sender.jobs.get(history.event.job_id) if history.event.job_id else None
+    try:
+        receiver = _receiver(history.event, job, sender)
+    except Nobody as nobody:
+        sender.events.abandon(history.event, str(nobody))
         return
-    delivery, asked_seconds = _post(event, job, sender)
+    event = sender.events.begin(event_id, guarded.host_of(receiver.url))
+    if event is None:  # over by now; or held, for its host has enough to answer
+        return
+    delivery, asked_seconds = _post(event, job, receiver, sender)
     log.info("%s try %d: %s", event.id, event.tries, delivery.outcome)
+    if delivery.is_unwanted and event.endpoint_id is not None:
+        log.warning("%s is disabled: it answered 410", event.endpoint_id)
     if delivery.is_success:
         sender.events.delivered(event, delivery)
     elif delivery.is_unwanted or event.tries > len(RETRY_DELAYS_SECONDS):
@@ -94,22 +119,30 @@ def sign(secret: str, event_id: str, timestamp: int, body: bytes) -> str:
     return f"v1,{base64.b64encode(digest).decode('ascii')}"
 
 
-def payload(event: Event, job: Job, storage: Storage) -> bytes:
-    """{"type", "timestamp", "data"}, where data is the job object, as it is now."""
-    if event.type == "job.succeeded":
-        described = job_object.describe_with_result(job, storage)
-        if len(json.dumps(described["result"])) > MAX_RESULT_BYTES:
-            described["result"] = None
+def payload(event: Event, job: Job | None, storage: Storage) -> bytes:
+    """{"type", "timestamp", "data"}, where data is the job object, as it is now; a test tells only which endpoint."""
+    if job is None:
+        data: dict[str, Any] = {"endpoint_id": event.endpoint_id}
+    elif event.type == "job.succeeded":
+        data = job_object.describe_with_result(job, storage)
+        if len(json.dumps(data["result"])) > MAX_RESULT_BYTES:
+            data["result"] = None
     else:
-        described = job_object.describe(job, storage)
+        data = job_object.describe(job, storage)
     timestamp = event.created_at.isoformat().replace("+00:00", "Z")
-    return json.dumps({"type": event.type, "timestamp": timestamp, "data": described}).encode()
+    return json.dumps({"type": event.type, "timestamp": timestamp, "data": data}).encode()
 
 
-def _post(event: Event, job: Job, sender: Sender) -> tuple[Delivery, float | None]:
+def _receiver(event: Event, job: Job | None, sender: Sender) -> Receiver:
+    if event.endpoint_id is None:
+        return Receiver.of_job(job, sender.settings)
+    if event.job_id is not None and job is None:
+        raise Nobody("the job was deleted")
+    return Receiver.of_endpoint(sender.endpoints.get(event.endpoint_id), datetime.now(UTC))
+
+
+def _post(event: Event, job: Job | None, receiver: Receiver, sender: Sender) -> tuple[Delivery, float | None]:
     """What came of it, and the pause that the receiver asked for."""
-    assert job.request.webhook is not None
-    assert sender.settings.webhook_secret is not None  # without it no job with a webhook is accepted
     body = payload(event, job, sender.storage)
     at, start = datetime.now(UTC), time.perf_counter()
     now = int(at.timestamp())
@@ -118,9 +151,9 @@ def _post(event: Event, job: Job, sender: Sender) -> tuple[Delivery, float | Non
         "user-agent": USER_AGENT,
         "webhook-id": event.id,
         "webhook-timestamp": str(now),
-        "webhook-signature": sign(sender.settings.webhook_secret, event.id, now, body),
+        "webhook-signature": " ".join(sign(secret, event.id, now, body) for secret in receiver.secrets),
     }
-    url, timeout = job.request.webhook.url, sender.settings.webhook_timeout_seconds
+    url, timeout = receiver.url, sender.settings.webhook_timeout_seconds
     try:
         answer = sender.client.post(url, body, headers, timeout, "webhook.url", ANSWER_BYTES)
     except OvsegError as error:

@@ -57,6 +57,7 @@ def test_what_became_of_a_jobs_events_can_be_looked_at(client: FlaskClient, send
         "id": f"evt_{job_id}_started",
         "type": "job.started",
         "job_id": job_id,
+        "endpoint_id": None,
         "state": "pending",
         "tries": 1,
         "outcome": "answered 500",

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
 
 from configs.settings import Settings
 from tests.protocol import (
+    AT,
     BROKEN,
     HOOK,
     PICTURE,
     accept,
     begin,
+    keys,
     let_deadline_pass,
     let_leases_end,
     let_time_pass,
     messages,
     sweep,
 )
-from worker import reaper
+from worker import queue, reaper
 from worker.connection import connect
 from worker.delivery import Delivery
 from worker.event_type import EventType
 from worker.events import KEPT_DELIVERIES, Event, Events
 from worker.jobs import Jobs
+from worker.scripts import Scripts
 
 
 def answered(status: int) -> Delivery:
@@ -38,7 +41,7 @@ def test_an_end_writes_its_event_in_the_same_step(jobs: Jobs, events: Events, se
     jobs.succeed(job, PICTURE, {})
     [event_id] = messages(settings, "webhook")
     assert event_id == f"evt_{job.id}_succeeded"
-    event = events.begin(event_id)
+    event = events.begin(event_id, AT)
     assert event is not None
     assert (event.type, event.job_id, event.tries) == ("job.succeeded", job.id, 1)
 
@@ -82,7 +85,7 @@ def test_a_start_is_told_once_to_who_asked(jobs: Jobs, events: Events, settings:
     assert list(events.due()) == []
     job = begin(jobs, job_id)
     assert list(events.due()) == [f"evt_{job_id}_started"]
-    event = events.begin(f"evt_{job_id}_started")
+    event = events.begin(f"evt_{job_id}_started", AT)
     assert event is not None
     events.delivered(event, answered(200))
     jobs.retry_later(job, BROKEN)
@@ -105,13 +108,13 @@ def test_a_late_word_does_not_undo_a_delivery(jobs: Jobs, events: Events) -> Non
     """Two senders had the event, for one was taken for dead."""
     job = begin(jobs, accept(jobs, webhook=HOOK))
     jobs.fail(job, BROKEN)
-    slow, quick = events.begin(f"evt_{job.id}_failed"), events.begin(f"evt_{job.id}_failed")
+    slow, quick = events.begin(f"evt_{job.id}_failed", AT), events.begin(f"evt_{job.id}_failed", AT)
     assert slow is not None
     assert quick is not None
     events.delivered(quick, answered(200))
     events.try_again(slow, 0, answered(500))
     assert list(events.due()) == []
-    assert events.begin(slow.id) is None
+    assert events.begin(slow.id, AT) is None
 
 
 def test_nobody_is_told_who_did_not_ask(jobs: Jobs, events: Events) -> None:
@@ -123,7 +126,7 @@ def test_an_event_is_tried_until_it_is_delivered(jobs: Jobs, events: Events, set
     job = begin(jobs, accept(jobs, webhook=HOOK))
     jobs.fail(job, BROKEN)
     event_id = f"evt_{job.id}_failed"
-    first = events.begin(event_id)
+    first = events.begin(event_id, AT)
     assert first is not None
     events.try_again(first, 60, answered(500))
     assert list(events.due()) == []
@@ -131,11 +134,11 @@ def test_an_event_is_tried_until_it_is_delivered(jobs: Jobs, events: Events, set
     assert list(events.due()) == [event_id]
     assert events.requeue(event_id)
     assert not events.requeue(event_id)  # once, by whichever reaper comes first
-    second = events.begin(event_id)
+    second = events.begin(event_id, AT)
     assert second is not None
     assert (second.id, second.tries) == (first.id, 2)
     events.delivered(second, answered(200))
-    assert events.begin(event_id) is None
+    assert events.begin(event_id, AT) is None
     assert list(events.due()) == []
 
 
@@ -144,10 +147,10 @@ def test_an_event_given_up_is_never_tried_again_but_stays_on_record(
 ) -> None:
     job = begin(jobs, accept(jobs, webhook=HOOK))
     jobs.fail(job, BROKEN)
-    event = events.begin(f"evt_{job.id}_failed")
+    event = events.begin(f"evt_{job.id}_failed", AT)
     assert event is not None
     events.give_up(event, answered(500))
-    assert events.begin(event.id) is None
+    assert events.begin(event.id, AT) is None
     with connect(settings) as redis:
         record = redis.hgetall(f"{settings.redis_prefix}event:{event.id}")
     assert (record["state"], record["outcome"]) == ("dead", "answered 500")
@@ -161,7 +164,7 @@ def failed(jobs: Jobs) -> str:
 
 
 def begun(events: Events, event_id: str) -> Event:
-    event = events.begin(event_id)
+    event = events.begin(event_id, AT)
     assert event is not None
     return event
 
@@ -207,14 +210,120 @@ def test_an_event_of_nothing_cannot_be_told_again(events: Events, settings: Sett
     assert messages(settings, "webhook") == []
 
 
-def test_one_sweep_brings_back_jobs_and_events(jobs: Jobs, events: Events, settings: Settings) -> None:
+def test_a_sweep_brings_back_jobs_and_one_events(jobs: Jobs, events: Events, settings: Settings) -> None:
     failed = begin(jobs, accept(jobs, webhook=HOOK))
     jobs.fail(failed, BROKEN)
-    event = events.begin(f"evt_{failed.id}_failed")
+    event = events.begin(f"evt_{failed.id}_failed", AT)
     assert event is not None
     events.try_again(event, 0, answered(500))
     lost = begin(jobs, accept(jobs))
     let_leases_end(settings)
-    reaper.sweep(jobs, events)
+    reaper.sweep(jobs)
+    reaper.sweep_events(events)
     assert messages(settings, "webhook") == [event.id] * 2
     assert messages(settings, "segment.auto")[-1] == lost.id
+
+
+# Places: how many tries a host gets at a time
+
+OTHER = "example.org:443"
+
+
+def pending(jobs: Jobs, count: int) -> list[str]:
+    """Events of as many jobs, due."""
+    ids = [accept(jobs, webhook=HOOK) for _ in range(count)]
+    for job_id in ids:
+        jobs.cancel(job_id)
+    return [f"evt_{job_id}_canceled" for job_id in ids]
+
+
+@pytest.fixture
+def narrow(settings: Settings) -> Iterator[Events]:
+    """Two places for each host."""
+    narrow = settings.model_copy(update={"webhook_threads_per_host": 2})
+    with connect(narrow) as redis:
+        yield Events(redis, queue.create(narrow), narrow)
+
+
+def held(settings: Settings, host: str = AT) -> list[str]:
+    with connect(settings) as redis:
+        return list(redis.zrange(f"{settings.redis_prefix}held:{host}", 0, -1))
+
+
+def test_who_finds_no_place_is_held_and_that_is_no_try(jobs: Jobs, narrow: Events, settings: Settings) -> None:
+    first, second, third, fourth = pending(jobs, 4)
+    one, _ = (begun(narrow, event_id) for event_id in (first, second))
+    assert narrow.begin(third, AT) is None
+    assert narrow.begin(fourth, OTHER) is not None  # another host is another matter
+    assert held(settings) == [third]
+    assert third not in list(narrow.due())
+    waiting = narrow.get(third)
+    assert waiting is not None
+    assert (waiting.event.state, waiting.event.tries, waiting.next_try_at) == ("pending", 0, None)
+    narrow.delivered(one, answered(200))
+    assert messages(settings, "webhook") == [third]
+    assert held(settings) == []
+    assert begun(narrow, third).tries == 1
+
+
+def test_a_place_is_kept_for_whose_turn_it_is(jobs: Jobs, narrow: Events) -> None:
+    first, second, third, fourth = pending(jobs, 4)
+    one, _ = (begun(narrow, event_id) for event_id in (first, second))
+    narrow.begin(third, AT)
+    narrow.delivered(one, answered(200))
+    assert narrow.begin(fourth, AT) is None
+    assert narrow.begin(third, AT) is not None
+
+
+def test_a_silent_host_has_one_place_until_it_answers(jobs: Jobs, narrow: Events, settings: Settings) -> None:
+    ids = pending(jobs, 6)
+    one, two = (begun(narrow, event_id) for event_id in ids[:2])
+    for event_id in ids[2:]:
+        narrow.begin(event_id, AT)
+    narrow.try_again(one, 60, Delivery(datetime.now(UTC), HOOK, None, "it did not answer in time", 15_000.0))
+    assert messages(settings, "webhook") == []  # the other try goes on, and has the one place
+    narrow.delivered(two, answered(200))
+    assert messages(settings, "webhook") == ids[2:4]
+
+
+def test_a_place_that_its_sender_never_gave_back_is_free_after_a_while(
+    jobs: Jobs, narrow: Events, settings: Settings
+) -> None:
+    ids = pending(jobs, 3)
+    for event_id in ids:
+        narrow.begin(event_id, AT)
+    reaper.sweep_events(narrow)
+    assert messages(settings, "webhook") == []
+    let_time_pass(settings, f"sending:{AT}", 3600)
+    reaper.sweep_events(narrow)
+    assert messages(settings, "webhook") == [ids[2]]
+
+
+def test_where_nobody_is_left_to_tell_the_next_is_let_in(jobs: Jobs, narrow: Events, settings: Settings) -> None:
+    ids = pending(jobs, 4)
+    one, _ = (begun(narrow, event_id) for event_id in ids[:2])
+    for event_id in ids[2:]:
+        narrow.begin(event_id, AT)
+    narrow.delivered(one, answered(200))
+    admitted = narrow.get(ids[2])
+    assert admitted is not None
+    narrow.abandon(admitted.event, "the endpoint was deleted")
+    assert messages(settings, "webhook") == ids[2:]
+
+
+def test_an_event_that_is_held_can_be_told_by_another_asked_for_or_erased(
+    jobs: Jobs, narrow: Events, settings: Settings
+) -> None:
+    ids = pending(jobs, 5)
+    slow = begun(narrow, ids[2])
+    let_time_pass(settings, f"sending:{AT}", 3600)
+    for event_id in ids:
+        narrow.begin(event_id, AT)
+    assert held(settings) == ids[2:]
+    narrow.delivered(slow, answered(200))  # whose sender was taken for dead
+    narrow.redeliver(ids[3])
+    with connect(settings) as redis:
+        Scripts(redis, settings.redis_prefix)("erase", ids[4].split("_")[1], 0, 60)
+    assert held(settings) == []
+    assert ids[2] not in list(narrow.due())
+    assert [key for key in keys(settings) if ids[4] in key] == []

@@ -156,9 +156,9 @@ def test_a_proxy_from_the_environment_is_not_asked(host: Host, monkeypatch: pyte
 
 def test_a_webhook_must_be_https_unless_its_host_is_trusted(host: Host) -> None:
     with pytest.raises(OvsegError, match="must be https"):
-        check_url("http://example.com/hook", "webhook.url", Settings())
-    check_url("https://example.com/hook", "webhook.url", Settings())
-    check_url(host.url("/hook"), "webhook.url", Settings(allowed_private_hosts=host.address))
+        check_url("http://example.com/hook", "webhook.url", Settings(), https_only=True)
+    check_url("https://example.com/hook", "webhook.url", Settings(), https_only=True)
+    check_url(host.url("/hook"), "webhook.url", Settings(allowed_private_hosts=host.address), https_only=True)
 
 
 def test_a_post_follows_no_redirect(host: Host) -> None:

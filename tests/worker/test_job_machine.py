@@ -12,8 +12,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from configs.settings import Settings
 from tests import protocol
 from tests.protocol import BROKEN, HOOK, PICTURE
-from worker import queue
+from worker import event_type, queue
 from worker.connection import connect
+from worker.endpoint_fields import EndpointFields
+from worker.endpoints import Endpoints
+from worker.event_type import EventType
 from worker.job import Job, Status
 from worker.jobs import Jobs
 from worker.scripts import Scripts
@@ -39,7 +42,10 @@ def last(there: list[T], which: int) -> T:
 
 
 class Protocol(RuleBasedStateMachine):
-    """Every lease has ended and every retry is due by the next call. `corner` is a part of Valkey of its own."""
+    """Every lease has ended and every retry is due by the next call. `corner` is a part of Valkey of its own.
+
+    Two endpoints hear of every job, one of all that happens and one of little; either may be disabled for a while.
+    """
 
     corner: Settings
 
@@ -50,12 +56,18 @@ class Protocol(RuleBasedStateMachine):
         self.settings = self.corner.model_copy(update={"redis_prefix": prefix, **hasty})
         self.redis = connect(self.settings)
         self.jobs = Jobs(self.redis, queue.create(self.settings), self.settings)
+        self.endpoints = Endpoints(self.redis, self.settings)
+        chosen: list[tuple[EventType, ...]] = [event_type.ALL, ("job.started", "job.canceled")]
+        self.listeners = {protocol.endpoint(self.endpoints, events=events).id: events for events in chosen}
+        self.deaf: set[str] = set()
         self.ids: list[str] = []
         self.attempts: list[Job] = []
         self.deadlines: dict[str, dict[str, float]] = {}
         self.canceled: set[str] = set()
         self.erased: list[str] = []
         self.ends: dict[str, Job] = {}
+        self.told: dict[str, set[str]] = {}
+        self.seen: dict[str, Job] = {}
 
     @precondition(lambda self: len(self.ids) < FEW)
     @rule(deadline=st.sampled_from(DEADLINES))
@@ -131,6 +143,13 @@ class Protocol(RuleBasedStateMachine):
             self.canceled.discard(job_id)
             self.erased.append(job_id)
 
+    @rule(which=st.integers(0, 1))
+    def turn(self, which: int) -> None:
+        """An endpoint is disabled, or enabled again."""
+        endpoint_id = list(self.listeners)[which]
+        self.deaf ^= {endpoint_id}
+        self.endpoints.change(endpoint_id, EndpointFields(disabled=endpoint_id in self.deaf))
+
     @rule()
     def expire(self) -> None:
         protocol.expire(self.jobs)
@@ -160,12 +179,25 @@ class Protocol(RuleBasedStateMachine):
     def ends_are_final_and_told_once(self) -> None:
         for job_id in self.ids:
             job = self.job(job_id)
-            told = self.redis.keys(f"{self.settings.redis_prefix}event:evt_{job_id}_*")
-            ended_as = [job.status] if job.status.is_terminal else []
-            assert [key.rpartition("_")[2] for key in told] == ended_as
             if job.status.is_terminal:
                 assert self.ends.setdefault(job_id, job) == job
                 assert (job.files_prefix is not None) == (job.status is Status.SUCCEEDED)
+
+    @invariant()
+    def what_happened_is_told_once_to_each_who_listened_then(self) -> None:
+        for job_id in self.ids:
+            told, before, job = self.told.setdefault(job_id, set()), self.seen.get(job_id), self.job(job_id)
+            happened = ["started"] if job.attempt and not (before and before.attempt) else []
+            if job.status.is_terminal and not (before and before.status.is_terminal):
+                happened.append(job.status)
+                told.add(f"evt_{job_id}_{job.status}")
+            for endpoint_id, chosen in self.listeners.items():
+                heard = [what for what in happened if f"job.{what}" in chosen and endpoint_id not in self.deaf]
+                told |= {f"evt_{job_id}_{what}_{endpoint_id}" for what in heard}
+            self.seen[job_id] = job
+            prefix = self.settings.redis_prefix
+            assert sorted(self.redis.lrange(f"{prefix}told:{job_id}", 0, -1)) == sorted(told)
+            assert set(self.redis.keys(f"{prefix}event:evt_{job_id}_*")) == {f"{prefix}event:{e}" for e in told}
 
     @invariant()
     def a_canceled_job_never_ends_otherwise_nor_waits_again(self) -> None:

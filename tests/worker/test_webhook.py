@@ -6,6 +6,7 @@ import base64
 import json
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -202,7 +203,7 @@ def test_a_webhook_whose_host_has_become_private_is_not_posted_to(sender: Sender
     """Checked at every try, not only when the job came."""
     job = failed_job(sender, host)
     settings = sender.settings.model_copy(update={"allowed_private_hosts": ()})
-    wary = Sender(settings, sender.jobs, sender.events, sender.storage, GuardedClient(settings))
+    wary = replace(sender, settings=settings, client=GuardedClient(settings))
     webhook.deliver(f"evt_{job.id}_failed", wary)
     assert host.received == []
     assert record(sender, f"evt_{job.id}_failed")["state"] == "pending"

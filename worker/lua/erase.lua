@@ -8,10 +8,7 @@ if not status or status == 'running' then return status or '' end
 release(id)
 for _, index in ipairs({'jobs', 'jobs:' .. status, 'ended'}) do redis.call('ZREM', key(index), id) end
 redis.call('DEL', key('job:' .. id), key('input:' .. id))
-for _, event in ipairs(redis.call('LRANGE', key('told:' .. id), 0, -1)) do
-  redis.call('DEL', key('event:' .. event), key('deliveries:' .. event))
-  redis.call('ZREM', key('events:due'), event)
-end
+for _, event in ipairs(redis.call('LRANGE', key('told:' .. id), 0, -1)) do forget(event) end
 redis.call('DEL', key('told:' .. id))
 redis.call('SET', key('erased:' .. id), '', 'EX', seconds)
 redis.call('ZADD', key('erasing'), int(now + delay), id)

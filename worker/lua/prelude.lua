@@ -16,10 +16,18 @@
 --                          run_by, or some time after a cancel request
 --   ended          zset    final jobs by completed_at
 --   erasing        zset    ids of erased jobs whose files are still to go, by when the reaper sees to it
+--   endpoint:<id>  hash    where events of every job are told; never without `disabled_at` while it is disabled
+--   endpoints      zset    every endpoint by created_at, oldest first
+--   tests:<e>      list    the last test events of an endpoint, oldest first
 --   event:<id>     hash    a webhook event, its id fixed with the change of state that it tells
 --   deliveries:<e> list    the last tries of an event, newest first
 --   told:<id>      list    the events of a job, oldest first
---   events:due     zset    events not yet delivered, by when they should be tried
+--   told_to:<e>    zset    the events of jobs that an endpoint hears, by when they happened
+--   events:due     zset    events not yet delivered, by when they should be tried; but for those that are held
+--   sending:<host> zset    events with a place in the tries to one host, by when the place is free again at the latest
+--   held:<host>    zset    events that wait for such a place, by since when
+--   held           set     hosts where some may wait
+--   silent:<host>  string  the last try there got no answer; for a while
 --   q:<queue>      list    Celery's messages
 
 local function key(name) return KEYS[1] .. name end
@@ -73,21 +81,92 @@ local function verdict(id)
   return ''
 end
 
--- Where someone wants to be told what has become of a job (started, or its final status), the event is written in the
--- same instant: a state that was reached is a state that will be told. Without its message it is due at once, and the
--- reaper sends it.
-local function tell(id, what, message, resend_after)
-  local wanted = redis.call('HGET', key('job:' .. id), 'tell') or ''
-  if not string.find(' ' .. wanted .. ' ', ' ' .. what .. ' ', 1, true) then return end
-  local event = 'evt_' .. id .. '_' .. what
-  redis.call('HSET', key('event:' .. event), 'job', id, 'type', 'job.' .. what, 'state', 'pending', 'tries', 0,
-    'created_at', int(now))
-  redis.call('RPUSH', key('told:' .. id), event)
+-- An event, with its message or without: then it is due at once, and the reaper sends it. What it tells of, as field,
+-- value, ..., is its job or an endpoint or both.
+local function happened(event, kind, message, resend_after, ...)
+  redis.call('HSET', key('event:' .. event), 'type', kind, 'state', 'pending', 'tries', 0, 'created_at', int(now), ...)
   if message == '' then
     redis.call('ZADD', key('events:due'), int(now), event)
   else
     redis.call('ZADD', key('events:due'), int(now + resend_after), event)
     redis.call('LPUSH', key('q:webhook'), message)
+  end
+end
+
+-- It waits for a place in the tries to a host.
+local function hold(event, host)
+  redis.call('HSET', key('event:' .. event), 'host', host)
+  redis.call('ZADD', key('held:' .. host), int(now), event)
+  redis.call('SADD', key('held'), host)
+end
+
+-- Out of every index that says what an event waits for.
+local function unhold(event)
+  redis.call('ZREM', key('events:due'), event)
+  local host = redis.call('HGET', key('event:' .. event), 'host')
+  if host then redis.call('ZREM', key('held:' .. host), event) end
+end
+
+local function forget(event)
+  unhold(event)
+  local endpoint = redis.call('HGET', key('event:' .. event), 'endpoint')
+  if endpoint then redis.call('ZREM', key('told_to:' .. endpoint), event) end
+  redis.call('DEL', key('event:' .. event), key('deliveries:' .. event))
+end
+
+-- How many more events may be tried at a host now. One that was silent is tried by one at a time, until it answers.
+local function free_places(host, places)
+  redis.call('ZREMRANGEBYSCORE', key('sending:' .. host), '-inf', int(now))
+  if redis.call('EXISTS', key('silent:' .. host)) == 1 then places = 1 end
+  return places - redis.call('ZCARD', key('sending:' .. host))
+end
+
+-- The free places of a host, each kept for a while for one of those that wait longest. They are due at once; returned.
+local function admit(host, places, keep)
+  local admitted = {}
+  for _ = 1, free_places(host, places) do
+    local event = redis.call('ZPOPMIN', key('held:' .. host))[1]
+    if not event then
+      redis.call('SREM', key('held'), host)
+      break
+    end
+    redis.call('ZADD', key('sending:' .. host), int(now + keep), event)
+    redis.call('ZADD', key('events:due'), int(now), event)
+    admitted[#admitted + 1] = event
+  end
+  return admitted
+end
+
+local function enable(endpoint)
+  redis.call('HDEL', key('endpoint:' .. endpoint), 'disabled_at', 'disabled_reason', 'failing_since')
+end
+
+local function disable(endpoint, why)
+  if redis.call('HSETNX', key('endpoint:' .. endpoint), 'disabled_at', int(now)) == 1 then
+    redis.call('HSET', key('endpoint:' .. endpoint), 'disabled_reason', why)
+  end
+end
+
+local function wants(chosen, what)
+  return chosen and string.find(' ' .. chosen .. ' ', ' ' .. what .. ' ', 1, true)
+end
+
+-- Where someone wants to be told what has become of a job (started, or its final status), the event is written in the
+-- same instant: a state that was reached is a state that will be told. One to the job's own webhook, which the message
+-- is for, and one to each endpoint.
+local function tell(id, what, message, resend_after)
+  local event, kind = 'evt_' .. id .. '_' .. what, 'job.' .. what
+  if wants(redis.call('HGET', key('job:' .. id), 'tell'), what) then
+    happened(event, kind, message, resend_after, 'job', id)
+    redis.call('RPUSH', key('told:' .. id), event)
+  end
+  for _, endpoint in ipairs(redis.call('ZRANGE', key('endpoints'), 0, -1)) do
+    local chosen, disabled_at = unpack(redis.call('HMGET', key('endpoint:' .. endpoint), 'tell', 'disabled_at'))
+    if not disabled_at and wants(chosen, what) then
+      happened(event .. '_' .. endpoint, kind, '', 0, 'job', id, 'endpoint', endpoint)
+      redis.call('RPUSH', key('told:' .. id), event .. '_' .. endpoint)
+      redis.call('ZADD', key('told_to:' .. endpoint), int(now), event .. '_' .. endpoint)
+    end
   end
 end
 

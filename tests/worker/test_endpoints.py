@@ -1,0 +1,249 @@
+"""Endpoints hear of every job: what is written for them, on a real Valkey, and what a real receiver gets."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from standardwebhooks import Webhook as Verifier
+from standardwebhooks import WebhookVerificationError
+
+from configs.settings import Settings
+from tests import protocol
+from tests.fakes import Host
+from tests.protocol import AT, BROKEN, HOOK, PICTURE, accept, begin, messages
+from worker import event_type, webhook
+from worker.connection import connect
+from worker.delivery import Delivery
+from worker.endpoint import FAILING_AFTER, Endpoint
+from worker.endpoint_fields import EndpointFields
+from worker.endpoints import Endpoints
+from worker.erasure import Erasure
+from worker.events import KEPT_TESTS, Events
+from worker.jobs import Jobs
+from worker.span import Span
+from worker.webhook import Sender
+
+PATH = "/endpoint"
+
+
+def endpoint(sender: Sender, host: Host, **fields: object) -> Endpoint:
+    return protocol.endpoint(sender.endpoints, host.url(PATH), **fields)
+
+
+def canceled(jobs: Jobs, **kwargs: str) -> str:
+    job_id = accept(jobs, **kwargs)
+    jobs.cancel(job_id)
+    return job_id
+
+
+def again(endpoints: Endpoints, of: Endpoint) -> Endpoint:
+    found = endpoints.get(of.id)
+    assert found is not None
+    return found
+
+
+def test_each_endpoint_hears_of_every_job_what_it_chose_beside_the_jobs_own_webhook(
+    jobs: Jobs, events: Events, endpoints: Endpoints, settings: Settings
+) -> None:
+    all_of_it = protocol.endpoint(endpoints, events=event_type.ALL)
+    ends = protocol.endpoint(endpoints)
+    protocol.endpoint(endpoints, events=("job.failed",))
+    job = begin(jobs, accept(jobs, webhook=HOOK))
+    jobs.succeed(job, PICTURE, {})
+    told = {history.event.id: history.event for history in events.of_job(job.id)}
+    started, succeeded = f"evt_{job.id}_started_{all_of_it.id}", f"evt_{job.id}_succeeded"
+    assert list(told) == [started, succeeded, f"{succeeded}_{all_of_it.id}", f"{succeeded}_{ends.id}"]
+    assert [event.endpoint_id for event in told.values()] == [all_of_it.id, None, all_of_it.id, ends.id]
+    assert {event.job_id for event in told.values()} == {job.id}
+    assert messages(settings, "webhook") == [succeeded]
+    assert set(events.due()) == set(told) - {succeeded}
+
+
+def test_a_disabled_endpoint_hears_nothing(jobs: Jobs, events: Events, endpoints: Endpoints) -> None:
+    one = protocol.endpoint(endpoints, disabled=True)
+    other = protocol.endpoint(endpoints)
+    endpoints.change(other.id, EndpointFields(disabled=True))
+    canceled(jobs)
+    assert list(events.due()) == []
+    endpoints.change(one.id, EndpointFields(disabled=False))
+    job_id = canceled(jobs)
+    assert list(events.due()) == [f"evt_{job_id}_canceled_{one.id}"]
+
+
+def test_an_endpoint_is_told_with_the_job_and_signed_with_its_own_secret(sender: Sender, host: Host) -> None:
+    host.serve(PATH)
+    one = endpoint(sender, host)
+    job_id = canceled(sender.jobs)
+    webhook.deliver(f"evt_{job_id}_canceled_{one.id}", sender)
+    [received] = host.wait_for(PATH)
+    told = Verifier(one.secret).verify(received.body, received.headers)
+    assert (told["type"], told["data"]["id"], told["data"]["status"]) == ("job.canceled", job_id, "canceled")
+    with pytest.raises(WebhookVerificationError):
+        Verifier(str(sender.settings.webhook_secret)).verify(received.body, received.headers)
+
+
+def test_one_receiver_that_fails_is_nothing_to_the_others(sender: Sender, host: Host) -> None:
+    host.serve(PATH)
+    host.serve("/broken", status=500)
+    good = endpoint(sender, host)
+    bad = protocol.endpoint(sender.endpoints, host.url("/broken"))
+    job_id = canceled(sender.jobs, webhook=host.url(PATH))
+    for history in sender.events.of_job(job_id):
+        webhook.deliver(history.event.id, sender)
+    states = {history.event.endpoint_id: history.event.state for history in sender.events.of_job(job_id)}
+    assert states == {None: "delivered", good.id: "delivered", bad.id: "pending"}
+    good, bad = again(sender.endpoints, good), again(sender.endpoints, bad)
+    assert good.last_success_at is not None
+    assert (good.last_failure_at, good.failing_since, bad.last_success_at) == (None, None, None)
+    assert bad.last_failure_at == bad.failing_since is not None
+
+
+def test_after_a_rotation_both_keys_sign_and_after_a_while_the_new_one(sender: Sender, host: Host) -> None:
+    host.serve(PATH)
+    one = endpoint(sender, host)
+    sender.endpoints.rotate(one.id)
+    rotated = again(sender.endpoints, one)
+    assert rotated.secret != one.secret
+    webhook.deliver(f"evt_{canceled(sender.jobs)}_canceled_{one.id}", sender)
+    [received] = host.wait_for(PATH)
+    for secret in (one.secret, rotated.secret):
+        Verifier(secret).verify(received.body, received.headers)
+    assert len(received.headers["webhook-signature"].split(" ")) == 2
+    overlap = timedelta(seconds=sender.settings.webhook_old_secret_seconds)
+    now = datetime.now(UTC)
+    assert rotated.live_secrets(now) == (rotated.secret, one.secret)
+    assert rotated.live_secrets(now + overlap) == (rotated.secret,)
+    sender.endpoints.rotate(one.id)
+    assert one.secret not in again(sender.endpoints, one).live_secrets(now)  # two live keys, and no third
+
+
+def test_410_disables_the_endpoint_and_what_waits_for_it_is_told_to_nobody(sender: Sender, host: Host) -> None:
+    host.serve(PATH, status=410)
+    one = endpoint(sender, host)
+    first, second = (f"evt_{canceled(sender.jobs)}_canceled_{one.id}" for _ in range(2))
+    webhook.deliver(first, sender)
+    gone = again(sender.endpoints, one)
+    assert (gone.disabled_reason, gone.status(datetime.now(UTC))) == ("it answered 410", "disabled")
+    webhook.deliver(second, sender)
+    history = sender.events.get(second)
+    assert history is not None
+    assert (history.event.state, history.deliveries) == ("dead", [])
+    assert history.event.outcome == "the endpoint is disabled: it answered 410"
+    assert len(host.received) == 1
+    canceled(sender.jobs)
+    assert list(sender.events.due()) == []
+
+
+def test_what_has_failed_for_days_is_failing_until_it_succeeds(
+    jobs: Jobs, events: Events, endpoints: Endpoints, settings: Settings
+) -> None:
+    one = protocol.endpoint(endpoints)
+    event_id = f"evt_{canceled(jobs)}_canceled_{one.id}"
+
+    def try_it(status: int) -> None:
+        event = events.begin(event_id, AT)
+        assert event is not None
+        how = events.delivered if status == 200 else events.give_up
+        how(event, Delivery(datetime.now(UTC), HOOK, status, None, 1.0))
+        events.redeliver(event_id)
+
+    now = datetime.now(UTC)
+    try_it(500)
+    since = again(endpoints, one).failing_since
+    try_it(500)
+    failing = again(endpoints, one)
+    assert failing.failing_since == since is not None
+    assert failing.status(now) == "enabled"
+    assert failing.status(now + FAILING_AFTER + timedelta(minutes=5)) == "failing"
+    try_it(200)
+    assert again(endpoints, one).status(now + 2 * FAILING_AFTER) == "enabled"
+
+
+def test_a_deleted_endpoint_is_told_nothing_and_leaves_nothing(sender: Sender, host: Host) -> None:
+    one = endpoint(sender, host)
+    test_id = sender.events.test(one.id)
+    event_id = f"evt_{canceled(sender.jobs)}_canceled_{one.id}"
+    assert sender.endpoints.delete(one.id)
+    assert not sender.endpoints.delete(one.id)
+    webhook.deliver(event_id, sender)
+    webhook.deliver(str(test_id), sender)
+    assert host.received == []
+    history = sender.events.get(event_id)
+    assert history is not None
+    assert (history.event.state, history.event.outcome) == ("dead", "the endpoint was deleted")
+    left = protocol.keys(sender.settings)
+    assert [key for key in left if one.id in key and key not in (f"event:{event_id}",)] == []
+    assert not any(str(test_id) in key for key in left)
+    sender.endpoints.change(one.id, EndpointFields(disabled=True))  # comes too late, and makes nothing of it
+    sender.endpoints.rotate(one.id)
+    assert sender.endpoints.get(one.id) is None
+    assert sender.events.test(one.id) is None
+
+
+def test_an_erased_job_takes_the_events_of_endpoints_with_it(sender: Sender, host: Host) -> None:
+    host.serve(PATH, status=500)
+    one = endpoint(sender, host, events=event_type.ALL)
+    job = begin(sender.jobs, accept(sender.jobs))
+    sender.jobs.fail(job, BROKEN)
+    webhook.deliver(f"evt_{job.id}_failed_{one.id}", sender)
+    with connect(sender.settings) as redis:
+        assert Erasure(redis, sender.settings, sender.storage).erase(job.id) == "failed"
+    assert [key for key in protocol.keys(sender.settings) if job.id in key] == [f"erased:{job.id}"]
+    assert list(sender.events.due()) == []
+
+
+def test_a_test_is_told_and_logged_like_any_other_event(sender: Sender, host: Host) -> None:
+    host.serve(PATH)
+    one = endpoint(sender, host)
+    event_id = sender.events.test(one.id)
+    assert event_id is not None
+    assert messages(sender.settings, "webhook") == [event_id]
+    webhook.deliver(event_id, sender)
+    [received] = host.wait_for(PATH)
+    Verifier(one.secret).verify(received.body, received.headers)
+    told = json.loads(received.body)
+    assert (told["type"], told["data"]) == ("webhook.test", {"endpoint_id": one.id})
+    assert received.headers["webhook-id"] == event_id
+    history = sender.events.get(event_id)
+    assert history is not None
+    assert (history.event.state, history.event.job_id, len(history.deliveries)) == ("delivered", None, 1)
+
+
+def test_of_an_endpoints_tests_the_last_are_kept(events: Events, endpoints: Endpoints, settings: Settings) -> None:
+    one = protocol.endpoint(endpoints)
+    ids = [events.test(one.id) for _ in range(KEPT_TESTS + 2)]
+    assert [event_id for event_id in ids if events.get(str(event_id))] == ids[2:]
+    assert len([key for key in protocol.keys(settings) if key.startswith("event:")]) == KEPT_TESTS
+
+
+def test_a_replay_goes_on_where_the_last_ended_and_floods_nobody(
+    jobs: Jobs, events: Events, endpoints: Endpoints, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.events.REPLAYED_PER_CALL", 5)
+    monkeypatch.setattr("worker.events.REPLAYED_PER_STEP", 2)
+    one = protocol.endpoint(endpoints)
+    ids = [f"evt_{canceled(jobs)}_canceled_{one.id}" for _ in range(12)]
+    since, until, counts = datetime.fromtimestamp(0, UTC), datetime.now(UTC) + timedelta(days=1), []
+    while True:
+        told = events.replay(one.id, AT, Span(since, until))
+        counts.append(told.replayed)
+        if told.next_since is None:
+            break
+        since = told.next_since
+    assert counts == [5, 5, 2]
+    assert list(events.due()) == []
+    events.admit()
+    assert set(events.due()) == set(ids[: settings.webhook_threads_per_host])
+    assert messages(settings, "webhook") == []
+
+
+def test_what_was_erased_is_not_replayed(sender: Sender, host: Host) -> None:
+    one = endpoint(sender, host)
+    kept, erased = canceled(sender.jobs), canceled(sender.jobs)
+    with connect(sender.settings) as redis:
+        Erasure(redis, sender.settings, sender.storage).erase(erased)
+    told = sender.events.replay(one.id, AT, Span(datetime.fromtimestamp(0, UTC), datetime.now(UTC) + timedelta(days=1)))
+    assert (told.replayed, told.next_since) == (1, None)
+    assert sender.events.of_job(kept)[0].event.host == AT

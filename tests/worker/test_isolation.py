@@ -1,0 +1,119 @@
+"""A receiver that hangs keeps nobody else waiting: real senders, a reaper, and two real receivers."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
+
+from cli.child import Child, Command
+from configs.settings import Settings
+from tests import fakes, protocol
+from tests.fakes import Host
+from worker import queue
+from worker.connection import connect
+from worker.endpoints import Endpoints
+from worker.events import Events, History
+from worker.jobs import Jobs
+
+THREADS, PER_HOST = 4, 2
+PATIENCE_SECONDS, QUICK_SECONDS = 300, 60  # far apart, for machines that are slow at times
+MANY = 40
+
+
+class Hanging:
+    """Answers nobody before `end` is set; remembers how many waited at once at most."""
+
+    def __init__(self) -> None:
+        self.end = threading.Event()
+        self.most = self._now = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, request: BaseHTTPRequestHandler) -> None:
+        with self._lock:
+            self._now += 1
+            self.most = max(self.most, self._now)
+        self.end.wait(600)
+        with self._lock:
+            self._now -= 1
+        fakes.reply(request, 200, b"", {})
+
+
+@contextmanager
+def processes(settings: Settings, *names: str) -> Iterator[list[str]]:
+    """The services of these names, as `ovseg up` runs them; yields their lines."""
+    lines: list[str] = []
+    environment = {
+        f"OVSEG_{name.upper()}": str(value) for name, value in settings.model_dump(exclude_none=True).items()
+    }
+    environment["OVSEG_ALLOWED_PRIVATE_HOSTS"] = ",".join(settings.allowed_private_hosts)
+    children = [
+        Child(Command(name, [sys.executable, "-m", "cli", name], environment), lambda _, line: lines.append(line))
+        for name in names
+    ]
+    try:
+        yield lines
+    finally:
+        for child in children:
+            child.ask_to_end()
+        for child in children:
+            child.end_by(time.monotonic() + 5)
+
+
+def test_a_quick_receiver_does_not_wait_for_one_that_hangs(settings: Settings, host: Host) -> None:
+    hanging = Hanging()
+    with fakes.host() as other:
+        other.answers["/hang"] = hanging
+        host.serve("/quick")
+        settings = settings.model_copy(
+            update={
+                "allowed_private_hosts": (host.address, other.address),
+                "webhook_threads": THREADS,
+                "webhook_threads_per_host": PER_HOST,
+                "webhook_timeout_seconds": PATIENCE_SECONDS,
+            }
+        )
+        with connect(settings) as redis, processes(settings, "webhooks", "reaper"):
+            app = queue.create(settings)
+            jobs, events = Jobs(redis, app, settings), Events(redis, app, settings)
+            protocol.endpoint(Endpoints(redis, settings), other.url("/hang"))
+            first = cancel_many(jobs, MANY, None)
+            other.wait_for("/hang", PER_HOST, seconds=120)
+
+            quick = cancel_many(jobs, MANY, host.url("/quick"))
+            host.wait_for("/quick", MANY, seconds=300)
+            waits = [until_told(event) for event in delivered(events, quick, MANY) if event.event.endpoint_id is None]
+            assert len(waits) == MANY
+            assert max(waits) < QUICK_SECONDS
+            assert hanging.most == PER_HOST
+
+            hanging.end.set()
+            told = delivered(events, first + quick, 3 * MANY)
+            assert {history.event.tries for history in told} == {1}  # to be held is no try
+            assert hanging.most == PER_HOST
+
+
+def cancel_many(jobs: Jobs, count: int, webhook: str | None) -> list[str]:
+    ids = [protocol.accept(jobs, webhook=webhook) for _ in range(count)]
+    for job_id in ids:
+        jobs.cancel(job_id)
+    return ids
+
+
+def delivered(events: Events, job_ids: list[str], count: int) -> list[History]:
+    """Those that are delivered of these jobs' events, once there are so many."""
+    deadline = time.monotonic() + 300
+    while True:
+        told = [event for job_id in job_ids for event in events.of_job(job_id) if event.event.state == "delivered"]
+        if len(told) >= count:
+            return told
+        assert time.monotonic() < deadline, len(told)
+        time.sleep(0.1)
+
+
+def until_told(history: History) -> float:
+    first = history.deliveries[-1]
+    return (first.at - history.event.created_at).total_seconds() + first.duration_ms / 1000
