@@ -26,6 +26,10 @@ class Embedding:
     features: Features
     frame: Frame
 
+    @property
+    def nbytes(self) -> int:
+        return sum(array.nbytes for array in self.features)
+
 
 class Segmenter:
     """A model, ready. One thread at a time may use it."""

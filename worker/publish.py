@@ -17,6 +17,8 @@ from worker import files
 from worker.job import Job
 from worker.storage import Storage
 
+Picture = Callable[[], np.ndarray]  # reads the image, (H, W, 3) uint8 RGB
+
 
 @dataclass(frozen=True)
 class File:
@@ -25,23 +27,23 @@ class File:
     make: Callable[[], bytes]  # called by the thread that uploads it, so that not all files exist at once
 
 
-def result(job: Job, image_rgb: np.ndarray, masks: Sequence[Mask], storage: Storage, uploads: Executor) -> None:
+def result(job: Job, picture: Picture, masks: Sequence[Mask], storage: Storage, uploads: Executor) -> None:
     """Store what the job asked for under its attempt's prefix; returns when everything is stored."""
 
     def store(file: File) -> None:
         storage.put(file.key, file.make(), file.content_type)
 
-    for _ in uploads.map(store, _files(job, image_rgb, masks)):
+    for _ in uploads.map(store, _files(job, picture, masks)):
         pass
 
 
-def _files(job: Job, image_rgb: np.ndarray, masks: Sequence[Mask]) -> Iterator[File]:
+def _files(job: Job, picture: Picture, masks: Sequence[Mask]) -> Iterator[File]:
     wanted, prefix, prompts = job.request.outputs, job.attempt_prefix, job.request.prompts
     if "overlay" in wanted:
         yield File(
             files.overlay(prefix),
             "image/jpeg",
-            lambda: overlay.jpeg(overlay.draw(image_rgb, masks, prompts)),
+            lambda: overlay.jpeg(overlay.draw(picture(), masks, prompts)),
         )
     if "png" in wanted:
         for i, mask in enumerate(masks):

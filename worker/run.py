@@ -39,6 +39,7 @@ def segmenting(settings: Settings, device: str) -> None:
         raise ValueError(f"device must be cpu or gpu:N, not {device!r}")
 
     # Not before now: what is visible to CUDA is decided before Paddle is imported.
+    from worker.embeddings import Embeddings
     from worker.heartbeat import Heartbeat
     from worker.inference import Inference
     from worker.tasks import Bench, segment
@@ -52,7 +53,8 @@ def segmenting(settings: Settings, device: str) -> None:
     inference.warm_up(settings.default_model)
     storage = Storage(settings)
     inputs = Inputs(connect(settings, as_bytes=True), settings.redis_prefix, storage)
-    bench = Bench(name, settings, jobs, storage, inputs, GuardedClient(settings), heartbeat, inference)
+    embeddings = Embeddings(inference.encode, settings.embedding_cache_megabytes * 10**6)
+    bench = Bench(name, settings, jobs, storage, inputs, GuardedClient(settings), heartbeat, inference, embeddings)
 
     @app.task(name=queue.SEGMENT)
     def task(job_id: str) -> None:

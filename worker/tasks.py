@@ -8,12 +8,16 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
 
 from configs.settings import Settings
 from ovseg_core import header, image
 from ovseg_core.errors import OvsegError
 from ovseg_core.prompts import fit
 from worker import fetch, publish, watchdog
+from worker.embeddings import Embeddings
 from worker.guarded import GuardedClient
 from worker.heartbeat import Heartbeat, LeaseLost, Stopped
 from worker.inference import Inference
@@ -40,6 +44,7 @@ class Bench:
     client: GuardedClient
     heartbeat: Heartbeat
     inference: Inference
+    embeddings: Embeddings
     uploads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(UPLOAD_THREADS, "upload"))
 
 
@@ -70,14 +75,16 @@ def _work(job: Job, bench: Bench) -> None:
     limit, timings = bench.settings.max_image_pixels, Timings()
     with timings.of("fetch"):
         data = fetch.image(job, bench.inputs, bench.client, bench.settings)
-    bench.heartbeat.check(job)
-    with timings.of("decode_image"):
-        head = header.read(data, limit)
-        prompts = fit(job.request.prompts, head.image_hw)
-        picture = image.decode(data, limit)
+    head = header.read(data, limit)
+    prompts = fit(job.request.prompts, head.image_hw)
+
+    @cache  # read for the encoder or the overlay, whoever wants it first, and not at all where neither does
+    def picture() -> np.ndarray:
+        with timings.of("decode_image"):
+            return image.decode(data, limit)
 
     bench.heartbeat.check(job)
-    embedding, timings.ms["encode"] = bench.inference.encode(job.request.model, picture)
+    embedding, timings.ms["encode"] = bench.embeddings.of(job.request.model, data, picture)
     bench.heartbeat.check(job)
     masks, timings.ms["decode"] = bench.inference.decode(embedding, prompts)
 

@@ -76,6 +76,16 @@ def test_a_done_job_tells_how_it_went(job: dict[str, Any]) -> None:
     assert times == sorted(times)
 
 
+def test_a_second_job_for_an_image_encodes_and_reads_nothing_and_gets_the_same_masks(
+    service: Service, job: dict[str, Any]
+) -> None:
+    other = service.wait(submit_file(service, prompts=[SHUTTLE, HELMET]).json()["id"])
+    assert other["timings_ms"]["encode"] == 0
+    assert other["result"]["masks"] == job["result"]["masks"][1:]
+    plain = service.wait(submit_file(service, prompts=[HEAD], outputs=["rle"]).json()["id"])
+    assert set(plain["timings_ms"]) == {"fetch", "encode", "decode", "publish"}
+
+
 def test_the_result_has_a_mask_for_each_prompt_in_coco_rle(job: dict[str, Any]) -> None:
     result = job["result"]
     assert [info["label"] for info in result["maskInfos"]] == ["box_prompt", "box_prompt", "point_prompt"]
