@@ -1,4 +1,4 @@
-"""`make bench-models`: how long each network takes on this machine's CPU.
+"""`make bench-models`: how long each network takes on this machine's CPU, on each engine, in one run.
 
 Medians and the fastest run, milliseconds: one image's encoding, a box decoded alone and among 16. Weights that are not
 installed are drawn at random, which is as fast.
@@ -8,23 +8,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 from safetensors.numpy import save_file
 
-from ovseg_core import models
+from cli.engines import measured
+from ovseg_core import models, networks
 from ovseg_core.models import ModelSpec
-from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
-
-PHOTO_HW = (768, 1024)
-BOXES = [Prompt.of_box(100 + 8 * i, 80, 420 + 8 * i, 400) for i in range(16)]
 
 
 def main() -> None:
@@ -37,12 +30,12 @@ def main() -> None:
     print("|---|---|---|---|---|")
     for name in arguments.models:
         with TemporaryDirectory() as folder:
-            print(row(opened(name, Path(folder)), arguments.repeats), flush=True)
-
-
-def opened(name: str, folder: Path) -> Segmenter:
-    spec = models.find(name)
-    return Segmenter.of(spec if spec.is_installed else with_random_weights(spec, folder), "cpu", "auto")
+            os.environ["OVSEG_ENGINES_DIR"] = folder  # random weights are not kept
+            spec = models.find(name)
+            spec = spec if spec.is_installed else with_random_weights(spec, Path(folder))
+            for engine in networks.engines(spec.network, "cpu"):
+                times = measured(Segmenter.of(spec, "cpu", engine), arguments.repeats)
+                print(f"| {name} | {engine} | {' | '.join(str(time) for time in times)} |", flush=True)
 
 
 def with_random_weights(spec: ModelSpec, folder: Path) -> ModelSpec:
@@ -55,27 +48,6 @@ def with_random_weights(spec: ModelSpec, folder: Path) -> ModelSpec:
     path = folder / "random.safetensors"
     save_file(arrays, path)
     return replace(spec, weights=path)
-
-
-def row(segmenter: Segmenter, repeats: int) -> str:
-    photo = np.random.default_rng(0).integers(0, 256, (*PHOTO_HW, 3), np.uint8)
-    embedding = segmenter.encode(photo)
-    segmenter.decode(embedding, BOXES[:1])
-    cells = [
-        timed(lambda: segmenter.encode(photo), repeats),
-        timed(lambda: segmenter.decode(embedding, BOXES[:1]), repeats),
-        timed(lambda: segmenter.decode(embedding, BOXES), repeats, each=len(BOXES)),
-    ]
-    return f"| {segmenter.spec.name} | {segmenter.engine} | {' | '.join(cells)} |"
-
-
-def timed(call: Callable[[], object], repeats: int, each: int = 1) -> str:
-    taken = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        call()
-        taken.append((time.perf_counter() - started) * 1000 / each)
-    return f"{statistics.median(taken):,.0f} ({min(taken):,.0f})"
 
 
 if __name__ == "__main__":

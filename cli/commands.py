@@ -132,6 +132,17 @@ def reaper() -> None:
     run.reaping(_settings())
 
 
+@main.command()
+@click.argument("names", nargs=-1)
+@click.option("--repeats", default=5, show_default=True, type=click.IntRange(1))
+def engines(names: tuple[str, ...], repeats: int) -> None:
+    """What can run each installed model here, how fast, and which is taken."""
+    from cli import engines as command
+
+    with _said_plainly():
+        command.show(names, repeats)
+
+
 @main.group()
 def models() -> None:
     """List, fetch, check and remove weights."""

@@ -5,6 +5,7 @@ GPUs, DCUs (which are GPUs to Paddle) and XPUs need another build of Paddle, the
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 
 KINDS = ("cpu", "gpu", "dcu", "xpu", "npu", "mlu", "gcu")
@@ -32,8 +33,13 @@ def use(device: str) -> None:
 
 
 def default() -> str:
-    """The first GPU where there is one that Paddle can use, else the CPU."""
-    return "gpu:0" if _count("gpu") else "cpu"
+    """The first GPU where there is one that Paddle can use, else the CPU.
+
+    Paddle is not imported to learn that its build is the one for CPUs.
+    """
+    installed = {distribution.name for distribution in importlib.metadata.distributions()}
+    is_for_cpus = "paddlepaddle" in installed and "paddlepaddle-gpu" not in installed
+    return "gpu:0" if not is_for_cpus and _count("gpu") else "cpu"
 
 
 def _count(kind: str) -> int:

@@ -50,12 +50,24 @@ def choose_engine(name: str, device: str, engine: str = "auto") -> str:
     """
     if engine not in ENGINES:
         raise ValueError(f"there is no engine {engine!r}; available: {', '.join(ENGINES)}")
-    able = name != "paddlex" and device == "cpu"
-    installed = importlib.util.find_spec("openvino") is not None
-    if engine == "openvino" and not (able and installed):
-        reason = f"cannot run {name} on {device}" if installed else "is not installed; pip install 'ovseg[openvino]'"
+    able = engines(name, device)
+    if engine == "openvino" and engine not in able:
+        reason = (
+            f"cannot run {name} on {device}" if _has_openvino() else "is not installed; pip install 'ovseg[openvino]'"
+        )
         raise ValueError(f"the engine openvino {reason}")
-    return "openvino" if engine != "paddle" and able and installed else "paddle"
+    return able[0] if engine == "auto" else engine
+
+
+def engines(name: str, device: str) -> tuple[str, ...]:
+    """What can run a network on a device, with what is installed; the fastest first."""
+    if name != "paddlex" and device == "cpu" and _has_openvino():
+        return ("openvino", "paddle")
+    return ("paddle",)
+
+
+def _has_openvino() -> bool:
+    return importlib.util.find_spec("openvino") is not None
 
 
 def load(name: str, weights: Path, device: str, engine: str, precision: str, canvas_size: int) -> Network:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from cli.commands import main
 from ovseg_core import devices, networks
 from ovseg_core.engines import in_openvino
 from ovseg_core.segmenter import Segmenter
@@ -35,6 +39,18 @@ def test_a_name_that_is_no_device_s_is_refused(device: str) -> None:
 def test_a_device_that_is_not_there_is_told_with_what_it_needs(device: str, needs: str) -> None:
     with pytest.raises(ValueError, match=f"there is no {device} .* needs {needs}"):
         Segmenter.open("SAM-Lite", device, "paddle")
+
+
+def test_the_default_device_is_known_without_importing_paddle() -> None:
+    script = "import sys; from ovseg_core import devices; print(devices.default(), 'paddle' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout == "cpu False\n"
+
+
+def test_engines_are_measured_and_the_one_taken_is_marked() -> None:
+    said = CliRunner().invoke(main, ["engines", "SAM-Lite", "--repeats", "1"]).output
+    assert re.search(r"SAM-Lite +openvino\* +float32 +[\d,]+ \([\d,]+\)", said)
+    assert re.search(r"SAM-Lite +paddle +float32 ", said)
 
 
 def test_half_precision_that_is_not_there_is_refused_with_what_is() -> None:

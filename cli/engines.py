@@ -1,0 +1,72 @@
+"""`ovseg engines`: what can run a model on this machine, how fast, and which of them is taken."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import click
+import numpy as np
+
+from ovseg_core import devices, models, networks
+from ovseg_core.prompts import Prompt
+from ovseg_core.segmenter import Segmenter
+
+PHOTO_HW = (768, 1024)
+BOXES = [Prompt.of_box(100 + 8 * i, 80, 420 + 8 * i, 400) for i in range(16)]
+
+
+class Time(NamedTuple):
+    """Milliseconds."""
+
+    median: float
+    fastest: float
+
+    def __str__(self) -> str:
+        return f"{self.median:,.0f} ({self.fastest:,.0f})"
+
+
+class Times(NamedTuple):
+    encode: Time
+    box: Time
+    box_of_16: Time
+
+
+def show(names: Sequence[str], repeats: int) -> None:
+    """A table of the installed models, or of these. Raises OvsegError for a name that is not a model's."""
+    device = devices.default()
+    specs = [models.find(name) for name in names] or [m for m in models.all_models().values() if m.is_installed]
+    click.echo(f"On {device}; milliseconds, the median (and fastest) of {repeats} runs; * is what engine=auto takes.\n")
+    click.echo(f"{'model':12} {'engine':10} {'precisions':20} {'encode':>18} {'a box':>14} {'a box of 16':>14}")
+    for spec in specs:
+        for engine in networks.engines(spec.network, device):
+            taken = "*" if engine == networks.choose_engine(spec.network, device) else ""
+            precisions = " ".join(networks.precisions(spec.network, device, engine))
+            times = measured(Segmenter.of(spec, device, engine), repeats)
+            click.echo(
+                f"{spec.name:12} {engine + taken:10} {precisions:20} "
+                f"{times.encode!s:>18} {times.box!s:>14} {times.box_of_16!s:>14}"
+            )
+
+
+def measured(segmenter: Segmenter, repeats: int) -> Times:
+    """Encoding an image, decoding a box alone, and a box among 16."""
+    photo = np.random.default_rng(0).integers(0, 256, (*PHOTO_HW, 3), np.uint8)
+    embedding = segmenter.encode(photo)
+    segmenter.decode(embedding, BOXES[:1])
+    return Times(
+        _timed(lambda: segmenter.encode(photo), repeats),
+        _timed(lambda: segmenter.decode(embedding, BOXES[:1]), repeats),
+        _timed(lambda: segmenter.decode(embedding, BOXES), repeats, each=len(BOXES)),
+    )
+
+
+def _timed(call: Callable[[], object], repeats: int, each: int = 1) -> Time:
+    taken = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        call()
+        taken.append((time.perf_counter() - started) * 1000 / each)
+    return Time(statistics.median(taken), min(taken))
