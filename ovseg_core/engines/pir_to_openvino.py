@@ -31,7 +31,7 @@ def translated(program: Any, outputs: Sequence[Any], weights: Mapping[str, np.nd
         given, results = operation.operands_source(), operation.results()
         said = {**operation.attrs(), "shapes": [_shape(value) for value in (*given, *results[:1])]}
         if kind == "parameter":
-            made = op.constant(weights[said["parameter_name"]])
+            made = op.constant(weights[said["parameter_name"]], shared_memory=True)
         elif kind == "data":
             made = op.parameter(list(said["shape"]), np.float32, said["name"])
             inputs.append(made)

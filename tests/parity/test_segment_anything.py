@@ -27,6 +27,7 @@ PROMPTS = {
     "signed clicks": Prompt(None, *CLICKS),
     "box and clicks": Prompt(BOX, *CLICKS),
 }
+ENGINES = ("paddle", "openvino")
 VARIANTS = {"SAM-B": "vit_b", "SAM-H": "vit_h", "MobileSAM": "vit_t"}
 
 
@@ -46,9 +47,18 @@ class Pair:
         torch.save(theirs.state_dict(), path)
         self.theirs = package.SamPredictor(theirs)
         self.theirs.set_image(photo)
-        self.ours = Segmenter.of(replace(models.find(name), weights=path), "cpu", "paddle")
-        self.embedding = self.ours.encode(photo)
+        spec = replace(models.find(name), weights=path)
+        self.ours = {engine: Segmenter.of(spec, "cpu", engine) for engine in ENGINES}
+        self.embeddings = {engine: ours.encode(photo) for engine, ours in self.ours.items()}
         path.unlink()  # up to 2.6 GB
+
+    def ask_ours(
+        self, engine: str, prompt: Prompt, mask_input: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        return self.ours[engine].low_res_masks(self.embeddings[engine], prompt, mask_input)
+
+    def full(self, engine: str, low_res_mask: np.ndarray) -> np.ndarray:
+        return self.ours[engine].mask_of(self.embeddings[engine], low_res_mask, 1.0).full()
 
     def ask_theirs(self, prompt: Prompt, mask_input: np.ndarray | None = None) -> tuple[Any, Any, Any]:
         has_points = bool(prompt.points)
@@ -70,26 +80,28 @@ def relative(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
 
 
-def test_the_embedding_agrees(pair: Pair) -> None:
-    assert relative(pair.embedding.features[0], pair.theirs.get_image_embedding()[0].numpy()) < 1e-4
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_embedding_agrees(pair: Pair, engine: str) -> None:
+    assert relative(pair.embeddings[engine].features[0], pair.theirs.get_image_embedding()[0].numpy()) < 1e-4
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("kind", PROMPTS)
-def test_low_res_masks_and_masks_agree(pair: Pair, kind: str) -> None:
+def test_low_res_masks_and_masks_agree(pair: Pair, engine: str, kind: str) -> None:
     masks, iou, logits = pair.ask_theirs(PROMPTS[kind])
-    our_logits, our_iou = pair.ours.low_res_masks(pair.embedding, PROMPTS[kind])
+    our_logits, our_iou = pair.ask_ours(engine, PROMPTS[kind])
     assert relative(our_logits, logits) < 1e-4
     assert relative(our_iou, iou) < 1e-4
     for ours, mask, theirs in zip(our_logits, masks, logits, strict=True):
-        full = pair.ours.mask_of(pair.embedding, ours, 1.0).full()
-        assert (full == mask).mean() > 0.999
-        assert (pair.ours.mask_of(pair.embedding, theirs, 1.0).full() == mask).mean() > 0.9999  # SAM's own resizing
+        assert (pair.full(engine, ours) == mask).mean() > 0.999
+        assert (pair.full(engine, theirs) == mask).mean() > 0.9999  # SAM's own resizing
 
 
-def test_a_mask_given_back_is_refined_alike(pair: Pair) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_mask_given_back_is_refined_alike(pair: Pair, engine: str) -> None:
     _, _, earlier = pair.ask_theirs(PROMPTS["box"])
     _, _, logits = pair.ask_theirs(PROMPTS["signed clicks"], earlier[0])
-    ours, _ = pair.ours.low_res_masks(pair.embedding, PROMPTS["signed clicks"], earlier[0])
+    ours, _ = pair.ask_ours(engine, PROMPTS["signed clicks"], earlier[0])
     assert relative(ours, logits) < 1e-4
-    unrefined, _ = pair.ours.low_res_masks(pair.embedding, PROMPTS["signed clicks"])
+    unrefined, _ = pair.ask_ours(engine, PROMPTS["signed clicks"])
     assert relative(unrefined, logits) > 1e-3  # the mask does count
