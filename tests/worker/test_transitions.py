@@ -270,7 +270,20 @@ def test_a_message_lost_before_others_is_found_in_a_backlog(jobs: Jobs, settings
     waiting = [accept(jobs), accept(jobs)]
     let_time_pass(settings, "waiting:segment.auto", settings.lost_message_seconds)
     assert sweep(jobs) == [("waiting:segment.auto", "queued")]
-    assert messages(settings, "segment.auto") == [*waiting, lost]
+    assert messages(settings, "segment.auto") == [lost, *waiting]
+
+
+def test_a_dead_workers_job_goes_before_those_that_wait_and_none_of_them_is_taken_for_lost(
+    jobs: Jobs, settings: Settings
+) -> None:
+    dropped = [begin(jobs, accept(jobs)).id, begin(jobs, accept(jobs)).id]
+    drop_messages(settings)
+    waiting = [accept(jobs), accept(jobs)]
+    let_leases_end(settings)
+    assert sweep(jobs) == [("leases", "queued"), ("leases", "queued")]
+    assert messages(settings, "segment.auto") == [*reversed(dropped), *waiting]
+    let_time_pass(settings, "waiting:segment.auto", settings.lost_message_seconds)
+    assert sweep(jobs) == []
 
 
 # Canceling

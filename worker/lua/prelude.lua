@@ -56,6 +56,15 @@ local function enqueue(id, message)
   redis.call('ZADD', key('waiting:' .. queue), int(now), id)
 end
 
+-- Before all others: who was begun once has waited already. It counts as waiting longest, so that the place of its
+-- message in the queue says nothing false of those behind it.
+local function enqueue_first(id, message)
+  local waiting = key('waiting:' .. redis.call('HGET', key('job:' .. id), 'queue'))
+  local longest = redis.call('ZRANGE', waiting, 0, 0, 'WITHSCORES')[2]
+  redis.call('RPUSH', key('q:' .. redis.call('HGET', key('job:' .. id), 'queue')), message)
+  redis.call('ZADD', waiting, int(longest and math.min(now, longest - 1) or now), id)
+end
+
 -- A running job is held by the attempt that its record names; the number of the attempt is the fencing token.
 local function is_held(id, attempt)
   local record = redis.call('HMGET', key('job:' .. id), 'status', 'attempt')

@@ -13,5 +13,7 @@ if index == 'leases' then
   move(id, 'queued')
 end
 redis.call('ZREM', key(index), id)
-enqueue(id, message)
+-- A fault of ours may last, and is no reason to keep others waiting; nor is there one to wait twice for a worker's death.
+local put = index == 'delayed' and enqueue or enqueue_first
+put(id, message)
 return 'queued'
