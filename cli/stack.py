@@ -23,7 +23,7 @@ Show = Callable[[str, str], None]
 SERVERS_READY_SECONDS = 60.0  # a Valkey that reads a long append-only file
 SERVICE_READY_SECONDS = 180.0  # a worker that loads its model on a cold disk
 FALLS_AT_START = 3  # then it is no accident
-GRACE_SECONDS = 20.0  # for jobs in hand when the stack is stopped
+GRACE_SECONDS = 5.0  # to end, beyond what a worker has for its jobs in hand
 
 
 class StartFailed(Exception):
@@ -78,7 +78,7 @@ class Stack:
         for children in (self._services, self._servers):
             for child in children:
                 child.ask_to_end()
-            deadline = time.monotonic() + GRACE_SECONDS
+            deadline = time.monotonic() + self.plan.settings.shutdown_grace_seconds + GRACE_SECONDS
             for child in children:
                 child.end_by(deadline)
         if self._seaweedfs is not None:

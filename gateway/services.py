@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,7 +17,7 @@ from worker.erasure import Erasure
 from worker.events import Events
 from worker.inputs import Inputs
 from worker.jobs import Jobs
-from worker.storage import Storage
+from worker.storage import IMPATIENT, Storage
 
 
 @dataclass(frozen=True)
@@ -29,15 +30,18 @@ class Services:
     inputs: Inputs
     waiting: Waiting
     erasure: Erasure
+    leaving: threading.Event  # set when this process is told to stop
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
         redis, app = connect(settings), queue.create(settings)
         jobs, events = Jobs(redis, app, settings), Events(redis, app, settings)
-        storage = Storage(settings)
+        storage = Storage(settings, IMPATIENT)
         inputs = Inputs(connect(settings, as_bytes=True), settings.redis_prefix, storage)
         erasure = Erasure(redis, settings, storage)
-        return cls(settings, redis, jobs, events, storage, inputs, Waiting(jobs, settings), erasure)
+        leaving = threading.Event()
+        waiting = Waiting(jobs, settings, leaving)
+        return cls(settings, redis, jobs, events, storage, inputs, waiting, erasure, leaving)
 
 
 def services() -> Services:

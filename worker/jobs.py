@@ -147,7 +147,7 @@ class Jobs:
 
     def retry_later(self, job: Job, error: JobError) -> str:
         """Our own failure: back to the queue after a delay, or failed after the last attempt."""
-        doubled = self._settings.retry_delay_seconds * 2 ** (job.attempt - 1)
+        doubled = self._settings.retry_delay_seconds * 2 ** (job.attempt - job.forgiven - 1)
         longest = min(doubled, self._settings.retry_delay_max_seconds)
         delay = longest * random.uniform(0.5, 1)  # jobs that failed together do not all come back together
         return str(
@@ -162,6 +162,10 @@ class Jobs:
                 RESEND_SECONDS * MICROSECONDS,
             )
         )
+
+    def hand_back(self, job: Job) -> str:
+        """This worker is told to stop: another may begin the job at once, and the attempt does not count."""
+        return str(self._scripts("hand_back", job.id, job.attempt, self._message(job)))
 
     # From outside
 
@@ -193,14 +197,13 @@ class Jobs:
         job = self.get(left.job_id)
         if job is None:
             return ""
-        name = queue.QUEUE_OF_DEVICE[job.request.device]
         return str(
             self._scripts(
                 "requeue",
                 job.id,
                 left.index,
                 left.score,
-                queue.message(self._app, queue.SEGMENT, name, job.id),
+                self._message(job),
                 self._settings.max_attempts,
                 WORKER_LOST.to_json(),
                 self._webhook_message(job, Status.FAILED),
@@ -231,6 +234,9 @@ class Jobs:
         message = self._webhook_message(job, status)
         resend = RESEND_SECONDS * MICROSECONDS
         return str(self._scripts("finish", job.id, job.attempt, status, message, resend, *flat))
+
+    def _message(self, job: Job) -> str:
+        return queue.message(self._app, queue.SEGMENT, queue.QUEUE_OF_DEVICE[job.request.device], job.id)
 
     def _webhook_message(self, job: Job, status: Status) -> str:
         if job.request.webhook is None:

@@ -11,7 +11,7 @@ import warnings
 
 from celery import Celery
 from celery.platforms import SecurityWarning
-from celery.signals import setup_logging, worker_ready, worker_shutdown
+from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_shutting_down
 
 from configs.settings import Settings
 from worker import queue, reaper
@@ -30,7 +30,7 @@ SENDER_THREADS = 16  # a receiver that hangs keeps one for 15 seconds
 
 
 def segmenting(settings: Settings, device: str) -> None:
-    """Work on jobs until SIGTERM or SIGINT, then finish those in hand.
+    """Work on jobs until SIGTERM or SIGINT, then finish those in hand, or hand them back.
 
     `device` is "cpu" or "gpu:N". Raises ValueError for another, or one that this machine or build of Paddle lacks.
     """
@@ -41,6 +41,7 @@ def segmenting(settings: Settings, device: str) -> None:
         raise ValueError(f"device must be cpu or gpu:N, not {device!r}")
 
     # Not before now: what is visible to CUDA is decided before Paddle is imported.
+    from worker import leaving
     from worker.heartbeat import Heartbeat
     from worker.inference import Inference
     from worker.tasks import Bench, segment
@@ -48,7 +49,8 @@ def segmenting(settings: Settings, device: str) -> None:
     app, redis = queue.create(settings), connect(settings)
     name = f"{socket.gethostname()}:{os.getpid()}"
     jobs = Jobs(redis, app, settings)
-    heartbeat = Heartbeat(jobs, Roster(redis, settings, name, device), settings.lease_seconds)
+    roster = Roster(redis, settings, name, device)
+    heartbeat = Heartbeat(jobs, roster, settings.lease_seconds)
     log.info("loading %s on %s", settings.default_model, device)
     inference = Inference("gpu:0" if kind == "gpu" else "cpu", settings.engine, settings.precision)
     inference.warm_up(settings.default_model)
@@ -61,6 +63,9 @@ def segmenting(settings: Settings, device: str) -> None:
         segment(job_id, bench)
 
     worker_ready.connect(lambda **_: heartbeat.start(), weak=False)
+    worker_shutting_down.connect(
+        lambda **_: leaving.within(settings.shutdown_grace_seconds, jobs, heartbeat, roster), weak=False
+    )
     worker_shutdown.connect(lambda **_: heartbeat.stop(), weak=False)
     _consume(app, queue.queues_of_worker(device), settings.worker_concurrency, name)
 

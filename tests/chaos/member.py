@@ -20,7 +20,6 @@ class Member:
         self.log = log
         self._arguments = list(arguments)
         self._environment = {**os.environ, **environment}
-        self._down_until = 0.0
         self._is_frozen = False
         self.start()
 
@@ -33,6 +32,7 @@ class Member:
         return self._process.poll() is None and not self._is_frozen
 
     def start(self) -> None:
+        self._started_at, self._down_until = time.monotonic(), 0.0
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._arguments,
@@ -45,8 +45,9 @@ class Member:
             )
 
     def look_after(self) -> None:
-        """Start it again if it fell and should not stay down."""
-        if self._process.poll() is not None and time.monotonic() >= self._down_until:
+        """Start it again if it fell and should not stay down; not more often than every second."""
+        may_start_at = max(self._down_until, self._started_at + 1)
+        if self._process.poll() is not None and time.monotonic() >= may_start_at:
             self.start()
 
     def kill(self, down_seconds: float = 0.0) -> int:

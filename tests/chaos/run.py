@@ -44,7 +44,7 @@ def run(scale: Scale, folder: Path, seed: int, show_progress: bool = False) -> O
     start, secret = time.monotonic(), webhook_secret.new()
     with (
         receiver.receiving(secret, seed) as hook,
-        stack.running(scale, folder, hook.address, secret) as members,
+        stack.running(scale, folder, _settings(hook, secret)) as members,
         _environment(members.credentials),
         _progress(scale, hook, show_progress) as look,
     ):
@@ -71,6 +71,10 @@ def run(scale: Scale, folder: Path, seed: int, show_progress: bool = False) -> O
             seen=seen,
             verdict=verdict.judge(seen),
         )
+
+
+def _settings(hook: Receiver, secret: str) -> dict[str, str]:
+    return {"OVSEG_ALLOWED_PRIVATE_HOSTS": hook.address, "OVSEG_WEBHOOK_SECRET": secret}
 
 
 def _drain(members: Stack, clients: Clients, hook: Receiver, scale: Scale, look: Callable[[], None]) -> None:

@@ -27,6 +27,7 @@ class Scale:
     network_faults: int = 0
     s3_outage_seconds: float = 0
     valkey_freeze_seconds: float = 0
+    gateways: int = 1
     workers: int = 3
     reapers: int = 2
     patience_seconds: float = 180  # for the rest, after the last fault
@@ -35,7 +36,7 @@ class Scale:
         """Less of everything but of outages: they last as long."""
         if share == 1:
             return self
-        kept = ("workers", "reapers", "patience_seconds", "s3_outage_seconds", "valkey_freeze_seconds")
+        kept = ("gateways", "workers", "reapers", "patience_seconds", "s3_outage_seconds", "valkey_freeze_seconds")
         counts = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("name", *kept)}
         fewer = {name: type(count)(math.ceil(count * share)) for name, count in counts.items()}
         return replace(self, name=f"{share:g} of {self.name}", **fewer)

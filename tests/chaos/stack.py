@@ -31,16 +31,15 @@ class Stack:
     The gateway and every other worker, sender and reaper reach Valkey and SeaweedFS through fault proxies.
     """
 
-    def __init__(self, scale: Scale, folder: Path, allowed_hosts: str, secret: str, cleanup: ExitStack) -> None:
+    def __init__(self, scale: Scale, folder: Path, environment: Mapping[str, str], cleanup: ExitStack) -> None:
         self.folder = folder
-        self.secret = secret
         self.journals = folder / "journals"
         self.journals.mkdir(parents=True)
-        self.url = f"http://127.0.0.1:{free_port()}"
+        self.urls = [f"http://127.0.0.1:{free_port()}" for _ in range(scale.gateways)]
         self.members: dict[str, Member] = {}
         self._valkey_folder = folder / "valkey"
         self._weed = Seaweedfs(folder / "seaweedfs")
-        self._allowed_hosts = allowed_hosts
+        self._given = environment
         cleanup.callback(self._end)
         self._start_servers()
         self.proxies = self._open_proxies(cleanup)
@@ -52,6 +51,11 @@ class Stack:
     def redis_url(self) -> str:
         """Not through a proxy."""
         return valkey.url(self._valkey_folder)
+
+    @property
+    def url(self) -> str:
+        """Of the first gateway."""
+        return self.urls[0]
 
     @property
     def settings(self) -> Settings:
@@ -109,16 +113,22 @@ class Stack:
         return {"valkey": cleanup.enter_context(to_valkey), "seaweedfs": cleanup.enter_context(to_s3)}
 
     def _start_services(self, scale: Scale) -> None:
-        roles = [("gateway", 1), ("worker", scale.workers), ("webhooks", SENDERS), ("reaper", scale.reapers)]
+        roles = [
+            ("gateway", scale.gateways),
+            ("worker", scale.workers),
+            ("webhooks", SENDERS),
+            ("reaper", scale.reapers),
+        ]
         for role, count in roles:
             for i in range(1, count + 1):
                 arguments = [sys.executable, "-P", "-m", "tests.chaos.process", role]
-                self._add(f"{role}-{i}", arguments, self._environment(by_proxy=i % 2 == 1))
-        self.wait_until(lambda: _is_ready(self.url), "the service")
+                self._add(f"{role}-{i}", arguments, self._environment(i))
+        self.wait_until(lambda: all(is_ready(url) for url in self.urls), "the service")
 
-    def _environment(self, by_proxy: bool) -> dict[str, str]:
+    def _environment(self, i: int) -> dict[str, str]:
+        """Of the i-th of a role."""
         redis_url, s3_url = self.redis_url, self._weed.endpoint_url
-        if by_proxy:
+        if i % 2 == 1:
             redis_url = f"redis://127.0.0.1:{self.proxies['valkey'].port}/0"
             s3_url = f"http://127.0.0.1:{self.proxies['seaweedfs'].port}"
         return {
@@ -126,12 +136,11 @@ class Stack:
             **self._weed.credentials,
             journal.FOLDER: str(self.journals),
             "PYTHONPATH": str(Path(__file__).parents[2]),
-            "OVSEG_ALLOWED_PRIVATE_HOSTS": self._allowed_hosts,
-            "OVSEG_GATEWAY_PORT": self.url.rpartition(":")[2],
+            "OVSEG_GATEWAY_PORT": self.urls[(i - 1) % len(self.urls)].rpartition(":")[2],
             "OVSEG_REDIS_URL": redis_url,
             "OVSEG_S3_BUCKET": BUCKET,
             "OVSEG_S3_ENDPOINT_URL": s3_url,
-            "OVSEG_WEBHOOK_SECRET": self.secret,
+            **self._given,
         }
 
     def _add(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -144,13 +153,13 @@ class Stack:
 
 
 @contextmanager
-def running(scale: Scale, folder: Path, allowed_hosts: str, secret: str) -> Iterator[Stack]:
-    """A stack that is ready, for as long as the block runs."""
+def running(scale: Scale, folder: Path, environment: Mapping[str, str]) -> Iterator[Stack]:
+    """A stack that is ready, its services with these settings too, for as long as the block runs."""
     with ExitStack() as cleanup:
-        yield Stack(scale, folder, allowed_hosts, secret, cleanup)
+        yield Stack(scale, folder, environment, cleanup)
 
 
-def _is_ready(url: str) -> bool:
+def is_ready(url: str) -> bool:
     try:
         return requests.get(f"{url}/readyz", timeout=5).status_code == 200
     except requests.RequestException:

@@ -245,6 +245,33 @@ def test_a_success_after_a_failure_is_a_success(jobs: Jobs) -> None:
     assert (job.status, job.files_prefix) == (Status.SUCCEEDED, f"jobs/{job_id}/2/")
 
 
+# Handing back
+
+
+def test_a_job_that_is_handed_back_goes_to_the_front_and_the_attempt_does_not_count(
+    jobs: Jobs, settings: Settings
+) -> None:
+    job_id = accept(jobs)
+    drop_messages(settings)
+    others = [accept(jobs), accept(jobs)]
+    for n in range(1, settings.max_attempts + 1):
+        job = begin(jobs, job_id)
+        assert (job.attempt, job.forgiven) == (n, n - 1)
+        assert jobs.hand_back(job) == "queued"
+        assert messages(settings, "segment.auto")[0] == job_id
+        assert jobs.hand_back(job) == ""
+    assert messages(settings, "segment.auto")[-2:] == others
+    last = begin(jobs, job_id)
+    assert jobs.retry_later(last, BROKEN) == "queued"  # a first try that counts
+    assert jobs.beat([last]) == {last.claim: "lost"}
+
+
+def test_a_job_that_was_canceled_is_not_handed_back(jobs: Jobs) -> None:
+    job = begin(jobs, accept(jobs))
+    jobs.cancel(job.id)
+    assert jobs.hand_back(job) == "canceled"
+
+
 # Lost messages
 
 

@@ -71,6 +71,12 @@ local function is_held(id, attempt)
   return record[1] == 'running' and record[2] == attempt
 end
 
+-- How many attempts count against the limit: not those that a worker handed back because it was told to stop.
+local function tries(id)
+  local record = redis.call('HMGET', key('job:' .. id), 'attempt', 'forgiven')
+  return record[1] - (record[2] or 0)
+end
+
 -- What is decided over a job that has not ended, whatever its attempt says: canceled (its caller asked for that),
 -- timeout (the attempt ran too long), expired (it was not started in time), or '' for nothing.
 local function verdict(id)

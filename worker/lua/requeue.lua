@@ -5,8 +5,7 @@ local id, index, score, message, max_attempts, err, webhook_message, resend_afte
 if redis.call('ZSCORE', key(index), id) ~= score then return '' end
 
 if index == 'leases' then
-  local attempt = redis.call('HGET', key('job:' .. id), 'attempt')
-  if verdict(id) ~= '' or tonumber(attempt) >= tonumber(max_attempts) then
+  if verdict(id) ~= '' or tries(id) >= tonumber(max_attempts) then
     redis.call('HSET', key('job:' .. id), 'error', err)
     return close(id, 'failed', webhook_message, resend_after)
   end

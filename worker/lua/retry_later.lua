@@ -4,7 +4,7 @@
 local id, attempt, delay, max_attempts, err, webhook_message, resend_after = unpack(ARGV)
 if not is_held(id, attempt) then return '' end
 redis.call('HSET', key('job:' .. id), 'error', err)
-if verdict(id) ~= '' or tonumber(attempt) >= tonumber(max_attempts) then
+if verdict(id) ~= '' or tries(id) >= tonumber(max_attempts) then
   return close(id, 'failed', webhook_message, resend_after)
 end
 move(id, 'queued')
