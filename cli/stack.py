@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -65,7 +67,10 @@ class Stack:
     def start(self) -> None:
         """Returns when a job could be submitted. Raises StartFailed."""
         self._wait_for_port()
+        is_recovery = self._has_lost_valkey()
         self._start_servers()
+        if is_recovery:
+            self._recover()
         self._start_services()
 
     def look_after(self) -> None:
@@ -118,6 +123,20 @@ class Stack:
             command = Command(label, [sys.executable, "-P", "-m", "cli", *arguments], self.environment)
             self._services.append(Child(command, self._show))
         self._wait("the service", lambda: _unready(plan.url), SERVICE_READY_SECONDS)
+
+    def _has_lost_valkey(self) -> bool:
+        """Whether there are objects but no jobs: then Valkey's folder was lost, or removed."""
+        return (self.plan.folder / "seaweedfs" / "data").exists() and not (
+            self.plan.folder / "valkey" / "appendonlydir"
+        ).exists()
+
+    def _recover(self) -> None:
+        command = [sys.executable, "-P", "-m", "cli", "recover"]
+        ran = subprocess.run(command, env={**os.environ, **self.environment}, capture_output=True, text=True)
+        for line in (ran.stdout + ran.stderr).splitlines():
+            self._show("recover", line)
+        if ran.returncode:
+            raise StartFailed("the jobs that Valkey lost could not be recovered; the lines above say why")
 
     @property
     def secret_path(self) -> Path:

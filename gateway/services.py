@@ -12,6 +12,7 @@ from redis import Redis
 from configs.settings import Settings
 from gateway.waiting import Waiting
 from worker import queue
+from worker.archive import Archive
 from worker.connection import connect
 from worker.erasure import Erasure
 from worker.events import Events
@@ -28,6 +29,7 @@ class Services:
     events: Events
     storage: Storage
     inputs: Inputs
+    archive: Archive
     waiting: Waiting
     erasure: Erasure
     leaving: threading.Event  # set when this process is told to stop
@@ -38,10 +40,11 @@ class Services:
         jobs, events = Jobs(redis, app, settings), Events(redis, app, settings)
         storage = Storage(settings, IMPATIENT)
         inputs = Inputs(connect(settings, as_bytes=True), settings.redis_prefix, storage)
-        erasure = Erasure(redis, settings, storage)
+        archive = Archive(redis, settings, storage, inputs)
+        erasure = Erasure(redis, settings, storage, archive)
         leaving = threading.Event()
         waiting = Waiting(jobs, settings, leaving)
-        return cls(settings, redis, jobs, events, storage, inputs, waiting, erasure, leaving)
+        return cls(settings, redis, jobs, events, storage, inputs, archive, waiting, erasure, leaving)
 
 
 def services() -> Services:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from redis import RedisError
 
+from worker.archive import Archive
 from worker.erasure import Erasure
 from worker.events import Events
 from worker.jobs import Jobs
@@ -15,13 +16,20 @@ from worker.jobs import Jobs
 log = logging.getLogger(__name__)
 
 
-def run(jobs: Jobs, events: Events, erasure: Erasure, sweep_seconds: float, stopping: threading.Event) -> None:
+def run(
+    jobs: Jobs, events: Events, erasure: Erasure, archive: Archive, sweep_seconds: float, stopping: threading.Event
+) -> None:
     """Sweep until told to stop. A Redis that is away is waited for."""
-    # In a thread of its own: storage may be slow, and a lost job should not wait for that.
-    eraser = threading.Thread(target=_repeat, args=(erasure.sweep, sweep_seconds, stopping), name="erasure")
-    eraser.start()
+    # In threads of their own: storage may be slow, and a lost job should not wait for that.
+    others = [
+        threading.Thread(target=_repeat, args=(of_storage, sweep_seconds, stopping), name=name)
+        for name, of_storage in (("erasure", erasure.sweep), ("archive", archive.sweep))
+    ]
+    for thread in others:
+        thread.start()
     _repeat(lambda: sweep(jobs, events), sweep_seconds, stopping)
-    eraser.join()
+    for thread in others:
+        thread.join()
 
 
 def _repeat(sweep: Callable[[], None], sweep_seconds: float, stopping: threading.Event) -> None:

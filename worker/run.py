@@ -15,6 +15,7 @@ from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_
 
 from configs.settings import Settings
 from worker import queue, reaper
+from worker.archive import Archive
 from worker.connection import connect
 from worker.erasure import Erasure
 from worker.events import Events
@@ -56,7 +57,8 @@ def segmenting(settings: Settings, device: str) -> None:
     inference.warm_up(settings.default_model)
     storage = Storage(settings)
     inputs = Inputs(connect(settings, as_bytes=True), settings.redis_prefix, storage)
-    bench = Bench(name, settings, jobs, storage, inputs, GuardedClient(settings), heartbeat, inference)
+    archive = Archive(redis, settings, storage, inputs)
+    bench = Bench(name, settings, jobs, storage, inputs, archive, GuardedClient(settings), heartbeat, inference)
 
     @app.task(name=queue.SEGMENT)
     def task(job_id: str) -> None:
@@ -98,8 +100,12 @@ def reaping(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopping.set())
     log.info("sweeping every %g s", settings.sweep_seconds)
-    erasure = Erasure(redis, settings, Storage(settings))
-    reaper.run(Jobs(redis, app, settings), Events(redis, app, settings), erasure, settings.sweep_seconds, stopping)
+    storage = Storage(settings)
+    inputs = Inputs(connect(settings, as_bytes=True), settings.redis_prefix, storage)
+    archive = Archive(redis, settings, storage, inputs)
+    erasure = Erasure(redis, settings, storage, archive)
+    jobs, events = Jobs(redis, app, settings), Events(redis, app, settings)
+    reaper.run(jobs, events, erasure, archive, settings.sweep_seconds, stopping)
 
 
 def _see_only_gpu(index: str) -> None:

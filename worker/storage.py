@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import boto3
@@ -61,14 +63,30 @@ class Storage:
         """Remove every object whose key begins so."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
         for page in pages:  # of 1,000 keys, as many as one request may remove
-            if "Contents" not in page:
-                continue
-            answer = self._client.delete_objects(
-                Bucket=self._bucket,
-                Delete={"Objects": [{"Key": found["Key"]} for found in page["Contents"]], "Quiet": True},
-            )
-            for error in answer.get("Errors", []):  # told in an answer of 200
-                raise ClientError({"Error": {"Code": error["Code"], "Message": error["Key"]}}, "DeleteObjects")
+            if "Contents" in page:
+                self.remove([found["Key"] for found in page["Contents"]])
+
+    def remove(self, keys: Sequence[str]) -> None:
+        """Up to 1,000 objects, those of them that there are."""
+        answer = self._client.delete_objects(
+            Bucket=self._bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True}
+        )
+        for error in answer.get("Errors", []):  # told in an answer of 200
+            raise ClientError({"Error": {"Code": error["Code"], "Message": error["Key"]}}, "DeleteObjects")
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """The keys that begin so, in order."""
+        for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
+            yield from (found["Key"] for found in page.get("Contents", []))
+
+    def exists(self, key: str) -> bool:
+        try:
+            self._client.head_object(Bucket=self._bucket, Key=key)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND:
+                return False
+            raise
+        return True
 
     def sign(self, key: str) -> str:
         """A URL that gets this object, for as long as the settings say, without credentials. Computed here."""

@@ -16,6 +16,7 @@ from ovseg_core import header, image
 from ovseg_core.errors import OvsegError
 from ovseg_core.prompts import fit
 from worker import fetch, publish, watchdog
+from worker.archive import Archive
 from worker.guarded import GuardedClient
 from worker.heartbeat import Heartbeat, LeaseLost, Stopped
 from worker.inference import Inference
@@ -41,6 +42,7 @@ class Bench:
     jobs: Jobs
     storage: Storage
     inputs: Inputs
+    archive: Archive
     client: GuardedClient
     heartbeat: Heartbeat
     inference: Inference
@@ -69,6 +71,7 @@ def segment(job_id: str, bench: Bench) -> None:
             what = f"{type(error).__name__} in attempt {job.attempt}; see the worker's log"
             broke = JobError("internal_error", what)
             _say(lambda: bench.jobs.retry_later(job, broke), bench)
+    bench.archive.keep_soon(job.id)
 
 
 def _work(job: Job, bench: Bench) -> None:

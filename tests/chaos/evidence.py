@@ -19,7 +19,16 @@ from worker import files
 from worker.connection import connect
 from worker.storage import ObjectMissing, Storage
 
-INDEXES = ("leases", "delayed", "deadlines", "events:due", "jobs:queued", "jobs:running", "waiting:segment.auto")
+INDEXES = (
+    "leases",
+    "delayed",
+    "deadlines",
+    "events:due",
+    "unarchived",
+    "jobs:queued",
+    "jobs:running",
+    "waiting:segment.auto",
+)
 
 
 @dataclass(frozen=True)

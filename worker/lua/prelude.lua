@@ -16,6 +16,7 @@
 --                          run_by, or some time after a cancel request
 --   ended          zset    final jobs by completed_at
 --   erasing        zset    ids of erased jobs whose files are still to go, by when the reaper sees to it
+--   unarchived     zset    jobs whose document is not in storage as they are now, by when the reaper sees to it
 --   event:<id>     hash    a webhook event, its id fixed with the change of state that it tells
 --   deliveries:<e> list    the last tries of an event, newest first
 --   told:<id>      list    the events of a job, oldest first
@@ -27,6 +28,10 @@ local function key(name) return KEYS[1] .. name end
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2] -- microseconds; exact in a double until the year 2255
 local function int(number) return string.format('%.0f', number) end
+
+-- Who accepts or ends a job writes its document right after; a reaper does where that did not happen.
+local ARCHIVED_WITHIN = 5 * 1000000
+local function archive(id) redis.call('ZADD', key('unarchived'), int(now + ARCHIVED_WITHIN), id) end
 
 local TIMEOUT = cjson.encode({
   code = 'timeout', message = 'the attempt ran longer than deadline.run_within_s allows', field = 'deadline.run_within_s',
@@ -122,6 +127,7 @@ local function close(id, to, message, resend_after)
   redis.call('HSET', key('job:' .. id), 'completed_at', int(now))
   redis.call('ZADD', key('ended'), int(now), id)
   redis.call('DEL', key('input:' .. id))
+  archive(id)
   tell(id, to, message, resend_after)
   redis.call('PUBLISH', key('done'), id)
   return to
