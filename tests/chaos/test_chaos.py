@@ -22,7 +22,8 @@ def test_few_jobs_under_fire_are_all_done_and_told(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(900)
 def test_without_a_reaper_the_same_loses_jobs_and_the_harness_says_so(tmp_path: Path) -> None:
-    outcome = run.run(replace(FEW, reapers=0, patience_seconds=15), tmp_path, seed=1)
+    scale = replace(FEW, jobs=90, seconds=15, worker_kills=12, reapers=0, patience_seconds=15)
+    outcome = run.run(scale, tmp_path, seed=1)
     assert outcome.verdict.count("jobs lost") > 0, report.text(outcome)
     assert outcome.verdict.count("leases left over") > 0, report.text(outcome)
     assert "THE PROMISE WAS BROKEN" in report.text(outcome)
