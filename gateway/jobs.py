@@ -79,7 +79,7 @@ def retry(job_id: str) -> tuple[Response, int, dict[str, str]]:
 @blueprint.delete("/<job_id>")
 def erase(job_id: str) -> tuple[str, int]:
     """Record, input and files of a job that is not in a worker's hands."""
-    status = services().erasure.erase(job_id)
+    status = services().erasure.erase(job_id) if CLIENT_ID.fullmatch(job_id) else ""
     if not status:
         raise _not_found(job_id)
     if status == Status.RUNNING:
