@@ -11,13 +11,10 @@ from redis import Redis
 
 from configs.settings import Settings
 from worker import archive, queue
-from worker.jobs import MICROSECONDS
+from worker.jobs import ATTEMPTS_APART, MICROSECONDS
 from worker.scripts import Scripts
 from worker.storage import ObjectMissing, Storage
 
-# Attempts after a recovery are counted from the next thousand: a worker that still has one of before in hand must
-# not be taken for the holder of the new one.
-ATTEMPTS_APART = 1000
 ASKED_AT_ONCE = 500
 
 # Of the record of a job that had not ended, what its attempts had left in it.

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
+from botocore.exceptions import BotoCoreError, ClientError
 from redis import RedisError
 
 from configs.settings import Settings
@@ -69,8 +71,8 @@ def segment(job_id: str, bench: Bench) -> None:
         except BaseException as error:  # also MemoryError and SystemExit, which would cost Celery a thread for ever
             log.exception("%s attempt %d broke", job.id, job.attempt)
             what = f"{type(error).__name__} in attempt {job.attempt}; see the worker's log"
-            broke = JobError("internal_error", what)
-            _say(lambda: bench.jobs.retry_later(job, broke), bench)
+            broke, is_outage = JobError("internal_error", what), _is_outage(error)
+            _say(lambda: bench.jobs.retry_later(job, broke, is_outage), bench)
     bench.archive.keep_soon(job.id)
 
 
@@ -100,6 +102,13 @@ def _work(job: Job, bench: Bench) -> None:
         log.info("%s succeeded, %d masks; ms: %s", job.id, len(masks), timings)
     elif bench.jobs.get(job.id) is None:  # erased while this attempt, long stale, was still writing
         bench.storage.erase(job.attempt_prefix)
+
+
+def _is_outage(error: BaseException) -> bool:
+    """Whether Redis or storage was away; an answer that storage did give, but of 4xx, is none."""
+    if isinstance(error, ClientError):
+        return error.response["ResponseMetadata"]["HTTPStatusCode"] >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return isinstance(error, (RedisError, BotoCoreError))
 
 
 def _say(word: Callable[[], str], bench: Bench) -> str:

@@ -25,7 +25,11 @@ SOON_SECONDS = 3 + 3
 @pytest.fixture(scope="module")
 def members(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     scale = Scale(name="one of each", jobs=0, seconds=0, workers=1, reapers=1)
-    environment = {"OVSEG_WEBHOOK_SECRET": webhook_secret.new()}
+    environment = {
+        "OVSEG_LEASE_SECONDS": "60",
+        "OVSEG_MAX_ATTEMPTS": "1",  # an outage costs none
+        "OVSEG_WEBHOOK_SECRET": webhook_secret.new(),
+    }
     with stack.running(scale, tmp_path_factory.mktemp("stack"), environment) as members:
         yield members
 

@@ -245,6 +245,16 @@ def test_a_success_after_a_failure_is_a_success(jobs: Jobs) -> None:
     assert (job.status, job.files_prefix) == (Status.SUCCEEDED, f"jobs/{job_id}/2/")
 
 
+def test_attempts_in_an_outage_do_not_count(jobs: Jobs, settings: Settings) -> None:
+    job_id = accept(jobs)
+    for n in range(settings.max_attempts + 2):
+        job = begin(jobs, job_id)
+        assert job.attempt == n + 1
+        assert jobs.retry_later(job, BROKEN, True) == "queued"
+    for status in ["queued"] * (settings.max_attempts - 1) + ["failed"]:
+        assert jobs.retry_later(begin(jobs, job_id), BROKEN) == status
+
+
 # Handing back
 
 
