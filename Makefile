@@ -4,12 +4,13 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP := .venv/bin/pip --disable-pip-version-check
 PACKAGES := cli configs gateway ovseg_core worker
 
-.PHONY: demo up test lint format train-lite eval-lite test-training parity bench-overhead bench-models clean help
+.PHONY: demo up test chaos-small chaos lint format train-lite eval-lite test-training parity bench-overhead bench-models clean help
 
 help:
 	@echo "make demo            segment a photo through the whole service; pictures in ./output/"
 	@echo "make up              the service at http://127.0.0.1:8080, until Ctrl-C"
 	@echo "make test            every test, against real servers"
+	@echo "make chaos-small     400 jobs through kills and outages, in two minutes; make chaos: 5,000, in half an hour"
 	@echo "make lint            ruff and mypy"
 	@echo "make train-lite      train the bundled model (DATA=folder); make eval-lite measures it, make test-training tests it"
 	@echo "make parity          the networks against the original implementations, PaddleX's whole pipeline among them"
@@ -24,6 +25,13 @@ up: .venv/embedded
 
 test: .venv/dev
 	.venv/bin/pytest
+
+# No job lost, none told twice, whatever dies: the figures of docs/reliability.md.
+chaos-small: .venv/dev
+	.venv/bin/python -m tests.chaos small
+
+chaos: .venv/dev
+	.venv/bin/python -m tests.chaos full
 
 lint: .venv/dev
 	.venv/bin/ruff check .

@@ -143,6 +143,17 @@ def engines(names: tuple[str, ...], repeats: int) -> None:
         command.show(names, repeats)
 
 
+@main.command()
+@click.option("--tell-since", default=1.0, show_default=True, help="Hours: tell again what ended in the last so many.")
+def recover(tell_since: float) -> None:
+    """Put jobs that Redis lost for good back from object storage. Safe to run twice."""
+    from cli import recover as command
+
+    _log()
+    with _said_plainly():
+        command.run(_settings(), tell_since * 3600)
+
+
 @main.group()
 def models() -> None:
     """List, fetch, check and remove weights."""

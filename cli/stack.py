@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +25,7 @@ Show = Callable[[str, str], None]
 SERVERS_READY_SECONDS = 60.0  # a Valkey that reads a long append-only file
 SERVICE_READY_SECONDS = 180.0  # a worker that loads its model on a cold disk
 FALLS_AT_START = 3  # then it is no accident
-GRACE_SECONDS = 20.0  # for jobs in hand when the stack is stopped
+GRACE_SECONDS = 5.0  # to end, beyond what a worker has for its jobs in hand
 
 
 class StartFailed(Exception):
@@ -65,7 +67,10 @@ class Stack:
     def start(self) -> None:
         """Returns when a job could be submitted. Raises StartFailed."""
         self._wait_for_port()
+        is_recovery = self._has_lost_valkey()
         self._start_servers()
+        if is_recovery:
+            self._recover()
         self._start_services()
 
     def look_after(self) -> None:
@@ -78,7 +83,7 @@ class Stack:
         for children in (self._services, self._servers):
             for child in children:
                 child.ask_to_end()
-            deadline = time.monotonic() + GRACE_SECONDS
+            deadline = time.monotonic() + self.plan.settings.shutdown_grace_seconds + GRACE_SECONDS
             for child in children:
                 child.end_by(deadline)
         if self._seaweedfs is not None:
@@ -118,6 +123,20 @@ class Stack:
             command = Command(label, [sys.executable, "-P", "-m", "cli", *arguments], self.environment)
             self._services.append(Child(command, self._show))
         self._wait("the service", lambda: _unready(plan.url), SERVICE_READY_SECONDS)
+
+    def _has_lost_valkey(self) -> bool:
+        """Whether there are objects but no jobs: then Valkey's folder was lost, or removed."""
+        return (self.plan.folder / "seaweedfs" / "data").exists() and not (
+            self.plan.folder / "valkey" / "appendonlydir"
+        ).exists()
+
+    def _recover(self) -> None:
+        command = [sys.executable, "-P", "-m", "cli", "recover"]
+        ran = subprocess.run(command, env={**os.environ, **self.environment}, capture_output=True, text=True)
+        for line in (ran.stdout + ran.stderr).splitlines():
+            self._show("recover", line)
+        if ran.returncode:
+            raise StartFailed("the jobs that Valkey lost could not be recovered; the lines above say why")
 
     @property
     def secret_path(self) -> Path:

@@ -112,6 +112,12 @@ class Settings(BaseSettings):
     gateway_threads: int = Field(
         default=64, gt=1, description="Requests in progress per process; a held `wait` keeps a thread and little else."
     )
+    gateway_drain_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        description="Told to stop, the gateway says so at /readyz and goes on answering for so long: behind a load "
+        "balancer, the time that it takes to notice.",
+    )
     max_wait_seconds: float = Field(default=60.0, gt=0, description="Longest time a GET is held; proxies cut at 60.")
     paddlex_timeout_seconds: float = Field(
         default=300.0, gt=0, description="Longest time PaddleX's synchronous route waits; its own clients wait 300."
@@ -154,6 +160,12 @@ class Settings(BaseSettings):
     )
     lease_seconds: float = Field(
         default=15.0, gt=0, description="A worker silent for so long is taken for dead and its jobs go to others."
+    )
+    shutdown_grace_seconds: float = Field(
+        default=15.0,
+        ge=0,
+        description="A worker that is told to stop has so long to finish its jobs; the rest goes to others at once. "
+        "Let whoever stops it wait a little longer before killing it.",
     )
     max_attempts: int = Field(default=3, gt=0, description="Tries before a job that kills its workers is given up.")
     retry_delay_seconds: float = Field(

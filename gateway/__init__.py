@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from configs.settings import Settings
-from gateway import access_log, endpoints, errors, events, health, home, jobs, paddlex
+from gateway import access_log, breaker, endpoints, errors, events, health, home, jobs, paddlex
 from gateway.services import Services
 
 
@@ -21,4 +21,5 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(room.blueprint)
     errors.handle_all(app)
     access_log.keep(app)
+    breaker.guard(app)
     return app

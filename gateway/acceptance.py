@@ -46,7 +46,8 @@ def again(job: Job, at: Services) -> Submission:
 
 def _accept(submission: Submission, at: Services, job_id: str, once: Once | None) -> Acceptance:
     if isinstance(submission.image, str):
-        return at.jobs.accept_once(job_id, submission.stored_as(ImageSource(url=submission.image)), b"", once)
+        accepted = at.jobs.accept_once(job_id, submission.stored_as(ImageSource(url=submission.image)), b"", once)
+        return _archived(accepted, at)
 
     # Under an id that is taken, another image must not come to lie in the place of the first.
     key = f"{prefix_of(job_id)}input" + (f"-{once.fingerprint[:16]}" if once else "")
@@ -56,16 +57,22 @@ def _accept(submission: Submission, at: Services, job_id: str, once: Once | None
         accepted = at.jobs.accept_once(job_id, request, b"", once)
         if not _is_input(key, accepted):
             at.storage.erase(key)
-        return accepted
+        return _archived(accepted, at)
     try:
         accepted = at.jobs.accept_once(job_id, request, image, once)
     except BaseException:
         at.inputs.release()
         raise
     if _is_input(key, accepted):
-        at.inputs.archive(job_id, key, image)
+        at.inputs.archive(job_id, key, image, then=lambda: at.archive.try_keep(job_id))
     else:
         at.inputs.release()
+    return accepted
+
+
+def _archived(accepted: Acceptance, at: Services) -> Acceptance:
+    if accepted.is_new and accepted.job is not None:
+        at.archive.keep_soon(accepted.job.id)
     return accepted
 
 

@@ -47,7 +47,7 @@ def handle_all(app: Flask) -> None:
     app.register_error_handler(OvsegError, _of_caller)
     app.register_error_handler(HTTPException, _of_http)
     for away in (RedisError, BotoCoreError, ClientError):
-        app.register_error_handler(away, _of_outage)
+        app.register_error_handler(away, of_outage)
     app.register_error_handler(Exception, _of_ours)
 
 
@@ -75,7 +75,7 @@ def _of_http(error: HTTPException) -> Response:
     return response
 
 
-def _of_outage(error: Exception) -> Response:
+def of_outage(error: Exception) -> Response:
     log.error("%s %s: %s: %s", request.method, request.path, type(error).__name__, error)
     away = "the job store" if isinstance(error, RedisError) else "the object storage"
     response = _render(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", f"{away} cannot be reached; try again soon")

@@ -45,9 +45,7 @@ def create(job_id: str) -> tuple[Response, int, dict[str, str]]:
 def look(job_id: str) -> Response:
     """The job object; held until the job has ended where the client says how long it would wait."""
     seconds, is_preference = _patience()
-    job = services().waiting.until_terminal(job_id, seconds)
-    if job is None:
-        raise _not_found(job_id)
+    job = services().waiting.until_terminal(job_id, seconds) or _archived(job_id)
     response = jsonify(job_object.describe_with_result(job, services().storage))
     if is_preference:
         response.headers["Preference-Applied"] = f"wait={seconds:g}"
@@ -70,9 +68,7 @@ def cancel(job_id: str) -> tuple[Response, int]:
 def retry(job_id: str) -> tuple[Response, int, dict[str, str]]:
     """A new job that asks for the same as one that has ended, of the same image. Once, if the client gave a key."""
     key = idempotency_key.of_request()
-    job = services().jobs.get(job_id)
-    if job is None:
-        raise _not_found(job_id)
+    job = services().jobs.get(job_id) or _archived(job_id)
     if not job.status.is_terminal:
         raise OvsegError("job_not_final", f"the job is {job.status}; what has not ended cannot be tried again")
     return _submitted(acceptance.again(job, services()), f"{NO_SCOPE}retry of {job_id}", key)
@@ -81,7 +77,7 @@ def retry(job_id: str) -> tuple[Response, int, dict[str, str]]:
 @blueprint.delete("/<job_id>")
 def erase(job_id: str) -> tuple[str, int]:
     """Record, input and files of a job that is not in a worker's hands."""
-    status = services().erasure.erase(job_id)
+    status = services().erasure.erase(job_id) if CLIENT_ID.fullmatch(job_id) else ""
     if not status:
         raise _not_found(job_id)
     if status == Status.RUNNING:
@@ -114,6 +110,14 @@ def _check_client_id(job_id: str) -> None:
         raise OvsegError("invalid_value", "must be 1 to 64 letters, digits, - or _", "id")
     if OUR_ID.fullmatch(job_id):
         raise OvsegError("invalid_value", "UUIDs of version 7 are the service's own; use another version", "id")
+
+
+def _archived(job_id: str) -> Job:
+    """A job that has ended and that Redis has lost."""
+    job = services().archive.ended(job_id) if CLIENT_ID.fullmatch(job_id) else None
+    if job is None:
+        raise _not_found(job_id)
+    return job
 
 
 def _not_found(job_id: str) -> OvsegError:

@@ -30,7 +30,7 @@ def infer() -> Response:
     visualize = _visualize(fields, at.settings.paddlex_visualize)
     submission = asked.parse(_as_job(fields, visualize), None, at.settings)
     job, _ = acceptance.accept(submission, at, acceptance.new_id())
-    ended = at.waiting.until_terminal(job.id, at.settings.paddlex_timeout_seconds)
+    ended = at.waiting.until_terminal(job.id, at.settings.paddlex_timeout_seconds, may_be_early=False)
     return jsonify(_answer(job.id, ended, visualize))
 
 

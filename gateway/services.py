@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import cast
 
@@ -11,13 +12,14 @@ from redis import Redis
 from configs.settings import Settings
 from gateway.waiting import Waiting
 from worker import queue
+from worker.archive import Archive
 from worker.connection import connect
 from worker.endpoints import Endpoints
 from worker.erasure import Erasure
 from worker.events import Events
 from worker.inputs import Inputs
 from worker.jobs import Jobs
-from worker.storage import Storage
+from worker.storage import IMPATIENT, Storage
 
 
 @dataclass(frozen=True)
@@ -29,16 +31,20 @@ class Services:
     endpoints: Endpoints
     storage: Storage
     inputs: Inputs
+    archive: Archive
     waiting: Waiting
     erasure: Erasure
+    leaving: threading.Event  # set when this process is told to stop
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
         redis, app = connect(settings), queue.create(settings)
         jobs, events = Jobs(redis, app, settings), Events(redis, app, settings)
-        storage = Storage(settings)
+        storage = Storage(settings, IMPATIENT)
         inputs = Inputs(connect(settings, as_bytes=True), settings.redis_prefix, storage)
-        erasure = Erasure(redis, settings, storage)
+        archive = Archive(redis, settings, storage, inputs)
+        erasure = Erasure(redis, settings, storage, archive)
+        leaving = threading.Event()
         return cls(
             settings,
             redis,
@@ -47,8 +53,10 @@ class Services:
             Endpoints(redis, settings),
             storage,
             inputs,
-            Waiting(jobs, settings),
+            archive,
+            Waiting(jobs, settings, leaving),
             erasure,
+            leaving,
         )
 
 

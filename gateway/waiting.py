@@ -27,8 +27,9 @@ FREE_THREADS = 8
 class Waiting:
     """All waits of a process share one subscription and one thread that listens to it."""
 
-    def __init__(self, jobs: Jobs, settings: Settings) -> None:
+    def __init__(self, jobs: Jobs, settings: Settings, leaving: threading.Event) -> None:
         self._jobs = jobs
+        self._leaving = leaving
         self._settings = settings
         self._waiters: dict[str, set[threading.Event]] = defaultdict(set)
         self._lock = threading.Lock()
@@ -36,24 +37,26 @@ class Waiting:
         self._listener: threading.Thread | None = None
         self._is_listening = threading.Event()
 
-    def until_terminal(self, job_id: str, seconds: float) -> Job | None:
+    def until_terminal(self, job_id: str, seconds: float, may_be_early: bool = True) -> Job | None:
         """The job as soon as it has ended, or as it is after so many seconds; None if there is no such job.
 
         When too many are waiting already, the answer comes at once: better an early look than no thread for others.
+        It comes early too when this process is to stop, if it `may_be_early`.
         """
-        if seconds <= 0 or not self._places.acquire(blocking=False):
-            return self._jobs.get(job_id)
+        job = self._jobs.get(job_id)
+        if job is None or job.status.is_terminal or seconds <= 0 or not self._places.acquire(blocking=False):
+            return job
         try:
             with self._called_for(job_id) as called:
-                return self._wait(job_id, called, time.monotonic() + seconds)
+                return self._wait(job_id, called, time.monotonic() + seconds, may_be_early)
         finally:
             self._places.release()
 
-    def _wait(self, job_id: str, called: threading.Event, deadline: float) -> Job | None:
+    def _wait(self, job_id: str, called: threading.Event, deadline: float, may_be_early: bool) -> Job | None:
         while True:
             job = self._jobs.get(job_id)
             left = deadline - time.monotonic()
-            if job is None or job.status.is_terminal or left <= 0:
+            if job is None or job.status.is_terminal or left <= 0 or (may_be_early and self._leaving.is_set()):
                 return job
             called.wait(min(left, LOOK_AGAIN_SECONDS))
 

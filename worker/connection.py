@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from configs.settings import Settings
 
 # A call to Redis takes well under a millisecond; one that takes seconds is one to a server that is away, and the
 # client who waits behind it should be told so.
-CALL_TIMEOUT_SECONDS = 2.5
+CALL_TIMEOUT_SECONDS = 2.0
 
 
 def connect(settings: Settings, as_bytes: bool = False) -> Redis:
@@ -18,6 +20,7 @@ def connect(settings: Settings, as_bytes: bool = False) -> Redis:
         decode_responses=not as_bytes,
         socket_timeout=CALL_TIMEOUT_SECONDS,
         socket_connect_timeout=CALL_TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 0),  # whoever calls knows better whether, and how often
         health_check_interval=30,
     )
 

@@ -59,6 +59,12 @@ class Heartbeat:
                 self._held.pop(job.claim, None)
                 self._verdicts.pop(job.claim, None)
 
+    @property
+    def held(self) -> list[Job]:
+        """The jobs in hand."""
+        with self._lock:
+            return list(self._held.values())
+
     def check(self, job: Job) -> None:
         """Whether the attempt may go on, as Redis says now or, while Redis is away, as it last said.
 
@@ -88,10 +94,8 @@ class Heartbeat:
             log.warning("leaving without a word, Redis is away: %s", error)
 
     def _beat(self) -> None:
-        with self._lock:
-            held = list(self._held.values())
         self._roster.enter()
-        if held:
+        if held := self.held:
             self._renew(held)
 
     def _renew(self, held: Sequence[Job]) -> None:

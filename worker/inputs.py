@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from redis import Redis
@@ -57,18 +58,26 @@ class Inputs:
         self._storage.put(key, image, "application/octet-stream")
         self._is_storage_away = False
 
-    def archive(self, job_id: str, key: str, image: bytes) -> None:
-        """Move the image of an accepted job to storage, soon."""
-        self._threads.submit(self._move, job_id, key, image, time.monotonic() + ARCHIVE_AFTER_SECONDS)
+    def settle(self, job_id: str, key: str) -> None:
+        """See to it that the image of a job is in storage. Raises as Redis and storage do."""
+        image: bytes | None = self._redis.get(self._name(job_id))
+        if image is not None:
+            self._storage.put(key, image, "application/octet-stream")
+            self._redis.delete(self._name(job_id))
 
-    def _move(self, job_id: str, key: str, image: bytes, start_at: float) -> None:
+    def archive(self, job_id: str, key: str, image: bytes, then: Callable[[], object]) -> None:
+        """Move the image of an accepted job to storage, soon; `then` is called when it is there."""
+        self._threads.submit(self._move, job_id, key, image, then, time.monotonic() + ARCHIVE_AFTER_SECONDS)
+
+    def _move(self, job_id: str, key: str, image: bytes, then: Callable[[], object], start_at: float) -> None:
         time.sleep(max(0.0, start_at - time.monotonic()))
         try:
             self.store(key, image)
             self._redis.delete(self._name(job_id))
             if not self._redis.exists(f"{self._prefix}job:{job_id}"):  # the job was erased meanwhile
                 self._storage.erase(key)
-        except Exception:  # it stays in Redis, where the worker looks first, until the job has ended
+            then()
+        except Exception:  # it stays in Redis, where the worker looks first; a reaper moves it
             self._is_storage_away = True
             log.exception("the image of %s stays in Redis", job_id)
         finally:

@@ -44,7 +44,10 @@ class JobError:
 
 @dataclass(frozen=True)
 class Job:
-    """One reading of a job's record. `attempt` counts claims from 1 and is the fencing token of the last."""
+    """One reading of a job's record. `attempt` counts claims from 1 and is the fencing token of the last.
+
+    `forgiven` of them came to nothing through nobody's fault, and do not count against the limit.
+    """
 
     id: str
     status: Status
@@ -59,6 +62,7 @@ class Job:
     image: dict[str, Any] | None  # width, height and format, once it was read
     timings_ms: dict[str, float]
     error: JobError | None
+    forgiven: int = 0
 
     @classmethod
     def from_record(cls, job_id: str, record: Mapping[str, str]) -> Job:
@@ -76,6 +80,7 @@ class Job:
             image=json.loads(record["image"]) if "image" in record else None,
             timings_ms=json.loads(record.get("timings_ms", "{}")),
             error=JobError(**json.loads(record["error"])) if "error" in record else None,
+            forgiven=int(record.get("forgiven", "0")),
         )
 
     @property

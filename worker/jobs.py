@@ -20,6 +20,10 @@ from worker.scripts import Scripts
 MICROSECONDS = 1_000_000
 RESEND_SECONDS = 30  # an event whose message was lost is sent again after this
 CANCEL_SECONDS = 60  # an attempt that has not heeded a cancel request by then is not waited for
+# After Redis was lost, attempts are counted from the next thousand: a worker that still has one of before in hand must
+# not be taken for the holder of the new one.
+ATTEMPTS_APART = 1000
+MOST_DOUBLINGS = 20  # far beyond any longest delay
 WORKER_LOST = JobError("worker_lost", "the workers that tried this job died or fell silent")
 
 
@@ -145,9 +149,12 @@ class Jobs:
         """The attempt goes no further: `beat` told it why."""
         return self._finish(job, Status.CANCELED, {})
 
-    def retry_later(self, job: Job, error: JobError) -> str:
-        """Our own failure: back to the queue after a delay, or failed after the last attempt."""
-        doubled = self._settings.retry_delay_seconds * 2 ** (job.attempt - 1)
+    def retry_later(self, job: Job, error: JobError, is_outage: bool = False) -> str:
+        """Our own failure: back to the queue after a delay, or failed after the last attempt.
+
+        In an outage of a server that every attempt needs, none counts: it is not the job that is at fault.
+        """
+        doubled = self._settings.retry_delay_seconds * 2 ** min((job.attempt - 1) % ATTEMPTS_APART, MOST_DOUBLINGS)
         longest = min(doubled, self._settings.retry_delay_max_seconds)
         delay = longest * random.uniform(0.5, 1)  # jobs that failed together do not all come back together
         return str(
@@ -160,8 +167,13 @@ class Jobs:
                 error.to_json(),
                 self._webhook_message(job, Status.FAILED),
                 RESEND_SECONDS * MICROSECONDS,
+                int(is_outage),
             )
         )
+
+    def hand_back(self, job: Job) -> str:
+        """This worker is told to stop: another may begin the job at once, and the attempt does not count."""
+        return str(self._scripts("hand_back", job.id, job.attempt, self._message(job)))
 
     # From outside
 
@@ -193,14 +205,13 @@ class Jobs:
         job = self.get(left.job_id)
         if job is None:
             return ""
-        name = queue.QUEUE_OF_DEVICE[job.request.device]
         return str(
             self._scripts(
                 "requeue",
                 job.id,
                 left.index,
                 left.score,
-                queue.message(self._app, queue.SEGMENT, name, job.id),
+                self._message(job),
                 self._settings.max_attempts,
                 WORKER_LOST.to_json(),
                 self._webhook_message(job, Status.FAILED),
@@ -231,6 +242,9 @@ class Jobs:
         message = self._webhook_message(job, status)
         resend = RESEND_SECONDS * MICROSECONDS
         return str(self._scripts("finish", job.id, job.attempt, status, message, resend, *flat))
+
+    def _message(self, job: Job) -> str:
+        return queue.message(self._app, queue.SEGMENT, queue.QUEUE_OF_DEVICE[job.request.device], job.id)
 
     def _webhook_message(self, job: Job, status: Status) -> str:
         if job.request.webhook is None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from redis import RedisError
 
+from worker.archive import Archive
 from worker.erasure import Erasure
 from worker.events import Events
 from worker.jobs import Jobs
@@ -15,13 +16,13 @@ from worker.jobs import Jobs
 log = logging.getLogger(__name__)
 
 
-def run(jobs: Jobs, events: Events, erasure: Erasure, sweep_seconds: float, stopping: threading.Event) -> None:
+def run(
+    jobs: Jobs, events: Events, erasure: Erasure, archive: Archive, sweep_seconds: float, stopping: threading.Event
+) -> None:
     """Sweep until told to stop. A Redis that is away is waited for."""
     # In threads of their own: storage may be slow and events many, and a lost job should not wait for that.
-    beside = [
-        threading.Thread(target=_repeat, args=(look, sweep_seconds, stopping), name=name)
-        for name, look in (("erasure", erasure.sweep), ("events", lambda: sweep_events(events)))
-    ]
+    looks = (("erasure", erasure.sweep), ("archive", archive.sweep), ("events", lambda: sweep_events(events)))
+    beside = [threading.Thread(target=_repeat, args=(look, sweep_seconds, stopping), name=name) for name, look in looks]
     for thread in beside:
         thread.start()
     _repeat(lambda: sweep(jobs), sweep_seconds, stopping)

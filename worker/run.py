@@ -11,10 +11,11 @@ import warnings
 
 from celery import Celery
 from celery.platforms import SecurityWarning
-from celery.signals import setup_logging, worker_ready, worker_shutdown
+from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_shutting_down
 
 from configs.settings import Settings
 from worker import queue, reaper
+from worker.archive import Archive
 from worker.connection import connect
 from worker.erasure import Erasure
 from worker.events import Events
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 def segmenting(settings: Settings, device: str) -> None:
-    """Work on jobs until SIGTERM or SIGINT, then finish those in hand.
+    """Work on jobs until SIGTERM or SIGINT, then finish those in hand, or hand them back.
 
     `device` is "cpu" or "gpu:N". Raises ValueError for another, or one that this machine or build of Paddle lacks.
     """
@@ -39,6 +40,7 @@ def segmenting(settings: Settings, device: str) -> None:
         raise ValueError(f"device must be cpu or gpu:N, not {device!r}")
 
     # Not before now: what is visible to CUDA is decided before Paddle is imported.
+    from worker import leaving
     from worker.embeddings import Embeddings
     from worker.heartbeat import Heartbeat
     from worker.inference import Inference
@@ -47,20 +49,26 @@ def segmenting(settings: Settings, device: str) -> None:
     app, redis = queue.create(settings), connect(settings)
     name = f"{socket.gethostname()}:{os.getpid()}"
     jobs = Jobs(redis, app, settings)
-    heartbeat = Heartbeat(jobs, Roster(redis, settings, name, device), settings.lease_seconds)
+    roster = Roster(redis, settings, name, device)
+    heartbeat = Heartbeat(jobs, roster, settings.lease_seconds)
     log.info("loading %s on %s", settings.default_model, device)
     inference = Inference("gpu:0" if kind == "gpu" else "cpu", settings.engine, settings.precision)
     inference.warm_up(settings.default_model)
     storage = Storage(settings)
     inputs = Inputs(connect(settings, as_bytes=True), settings.redis_prefix, storage)
+    archive = Archive(redis, settings, storage, inputs)
     embeddings = Embeddings(inference.encode, settings.embedding_cache_megabytes * 10**6)
-    bench = Bench(name, settings, jobs, storage, inputs, GuardedClient(settings), heartbeat, inference, embeddings)
+    client = GuardedClient(settings)
+    bench = Bench(name, settings, jobs, storage, inputs, archive, client, heartbeat, inference, embeddings)
 
     @app.task(name=queue.SEGMENT)
     def task(job_id: str) -> None:
         segment(job_id, bench)
 
     worker_ready.connect(lambda **_: heartbeat.start(), weak=False)
+    worker_shutting_down.connect(
+        lambda **_: leaving.within(settings.shutdown_grace_seconds, jobs, heartbeat, roster), weak=False
+    )
     worker_shutdown.connect(lambda **_: heartbeat.stop(), weak=False)
     _consume(app, queue.queues_of_worker(device), settings.worker_concurrency, name)
 
@@ -91,8 +99,12 @@ def reaping(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopping.set())
     log.info("sweeping every %g s", settings.sweep_seconds)
-    erasure = Erasure(redis, settings, Storage(settings))
-    reaper.run(Jobs(redis, app, settings), Events(redis, app, settings), erasure, settings.sweep_seconds, stopping)
+    storage = Storage(settings)
+    inputs = Inputs(connect(settings, as_bytes=True), settings.redis_prefix, storage)
+    archive = Archive(redis, settings, storage, inputs)
+    erasure = Erasure(redis, settings, storage, archive)
+    jobs, events = Jobs(redis, app, settings), Events(redis, app, settings)
+    reaper.run(jobs, events, erasure, archive, settings.sweep_seconds, stopping)
 
 
 def _see_only_gpu(index: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import boto3
@@ -18,19 +21,33 @@ class ObjectMissing(ClientError):
     """There is no object of this key (any more)."""
 
 
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for a connection, and for an answer, and how often to try."""
+
+    connect_seconds: float
+    read_seconds: float
+    tries: int
+
+
+PATIENT = Patience(3, 30, 3)
+# For whoever has a client waiting, who should hear within three seconds that storage is away.
+IMPATIENT = Patience(1, 1.8, 1)
+
+
 class Storage:
     """Bytes by key, in S3 or what speaks like it. Thread-safe.
 
     Anything that goes wrong is raised as botocore raises it (BotoCoreError, ClientError): it is ours, and is retried.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, patience: Patience = PATIENT) -> None:
         self._bucket = settings.s3_bucket
         self._url_seconds = settings.presigned_url_seconds
-        self._client = _open(settings, settings.s3_endpoint_url)
+        self._client = _open(settings, settings.s3_endpoint_url, patience)
         public = settings.s3_public_endpoint_url
         # Signs for the address that clients know: a signature is bound to its host.
-        self._signer = _open(settings, public) if public else self._client
+        self._signer = _open(settings, public, patience) if public else self._client
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
         self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type)
@@ -46,14 +63,30 @@ class Storage:
         """Remove every object whose key begins so."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
         for page in pages:  # of 1,000 keys, as many as one request may remove
-            if "Contents" not in page:
-                continue
-            answer = self._client.delete_objects(
-                Bucket=self._bucket,
-                Delete={"Objects": [{"Key": found["Key"]} for found in page["Contents"]], "Quiet": True},
-            )
-            for error in answer.get("Errors", []):  # told in an answer of 200
-                raise ClientError({"Error": {"Code": error["Code"], "Message": error["Key"]}}, "DeleteObjects")
+            if "Contents" in page:
+                self.remove([found["Key"] for found in page["Contents"]])
+
+    def remove(self, keys: Sequence[str]) -> None:
+        """Up to 1,000 objects, those of them that there are."""
+        answer = self._client.delete_objects(
+            Bucket=self._bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True}
+        )
+        for error in answer.get("Errors", []):  # told in an answer of 200
+            raise ClientError({"Error": {"Code": error["Code"], "Message": error["Key"]}}, "DeleteObjects")
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """The keys that begin so, in order."""
+        for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
+            yield from (found["Key"] for found in page.get("Contents", []))
+
+    def exists(self, key: str) -> bool:
+        try:
+            self._client.head_object(Bucket=self._bucket, Key=key)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND:
+                return False
+            raise
+        return True
 
     def sign(self, key: str) -> str:
         """A URL that gets this object, for as long as the settings say, without credentials. Computed here."""
@@ -68,16 +101,16 @@ class Storage:
         self._client.head_bucket(Bucket=self._bucket)
 
 
-def _open(settings: Settings, endpoint_url: str | None) -> S3Client:
+def _open(settings: Settings, endpoint_url: str | None, patience: Patience) -> S3Client:
     config = Config(
         signature_version="s3v4",
         s3={"addressing_style": "path" if endpoint_url else "auto"},
         # since boto3 1.36 the default adds checksums that many S3 servers do not understand
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
-        retries={"mode": "standard", "total_max_attempts": 3},
-        connect_timeout=3,
-        read_timeout=30,
+        retries={"mode": "standard", "total_max_attempts": patience.tries},
+        connect_timeout=patience.connect_seconds,
+        read_timeout=patience.read_seconds,
         max_pool_connections=64,
     )
     return boto3.session.Session().client(

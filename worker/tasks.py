@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from http import HTTPStatus
 
 import numpy as np
+from botocore.exceptions import BotoCoreError, ClientError
+from redis import RedisError
 
 from configs.settings import Settings
 from ovseg_core import header, image
 from ovseg_core.errors import OvsegError
 from ovseg_core.prompts import fit
 from worker import fetch, publish, watchdog
+from worker.archive import Archive
 from worker.embeddings import Embeddings
 from worker.guarded import GuardedClient
 from worker.heartbeat import Heartbeat, LeaseLost, Stopped
@@ -30,6 +34,8 @@ log = logging.getLogger(__name__)
 
 # Uploads are small and wait mostly for the server; more threads only wait together.
 UPLOAD_THREADS = 8
+# A server that was killed is back within a second or two.
+SAY_AGAIN_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ class Bench:
     jobs: Jobs
     storage: Storage
     inputs: Inputs
+    archive: Archive
     client: GuardedClient
     heartbeat: Heartbeat
     inference: Inference
@@ -58,16 +65,19 @@ def segment(job_id: str, bench: Bench) -> None:
         try:
             _work(job, bench)
         except OvsegError as error:
-            bench.jobs.fail(job, JobError(error.code, error.message, error.field))
+            failed = JobError(error.code, error.message, error.field)
+            _say(lambda: bench.jobs.fail(job, failed), bench)
             log.info("%s failed: %s", job.id, error.message)
         except Stopped as stopped:
-            log.info("%s is stopped: %s; now %s", job.id, stopped, bench.jobs.stop(job))
+            log.info("%s is stopped: %s; now %s", job.id, stopped, _say(lambda: bench.jobs.stop(job), bench))
         except LeaseLost:
             log.warning("%s attempt %d came too late; another holds the job", job.id, job.attempt)
         except BaseException as error:  # also MemoryError and SystemExit, which would cost Celery a thread for ever
             log.exception("%s attempt %d broke", job.id, job.attempt)
             what = f"{type(error).__name__} in attempt {job.attempt}; see the worker's log"
-            bench.jobs.retry_later(job, JobError("internal_error", what))
+            broke, is_outage = JobError("internal_error", what), _is_outage(error)
+            _say(lambda: bench.jobs.retry_later(job, broke, is_outage), bench)
+    bench.archive.keep_soon(job.id)
 
 
 def _work(job: Job, bench: Bench) -> None:
@@ -92,11 +102,35 @@ def _work(job: Job, bench: Bench) -> None:
     with timings.of("publish"):
         publish.result(job, picture, masks, bench.storage, bench.uploads)
     height, width = head.image_hw
-    status = bench.jobs.succeed(job, {"width": width, "height": height, "format": head.format}, timings.ms)
+    described = {"width": width, "height": height, "format": head.format}
+    status = _say(lambda: bench.jobs.succeed(job, described, timings.ms), bench)
     if status == Status.SUCCEEDED:
         log.info("%s succeeded, %d masks; ms: %s", job.id, len(masks), timings)
     elif bench.jobs.get(job.id) is None:  # erased while this attempt, long stale, was still writing
         bench.storage.erase(job.attempt_prefix)
+
+
+def _is_outage(error: BaseException) -> bool:
+    """Whether Redis or storage was away; an answer that storage did give, but of 4xx, is none."""
+    if isinstance(error, ClientError):
+        return error.response["ResponseMetadata"]["HTTPStatusCode"] >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return isinstance(error, (RedisError, BotoCoreError))
+
+
+def _say(word: Callable[[], str], bench: Bench) -> str:
+    """How an attempt ended; while Redis is away again and again, for a lease: what is done should not be done twice.
+
+    To say it twice does no harm: the second time the attempt holds nothing any more.
+    """
+    deadline = time.monotonic() + bench.settings.lease_seconds
+    while True:
+        try:
+            return word()
+        except RedisError as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("Redis is away; trying again to say how an attempt ended: %s", error)
+            time.sleep(SAY_AGAIN_SECONDS)
 
 
 class Timings:

@@ -99,9 +99,14 @@ def test_a_queued_job_can_be_deleted(service: Service) -> None:
     assert job_id not in [job["id"] for job in service.get("/v1/jobs?limit=100").json()["jobs"]]
 
 
-@pytest.mark.parametrize("take_back", [cancel, delete])
-def test_what_never_was_cannot_be_taken_back(service: Service, take_back: Any) -> None:
-    answer = take_back(service, "no-such-job")
+def look(service: Service, job_id: str) -> requests.Response:
+    return service.get(f"/v1/jobs/{job_id}")
+
+
+@pytest.mark.parametrize("job_id", ["no-such-job", "%C3%A4%20..", "x" * 2000])
+@pytest.mark.parametrize("take_back", [cancel, delete, look])
+def test_what_never_was_cannot_be_taken_back_nor_looked_at(service: Service, take_back: Any, job_id: str) -> None:
+    answer = take_back(service, job_id)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 

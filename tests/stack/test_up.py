@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
+import boto3
 import requests
 
 from cli.embedded.seaweedfs import BUCKET, Seaweedfs
@@ -136,6 +138,35 @@ def test_a_stack_that_was_killed_takes_its_children_along_and_comes_back_with_ev
         assert [job["id"] for job in again.get("/v1/jobs").json()["jobs"]] == [waiting["id"], done["id"]]
         # the URL signed before the kill still works: the ports and the keys are the same
         assert requests.get(done["files"]["overlay"]["url"], timeout=10).status_code == 200
+
+
+def test_a_stack_whose_valkey_is_lost_finds_its_jobs_in_object_storage(tmp_path: Path) -> None:
+    with service(tmp_path) as running:
+        done = running.wait(running.submit(image=PHOTO, prompts=PROMPTS)["id"])
+        waiting = running.submit(image=PHOTO, prompts=PROMPTS, device="gpu")
+        wait_until(lambda: len(archived(tmp_path)) >= 2)
+    shutil.rmtree(tmp_path / "valkey")
+    with service(tmp_path) as again:
+        assert "1 jobs are queued again, 1 that had ended are known again" in again.log()
+        assert again.get(f"/v1/jobs/{done['id']}").json()["result"] == done["result"]
+        assert [job["id"] for job in again.get("/v1/jobs").json()["jobs"]] == [waiting["id"], done["id"]]
+        assert again.get(f"/v1/jobs/{waiting['id']}").json()["status"] == "queued"
+
+
+def archived(data_dir: Path) -> list[str]:
+    """The documents in the archive of a stack that runs."""
+    weed = json.loads((data_dir / "seaweedfs" / "keys.json").read_text())
+    port = json.loads((data_dir / "seaweedfs" / "ports.json").read_text())["s3"]
+    client = boto3.client(
+        "s3",
+        endpoint_url=f"http://127.0.0.1:{port}",
+        aws_access_key_id=weed["access"],
+        aws_secret_access_key=weed["secret"],
+        region_name="us-east-1",
+    )
+    keys = [found["Key"] for found in client.list_objects_v2(Bucket=BUCKET, Prefix="archive/").get("Contents", [])]
+    ended = {key.rpartition("/")[2] for key in keys if "/ended/" in key}
+    return [key for key in keys if "/ended/" in key or key.rpartition("/")[2] not in ended]
 
 
 def test_a_worker_killed_in_mid_job_costs_an_attempt_and_nothing_else(tmp_path: Path) -> None:

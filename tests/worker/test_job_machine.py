@@ -94,7 +94,7 @@ class Protocol(RuleBasedStateMachine):
             self.attempts.append(job)
 
     @precondition(lambda self: self.attempts)
-    @rule(which=one_of_the_last, how=st.sampled_from(["succeed", "fail", "retry_later", "beat"]))
+    @rule(which=one_of_the_last, how=st.sampled_from(["succeed", "fail", "retry_later", "hand_back", "beat"]))
     def write(self, which: int, how: str) -> None:
         job = last(self.attempts, which)
         before = self.jobs.get(job.id)
@@ -108,13 +108,16 @@ class Protocol(RuleBasedStateMachine):
         elif self.deadlines[job.id].get("run_within_s") == PASSED:
             assert said == ("timeout" if how == "beat" else Status.FAILED)
         else:
-            is_last = job.attempt >= self.settings.max_attempts
+            is_last = job.attempt - job.forgiven >= self.settings.max_attempts
             retried = Status.FAILED if is_last else Status.QUEUED
-            assert said == {"succeed": "succeeded", "fail": "failed", "retry_later": retried, "beat": ""}[how]
+            ends = {"succeed": "succeeded", "fail": "failed", "retry_later": retried, "hand_back": "queued", "beat": ""}
+            assert said == ends[how]
 
     def say(self, job: Job, how: str) -> str:
         if how == "beat":
             return self.jobs.beat([job]).get(job.claim, "")
+        if how == "hand_back":
+            return self.jobs.hand_back(job)
         if how == "succeed":
             return self.jobs.succeed(job, PICTURE, {})
         return self.jobs.fail(job, BROKEN) if how == "fail" else self.jobs.retry_later(job, BROKEN)
@@ -208,7 +211,7 @@ class Protocol(RuleBasedStateMachine):
     def of_an_erased_job_nothing_is_left_but_its_files(self) -> None:
         for job_id in self.erased:
             indexes = ["jobs", "ended", "leases", "delayed", "deadlines", "waiting:segment.auto", "events:due"]
-            indexes += [f"jobs:{status}" for status in Status]
+            indexes += ["unarchived", *(f"jobs:{status}" for status in Status)]
             assert not any(job_id in member for index in indexes for member in self.members(index))
             left = [key.removeprefix(self.settings.redis_prefix) for key in self.redis.keys(f"*{job_id}*")]
             assert left == [f"erased:{job_id}"]

@@ -123,7 +123,7 @@ def test_a_finished_job_leaves_nothing_behind_but_its_record(jobs: Jobs, setting
     assert done.timings_ms == {"encode": 1.5}
     assert done.accepted_at <= done.started_at <= done.completed_at  # type: ignore[operator]
     # the message is still there, as for any job that was claimed otherwise than by it
-    assert keys(settings) == {f"job:{job.id}", "jobs", "jobs:succeeded", "ended", "q:segment.auto"}
+    assert keys(settings) == {f"job:{job.id}", "jobs", "jobs:succeeded", "ended", "unarchived", "q:segment.auto"}
 
 
 def test_an_end_is_final(jobs: Jobs) -> None:
@@ -245,6 +245,43 @@ def test_a_success_after_a_failure_is_a_success(jobs: Jobs) -> None:
     assert (job.status, job.files_prefix) == (Status.SUCCEEDED, f"jobs/{job_id}/2/")
 
 
+def test_attempts_in_an_outage_do_not_count(jobs: Jobs, settings: Settings) -> None:
+    job_id = accept(jobs)
+    for n in range(settings.max_attempts + 2):
+        job = begin(jobs, job_id)
+        assert job.attempt == n + 1
+        assert jobs.retry_later(job, BROKEN, True) == "queued"
+    for status in ["queued"] * (settings.max_attempts - 1) + ["failed"]:
+        assert jobs.retry_later(begin(jobs, job_id), BROKEN) == status
+
+
+# Handing back
+
+
+def test_a_job_that_is_handed_back_goes_to_the_front_and_the_attempt_does_not_count(
+    jobs: Jobs, settings: Settings
+) -> None:
+    job_id = accept(jobs)
+    drop_messages(settings)
+    others = [accept(jobs), accept(jobs)]
+    for n in range(1, settings.max_attempts + 1):
+        job = begin(jobs, job_id)
+        assert (job.attempt, job.forgiven) == (n, n - 1)
+        assert jobs.hand_back(job) == "queued"
+        assert messages(settings, "segment.auto")[0] == job_id
+        assert jobs.hand_back(job) == ""
+    assert messages(settings, "segment.auto")[-2:] == others
+    last = begin(jobs, job_id)
+    assert jobs.retry_later(last, BROKEN) == "queued"  # a first try that counts
+    assert jobs.beat([last]) == {last.claim: "lost"}
+
+
+def test_a_job_that_was_canceled_is_not_handed_back(jobs: Jobs) -> None:
+    job = begin(jobs, accept(jobs))
+    jobs.cancel(job.id)
+    assert jobs.hand_back(job) == "canceled"
+
+
 # Lost messages
 
 
@@ -270,7 +307,20 @@ def test_a_message_lost_before_others_is_found_in_a_backlog(jobs: Jobs, settings
     waiting = [accept(jobs), accept(jobs)]
     let_time_pass(settings, "waiting:segment.auto", settings.lost_message_seconds)
     assert sweep(jobs) == [("waiting:segment.auto", "queued")]
-    assert messages(settings, "segment.auto") == [*waiting, lost]
+    assert messages(settings, "segment.auto") == [lost, *waiting]
+
+
+def test_a_dead_workers_job_goes_before_those_that_wait_and_none_of_them_is_taken_for_lost(
+    jobs: Jobs, settings: Settings
+) -> None:
+    dropped = [begin(jobs, accept(jobs)).id, begin(jobs, accept(jobs)).id]
+    drop_messages(settings)
+    waiting = [accept(jobs), accept(jobs)]
+    let_leases_end(settings)
+    assert sweep(jobs) == [("leases", "queued"), ("leases", "queued")]
+    assert messages(settings, "segment.auto") == [*reversed(dropped), *waiting]
+    let_time_pass(settings, "waiting:segment.auto", settings.lost_message_seconds)
+    assert sweep(jobs) == []
 
 
 # Canceling
@@ -291,7 +341,7 @@ def test_a_job_that_waits_is_canceled_at_once(jobs: Jobs, settings: Settings, wa
     assert job.status is Status.CANCELED
     assert job.completed_at is not None
     assert jobs.begin(job_id, "w1") is None
-    assert keys(settings) == {f"job:{job_id}", "jobs", "jobs:canceled", "ended", "q:segment.auto"}
+    assert keys(settings) == {f"job:{job_id}", "jobs", "jobs:canceled", "ended", "unarchived", "q:segment.auto"}
 
 
 @pytest.mark.parametrize(
@@ -363,7 +413,7 @@ def test_a_job_that_is_not_started_in_time_expires(jobs: Jobs, settings: Setting
     job = jobs.get(job_id)
     assert job is not None
     assert (job.status, job.started_at, job.attempt) == (Status.EXPIRED, None, 0)
-    assert keys(settings) == {f"job:{job_id}", "jobs", "jobs:expired", "ended", "q:segment.auto"}
+    assert keys(settings) == {f"job:{job_id}", "jobs", "jobs:expired", "ended", "unarchived", "q:segment.auto"}
 
 
 def test_only_the_first_start_has_a_deadline(jobs: Jobs, settings: Settings) -> None:
@@ -398,7 +448,7 @@ def test_an_attempt_that_runs_too_long_fails_its_job_for_good(jobs: Jobs, settin
         "timeout",
         "deadline.run_within_s",
     )
-    assert keys(settings) == {f"job:{job.id}", "jobs", "jobs:failed", "ended", "q:segment.auto"}
+    assert keys(settings) == {f"job:{job.id}", "jobs", "jobs:failed", "ended", "unarchived", "q:segment.auto"}
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,9 @@ if start_within ~= '' then
   redis.call('ZADD', key('deadlines'), int(now + start_within), id)
 end
 if fingerprint ~= '' then redis.call('HSET', record, 'fingerprint', fingerprint) end
+archive(id)
 if once ~= '' then
+  redis.call('HSET', record, 'once', once)
   redis.call('HSET', key('key:' .. once), 'job', id, 'fingerprint', fingerprint)
   redis.call('EXPIRE', key('key:' .. once), seconds)
 end

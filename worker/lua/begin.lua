@@ -18,5 +18,6 @@ if run_within then
   redis.call('ZADD', key('deadlines'), int(now + run_within), id)
 end
 local begun = redis.call('HGETALL', record)
-if redis.call('HGET', record, 'attempt') == '1' then tell(id, 'started', '') end
+local attempt, first = unpack(redis.call('HMGET', record, 'attempt', 'first'))
+if attempt == (first or '1') then tell(id, 'started', '') end
 return begun

@@ -16,6 +16,7 @@
 --                          run_by, or some time after a cancel request
 --   ended          zset    final jobs by completed_at
 --   erasing        zset    ids of erased jobs whose files are still to go, by when the reaper sees to it
+--   unarchived     zset    jobs whose document is not in storage as they are now, by when the reaper sees to it
 --   endpoint:<id>  hash    where events of every job are told; never without `disabled_at` while it is disabled
 --   endpoints      zset    every endpoint by created_at, oldest first
 --   tests:<e>      list    the last test events of an endpoint, oldest first
@@ -35,6 +36,10 @@ local function key(name) return KEYS[1] .. name end
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2] -- microseconds; exact in a double until the year 2255
 local function int(number) return string.format('%.0f', number) end
+
+-- Who accepts or ends a job writes its document right after; a reaper does where that did not happen.
+local ARCHIVED_WITHIN = 5 * 1000000
+local function archive(id) redis.call('ZADD', key('unarchived'), int(now + ARCHIVED_WITHIN), id) end
 
 local TIMEOUT = cjson.encode({
   code = 'timeout', message = 'the attempt ran longer than deadline.run_within_s allows', field = 'deadline.run_within_s',
@@ -64,10 +69,25 @@ local function enqueue(id, message)
   redis.call('ZADD', key('waiting:' .. queue), int(now), id)
 end
 
+-- Before all others: who was begun once has waited already. It counts as waiting longest, so that the place of its
+-- message in the queue says nothing false of those behind it.
+local function enqueue_first(id, message)
+  local waiting = key('waiting:' .. redis.call('HGET', key('job:' .. id), 'queue'))
+  local longest = redis.call('ZRANGE', waiting, 0, 0, 'WITHSCORES')[2]
+  redis.call('RPUSH', key('q:' .. redis.call('HGET', key('job:' .. id), 'queue')), message)
+  redis.call('ZADD', waiting, int(longest and math.min(now, longest - 1) or now), id)
+end
+
 -- A running job is held by the attempt that its record names; the number of the attempt is the fencing token.
 local function is_held(id, attempt)
   local record = redis.call('HMGET', key('job:' .. id), 'status', 'attempt')
   return record[1] == 'running' and record[2] == attempt
+end
+
+-- How many attempts count against the limit: not those that a worker handed back because it was told to stop.
+local function tries(id)
+  local record = redis.call('HMGET', key('job:' .. id), 'attempt', 'forgiven')
+  return record[1] - (record[2] or 0)
 end
 
 -- What is decided over a job that has not ended, whatever its attempt says: canceled (its caller asked for that),
@@ -186,6 +206,7 @@ local function close(id, to, message, resend_after)
   redis.call('HSET', key('job:' .. id), 'completed_at', int(now))
   redis.call('ZADD', key('ended'), int(now), id)
   redis.call('DEL', key('input:' .. id))
+  archive(id)
   tell(id, to, message, resend_after)
   redis.call('PUBLISH', key('done'), id)
   return to

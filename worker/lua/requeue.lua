@@ -5,13 +5,14 @@ local id, index, score, message, max_attempts, err, webhook_message, resend_afte
 if redis.call('ZSCORE', key(index), id) ~= score then return '' end
 
 if index == 'leases' then
-  local attempt = redis.call('HGET', key('job:' .. id), 'attempt')
-  if verdict(id) ~= '' or tonumber(attempt) >= tonumber(max_attempts) then
+  if verdict(id) ~= '' or tries(id) >= tonumber(max_attempts) then
     redis.call('HSET', key('job:' .. id), 'error', err)
     return close(id, 'failed', webhook_message, resend_after)
   end
   move(id, 'queued')
 end
 redis.call('ZREM', key(index), id)
-enqueue(id, message)
+-- A fault of ours may last, and is no reason to keep others waiting; nor is there one to wait twice for a worker's death.
+local put = index == 'delayed' and enqueue or enqueue_first
+put(id, message)
 return 'queued'

@@ -1,10 +1,12 @@
 -- An attempt gives its job back, to be tried again after a while; after the last attempt the job fails instead.
--- ARGV: id, attempt, delay in microseconds, max_attempts, error, webhook message or '', resend_after.
+-- ARGV: id, attempt, delay in microseconds, max_attempts, error, webhook message or '', resend_after, 1 if the attempt does
+-- not count.
 -- Returns the status that the job has now, or '' to a stale attempt.
-local id, attempt, delay, max_attempts, err, webhook_message, resend_after = unpack(ARGV)
+local id, attempt, delay, max_attempts, err, webhook_message, resend_after, is_forgiven = unpack(ARGV)
 if not is_held(id, attempt) then return '' end
 redis.call('HSET', key('job:' .. id), 'error', err)
-if verdict(id) ~= '' or tonumber(attempt) >= tonumber(max_attempts) then
+if is_forgiven == '1' then redis.call('HINCRBY', key('job:' .. id), 'forgiven', 1) end
+if verdict(id) ~= '' or tries(id) >= tonumber(max_attempts) then
   return close(id, 'failed', webhook_message, resend_after)
 end
 move(id, 'queued')

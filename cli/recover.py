@@ -1,0 +1,25 @@
+"""`ovseg recover`: a new Redis takes over what the archive in object storage knows."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import click
+
+from configs.settings import Settings
+from worker import queue
+from worker.connection import connect
+from worker.recovery import Recovery
+from worker.storage import Storage
+
+
+def run(settings: Settings, tell_since_seconds: float) -> None:
+    with connect(settings) as redis:
+        recovery = Recovery(redis, queue.create(settings), settings, Storage(settings))
+        lost = recovery.lost()
+        came_back: Counter[bool] = Counter()
+        with click.progressbar(lost, label=f"{len(lost)} jobs") as bar:
+            for job in bar:
+                if recovery.restore(job, tell_since_seconds):
+                    came_back[job.has_ended] += 1
+    click.echo(f"{came_back[False]} jobs are queued again, {came_back[True]} that had ended are known again")

@@ -1,0 +1,86 @@
+"""Clients that do not give up: each job is sent, under its key, until it is accepted."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter, defaultdict
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import requests
+
+from tests.chaos.order import Order
+
+THREADS = 16
+PAUSE_SECONDS = 0.25
+ANSWER_SECONDS = 30.0  # more than any answer should take
+TWICE = 0.1  # of the jobs are sent twice at the same time, as by a client that is impatient
+
+
+class Clients:
+    """Send job after job, evenly over `seconds`. `accepted` has the ids that were answered for each number."""
+
+    def __init__(self, url: str, webhook_url: str, jobs: int, seconds: float, seed: int) -> None:
+        self.accepted: dict[int, set[str]] = defaultdict(set)
+        self.answers: Counter[str] = Counter()  # by status, or by the error's name
+        self.slowest_seconds = 0.0
+        self.in_flight = 0
+        self._url, self._webhook_url = url, webhook_url
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._pool = ThreadPoolExecutor(THREADS, "client")
+        self._sent: list[Future[None]] = []
+        self._thread = threading.Thread(target=self._pace, args=(jobs, seconds, random.Random(seed)), daemon=True)
+        self._thread.start()
+
+    @property
+    def are_done(self) -> bool:
+        return not self._thread.is_alive() and all(sent.done() for sent in self._sent)
+
+    def stop(self) -> None:
+        """Raises what a client raised."""
+        self._stopping.set()
+        self._thread.join()
+        self._pool.shutdown()
+        for sent in self._sent:
+            sent.result()
+
+    def _pace(self, jobs: int, seconds: float, dice: random.Random) -> None:
+        start = time.monotonic()
+        for n in range(jobs):
+            if self._stopping.wait(max(0.0, start + seconds * n / jobs - time.monotonic())):
+                return
+            for _ in range(2 if dice.random() < TWICE else 1):
+                self._sent.append(self._pool.submit(self._send, Order(n)))
+
+    def _send(self, order: Order) -> None:
+        with requests.Session() as session:
+            while not self._stopping.is_set():
+                outcome = self._try(session, order)
+                if outcome == "202":
+                    return
+                assert not outcome.startswith("4"), f"job {order.n} was answered {outcome}"
+                time.sleep(PAUSE_SECONDS)
+
+    def _try(self, session: requests.Session, order: Order) -> str:
+        start = time.monotonic()
+        with self._lock:
+            self.in_flight += 1
+        try:
+            answer = session.post(
+                f"{self._url}/v1/jobs",
+                json=order.body(self._webhook_url),
+                headers={"Idempotency-Key": order.key},
+                timeout=ANSWER_SECONDS,
+            )
+            outcome = str(answer.status_code)
+        except requests.RequestException as error:
+            outcome = type(error).__name__
+        with self._lock:
+            self.in_flight -= 1
+            self.answers[outcome] += 1
+            self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - start)
+            if outcome == "202":
+                self.accepted[order.n].add(answer.json()["id"])
+        return outcome

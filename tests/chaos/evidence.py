@@ -1,0 +1,93 @@
+"""What is there when all is over: in the service, in storage, at the receiver, in the workers' journals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from redis import Redis
+
+from tests.chaos.clients import Clients
+from tests.chaos.journal import Entry
+from tests.chaos.journal import read as read_journals
+from tests.chaos.order import Order
+from tests.chaos.receiver import Receiver, Told
+from tests.chaos.stack import Stack
+from worker import files
+from worker.connection import connect
+from worker.storage import ObjectMissing, Storage
+
+INDEXES = (
+    "leases",
+    "delayed",
+    "deadlines",
+    "events:due",
+    "unarchived",
+    "jobs:queued",
+    "jobs:running",
+    "waiting:segment.auto",
+)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """`accepted` has by number the ids that clients were given; `jobs` every job object of the service; `documents`
+    and `pictures` what lies in storage as a job's result.json and first mask, by id; `left_over` how much each index
+    still holds.
+    """
+
+    accepted: Mapping[int, set[str]]
+    jobs: Sequence[Mapping[str, Any]]
+    documents: Mapping[str, bytes | None]
+    pictures: Mapping[str, bytes | None]
+    told: Sequence[Told]
+    entries: Sequence[Entry]
+    left_over: Mapping[str, int]
+
+
+def collect(stack: Stack, clients: Clients, receiver: Receiver) -> Evidence:
+    settings = stack.settings
+    jobs, storage = _jobs(stack.url), Storage(settings)
+    succeeded = [job for job in jobs if job["status"] == "succeeded"]
+    with connect(settings) as redis:
+        return Evidence(
+            accepted={n: set(ids) for n, ids in clients.accepted.items()},
+            jobs=jobs,
+            documents={job["id"]: _stored(storage, job["files"]["result"]["key"]) for job in succeeded},
+            pictures={
+                job["id"]: _stored(storage, files.mask(f"jobs/{job['id']}/{job['attempt']}/", 0))
+                for job in succeeded
+                if "png" in job["outputs"]
+            },
+            told=list(receiver.told),
+            entries=list(read_journals(stack.journals)),
+            left_over=left_over(redis, settings.redis_prefix),
+        )
+
+
+def left_over(redis: Redis, prefix: str) -> dict[str, int]:
+    counts = {index: int(redis.zcard(prefix + index)) for index in INDEXES}
+    return {**counts, "images in Valkey": len(redis.keys(f"{prefix}input:*"))}
+
+
+def number_of(job: Mapping[str, Any]) -> Order:
+    return Order(job["metadata"]["n"])
+
+
+def _jobs(url: str) -> list[dict[str, Any]]:
+    jobs, cursor = [], ""
+    while True:
+        page = requests.get(f"{url}/v1/jobs?limit=100{cursor}", timeout=60).json()
+        jobs += page["jobs"]
+        if page["next_cursor"] is None:
+            return jobs
+        cursor = f"&cursor={page['next_cursor']}"
+
+
+def _stored(storage: Storage, key: str) -> bytes | None:
+    try:
+        return storage.get(key)
+    except ObjectMissing:
+        return None

@@ -1,0 +1,41 @@
+"""`python -m tests.chaos.process worker|gateway|webhooks|reaper`: as `ovseg` runs it, but in a hurry.
+
+The worker's network is the BoxSegmenter. Pauses that are constants of the service, made for days, are made for minutes.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from configs.settings import Settings
+from tests.chaos.hurry import hurry
+
+
+def main(role: str) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stdout)
+    for chatty in ("botocore", "urllib3", "celery"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    hurry()
+    settings = Settings()
+    if role == "gateway":
+        from cli.serve import Server
+
+        Server(settings).run()
+        return
+    from worker import run
+
+    if role == "worker":
+        from tests.chaos.box_segmenter import BoxSegmenter
+        from tests.chaos.journal import JournaledJobs
+        from worker import inference
+
+        inference.Segmenter = BoxSegmenter  # type: ignore[assignment,misc]
+        run.Jobs = JournaledJobs  # type: ignore[misc]
+        run.segmenting(settings, "cpu")
+    else:
+        {"webhooks": run.sending, "reaper": run.reaping}[role](settings)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,45 @@
+"""Hears of a job's message in the same millisecond as the workers do, so that a kill can be aimed at it."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from redis import Redis, RedisError
+
+# Valkey tells of list commands on every key.
+FLAGS = ("--notify-keyspace-events", "Kl")
+
+
+class Publishes:
+    """Listens for messages to segment, for as long as the process lives."""
+
+    def __init__(self, redis_url: str, queue_key: str) -> None:
+        self._url = redis_url
+        self._channel = f"__keyspace@0__:{queue_key}"
+        self._heard = threading.Condition()
+        self._count = 0
+        threading.Thread(target=self._listen, name="publishes", daemon=True).start()
+
+    def wait_for_next(self, seconds: float) -> bool:
+        """Whether one came in that time."""
+        with self._heard:
+            count = self._count
+            return self._heard.wait_for(lambda: self._count > count, seconds)
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                with (
+                    Redis.from_url(self._url, decode_responses=True, socket_timeout=5) as redis,
+                    redis.pubsub() as news,
+                ):
+                    news.subscribe(self._channel)
+                    while True:
+                        message = news.get_message(ignore_subscribe_messages=True, timeout=1)
+                        if message is not None and message["data"] == "lpush":
+                            with self._heard:
+                                self._count += 1
+                                self._heard.notify_all()
+            except RedisError:  # killed or frozen, as it should be
+                time.sleep(0.1)

@@ -1,0 +1,101 @@
+"""A webhook receiver on a bad day: of what it is told it refuses a third, sleeps over some, hangs up on some."""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from standardwebhooks import Webhook, WebhookVerificationError
+
+SLEEP_SECONDS = 3.0  # longer than the senders wait
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
+
+
+@dataclass(frozen=True)
+class Told:
+    """One request that came. `was_taken` if it was answered by 200."""
+
+    event_id: str
+    type: str
+    job: dict[str, Any]
+    is_signed: bool
+    was_taken: bool
+
+
+@dataclass
+class Receiver:
+    port: int = 0
+    told: list[Told] = field(default_factory=list)
+    taken: set[str] = field(default_factory=set)  # ids of events
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}/hook"
+
+
+@contextmanager
+def receiving(secret: str, seed: int) -> Iterator[Receiver]:
+    """Answers for as long as the block runs."""
+    receiver, lock, mood = Receiver(), threading.Lock(), random.Random(seed)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            with lock:
+                how = mood.choices(["take", "refuse", "sleep", "reset"], [62, 30, 4, 4])[0]
+                self._keep(body, how == "take")
+            if how == "reset":
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                self.close_connection = True
+                return
+            if how == "sleep":
+                time.sleep(SLEEP_SECONDS)
+            self.send_response(200 if how == "take" else mood.choice([500, 502, 503]))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def _keep(self, body: bytes, was_taken: bool) -> None:
+            try:
+                Webhook(secret).verify(body, dict(self.headers))
+                is_signed = True
+            except WebhookVerificationError:
+                is_signed = False
+            event, event_id = json.loads(body), self.headers["webhook-id"]
+            receiver.told.append(Told(event_id, event["type"], event["data"], is_signed, was_taken))
+            if was_taken:
+                receiver.taken.add(event_id)
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        block_on_close = False
+        request_queue_size = 128
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            pass  # a sender that is killed hangs up
+
+    server = Server(("127.0.0.1", 0), Handler)
+    receiver.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

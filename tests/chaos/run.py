@@ -1,0 +1,131 @@
+"""A run: the stack under fire, then the rest in peace, then the verdict."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from redis import RedisError
+from tqdm import tqdm
+
+from configs import webhook_secret
+from tests.chaos import evidence, hurry, receiver, recovery, stack, verdict
+from tests.chaos.clients import Clients
+from tests.chaos.evidence import Evidence
+from tests.chaos.faults import Faults
+from tests.chaos.order import EVENTS
+from tests.chaos.publishes import Publishes
+from tests.chaos.receiver import Receiver
+from tests.chaos.scale import Scale
+from tests.chaos.stack import Stack
+from tests.chaos.verdict import Verdict
+from worker.connection import connect
+
+
+@dataclass(frozen=True)
+class Outcome:
+    scale: Scale
+    seconds: float
+    faults: Mapping[str, int]
+    answers: Mapping[str, int]
+    slowest_answer_seconds: float
+    recovery_seconds: list[float]
+    put_back: Mapping[str, int]
+    too_late: int
+    seen: Evidence
+    verdict: Verdict
+
+
+def run(scale: Scale, folder: Path, seed: int, show_progress: bool = False) -> Outcome:
+    start, secret = time.monotonic(), webhook_secret.new()
+    with (
+        receiver.receiving(secret, seed) as hook,
+        stack.running(scale, folder, _settings(hook, secret)) as members,
+        _environment(members.credentials),
+        _progress(scale, hook, show_progress) as look,
+    ):
+        settings = members.settings
+        publishes = Publishes(members.redis_url, f"{settings.redis_prefix}q:segment.auto")
+        clients = Clients(members.url, hook.url, scale.jobs, scale.seconds, seed)
+        faults = Faults(members, clients, publishes, scale, seed)
+        try:
+            faults.inflict(lambda: look(clients, faults))
+            faults.end()
+            _drain(members, clients, hook, scale, lambda: look(clients, faults))
+        finally:
+            clients.stop()
+        seen = evidence.collect(members, clients, hook)
+        return Outcome(
+            scale=scale,
+            seconds=time.monotonic() - start,
+            faults=dict(faults.counts),
+            answers=dict(clients.answers),
+            slowest_answer_seconds=clients.slowest_seconds,
+            recovery_seconds=recovery.seconds(seen.entries, faults.silences),
+            put_back=_put_back(members),
+            too_late=_count(members, "worker", "came too late; another holds the job"),
+            seen=seen,
+            verdict=verdict.judge(seen),
+        )
+
+
+def _settings(hook: Receiver, secret: str) -> dict[str, str]:
+    return {"OVSEG_ALLOWED_PRIVATE_HOSTS": hook.address, "OVSEG_WEBHOOK_SECRET": secret}
+
+
+def _drain(members: Stack, clients: Clients, hook: Receiver, scale: Scale, look: Callable[[], None]) -> None:
+    """Until nothing is left to do, or patience is over."""
+    deadline = time.monotonic() + scale.patience_seconds
+    with connect(members.settings) as redis:
+        while time.monotonic() < deadline:
+            members.pause(0.5)
+            look()
+            try:
+                left = evidence.left_over(redis, members.settings.redis_prefix)
+            except RedisError:
+                continue
+            told = len(hook.taken) >= len(EVENTS) * sum(len(ids) for ids in clients.accepted.values())
+            if clients.are_done and told and not any(left.values()):
+                break
+    members.pause(2 * hurry.SWEEP_SECONDS)  # whoever would do something now that is wrong, has time to
+
+
+def _put_back(members: Stack) -> dict[str, int]:
+    """How many jobs the reapers put back, by why they were not where they should be."""
+    places = {"leases": "a dead worker", "waiting": "a lost message", "delayed": "a fault of ours"}
+    return {why: _count(members, "reaper", f"was left behind in {place}") for place, why in places.items()}
+
+
+def _count(members: Stack, role: str, words: str) -> int:
+    """Lines in the logs of a role that say so."""
+    return sum(member.log.read_text(errors="replace").count(words) for member in members.of_role(role))
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _progress(scale: Scale, hook: Receiver, show: bool) -> Iterator[Callable[[Clients, Faults], None]]:
+    """A bar of the webhooks that were taken: the last thing that happens to a job."""
+    with tqdm(total=scale.jobs * len(EVENTS), unit="event", disable=not show, mininterval=1) as bar:
+
+        def look(clients: Clients, faults: Faults) -> None:
+            bar.set_postfix(accepted=len(clients.accepted), faults=faults.counts.total(), refresh=False)
+            bar.update(len(hook.taken) - bar.n)
+
+        yield look

@@ -1,0 +1,166 @@
+"""The real stack, each member a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import requests
+
+from cli.embedded import valkey
+from cli.embedded.seaweedfs import BUCKET, Seaweedfs
+from cli.stack import free_port
+from configs.settings import Settings
+from tests.chaos import fault_proxy, hurry, journal, publishes
+from tests.chaos.fault_proxy import FaultProxy
+from tests.chaos.member import Member
+from tests.chaos.scale import Scale
+
+READY_SECONDS = 120
+SENDERS = 2
+
+
+class Stack:
+    """Members by name: valkey, seaweedfs, gateway, worker-1, ..., webhooks-1, ..., reaper-1, ...
+
+    The gateway and every other worker, sender and reaper reach Valkey and SeaweedFS through fault proxies.
+    """
+
+    def __init__(self, scale: Scale, folder: Path, environment: Mapping[str, str], cleanup: ExitStack) -> None:
+        self.folder = folder
+        self.journals = folder / "journals"
+        self.journals.mkdir(parents=True)
+        self.urls = [f"http://127.0.0.1:{free_port()}" for _ in range(scale.gateways)]
+        self.members: dict[str, Member] = {}
+        self._valkey_folder = folder / "valkey"
+        self._weed = Seaweedfs(folder / "seaweedfs")
+        self._given = environment
+        cleanup.callback(self._end)
+        self._start_servers()
+        self.proxies = self._open_proxies(cleanup)
+        self._start_services(scale)
+
+    # Who is there
+
+    @property
+    def redis_url(self) -> str:
+        """Not through a proxy."""
+        return valkey.url(self._valkey_folder)
+
+    @property
+    def url(self) -> str:
+        """Of the first gateway."""
+        return self.urls[0]
+
+    @property
+    def settings(self) -> Settings:
+        """To look into Valkey and SeaweedFS with, past the proxies; boto3 finds `credentials` in the environment."""
+        return Settings(redis_url=self.redis_url, s3_endpoint_url=self._weed.endpoint_url, s3_bucket=BUCKET)
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        return self._weed.credentials
+
+    def of_role(self, role: str) -> list[Member]:
+        return [member for name, member in self.members.items() if name.partition("-")[0] == role]
+
+    def look_after(self) -> None:
+        """Start again whoever fell; to be called often, by the thread that made the stack."""
+        for member in self.members.values():
+            member.look_after()
+
+    def one_alive(self, role: str, dice: random.Random) -> Member:
+        """One of them that runs; waits until one does."""
+        while not (alive := [member for member in self.of_role(role) if member.is_alive]):
+            self.pause(0.05)
+        return dice.choice(alive)
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, and look after the members."""
+        until = time.monotonic() + seconds
+        while True:
+            self.look_after()
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(left, 0.02))
+
+    def wait_until(self, is_so: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not is_so():
+            assert time.monotonic() < deadline, f"{what} is not ready; the logs are in {self.folder}"
+            self.pause(0.1)
+
+    # Beginning and end
+
+    def _start_servers(self) -> None:
+        command = valkey.command(self._valkey_folder)
+        self._add("valkey", [*command.arguments, *publishes.FLAGS], {})
+        command = self._weed.command()
+        self._add("seaweedfs", command.arguments, command.environment)
+        self.wait_until(lambda: valkey.is_ready(self._valkey_folder), "Valkey")
+        self.wait_until(self._weed.is_ready, "SeaweedFS")
+
+    def _open_proxies(self, cleanup: ExitStack) -> dict[str, FaultProxy]:
+        socket, port = str(valkey.socket_path(self._valkey_folder)), self._weed.ports["s3"]
+        to_valkey = fault_proxy.proxy(lambda: asyncio.open_unix_connection(socket))
+        to_s3 = fault_proxy.proxy(lambda: asyncio.open_connection("127.0.0.1", port))
+        return {"valkey": cleanup.enter_context(to_valkey), "seaweedfs": cleanup.enter_context(to_s3)}
+
+    def _start_services(self, scale: Scale) -> None:
+        roles = [
+            ("gateway", scale.gateways),
+            ("worker", scale.workers),
+            ("webhooks", SENDERS),
+            ("reaper", scale.reapers),
+        ]
+        for role, count in roles:
+            for i in range(1, count + 1):
+                arguments = [sys.executable, "-P", "-m", "tests.chaos.process", role]
+                self._add(f"{role}-{i}", arguments, self._environment(i))
+        self.wait_until(lambda: all(is_ready(url) for url in self.urls), "the service")
+
+    def _environment(self, i: int) -> dict[str, str]:
+        """Of the i-th of a role."""
+        redis_url, s3_url = self.redis_url, self._weed.endpoint_url
+        if i % 2 == 1:
+            redis_url = f"redis://127.0.0.1:{self.proxies['valkey'].port}/0"
+            s3_url = f"http://127.0.0.1:{self.proxies['seaweedfs'].port}"
+        return {
+            **hurry.SETTINGS,
+            **self._weed.credentials,
+            journal.FOLDER: str(self.journals),
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "OVSEG_GATEWAY_PORT": self.urls[(i - 1) % len(self.urls)].rpartition(":")[2],
+            "OVSEG_REDIS_URL": redis_url,
+            "OVSEG_S3_BUCKET": BUCKET,
+            "OVSEG_S3_ENDPOINT_URL": s3_url,
+            **self._given,
+        }
+
+    def _add(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+        self.members[name] = Member(name, arguments, environment, self.folder / f"{name}.log")
+
+    def _end(self) -> None:
+        for member in reversed(self.members.values()):
+            member.end()
+        self._weed.remove_sockets()
+
+
+@contextmanager
+def running(scale: Scale, folder: Path, environment: Mapping[str, str]) -> Iterator[Stack]:
+    """A stack that is ready, its services with these settings too, for as long as the block runs."""
+    with ExitStack() as cleanup:
+        yield Stack(scale, folder, environment, cleanup)
+
+
+def is_ready(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/readyz", timeout=5).status_code == 200
+    except requests.RequestException:
+        return False

@@ -1,0 +1,29 @@
+"""The harness itself: it sees nothing where the service is whole, and losses where the reaper is missing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import report, run
+from tests.chaos.scale import Scale
+
+FEW = Scale(name="few", jobs=40, seconds=12, worker_kills=5, valkey_kills=1, gateway_kills=1, sender_kills=1)
+
+
+@pytest.mark.timeout(900)
+def test_few_jobs_under_fire_are_all_done_and_told(tmp_path: Path) -> None:
+    outcome = run.run(FEW, tmp_path, seed=1)
+    assert outcome.verdict.is_clean, report.text(outcome)
+    assert len(outcome.seen.accepted) == FEW.jobs
+
+
+@pytest.mark.timeout(900)
+def test_without_a_reaper_the_same_loses_jobs_and_the_harness_says_so(tmp_path: Path) -> None:
+    scale = replace(FEW, jobs=90, seconds=15, worker_kills=12, reapers=0, patience_seconds=15)
+    outcome = run.run(scale, tmp_path, seed=1)
+    assert outcome.verdict.count("jobs lost") > 0, report.text(outcome)
+    assert outcome.verdict.count("leases left over") > 0, report.text(outcome)
+    assert "THE PROMISE WAS BROKEN" in report.text(outcome)

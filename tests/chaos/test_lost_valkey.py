@@ -1,0 +1,94 @@
+"""Valkey loses everything, and the service finds it again in object storage."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from configs import webhook_secret
+from tests.chaos import stack
+from tests.chaos.order import Order
+from tests.chaos.scale import Scale
+from tests.chaos.stack import Stack
+from worker.connection import connect
+
+
+def submit(members: Stack, n: int) -> dict[str, Any]:
+    body = Order(n).body("") | {"webhook": None}
+    headers = {"Idempotency-Key": Order(n).key}
+    answer = requests.post(f"{members.url}/v1/jobs", json=body, headers=headers, timeout=60)
+    assert answer.status_code == 202, answer.text
+    return dict(answer.json())
+
+
+def look(members: Stack, job_id: str) -> requests.Response:
+    return requests.get(f"{members.url}/v1/jobs/{job_id}?wait=60", timeout=90)
+
+
+def is_archived(members: Stack) -> bool:
+    with connect(members.settings) as redis:
+        return not redis.exists(f"{members.settings.redis_prefix}unarchived")
+
+
+def lose_valkey(members: Stack) -> None:
+    """Not a byte is left of it."""
+    members.members["valkey"].kill(down_seconds=float("inf"))
+    shutil.rmtree(members.folder / "valkey" / "appendonlydir")
+    members.members["valkey"].start()
+    members.wait_until(lambda: requests.get(f"{members.url}/v1/jobs", timeout=60).status_code == 200, "Valkey")
+    assert requests.get(f"{members.url}/v1/jobs", timeout=60).json()["jobs"] == []
+
+
+def recover(members: Stack) -> str:
+    settings = members.settings
+    environment = {
+        **os.environ,
+        **members.credentials,
+        "OVSEG_REDIS_URL": settings.redis_url,
+        "OVSEG_S3_ENDPOINT_URL": str(settings.s3_endpoint_url),
+    }
+    command = [sys.executable, "-m", "cli", "recover"]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+@pytest.mark.timeout(900)
+def test_no_accepted_job_is_lost_with_valkey_and_none_is_done_twice(tmp_path: Path) -> None:
+    scale = Scale(name="one of each", jobs=0, seconds=0, workers=1, reapers=1)
+    with stack.running(scale, tmp_path, {"OVSEG_WEBHOOK_SECRET": webhook_secret.new()}) as members:
+        done = [look(members, submit(members, n)["id"]).json() for n in range(3)]
+        members.members["worker-1"].kill(down_seconds=float("inf"))
+        waiting = [submit(members, n)["id"] for n in range(3, 6)]
+        members.wait_until(lambda: is_archived(members), "the archive")
+        lose_valkey(members)
+
+        kept, gone, spare = done
+        assert look(members, kept["id"]).json()["result"] == kept["result"]
+        assert look(members, waiting[0]).status_code == 404
+        assert requests.delete(f"{members.url}/v1/jobs/{gone['id']}", timeout=60).status_code == 204
+        assert look(members, gone["id"]).status_code == 404
+        retried = requests.post(f"{members.url}/v1/jobs/{spare['id']}/retry", timeout=60)
+        assert retried.status_code == 202
+
+        assert "3 jobs are queued again, 2 that had ended are known again" in recover(members)
+        assert "0 jobs are queued again, 0 that had ended" in recover(members)
+        members.members["worker-1"].start()
+        for n, job_id in enumerate(waiting, 3):
+            job = look(members, job_id).json()
+            assert (job["status"], job["attempt"]) == ("succeeded", 1001)
+            assert Order(n).is_answered_by(job["result"])
+            assert submit(members, n)["id"] == job_id  # its key is known again
+        for job in (kept, spare):
+            found = look(members, job["id"]).json()
+            assert (found["result"], found["attempt"]) == (job["result"], 1)
+        assert Order(2).is_answered_by(look(members, retried.json()["id"]).json()["result"])
+        listed = requests.get(f"{members.url}/v1/jobs", timeout=60).json()["jobs"]
+        assert {job["id"] for job in listed} == {kept["id"], spare["id"], *waiting, retried.json()["id"]}

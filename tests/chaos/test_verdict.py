@@ -1,0 +1,99 @@
+"""The checker sees what it should: of a run without fault, one thing is made false at a time."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ovseg_core import results
+from ovseg_core.prompts import Prompt
+from tests import pictures
+from tests.chaos.box_segmenter import BoxSegmenter
+from tests.chaos.evidence import Evidence
+from tests.chaos.journal import Entry
+from tests.chaos.order import EVENTS, HEIGHT, WIDTH, Order
+from tests.chaos.receiver import Told
+from tests.chaos.verdict import judge
+
+ORDER = Order(5)
+
+
+def result(order: Order = ORDER) -> dict[str, Any]:
+    segmenter = BoxSegmenter.open()
+    picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    picture[..., 0] = order.red
+    prompt = Prompt.of_box(*order.box)
+    return results.document(segmenter.decode(segmenter.encode(picture), [prompt]), [prompt])
+
+
+def document(order: Order = ORDER) -> bytes:
+    return json.dumps({"logId": "a", "result": result(order)}).encode()
+
+
+def picture(order: Order = ORDER) -> bytes:
+    return pictures.encoded(Image.fromarray(order.mask * 255), "PNG")
+
+
+JOB: dict[str, Any] = {
+    "id": "a",
+    "status": "succeeded",
+    "error": None,
+    "metadata": {"n": ORDER.n},
+    "attempt": 2,
+    "completed_at": "then",
+    "outputs": ["rle", "png"],
+    "files": {"result": {"key": "jobs/a/2/result.json"}},
+}
+TOLD = [Told(f"evt_a_{event}", event, {**JOB, "result": result()}, True, True) for event in EVENTS]
+CLEAN = Evidence(
+    accepted={ORDER.n: {"a"}},
+    jobs=[JOB],
+    documents={"a": document()},
+    pictures={"a": picture()},
+    told=TOLD,
+    entries=[Entry(1, 0, "a", 1, "begin", "running"), Entry(2, 9, "a", 2, "begin", "running")],
+    left_over={"leases": 0},
+)
+SUCCEEDED = TOLD[1]
+
+BROKEN = [
+    ("jobs lost", {"jobs": [], "documents": {}, "pictures": {}}),
+    ("jobs lost", {"jobs": [{**JOB, "status": "running"}]}),
+    ("jobs lost", {"jobs": [{**JOB, "status": "failed"}]}),
+    ("wrong results", {"documents": {"a": document(Order(6))}}),
+    ("wrong results", {"documents": {"a": None}}),
+    ("wrong results", {"pictures": {"a": picture(Order(6))}}),
+    ("wrong results", {"pictures": {"a": None}}),
+    ("wrong results", {"told": [*TOLD, replace(SUCCEEDED, job={**JOB, "result": result(Order(6))})]}),
+    ("wrong results", {"told": [*TOLD, replace(SUCCEEDED, is_signed=False)]}),
+    ("duplicate jobs for a key", {"accepted": {ORDER.n: {"a", "b"}}}),
+    ("duplicate jobs for a key", {"jobs": [JOB, {**JOB, "id": "b"}]}),
+    ("second event ids for a transition", {"told": [*TOLD, replace(SUCCEEDED, event_id="evt_other")]}),
+    (
+        "second event ids for a transition",
+        {"told": [*TOLD, replace(SUCCEEDED, job={**SUCCEEDED.job, "completed_at": "later"})]},
+    ),
+    ("jobs without their webhook", {"told": TOLD[:1]}),
+    ("jobs without their webhook", {"told": [TOLD[0], replace(SUCCEEDED, was_taken=False)]}),
+    ("stale writes accepted", {"entries": [*CLEAN.entries, Entry(1, 0, "a", 1, "succeed", "succeeded")]}),
+    ("stale writes accepted", {"jobs": [{**JOB, "files": {"result": {"key": "jobs/a/1/result.json"}}}]}),
+    ("leases left over", {"left_over": {"leases": 1}}),
+]
+
+
+def test_a_run_without_fault_is_clean() -> None:
+    assert judge(CLEAN).is_clean, judge(CLEAN).broken
+
+
+def test_a_stale_word_that_was_refused_is_no_fault() -> None:
+    assert judge(replace(CLEAN, entries=[*CLEAN.entries, Entry(1, 0, "a", 1, "succeed", "")])).is_clean
+
+
+@pytest.mark.parametrize(("promise", "change"), BROKEN)
+def test_a_broken_promise_is_seen(promise: str, change: dict[str, Any]) -> None:
+    assert judge(replace(CLEAN, **change)).count(promise) > 0

@@ -1,0 +1,111 @@
+"""The promise, point by point, against the evidence."""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from tests.chaos.evidence import Evidence, number_of
+from tests.chaos.order import EVENTS
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """By what was promised, the cases where it was not kept."""
+
+    broken: Mapping[str, list[str]]
+
+    @property
+    def is_clean(self) -> bool:
+        return not any(self.broken.values())
+
+    def count(self, promise: str) -> int:
+        return len(self.broken[promise])
+
+
+def judge(seen: Evidence) -> Verdict:
+    return Verdict(
+        {
+            "jobs lost": list(_lost(seen)),
+            "wrong results": list(_wrong(seen)),
+            "duplicate jobs for a key": list(_duplicates(seen)),
+            "second event ids for a transition": list(_second_ids(seen)),
+            "jobs without their webhook": list(_untold(seen)),
+            "stale writes accepted": list(_stale(seen)),
+            "leases left over": [f"{count} in {index}" for index, count in seen.left_over.items() if count],
+        }
+    )
+
+
+def _lost(seen: Evidence) -> Iterator[str]:
+    """Accepted, but not there, or not ended as it should."""
+    status = {job["id"]: (job["status"], job["error"]) for job in seen.jobs}
+    for n, ids in seen.accepted.items():
+        for job_id in ids:
+            if status.get(job_id, ("gone", None))[0] != "succeeded":
+                yield f"job {n} ({job_id}): {status.get(job_id)}"
+
+
+def _wrong(seen: Evidence) -> Iterator[str]:
+    by_id = {job["id"]: job for job in seen.jobs}
+    for job_id, document in seen.documents.items():
+        if not number_of(by_id[job_id]).is_answered_by_document(document, job_id):
+            yield f"{job_id}: result.json"
+    for job_id, picture in seen.pictures.items():
+        expected = number_of(by_id[job_id]).mask * 255
+        if picture is None or not np.array_equal(np.asarray(Image.open(io.BytesIO(picture))), expected):
+            yield f"{job_id}: masks/0000.png"
+    for told in seen.told:
+        if not told.is_signed:
+            yield f"{told.event_id}: signature"
+        if told.type == "job.succeeded" and not number_of(told.job).is_answered_by(told.job["result"]):
+            yield f"{told.event_id}: result"
+
+
+def _duplicates(seen: Evidence) -> Iterator[str]:
+    """More jobs than one for a key, whether a client heard of the second or not."""
+    ids = defaultdict(set, {n: set(given) for n, given in seen.accepted.items()})
+    for job in seen.jobs:
+        ids[number_of(job).n].add(job["id"])
+    yield from (f"job {n}: {', '.join(sorted(same))}" for n, same in ids.items() if len(same) > 1)
+
+
+def _second_ids(seen: Evidence) -> Iterator[str]:
+    """What happened once is told under one id, and the same is told each time."""
+    ids, ends = defaultdict(set), defaultdict(set)
+    for told in seen.told:
+        ids[told.job["id"], told.type].add(told.event_id)
+        if told.type == "job.succeeded":
+            ends[told.job["id"]].add((told.job["attempt"], told.job["completed_at"]))
+    yield from (f"{what}: {', '.join(sorted(same))}" for what, same in ids.items() if len(same) > 1)
+    yield from (f"{job_id} ended as {sorted(same)}" for job_id, same in ends.items() if len(same) > 1)
+
+
+def _untold(seen: Evidence) -> Iterator[str]:
+    taken = {(told.job["id"], told.type) for told in seen.told if told.was_taken}
+    for job in seen.jobs:
+        yield from (f"{job['id']} {event}" for event in EVENTS if (job["id"], event) not in taken)
+
+
+def _stale(seen: Evidence) -> Iterator[str]:
+    """A word for a job that counted although another attempt held the job by then, or held it later."""
+    last = {job["id"]: job for job in seen.jobs}
+    begun = defaultdict(int)
+    for entry in seen.entries:
+        begun[entry.job_id] = max(begun[entry.job_id], entry.attempt)
+    for entry in seen.entries:
+        if entry.word == "succeed" and entry.now and entry.attempt != begun[entry.job_id]:
+            yield f"{entry.job_id}: attempt {entry.attempt} of {begun[entry.job_id]} ended it"
+    for job_id, job in last.items():
+        if job["status"] == "succeeded" and not _is_of_last_attempt(job):
+            yield f"{job_id}: {job['files']['result']['key']} of attempt {job['attempt']}"
+
+
+def _is_of_last_attempt(job: Mapping[str, Any]) -> bool:
+    return bool(job["files"]["result"]["key"] == f"jobs/{job['id']}/{job['attempt']}/result.json")

@@ -1,0 +1,255 @@
+"""What object storage knows of a job is enough to bring it back: on real servers, with Valkey's keys gone."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+from redis import Redis
+
+from configs.settings import Settings
+from tests.protocol import (
+    BROKEN,
+    HOOK,
+    PICTURE,
+    accept,
+    begin,
+    expire,
+    keys,
+    let_time_pass,
+    messages,
+    request,
+)
+from worker import queue
+from worker.archive import ACCEPTED, ENDED, Archive, key_of
+from worker.connection import connect
+from worker.erasure import Erasure
+from worker.events import Events
+from worker.idempotency import Once
+from worker.inputs import Inputs
+from worker.job import Status
+from worker.jobs import Jobs
+from worker.recovery import Recovery
+from worker.request import ImageSource
+from worker.storage import ObjectMissing, Storage
+
+HOUR = 3600.0
+
+
+@pytest.fixture
+def s3_settings(s3_settings: Settings) -> Iterator[Settings]:
+    """The archive is the bucket's, so a test's own begins and ends empty."""
+    clear(Storage(s3_settings))
+    yield s3_settings
+    clear(Storage(s3_settings))
+
+
+def clear(storage: Storage) -> None:
+    storage.erase("archive/")
+
+
+@pytest.fixture
+def storage(s3_settings: Settings) -> Storage:
+    return Storage(s3_settings)
+
+
+@pytest.fixture
+def redis(s3_settings: Settings) -> Iterator[Redis]:
+    with connect(s3_settings) as redis:
+        yield redis
+
+
+@pytest.fixture
+def archive(s3_settings: Settings, redis: Redis, storage: Storage) -> Iterator[Archive]:
+    with connect(s3_settings, as_bytes=True) as as_bytes:
+        yield Archive(redis, s3_settings, storage, Inputs(as_bytes, s3_settings.redis_prefix, storage))
+
+
+@pytest.fixture
+def recovery(s3_settings: Settings, redis: Redis, storage: Storage) -> Recovery:
+    return Recovery(redis, queue.create(s3_settings), s3_settings, storage)
+
+
+def lose_redis(settings: Settings) -> None:
+    with connect(settings) as redis:
+        redis.delete(*redis.keys(f"{settings.redis_prefix}*"))
+    assert keys(settings) == set()
+
+
+def recover(recovery: Recovery) -> list[str]:
+    return [recovery.restore(lost, HOUR) for lost in recovery.lost()]
+
+
+def test_a_job_that_had_not_ended_is_queued_again_as_it_was_asked_for(
+    jobs: Jobs, archive: Archive, recovery: Recovery, s3_settings: Settings
+) -> None:
+    before = jobs.accept_once("mine", request(webhook=HOOK), b"", Once("/a key", "print")).job
+    assert before is not None
+    archive.keep("mine")
+    lose_redis(s3_settings)
+    assert recover(recovery) == ["queued"]
+    after = jobs.get("mine")
+    assert after is not None
+    assert (after.status, after.request, after.accepted_at) == (Status.QUEUED, before.request, before.accepted_at)
+    assert messages(s3_settings, "segment.auto") == ["mine"]
+    assert jobs.list(None, 10, None)[0] == jobs.list(Status.QUEUED, 10, None)[0] == [after]
+    replayed = jobs.accept_once("other", request(webhook=HOOK), b"", Once("/a key", "print"))
+    assert (replayed.job, replayed.is_new) == (after, False)
+
+
+def test_who_still_had_a_job_in_hand_is_not_taken_for_its_new_holder(
+    jobs: Jobs, archive: Archive, recovery: Recovery, s3_settings: Settings
+) -> None:
+    for times in (1, 2):  # Redis may be lost more than once
+        if times == 1:
+            job_id = accept(jobs)
+        old = begin(jobs, job_id)
+        archive.keep(job_id)
+        lose_redis(s3_settings)
+        assert jobs.succeed(old, PICTURE, {}) == ""
+        assert recover(recovery) == ["queued"]
+        new = begin(jobs, job_id, "w2")
+        assert (new.attempt, new.attempt - new.forgiven) == (times * 1000 + 1, 1)
+        assert jobs.succeed(old, PICTURE, {}) == ""
+        assert jobs.retry_later(new, BROKEN) == "queued"  # as a first try is
+    assert jobs.succeed(begin(jobs, job_id), PICTURE, {}) == "succeeded"
+
+
+@pytest.mark.parametrize("end", ["succeed", "fail", "cancel"])
+def test_a_job_that_had_ended_is_found_in_the_archive_and_known_again_but_not_repeated(
+    end: str, jobs: Jobs, archive: Archive, recovery: Recovery, s3_settings: Settings
+) -> None:
+    job_id = accept(jobs)
+    archive.keep(job_id)
+    ways: dict[str, Callable[[], object]] = {
+        "succeed": lambda: jobs.succeed(begin(jobs, job_id), PICTURE, {"encode": 1.0}),
+        "fail": lambda: jobs.fail(begin(jobs, job_id), BROKEN),
+        "cancel": lambda: jobs.cancel(job_id),
+    }
+    ways[end]()
+    archive.keep(job_id)
+    before = jobs.get(job_id)
+    lose_redis(s3_settings)
+    assert archive.ended(job_id) == before
+    assert recover(recovery) == [before.status if before else None]
+    assert jobs.get(job_id) == before
+    assert messages(s3_settings, "segment.auto") == []
+    assert "ended" in keys(s3_settings)  # where retention finds it
+
+
+def test_to_recover_twice_changes_nothing(
+    jobs: Jobs, archive: Archive, recovery: Recovery, s3_settings: Settings
+) -> None:
+    done, waiting = accept(jobs), accept(jobs)
+    jobs.succeed(begin(jobs, done), PICTURE, {})
+    for job_id in (done, waiting):
+        archive.keep(job_id)
+    lose_redis(s3_settings)
+    seen_by_two = recovery.lost()
+    assert recover(recovery) == ["queued", "succeeded"]
+    assert [recovery.restore(lost, HOUR) for lost in seen_by_two] == ["", ""]
+    assert recovery.lost() == []
+    assert messages(s3_settings, "segment.auto") == [waiting]
+
+
+def test_an_end_of_the_last_hour_is_told_again_under_its_id_and_an_older_one_is_not(
+    jobs: Jobs, events: Events, archive: Archive, recovery: Recovery, s3_settings: Settings
+) -> None:
+    job_id = accept(jobs, webhook=HOOK)
+    jobs.fail(begin(jobs, job_id), BROKEN)
+    archive.keep(job_id)
+    for seconds, told in ((HOUR, [f"evt_{job_id}_failed"]), (0.0, [])):
+        lose_redis(s3_settings)
+        [lost] = recovery.lost()
+        assert recovery.restore(lost, seconds) == "failed"
+        assert list(events.due()) == told
+
+
+def test_an_image_is_in_storage_before_its_job_is_archived(
+    jobs: Jobs, archive: Archive, storage: Storage, s3_settings: Settings
+) -> None:
+    job_id = str(uuid.uuid4())
+    asked = request().model_copy(update={"image": ImageSource(key=f"jobs/{job_id}/input")})
+    jobs.accept(job_id, asked, b"a picture")  # and its gateway dies
+    archive.sweep()
+    assert not storage.exists(key_of(ACCEPTED, job_id))  # a gateway may be about to
+    let_time_pass(s3_settings, "unarchived", 5)
+    archive.sweep()
+    assert storage.get(f"jobs/{job_id}/input") == b"a picture"
+    assert storage.exists(key_of(ACCEPTED, job_id))
+    assert not keys(s3_settings) & {"unarchived", f"input:{job_id}"}
+
+
+def test_whoever_ended_a_job_a_reaper_archives_it(
+    jobs: Jobs, archive: Archive, storage: Storage, s3_settings: Settings
+) -> None:
+    job_id = accept(jobs, start_within_s=1)
+    archive.keep(job_id)
+    let_time_pass(s3_settings, "deadlines", 1)
+    with connect(s3_settings) as redis:
+        redis.hset(f"{s3_settings.redis_prefix}job:{job_id}", "start_by", 1)
+    assert expire(jobs) == ["expired"]
+    let_time_pass(s3_settings, "unarchived", 5)
+    archive.sweep()
+    assert storage.exists(key_of(ENDED, job_id))
+    assert "unarchived" not in keys(s3_settings)
+
+
+def test_a_document_that_comes_late_does_not_hide_the_end(jobs: Jobs, archive: Archive, s3_settings: Settings) -> None:
+    job_id = accept(jobs)
+    jobs.cancel(job_id)
+    archive._scripts("archived", job_id, 0)  # of a document written before
+    assert "unarchived" in keys(s3_settings)
+
+
+def test_storage_that_is_away_leaves_the_archive_to_a_reaper(jobs: Jobs, s3_settings: Settings, redis: Redis) -> None:
+    away = Storage(s3_settings.model_copy(update={"s3_endpoint_url": "http://127.0.0.1:9"}))
+    archive = Archive(redis, s3_settings, away, Inputs(redis, s3_settings.redis_prefix, away))
+    assert not archive.try_keep(accept(jobs))
+    let_time_pass(s3_settings, "unarchived", 5)
+    archive.sweep()
+    assert "unarchived" in keys(s3_settings)
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_what_is_erased_is_erased_from_the_archive_too_and_does_not_come_back(
+    is_lost: bool,
+    jobs: Jobs,
+    archive: Archive,
+    recovery: Recovery,
+    storage: Storage,
+    s3_settings: Settings,
+    redis: Redis,
+) -> None:
+    job_id = accept(jobs)
+    archive.keep(job_id)
+    jobs.fail(begin(jobs, job_id), BROKEN)
+    archive.keep(job_id)
+    storage.put(f"jobs/{job_id}/input", b"x", "text/plain")
+    if is_lost:
+        lose_redis(s3_settings)
+    seen = recovery.lost()
+    erasure = Erasure(redis, s3_settings, storage, archive)
+    assert erasure.erase(job_id) == ("lost" if is_lost else "failed")
+    assert list(storage.list("archive/")) == list(storage.list(f"jobs/{job_id}/")) == []
+    assert [recovery.restore(lost, HOUR) for lost in seen] == [""] * len(seen)
+    assert archive.ended(job_id) is None
+    assert erasure.erase(job_id) == ""
+
+
+def test_a_document_written_while_its_job_is_erased_does_not_stay(
+    jobs: Jobs, archive: Archive, storage: Storage, redis: Redis, s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = accept(jobs)
+    erasure = Erasure(redis, s3_settings, storage, archive)
+    put = storage.put
+
+    def erased_just_before(*args: str) -> None:
+        erasure.erase(job_id)
+        put(*args)
+
+    monkeypatch.setattr(storage, "put", erased_just_before)
+    archive.keep(job_id)
+    with pytest.raises(ObjectMissing):
+        storage.get(key_of(ACCEPTED, job_id))
