@@ -70,12 +70,9 @@ class Archive:
         if not record:
             return
         job = Job.from_record(job_id, record)
-        if job.status.is_terminal:
-            write(self._storage, ENDED, job_id, record)
-        else:
-            if job.request.image.key is not None:
-                self._inputs.settle(job_id, job.request.image.key)
-            write(self._storage, ACCEPTED, job_id, record)
+        if job.request.image.key is not None:
+            self._inputs.settle(job_id, job.request.image.key)
+        write(self._storage, ENDED if job.status.is_terminal else ACCEPTED, job_id, record)
         if not self._scripts("archived", job_id, int(job.status.is_terminal)):  # erased meanwhile
             self.erase(job_id)
 

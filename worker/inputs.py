@@ -62,8 +62,7 @@ class Inputs:
         """See to it that the image of a job is in storage. Raises as Redis and storage do."""
         image: bytes | None = self._redis.get(self._name(job_id))
         if image is not None:
-            self._storage.put(key, image, "application/octet-stream")
-            self._redis.delete(self._name(job_id))
+            self._put_away(job_id, key, image)
 
     def archive(self, job_id: str, key: str, image: bytes, then: Callable[[], object]) -> None:
         """Move the image of an accepted job to storage, soon; `then` is called when it is there."""
@@ -72,16 +71,20 @@ class Inputs:
     def _move(self, job_id: str, key: str, image: bytes, then: Callable[[], object], start_at: float) -> None:
         time.sleep(max(0.0, start_at - time.monotonic()))
         try:
-            self.store(key, image)
-            self._redis.delete(self._name(job_id))
-            if not self._redis.exists(f"{self._prefix}job:{job_id}"):  # the job was erased meanwhile
-                self._storage.erase(key)
+            self._put_away(job_id, key, image)
+            self._is_storage_away = False
             then()
         except Exception:  # it stays in Redis, where the worker looks first; a reaper moves it
             self._is_storage_away = True
             log.exception("the image of %s stays in Redis", job_id)
         finally:
             self.release()
+
+    def _put_away(self, job_id: str, key: str, image: bytes) -> None:
+        self._storage.put(key, image, "application/octet-stream")
+        self._redis.delete(self._name(job_id))
+        if not self._redis.exists(f"{self._prefix}job:{job_id}"):  # the job was erased meanwhile
+            self._storage.erase(key)
 
     def _name(self, job_id: str) -> str:
         return f"{self._prefix}input:{job_id}"
