@@ -6,17 +6,23 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from redis import Redis
+
 from configs.settings import Settings
 from ovseg_core.prompts import Prompt
 from worker import event_type, queue
+from worker.archive import Archive
 from worker.connection import connect
 from worker.endpoint import Endpoint
 from worker.endpoint_fields import EndpointFields
 from worker.endpoints import Endpoints
+from worker.erasure import Erasure
 from worker.event_type import EventType
+from worker.inputs import Inputs
 from worker.job import Job, JobError
 from worker.jobs import Jobs
 from worker.request import MAX_DEADLINE_SECONDS, Deadline, ImageSource, JobRequest, Webhook
+from worker.storage import Storage
 
 HOOK, AT = "https://example.com/hook", "example.com:443"
 BROKEN = JobError("internal_error", "it broke")
@@ -100,3 +106,8 @@ def sweep(jobs: Jobs) -> list[tuple[str, str]]:
 def drop_messages(settings: Settings) -> None:
     with connect(settings) as redis:
         redis.delete(f"{settings.redis_prefix}q:segment.auto")
+
+
+def erasure_of(redis: Redis, settings: Settings, storage: Storage) -> Erasure:
+    inputs = Inputs(redis, settings.redis_prefix, storage)
+    return Erasure(redis, settings, storage, Archive(redis, settings, storage, inputs))

@@ -19,7 +19,6 @@ from worker.delivery import Delivery
 from worker.endpoint import FAILING_AFTER, Endpoint
 from worker.endpoint_fields import EndpointFields
 from worker.endpoints import Endpoints
-from worker.erasure import Erasure
 from worker.events import KEPT_TESTS, Events
 from worker.jobs import Jobs
 from worker.span import Span
@@ -189,7 +188,7 @@ def test_an_erased_job_takes_the_events_of_endpoints_with_it(sender: Sender, hos
     sender.jobs.fail(job, BROKEN)
     webhook.deliver(f"evt_{job.id}_failed_{one.id}", sender)
     with connect(sender.settings) as redis:
-        assert Erasure(redis, sender.settings, sender.storage).erase(job.id) == "failed"
+        assert protocol.erasure_of(redis, sender.settings, sender.storage).erase(job.id) == "failed"
     assert [key for key in protocol.keys(sender.settings) if job.id in key] == [f"erased:{job.id}"]
     assert list(sender.events.due()) == []
 
@@ -243,7 +242,7 @@ def test_what_was_erased_is_not_replayed(sender: Sender, host: Host) -> None:
     one = endpoint(sender, host)
     kept, erased = canceled(sender.jobs), canceled(sender.jobs)
     with connect(sender.settings) as redis:
-        Erasure(redis, sender.settings, sender.storage).erase(erased)
+        protocol.erasure_of(redis, sender.settings, sender.storage).erase(erased)
     told = sender.events.replay(one.id, AT, Span(datetime.fromtimestamp(0, UTC), datetime.now(UTC) + timedelta(days=1)))
     assert (told.replayed, told.next_since) == (1, None)
     assert sender.events.of_job(kept)[0].event.host == AT

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from redis import Redis
 
 from cli.embedded.seaweedfs import BUCKET
 from configs.settings import Settings
+from tests import protocol
 from tests.protocol import BROKEN, HOOK, accept, begin, drop_messages, keys, let_time_pass, request
-from worker.archive import Archive
 from worker.connection import connect
 from worker.erasure import Erasure
 from worker.idempotency import Once
-from worker.inputs import Inputs
 from worker.jobs import Acceptance, Jobs
 from worker.storage import Storage
 
@@ -24,15 +22,10 @@ def storage(s3_settings: Settings) -> Storage:
     return Storage(s3_settings)
 
 
-def erasure_of(redis: Redis, settings: Settings, storage: Storage) -> Erasure:
-    inputs = Inputs(redis, settings.redis_prefix, storage)
-    return Erasure(redis, settings, storage, Archive(redis, settings, storage, inputs))
-
-
 @pytest.fixture
 def erasure(s3_settings: Settings, storage: Storage) -> Iterator[Erasure]:
     with connect(s3_settings) as redis:
-        yield erasure_of(redis, s3_settings, storage)
+        yield protocol.erasure_of(redis, s3_settings, storage)
 
 
 def store(storage: Storage, *names: str) -> None:
@@ -97,7 +90,7 @@ def test_files_that_storage_does_not_let_go_of_are_erased_when_it_is_back(
     store(storage, f"jobs/{job_id}/input")
     away = s3_settings.model_copy(update={"s3_endpoint_url": "http://127.0.0.1:9"})
     with connect(s3_settings) as redis:
-        assert erasure_of(redis, s3_settings, Storage(away)).erase(job_id) == "failed"
+        assert protocol.erasure_of(redis, s3_settings, Storage(away)).erase(job_id) == "failed"
     assert jobs.get(job_id) is None
     erasure.sweep()
     assert stored(storage, f"jobs/{job_id}/") != []  # whoever erased the record may still be at it
@@ -142,7 +135,7 @@ def test_without_a_retention_everything_is_kept(jobs: Jobs, storage: Storage, s3
     job_id = ended(jobs)
     let_time_pass(for_ever, "ended", 1e6)
     with connect(for_ever) as redis:
-        erasure_of(redis, for_ever, storage).sweep()
+        protocol.erasure_of(redis, for_ever, storage).sweep()
     assert jobs.get(job_id) is not None
 
 

@@ -18,12 +18,9 @@ from ovseg_core.prompts import Prompt
 from tests import fakes, protocol
 from tests.fakes import Host
 from worker import event_type, webhook
-from worker.archive import Archive
 from worker.connection import connect
-from worker.erasure import Erasure
 from worker.event_type import EventType
 from worker.guarded import GuardedClient
-from worker.inputs import Inputs
 from worker.job import Job, JobError
 from worker.request import ImageSource, JobRequest, Webhook
 from worker.webhook import RETRY_DELAYS_SECONDS, Sender
@@ -233,9 +230,7 @@ def test_a_deleted_job_takes_its_events_with_it(sender: Sender, host: Host) -> N
     for what in ("started", "failed"):
         webhook.deliver(f"evt_{job.id}_{what}", sender)
     with connect(sender.settings) as redis:
-        inputs = Inputs(redis, sender.settings.redis_prefix, sender.storage)
-        archive = Archive(redis, sender.settings, sender.storage, inputs)
-        assert Erasure(redis, sender.settings, sender.storage, archive).erase(job.id) == "failed"
+        assert protocol.erasure_of(redis, sender.settings, sender.storage).erase(job.id) == "failed"
     assert [key for key in protocol.keys(sender.settings) if job.id in key] == [f"erased:{job.id}"]
     assert list(sender.events.due()) == []
 
