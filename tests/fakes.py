@@ -42,6 +42,17 @@ class Host:
         self.answers[path] = answer
         return self.url(path)
 
+    def serve_later(self, path: str, body: bytes) -> threading.Event:
+        """Answer this path with a picture from now on, each time when the event is set."""
+        release = threading.Event()
+
+        def answer(request: BaseHTTPRequestHandler) -> None:
+            release.wait(600)
+            reply(request, 200, body, {"Content-Type": "image/jpeg"})
+
+        self.answers[path] = answer
+        return release
+
     def redirect(self, path: str, to: str) -> str:
         self.answers[path] = lambda request: reply(request, 302, b"", {"Location": to})
         return self.url(path)

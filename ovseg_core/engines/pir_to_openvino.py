@@ -47,7 +47,7 @@ def translated(program: Any, outputs: Sequence[Any], weights: Mapping[str, np.nd
     return ov.Model([nodes[value.id] for value in outputs], inputs)
 
 
-OPERATIONS: dict[str, Callable[..., Node]] = {}
+OPERATIONS: dict[str, Callable[..., Node]] = {}  # what SAM's networks are made of, and no more
 
 
 def translates(*names: str) -> Callable[[Callable[..., Node]], Callable[..., Node]]:
@@ -58,8 +58,8 @@ def translates(*names: str) -> Callable[[Callable[..., Node]], Callable[..., Nod
     return keep
 
 
-def elementwise(name: str, make: Callable[..., Node]) -> None:
-    OPERATIONS[name] = lambda said, *inputs: make(*inputs)
+def _of_inputs_alone(make: Callable[..., Node]) -> Callable[..., Node]:
+    return lambda said, *inputs: make(*inputs)
 
 
 for _name, _make in {
@@ -70,7 +70,6 @@ for _name, _make in {
     "equal": op.equal,
     "where": op.select,
     "relu": op.relu,
-    "sigmoid": op.sigmoid,
     "sin": op.sin,
     "cos": op.cos,
     "abs": op.abs,
@@ -79,7 +78,7 @@ for _name, _make in {
     "gather_nd": lambda x, indices: op.gather_nd(x, indices, 0),
     "shape64": op.shape_of,
 }.items():
-    elementwise(_name, _make)
+    OPERATIONS[_name] = _of_inputs_alone(_make)
 
 
 @translates("full")
@@ -136,11 +135,6 @@ def gelu(said: Said, x: Node) -> Node:
     return op.gelu(x, "tanh" if said["approximate"] else "erf")
 
 
-@translates("mean")
-def mean(said: Said, x: Node) -> Node:
-    return op.reduce_mean(x, np.array(said["axis"], np.int64), said["keepdim"])
-
-
 @translates("layer_norm")
 def layer_norm(said: Said, x: Node, weight: Node, bias: Node) -> Node:
     axes = np.arange(said["begin_norm_axis"], _rank(x))
@@ -166,18 +160,6 @@ def conv2d(said: Said, x: Node, kernel: Node) -> Node:
 def conv2d_transpose(said: Said, x: Node, kernel: Node, *_: Node) -> Node:
     begin, end = _padding(said)
     return op.convolution_backprop_data(x, kernel, said["strides"], None, begin, end, said["dilations"])
-
-
-@translates("bilinear_interp")
-def bilinear_interp(said: Said, x: Node, *_: Node) -> Node:
-    return op.interpolate(
-        x,
-        np.array([said["out_h"], said["out_w"]], np.int64),
-        "linear_onnx",
-        "sizes",
-        coordinate_transformation_mode="align_corners" if said["align_corners"] else "half_pixel",
-        axes=np.array([2, 3]),
-    )
 
 
 @translates("pad")
@@ -210,11 +192,6 @@ def flatten(said: Said, x: Node) -> Node:
 @translates("unsqueeze")
 def unsqueeze(said: Said, x: Node, axes: Node) -> Node:
     return op.unsqueeze(x, axes)
-
-
-@translates("squeeze")
-def squeeze(said: Said, x: Node, axes: Node) -> Node:
-    return op.squeeze(x, axes)
 
 
 @translates("slice")

@@ -18,7 +18,7 @@ from filelock import FileLock
 log = logging.getLogger(__name__)
 
 PACKAGE = Path(__file__).parents[1]
-SOURCES = ("engines", "lite", "sam")  # a change to any of these makes another translation
+SOURCES = ("checkpoints", "engines", "sam")  # a change to any of these makes another translation
 UNUSED_SECONDS = 14 * 86400  # others of a network are deleted when one is made
 
 
@@ -69,7 +69,8 @@ def _for_this_process(name: str, make: Callable[[Path], None]) -> Path:
 def _key(weights: Path) -> str:
     """Of the weights' content, our code, and the versions of both engines."""
     parts = [_digest(weights), *(hashlib.sha256(path.read_bytes()).hexdigest() for path in _sources())]
-    parts += [importlib.metadata.version(package) for package in ("openvino", "paddlepaddle")]
+    installed = importlib.metadata.distributions()  # Paddle comes under the name of its build
+    parts += sorted(f"{d.name} {d.version}" for d in installed if d.name.startswith(("openvino", "paddlepaddle")))
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
 
 

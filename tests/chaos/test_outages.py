@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -149,13 +147,7 @@ def test_without_storage_results_wait_and_what_is_accepted_is_kept(members: Stac
 def test_what_is_done_while_valkey_is_away_is_not_done_twice(tmp_path: Path) -> None:
     scale = Scale(name="one of each", jobs=0, seconds=0, workers=1, reapers=1)
     with fakes.host() as host:
-        release = threading.Event()
-
-        def photo_later(request: BaseHTTPRequestHandler) -> None:
-            release.wait(600)
-            fakes.reply(request, 200, pictures.photo(), {"Content-Type": "image/jpeg"})
-
-        host.answers["/held.jpg"] = photo_later
+        release = host.serve_later("/held.jpg", pictures.photo())
         environment = {
             "OVSEG_ALLOWED_PRIVATE_HOSTS": host.address,
             "OVSEG_FETCH_TIMEOUT_SECONDS": "600",

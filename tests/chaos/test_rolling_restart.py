@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -93,13 +92,7 @@ def test_a_rolling_restart_fails_no_request_and_loses_no_job(tmp_path: Path) -> 
 @pytest.mark.timeout(900)
 def test_what_a_worker_cannot_finish_in_time_goes_to_another_at_once(tmp_path: Path) -> None:
     with fakes.host() as host:
-        release = threading.Event()
-
-        def photo_later(request: BaseHTTPRequestHandler) -> None:
-            release.wait(600)
-            fakes.reply(request, 200, pictures.photo(), {"Content-Type": "image/jpeg"})
-
-        host.answers["/held.jpg"] = photo_later
+        release = host.serve_later("/held.jpg", pictures.photo())
         settings = {
             "OVSEG_ALLOWED_PRIVATE_HOSTS": host.address,
             "OVSEG_FETCH_TIMEOUT_SECONDS": "600",

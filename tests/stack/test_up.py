@@ -10,11 +10,9 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -227,13 +225,7 @@ def test_a_worker_that_hangs_past_a_deadline_is_put_down_and_its_other_job_goes_
 
 def test_a_job_in_hand_is_finished_before_the_stack_stops(tmp_path: Path) -> None:
     with fakes.host() as host:
-        release = threading.Event()
-
-        def photo_later(request: BaseHTTPRequestHandler) -> None:
-            release.wait(30)
-            fakes.reply(request, 200, pictures.photo(), {"Content-Type": "image/jpeg"})
-
-        host.answers["/photo.jpg"] = photo_later
+        release = host.serve_later("/photo.jpg", pictures.photo())
         settings = {"OVSEG_ALLOWED_PRIVATE_HOSTS": host.address}
         with service(tmp_path, **settings) as running:
             in_hand = running.submit(image=host.url("/photo.jpg"), prompts=PROMPTS)["id"]
