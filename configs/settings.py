@@ -153,6 +153,17 @@ class Settings(BaseSettings):
         description="Of embeddings that a worker keeps, so that later jobs for the same image and model need not "
         "encode it again. One takes 6 MB with SAM-Lite, 4 with SAM.",
     )
+    shared_embeddings_megabytes: int = Field(
+        default=4096,
+        ge=0,
+        description="Of embeddings, in float16, that workers share by way of storage: what one has encoded, another "
+        "need not. One takes 3 MB with SAM-Lite, 2 with SAM; those not used for longest go. 0: nothing is shared.",
+    )
+    shared_embeddings_seconds: float = Field(
+        default=24 * 3600.0,
+        gt=0,
+        description="A shared embedding that was not used for so long goes, so long also after its job was erased.",
+    )
     worker_concurrency: int = Field(
         default=4,
         gt=0,

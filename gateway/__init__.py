@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from configs.settings import Settings
-from gateway import access_log, breaker, endpoints, errors, events, health, home, jobs, paddlex
+from gateway import access_log, breaker, embeddings, endpoints, errors, events, health, home, jobs, metrics, paddlex
 from gateway.services import Services
 
 
@@ -17,7 +17,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_body_bytes  # the part `request`; a file part goes to disk
     app.extensions["ovseg"] = Services.open(settings)
-    for room in (jobs, events, endpoints, paddlex, health, home):
+    for room in (jobs, embeddings, events, endpoints, paddlex, health, metrics, home):
         app.register_blueprint(room.blueprint)
     errors.handle_all(app)
     access_log.keep(app)

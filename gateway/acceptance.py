@@ -8,8 +8,9 @@ from gateway.services import Services
 from ovseg_core.errors import OvsegError
 from worker.idempotency import Once
 from worker.job import Job, prefix_of
+from worker.job_request import ImageSource
 from worker.jobs import Acceptance
-from worker.request import ImageSource, Submission
+from worker.request import Submission
 from worker.storage import ObjectMissing
 
 

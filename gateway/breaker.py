@@ -68,4 +68,4 @@ def guard(app: Flask) -> None:
 
 
 def _needs_redis() -> bool:
-    return request.blueprint in ("jobs", "events") or request.endpoint == "paddlex.infer"
+    return request.blueprint in ("jobs", "embeddings", "events", "metrics") or request.endpoint == "paddlex.infer"

@@ -28,7 +28,7 @@ def submit() -> tuple[Response, int, dict[str, str]]:
     """Accept a job: 202 with its object at once, whatever the work takes. Once, if the client gave a key."""
     key = idempotency_key.of_request()
     fields, image_file = body.read()
-    return _submitted(asked.parse(fields, image_file, services().settings), NO_SCOPE, key)
+    return submitted(asked.parse(fields, image_file, services().settings), NO_SCOPE, key)
 
 
 @blueprint.put("/<job_id>")
@@ -71,7 +71,7 @@ def retry(job_id: str) -> tuple[Response, int, dict[str, str]]:
     job = services().jobs.get(job_id) or _archived(job_id)
     if not job.status.is_terminal:
         raise OvsegError("job_not_final", f"the job is {job.status}; what has not ended cannot be tried again")
-    return _submitted(acceptance.again(job, services()), f"{NO_SCOPE}retry of {job_id}", key)
+    return submitted(acceptance.again(job, services()), f"{NO_SCOPE}retry of {job_id}", key)
 
 
 @blueprint.delete("/<job_id>")
@@ -93,7 +93,8 @@ def page() -> Response:
     return jsonify({"jobs": [job_object.describe(job) for job in jobs], "next_cursor": next_cursor})
 
 
-def _submitted(submission: Submission, scope: str, key: str | None) -> tuple[Response, int, dict[str, str]]:
+def submitted(submission: Submission, scope: str, key: str | None) -> tuple[Response, int, dict[str, str]]:
+    """The answer to a submission: a new job, or the one that was accepted under the same key before."""
     job_id = acceptance.new_id()
     once = idempotency.by_key(scope, key, submission) if key is not None else None
     job, _ = acceptance.accept(submission, services(), job_id, once)

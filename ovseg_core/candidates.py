@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,3 +19,9 @@ class Candidates:
     logits: np.ndarray
     regions: np.ndarray
     iou: np.ndarray
+
+    def split(self, counts: Sequence[int]) -> list[Candidates]:
+        """The first so many prompts', the next so many's, and so on."""
+        ends = np.cumsum(counts)[:-1]
+        each = (np.split(array, ends) for array in (self.logits, self.regions, self.iou))
+        return [Candidates(*arrays) for arrays in zip(*each, strict=True)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -28,6 +30,19 @@ class Asked(NamedTuple):
     labels: np.ndarray | None = None  # N, P: 1 on the object, 0 not
     mask_inputs: np.ndarray | None = None  # N, S/4, S/4: logits that SAM answered before
 
+    @property
+    def prompts(self) -> int:
+        """N."""
+        return len(self.points if self.boxes is None else self.boxes)  # type: ignore[arg-type]  # one of them is there
+
+    @classmethod
+    def joined(cls, several: Sequence[Asked]) -> Asked:
+        """The prompts of several, all of one shape, behind one another."""
+        return cls(*(None if field[0] is None else np.concatenate(field) for field in zip(*several, strict=True)))
+
+
+Together = Sequence[tuple[Features, Asked]]  # prompts of one shape, of one or several images
+
 
 class Network(Protocol):
     """Encode an image once, decode as many prompts from its features as you like."""
@@ -41,6 +56,28 @@ class Network(Protocol):
     def decode(self, features: Features, asked: Asked, every: bool = False) -> Candidates:
         """Masks for N prompts of one image: `every` candidate, or at least the best."""
         ...
+
+    def decode_together(self, together: Together, every: bool = False) -> list[Candidates]:
+        """As `decode` answers each of them, in as few runs of the network as it can."""
+        ...
+
+
+def by_image(together: Together) -> list[list[int]]:
+    """Which of them are of the same image: the places of each image's in the whole."""
+    places: dict[int, list[int]] = defaultdict(list)
+    for place, (features, _) in enumerate(together):
+        places[id(features[0])].append(place)
+    return list(places.values())
+
+
+def image_by_image(network: Network, together: Together, every: bool) -> list[Candidates]:
+    """`decode_together` in one run for each image."""
+    answers: dict[int, Candidates] = {}
+    for places in by_image(together):
+        features, asked = together[places[0]][0], [together[place][1] for place in places]
+        answer = network.decode(features, Asked.joined(asked), every)
+        answers.update(zip(places, answer.split([each.prompts for each in asked]), strict=True))
+    return [answers[place] for place in range(len(together))]
 
 
 def choose_engine(name: str, device: str, engine: str = "auto") -> str:

@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from ovseg_core import canvas, masks, models, networks
+from ovseg_core import canvas, digests, masks, models, networks
 from ovseg_core.candidates import Candidates
 from ovseg_core.canvas import Frame
+from ovseg_core.embedding import Embedding
 from ovseg_core.errors import OvsegError
 from ovseg_core.masks import ByCanvas, Mask
 from ovseg_core.models import ModelSpec
-from ovseg_core.networks import Asked, Features
+from ovseg_core.networks import Asked
 from ovseg_core.prompts import Prompt
 
 
-@dataclass(frozen=True)
-class Embedding:
-    """What the network knows of an image: its features, float32, and how the image lies on the canvas."""
-
-    model: str
-    features: Features
-    frame: Frame
-
-    @property
-    def nbytes(self) -> int:
-        return sum(array.nbytes for array in self.features)
-
-
 class Segmenter:
-    """A model, ready. One thread at a time may use it."""
+    """A model, ready. As many threads may use it at a time as may use its network: one, as `open` leaves it."""
 
-    def __init__(self, spec: ModelSpec, network: networks.Network, engine: str) -> None:
+    def __init__(self, spec: ModelSpec, network: networks.Network, engine: str, precision: str = "float32") -> None:
         self.spec = spec
         self.network = network
         self.engine = engine
+        self.precision = precision
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that an embedding depends on beside its image: weights, precision, and our code. The engine is
+        not among it: all of them compute the same."""
+        parts = (digests.of_weights(self.spec.weights), self.spec.network, self.precision, digests.of_code())
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
     @classmethod
     def open(
@@ -58,7 +55,7 @@ class Segmenter:
             raise OvsegError("model_not_installed", message, "model")
         chosen = networks.choose_engine(spec.network, device, engine)
         network = networks.load(spec.network, spec.weights, device, chosen, precision, spec.preset.canvas_size)
-        return cls(spec, network, chosen)
+        return cls(spec, network, chosen, precision)
 
     def encode(self, image_rgb: np.ndarray) -> Embedding:
         """Embed an image (H, W, 3) uint8: nearly all the work, for any number of decodings."""

@@ -20,8 +20,8 @@ from worker.erasure import Erasure
 from worker.event_type import EventType
 from worker.inputs import Inputs
 from worker.job import Job, JobError
+from worker.job_request import MAX_DEADLINE_SECONDS, Deadline, ImageSource, JobRequest, Webhook
 from worker.jobs import Jobs
-from worker.request import MAX_DEADLINE_SECONDS, Deadline, ImageSource, JobRequest, Webhook
 from worker.storage import Storage
 
 HOOK, AT = "https://example.com/hook", "example.com:443"

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ovseg_core.embedding import Embedding
 from ovseg_core.prompts import Prompt
-from ovseg_core.segmenter import Embedding, Segmenter
+from ovseg_core.segmenter import Segmenter
 from training import scenes
 
 LEAST_AREA = 200  # pixels of the photo

@@ -1,4 +1,4 @@
-"""Embeddings that this process still has: several jobs for one image cost one encoding."""
+"""Several jobs for one image cost one encoding: embeddings that this process still has, then those of the fleet."""
 
 from __future__ import annotations
 
@@ -6,59 +6,113 @@ import hashlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from enum import StrEnum
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from cachetools import LRUCache
 
-from ovseg_core.segmenter import Embedding
+from ovseg_core.embedding import Embedding
 
-Key = tuple[str, bytes]
-Encoded = tuple[Embedding, float]  # and the milliseconds that the network took
+
+class Cache(StrEnum):
+    HIT = "hit"  # this worker had it, or was making it
+    SHARED = "shared"  # another worker of the fleet had made it
+    MISS = "miss"  # it was encoded for this job
+
+
+class Encoder(Protocol):
+    def encode(self, model: str, image_rgb: np.ndarray) -> tuple[Embedding, float]:
+        """An image's embedding, and the milliseconds that the network took."""
+        ...
+
+    def fingerprint(self, model: str) -> str:
+        """Of all that an embedding depends on beside its image."""
+        ...
+
+
+class Fleet(Protocol):
+    """As `SharedEmbeddings` says."""
+
+    def find(self, key: str) -> Embedding | None: ...
+
+    def offer(self, key: str, embedding: Embedding, is_to_share: bool = ..., milliseconds: float = ...) -> None: ...
+
+    def give_up(self, key: str) -> None: ...
+
+
+class Found(NamedTuple):
+    embedding: Embedding
+    cache: Cache
+    milliseconds: float = 0.0  # of encoding
 
 
 class Embeddings:
     """The embeddings used last, as many as fit. Callable from any thread.
 
-    An embedding is known by its model and the SHA-256 of the image's file, so no other image's can be taken for it.
+    An embedding is known by the SHA-256 of the image's file, of the model's name, weights and precision, and of our
+    code, so no other image's or model's can be taken for it. It is rounded to float16 as soon as it is made, so that a
+    mask does not depend on where its embedding comes from.
     """
 
-    def __init__(self, encode: Callable[[str, np.ndarray], Encoded], max_bytes: int) -> None:
-        self._encode, self._max_bytes = encode, max_bytes
-        self._known: LRUCache[Key, Embedding] = LRUCache(max_bytes, getsizeof=lambda embedding: embedding.nbytes)
-        self._under_way: dict[Key, Future[Embedding]] = {}
+    def __init__(self, encoder: Encoder, shared: Fleet, max_bytes: int) -> None:
+        self._encoder, self._shared, self._max_bytes = encoder, shared, max_bytes
+        self._known: LRUCache[str, Embedding] = LRUCache(max_bytes, getsizeof=lambda embedding: embedding.nbytes)
+        self._under_way: dict[str, Future[Embedding]] = {}
         self._lock = threading.Lock()
 
-    def of(self, model: str, file: bytes, picture: Callable[[], np.ndarray]) -> Encoded:
-        """The embedding of an image's file; `picture` reads it where it is not known. Who asks for one that another
-        thread is making waits for that, and gets the same error if it fails. 0 ms where nothing was encoded.
+    def of(self, model: str, file: bytes, picture: Callable[[], np.ndarray], is_to_share: bool = False) -> Found:
+        """The embedding of an image's file; `picture` reads it where it must be encoded. Who asks for one that another
+        thread is making waits for that, and gets the same error if it fails.
 
+        With `is_to_share` the fleet gets it too, whatever it costs to make.
         Raises what `picture` and the encoder raise.
         """
-        key = (model, hashlib.sha256(file).digest())
+        key = self._key(model, file)
         with self._lock:
             known = self._known.get(key)
-            if known is not None:
-                return known, 0.0
-            others = self._under_way.get(key)
-            if others is None:
-                mine = self._under_way[key] = Future()
+            if known is None:
+                others = self._under_way.get(key)
+                if others is None:
+                    mine = self._under_way[key] = Future()
+        if known is not None:
+            if is_to_share and self._shared.find(key) is None:
+                self._shared.offer(key, known, is_to_share=True)
+            return Found(known, Cache.HIT)
         if others is not None:
-            return others.result(), 0.0
-        return self._made(key, mine, picture)
+            return Found(others.result(), Cache.HIT)
+        return self._from_fleet(key, mine) or self._made(key, mine, model, picture, is_to_share)
 
-    def _made(self, key: Key, promise: Future[Embedding], picture: Callable[[], np.ndarray]) -> Encoded:
+    def _key(self, model: str, file: bytes) -> str:
+        parts = (model, self._encoder.fingerprint(model), hashlib.sha256(file).hexdigest())
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+    def _from_fleet(self, key: str, promise: Future[Embedding]) -> Found | None:
+        embedding = self._shared.find(key)
+        if embedding is None:
+            return None
+        self._settle(key, promise, embedding)
+        return Found(embedding, Cache.SHARED)
+
+    def _made(
+        self, key: str, promise: Future[Embedding], model: str, picture: Callable[[], np.ndarray], is_to_share: bool
+    ) -> Found:
         try:
-            embedding, milliseconds = self._encode(key[0], picture())
+            embedding, milliseconds = self._encoder.encode(model, picture())
+            embedding = embedding.rounded()
         except BaseException as error:
-            self._settle(key, None)
+            with self._lock:
+                del self._under_way[key]
             promise.set_exception(error)
+            self._shared.give_up(key)
             raise
-        self._settle(key, embedding)
-        promise.set_result(embedding)
-        return embedding, milliseconds
+        self._settle(key, promise, embedding)
+        self._shared.offer(key, embedding, is_to_share, milliseconds)
+        return Found(embedding, Cache.MISS, milliseconds)
 
-    def _settle(self, key: Key, embedding: Embedding | None) -> None:
+    def _settle(self, key: str, promise: Future[Embedding], embedding: Embedding) -> None:
         with self._lock:
             del self._under_way[key]
-            if embedding is not None and embedding.nbytes <= self._max_bytes:
+            if embedding.nbytes <= self._max_bytes:
                 self._known[key] = embedding
+        promise.set_result(embedding)

@@ -1,4 +1,4 @@
-"""The names of a result's files under the prefix of the attempt that made them."""
+"""Names in storage: of a result's files, under the prefix of the attempt that made them, and of embeddings."""
 
 from __future__ import annotations
 
@@ -13,3 +13,7 @@ def overlay(prefix: str) -> str:
 
 def mask(prefix: str, index: int) -> str:
     return f"{prefix}masks/{index:04d}.png"
+
+
+def embedding(key: str) -> str:
+    return f"embeddings/{key}"

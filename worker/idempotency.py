@@ -6,7 +6,8 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from worker.request import ImageSource, Submission
+from worker.job_request import ImageSource
+from worker.request import Submission
 
 
 @dataclass(frozen=True)

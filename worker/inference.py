@@ -1,45 +1,54 @@
-"""The device's one thread: jobs are fetched and stored side by side, but the network answers one at a time."""
+"""Segmenters whose networks run on the device's one thread, while the jobs' own threads do what is before and after."""
 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import suppress
-from typing import TypeVar
 
 import numpy as np
 
+from ovseg_core.candidates import Candidates
+from ovseg_core.embedding import Embedding
 from ovseg_core.errors import OvsegError
 from ovseg_core.masks import Mask
+from ovseg_core.networks import Asked, Features, Together
 from ovseg_core.prompts import Prompt
-from ovseg_core.segmenter import Embedding, Segmenter
-
-T = TypeVar("T")
+from ovseg_core.segmenter import Segmenter
+from worker.batcher import Answer, Batcher, Kind
 
 log = logging.getLogger(__name__)
 
+# On a CPU a batch takes as long as its images one by one, and the first would wait for the last.
+IMAGES_PER_BATCH = {"cpu": 1, "gpu": 4}
 # What OpenVINO and OpenCV, C++ and CUDA say. Paddle on a CPU raises MemoryError, as NumPy does.
 OUT_OF_MEMORY = ("failed to allocate", "bad_alloc", "bad allocation", "insufficient memory", "out of memory")
 
 
 class Inference:
-    """Segmenters behind one thread, which Paddle's device and modes are bound to. Callable from any thread.
+    """Models on a device. Callable from any thread; networks are loaded and run by one, which Paddle binds them to.
 
-    Each call tells also how many milliseconds the network itself took, without the wait for its turn.
+    `encode` and `decode` tell also how many milliseconds of the network's time they took, without the wait for it.
     """
 
     def __init__(self, device: str, engine: str, precision: str = "float32") -> None:
         self._device, self._engine, self._precision = device, engine, precision
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inference")
+        self._images_per_batch = IMAGES_PER_BATCH[device.partition(":")[0]]
+        self._thread = Batcher("inference")
         self._segmenters: dict[str, Segmenter] = {}
 
     def encode(self, model: str, image_rgb: np.ndarray) -> tuple[Embedding, float]:
-        return self._timed(model, lambda segmenter: segmenter.encode(image_rgb))
+        segmenter, network = self._opened(model)
+        return segmenter.encode(image_rgb), network.milliseconds
 
     def decode(self, embedding: Embedding, prompts: Sequence[Prompt]) -> tuple[list[Mask], float]:
-        return self._timed(embedding.model, lambda segmenter: _within_memory(segmenter, embedding, prompts))
+        segmenter, network = self._opened(embedding.model)
+        return _within_memory(segmenter, embedding, prompts), network.milliseconds
+
+    def fingerprint(self, model: str) -> str:
+        """`Segmenter.fingerprint` of a model."""
+        return self._loaded(model).fingerprint
 
     def warm_up(self, model: str) -> None:
         """Load a model and run it once: the first run of a network is slow, and should not be a caller's."""
@@ -48,20 +57,63 @@ class Inference:
             with suppress(OvsegError):  # one of PaddleX's inference models knows one type of prompt
                 self.decode(embedding, [prompt])
 
-    def _timed(self, model: str, call: Callable[[Segmenter], T]) -> tuple[T, float]:
-        def run() -> tuple[T, float]:
-            segmenter = self._loaded(model)
-            start = time.perf_counter()
-            return call(segmenter), round((time.perf_counter() - start) * 1000, 2)
-
-        return self._thread.submit(run).result()
+    def _opened(self, model: str) -> tuple[Segmenter, _Queued]:
+        """For one call from one thread."""
+        loaded = self._loaded(model)
+        network = _Queued(loaded, self._thread, self._images_per_batch)
+        return Segmenter(loaded.spec, network, loaded.engine, loaded.precision), network
 
     def _loaded(self, model: str) -> Segmenter:
-        """In the inference thread only."""
         if model not in self._segmenters:
-            self._segmenters[model] = segmenter = Segmenter.open(model, self._device, self._engine, self._precision)
-            log.info("%s runs on %s (%s)", model, self._device, segmenter.engine)
+            load: Kind[str, Segmenter] = Kind("load", self._load)
+            self._thread(load, model).result()
         return self._segmenters[model]
+
+    def _load(self, names: Sequence[str]) -> list[Segmenter]:
+        [model] = names
+        if model not in self._segmenters:  # whoever was first
+            segmenter = Segmenter.open(model, self._device, self._engine, self._precision)
+            log.info("%s runs on %s (%s)", model, self._device, segmenter.engine)
+            self._segmenters[model] = segmenter
+        return [self._segmenters[model]]
+
+
+class _Queued:
+    """A network as one job's thread sees it: its calls wait for the device, and run together with those of others."""
+
+    def __init__(self, segmenter: Segmenter, thread: Batcher, images_per_batch: int) -> None:
+        self._network, self._thread, self._images_per_batch = segmenter.network, thread, images_per_batch
+        self._prompts_per_batch = segmenter.spec.preset.prompts_per_batch
+        self.canvas_size = self._network.canvas_size
+        self.milliseconds = 0.0
+
+    def encode(self, canvases: np.ndarray) -> list[Features]:
+        network = self._network
+
+        def run(several: Sequence[np.ndarray]) -> list[Features]:
+            return network.encode(np.stack(several))
+
+        kind = Kind((id(network), "encode"), run, self._images_per_batch)
+        return self._answers([self._thread(kind, canvas) for canvas in canvases])
+
+    def decode(self, features: Features, asked: Asked, every: bool = False) -> Candidates:
+        [candidates] = self.decode_together([(features, asked)], every)
+        return candidates
+
+    def decode_together(self, together: Together, every: bool = False) -> list[Candidates]:
+        network = self._network
+
+        def run(several: Together) -> list[Candidates]:
+            return network.decode_together(several, every)
+
+        shape = tuple(None if field is None else field.shape[1:] for field in together[0][1])
+        kind = Kind((id(network), "decode", shape, every), run, self._prompts_per_batch)
+        return self._answers([self._thread(kind, each, each[1].prompts) for each in together])
+
+    def _answers(self, calls: Sequence[Future[tuple[Answer, float]]]) -> list[Answer]:
+        answers = [call.result() for call in calls]
+        self.milliseconds = round(self.milliseconds + sum(milliseconds for _, milliseconds in answers), 2)
+        return [answer for answer, _ in answers]
 
 
 def _within_memory(segmenter: Segmenter, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Mask]:

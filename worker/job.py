@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from worker.request import JobRequest
+from worker.job_request import JobRequest
 
 
 class Status(StrEnum):
@@ -61,6 +61,7 @@ class Job:
     files_prefix: str | None  # where the attempt that succeeded left its files
     image: dict[str, Any] | None  # width, height and format, once it was read
     timings_ms: dict[str, float]
+    embedding_cache: str | None  # hit, shared or miss, once it has succeeded
     error: JobError | None
     forgiven: int = 0
 
@@ -79,6 +80,7 @@ class Job:
             files_prefix=record.get("files_prefix"),
             image=json.loads(record["image"]) if "image" in record else None,
             timings_ms=json.loads(record.get("timings_ms", "{}")),
+            embedding_cache=record.get("embedding_cache"),
             error=JobError(**json.loads(record["error"])) if "error" in record else None,
             forgiven=int(record.get("forgiven", "0")),
         )

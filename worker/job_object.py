@@ -39,6 +39,7 @@ def describe(job: Job, storage: Storage | None = None) -> dict[str, Any]:
         "attempt": job.attempt,
         "worker": job.worker,
         "timings_ms": job.timings_ms,
+        "embedding_cache": job.embedding_cache,
         "error": _error(job),
         "files": _files(job, storage),
         "result": None,

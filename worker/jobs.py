@@ -14,7 +14,7 @@ from configs.settings import Settings
 from worker import event_type, queue
 from worker.idempotency import Once
 from worker.job import Job, JobError, Status
-from worker.request import Deadline, JobRequest
+from worker.job_request import Deadline, JobRequest
 from worker.scripts import Scripts
 
 MICROSECONDS = 1_000_000
@@ -133,13 +133,17 @@ class Jobs:
     # counts. After a cancel request that status is `canceled`, and after the attempt's deadline `failed`, whatever the
     # attempt says.
 
-    def succeed(self, job: Job, image: Mapping[str, object], timings_ms: Mapping[str, float]) -> str:
+    def succeed(
+        self, job: Job, image: Mapping[str, object], timings_ms: Mapping[str, float], embedding_cache: str = "miss"
+    ) -> str:
         """The files of this attempt are the result."""
-        return self._finish(
-            job,
-            Status.SUCCEEDED,
-            {"files_prefix": job.attempt_prefix, "image": json.dumps(image), "timings_ms": json.dumps(timings_ms)},
-        )
+        fields = {
+            "files_prefix": job.attempt_prefix,
+            "image": json.dumps(image),
+            "timings_ms": json.dumps(timings_ms),
+            "embedding_cache": embedding_cache,
+        }
+        return self._finish(job, Status.SUCCEEDED, fields)
 
     def fail(self, job: Job, error: JobError) -> str:
         """A failure that another attempt would only repeat."""

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from redis import RedisError
 
-from worker.archive import Archive
-from worker.erasure import Erasure
 from worker.events import Events
 from worker.jobs import Jobs
 
 log = logging.getLogger(__name__)
 
+Sweep = Callable[[], None]
 
-def run(
-    jobs: Jobs, events: Events, erasure: Erasure, archive: Archive, sweep_seconds: float, stopping: threading.Event
-) -> None:
-    """Sweep until told to stop. A Redis that is away is waited for."""
+
+def run(jobs: Jobs, others: Mapping[str, Sweep], sweep_seconds: float, stopping: threading.Event) -> None:
+    """Sweep jobs, and what the others sweep, until told to stop. A Redis that is away is waited for."""
     # In threads of their own: storage may be slow and events many, and a lost job should not wait for that.
-    looks = (("erasure", erasure.sweep), ("archive", archive.sweep), ("events", lambda: sweep_events(events)))
-    beside = [threading.Thread(target=_repeat, args=(look, sweep_seconds, stopping), name=name) for name, look in looks]
+    beside = [
+        threading.Thread(target=_repeat, args=(look, sweep_seconds, stopping), name=name)
+        for name, look in others.items()
+    ]
     for thread in beside:
         thread.start()
     _repeat(lambda: sweep(jobs), sweep_seconds, stopping)
@@ -30,7 +30,7 @@ def run(
         thread.join()
 
 
-def _repeat(sweep: Callable[[], None], sweep_seconds: float, stopping: threading.Event) -> None:
+def _repeat(sweep: Sweep, sweep_seconds: float, stopping: threading.Event) -> None:
     while not stopping.is_set():
         try:
             sweep()

@@ -18,7 +18,16 @@ from worker.storage import ObjectMissing, Storage
 ASKED_AT_ONCE = 500
 
 # Of the record of a job that had not ended, what its attempts had left in it.
-OF_ATTEMPTS = ("worker", "started_at", "run_by", "cancel_requested_at", "error", "timings_ms", "image")
+OF_ATTEMPTS = (
+    "worker",
+    "started_at",
+    "run_by",
+    "cancel_requested_at",
+    "error",
+    "timings_ms",
+    "embedding_cache",
+    "image",
+)
 
 
 @dataclass(frozen=True)

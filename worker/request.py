@@ -7,24 +7,22 @@ import binascii
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from configs.settings import Settings
 from ovseg_core import header, models
 from ovseg_core.errors import OvsegError
 from ovseg_core.prompts import Prompt, fit
-from worker import event_type, guarded
+from worker import guarded
+from worker.job_request import Deadline, Device, ImageSource, JobRequest, Number, Output, Webhook
 
-Device = Literal["auto", "cpu", "gpu"]
 Model = TypeVar("Model", bound=BaseModel)
-Output = Literal["rle", "png", "polygons", "overlay"]
 PromptType = Literal["box", "point"]
 
 # Deep enough for anyone, shallow enough for every JSON parser that the job object meets on its way.
 MAX_METADATA_DEPTH = 32
-MAX_DEADLINE_SECONDS = 7 * 24 * 3600
 DEFAULT_OUTPUTS: tuple[Output, ...] = ("rle", "overlay")
 
 
@@ -36,64 +34,6 @@ class InvalidRequest(OvsegError):
         self.errors = list(errors)
 
 
-def _number(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError("must be a number")
-    return value
-
-
-# A request as it is kept
-
-
-class ImageSource(BaseModel):
-    """Where a job's image comes from: `url`, or the object `key` that the gateway stored it under."""
-
-    model_config = ConfigDict(frozen=True)
-
-    url: str | None = None
-    key: str | None = None
-
-
-class Webhook(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    url: str = Field(max_length=2048)
-    events: event_type.Filter = event_type.ENDS
-
-
-Seconds = Annotated[float, BeforeValidator(_number), Field(gt=0, le=MAX_DEADLINE_SECONDS, allow_inf_nan=False)]
-
-
-class Deadline(BaseModel):
-    """How long a job may wait for its first start, and how long each attempt may run."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    start_within_s: Seconds | None = None
-    run_within_s: Seconds | None = None
-
-
-class JobRequest(BaseModel):
-    """What a job is asked to do; kept in its record as JSON."""
-
-    model_config = ConfigDict(frozen=True)
-
-    image: ImageSource
-    model: str
-    prompts: tuple[Prompt, ...]
-    device: Device
-    outputs: tuple[Output, ...]
-    metadata: dict[str, Any]
-    webhook: Webhook | None
-    deadline: Deadline | None = None
-
-
-# A request as it comes in
-
-
-Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
-
-
 class PromptFields(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -102,19 +42,24 @@ class PromptFields(BaseModel):
     labels: list[int] | None = None
 
 
-class Fields(BaseModel):
+class ImageFields(BaseModel):
+    """What may be asked of an image without a prompt: that it be encoded."""
+
     model_config = ConfigDict(extra="forbid", strict=True)
 
     image: str | None = None
     model: str | None = None
-    prompts: list[PromptFields] | None = None
-    prompt: list[list[Number]] | None = None
-    promptType: PromptType | None = None
     device: Device = "auto"
-    outputs: list[Output] = Field(default=list(DEFAULT_OUTPUTS), min_length=1)
     metadata: dict[str, Any] = Field(default={})
     webhook: Webhook | None = None
     deadline: Deadline | None = None
+
+
+class Fields(ImageFields):
+    prompts: list[PromptFields] | None = None
+    prompt: list[list[Number]] | None = None
+    promptType: PromptType | None = None
+    outputs: list[Output] = Field(default=list(DEFAULT_OUTPUTS), min_length=1)
 
 
 @dataclass(frozen=True)
@@ -168,20 +113,19 @@ def parse(body: object, image_file: bytes | None, settings: Settings) -> Submiss
     _check_count(body, settings)
     fields = validated(Fields, body)
     image = _image(fields, image_file, settings)
-    model = models.find(fields.model or settings.default_model).name
     prompts = _prompts(fields, settings)
     if isinstance(image, bytes):
         fit(prompts, header.read(image, settings.max_image_pixels).image_hw, _name_of_prompts(fields))
-    return Submission(
-        image=image,
-        model=model,
-        prompts=prompts,
-        device=fields.device,
-        outputs=tuple(dict.fromkeys(fields.outputs)),
-        metadata=_metadata(fields.metadata, settings),
-        webhook=_webhook(fields.webhook, settings),
-        deadline=fields.deadline,
-    )
+    return _submission(fields, image, prompts, tuple(dict.fromkeys(fields.outputs)), settings)
+
+
+def parse_embedding(body: object, image_file: bytes | None, settings: Settings) -> Submission:
+    """As `parse`, of a request for an image's embedding alone: a submission without prompts and outputs."""
+    fields = validated(ImageFields, body)
+    image = _image(fields, image_file, settings)
+    if isinstance(image, bytes):
+        header.read(image, settings.max_image_pixels)
+    return _submission(fields, image, (), (), settings)
 
 
 def validated(model: type[Model], body: object) -> Model:
@@ -200,7 +144,26 @@ def check_can_sign(settings: Settings, field: str | None = None) -> None:
         _refuse("webhooks_unavailable", "this service has no OVSEG_WEBHOOK_SECRET to sign webhooks with", field)
 
 
-def _image(fields: Fields, image_file: bytes | None, settings: Settings) -> bytes | str:
+def _submission(
+    fields: ImageFields,
+    image: bytes | str,
+    prompts: tuple[Prompt, ...],
+    outputs: tuple[Output, ...],
+    settings: Settings,
+) -> Submission:
+    return Submission(
+        image=image,
+        model=models.find(fields.model or settings.default_model).name,
+        prompts=prompts,
+        device=fields.device,
+        outputs=outputs,
+        metadata=_metadata(fields.metadata, settings),
+        webhook=_webhook(fields.webhook, settings),
+        deadline=fields.deadline,
+    )
+
+
+def _image(fields: ImageFields, image_file: bytes | None, settings: Settings) -> bytes | str:
     if image_file is not None and fields.image is not None:
         _refuse("invalid_request", "send the image as a file part or in the request, not both", "image")
     if image_file is None and fields.image is None:

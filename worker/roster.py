@@ -15,16 +15,16 @@ class Roster:
     def __init__(self, redis: Redis, settings: Settings, name: str, device: str) -> None:
         self._redis = redis
         self._key = _key(settings)
-        self._line = f"{device.partition(':')[0]}/{name}"
+        self.line = f"{device.partition(':')[0]}/{name}"
         self._lease_seconds = settings.lease_seconds
 
     def enter(self) -> None:
         seconds, microseconds = self._redis.time()
         until = int(seconds) + int(microseconds) / 1e6 + self._lease_seconds
-        self._redis.zadd(self._key, {self._line: until})
+        self._redis.zadd(self._key, {self.line: until})
 
     def leave(self) -> None:
-        self._redis.zrem(self._key, self._line)
+        self._redis.zrem(self._key, self.line)
 
 
 def alive(redis: Redis, settings: Settings) -> Counter[str]:

@@ -13,8 +13,8 @@ from celery import Celery
 from celery.platforms import SecurityWarning
 from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_shutting_down
 
-from configs.settings import Settings
-from worker import queue, reaper
+from configs.settings import MEGABYTE, Settings
+from worker import eviction, queue, reaper
 from worker.archive import Archive
 from worker.connection import connect
 from worker.erasure import Erasure
@@ -44,6 +44,7 @@ def segmenting(settings: Settings, device: str) -> None:
     from worker.embeddings import Embeddings
     from worker.heartbeat import Heartbeat
     from worker.inference import Inference
+    from worker.shared_embeddings import SharedEmbeddings
     from worker.tasks import Bench, segment
 
     app, redis = queue.create(settings), connect(settings)
@@ -57,7 +58,8 @@ def segmenting(settings: Settings, device: str) -> None:
     storage = Storage(settings)
     inputs = Inputs(connect(settings, as_bytes=True), settings.redis_prefix, storage)
     archive = Archive(redis, settings, storage, inputs)
-    embeddings = Embeddings(inference.encode, settings.embedding_cache_megabytes * 10**6)
+    shared = SharedEmbeddings(redis, settings, storage, roster.line)
+    embeddings = Embeddings(inference, shared, settings.embedding_cache_megabytes * MEGABYTE)
     client = GuardedClient(settings)
     bench = Bench(name, settings, jobs, storage, inputs, archive, client, heartbeat, inference, embeddings)
 
@@ -104,7 +106,13 @@ def reaping(settings: Settings) -> None:
     archive = Archive(redis, settings, storage, inputs)
     erasure = Erasure(redis, settings, storage, archive)
     jobs, events = Jobs(redis, app, settings), Events(redis, app, settings)
-    reaper.run(jobs, events, erasure, archive, settings.sweep_seconds, stopping)
+    beside = {
+        "erasure": erasure.sweep,
+        "archive": archive.sweep,
+        "events": lambda: reaper.sweep_events(events),
+        "embeddings": lambda: eviction.sweep(redis, settings, storage),
+    }
+    reaper.run(jobs, beside, settings.sweep_seconds, stopping)
 
 
 def _see_only_gpu(index: str) -> None:

@@ -94,18 +94,19 @@ def _work(job: Job, bench: Bench) -> None:
             return image.decode(data, limit)
 
     bench.heartbeat.check(job)
-    embedding, timings.ms["encode"] = bench.embeddings.of(job.request.model, data, picture)
+    found = bench.embeddings.of(job.request.model, data, picture, is_to_share=not prompts)
+    timings.ms["encode"] = found.milliseconds
     bench.heartbeat.check(job)
-    masks, timings.ms["decode"] = bench.inference.decode(embedding, prompts)
+    masks, timings.ms["decode"] = bench.inference.decode(found.embedding, prompts)
 
     bench.heartbeat.check(job)
     with timings.of("publish"):
         publish.result(job, picture, masks, bench.storage, bench.uploads)
     height, width = head.image_hw
     described = {"width": width, "height": height, "format": head.format}
-    status = _say(lambda: bench.jobs.succeed(job, described, timings.ms), bench)
+    status = _say(lambda: bench.jobs.succeed(job, described, timings.ms, found.cache), bench)
     if status == Status.SUCCEEDED:
-        log.info("%s succeeded, %d masks; ms: %s", job.id, len(masks), timings)
+        log.info("%s succeeded, %d masks; embedding: %s; ms: %s", job.id, len(masks), found.cache, timings)
     elif bench.jobs.get(job.id) is None:  # erased while this attempt, long stale, was still writing
         bench.storage.erase(job.attempt_prefix)
 

@@ -75,6 +75,7 @@ for _name, _make in {
     "abs": op.abs,
     "floor_divide": lambda a, b: op.floor(op.divide(a, b)),
     "remainder": op.floor_mod,
+    "gather": op.gather,
     "gather_nd": lambda x, indices: op.gather_nd(x, indices, 0),
     "shape64": op.shape_of,
 }.items():

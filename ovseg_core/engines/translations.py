@@ -9,40 +9,35 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 
 from filelock import FileLock
 
+from ovseg_core import digests
+from ovseg_core.digests import cache_root
+
 log = logging.getLogger(__name__)
 
-PACKAGE = Path(__file__).parents[1]
 SOURCES = ("checkpoints", "engines", "sam")  # a change to any of these makes another translation
 UNUSED_SECONDS = 14 * 86400  # others of a network are deleted when one is made
-
-
-def root() -> Path:
-    """OVSEG_ENGINES_DIR, by default a folder in the user's cache."""
-    if given := os.environ.get("OVSEG_ENGINES_DIR"):
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ovseg" / "engines"
 
 
 def folder(name: str, weights: Path, make: Callable[[Path], None]) -> Path:
     """The folder of a network's translation from this file of weights; `make` fills it if it is not there.
 
     Several processes may ask at once: one makes it, the others wait. It is whole or it is not there. Where nothing can
-    be written to `root`, it is made for this process alone.
+    be written to `cache_root`, it is made for this process alone.
     """
     try:
-        root().mkdir(parents=True, exist_ok=True)
-        lock = FileLock(root() / f"{name}.lock").acquire()
+        cache_root().mkdir(parents=True, exist_ok=True)
+        lock = FileLock(cache_root() / f"{name}.lock").acquire()
     except OSError as error:
         log.warning("%s is translated for this process alone: %s", name, error)
         return _for_this_process(name, make)
     with lock:
-        found = root() / f"{name}-{_key(weights)}"
+        found = cache_root() / f"{name}-{_key(weights)}"
         if not found.is_dir():
             _forget_unused(name)
             _make(found, make)
@@ -51,7 +46,7 @@ def folder(name: str, weights: Path, make: Callable[[Path], None]) -> Path:
 
 
 def _make(found: Path, make: Callable[[Path], None]) -> None:
-    part = Path(mkdtemp(prefix=f"{found.name}.part-", dir=root()))
+    part = Path(mkdtemp(prefix=f"{found.name}.part-", dir=cache_root()))
     try:
         make(part)
         part.rename(found)
@@ -68,34 +63,13 @@ def _for_this_process(name: str, make: Callable[[Path], None]) -> Path:
 
 def _key(weights: Path) -> str:
     """Of the weights' content, our code, and the versions of both engines."""
-    parts = [_digest(weights), *(hashlib.sha256(path.read_bytes()).hexdigest() for path in _sources())]
+    parts = [digests.of_weights(weights), digests.of_code(*SOURCES)]
     installed = importlib.metadata.distributions()  # Paddle comes under the name of its build
     parts += sorted(f"{d.name} {d.version}" for d in installed if d.name.startswith(("openvino", "paddlepaddle")))
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
 
 
-def _sources() -> Iterator[Path]:
-    for name in SOURCES:
-        yield from sorted((PACKAGE / name).glob("*.py"))
-
-
-def _digest(weights: Path) -> str:
-    """SHA-256 of a file, remembered as long as it is not written to: to read SAM-H takes seconds."""
-    stat = weights.stat()
-    identity = f"{weights.resolve()} {stat.st_size} {stat.st_mtime_ns}"
-    note = root() / "digests" / hashlib.sha256(identity.encode()).hexdigest()[:32]
-    if note.is_file():
-        return note.read_text()
-    with weights.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    note.parent.mkdir(parents=True, exist_ok=True)
-    part = note.with_suffix(f".{os.getpid()}")
-    part.write_text(digest)
-    part.rename(note)
-    return digest
-
-
 def _forget_unused(name: str) -> None:
-    for path in root().glob(f"{name}-*"):
+    for path in cache_root().glob(f"{name}-*"):
         if path.is_dir() and path.stat().st_mtime < time.time() - UNUSED_SECONDS:
             shutil.rmtree(path, ignore_errors=True)

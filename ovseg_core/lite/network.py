@@ -14,7 +14,7 @@ from ovseg_core.candidates import Candidates
 from ovseg_core.lite import geometry, prompt_maps, regions
 from ovseg_core.lite.geometry import Filters
 from ovseg_core.lite.shape import CLICK_WIDTHS, COARSE_STRIDE, FINE_CLICK_WIDTH, MASK, REGION, STRIDES
-from ovseg_core.networks import Asked, Features
+from ovseg_core.networks import Asked, Features, Together, image_by_image
 
 
 class Parts(Protocol):
@@ -50,6 +50,10 @@ class SamLite:
         assert points is not None
         assert labels is not None
         return self._of_clicks(features, points, labels, every)
+
+    def decode_together(self, together: Together, every: bool = False) -> list[Candidates]:
+        """In one run for each image: a region is cut from the maps of its own."""
+        return image_by_image(self, together, every)
 
     def _of_clicks(self, features: Features, points: np.ndarray, labels: np.ndarray, every: bool) -> Candidates:
         coarse, iou = self._located(features, points, labels)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ovseg_core.candidates import Candidates
 from ovseg_core.engines import Runner
-from ovseg_core.networks import Asked, Features
+from ovseg_core.networks import Asked, Features, Together, by_image, image_by_image
 from ovseg_core.sam.labels import BOX_BOTTOM_RIGHT, BOX_TOP_LEFT, NOT_A_POINT
 
 
@@ -25,7 +25,22 @@ class Sam:
     def decode(self, features: Features, asked: Asked, every: bool = False) -> Candidates:
         """Three candidates for a single click, which is ambiguous, whether `every` one was asked for or the best: they
         cost the same. One for every other prompt."""
-        logits, iou = self.masks(features, asked)
+        return self._candidates(asked, *self.masks(features, asked))
+
+    def decode_together(self, together: Together, every: bool = False) -> list[Candidates]:
+        """In one run, also of different images."""
+        images = by_image(together)
+        if len(images) == 1 or together[0][1].mask_inputs is not None:
+            return image_by_image(self, together, every)
+        counts = [each.prompts for _, each in together]
+        asked = Asked.joined([each for _, each in together])
+        embeddings = np.stack([together[places[0]][0][0] for places in images])
+        image_of = {place: image for image, places in enumerate(images) for place in places}
+        of_prompts = np.repeat(np.array([image_of[i] for i in range(len(together))], np.float32), counts)
+        logits, iou = self._run["decode_several"](embeddings, of_prompts, *as_points(asked))
+        return self._candidates(asked, logits, iou).split(counts)
+
+    def _candidates(self, asked: Asked, logits: np.ndarray, iou: np.ndarray) -> Candidates:
         is_ambiguous = asked.boxes is None and asked.points is not None and asked.points.shape[1] == 1
         kept = slice(1, None) if is_ambiguous else slice(0, 1)
         logits, iou = logits[:, kept], iou[:, kept]

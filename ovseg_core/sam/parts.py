@@ -1,4 +1,4 @@
-"""SAM's layers in Paddle, and the three parts of it that run apart: an image is encoded once and asked many times."""
+"""SAM's layers in Paddle, and the parts of it that run apart: an image is encoded once and asked many times."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHANNELS = 256  # of an embedding
 
 
 class SamParts(nn.Layer):
-    """N prompts of one image, each of T points: clicks, and a box as its two corners."""
+    """N prompts, each of T points: clicks, and a box as its two corners."""
 
     def __init__(self, image_encoder: nn.Layer, canvas_size: int = CANVAS) -> None:
         super().__init__()
@@ -30,8 +30,14 @@ class SamParts(nn.Layer):
 
     def shapes(self) -> dict[str, tuple[Shape, ...]]:
         side, grid, low = self.canvas_size, self.canvas_size // PATCH, self.canvas_size // 4
-        asked: tuple[Shape, ...] = ((1, CHANNELS, grid, grid), (None, None, 2), (None, None))
-        return {"encode": ((None, 3, side, side),), "decode": asked, "refine": (*asked, (None, low, low))}
+        points: tuple[Shape, ...] = ((None, None, 2), (None, None))
+        asked: tuple[Shape, ...] = ((1, CHANNELS, grid, grid), *points)
+        return {
+            "encode": ((None, 3, side, side),),
+            "decode": asked,
+            "decode_several": ((None, CHANNELS, grid, grid), (None,), *points),
+            "refine": (*asked, (None, low, low)),
+        }
 
     def encode(self, canvases: paddle.Tensor) -> paddle.Tensor:
         """Normalised canvases (B, 3, S, S) to embeddings (B, 256, S/16, S/16) float32, whatever the encoder's type."""
@@ -44,6 +50,13 @@ class SamParts(nn.Layer):
         """An embedding (1, 256, S/16, S/16), points (N, T, 2) in canvas pixels and their labels (N, T) as
         `prompt_encoder` numbers them, to logits (N, 4, S/4, S/4) and predicted IoU (N, 4)."""
         return self._masks(embedding + self.prompt_encoder.no_dense(), xy, labels)
+
+    def decode_several(
+        self, embeddings: paddle.Tensor, image_of: paddle.Tensor, xy: paddle.Tensor, labels: paddle.Tensor
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """As `decode`, of several images (I, 256, S/16, S/16): `image_of` (N,) says whose each prompt is, from 0."""
+        image = paddle.gather(embeddings + self.prompt_encoder.no_dense(), image_of.astype("int64"))
+        return self._masks(image, xy, labels)
 
     def refine(
         self, embedding: paddle.Tensor, xy: paddle.Tensor, labels: paddle.Tensor, mask_inputs: paddle.Tensor

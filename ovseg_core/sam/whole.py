@@ -15,7 +15,7 @@ import yaml
 
 from ovseg_core.candidates import Candidates
 from ovseg_core.errors import OvsegError
-from ovseg_core.networks import Asked, Features
+from ovseg_core.networks import Asked, Features, Together, image_by_image
 
 GRAPHS = ("inference.json", "inference.pdmodel")  # Paddle 3's and Paddle 2's
 WEIGHTS, ABOUT = "inference.pdiparams", "inference.yml"
@@ -97,6 +97,10 @@ class WholeSam:
         canvas = np.array([0, 0, side, side], np.float32)
         count = len(logits)
         return Candidates(logits, np.broadcast_to(canvas, (count, 1, 4)), np.full((count, 1), np.nan, np.float32))
+
+    def decode_together(self, together: Together, every: bool = False) -> list[Candidates]:
+        """In one run for each image, which it encodes."""
+        return image_by_image(self, together, every)
 
     def _run(self, canvas: np.ndarray, prompt: np.ndarray) -> np.ndarray:
         for name, array in zip(self._inputs, (canvas[None], prompt), strict=True):

@@ -1,6 +1,6 @@
 """`python -m tests.chaos.process worker|gateway|webhooks|reaper`: as `ovseg` runs it, but in a hurry.
 
-The worker's network is the BoxSegmenter. Pauses that are constants of the service, made for days, are made for minutes.
+The worker has the BoxInference. Pauses that are constants of the service, made for days, are made for minutes.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ def main(role: str) -> None:
     from worker import run
 
     if role == "worker":
-        from tests.chaos.box_segmenter import BoxSegmenter
+        from tests.chaos.box_inference import BoxInference
         from tests.chaos.journal import JournaledJobs
         from worker import inference
 
-        inference.Segmenter = BoxSegmenter  # type: ignore[assignment,misc]
+        inference.Inference = BoxInference  # type: ignore[assignment,misc]
         run.Jobs = JournaledJobs  # type: ignore[misc]
         run.segmenting(settings, "cpu")
     else:

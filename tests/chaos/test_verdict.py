@@ -13,7 +13,7 @@ from PIL import Image
 from ovseg_core import results
 from ovseg_core.prompts import Prompt
 from tests import pictures
-from tests.chaos.box_segmenter import BoxSegmenter
+from tests.chaos.box_inference import BoxInference
 from tests.chaos.evidence import Evidence
 from tests.chaos.journal import Entry
 from tests.chaos.order import EVENTS, HEIGHT, WIDTH, Order
@@ -24,11 +24,12 @@ ORDER = Order(5)
 
 
 def result(order: Order = ORDER) -> dict[str, Any]:
-    segmenter = BoxSegmenter.open()
+    inference = BoxInference()
     picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     picture[..., 0] = order.red
     prompt = Prompt.of_box(*order.box)
-    return results.document(segmenter.decode(segmenter.encode(picture), [prompt]), [prompt])
+    masks, _ = inference.decode(inference.encode("SAM-Lite", picture)[0], [prompt])
+    return results.document(masks, [prompt])
 
 
 def document(order: Order = ORDER) -> bytes:

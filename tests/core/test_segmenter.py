@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from ovseg_core import image
+from ovseg_core.embedding import Embedding
 from ovseg_core.errors import OvsegError
 from ovseg_core.prompts import Prompt
-from ovseg_core.segmenter import Embedding, Segmenter
+from ovseg_core.segmenter import Segmenter
 from tests import pictures
 
 SHUTTLE, HEAD = Prompt.of_box(340, 4, 462, 300), Prompt.of_box(140, 10, 305, 180)

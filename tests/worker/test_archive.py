@@ -29,9 +29,9 @@ from worker.events import Events
 from worker.idempotency import Once
 from worker.inputs import Inputs
 from worker.job import Status
+from worker.job_request import ImageSource
 from worker.jobs import Jobs
 from worker.recovery import Recovery
-from worker.request import ImageSource
 from worker.storage import ObjectMissing, Storage
 
 HOUR = 3600.0

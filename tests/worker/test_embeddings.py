@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ovseg_core.canvas import Frame
-from ovseg_core.segmenter import Embedding
-from worker.embeddings import Embeddings, Encoded
+from ovseg_core.embedding import Embedding
+from worker.embeddings import Cache, Embeddings, Found
 
 
 class Encoder:
@@ -21,35 +21,55 @@ class Encoder:
     def __init__(self) -> None:
         self.calls: list[tuple[str, int]] = []
 
-    def __call__(self, model: str, picture: np.ndarray) -> Encoded:
+    def encode(self, model: str, picture: np.ndarray) -> tuple[Embedding, float]:
         self.calls.append((model, int(picture[0])))
         return Embedding(model, (picture.astype(np.float32),), Frame((1, 1), 64)), 5.0
+
+    def fingerprint(self, model: str) -> str:
+        return "weights"
+
+
+class Alone:
+    """A worker that shares nothing."""
+
+    def find(self, key: str) -> None:
+        pass
+
+    def offer(self, key: str, embedding: Embedding, is_to_share: bool = False, milliseconds: float = 0.0) -> None:
+        pass
+
+    def give_up(self, key: str) -> None:
+        pass
 
 
 def picture(file: bytes) -> np.ndarray:
     return np.array([int.from_bytes(file, "big")])
 
 
-def asked(embeddings: Embeddings, model: str, file: bytes) -> Encoded:
+def of_process(encoder: Encoder, max_bytes: int) -> Embeddings:
+    return Embeddings(encoder, Alone(), max_bytes)
+
+
+def asked(embeddings: Embeddings, model: str, file: bytes) -> Found:
     return embeddings.of(model, file, lambda: picture(file))
 
 
 @given(st.integers(0, 5), st.lists(st.tuples(st.sampled_from("ab"), st.binary(min_size=1, max_size=1)), max_size=30))
 def test_whatever_was_asked_before_the_answer_is_the_image_s_own(room: int, wanted: list[tuple[str, bytes]]) -> None:
     encoder = Encoder()
-    embeddings = Embeddings(encoder, max_bytes=4 * room)
+    embeddings = of_process(encoder, max_bytes=4 * room)
     for model, file in wanted:
         calls = len(encoder.calls)
-        embedding, milliseconds = asked(embeddings, model, file)
+        embedding, cache, milliseconds = asked(embeddings, model, file)
         assert embedding.model == model
         assert embedding.features[0] == picture(file)
-        assert (milliseconds == 0) == (len(encoder.calls) == calls)
+        assert (cache, milliseconds) == ((Cache.HIT, 0) if len(encoder.calls) == calls else (Cache.MISS, 5))
     assert len(encoder.calls) >= len(set(wanted))
 
 
 def test_what_was_used_last_stays_and_the_rest_makes_room() -> None:
     encoder = Encoder()
-    embeddings = Embeddings(encoder, max_bytes=8)
+    embeddings = of_process(encoder, max_bytes=8)
     for file in (b"1", b"2", b"1", b"3", b"1", b"2"):
         asked(embeddings, "m", file)
     assert [call[1] for call in encoder.calls] == [ord("1"), ord("2"), ord("3"), ord("2")]
@@ -62,18 +82,18 @@ def test_jobs_that_come_together_wait_for_one_encoding() -> None:
         reached.wait(30)
         return picture(b"1")
 
-    def ask() -> Encoded:
+    def ask() -> Found:
         all_here.wait()
         return embeddings.of("m", b"1", slowly)
 
-    embeddings, reached = Embeddings(encoder, max_bytes=100), threading.Event()
+    embeddings, reached = of_process(encoder, max_bytes=100), threading.Event()
     with ThreadPoolExecutor(8) as pool:
         answers = [pool.submit(ask) for _ in range(8)]
         reached.set()
         found = [answer.result(30) for answer in answers]
     assert len(encoder.calls) == 1
-    assert len({id(embedding) for embedding, _ in found}) == 1
-    assert sorted(milliseconds for _, milliseconds in found) == [0.0] * 7 + [5.0]
+    assert len({id(each.embedding) for each in found}) == 1
+    assert sorted(each.milliseconds for each in found) == [0.0] * 7 + [5.0]
 
 
 def test_what_failed_is_tried_again_by_who_asks_next() -> None:
@@ -81,7 +101,7 @@ def test_what_failed_is_tried_again_by_who_asks_next() -> None:
         raise ValueError("half a picture")
 
     encoder = Encoder()
-    embeddings = Embeddings(encoder, max_bytes=100)
+    embeddings = of_process(encoder, max_bytes=100)
     with pytest.raises(ValueError, match="half a picture"):
         embeddings.of("m", b"1", broken)
-    assert asked(embeddings, "m", b"1")[0].features[0] == picture(b"1")
+    assert asked(embeddings, "m", b"1").embedding.features[0] == picture(b"1")

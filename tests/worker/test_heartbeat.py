@@ -15,8 +15,8 @@ from worker import queue, roster
 from worker.connection import connect
 from worker.heartbeat import Heartbeat, LeaseLost
 from worker.job import Job
+from worker.job_request import ImageSource, JobRequest
 from worker.jobs import Jobs
-from worker.request import ImageSource, JobRequest
 from worker.roster import Roster
 
 LEASE_SECONDS = 3.0

@@ -1,23 +1,29 @@
-"""The device's thread, with a segmenter whose memory is small."""
+"""Jobs' threads and the device's one, with a network whose memory is small."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from ovseg_core import models
+from ovseg_core.candidates import Candidates
 from ovseg_core.canvas import Frame
-from ovseg_core.models import ModelSpec
+from ovseg_core.embedding import Embedding
+from ovseg_core.masks import Mask
+from ovseg_core.networks import Asked, Features, Together
 from ovseg_core.prompts import Prompt
-from ovseg_core.segmenter import Embedding, Segmenter
+from ovseg_core.segmenter import Segmenter
+from worker.batcher import Kind
 from worker.inference import Inference
 
-EMBEDDING = Embedding("small", (np.zeros(1, np.float32),), Frame((64, 64), 64))
-PROMPTS = [Prompt.of_point(x, 1) for x in range(50)]
+SPEC = models.find("SAM-Lite")
+EMBEDDING = Embedding("SAM-Lite", (np.zeros(1, np.float32),), Frame((64, 64), 64))
+PROMPTS = [Prompt.of_box(x, 1, x + 10, 11) for x in range(50)]
 
 # As they were met: Paddle, OpenVINO.
 PADDLE = MemoryError("(ResourceExhausted) Fail to alloc memory of 4398046511104 size, error code is 12.")
@@ -27,44 +33,88 @@ OPENVINO = RuntimeError(
 
 
 @dataclass
-class SmallSegmenter:
-    """Answers each prompt with itself, and no more than `room` at a time."""
+class SmallNetwork:
+    """The mask of a box is the box. It answers no more than `room` prompts at a time."""
 
     room: int
     error: Exception
+    canvas_size: int = 64
     asked: list[int] = field(default_factory=list)
-    spec: ModelSpec = field(default_factory=lambda: models.find("SAM-Lite"))
 
-    def decode(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Any]:
-        self.asked.append(len(prompts))
-        if len(prompts) > self.room:
+    def encode(self, canvases: np.ndarray) -> list[Features]:
+        return [(canvas,) for canvas in canvases]
+
+    def decode(self, features: Features, asked: Asked, every: bool = False) -> Candidates:
+        return self.decode_together([(features, asked)])[0]
+
+    def decode_together(self, together: Together, every: bool = False) -> list[Candidates]:
+        self.asked.append(sum(each.prompts for _, each in together))
+        if self.asked[-1] > self.room:
             raise self.error
-        return list(prompts)
+        return [_boxes(each) for _, each in together]
 
 
-def decode(segmenter: SmallSegmenter) -> list[Any]:
+def _boxes(asked: Asked) -> Candidates:
+    assert asked.boxes is not None
+    count = asked.prompts
+    return Candidates(np.ones((count, 1, 8, 8), np.float32), asked.boxes[:, None], np.ones((count, 1), np.float32))
+
+
+def with_network(network: SmallNetwork) -> Inference:
     inference = Inference("cpu", "auto")
-    inference._segmenters["small"] = cast(Segmenter, segmenter)
-    return cast(list[Any], inference.decode(EMBEDDING, PROMPTS)[0])
+    inference._segmenters["SAM-Lite"] = Segmenter(SPEC, network, "none")
+    return inference
+
+
+def decode(network: SmallNetwork, prompts: Sequence[Prompt] = PROMPTS) -> list[Mask]:
+    return with_network(network).decode(EMBEDDING, prompts)[0]
+
+
+def windows(prompts: Sequence[Prompt]) -> list[tuple[float, ...] | None]:
+    return [prompt.box for prompt in prompts]
 
 
 @pytest.mark.parametrize("error", [PADDLE, OPENVINO])
-@pytest.mark.parametrize(("room", "sizes"), [(50, {50}), (8, {50, 8, 2}), (3, {50, 8, 4, 2}), (1, {50, 8, 4, 2, 1})])
+@pytest.mark.parametrize(("room", "sizes"), [(50, {16, 2}), (8, {16, 8, 2}), (3, {16, 8, 4, 2}), (1, {16, 8, 4, 2, 1})])
 def test_where_memory_runs_out_fewer_prompts_are_decoded_at_a_time(
     room: int, sizes: set[int], error: Exception
 ) -> None:
-    segmenter = SmallSegmenter(room, error)
-    assert decode(segmenter) == PROMPTS
-    assert set(segmenter.asked) == sizes
+    network = SmallNetwork(room, error)
+    assert [mask.window for mask in decode(network)] == windows(PROMPTS)
+    assert set(network.asked) == sizes
 
 
 def test_one_prompt_that_does_not_fit_is_given_up() -> None:
     with pytest.raises(MemoryError):
-        decode(SmallSegmenter(0, PADDLE))
+        decode(SmallNetwork(0, PADDLE))
 
 
 def test_any_other_error_is_not_tried_with_less() -> None:
-    segmenter = SmallSegmenter(0, RuntimeError("a shape does not fit"))
+    network = SmallNetwork(0, RuntimeError("a shape does not fit"))
     with pytest.raises(RuntimeError):
-        decode(segmenter)
-    assert segmenter.asked == [50]
+        decode(network)
+    assert network.asked == [16]
+
+
+def test_jobs_that_wait_for_the_device_together_are_decoded_together() -> None:
+    network = SmallNetwork(16, PADDLE)
+    inference = with_network(network)
+    busy, begun = threading.Event(), threading.Event()
+
+    def hold(_: Sequence[None]) -> list[None]:
+        begun.set()
+        busy.wait(30)
+        return [None]
+
+    inference._thread(Kind("hold", hold), None)
+    begun.wait(30)
+    with ThreadPoolExecutor(5) as jobs:
+        answers = [jobs.submit(inference.decode, EMBEDDING, PROMPTS[n : n + 4]) for n in range(5)]
+        while len(inference._thread._waiting) < 5:
+            threading.Event().wait(0.01)
+        busy.set()
+        for n, answer in enumerate(answers):
+            masks, milliseconds = answer.result(30)
+            assert [mask.window for mask in masks] == windows(PROMPTS[n : n + 4])
+            assert milliseconds >= 0
+    assert network.asked == [16, 4]  # no more at a time than the model's batch

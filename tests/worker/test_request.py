@@ -14,7 +14,8 @@ from configs.settings import Settings
 from ovseg_core.errors import OvsegError
 from ovseg_core.prompts import Prompt
 from tests import pictures
-from worker.request import ImageSource, InvalidRequest, JobRequest, Webhook, parse
+from worker.job_request import ImageSource, JobRequest, Webhook
+from worker.request import InvalidRequest, parse
 
 SETTINGS = Settings(webhook_secret=None, max_image_bytes=500_000)
 URL = "https://example.com/cat.jpg"
@@ -82,7 +83,7 @@ def errors_of(body: object, image_file: bytes | None = None, settings: Settings 
         ({"image": URL, "prompts": [BOX], "outputs": []}, "invalid_value", "outputs", "at least 1 item"),
         ({"image": URL, "prompts": [BOX], "metadata": "x"}, "invalid_value", "metadata", "dictionary"),
         ({"image": URL, "prompts": [BOX], "metadata": {"x": "y" * 5000}}, "metadata_too_large", "metadata", "at most"),
-        ({"image": URL, "prompts": [BOX], "colour": 1}, "unknown_field", "colour", "allowed: image, model, prompts"),
+        ({"image": URL, "prompts": [BOX], "colour": 1}, "unknown_field", "colour", "allowed: image, model, device"),
         ({"image": URL, "prompts": [BOX], "webhook": {"url": URL}}, "webhooks_unavailable", "webhook", "no OVSEG_WEB"),
         *(
             ({"image": URL, "prompts": [BOX], "webhook": {"url": URL, **bad}}, code, field, words)

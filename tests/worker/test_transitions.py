@@ -30,6 +30,9 @@ from worker.idempotency import Once
 from worker.job import Job, JobError, Status
 from worker.jobs import Acceptance, Jobs
 
+# What any job that has ended leaves beside its record.
+OF_ENDED_JOBS = ("jobs", "ended", "unarchived", "q:segment.auto", "counts")
+
 # Acceptance
 
 
@@ -123,7 +126,15 @@ def test_a_finished_job_leaves_nothing_behind_but_its_record(jobs: Jobs, setting
     assert done.timings_ms == {"encode": 1.5}
     assert done.accepted_at <= done.started_at <= done.completed_at  # type: ignore[operator]
     # the message is still there, as for any job that was claimed otherwise than by it
-    assert keys(settings) == {f"job:{job.id}", "jobs", "jobs:succeeded", "ended", "unarchived", "q:segment.auto"}
+    assert keys(settings) == {
+        f"job:{job.id}",
+        "jobs",
+        "jobs:succeeded",
+        "ended",
+        "unarchived",
+        "q:segment.auto",
+        "counts",
+    }
 
 
 def test_an_end_is_final(jobs: Jobs) -> None:
@@ -341,7 +352,15 @@ def test_a_job_that_waits_is_canceled_at_once(jobs: Jobs, settings: Settings, wa
     assert job.status is Status.CANCELED
     assert job.completed_at is not None
     assert jobs.begin(job_id, "w1") is None
-    assert keys(settings) == {f"job:{job_id}", "jobs", "jobs:canceled", "ended", "unarchived", "q:segment.auto"}
+    assert keys(settings) == {
+        f"job:{job_id}",
+        "jobs",
+        "jobs:canceled",
+        "ended",
+        "unarchived",
+        "q:segment.auto",
+        "counts",
+    }
 
 
 @pytest.mark.parametrize(
@@ -413,7 +432,15 @@ def test_a_job_that_is_not_started_in_time_expires(jobs: Jobs, settings: Setting
     job = jobs.get(job_id)
     assert job is not None
     assert (job.status, job.started_at, job.attempt) == (Status.EXPIRED, None, 0)
-    assert keys(settings) == {f"job:{job_id}", "jobs", "jobs:expired", "ended", "unarchived", "q:segment.auto"}
+    assert keys(settings) == {
+        f"job:{job_id}",
+        "jobs",
+        "jobs:expired",
+        "ended",
+        "unarchived",
+        "q:segment.auto",
+        "counts",
+    }
 
 
 def test_only_the_first_start_has_a_deadline(jobs: Jobs, settings: Settings) -> None:
@@ -448,7 +475,7 @@ def test_an_attempt_that_runs_too_long_fails_its_job_for_good(jobs: Jobs, settin
         "timeout",
         "deadline.run_within_s",
     )
-    assert keys(settings) == {f"job:{job.id}", "jobs", "jobs:failed", "ended", "unarchived", "q:segment.auto"}
+    assert keys(settings) == {f"job:{job.id}", "jobs:failed", *OF_ENDED_JOBS}
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from worker.connection import connect
 from worker.event_type import EventType
 from worker.guarded import GuardedClient
 from worker.job import Job, JobError
-from worker.request import ImageSource, JobRequest, Webhook
+from worker.job_request import ImageSource, JobRequest, Webhook
 from worker.webhook import RETRY_DELAYS_SECONDS, Sender
 
 HOOK = "/hook"

@@ -30,6 +30,12 @@
 --   held           set     hosts where some may wait
 --   silent:<host>  string  the last try there got no answer; for a while
 --   q:<queue>      list    Celery's messages
+--   workers        zset    workers that live, by when they are taken for dead, in seconds
+--   embedding:<k>  hash    `maker`: the worker that is making it; `wanted`: others asked for it; for a while
+--   embeddings     zset    embeddings that are in storage, by when they were last used
+--   embedding_sizes hash   their bytes
+--   embedding_bytes string the sum of these
+--   counts         hash    what has happened how often, for metrics
 
 local function key(name) return KEYS[1] .. name end
 
@@ -157,6 +163,8 @@ local function admit(host, places, keep)
   return admitted
 end
 
+local function count(what) redis.call('HINCRBY', key('counts'), what, 1) end
+
 local function enable(endpoint)
   redis.call('HDEL', key('endpoint:' .. endpoint), 'disabled_at', 'disabled_reason', 'failing_since')
 end
@@ -208,5 +216,6 @@ local function close(id, to, message, resend_after)
   archive(id)
   tell(id, to, message, resend_after)
   redis.call('PUBLISH', key('done'), id)
+  count('jobs ' .. to)
   return to
 end

@@ -1,0 +1,20 @@
+"""Encode an image before anyone asks for a mask of it."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from gateway import body, idempotency_key
+from gateway.jobs import NO_SCOPE, submitted
+from gateway.services import services
+from worker.request import parse_embedding
+
+blueprint = Blueprint("embeddings", __name__, url_prefix="/v1/embeddings")
+
+
+@blueprint.post("")
+def submit() -> tuple[Response, int, dict[str, str]]:
+    """Accept a job without prompts: when it has succeeded, every worker finds the image's embedding."""
+    key = idempotency_key.of_request()
+    fields, image_file = body.read()
+    return submitted(parse_embedding(fields, image_file, services().settings), NO_SCOPE, key)

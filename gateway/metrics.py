@@ -1,0 +1,47 @@
+"""What Prometheus may ask: the state of the whole fleet, which any gateway reads from Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flask import Blueprint, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from gateway.services import Services, services
+from worker import fleet
+
+blueprint = Blueprint("metrics", __name__)
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    registry = CollectorRegistry()
+    registry.register(_Fleet(services()))
+    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+class _Fleet(Collector):
+    def __init__(self, at: Services) -> None:
+        self._state = fleet.state(at.redis, at.settings)
+
+    def collect(self) -> Iterator[Metric]:
+        state = self._state
+        ended = CounterMetricFamily("ovseg_jobs_ended", "Jobs that have ended, by how.", labels=["status"])
+        embeddings = CounterMetricFamily(
+            "ovseg_embeddings", "Where succeeded jobs had their embedding from: hit, shared or miss.", labels=["cache"]
+        )
+        families = {"jobs": ended, "embeddings": embeddings}
+        for what, count in sorted(state.counts.items()):
+            family, label = what.split()
+            families[family].add_metric([label], count)
+        jobs = GaugeMetricFamily("ovseg_jobs", "Jobs that have not ended, by status.", labels=["status"])
+        for status, count in state.jobs.items():
+            jobs.add_metric([status], count)
+        workers = GaugeMetricFamily("ovseg_workers", "Workers that live, by kind of device.", labels=["device"])
+        for device, count in state.workers.items():
+            workers.add_metric([device], count)
+        shared = GaugeMetricFamily("ovseg_shared_embeddings_bytes", "What shared embeddings take in storage.")
+        shared.add_metric([], state.shared_embeddings_bytes)
+        yield from (ended, embeddings, jobs, workers, shared)

@@ -1,0 +1,105 @@
+"""What waits for the device together runs together, and fails alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.batcher import Batcher, Kind
+
+
+class Device:
+    """Doubles numbers; breaks on negative ones. Notes its batches; waits while it is held."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self._free = threading.Event()
+        self._begun = threading.Event()
+        self.batcher = Batcher("test")
+
+    def kind(self, key: str, most: int) -> Kind[int, int]:
+        def run(items: Sequence[int]) -> list[int]:
+            self.batches.append(list(items))
+            if min(items) < 0:
+                raise ValueError(f"{min(items)} is negative")
+            return [2 * item for item in items]
+
+        return Kind(key, run, most)
+
+    def hold(self) -> None:
+        """Keep it busy until `free`, so that what comes next waits."""
+
+        def run(_: Sequence[None]) -> list[None]:
+            self._begun.set()
+            self._free.wait(30)
+            return [None]
+
+        self.batcher(Kind("hold", run), None)
+        self._begun.wait(30)
+
+    def free(self) -> None:
+        self._free.set()
+
+
+Wanted = list[tuple[str, int, int]]  # key, item, size
+wanted = st.lists(st.tuples(st.sampled_from("ab"), st.integers(-2, 9), st.integers(1, 5)), max_size=20)
+
+
+@given(wanted, st.integers(1, 8))
+def test_each_call_gets_its_own_answer_and_the_bad_ones_alone_fail(calls: Wanted, most: int) -> None:
+    device = Device()
+    device.hold()
+    answers: list[Future[tuple[int, float]]] = [
+        device.batcher(device.kind(key, most), item, size) for key, item, size in calls
+    ]
+    device.free()
+    for (_, item, _), answer in zip(calls, answers, strict=True):
+        if item < 0:
+            with pytest.raises(ValueError, match="is negative"):
+                answer.result(30)
+        else:
+            assert answer.result(30)[0] == 2 * item
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 5)), max_size=20), st.integers(5, 8))
+def test_calls_of_a_kind_run_together_in_their_order_and_no_more_than_fit(
+    calls: list[tuple[str, int]], most: int
+) -> None:
+    device = Device()
+    device.hold()
+    answers = [device.batcher(device.kind(key, most), i, size) for i, (key, size) in enumerate(calls)]
+    device.free()
+    for answer in answers:
+        answer.result(30)
+    for batch in device.batches:
+        assert len({calls[i][0] for i in batch}) == 1
+        assert sum(calls[i][1] for i in batch) <= most
+    for key in "ab":
+        order = [i for batch in device.batches for i in batch if calls[i][0] == key]
+        assert order == sorted(order)
+        together = [batch for batch in device.batches if calls[batch[0]][0] == key]
+        for batch, following in pairwise(together):  # no batch had room for the next call
+            assert sum(calls[i][1] for i in batch) + calls[following[0]][1] > most
+
+
+def test_an_idle_device_runs_a_call_at_once_and_alone() -> None:
+    device = Device()
+    for item in (1, 2, 3):
+        assert device.batcher(device.kind("a", 8), item).result(30)[0] == 2 * item
+    assert device.batches == [[1], [2], [3]]
+
+
+def test_what_ends_a_thread_elsewhere_does_not_end_the_device_s() -> None:
+    def leave(_: Sequence[int]) -> list[int]:
+        raise SystemExit(3)
+
+    device = Device()
+    with pytest.raises(SystemExit):
+        device.batcher(Kind("leave", leave), 1).result(30)
+    assert device.batcher(device.kind("a", 1), 4).result(30)[0] == 8

@@ -1,0 +1,85 @@
+"""The device's one thread: calls wait for it, and those that wait together and can run together do."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Kind(Generic[Item, Answer]):
+    """Calls that can run together: all of one `key`. `run` answers several items at once, `most` in all their sizes."""
+
+    key: Hashable
+    run: Callable[[Sequence[Item]], Sequence[Answer]] = field(compare=False)
+    most: int = field(default=1, compare=False)
+
+
+@dataclass(frozen=True, eq=False)
+class _Call:
+    kind: Kind[Any, Any]
+    item: Any
+    size: int
+    answer: Future[Any] = field(default_factory=Future)
+
+
+class Batcher:
+    """Callable from any thread. A call that finds the thread idle runs at once: nothing is waited for, to fill a batch.
+
+    The first that waits is served first, and takes along the later ones of its kind.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._waiting: deque[_Call] = deque()
+        self._changed = threading.Condition()
+        threading.Thread(target=self._serve, name=name, daemon=True).start()
+
+    def __call__(self, kind: Kind[Item, Answer], item: Item, size: int = 1) -> Future[tuple[Answer, float]]:
+        """The answer to an item, and its share of the milliseconds that `run` took."""
+        call = _Call(kind, item, size)
+        with self._changed:
+            self._waiting.append(call)
+            self._changed.notify()
+        return call.answer
+
+    def _serve(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting)
+                batch = self._next()
+            _run(batch)
+
+    def _next(self) -> list[_Call]:
+        batch = [self._waiting.popleft()]
+        room = batch[0].kind.most - batch[0].size
+        for call in [call for call in self._waiting if call.kind == batch[0].kind]:
+            if call.size > room:
+                break
+            room -= call.size
+            batch.append(call)
+            self._waiting.remove(call)
+        return batch
+
+
+def _run(batch: Sequence[_Call]) -> None:
+    start = time.perf_counter()
+    try:
+        answers = batch[0].kind.run([call.item for call in batch])
+    except BaseException as error:  # SystemExit too: it is the caller's, and must not end the device's thread
+        if len(batch) == 1:
+            batch[0].answer.set_exception(error)
+        else:
+            for call in batch:  # only what is bad by itself fails
+                _run([call])
+        return
+    milliseconds = (time.perf_counter() - start) * 1000 / sum(call.size for call in batch)
+    for call, answer in zip(batch, answers, strict=True):
+        call.answer.set_result((answer, milliseconds * call.size))

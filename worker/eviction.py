@@ -1,0 +1,56 @@
+"""Shared embeddings that have to go."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from botocore.exceptions import BotoCoreError, ClientError
+from redis import Redis
+
+from configs.settings import MEGABYTE, Settings
+from worker import files
+from worker.jobs import MICROSECONDS
+from worker.scripts import Scripts
+from worker.storage import Storage
+
+log = logging.getLogger(__name__)
+
+# In one sweep, so that each is over soon; the rest is met by the next.
+EVICTED_PER_SWEEP = 1000
+
+
+def sweep(redis: Redis, settings: Settings, storage: Storage) -> None:
+    """Remove what was not used for long, and what was not used for longest where there is too much.
+
+    Raises as Redis does. One that is used at this moment may go too; it is made again.
+    """
+    prefix = settings.redis_prefix
+    rows = redis.zrange(f"{prefix}embeddings", 0, EVICTED_PER_SWEEP - 1, withscores=True)
+    if not rows or not settings.shared_embeddings_megabytes:
+        return
+    sizes = redis.hmget(f"{prefix}embedding_sizes", [key for key, _ in rows])
+    excess = int(redis.get(f"{prefix}embedding_bytes") or 0) - settings.shared_embeddings_megabytes * MEGABYTE
+    unused_since = (redis.time()[0] - settings.shared_embeddings_seconds) * MICROSECONDS
+    oldest = [(key, used, int(size or 0)) for (key, used), size in zip(rows, sizes, strict=True)]
+    going = _going(oldest, excess, unused_since)
+    if not going:
+        return
+    try:
+        storage.remove([files.embedding(key) for key, _ in going])
+    except (BotoCoreError, ClientError) as error:
+        log.warning("shared embeddings stay longer, storage is away: %s", error)
+        return
+    scripts = Scripts(redis, prefix)
+    for key, used in going:
+        scripts("embedding_forget", key, str(int(used)))
+
+
+def _going(oldest: Sequence[tuple[str, float, int]], excess: int, unused_since: float) -> list[tuple[str, float]]:
+    going = []
+    for key, used, size in oldest:
+        if used > unused_since and excess <= 0:
+            break
+        going.append((key, used))
+        excess -= size
+    return going
