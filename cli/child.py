@@ -41,6 +41,10 @@ class Child:
         self._start_again_at: float | None = None
         self._start()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def look_after(self) -> None:
         """Start it again if it fell: at once the first time, then after growing pauses."""
         now = time.monotonic()

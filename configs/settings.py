@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from configs import cores
 from configs import webhook_secret as secrets
 
 MEGABYTE = 1_000_000
@@ -164,6 +165,11 @@ class Settings(BaseSettings):
         gt=0,
         description="A shared embedding that was not used for so long goes, so long also after its job was erased.",
     )
+    worker_cores: Annotated[tuple[int, ...], NoDecode] = Field(
+        default=(),
+        description="The CPU cores that a worker keeps to, as in 0-3,8; unset: all. Where several workers share a "
+        "machine, give each its own.",
+    )
     worker_concurrency: int = Field(
         default=4,
         gt=0,
@@ -219,6 +225,11 @@ class Settings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("worker_cores", mode="before")
+    @classmethod
+    def _parse_cores(cls, value: object) -> object:
+        return cores.parse(value) if isinstance(value, str) and value else value or ()
 
     @field_validator("webhook_secret")
     @classmethod

@@ -14,7 +14,7 @@ from celery.platforms import SecurityWarning
 from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_shutting_down
 
 from configs.settings import MEGABYTE, Settings
-from worker import eviction, queue, reaper
+from worker import cores, eviction, queue, reaper
 from worker.archive import Archive
 from worker.connection import connect
 from worker.erasure import Erasure
@@ -31,13 +31,17 @@ log = logging.getLogger(__name__)
 def segmenting(settings: Settings, device: str) -> None:
     """Work on jobs until SIGTERM or SIGINT, then finish those in hand, or hand them back.
 
-    `device` is "cpu" or "gpu:N". Raises ValueError for another, or one that this machine or build of Paddle lacks.
+    `device` is "cpu" or "gpu:N". Raises ValueError for another, or one that this machine or build of Paddle lacks, and
+    for cores that there are not.
     """
     kind, _, index = device.partition(":")
     if kind == "gpu":
         _see_only_gpu(index or "0")
     elif device != "cpu":
         raise ValueError(f"device must be cpu or gpu:N, not {device!r}")
+
+    if settings.worker_cores:
+        cores.keep_to(settings.worker_cores)
 
     # Not before now: what is visible to CUDA is decided before Paddle is imported.
     from worker import leaving

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openvino as ov
@@ -16,6 +18,12 @@ from ovseg_core.engines import Parts, Runner, translations
 log = logging.getLogger(__name__)
 
 HINTS = {"float32": "f32", "bfloat16": "bf16"}
+
+
+def options(hint: str) -> dict[str, Any]:
+    """How to compile for the CPU cores that this process may use. The hint is said, since OpenVINO's own choice is
+    bfloat16 where the CPU has it."""
+    return {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": len(os.sched_getaffinity(0))}
 
 
 def precisions() -> tuple[str, ...]:
@@ -46,8 +54,7 @@ class _Part:
 
     @cached_property
     def _model(self) -> ov.CompiledModel:
-        # The hint is said, since OpenVINO's own choice is bfloat16 where the CPU has it.
-        return self._core.compile_model(self._path, "CPU", {"INFERENCE_PRECISION_HINT": self._hint})
+        return self._core.compile_model(self._path, "CPU", options(self._hint))
 
     def __call__(self, *given: np.ndarray) -> tuple[np.ndarray, ...]:
         answer = self._model(given)

@@ -14,6 +14,7 @@ import openvino as ov
 from openvino import opset13 as op
 
 from ovseg_core import checkpoints
+from ovseg_core.engines import in_openvino
 from ovseg_core.lite.geometry import Filters
 from ovseg_core.lite.shape import CHANNELS, CLICK_WIDTHS, MAPS, MASK, REGION, STAGES, STRIDES, TAPS
 from ovseg_core.networks import Features
@@ -27,7 +28,7 @@ class OpenVinoParts:
     def __init__(self, weights: Path, canvas_size: int) -> None:
         arrays = _Arrays({name: array.astype(np.float32) for name, array in checkpoints.read(weights).arrays.items()})
         core = ov.Core()
-        core.set_property("CPU", {"INFERENCE_PRECISION_HINT": "f32"})  # its own choice is bf16 where the CPU has it
+        core.set_property("CPU", in_openvino.options("f32"))
         sides = [canvas_size // stride for stride in STRIDES]
         self._encoder = core.compile_model(_encoder(arrays, canvas_size), "CPU")
         self._locator = core.compile_model(_locator(arrays, sides), "CPU")

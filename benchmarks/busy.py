@@ -1,0 +1,111 @@
+"""`make bench-busy`: a worker with more to do than it can: what share of its time is the network's, and its memory.
+
+py-spy looks 100 times a second at what the device's thread does while clients send photos faster than they are
+segmented. Then one photo of 48 megapixels with 200 boxes. Writes a JSON for benchmarks/report.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from PIL import Image
+
+from benchmarks import facts
+from benchmarks.service import photo, session
+from benchmarks.throughput import submit, wait
+from cli import demo
+from cli.stack import Plan, free_port, running
+from configs.settings import Settings
+
+CLIENTS = 8
+PY_SPY = str(Path(sys.executable).with_name("py-spy"))
+THREAD = '"inference"'
+RUNS_NETWORK = "_run (batcher.py"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--to", type=Path, default=Path("benchmarks/results/busy.json"))
+    arguments = parser.parse_args()
+    with TemporaryDirectory(prefix="ovseg-bench-") as name:
+        plan = Plan(Path(name), "127.0.0.1", free_port(), "cpu", Settings())
+        with running(plan, lambda label, line: None) as stack:
+            pid = stack.children["worker"].pid
+            result = {"machine": facts.machine(), **busy(plan.url, pid, arguments.seconds, Path(name))}
+            before = peak_megabytes(pid)
+            job = large(plan.url)
+            result |= {"peak_mb_before": before, "peak_mb": peak_megabytes(pid), "large_timings_ms": job["timings_ms"]}
+    print(json.dumps(result, indent=1))
+    arguments.to.parent.mkdir(parents=True, exist_ok=True)
+    arguments.to.write_text(json.dumps(result, indent=1))
+
+
+def busy(url: str, pid: int, seconds: int, folder: Path) -> dict[str, Any]:
+    photos = [photo(time.time_ns() + n) for n in range(64)]
+    is_over, done = threading.Event(), Counter[str]()
+
+    def client(i: int) -> None:
+        for data in photos[i::CLIENTS] * 1000:
+            if is_over.is_set():
+                return
+            corner = time.time_ns().to_bytes(8, "big")  # after the end of the JPEG: another file, the same picture
+            done[wait(url, submit(url, data + corner))["status"]] += 1
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        clients = [pool.submit(client, i) for i in range(CLIENTS)]
+        time.sleep(3)
+        start, before = time.perf_counter(), done["succeeded"]
+        raw = folder / "profile.txt"
+        options = ["--duration", str(seconds), "--rate", "100", "--format", "raw", "--threads", "--idle"]
+        command = [PY_SPY, "record", "--pid", str(pid), *options, "--output", str(raw)]
+        subprocess.run(command, check=True, capture_output=True)
+        per_second = (done["succeeded"] - before) / (time.perf_counter() - start)
+        is_over.set()
+        for each in clients:
+            each.result()
+    samples = Counter[str]()
+    for line in raw.read_text().splitlines():
+        stack, _, count = line.rpartition(" ")
+        if THREAD in stack:
+            samples["network" if RUNS_NETWORK in stack else "waits"] += int(count)
+    share = samples["network"] / samples.total()
+    return {"clients": CLIENTS, "jobs_per_s": per_second, "network_share": share, "ended": dict(done)}
+
+
+def large(url: str) -> dict[str, Any]:
+    with Image.open(demo.PHOTO) as opened:
+        picture = opened.convert("RGB").resize((8000, 6000))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=80)
+    corners = [(300 * (i % 20) + 100, 500 * (i // 20) + 50) for i in range(200)]
+    prompts = [{"box": [x, y, x + 800, y + 850]} for x, y in corners]
+    request = json.dumps({"prompts": prompts, "outputs": ["rle", "overlay"]})
+    answer = session().post(f"{url}/v1/jobs", files={"image": ("a.jpg", buffer.getvalue())}, data={"request": request})
+    answer.raise_for_status()
+    job = wait(url, answer.json()["id"])
+    assert job["status"] == "succeeded", job["error"]
+    return job
+
+
+def peak_megabytes(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert found is not None
+    return int(found[1]) / 1000
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""What a figure was measured on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+PACKAGES = ("openvino", "paddlepaddle", "paddlex", "torch", "transformers", "segment-anything", "numpy")
+FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
+
+
+def machine() -> dict[str, str]:
+    cpuinfo = Path("/proc/cpuinfo").read_text().splitlines()
+    said = dict(line.split(":", 1) for line in reversed(cpuinfo) if ":" in line)
+    said = {name.strip(): value.strip() for name, value in said.items()}
+    has = said.get("flags", "").split()
+    return {
+        "cpu": f"{os.cpu_count()} cores of {said.get('model name', platform.processor())}",
+        "instructions": " ".join(flag for flag in FLAGS if flag in has),
+        "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
+        "python": platform.python_version(),
+        "packages": ", ".join(f"{name} {version}" for name in PACKAGES if (version := _version(name))),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

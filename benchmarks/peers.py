@@ -1,0 +1,183 @@
+"""`make bench-peers`: an image and its boxes, here and elsewhere: the same photo, weights, machine, in one run.
+
+The peers are PaddleX's own predictor, given the network as one of its inference models; the authors' `SamPredictor` on
+torch; and transformers' `SamModel` (weights of its own, as large). They take turns, so that a slow moment of the
+machine meets all. Medians (and the fastest) in milliseconds. Writes a JSON for benchmarks/report.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks import facts
+from cli import demo
+from ovseg_core import image, models, networks
+from ovseg_core.prompts import Prompt
+from ovseg_core.segmenter import Segmenter
+
+VARIANTS = {"SAM-B": "vit_b", "SAM-L": "vit_l", "SAM-H": "vit_h", "MobileSAM": "vit_t"}
+BOXES = np.array([[60 + 4 * i, 40 + 2 * i, 260 + 4 * i, 300 + 2 * i] for i in range(64)], np.float64)
+
+
+class Contestant(NamedTuple):
+    """`first` sees the image and answers one box; `more` answers 64 boxes of it: None where it must see it again."""
+
+    name: str
+    first: Callable[[], object]
+    all_boxes: Callable[[], object]
+    sees_it_again: bool = False
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", nargs="+", default=["MobileSAM", "SAM-B"], choices=VARIANTS)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--to", type=Path, default=Path("benchmarks/results/peers.json"))
+    arguments = parser.parse_args()
+    photo = image.decode(demo.PHOTO.read_bytes(), 10**8)
+    rows = [row for name in arguments.models for row in measured(name, photo, arguments.repeats)]
+    arguments.to.parent.mkdir(parents=True, exist_ok=True)
+    arguments.to.write_text(json.dumps({"machine": facts.machine(), "rows": rows}, indent=1))
+    for row in rows:
+        print(row)
+
+
+def measured(name: str, photo: np.ndarray, repeats: int) -> list[dict[str, Any]]:
+    with TemporaryDirectory() as folder:
+        os.environ["OVSEG_ENGINES_DIR"] = folder  # random weights are not kept
+        several = list(contestants(name, photo, Path(folder)))
+        for each in tqdm(several, desc=f"{name}: the first time", leave=False):
+            each.first()
+        taken: dict[tuple[str, str], list[float]] = {}
+        for _ in tqdm(range(repeats), desc=name):
+            for each in several:
+                for what, call in (("first", each.first), ("boxes", each.all_boxes)):
+                    start = time.perf_counter()
+                    call()
+                    taken.setdefault((each.name, what), []).append((time.perf_counter() - start) * 1000)
+        rows = [_row(name, each, taken) for each in several]
+    gc.collect()
+    return rows
+
+
+def _row(model: str, each: Contestant, taken: dict[tuple[str, str], list[float]]) -> dict[str, Any]:
+    first, boxes = taken[each.name, "first"], taken[each.name, "boxes"]
+    return {
+        "model": model,
+        "by": each.name,
+        "first_ms": statistics.median(first),
+        "first_fastest_ms": min(first),
+        "box_of_64_ms": statistics.median(boxes) / len(BOXES),
+        "box_of_64_fastest_ms": min(boxes) / len(BOXES),
+        "sees_it_again": each.sees_it_again,
+    }
+
+
+def contestants(name: str, photo: np.ndarray, folder: Path) -> Iterator[Contestant]:
+    import torch
+
+    from tests import originals
+
+    with originals.importable():
+        if name == "MobileSAM":
+            import mobile_sam as package
+        else:
+            import segment_anything as package
+    torch.manual_seed(0)
+    theirs = package.sam_model_registry[VARIANTS[name]]().eval()
+    path = folder / "weights.pth"
+    torch.save(theirs.state_dict(), path)
+    spec = replace(models.find(name), weights=path)
+
+    for engine in networks.engines(spec.network, "cpu"):
+        yield ours(f"ovseg, {engine}", Segmenter.of(spec, "cpu", engine), photo)
+    yield paddlex(spec.network, path, photo, folder / "inference")
+    yield predictor("mobile_sam, torch" if name == "MobileSAM" else "segment_anything, torch", package, theirs, photo)
+    if name == "SAM-B":
+        yield transformers(photo)
+
+
+def ours(label: str, segmenter: Segmenter, photo: np.ndarray) -> Contestant:
+    prompts = [Prompt.of_box(*box) for box in BOXES]
+    embedding = segmenter.encode(photo)
+    return Contestant(
+        label,
+        lambda: segmenter.decode(segmenter.encode(photo), prompts[:1]),
+        lambda: segmenter.decode(embedding, prompts),
+    )
+
+
+def paddlex(network: str, weights: Path, photo: np.ndarray, folder: Path) -> Contestant:
+    os.environ.setdefault("PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True")
+    from paddlex import create_model
+
+    from ovseg_core.sam import export
+
+    export.export(networks.sam_parts(network, weights), "box", folder)
+    model = create_model("SAM-H_box", model_dir=str(folder), device="cpu")
+
+    def predict(count: int) -> None:
+        list(model.predict(photo[..., ::-1].copy(), prompts={"box_prompt": BOXES[:count].tolist()}))
+
+    return Contestant("PaddleX 3.7.2", lambda: predict(1), lambda: predict(len(BOXES)), sees_it_again=True)
+
+
+def predictor(label: str, package: Any, theirs: Any, photo: np.ndarray) -> Contestant:
+    import torch
+
+    known = package.SamPredictor(theirs)
+    boxes = known.transform.apply_boxes_torch(torch.from_numpy(BOXES), photo.shape[:2])
+
+    def answer(count: int) -> None:
+        for some in boxes[:count].split(16):
+            known.predict_torch(None, None, boxes=some.float(), multimask_output=False)
+
+    def first() -> None:
+        known.set_image(photo)
+        answer(1)
+
+    return Contestant(label, first, lambda: answer(len(BOXES)))
+
+
+def transformers(photo: np.ndarray) -> Contestant:
+    import torch
+    from transformers import SamConfig, SamImageProcessor, SamModel
+
+    model, processor = SamModel(SamConfig()).eval(), SamImageProcessor()
+    known: list[Any] = []
+
+    def see() -> None:
+        pixels = processor(photo, return_tensors="pt")["pixel_values"]
+        known[:] = [model.get_image_embeddings(pixels)]
+
+    def answer(count: int) -> None:
+        for some in torch.from_numpy(BOXES[:count]).float().split(16):
+            model(image_embeddings=known[0], input_boxes=some[None], multimask_output=False)
+
+    def first() -> None:
+        with torch.no_grad():
+            see()
+            answer(1)
+
+    def all_boxes() -> None:
+        with torch.no_grad():
+            answer(len(BOXES))
+
+    return Contestant("transformers, torch", first, all_boxes)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""benchmarks/results/*.json to benchmarks/RESULTS.md and its pictures: ratios first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib import pyplot as plt
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+PEER = "PaddleX 3.7.2"
+
+
+def main() -> None:
+    found = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
+    sections = {"peers": peers, "service": service, "throughput": throughput, "busy": busy}
+    lines = [
+        "# Results",
+        "",
+        "Written by `make bench`. The module that a table names says what it measures.",
+        "",
+    ]
+    for name, write in sections.items():
+        if name in found:
+            lines += [*write(found[name]), *machine(found[name]["machine"]), ""]
+    (HERE / "RESULTS.md").write_text("\n".join(lines))
+
+
+def machine(facts: dict[str, str]) -> list[str]:
+    said = f"{facts['cpu']} ({facts['instructions']}), {facts['memory']}; Python {facts['python']}, {facts['packages']}"
+    return ["", f"<sub>{said}.</sub>"]
+
+
+def peers(found: dict[str, Any]) -> Iterator[str]:
+    yield from (
+        "## Networks beside their peers",
+        "",
+        "`benchmarks/peers.py`: random weights, the same for all but transformers.",
+        "",
+    )
+    for model in dict.fromkeys(row["model"] for row in found["rows"]):
+        rows = [row for row in found["rows"] if row["model"] == model]
+        theirs = next(row for row in rows if row["by"] == PEER)
+        yield from table(
+            (model, "as fast as PaddleX", "an image and a box, ms", "each of 64 boxes, ms"),
+            [
+                (
+                    row["by"],
+                    f"**{theirs['first_ms'] / row['first_ms']:.1f}x**",
+                    f"{row['first_ms']:,.0f} ({row['first_fastest_ms']:,.0f})",
+                    f"{row['box_of_64_ms']:,.1f} ({row['box_of_64_fastest_ms']:,.1f})"
+                    + (", sees the image again" if row["sees_it_again"] else ""),
+                )
+                for row in rows
+            ],
+        )
+        yield ""
+    yield "Medians, and the fastest run."
+    yield ""
+    yield "![An image and a box](peers.png)"
+    bars(found["rows"], HERE / "peers.png")
+
+
+def service(found: dict[str, Any]) -> Iterator[str]:
+    yield from ("## The service beside `paddlex --serve`", "", f"`benchmarks/service.py`, with {found['network']}.", "")
+    by = {(row["by"], row["clients"], row["images"]): row for row in found["rows"]}
+    rows = []
+    for (name, clients, images), ours in by.items():
+        theirs = by.get((PEER, clients, images))
+        if name != PEER and theirs is not None:
+            ratio = ours["jobs_per_s"] / theirs["jobs_per_s"]
+            rows.append(
+                (images, clients, f"**{ratio:.1f}x**", *(each for row in (ours, theirs) for each in latency(row)))
+            )
+    head = (
+        "images",
+        "clients",
+        "jobs per second, ratio",
+        "ovseg: jobs/s",
+        "p50, s",
+        "p99, s",
+        "PaddleX: jobs/s",
+        "p50, s",
+        "p99, s",
+    )
+    yield from table(head, rows)
+
+
+def latency(row: dict[str, Any]) -> tuple[str, str, str]:
+    return f"{row['jobs_per_s']:.2f}", f"{row['p50_s']:.2f}", f"{row['p99_s']:.2f}"
+
+
+def throughput(found: dict[str, Any]) -> Iterator[str]:
+    yield from ("## The service without a network", "")
+    yield (
+        f"`benchmarks/throughput.py`, {found['clients']} clients on the same machine. One gateway process accepts "
+        f"**{found['accepts_per_s']:.0f} jobs a second**."
+    )
+    yield ""
+    stages = ("queue", "work", "fetch", "decode_image", "publish")
+    medians = [[f"{row['median_ms'][stage]:.0f}" for stage in stages] for row in found["rows"]]
+    rows = zip(found["rows"], medians, strict=True)
+    yield from table(
+        ("workers", "jobs/s", "lost", *(f"{stage}, ms" for stage in stages)),
+        [(row["workers"], f"**{row['jobs_per_s']:.0f}**", row["lost"], *median) for row, median in rows],
+    )
+
+
+def busy(found: dict[str, Any]) -> Iterator[str]:
+    yield from ("## A busy worker", "")
+    timings = ", ".join(f"{stage} {ms / 1000:.1f}" for stage, ms in found["large_timings_ms"].items())
+    yield (
+        f"`benchmarks/busy.py`, SAM-Lite, {found['clients']} clients, all on one machine: {found['jobs_per_s']:.1f} "
+        f"jobs a second; the device's thread is in the network **{100 * found['network_share']:.0f} %** of the time."
+    )
+    yield ""
+    yield (
+        f"A photo of 48 megapixels with 200 boxes: the worker's memory peaks at **{found['peak_mb']:.0f} MB** "
+        f"({found['peak_mb_before']:.0f} before it). Seconds: {timings}."
+    )
+
+
+def table(head: Sequence[object], rows: Sequence[Sequence[object]]) -> Iterator[str]:
+    for line in (head, ["---"] * len(head), *rows):
+        yield "| " + " | ".join(str(cell) for cell in line) + " |"
+
+
+def bars(rows: Sequence[dict[str, Any]], to: Path) -> None:
+    mpl.use("Agg")
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    figure, axes = plt.subplots(1, len(models), figsize=(5 * len(models), 2.8), layout="constrained", squeeze=False)
+    for axis, model in zip(axes[0], models, strict=True):
+        of_model = sorted((row for row in rows if row["model"] == model), key=lambda row: -row["first_ms"])
+        colours = ["#2f6fed" if row["by"].startswith("ovseg") else "#b9bec8" for row in of_model]
+        drawn = axis.barh([row["by"] for row in of_model], [row["first_ms"] / 1000 for row in of_model], color=colours)
+        axis.bar_label(drawn, fmt="%.2g s", padding=4)
+        axis.set_title(f"{model}: an image and a box", loc="left")
+        axis.spines[["top", "right", "bottom"]].set_visible(False)
+        axis.set_xticks([])
+        axis.margins(x=0.15)
+    figure.savefig(to, dpi=120)
+
+
+if __name__ == "__main__":
+    main()

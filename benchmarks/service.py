@@ -1,0 +1,196 @@
+"""`make bench-service`: jobs per second and latency of `ovseg up` and of `paddlex --serve`, with the same network.
+
+Clients send one photo with one box each and wait for the mask; each photo is another, or all are the same one with
+another box each. Both servers have the whole machine, one after the other. Writes a JSON for benchmarks/report.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import io
+import json
+import os
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import requests
+import yaml
+from PIL import Image
+from safetensors.numpy import save_file
+from tqdm import tqdm
+
+from benchmarks import facts
+from cli import demo
+from cli.stack import Plan, free_port, running
+from configs.settings import Settings
+from ovseg_core import checkpoints, networks
+from ovseg_core.sam import export
+from ovseg_core.sam.parts import VARIANTS
+
+_of_thread = threading.local()
+
+Ask = Callable[[bytes, list[float]], None]  # a photo and a box; returns when the mask is there
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--network", default="mobile_sam", choices=VARIANTS)
+    parser.add_argument("--clients", nargs="+", type=int, default=[1, 8, 64])
+    parser.add_argument("--jobs", type=int, default=100, help="for ovseg")
+    parser.add_argument("--their-jobs", type=int, default=8, help="for PaddleX: as many as clients, or these")
+    parser.add_argument("--to", type=Path, default=Path("benchmarks/results/service.json"))
+    arguments = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    with TemporaryDirectory(prefix="ovseg-bench-") as name:
+        folder = Path(name)
+        os.environ["OVSEG_ENGINES_DIR"] = str(folder / "engines")  # random weights are not kept
+        weights = random_weights(arguments.network, folder)
+        for label, server, jobs in (
+            ("ovseg", lambda: ours(arguments.network, weights, folder), arguments.jobs),
+            ("PaddleX 3.7.2", lambda: theirs(arguments.network, weights, folder), arguments.their_jobs),
+        ):
+            with server() as ask:
+                ask(photo(0), box(0))  # the first is slow everywhere
+                for clients in arguments.clients:
+                    for images in ("distinct", "one"):
+                        count = jobs if label == "ovseg" else max(jobs, clients if images == "distinct" else 0)
+                        rows.append(
+                            {"by": label, "clients": clients, "images": images} | load(ask, clients, count, images)
+                        )
+                        print(rows[-1], flush=True)
+    arguments.to.parent.mkdir(parents=True, exist_ok=True)
+    result = {"machine": facts.machine(), "network": arguments.network, "rows": rows}
+    arguments.to.write_text(json.dumps(result, indent=1))
+
+
+def load(ask: Ask, clients: int, jobs: int, images: str) -> dict[str, float]:
+    seed = time.time_ns()  # photos that no cache has seen
+
+    def one(n: int) -> float:
+        data = photo(seed + n if images == "distinct" else seed)
+        start = time.perf_counter()
+        ask(data, box(n))
+        return time.perf_counter() - start
+
+    start = time.perf_counter()
+    with ThreadPoolExecutor(clients) as pool:
+        seconds = sorted(tqdm(pool.map(one, range(jobs)), total=jobs, desc=f"{clients} clients, {images}", leave=False))
+    return {
+        "jobs": jobs,
+        "jobs_per_s": jobs / (time.perf_counter() - start),
+        "p50_s": statistics.median(seconds),
+        "p99_s": seconds[min(len(seconds) - 1, int(0.99 * len(seconds)))],
+    }
+
+
+def photo(seed: int, size: tuple[int, int] = (1024, 768)) -> bytes:
+    """The photo of the demo, with another corner each time."""
+    with Image.open(demo.PHOTO) as opened:
+        picture = opened.convert("RGB").resize(size)
+    noise = np.random.default_rng(seed).integers(0, 256, (16, 16, 3), np.uint8)
+    picture.paste(Image.fromarray(noise), (0, 0))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def box(n: int) -> list[float]:
+    return [100.0 + n % 50, 80.0 + n % 40, 500.0 + n % 60, 600.0]
+
+
+def random_weights(network: str, folder: Path) -> Path:
+    parts = VARIANTS[network]()
+    linear = checkpoints.linear_weights(parts)
+    arrays = {n: v.numpy().T.copy() if n in linear else v.numpy() for n, v in parts.state_dict().items()}
+    path = folder / "random.safetensors"
+    save_file(arrays, path)
+    return path
+
+
+@contextmanager
+def ours(network: str, weights: Path, folder: Path) -> Iterator[Ask]:
+    registry = folder / "models.yaml"
+    registry.write_text(yaml.safe_dump({"Random": {"network": network, "file": weights.name}}))
+    os.environ |= {"OVSEG_MODELS_DIR": str(folder), "OVSEG_MODELS_YAML": str(registry), "OVSEG_DEFAULT_MODEL": "Random"}
+    plan = Plan(folder / "stack", "127.0.0.1", free_port(), "cpu", Settings())
+
+    def ask(data: bytes, box: list[float]) -> None:
+        request = json.dumps({"prompts": [{"box": box}], "outputs": ["rle"]})
+        accepted = session().post(f"{plan.url}/v1/jobs", files={"image": ("a.jpg", data)}, data={"request": request})
+        accepted.raise_for_status()
+        while True:
+            job = session().get(f"{plan.url}{accepted.headers['Location']}", params={"wait": 60}).json()
+            if job["completed_at"]:
+                assert job["status"] == "succeeded", job["error"]
+                assert job["result"]["masks"]
+                return
+
+    with running(plan, lambda label, line: None):
+        yield ask
+
+
+@contextmanager
+def theirs(network: str, weights: Path, folder: Path) -> Iterator[Ask]:
+    modules = {}
+    for kind in ("box", "point"):
+        export.export(networks.sam_parts(network, weights), kind, folder / f"SAM-H_{kind}")
+        modules[f"{kind.capitalize()}PromptSegmentation"] = {
+            "module_name": f"{kind}_prompt_segmentation",
+            "model_name": f"SAM-H_{kind}",
+            "model_dir": str(folder / f"SAM-H_{kind}"),
+            "batch_size": 1,
+        }
+    config = folder / "pipeline.yaml"
+    config.write_text(yaml.safe_dump({"pipeline_name": "open_vocabulary_segmentation", "SubModules": modules}))
+    port = free_port()
+    arguments = ["--serve", "--pipeline", str(config), "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
+    environment = {**os.environ, "PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True"}
+    with (folder / "paddlex.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "paddlex", *arguments], env=environment, stdout=log, stderr=log
+        )
+    url = f"http://127.0.0.1:{port}"
+
+    def ask(data: bytes, box: list[float]) -> None:
+        body = {"image": base64.b64encode(data).decode(), "prompt": [box], "promptType": "box", "visualize": False}
+        answer = session().post(f"{url}/open-vocabulary-segmentation", json=body)
+        answer.raise_for_status()
+        assert answer.json()["result"]["masks"]
+
+    try:
+        while not _is_up(url):
+            assert process.poll() is None, (folder / "paddlex.log").read_text()
+            time.sleep(0.5)
+        yield ask
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _is_up(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/health", timeout=3).ok
+    except requests.RequestException:
+        return False
+
+
+def session() -> requests.Session:
+    """This thread's own."""
+    if not hasattr(_of_thread, "session"):
+        _of_thread.session = requests.Session()
+    return _of_thread.session  # type: ignore[no-any-return]
+
+
+if __name__ == "__main__":
+    main()

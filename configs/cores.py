@@ -1,0 +1,16 @@
+"""CPU cores by number."""
+
+from __future__ import annotations
+
+import re
+
+
+def parse(text: str) -> tuple[int, ...]:
+    """Cores as taskset names them: "0-3,8" is 0, 1, 2, 3 and 8. Raises ValueError."""
+    cores: set[int] = set()
+    for part in text.split(","):
+        found = re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip())
+        if found is None or int(found[2] or found[1]) < int(found[1]):
+            raise ValueError(f"{part.strip()!r} is not a core or a range of cores; write them as in 0-3,8")
+        cores |= set(range(int(found[1]), int(found[2] or found[1]) + 1))
+    return tuple(sorted(cores))

@@ -1,0 +1,54 @@
+"""Workers that share a machine keep to their cores."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from configs import cores
+from configs.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+MINE = min(os.sched_getaffinity(0))
+
+# Keeps to its core, runs the network, and tells which cores each of its threads may use.
+SCRIPT = """
+import sys, pathlib
+from worker import cores
+cores.keep_to([int(sys.argv[1])])
+import numpy as np
+from worker.inference import Inference
+Inference("cpu", sys.argv[2]).warm_up("SAM-Lite")
+for task in pathlib.Path("/proc/self/task").iterdir():
+    said = dict(line.split(":", 1) for line in (task / "status").read_text().splitlines())
+    print(said["Cpus_allowed_list"])
+"""
+
+
+@pytest.mark.parametrize(("text", "found"), [("0", (0,)), ("0-3,8", (0, 1, 2, 3, 8)), (" 5 , 2-2 ", (2, 5))])
+def test_cores_are_named_as_taskset_names_them(text: str, found: tuple[int, ...]) -> None:
+    assert cores.parse(text) == found
+
+
+@pytest.mark.parametrize("text", ["a", "3-1", "1-", "-1", "1,,2", "0x1"])
+def test_anything_else_stops_the_process_and_says_how(text: str) -> None:
+    with pytest.raises(ValidationError, match="write them as in 0-3,8"):
+        Settings(worker_cores=text)
+
+
+def test_a_core_that_is_not_there_is_said() -> None:
+    code = "from worker import cores; cores.keep_to([4096])"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert "there is no core 4096 here" in ran.stderr
+
+
+@pytest.mark.parametrize("engine", ["openvino", "paddle"])
+def test_all_threads_of_a_worker_keep_to_its_cores(engine: str) -> None:
+    command = [sys.executable, "-c", SCRIPT, str(MINE), engine]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert set(ran.stdout.split()) == {str(MINE)}
