@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP := .venv/bin/pip --disable-pip-version-check
 PACKAGES := cli configs gateway ovseg_core worker
 
-.PHONY: demo up test chaos-small chaos lint format train-lite eval-lite test-training parity bench-overhead bench-models clean help
+.PHONY: demo up test chaos-small chaos lint format train-lite eval-lite test-training parity bench bench-overhead bench-models clean help
 
 help:
 	@echo "make demo            segment a photo through the whole service; pictures in ./output/"
@@ -14,6 +14,7 @@ help:
 	@echo "make lint            ruff and mypy"
 	@echo "make train-lite      train the bundled model (DATA=folder); make eval-lite measures it, make test-training tests it"
 	@echo "make parity          the networks against the original implementations, PaddleX's whole pipeline among them"
+	@echo "make bench           beside PaddleX and torch, and the service under load; writes benchmarks/RESULTS.md"
 	@echo "make bench-models    how long each network takes here"
 	@echo "make bench-overhead  what the service adds to the network's own time"
 
@@ -57,6 +58,14 @@ test-training: .venv/training
 parity: .venv-parity/ready
 	.venv-parity/bin/pytest tests/parity -W ignore
 
+# Half an hour of an otherwise idle machine.
+bench: .venv-parity/ready
+	.venv-parity/bin/python -m benchmarks.peers
+	.venv-parity/bin/python -m benchmarks.service
+	.venv-parity/bin/python -m benchmarks.throughput
+	.venv-parity/bin/python -m benchmarks.busy
+	.venv-parity/bin/python -m benchmarks.report
+
 bench-overhead: .venv/dev
 	.venv/bin/python benchmarks/overhead.py
 
@@ -68,7 +77,7 @@ clean:
 
 .venv-parity/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-parity
-	.venv-parity/bin/pip --disable-pip-version-check install --editable '.[embedded,openvino,dev,parity]'
+	.venv-parity/bin/pip --disable-pip-version-check install --editable '.[embedded,openvino,dev,parity,bench]'
 	touch $@
 
 .venv/embedded: pyproject.toml
