@@ -76,39 +76,38 @@ class Embeddings:
                 if others is None:
                     mine = self._under_way[key] = Future()
         if known is not None:
-            if is_to_share and self._shared.find(key) is None:
-                self._shared.offer(key, known, is_to_share=True)
+            if is_to_share:
+                self._shared.offer(key, known, is_to_share)
             return Found(known, Cache.HIT)
         if others is not None:
             return Found(others.result(), Cache.HIT)
-        return self._from_fleet(key, mine) or self._made(key, mine, model, picture, is_to_share)
+        try:
+            found = self._of_fleet(key) or self._encoded(model, picture())
+        except BaseException as error:
+            self._give_up(key, mine, error)
+            raise
+        self._settle(key, mine, found.embedding)
+        if found.cache is Cache.MISS:
+            self._shared.offer(key, found.embedding, is_to_share, found.milliseconds)
+        return found
 
     def _key(self, model: str, file: bytes) -> str:
         parts = (model, self._encoder.fingerprint(model), hashlib.sha256(file).hexdigest())
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
-    def _from_fleet(self, key: str, promise: Future[Embedding]) -> Found | None:
+    def _of_fleet(self, key: str) -> Found | None:
         embedding = self._shared.find(key)
-        if embedding is None:
-            return None
-        self._settle(key, promise, embedding)
-        return Found(embedding, Cache.SHARED)
+        return None if embedding is None else Found(embedding, Cache.SHARED)
 
-    def _made(
-        self, key: str, promise: Future[Embedding], model: str, picture: Callable[[], np.ndarray], is_to_share: bool
-    ) -> Found:
-        try:
-            embedding, milliseconds = self._encoder.encode(model, picture())
-            embedding = embedding.rounded()
-        except BaseException as error:
-            with self._lock:
-                del self._under_way[key]
-            promise.set_exception(error)
-            self._shared.give_up(key)
-            raise
-        self._settle(key, promise, embedding)
-        self._shared.offer(key, embedding, is_to_share, milliseconds)
-        return Found(embedding, Cache.MISS, milliseconds)
+    def _encoded(self, model: str, image_rgb: np.ndarray) -> Found:
+        embedding, milliseconds = self._encoder.encode(model, image_rgb)
+        return Found(embedding.rounded(), Cache.MISS, milliseconds)
+
+    def _give_up(self, key: str, promise: Future[Embedding], error: BaseException) -> None:
+        with self._lock:
+            del self._under_way[key]
+        promise.set_exception(error)
+        self._shared.give_up(key)
 
     def _settle(self, key: str, promise: Future[Embedding], embedding: Embedding) -> None:
         with self._lock:
