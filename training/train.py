@@ -254,6 +254,7 @@ def fit(
         collate_fn=batch,
         num_workers=1,
         prefetch_factor=8,
+        multiprocessing_context="spawn",  # a fork of a process whose OpenMP threads have worked may never wake up
     )
     history: dict[str, list[float]] = defaultdict(list)
     parameters = [p for p in net.parameters() if p.requires_grad]
@@ -271,7 +272,7 @@ def fit(
             optimizer.zero_grad(set_to_none=True)
             average.update_parameters(net)
             for name, value in values.items():
-                history[name].append(float(value))
+                history[name].append(float(value.detach()))
             bar.update()
             if (step + 1) % 50 == 0:
                 recent = " ".join(f"{name} {np.mean(v[-50:]):.3f}" for name, v in history.items())
