@@ -46,6 +46,7 @@ format: .venv/dev
 # SAM-Lite's training. DATA is a folder with annotations.json (COCO's format) and images/.
 train-lite: .venv/training
 	.venv/bin/python -m training train --data $(DATA)
+	.venv/bin/python -m training distill --data $(DATA)
 	.venv/bin/python -m training export
 
 eval-lite: .venv/dev

@@ -1,4 +1,4 @@
-"""`python -m training train|export|evaluate|card|references`; `make train-lite` and `make eval-lite` call it."""
+"""`python -m training COMMAND`, from training to the card; `make train-lite` and `make eval-lite` call it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
-    train = commands.add_parser("train", help="train SAM-Lite, or go on from the checkpoint in --out")
-    train.add_argument("--data", type=Path, required=True, help="a folder with annotations.json (COCO) and images/")
-    train.add_argument("--out", type=Path, default=Path("build/sam-lite"), help="checkpoint.pt goes here")
-    train.add_argument("--steps", type=int, default=2800)
-    train.add_argument("--threads", type=int, default=2)
+    for name, steps, purpose in (
+        ("train", 2800, "train the wide SAM-Lite to wide.pt in --out, or go on from there"),
+        ("distill", 2000, "teach the one that is shipped by the wide one, to slim.pt in --out, or go on from there"),
+    ):
+        learn = commands.add_parser(name, help=purpose)
+        learn.add_argument("--data", type=Path, required=True, help="a folder with annotations.json (COCO) and images/")
+        learn.add_argument("--out", type=Path, default=Path("build/sam-lite"))
+        learn.add_argument("--steps", type=int, default=steps)
+        learn.add_argument("--threads", type=int, default=2)
 
     export = commands.add_parser("export", help="a checkpoint as the weights the library ships")
-    export.add_argument("--checkpoint", type=Path, default=Path("build/sam-lite/checkpoint.pt"))
+    export.add_argument("--checkpoint", type=Path, default=Path("build/sam-lite/slim.pt"))
     export.add_argument("--to", type=Path, default=BUNDLED)
 
     evaluate = commands.add_parser("evaluate", help="mean IoU of the shipped model on the held-out photos")
@@ -38,6 +42,11 @@ def main() -> None:
         from training.train import train as run
 
         run(arguments.data, arguments.out, Schedule(steps=arguments.steps), arguments.threads)
+    elif arguments.command == "distill":
+        from training.distill import distill
+        from training.train import Schedule
+
+        distill(arguments.data, arguments.out, Schedule(steps=arguments.steps, rate=2e-3), arguments.threads)
     elif arguments.command == "export":
         from training.export import export as run_export
 

@@ -1,7 +1,7 @@
 """SAM-Lite in torch, as it is trained; `ovseg_core/lite` is the same network as it is used.
 
-An image is encoded once: EfficientNet-Lite0 (Tan, 2020; ImageNet weights) and a small feature pyramid (Lin et al.,
-2017) give maps of 32, 64 and 128 channels at strides 4, 8 and 16. Prompts are decoded from these maps alone:
+An image is encoded once: EfficientNet-Lite0 (Tan, 2020; ImageNet weights), a small feature pyramid (Lin et al., 2017)
+and what the heads want of it give maps at strides 4, 8 and 16. Prompts are decoded from these maps alone:
 
 * `MaskHead` looks at the region of a box, resampled to 32x32 whatever its size (RoIAlign of Mask R-CNN, He et al.,
   2017), with the clicks drawn as maps (RITM, Sofiiuk et al., 2021), and answers with a 64x64 mask of the region. An
@@ -31,8 +31,11 @@ from ovseg_core.lite.shape import (
     CLICK_WIDTHS,
     COARSE_STRIDE,
     FINE_CLICK_WIDTH,
+    LOCATOR_CHANNELS,
     MAPS,
     MASK,
+    MASK_CHANNELS,
+    PYRAMID,
     REGION,
     STAGES,
     STEM_CHANNELS,
@@ -64,7 +67,7 @@ class InvertedResidual(nn.Module):
         return x + y if self.residual else y
 
 
-class ImageEncoder(nn.Module):
+class Pyramid(nn.Module):
     """(B, 3, H, W), H and W multiples of 32, RGB as (value - 127) / 128 -> maps (B, C, H/s, W/s) for `STRIDES`."""
 
     def __init__(self) -> None:
@@ -75,7 +78,7 @@ class ImageEncoder(nn.Module):
             for repeats, k, s, e, c, o in STAGES
         )
         c2, c3, c4, c5 = (STAGES[tap][5] for tap in TAPS)
-        p2, p3, p4 = CHANNELS
+        p2, p3, p4 = PYRAMID
         self.lateral5 = convolution(c5, p4, 1)
         self.context = convolution(p4, p4)
         self.lateral4, self.merge4 = nn.Conv2d(c4, p4, 1), convolution(p4, p4)
@@ -121,6 +124,20 @@ class ImageEncoder(nn.Module):
                 fold(block.expand, f"_blocks.{i}._expand_conv", f"_blocks.{i}._bn0")
             fold(block.depthwise, f"_blocks.{i}._depthwise_conv", f"_blocks.{i}._bn1")
             fold(block.project, f"_blocks.{i}._project_conv", f"_blocks.{i}._bn2")
+
+
+class ImageEncoder(Pyramid):
+    """Canvases as for the pyramid -> what the heads want of its maps (B, C, H/s, W/s), for `CHANNELS` and `STRIDES`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ends = nn.ModuleList(nn.Conv2d(p, c, 1) for p, c in zip(PYRAMID, CHANNELS, strict=True))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return self.wanted(super().forward(x))
+
+    def wanted(self, pyramid: list[Tensor]) -> list[Tensor]:
+        return [end(p) for end, p in zip(self.ends, pyramid, strict=True)]
 
 
 def doubled(x: Tensor) -> Tensor:
@@ -170,18 +187,20 @@ class MaskHead(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.enter = convolution(sum(CHANNELS) + MAPS, 96, 1)
-        self.hourglass = Hourglass(96, 128, 192)
-        self.up = nn.Conv2d(96, 48, 1)
-        self.detail = nn.Conv2d(CHANNELS[0], 48, 1)
-        self.fine = convolution(48, 48)
-        self.out = nn.Conv2d(48, 1, 3, padding=1)
-        self.score = Score(192, 1)
+        fine, _, entered = MASK_CHANNELS
+        self.enter = nn.Conv2d(fine + MAPS, entered, 1)
+        self.hourglass = Hourglass(entered, 96, 128)
+        self.up = nn.Conv2d(entered, fine, 1)
+        self.fine = convolution(fine, 16)
+        self.out = nn.Conv2d(16, 1, 3, padding=1)
+        self.score = Score(128, 1)
 
     def forward(self, maps: list[Tensor], of: Tensor, regions: Tensor, prompts: Tensor) -> tuple[Tensor, Tensor]:
-        seen = [sampled(m, stride, of, regions, REGION) for m, stride in zip(maps, STRIDES, strict=True)]
-        x, whole = self.hourglass(self.enter(torch.cat([*seen, prompts], 1)))
-        detail = self.detail(sampled(maps[0], STRIDES[0], of, regions, MASK))
+        m2, m3, m4 = (m[:, :channels] for m, channels in zip(maps, MASK_CHANNELS, strict=True))
+        detail = sampled(m2, STRIDES[0], of, regions, MASK)
+        seen = sampled(m3, STRIDES[1], of, regions, REGION) + sampled(m4, STRIDES[2], of, regions, REGION)
+        entered = self.enter(torch.cat([F.avg_pool2d(detail, 2), prompts], 1))
+        x, whole = self.hourglass(F.relu(entered + seen))
         x = self.fine(doubled(self.up(x)) + detail)
         return self.out(x)[:, 0], self.score(whole)[:, 0]
 
@@ -191,29 +210,27 @@ class Locator(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        _, p3, p4 = CHANNELS
-        self.feature = nn.Conv2d(p4, 96, 1)
-        self.key4, self.key3 = nn.Linear(p4, 96), nn.Linear(p3, 96)
-        self.enter = convolution(96 + 96 + 2 * len(CLICK_WIDTHS), 96, 1)
-        self.hourglass = Hourglass(96, 128, 192)
-        self.up, self.detail = nn.Conv2d(96, 48, 1), nn.Conv2d(p3, 48, 1)
-        self.key8 = nn.Linear(p3, 48)
-        self.fine = convolution(48 + 48 + 2, 32)
-        self.out = nn.Conv2d(32, CANDIDATES, 3, padding=1)
-        self.score = Score(192, CANDIDATES)
+        fine, entered = LOCATOR_CHANNELS
+        self.key, self.fine_key = nn.Linear(sum(CHANNELS[1:]), entered), nn.Linear(sum(CHANNELS[1:]), fine)
+        self.enter = nn.Conv2d(entered + 2 * len(CLICK_WIDTHS), entered, 1)
+        self.hourglass = Hourglass(entered, 80, 128)
+        self.up, self.near = nn.Conv2d(entered, fine, 1), nn.Conv2d(2, fine, 1)
+        self.fine = convolution(fine, 16)
+        self.out = nn.Conv2d(16, CANDIDATES, 3, padding=1)
+        self.score = Score(128, CANDIDATES)
 
     def forward(self, maps: list[Tensor], of: Tensor, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        _, p3, p4 = maps
-        clicked4 = at_clicks(p4, STRIDES[2], of, points, labels)
-        clicked3 = at_clicks(p3, STRIDES[1], of, points, labels)
-        key = self.key4(clicked4) + self.key3(clicked3)
-        near = [click_maps(points, labels, p4.shape[2:], STRIDES[2], sigma) for sigma in CLICK_WIDTHS]
-        feature = self.feature(p4)[of]
-        x, whole = self.hourglass(self.enter(torch.cat([feature, feature * key[:, :, None, None], *near], 1)))
-        detail = self.detail(p3)[of]
-        alike = detail * self.key8(clicked3)[:, :, None, None]
-        near8 = click_maps(points, labels, p3.shape[2:], COARSE_STRIDE, FINE_CLICK_WIDTH)
-        x = self.fine(torch.cat([doubled(self.up(x)) + detail, alike, near8], 1))
+        _, m3, m4 = maps
+        at3, at4 = (at_clicks(m, s, of, points, labels) for m, s in zip(maps[1:], STRIDES[1:], strict=True))
+        clicked = torch.cat([at3, at4], 1)
+        detail = m3[:, MASK_CHANNELS[1] :]
+        feature, same = m4[:, MASK_CHANNELS[2] :].chunk(2, 1)
+        like = feature[of] * self.key(clicked)[:, :, None, None]
+        near = [click_maps(points, labels, m4.shape[2:], STRIDES[2], sigma) for sigma in CLICK_WIDTHS]
+        x, whole = self.hourglass(F.relu(self.enter(torch.cat([like, *near], 1)) + same[of]))
+        like = detail[of] * (1 + self.fine_key(clicked))[:, :, None, None]
+        near8 = click_maps(points, labels, m3.shape[2:], COARSE_STRIDE, FINE_CLICK_WIDTH)
+        x = self.fine(doubled(self.up(x)) + like + self.near(near8))
         return self.out(x), self.score(whole)
 
 

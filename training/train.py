@@ -1,4 +1,4 @@
-"""`python -m training train`: from ImageNet weights to SAM-Lite, in steps that resume from a checkpoint."""
+"""`python -m training train`: from ImageNet weights to the wide SAM-Lite, in steps that resume from a checkpoint."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import random
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, IterableDataset
 from tqdm import tqdm
 
-from training import prompts, scenes
+from training import prompts, scenes, wide
 from training.network import MASK, REGION, SamLite, boxes_of, region_maps, region_of, sampled
+
+Net = wide.SamLite | SamLite
 
 EMA = 0.998
 WARM_UP = 100  # steps
@@ -33,7 +35,7 @@ class Schedule:
     steps: int
     images: int = 4  # a step
     slots: int = 4  # prompted things an image, each by a box and by clicks
-    rate: float = 1.2e-3
+    rate: float = 1.2e-3  # of what starts at random
     backbone_rate: float = 2e-4
     frozen_stages: int = 3  # of the backbone, with its stem
     seed: int = 0
@@ -100,10 +102,23 @@ def in_regions(maps: Tensor, regions: Tensor, size: int) -> Tensor:
     return sampled(maps[:, None], stride, torch.arange(len(maps)), regions, size, stride / 2)[:, 0]
 
 
-def losses(net: SamLite, b: Batch) -> dict[str, Tensor]:
-    """All prompts of a batch: every thing once by its box, once by clicks."""
+@dataclass(frozen=True)
+class Lesson:
+    """A batch's answers of the network that learns, with what it was asked: what a teacher needs to answer too."""
+
+    click_points: Tensor  # (N, K, 2)
+    click_labels: Tensor  # (N, K)
+    coarse: Tensor  # (N, CANDIDATES, h, w), of the clicks
+    share: Tensor  # (N,), of the canvas that a thing's box takes
+    of: Tensor  # (2 * N,), the image of each region, boxes and clicks in the order of their images
+    regions: Tensor  # (2 * N, 4)
+    told: Tensor  # (2 * N, MAPS, REGION, REGION)
+    logits: Tensor  # (2 * N, MASK, MASK)
+
+
+def losses(net: Net, maps: list[Tensor], b: Batch) -> tuple[dict[str, Tensor], Lesson]:
+    """All prompts of a batch, from its maps: every thing once by its box, once by clicks."""
     n = len(b.of)
-    maps = net.image_encoder(b.pixels)
     twice = torch.argsort(torch.cat([b.of, b.of]), stable=True)  # prompts in the order of their images
 
     points, labels = prompts.clicks_alone(b.positives, b.negatives)
@@ -132,14 +147,15 @@ def losses(net: SamLite, b: Batch) -> dict[str, Tensor]:
             region_maps(regions[n:], None, points, labels, seen[:, None]),
         ]
     )
-    logits, score = net.mask_head(maps, torch.cat([b.of, b.of])[twice], regions[twice], told[twice])
+    of = torch.cat([b.of, b.of])
+    in_order, score = net.mask_head(maps, of[twice], regions[twice], told[twice])
     back = torch.argsort(twice)
-    logits, score = logits[back], score[back]
+    logits, score = in_order[back], score[back]
     wanted = in_regions(torch.cat([b.masks, b.masks]), regions, MASK)
     refined, iou = mask_losses(logits, wanted)
     taught = torch.cat([torch.ones(n), ((~other) | (candidate == best)).float()])
     refined = refined * taught
-    return {
+    values = {
         "box": refined[:n].mean(),
         "click": refined[n:].mean(),
         "coarse": click_loss,
@@ -148,9 +164,14 @@ def losses(net: SamLite, b: Batch) -> dict[str, Tensor]:
         "iou_click": (iou[n:] * taught[n:]).sum().detach() / taught[n:].sum(),
         "iou_coarse": coarse_iou.max(1).values.mean().detach(),
     }
+    return values, Lesson(points, labels, coarse, share, of[twice], regions[twice], told[twice], in_order)
 
 
-def groups(net: SamLite, schedule: Schedule) -> list[dict[str, object]]:
+def summed(values: dict[str, Tensor]) -> Tensor:
+    return values["box"] + values["click"] + 0.3 * values["coarse"] + values["score"]
+
+
+def groups(net: wide.SamLite, schedule: Schedule) -> list[dict[str, object]]:
     """Parameters to train: the backbone gently, biases and norms without decay."""
     encoder = net.image_encoder
     encoder.frozen_stages = schedule.frozen_stages
@@ -171,6 +192,16 @@ def groups(net: SamLite, schedule: Schedule) -> list[dict[str, object]]:
     ]
 
 
+def averaged(kept: list[Tensor], now: list[Tensor], seen: Tensor | int) -> None:
+    """Moves the averaged weights on by a step: quickly at first, or a short training would keep its random start."""
+    share = 1 - min(EMA, (1 + int(seen)) / (10 + int(seen)))
+    for average, value in zip(kept, now, strict=True):
+        if average.is_floating_point():
+            average.lerp_(value, share)
+        else:
+            average.copy_(value)  # how many batches a norm has seen
+
+
 def restored(checkpoint: Path, parts: dict[str, Any]) -> int:
     """Fills what has a state from a checkpoint, if there is one. Returns the steps that were done."""
     if not checkpoint.exists():
@@ -189,24 +220,41 @@ def save(checkpoint: Path, parts: dict[str, Any], step: int) -> None:
 
 
 def train(data: Path, out: Path, schedule: Schedule, threads: int) -> None:
-    """Writes `checkpoint.pt` into `out` and goes on from it if it is there."""
+    """Writes `wide.pt` into `out` and goes on from it if it is there."""
     torch.set_num_threads(threads)
-    out.mkdir(parents=True, exist_ok=True)
-    checkpoint = out / "checkpoint.pt"
     torch.manual_seed(schedule.seed)
-    net = SamLite().to(memory_format=torch.channels_last)
+    net = wide.SamLite().to(memory_format=torch.channels_last)
     net.image_encoder.load_imagenet()
-    optimizer = torch.optim.AdamW(groups(net, schedule), betas=(0.9, 0.98), foreach=True)
-    average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(EMA), use_buffers=True)
+
+    def loss(b: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        values, _ = losses(net, net.image_encoder(b.pixels), b)
+        return summed(values), values
+
+    fit(net, groups(net, schedule), loss, data, out / "wide.pt", schedule)
+
+
+def fit(
+    net: Net,
+    groups: list[dict[str, Any]],
+    loss: Callable[[Batch], tuple[Tensor, dict[str, Tensor]]],
+    data: Path,
+    checkpoint: Path,
+    schedule: Schedule,
+) -> None:
+    """AdamW over a schedule, from a checkpoint or from the start; `loss` also tells what the log shows."""
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), foreach=True)
+    average = AveragedModel(net, multi_avg_fn=averaged, use_buffers=True)
     parts = {"net": net, "average": average, "optimizer": optimizer}
     done = restored(checkpoint, parts)
     torch.manual_seed(schedule.seed + done)
     loader = DataLoader(
-        Stream(data, out, schedule, done),
+        Stream(data, checkpoint.parent, schedule, done),
         batch_size=schedule.images,
         collate_fn=batch,
         num_workers=1,
         prefetch_factor=8,
+        multiprocessing_context="spawn",  # a fork of a process whose OpenMP threads have worked may never wake up
     )
     history: dict[str, list[float]] = defaultdict(list)
     parameters = [p for p in net.parameters() if p.requires_grad]
@@ -217,15 +265,14 @@ def train(data: Path, out: Path, schedule: Schedule, threads: int) -> None:
             factor = min(1.0, (step + 1) / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * part))
             for group in optimizer.param_groups:
                 group["lr"] = group["base"] * factor
-            values = losses(net, b)
-            loss = values["box"] + values["click"] + 0.3 * values["coarse"] + values["score"]
-            loss.backward()
+            total, values = loss(b)
+            total.backward()
             torch.nn.utils.clip_grad_norm_(parameters, 5.0, foreach=True)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             average.update_parameters(net)
             for name, value in values.items():
-                history[name].append(float(value))
+                history[name].append(float(value.detach()))
             bar.update()
             if (step + 1) % 50 == 0:
                 recent = " ".join(f"{name} {np.mean(v[-50:]):.3f}" for name, v in history.items())

@@ -2,6 +2,7 @@
 
 EfficientNet-Lite0 (Tan and Le, 2019; the Lite family drops squeeze-and-excitation and uses ReLU6) with its batch
 normalisation folded into the convolutions; the pyramid (Lin et al., 2017) brings what deep layers know to fine maps.
+It ends with what the heads want of each map, so that decoding a prompt begins where prompts begin to matter.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from paddle import nn
 from paddle.nn import functional as F
 
 from ovseg_core.lite.layers import ConvReLU, doubled
-from ovseg_core.lite.shape import CHANNELS, STAGES, STEM_CHANNELS, TAPS
+from ovseg_core.lite.shape import CHANNELS, PYRAMID, STAGES, STEM_CHANNELS, TAPS
 
 
 class InvertedResidual(nn.Layer):
@@ -39,11 +40,12 @@ class ImageEncoder(nn.Layer):
         self.stem = nn.Conv2D(3, STEM_CHANNELS, 3, 2, 1)
         self.stages = nn.LayerList([_stage(*row) for row in STAGES])
         c2, c3, c4, c5 = (STAGES[i][5] for i in TAPS)
-        p2, p3, p4 = CHANNELS
+        p2, p3, p4 = PYRAMID
         self.lateral5, self.context = ConvReLU(c5, p4, 1), ConvReLU(p4, p4)
         self.lateral4, self.merge4 = nn.Conv2D(c4, p4, 1), ConvReLU(p4, p4)
         self.lateral3, self.down4, self.merge3 = nn.Conv2D(c3, p3, 1), nn.Conv2D(p4, p3, 1), ConvReLU(p3, p3)
         self.lateral2, self.down3, self.merge2 = nn.Conv2D(c2, p2, 1), nn.Conv2D(p3, p2, 1), ConvReLU(p2, p2)
+        self.ends = nn.LayerList([nn.Conv2D(p, c, 1) for p, c in zip(PYRAMID, CHANNELS, strict=True)])
 
     def forward(self, x: paddle.Tensor) -> tuple[paddle.Tensor, ...]:
         x = F.relu6(self.stem(x))
@@ -56,7 +58,7 @@ class ImageEncoder(nn.Layer):
         p4 = self.merge4(self.lateral4(c4) + doubled(self.context(self.lateral5(c5))))
         p3 = self.merge3(self.lateral3(c3) + doubled(self.down4(p4)))
         p2 = self.merge2(self.lateral2(c2) + doubled(self.down3(p3)))
-        return p2, p3, p4
+        return tuple(end(p) for end, p in zip(self.ends, (p2, p3, p4), strict=True))
 
 
 def _stage(blocks: int, kernel: int, stride: int, expansion: int, channels_in: int, channels_out: int) -> nn.Sequential:

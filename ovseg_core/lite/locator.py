@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import paddle
 from paddle import nn
+from paddle.nn import functional as F
 
 from ovseg_core.lite.layers import ConvReLU, Hourglass, Score, doubled
-from ovseg_core.lite.shape import CANDIDATES, CHANNELS, CLICK_WIDTHS
+from ovseg_core.lite.shape import CANDIDATES, CHANNELS, CLICK_WIDTHS, LOCATOR_CHANNELS
 
 
 class Locator(nn.Layer):
@@ -14,34 +15,26 @@ class Locator(nn.Layer):
 
     def __init__(self) -> None:
         super().__init__()
-        _, p3, p4 = CHANNELS
-        self.feature = nn.Conv2D(p4, 96, 1)
-        self.key4, self.key3 = nn.Linear(p4, 96), nn.Linear(p3, 96)
-        self.enter = ConvReLU(96 + 96 + 2 * len(CLICK_WIDTHS), 96, 1)
-        self.hourglass = Hourglass(96, 128, 192)
-        self.up, self.detail = nn.Conv2D(96, 48, 1), nn.Conv2D(p3, 48, 1)
-        self.key8 = nn.Linear(p3, 48)
-        self.fine = ConvReLU(48 + 48 + 2, 32)
-        self.out = nn.Conv2D(32, CANDIDATES, 3, padding=1)
-        self.score = Score(192, CANDIDATES)
+        fine, entered = LOCATOR_CHANNELS
+        self.key, self.fine_key = nn.Linear(sum(CHANNELS[1:]), entered), nn.Linear(sum(CHANNELS[1:]), fine)
+        self.enter = nn.Conv2D(entered + 2 * len(CLICK_WIDTHS), entered, 1)
+        self.hourglass = Hourglass(entered, 80, 128)
+        self.up, self.near = nn.Conv2D(entered, fine, 1), nn.Conv2D(2, fine, 1)
+        self.fine = ConvReLU(fine, 16)
+        self.out = nn.Conv2D(16, CANDIDATES, 3, padding=1)
+        self.score = Score(128, CANDIDATES)
 
     def forward(
         self,
-        p3: paddle.Tensor,  # 1, C, h, w
-        p4: paddle.Tensor,
-        at3: paddle.Tensor,  # N, h * w: `geometry.point_weights` of the clicks on the object
-        at4: paddle.Tensor,
-        drawn3: paddle.Tensor,  # N, 2, h, w: `prompt_maps.of_canvas`
-        drawn4: paddle.Tensor,  # N, 2 * len(CLICK_WIDTHS), h, w
+        detail: paddle.Tensor,  # 1, C, H/8, W/8
+        feature: paddle.Tensor,  # 1, C, H/16, W/16
+        same: paddle.Tensor,  # 1, C, H/16, W/16
+        clicked: paddle.Tensor,  # N, C: the maps of strides 8 and 16 at the clicks on the object
+        drawn8: paddle.Tensor,  # N, 2, H/8, W/8: `prompt_maps.of_canvas`
+        drawn16: paddle.Tensor,  # N, 2 * len(CLICK_WIDTHS), H/16, W/16
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
         """Coarse logits (N, CANDIDATES, H/8, W/8) and their predicted IoU (N, CANDIDATES)."""
-        clicked3 = at3 @ p3.flatten(2)[0].T
-        clicked4 = at4 @ p4.flatten(2)[0].T
-        key = self.key4(clicked4) + self.key3(clicked3)
-        feature = self.feature(p4)
-        like = feature * key.unsqueeze([2, 3])
-        x, whole = self.hourglass(self.enter(paddle.concat([feature.expand_as(like), like, drawn4], 1)))
-        detail = self.detail(p3)
-        like = detail * self.key8(clicked3).unsqueeze([2, 3])
-        fine = self.fine(paddle.concat([doubled(self.up(x)) + detail, like, drawn3], 1))
-        return self.out(fine), self.score(whole)
+        like = feature * self.key(clicked).unsqueeze([2, 3])
+        x, whole = self.hourglass(F.relu(self.enter(paddle.concat([like, drawn16], 1)) + same))
+        like = detail * (1 + self.fine_key(clicked)).unsqueeze([2, 3])
+        return self.out(self.fine(doubled(self.up(x)) + like + self.near(drawn8))), self.score(whole)

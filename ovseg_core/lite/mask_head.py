@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import paddle
 from paddle import nn
+from paddle.nn import functional as F
 
 from ovseg_core.lite.layers import ConvReLU, Hourglass, Score, doubled, sampled
-from ovseg_core.lite.shape import CHANNELS, MAPS
+from ovseg_core.lite.shape import MAPS, MASK_CHANNELS
 
 
 class MaskHead(nn.Layer):
@@ -17,22 +18,23 @@ class MaskHead(nn.Layer):
 
     def __init__(self) -> None:
         super().__init__()
-        self.enter = ConvReLU(sum(CHANNELS) + MAPS, 96, 1)
-        self.hourglass = Hourglass(96, 128, 192)
-        self.up, self.detail = nn.Conv2D(96, 48, 1), nn.Conv2D(CHANNELS[0], 48, 1)
-        self.fine = ConvReLU(48, 48)
-        self.out = nn.Conv2D(48, 1, 3, padding=1)
-        self.score = Score(192, 1)
+        fine, _, entered = MASK_CHANNELS
+        self.enter = nn.Conv2D(fine + MAPS, entered, 1)
+        self.hourglass = Hourglass(entered, 96, 128)
+        self.up = nn.Conv2D(entered, fine, 1)
+        self.fine = ConvReLU(fine, 16)
+        self.out = nn.Conv2D(16, 1, 3, padding=1)
+        self.score = Score(128, 1)
 
     def forward(
         self,
-        maps: Sequence[paddle.Tensor],  # of one image
-        filters: Sequence[tuple[paddle.Tensor, paddle.Tensor]],  # `geometry.region_filters` to 32 cells, of each map
-        fine_filters: tuple[paddle.Tensor, paddle.Tensor],  # of the first map, to 64
+        maps: Sequence[paddle.Tensor],  # of one image: MASK_CHANNELS
+        filters: Sequence[tuple[paddle.Tensor, paddle.Tensor]],  # `geometry.region_filters` of each: to MASK_CELLS
         told: paddle.Tensor,  # N, MAPS, 32, 32: `prompt_maps.of_region`
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
         """Logits of the regions (N, 64, 64) and their predicted IoU (N,)."""
-        seen = [sampled(m, *rows_columns) for m, rows_columns in zip(maps, filters, strict=True)]
-        x, whole = self.hourglass(self.enter(paddle.concat([*seen, told], 1)))
-        x = self.fine(doubled(self.up(x)) + self.detail(sampled(maps[0], *fine_filters)))
+        detail, *seen = (sampled(m, *rows_columns) for m, rows_columns in zip(maps, filters, strict=True))
+        entered = self.enter(paddle.concat([F.avg_pool2d(detail, 2), told], 1))
+        x, whole = self.hourglass(F.relu(entered + seen[0] + seen[1]))
+        x = self.fine(doubled(self.up(x)) + detail)
         return self.out(x).squeeze(1), self.score(whole).squeeze(1)

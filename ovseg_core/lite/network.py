@@ -13,7 +13,16 @@ import numpy as np
 from ovseg_core.candidates import Candidates
 from ovseg_core.lite import geometry, prompt_maps, regions
 from ovseg_core.lite.geometry import Filters
-from ovseg_core.lite.shape import CLICK_WIDTHS, COARSE_STRIDE, FINE_CLICK_WIDTH, MASK, REGION, STRIDES
+from ovseg_core.lite.shape import (
+    CLICK_WIDTHS,
+    COARSE_STRIDE,
+    FINE_CLICK_WIDTH,
+    MASK,
+    MASK_CELLS,
+    MASK_CHANNELS,
+    REGION,
+    STRIDES,
+)
 from ovseg_core.networks import Asked, Features, Together, image_by_image
 
 
@@ -23,12 +32,10 @@ class Parts(Protocol):
     def encode(self, canvases: np.ndarray) -> list[Features]: ...
 
     def locate(
-        self, p3: np.ndarray, p4: np.ndarray, at3: np.ndarray, at4: np.ndarray, drawn3: np.ndarray, drawn4: np.ndarray
+        self, maps: Features, clicked: np.ndarray, drawn8: np.ndarray, drawn16: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]: ...
 
-    def mask(
-        self, maps: Features, filters: Sequence[Filters], fine_filters: Filters, told: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]: ...
+    def mask(self, maps: Features, filters: Sequence[Filters], told: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
 
 
 class SamLite:
@@ -69,31 +76,29 @@ class SamLite:
             for mask, clicks, on in zip(coarse, points, labels, strict=True)
         ]
         around = regions.around(np.stack(boxes))
-        rows, columns = geometry.region_filters(around, REGION, coarse.shape[1:], COARSE_STRIDE, COARSE_STRIDE / 2)
+        rows, columns = geometry.region_filters(around, REGION, coarse.shape[1], COARSE_STRIDE, COARSE_STRIDE / 2)
         seen = rows @ (1 / (1 + np.exp(-coarse))) @ columns.transpose(0, 2, 1)
         logits, _ = self._masks(features, around, prompt_maps.of_region(around, None, points, labels, seen))
         return Candidates(logits.reshape(count, each, MASK, MASK), around.reshape(count, each, 4), iou)
 
     def _located(self, features: Features, points: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Coarse logits (N, CANDIDATES, H/8, W/8) and predicted IoU (N, CANDIDATES)."""
-        _, p3, p4 = features
-        (_, stride3, stride4), hw3, hw4 = STRIDES, p3.shape[1:], p4.shape[1:]
+        _, m8, m16 = features
         on = (labels == 1).astype(np.float32)
         shares = on / on.sum(1, keepdims=True)
-        drawn4 = [prompt_maps.of_canvas(points, labels, hw4, stride4, width) for width in CLICK_WIDTHS]
-        return self.parts.locate(
-            p3,
-            p4,
-            geometry.point_weights(points, shares, hw3, stride3),
-            geometry.point_weights(points, shares, hw4, stride4),
-            prompt_maps.of_canvas(points, labels, hw3, stride3, FINE_CLICK_WIDTH),
-            np.concatenate(drawn4, 1),
-        )
+        clicked = [geometry.at_points(m, points, shares, s) for m, s in zip((m8, m16), STRIDES[1:], strict=True)]
+        drawn8 = prompt_maps.of_canvas(points, labels, m8.shape[1:], STRIDES[1], FINE_CLICK_WIDTH)
+        drawn16 = [prompt_maps.of_canvas(points, labels, m16.shape[1:], STRIDES[2], w) for w in CLICK_WIDTHS]
+        feature, same = np.split(m16[MASK_CHANNELS[2] :], 2)
+        wanted = (m8[MASK_CHANNELS[1] :], feature, same)
+        return self.parts.locate(wanted, np.concatenate(clicked, 1), drawn8, np.concatenate(drawn16, 1))
 
     def _masks(self, features: Features, around: np.ndarray, told: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        filters = [
-            geometry.region_filters(around, REGION, m.shape[1:], stride)
-            for m, stride in zip(features, STRIDES, strict=True)
-        ]
-        fine_filters = geometry.region_filters(around, MASK, features[0].shape[1:], STRIDES[0])
-        return self.parts.mask(features, filters, fine_filters, told)
+        left, top, side = regions.window(around, self.canvas_size)
+        inside = around - np.array([left, top, left, top], np.float32)
+        maps, filters = [], []
+        for m, channels, stride, cells in zip(features, MASK_CHANNELS, STRIDES, MASK_CELLS, strict=True):
+            x, y, count = left // stride, top // stride, side // stride
+            maps.append(np.ascontiguousarray(m[:channels, y : y + count, x : x + count]))
+            filters.append(geometry.region_filters(inside, cells, count, stride))
+        return self.parts.mask(tuple(maps), filters, told)

@@ -16,7 +16,19 @@ from openvino import opset13 as op
 from ovseg_core import checkpoints
 from ovseg_core.engines import in_openvino
 from ovseg_core.lite.geometry import Filters
-from ovseg_core.lite.shape import CHANNELS, CLICK_WIDTHS, MAPS, MASK, REGION, STAGES, STRIDES, TAPS
+from ovseg_core.lite.shape import (
+    CHANNELS,
+    CLICK_WIDTHS,
+    LOCATOR_CHANNELS,
+    MAPS,
+    MASK,
+    MASK_CELLS,
+    MASK_CHANNELS,
+    REGION,
+    STAGES,
+    STRIDES,
+    TAPS,
+)
 from ovseg_core.networks import Features
 
 Node = Any  # openvino's nodes and outputs
@@ -32,24 +44,22 @@ class OpenVinoParts:
         sides = [canvas_size // stride for stride in STRIDES]
         self._encoder = core.compile_model(_encoder(arrays, canvas_size), "CPU")
         self._locator = core.compile_model(_locator(arrays, sides), "CPU")
-        self._mask_head = core.compile_model(_mask_head(arrays, sides), "CPU")
+        self._mask_head = core.compile_model(_mask_head(arrays), "CPU")
         arrays.check_all_used()
 
     def encode(self, canvases: np.ndarray) -> list[Features]:
-        answer = self._encoder([canvases])
+        answer = self._encoder([canvases], share_inputs=True)
         return list(zip(*(answer[i] for i in range(len(STRIDES))), strict=True))
 
     def locate(
-        self, p3: np.ndarray, p4: np.ndarray, at3: np.ndarray, at4: np.ndarray, drawn3: np.ndarray, drawn4: np.ndarray
+        self, maps: Features, clicked: np.ndarray, drawn8: np.ndarray, drawn16: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        answer = self._locator([p3[None], p4[None], at3, at4, drawn3, drawn4])
+        answer = self._locator([*(m[None] for m in maps), clicked, drawn8, drawn16], share_inputs=True)
         return answer[0], answer[1]
 
-    def mask(
-        self, maps: Features, filters: Sequence[Filters], fine_filters: Filters, told: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        given = [matrix for rows_columns in (*filters, fine_filters) for matrix in rows_columns]
-        answer = self._mask_head([*(m[None] for m in maps), *given, told])
+    def mask(self, maps: Features, filters: Sequence[Filters], told: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        given = [matrix for rows_columns in filters for matrix in rows_columns]
+        answer = self._mask_head([*(m[None] for m in maps), *given, told], share_inputs=True)
         return answer[0], answer[1]
 
 
@@ -137,46 +147,38 @@ def _encoder(arrays: _Arrays, canvas_size: int) -> ov.Model:
     p4 = at.conv_relu(op.add(at.conv(c4, "lateral4"), _resized(p5, side4)), "merge4")
     p3 = at.conv_relu(op.add(at.conv(c3, "lateral3"), _resized(at.conv(p4, "down4"), side3)), "merge3")
     p2 = at.conv_relu(op.add(at.conv(c2, "lateral2"), _resized(at.conv(p3, "down3"), side2)), "merge2")
-    return ov.Model([p2, p3, p4], [canvas], "image_encoder")
+    maps = [at.conv(p, f"ends.{i}") for i, p in enumerate((p2, p3, p4))]
+    return ov.Model(maps, [canvas], "image_encoder")
 
 
 def _locator(arrays: _Arrays, sides: Sequence[int]) -> ov.Model:
     at = _Graph(arrays, "locator")
-    (_, side3, side4), (_, channels3, channels4) = sides, CHANNELS
-    p3, p4 = _input([1, channels3, side3, side3]), _input([1, channels4, side4, side4])
-    at3, at4 = _input([-1, side3 * side3]), _input([-1, side4 * side4])
-    drawn3, drawn4 = _input([-1, 2, side3, side3]), _input([-1, 2 * len(CLICK_WIDTHS), side4, side4])
-    clicked3 = op.matmul(at3, _flat(p3, channels3), False, True)
-    clicked4 = op.matmul(at4, _flat(p4, channels4), False, True)
-    key = op.add(at.linear(clicked4, "key4"), at.linear(clicked3, "key3"))
-    feature = at.conv(p4, "feature")
-    like = op.multiply(feature, _as_map(key))
-    same = op.broadcast(feature, op.shape_of(like))
-    x, whole = at.hourglass(at.conv_relu(op.concat([same, like, drawn4], 1), "enter"), side4)
-    detail = at.conv(p3, "detail")
-    like = op.multiply(detail, _as_map(at.linear(clicked3, "key8")))
-    fine = op.add(_resized(at.conv(x, "up"), side3), detail)
-    fine = at.conv_relu(op.concat([fine, like, drawn3], 1), "fine")
-    return ov.Model([at.conv(fine, "out"), at.score(whole)], [p3, p4, at3, at4, drawn3, drawn4], "locator")
+    (_, side8, side16), (fine, entered) = sides, LOCATOR_CHANNELS
+    detail = _input([1, fine, side8, side8])
+    feature, same = _input([1, entered, side16, side16]), _input([1, entered, side16, side16])
+    clicked = _input([-1, sum(CHANNELS[1:])])
+    drawn8, drawn16 = _input([-1, 2, side8, side8]), _input([-1, 2 * len(CLICK_WIDTHS), side16, side16])
+    like = op.multiply(feature, _as_map(at.linear(clicked, "key")))
+    x, whole = at.hourglass(op.relu(op.add(at.conv(op.concat([like, drawn16], 1), "enter"), same)), side16)
+    like = op.multiply(detail, _as_map(op.add(at.linear(clicked, "fine_key"), op.constant(np.float32(1)))))
+    x = op.add(op.add(_resized(at.conv(x, "up"), side8), like), at.conv(drawn8, "near"))
+    inputs = [detail, feature, same, clicked, drawn8, drawn16]
+    return ov.Model([at.conv(at.conv_relu(x, "fine"), "out"), at.score(whole)], inputs, "locator")
 
 
-def _mask_head(arrays: _Arrays, sides: Sequence[int]) -> ov.Model:
+def _mask_head(arrays: _Arrays) -> ov.Model:
     at = _Graph(arrays, "mask_head")
-    maps = [_input([1, c, side, side]) for c, side in zip(CHANNELS, sides, strict=True)]
-    filters = [(_input([-1, REGION, side]), _input([-1, REGION, side])) for side in sides]
-    fine_filters = (_input([-1, MASK, sides[0]]), _input([-1, MASK, sides[0]]))
+    maps = [_input([1, c, -1, -1]) for c in MASK_CHANNELS]
+    filters = [(_input([-1, cells, -1]), _input([-1, cells, -1])) for cells in MASK_CELLS]
     told = _input([-1, MAPS, REGION, REGION])
-    seen = [
-        _sampled(m, rows, columns, c, side, REGION)
-        for m, (rows, columns), c, side in zip(maps, filters, CHANNELS, sides, strict=True)
-    ]
-    x, whole = at.hourglass(at.conv_relu(op.concat([*seen, told], 1), "enter"), REGION)
-    detail = at.conv(_sampled(maps[0], *fine_filters, CHANNELS[0], sides[0], MASK), "detail")
-    fine = at.conv_relu(op.add(_resized(at.conv(x, "up"), MASK), detail), "fine")
-    logits = op.squeeze(at.conv(fine, "out"), np.array([1]))
+    detail, seen8, seen16 = (_sampled(m, *rows_columns) for m, rows_columns in zip(maps, filters, strict=True))
+    halved = op.avg_pool(detail, [2, 2], [0, 0], [0, 0], [2, 2], False)
+    entered = at.conv(op.concat([halved, told], 1), "enter")
+    x, whole = at.hourglass(op.relu(op.add(entered, op.add(seen8, seen16))), REGION)
+    x = at.conv_relu(op.add(_resized(at.conv(x, "up"), MASK), detail), "fine")
+    logits = op.squeeze(at.conv(x, "out"), np.array([1]))
     iou = op.squeeze(at.score(whole), np.array([1]))
-    inputs = [*maps, *(matrix for pair in (*filters, fine_filters) for matrix in pair), told]
-    return ov.Model([logits, iou], inputs, "mask_head")
+    return ov.Model([logits, iou], [*maps, *(matrix for pair in filters for matrix in pair), told], "mask_head")
 
 
 def _input(shape: list[int]) -> Node:
@@ -198,12 +200,7 @@ def _as_map(x: Node) -> Node:
     return op.unsqueeze(x, np.array([2, 3]))
 
 
-def _flat(x: Node, channels: int) -> Node:
-    return op.reshape(x, np.array([channels, -1]), False)
-
-
-def _sampled(x: Node, rows: Node, columns: Node, channels: int, side: int, size: int) -> Node:
+def _sampled(x: Node, rows: Node, columns: Node) -> Node:
     """As `layers.sampled`."""
-    across = op.matmul(op.reshape(x, np.array([1, channels * side, side]), False), columns, False, True)
-    across = op.reshape(across, np.array([-1, channels, side, size]), False)
+    across = op.matmul(x, op.unsqueeze(columns, np.array([1])), False, True)
     return op.matmul(op.unsqueeze(rows, np.array([1])), across, False, False)

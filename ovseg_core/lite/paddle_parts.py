@@ -39,20 +39,17 @@ class PaddleParts(nn.Layer):
 
     @paddle.no_grad()
     def locate(
-        self, p3: np.ndarray, p4: np.ndarray, at3: np.ndarray, at4: np.ndarray, drawn3: np.ndarray, drawn4: np.ndarray
+        self, maps: Features, clicked: np.ndarray, drawn8: np.ndarray, drawn16: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        given = (p3[None], p4[None], at3, at4, drawn3, drawn4)
+        given = (*(m[None] for m in maps), clicked, drawn8, drawn16)
         coarse, iou = self.locator(*(paddle.to_tensor(x) for x in given))
         return coarse.numpy(), iou.numpy()
 
     @paddle.no_grad()
-    def mask(
-        self, maps: Features, filters: Sequence[Filters], fine_filters: Filters, told: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def mask(self, maps: Features, filters: Sequence[Filters], told: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         logits, iou = self.mask_head(
             [paddle.to_tensor(m[None]) for m in maps],
             [(paddle.to_tensor(rows), paddle.to_tensor(columns)) for rows, columns in filters],
-            (paddle.to_tensor(fine_filters[0]), paddle.to_tensor(fine_filters[1])),
             paddle.to_tensor(told),
         )
         return logits.numpy(), iou.numpy()

@@ -47,6 +47,7 @@ def _bumps(x: np.ndarray, y: np.ndarray, points: np.ndarray, labels: np.ndarray,
     """Gaussians of width sigma (N, 2) at cells x (N, w) and y (N, h), the largest where clicks of a kind overlap."""
     over_x = np.exp(-(((x[:, None] - points[..., :1]) / sigma[:, None, :1]) ** 2) / 2)
     over_y = np.exp(-(((y[:, None] - points[..., 1:]) / sigma[:, None, 1:]) ** 2) / 2)
-    bumps = over_y[..., :, None] * over_x[..., None, :]  # N, P, h, w
-    kinds = [(bumps * (labels == kind)[..., None, None]).max(1) for kind in (1, 0)]
-    return np.stack(kinds, 1).astype(np.float32)
+    of_kind = labels[:, None] == np.array([[1], [0]])  # N, 2, P
+    tall = of_kind[..., None] * over_y[:, None].astype(np.float32)  # N, 2, P, h
+    bumps: np.ndarray = (tall[..., :, None] * over_x[:, None, :, None].astype(np.float32)).max(2)
+    return bumps

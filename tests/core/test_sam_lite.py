@@ -12,6 +12,8 @@ from safetensors.numpy import load_file, save_file
 from ovseg_core import canvas, image, models, networks
 from ovseg_core.canvas import Frame
 from ovseg_core.errors import OvsegError
+from ovseg_core.lite import geometry, regions
+from ovseg_core.lite.shape import MASK_CELLS, STRIDES
 from ovseg_core.networks import Network
 from tests import lite_prompts
 from tests.lite_prompts import PROMPTS
@@ -74,6 +76,31 @@ def test_the_best_candidate_of_a_click_is_the_best_of_every_one(network: Network
         assert best.iou[n, 0] == every.iou[n, i]
         assert np.abs(best.logits[n, 0] - every.logits[n, i]).max() < 1e-3
         assert (best.regions[n, 0] == every.regions[n, i]).all()
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        [[140, 10, 305, 180]],
+        [[0, 0, 8, 8]],  # its region begins above and left of the canvas
+        [[600, 500, 640, 640]],
+        [[0, 0, 640, 640]],
+        [[270.3, 260.9, 290.2, 275.1]],
+        [[10, 400, 60, 420], [300, 10, 320, 60]],
+    ],
+)
+def test_the_window_of_regions_holds_all_that_their_filters_see(boxes: list[list[float]]) -> None:
+    around = regions.around(np.array(boxes, np.float32))
+    left, top, side = regions.window(around, SIDE)
+    for stride, cells in zip(STRIDES, MASK_CELLS, strict=True):
+        count = side // stride
+        rows, columns = geometry.region_filters(around, cells, SIDE // stride, stride)
+        inside = around - np.array([left, top, left, top], np.float32)
+        rows_inside, columns_inside = geometry.region_filters(inside, cells, count, stride)
+        for whole, part, low in ((rows, rows_inside, top), (columns, columns_inside, left)):
+            low //= stride
+            assert np.abs(whole[..., low : low + count] - part).max() < 1e-4
+            assert np.abs(whole.sum(2) - part.sum(2)).max() < 1e-4
 
 
 Change = Callable[[dict[str, np.ndarray]], object]

