@@ -46,6 +46,11 @@ class Inference:
         segmenter, network = self._opened(embedding.model)
         return _within_memory(segmenter, embedding, prompts), network.milliseconds
 
+    def engine(self, model: str) -> tuple[str, str]:
+        """What runs a model, and in which precision its image encoder."""
+        loaded = self._loaded(model)
+        return loaded.engine, loaded.precision
+
     def fingerprint(self, model: str) -> str:
         """`Segmenter.fingerprint` of a model."""
         return self._loaded(model).fingerprint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -43,6 +43,18 @@ class JobError:
 
 
 @dataclass(frozen=True)
+class Run:
+    """What ran the network, and where the image's embedding came from: hit, shared or miss (`embeddings.Cache`)."""
+
+    engine: str
+    precision: str
+    embedding_cache: str
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True)
 class Job:
     """One reading of a job's record. `attempt` counts claims from 1 and is the fencing token of the last.
 
@@ -61,7 +73,7 @@ class Job:
     files_prefix: str | None  # where the attempt that succeeded left its files
     image: dict[str, Any] | None  # width, height and format, once it was read
     timings_ms: dict[str, float]
-    embedding_cache: str | None  # hit, shared or miss, once it has succeeded
+    run: Run | None  # once it has succeeded
     error: JobError | None
     forgiven: int = 0
 
@@ -80,7 +92,7 @@ class Job:
             files_prefix=record.get("files_prefix"),
             image=json.loads(record["image"]) if "image" in record else None,
             timings_ms=json.loads(record.get("timings_ms", "{}")),
-            embedding_cache=record.get("embedding_cache"),
+            run=Run(**json.loads(record["run"])) if "run" in record else None,
             error=JobError(**json.loads(record["error"])) if "error" in record else None,
             forgiven=int(record.get("forgiven", "0")),
         )

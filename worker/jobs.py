@@ -13,7 +13,7 @@ from redis import Redis
 from configs.settings import Settings
 from worker import event_type, queue
 from worker.idempotency import Once
-from worker.job import Job, JobError, Status
+from worker.job import Job, JobError, Run, Status
 from worker.job_request import Deadline, JobRequest
 from worker.scripts import Scripts
 
@@ -134,15 +134,16 @@ class Jobs:
     # attempt says.
 
     def succeed(
-        self, job: Job, image: Mapping[str, object], timings_ms: Mapping[str, float], embedding_cache: str = "miss"
+        self, job: Job, image: Mapping[str, object], timings_ms: Mapping[str, float], run: Run | None = None
     ) -> str:
         """The files of this attempt are the result."""
         fields = {
             "files_prefix": job.attempt_prefix,
             "image": json.dumps(image),
             "timings_ms": json.dumps(timings_ms),
-            "embedding_cache": embedding_cache,
         }
+        if run is not None:
+            fields["run"] = run.to_json()
         return self._finish(job, Status.SUCCEEDED, fields)
 
     def fail(self, job: Job, error: JobError) -> str:

@@ -25,7 +25,7 @@ OF_ATTEMPTS = (
     "cancel_requested_at",
     "error",
     "timings_ms",
-    "embedding_cache",
+    "run",
     "image",
 )
 

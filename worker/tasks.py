@@ -26,7 +26,7 @@ from worker.guarded import GuardedClient
 from worker.heartbeat import Heartbeat, LeaseLost, Stopped
 from worker.inference import Inference
 from worker.inputs import Inputs
-from worker.job import Job, JobError, Status
+from worker.job import Job, JobError, Run, Status
 from worker.jobs import Jobs
 from worker.storage import Storage
 
@@ -102,9 +102,10 @@ def _work(job: Job, bench: Bench) -> None:
     bench.heartbeat.check(job)
     with timings.of("publish"):
         publish.result(job, picture, masks, bench.storage, bench.uploads)
+    run = Run(*bench.inference.engine(job.request.model), found.cache)
     height, width = head.image_hw
     described = {"width": width, "height": height, "format": head.format}
-    status = _say(lambda: bench.jobs.succeed(job, described, timings.ms, found.cache), bench)
+    status = _say(lambda: bench.jobs.succeed(job, described, timings.ms, run), bench)
     if status == Status.SUCCEEDED:
         log.info("%s succeeded, %d masks; embedding: %s; ms: %s", job.id, len(masks), found.cache, timings)
     elif bench.jobs.get(job.id) is None:  # erased while this attempt, long stale, was still writing

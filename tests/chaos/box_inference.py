@@ -25,6 +25,9 @@ class BoxInference:
     def warm_up(self, model: str) -> None:
         pass
 
+    def engine(self, model: str) -> tuple[str, str]:
+        return "none", "float32"
+
     def fingerprint(self, model: str) -> str:
         return model
 

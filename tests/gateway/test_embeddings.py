@@ -46,6 +46,7 @@ def test_an_image_is_encoded_before_its_first_prompt(service: Service) -> None:
     job = service.wait(accepted.json()["id"])
     assert (job["status"], job["embedding_cache"], job["prompts"]) == ("succeeded", "miss", [])
     assert job["timings_ms"]["encode"] > 0
+    assert (job["engine"], job["precision"]) == ("openvino", "float32")
     assert job["metadata"] == {"mine": 1}
     assert job["result"] == {"maskInfos": []}
     then = segmented(service, image)

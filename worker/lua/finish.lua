@@ -4,6 +4,6 @@
 local id, attempt, to, webhook_message, resend_after = unpack(ARGV)
 if not is_held(id, attempt) then return '' end
 if #ARGV > 5 then redis.call('HSET', key('job:' .. id), unpack(ARGV, 6)) end
-local cache = redis.call('HGET', key('job:' .. id), 'embedding_cache')
-if cache then count('embeddings ' .. cache) end
+local run = redis.call('HGET', key('job:' .. id), 'run')
+if run then count('embeddings ' .. cjson.decode(run).embedding_cache) end
 return close(id, to, webhook_message, resend_after)
