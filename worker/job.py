@@ -73,9 +73,9 @@ class Job:
     files_prefix: str | None  # where the attempt that succeeded left its files
     image: dict[str, Any] | None  # width, height and format, once it was read
     timings_ms: dict[str, float]
-    run: Run | None  # once it has succeeded
     error: JobError | None
     forgiven: int = 0
+    run: Run | None = None  # once it has succeeded
 
     @classmethod
     def from_record(cls, job_id: str, record: Mapping[str, str]) -> Job:
@@ -92,9 +92,9 @@ class Job:
             files_prefix=record.get("files_prefix"),
             image=json.loads(record["image"]) if "image" in record else None,
             timings_ms=json.loads(record.get("timings_ms", "{}")),
-            run=Run(**json.loads(record["run"])) if "run" in record else None,
             error=JobError(**json.loads(record["error"])) if "error" in record else None,
             forgiven=int(record.get("forgiven", "0")),
+            run=Run(**json.loads(record["run"])) if "run" in record else None,
         )
 
     @property

@@ -47,7 +47,7 @@ def processes(settings: Settings, *names: str) -> Iterator[list[str]]:
     """The services of these names, as `ovseg up` runs them; yields their lines."""
     lines: list[str] = []
     environment = {
-        f"OVSEG_{name.upper()}": str(value) for name, value in settings.model_dump(exclude_none=True).items()
+        f"OVSEG_{name.upper()}": str(value) for name, value in settings.model_dump(exclude_defaults=True).items()
     }
     environment["OVSEG_ALLOWED_PRIVATE_HOSTS"] = ",".join(settings.allowed_private_hosts)
     children = [
