@@ -7,7 +7,7 @@ from collections import Counter
 import click
 
 from configs.settings import Settings
-from worker import queue
+from worker import eviction, queue
 from worker.connection import connect
 from worker.recovery import Recovery
 from worker.storage import Storage
@@ -15,11 +15,13 @@ from worker.storage import Storage
 
 def run(settings: Settings, tell_since_seconds: float) -> None:
     with connect(settings) as redis:
-        recovery = Recovery(redis, queue.create(settings), settings, Storage(settings))
+        storage = Storage(settings)
+        recovery = Recovery(redis, queue.create(settings), settings, storage)
         lost = recovery.lost()
         came_back: Counter[bool] = Counter()
         with click.progressbar(lost, label=f"{len(lost)} jobs") as bar:
             for job in bar:
                 if recovery.restore(job, tell_since_seconds):
                     came_back[job.has_ended] += 1
+        eviction.remove_unlisted(redis, settings, storage)
     click.echo(f"{came_back[False]} jobs are queued again, {came_back[True]} that had ended are known again")

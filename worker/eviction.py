@@ -46,6 +46,19 @@ def sweep(redis: Redis, settings: Settings, storage: Storage) -> None:
         scripts("embedding_forget", key, str(int(used)))
 
 
+def remove_unlisted(redis: Redis, settings: Settings, storage: Storage) -> int:
+    """Remove those that a lost Redis had listed, and this one does not. Returns how many.
+
+    Raises as Redis and storage do.
+    """
+    names = list(storage.list(files.EMBEDDINGS))
+    listed = set(redis.zrange(f"{settings.redis_prefix}embeddings", 0, -1))
+    lost = [name for name in names if name.removeprefix(files.EMBEDDINGS) not in listed]
+    for start in range(0, len(lost), EVICTED_PER_SWEEP):
+        storage.remove(lost[start : start + EVICTED_PER_SWEEP])
+    return len(lost)
+
+
 def _going(oldest: Sequence[tuple[str, float, int]], excess: int, unused_since: float) -> list[tuple[str, float]]:
     going = []
     for key, used, size in oldest:

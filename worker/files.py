@@ -15,5 +15,8 @@ def mask(prefix: str, index: int) -> str:
     return f"{prefix}masks/{index:04d}.png"
 
 
+EMBEDDINGS = "embeddings/"
+
+
 def embedding(key: str) -> str:
-    return f"embeddings/{key}"
+    return f"{EMBEDDINGS}{key}"

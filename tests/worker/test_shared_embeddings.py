@@ -215,3 +215,14 @@ def test_what_was_not_used_for_long_goes(redis: Redis, s3_settings: Settings) ->
     assert stored(redis, s3_settings) == []
     assert not storage.exists(files.embedding(key))
     assert int(redis.get(f"{s3_settings.redis_prefix}embedding_bytes")) == 0
+
+
+def test_what_a_lost_redis_had_listed_goes(redis: Redis, s3_settings: Settings) -> None:
+    storage, worker = Storage(s3_settings), Worker(redis, s3_settings, "a", Encoder())
+    worker.of(b"lost")
+    worker.of(b"listed")
+    lost, listed = stored(redis, s3_settings)
+    redis.zrem(f"{s3_settings.redis_prefix}embeddings", lost)
+    assert eviction.remove_unlisted(redis, s3_settings, storage) >= 1
+    assert not storage.exists(files.embedding(lost))
+    assert storage.exists(files.embedding(listed))
