@@ -131,6 +131,11 @@ def softmax(said: Said, x: Node) -> Node:
     return op.softmax(x, said["axis"])
 
 
+@translates("sum")
+def sum_(said: Said, x: Node, axes: Node) -> Node:
+    return op.reduce_sum(x, axes, said["keepdim"])
+
+
 @translates("gelu")
 def gelu(said: Said, x: Node) -> Node:
     return op.gelu(x, "tanh" if said["approximate"] else "erf")
@@ -155,12 +160,6 @@ def conv2d(said: Said, x: Node, kernel: Node) -> Node:
         return op.convolution(x, kernel, *given)
     outputs, *others = kernel.get_output_shape(0)
     return op.group_convolution(x, _reshaped(kernel, [groups, outputs // groups, *others]), *given)
-
-
-@translates("conv2d_transpose")
-def conv2d_transpose(said: Said, x: Node, kernel: Node, *_: Node) -> Node:
-    begin, end = _padding(said)
-    return op.convolution_backprop_data(x, kernel, said["strides"], None, begin, end, said["dilations"])
 
 
 @translates("pad")

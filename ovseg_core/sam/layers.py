@@ -19,9 +19,24 @@ class LayerNorm2d(nn.Layer):
         self.epsilon = epsilon
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        channels_last = x.transpose([0, 2, 3, 1])
-        normal = F.layer_norm(channels_last, channels_last.shape[-1:], self.weight, self.bias, self.epsilon)
-        return normal.transpose([0, 3, 1, 2])
+        return self.over_last(x.transpose([0, 2, 3, 1])).transpose([0, 3, 1, 2])
+
+    def over_last(self, x: paddle.Tensor) -> paddle.Tensor:
+        """The same of (..., C)."""
+        return F.layer_norm(x, x.shape[-1:], self.weight, self.bias, self.epsilon)
+
+
+class Doubling(nn.Conv2DTranspose):
+    """A transposed convolution of 2 x 2 cells with a stride of 2: each position becomes four, by one matrix product."""
+
+    def __init__(self, channels: int, out_channels: int) -> None:
+        super().__init__(channels, out_channels, kernel_size=2, stride=2)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """(N, L, C) to (N, 4 * L, C'): the four of each position, row by row, behind one another."""
+        channels, out_channels = self.weight.shape[:2]
+        kernel = self.weight.transpose([0, 2, 3, 1]).reshape([channels, 4 * out_channels])
+        return (x @ kernel).reshape([-1, 4 * x.shape[1], out_channels]) + self.bias
 
 
 class MLP(nn.Layer):

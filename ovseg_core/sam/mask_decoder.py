@@ -5,7 +5,7 @@ from __future__ import annotations
 import paddle
 from paddle import nn
 
-from ovseg_core.sam.layers import MLP, LayerNorm2d
+from ovseg_core.sam.layers import MLP, Doubling, LayerNorm2d
 from ovseg_core.sam.transformer import TwoWayTransformer
 
 
@@ -19,10 +19,10 @@ class MaskDecoder(nn.Layer):
         self.iou_token = nn.Embedding(1, channels)
         self.mask_tokens = nn.Embedding(masks, channels)
         self.output_upscaling = nn.Sequential(
-            nn.Conv2DTranspose(channels, channels // 4, kernel_size=2, stride=2),
+            Doubling(channels, channels // 4),
             LayerNorm2d(channels // 4),
             nn.GELU(),
-            nn.Conv2DTranspose(channels // 4, channels // 8, kernel_size=2, stride=2),
+            Doubling(channels // 4, channels // 8),
             nn.GELU(),
         )
         self.output_hypernetworks_mlps = nn.LayerList([MLP(channels, channels, channels // 8, 3) for _ in range(masks)])
@@ -35,18 +35,30 @@ class MaskDecoder(nn.Layer):
         sparse: paddle.Tensor,  # N, T, C
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
         """Logits (N, 4, 4h, 4w) and predicted IoU (N, 4)."""
-        _, channels, h, w = image.shape
+        _, _, h, w = image.shape
         output_tokens = paddle.concat([self.iou_token.weight, self.mask_tokens.weight])
         tokens = paddle.concat([output_tokens.unsqueeze(0).expand([sparse.shape[0], -1, -1]), sparse], axis=1)
         tokens, features = self.transformer(_as_sequence(image), _as_sequence(image_pe), tokens)
 
-        upscaled = self.output_upscaling(features.transpose([0, 2, 1]).reshape([-1, channels, h, w]))
         weights = paddle.stack(
             [mlp(tokens[:, 1 + i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], axis=1
         )  # N, 4, C/8
-        logits = paddle.matmul(weights, upscaled.flatten(2)).reshape([-1, weights.shape[1], 4 * h, 4 * w])
-        return logits, self.iou_prediction_head(tokens[:, 0])
+        cells = paddle.matmul(weights, self._upscaled(features), transpose_y=True)  # N, 4, 16 * h * w
+        return _as_map(cells, h, w), self.iou_prediction_head(tokens[:, 0])
+
+    def _upscaled(self, features: paddle.Tensor) -> paddle.Tensor:
+        """(N, L, C) to (N, 16 * L, C/8): channels stay last, and cells beside their position, until there are few
+        enough channels to put the cells into rows."""
+        double, norm, gelu, double_again, gelu_again = self.output_upscaling
+        return gelu_again(double_again(gelu(norm.over_last(double(features)))))
 
 
 def _as_sequence(x: paddle.Tensor) -> paddle.Tensor:
     return x.flatten(2).transpose([0, 2, 1])  # N, h*w, C
+
+
+def _as_map(cells: paddle.Tensor, h: int, w: int) -> paddle.Tensor:
+    """(N, M, h * w * 16), of each position the four quarters of its four quarters, to (N, M, 4h, 4w)."""
+    masks = cells.shape[1]
+    parts = cells.reshape([-1, h, w, 2, 2, 2, 2])
+    return parts.transpose([0, 1, 3, 5, 2, 4, 6]).reshape([-1, masks, 4 * h, 4 * w])

@@ -7,43 +7,62 @@ the N of them, and what is computed of it is computed once.
 
 from __future__ import annotations
 
+import numpy as np
 import paddle
 from paddle import nn
 from paddle.nn import functional as F
 
 
 class Attention(nn.Layer):
-    """Multi-head attention whose inner width may be smaller than C (`downsample_rate`)."""
+    """Multi-head attention whose inner width D may be smaller than C (`downsample_rate`).
+
+    Tokens are few, image positions many, so the image is never projected nor rearranged. What comes from tokens is
+    written once for each head, with zeros where the channels of the others are: a product with it is the product of one
+    head. And projections of the image are taken to the other side of a product: q (x W) is (q W) x.
+    """
 
     def __init__(self, channels: int, heads: int, downsample_rate: int = 1) -> None:
         super().__init__()
         inner = channels // downsample_rate
-        self.heads = heads
+        self.heads, self.inner = heads, inner
         self.q_proj = nn.Linear(channels, inner)
         self.k_proj = nn.Linear(channels, inner)
         self.v_proj = nn.Linear(channels, inner)
         self.out_proj = nn.Linear(inner, channels)
+        self.scale = (inner // heads) ** -0.5
+        of_head = np.kron(np.eye(heads, dtype=np.float32), np.ones(inner // heads, np.float32))
+        self.register_buffer("of_head", paddle.to_tensor(of_head.reshape(1, heads, 1, inner)), persistable=False)
 
-    def forward(
-        self, q: paddle.Tensor, k: paddle.Tensor, v: paddle.Tensor, prompts: paddle.Tensor | int | None = None
-    ) -> paddle.Tensor:
-        """`prompts` says how many of them share what is given once: where that number is not known yet, Paddle takes
-        the product of 1 and N for 1."""
-        q, k, v = self._split(self.q_proj(q)), self._split(self.k_proj(k)), self._split(self.v_proj(v))
-        if prompts is not None:
-            shape = [-1, prompts, -1, -1]
-            q, k, v = q.expand(shape), k.expand(shape), v.expand(shape)
-        weights = F.softmax(paddle.matmul(q, k, transpose_y=True) * q.shape[-1] ** -0.5, axis=-1)
-        attended = paddle.matmul(weights, v)  # heads, N, T, inner/heads
-        heads, n, length, width = attended.shape
-        together = attended.reshape([heads, n * length, width]).transpose([1, 0, 2])
-        return self.out_proj(together.reshape([n, length, heads * width]))
+    def of_tokens(self, q: paddle.Tensor, k: paddle.Tensor, v: paddle.Tensor) -> paddle.Tensor:
+        """Queries of tokens (N, T, C), keys and values of anything (1 or N, L, C), to (N, T, C)."""
+        asked = paddle.matmul(self._by_head(self.q_proj(q) * self.scale), self.k_proj.weight, transpose_y=True)
+        # The keys' bias would add the same to all that a query finds, which softmax takes away again.
+        seen = _times(F.softmax(_times(asked, k, transpose=True), axis=-1), v)  # N, heads * T, C
+        own = self.v_proj(seen).reshape([-1, self.heads, q.shape[1], self.inner]) * self.of_head
+        return self.out_proj(own.sum(1))
 
-    def _split(self, x: paddle.Tensor) -> paddle.Tensor:
-        """(N, T, inner) to (heads, N, T, inner/heads); Paddle's CPU transpose of three axes halves a decode."""
-        n, length, inner = x.shape
-        heads_first = x.reshape([n * length, self.heads, inner // self.heads]).transpose([1, 0, 2])
-        return heads_first.reshape([self.heads, n, length, inner // self.heads])
+    def to_tokens(self, q: paddle.Tensor, k: paddle.Tensor, v: paddle.Tensor) -> paddle.Tensor:
+        """Queries of the image (1 or N, L, C), keys and values of tokens (N, T, C), to (N, L, C)."""
+        tokens, length = k.shape[1], q.shape[1]
+        keys = self._by_head(self.k_proj(k) * self.scale)  # N, heads * T, D
+        asked = paddle.matmul(keys, self.q_proj.weight, transpose_y=True)
+        found = _times(asked, q, transpose=True) + (keys * self.q_proj.bias).sum(-1, keepdim=True)
+        weights = F.softmax(found.reshape([-1, self.heads, tokens, length]), axis=2)
+        weights = weights.reshape([-1, self.heads * tokens, length])
+        told = paddle.matmul(self._by_head(self.v_proj(v)), self.out_proj.weight)  # N, heads * T, C
+        return paddle.matmul(weights, told, transpose_x=True) + self.out_proj.bias
+
+    def _by_head(self, x: paddle.Tensor) -> paddle.Tensor:
+        """(N, T, D) to (N, heads * T, D)."""
+        return (x.unsqueeze(1) * self.of_head).reshape([-1, self.heads * x.shape[1], self.inner])
+
+
+def _times(a: paddle.Tensor, b: paddle.Tensor, transpose: bool = False) -> paddle.Tensor:
+    """Matrices (N, K, D) times one for all of them, or one for each."""
+    if not (isinstance(b.shape[0], int) and b.shape[0] == 1):  # while a graph is traced, a number unknown yet
+        return paddle.matmul(a, b, transpose_y=transpose)
+    product = paddle.matmul(a.reshape([1, -1, a.shape[2]]), b, transpose_y=transpose)
+    return product.reshape([-1, a.shape[1], product.shape[2]])
 
 
 class TokenMLP(nn.Layer):
@@ -81,17 +100,16 @@ class TwoWayBlock(nn.Layer):
         self, tokens: paddle.Tensor, image: paddle.Tensor, token_pe: paddle.Tensor, image_pe: paddle.Tensor
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
         if self.is_first:
-            tokens = self.self_attn(tokens, tokens, tokens)
+            tokens = self.self_attn.of_tokens(tokens, tokens, tokens)
         else:
             placed = tokens + token_pe
-            tokens = tokens + self.self_attn(placed, placed, tokens)
+            tokens = tokens + self.self_attn.of_tokens(placed, placed, tokens)
         tokens = self.norm1(tokens)
         placed_image = image + image_pe
-        prompts = tokens.shape[0] if self.is_first else None
-        seen = self.cross_attn_token_to_image(tokens + token_pe, placed_image, image, prompts)
+        seen = self.cross_attn_token_to_image.of_tokens(tokens + token_pe, placed_image, image)
         tokens = self.norm2(tokens + seen)
         tokens = self.norm3(tokens + self.mlp(tokens))
-        told = self.cross_attn_image_to_token(placed_image, tokens + token_pe, tokens, prompts)
+        told = self.cross_attn_image_to_token.to_tokens(placed_image, tokens + token_pe, tokens)
         image = self.norm4(image + told)
         return tokens, image
 
@@ -111,5 +129,5 @@ class TwoWayTransformer(nn.Layer):
         tokens = token_pe
         for block in self.layers:
             tokens, image = block(tokens, image, token_pe, image_pe)
-        last_look = self.final_attn_token_to_image(tokens + token_pe, image + image_pe, image)
+        last_look = self.final_attn_token_to_image.of_tokens(tokens + token_pe, image + image_pe, image)
         return self.norm_final_attn(tokens + last_look), image
