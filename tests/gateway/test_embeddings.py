@@ -82,6 +82,7 @@ def test_a_key_makes_it_once(service: Service) -> None:
     answers = [service.post("/v1/embeddings", headers=headers, **parts) for _ in range(2)]
     assert answers[0].json()["id"] == answers[1].json()["id"]
     assert answers[1].headers["Idempotency-Replayed"] == "true"
+    assert service.wait(answers[0].json()["id"])["status"] == "succeeded"
 
 
 def test_metrics_count_hits_misses_jobs_and_workers(service: Service) -> None:
