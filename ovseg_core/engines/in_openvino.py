@@ -40,10 +40,10 @@ def runners(name: str, weights: Path, load: Callable[[], Parts], precision: str)
     """
     folder = translations.folder(name, weights, lambda to: _translate(name, load(), to))
     core = ov.Core()
-    return {
-        path.stem: _Part(core, path, HINTS[precision if path.stem == "encode" else "float32"])
-        for path in folder.glob("*.xml")
+    parts: dict[str, Runner] = {
+        path.stem: _Part(core, path, HINTS["float32"]) for path in folder.glob("*.xml") if path.stem != "encode"
     }
+    return {"encode": _Encoder(core, folder / "encode.xml", HINTS[precision]), **parts}
 
 
 class _Part:
@@ -54,11 +54,30 @@ class _Part:
 
     @cached_property
     def _model(self) -> ov.CompiledModel:
-        return self._core.compile_model(self._path, "CPU", options(self._hint))
+        return self._core.compile_model(self._read(), "CPU", options(self._hint))
+
+    def _read(self) -> ov.Model:
+        return self._core.read_model(self._path)
 
     def __call__(self, *given: np.ndarray) -> tuple[np.ndarray, ...]:
         answer = self._model(given)
         return tuple(answer[i] for i in range(len(answer)))
+
+
+class _Encoder(_Part):
+    """Compiled for one image, and called for one after the other: where it knows all its shapes, OpenVINO fuses
+    attention, and is a tenth faster; a batch saves nothing on a CPU."""
+
+    def _read(self) -> ov.Model:
+        model = super()._read()
+        [given] = model.inputs
+        model.reshape([1, *given.partial_shape[1:]])
+        return model
+
+    def __call__(self, *given: np.ndarray) -> tuple[np.ndarray, ...]:
+        [canvases] = given
+        each = [super(_Encoder, self).__call__(canvas[None]) for canvas in canvases]
+        return tuple(np.concatenate(outputs) for outputs in zip(*each, strict=True))
 
 
 def _translate(name: str, parts: Parts, to: Path) -> None:
