@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ovseg_core import rle
+from ovseg_core import blas, rle
 from ovseg_core.prompts import Box
 
 Window = tuple[int, int, int, int]  # x0, y0, x1, y1 in whole image pixels
@@ -96,7 +96,9 @@ def threshold(
         (resized_h, resized_w), side = by_canvas.resized_hw, by_canvas.canvas_size
         down = _bilinear_twice(rows, image_hw[0], resized_h, side, height)
         across = _bilinear_twice(columns, image_hw[1], resized_w, side, width)
-    return Mask.of_crop(down @ logits @ across.T > cut, (x0, y0), image_hw, score)
+    with blas.on_one_thread():
+        resized = down @ logits @ across.T
+    return Mask.of_crop(resized > cut, (x0, y0), image_hw, score)
 
 
 def _bilinear(pixels: np.ndarray, cells: int, low: float, high: float) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ovseg_core import blas
 from ovseg_core.candidates import Candidates
 from ovseg_core.lite import geometry, prompt_maps, regions
 from ovseg_core.lite.geometry import Filters
@@ -77,7 +78,8 @@ class SamLite:
         ]
         around = regions.around(np.stack(boxes))
         rows, columns = geometry.region_filters(around, REGION, coarse.shape[1], COARSE_STRIDE, COARSE_STRIDE / 2)
-        seen = rows @ (1 / (1 + np.exp(-coarse))) @ columns.transpose(0, 2, 1)
+        with blas.on_one_thread():
+            seen = rows @ (1 / (1 + np.exp(-coarse))) @ columns.transpose(0, 2, 1)
         logits, _ = self._masks(features, around, prompt_maps.of_region(around, None, points, labels, seen))
         return Candidates(logits.reshape(count, each, MASK, MASK), around.reshape(count, each, 4), iou)
 
