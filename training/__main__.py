@@ -14,7 +14,7 @@ def main() -> None:
 
     for name, steps, purpose in (
         ("train", 2800, "train the wide SAM-Lite to wide.pt in --out, or go on from there"),
-        ("distill", 2000, "teach the one that is shipped by the wide one, to slim.pt in --out, or go on from there"),
+        ("distill", 3000, "teach the one that is shipped by the wide one, to slim.pt in --out, or go on from there"),
     ):
         learn = commands.add_parser(name, help=purpose)
         learn.add_argument("--data", type=Path, required=True, help="a folder with annotations.json (COCO) and images/")
