@@ -26,16 +26,15 @@ def sweep(redis: Redis, settings: Settings, storage: Storage) -> None:
     Raises as Redis does. One that is used at this moment may go too; it is made again.
     """
     prefix = settings.redis_prefix
-    rows = redis.zrange(f"{prefix}embeddings", 0, EVICTED_PER_SWEEP - 1, withscores=True)
-    if not rows or not settings.shared_embeddings_megabytes:
-        return
-    sizes = redis.hmget(f"{prefix}embedding_sizes", [key for key, _ in rows])
+    first = redis.zrange(f"{prefix}embeddings", 0, 0, withscores=True)
     excess = int(redis.get(f"{prefix}embedding_bytes") or 0) - settings.shared_embeddings_megabytes * MEGABYTE
     unused_since = (redis.time()[0] - settings.shared_embeddings_seconds) * MICROSECONDS
+    if not first or (excess <= 0 and first[0][1] > unused_since):
+        return
+    rows = redis.zrange(f"{prefix}embeddings", 0, EVICTED_PER_SWEEP - 1, withscores=True)
+    sizes = redis.hmget(f"{prefix}embedding_sizes", [key for key, _ in rows])
     oldest = [(key, used, int(size or 0)) for (key, used), size in zip(rows, sizes, strict=True)]
     going = _going(oldest, excess, unused_since)
-    if not going:
-        return
     try:
         storage.remove([files.embedding(key) for key, _ in going])
     except (BotoCoreError, ClientError) as error:
