@@ -15,6 +15,7 @@ from openvino import opset13 as op
 
 from ovseg_core import checkpoints
 from ovseg_core.engines import in_openvino
+from ovseg_core.engines.in_openvino import Compiled
 from ovseg_core.lite.geometry import Filters
 from ovseg_core.lite.shape import (
     CHANNELS,
@@ -42,25 +43,23 @@ class OpenVinoParts:
         core = ov.Core()
         core.set_property("CPU", in_openvino.options("f32"))
         sides = [canvas_size // stride for stride in STRIDES]
-        self._encoder = core.compile_model(_encoder(arrays, canvas_size), "CPU")
-        self._locator = core.compile_model(_locator(arrays, sides), "CPU")
-        self._mask_head = core.compile_model(_mask_head(arrays), "CPU")
+        graphs = (_encoder(arrays, canvas_size), _locator(arrays, sides), _mask_head(arrays))
+        self._encoder, self._locator, self._mask_head = (Compiled(core.compile_model(graph, "CPU")) for graph in graphs)
         arrays.check_all_used()
 
     def encode(self, canvases: np.ndarray) -> list[Features]:
-        answer = self._encoder([canvases], share_inputs=True)
-        return list(zip(*(answer[i] for i in range(len(STRIDES))), strict=True))
+        return list(zip(*self._encoder(canvases), strict=True))
 
     def locate(
         self, maps: Features, clicked: np.ndarray, drawn8: np.ndarray, drawn16: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        answer = self._locator([*(m[None] for m in maps), clicked, drawn8, drawn16], share_inputs=True)
-        return answer[0], answer[1]
+        coarse, iou = self._locator(*(m[None] for m in maps), clicked, drawn8, drawn16)
+        return coarse, iou
 
     def mask(self, maps: Features, filters: Sequence[Filters], told: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         given = [matrix for rows_columns in filters for matrix in rows_columns]
-        answer = self._mask_head([*(m[None] for m in maps), *given, told], share_inputs=True)
-        return answer[0], answer[1]
+        logits, iou = self._mask_head(*(m[None] for m in maps), *given, told)
+        return logits, iou
 
 
 class _Arrays:
