@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ovseg_core import canvas, digests, masks, models, networks
+from ovseg_core import canvas, digests, holes, masks, models, networks
 from ovseg_core.candidates import Candidates
 from ovseg_core.canvas import Frame
 from ovseg_core.embedding import Embedding
@@ -130,11 +130,12 @@ class Segmenter:
     def _mask(self, frame: Frame, logits: np.ndarray, region: np.ndarray, iou: float, prompt: Prompt) -> Mask:
         """`region` in canvas pixels."""
         preset = self.spec.preset
+        cut = preset.point_cut if prompt.box is None else preset.box_cut
         return masks.threshold(
-            logits,
+            holes.filled(logits, cut, preset.holes_filled) if preset.holes_filled else logits,
             tuple(region / np.tile(frame.scale_xy, 2)),
             frame.image_hw,
-            cut=preset.point_cut if prompt.box is None else preset.box_cut,
+            cut=cut,
             score=None if np.isnan(iou) else round(float(np.clip(iou, 0, 1)), 4),
             clip_to=prompt.box if preset.clip_to_box else None,
             by_canvas=ByCanvas(frame.canvas_size, frame.resized_hw) if preset.by_canvas else None,

@@ -19,7 +19,7 @@ class Preset:
     `canvas_size` is the side of the square input; pixels are normalised as (v - mean) / std. A mask is where logits
     exceed `box_cut` (a prompt with a box) or `point_cut`; with `clip_to_box` it ends at the box. `by_canvas` says that
     logits cover the whole canvas and are resized by way of it, as SAM does. `prompts_per_batch` are decoded in one go;
-    a prompt takes 7 MB of activations in SAM-Lite, so it bounds memory, and on a CPU larger batches are no faster.
+    that bounds memory, and on a CPU larger batches are no faster. Holes of at most `holes_filled` of a mask are filled.
     """
 
     canvas_size: int
@@ -31,12 +31,13 @@ class Preset:
     box_cut: float = 0.0
     point_cut: float = 0.0
     clip_to_box: bool = False
+    holes_filled: float = 0.0
 
 
 SAM = Preset(1024, (123.675, 116.28, 103.53), (58.395, 57.12, 57.375), resize="pillow", by_canvas=True)
 PRESETS: dict[str, Preset] = {
     # Trained on canvases of 512; 640 shows small things better. The cut was chosen on training photos.
-    "sam_lite": Preset(canvas_size=640, mean=(127.0,) * 3, std=(128.0,) * 3, box_cut=-0.3, clip_to_box=True),
+    "sam_lite": Preset(640, (127.0,) * 3, (128.0,) * 3, box_cut=-0.3, clip_to_box=True, holes_filled=0.2),
     "mobile_sam": SAM,
     "sam_b": SAM,
     "sam_l": SAM,

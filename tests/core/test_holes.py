@@ -1,0 +1,45 @@
+"""Small holes are filled, and nothing else changes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from ovseg_core import holes
+
+
+def ring(hole: int) -> np.ndarray:
+    """A mask of 12 x 12 in 16 x 16 cells, with a square hole."""
+    logits = np.full((16, 16), -1, np.float32)
+    logits[2:14, 2:14] = 1
+    logits[5 : 5 + hole, 5 : 5 + hole] = -3
+    return logits
+
+
+@pytest.mark.parametrize(("hole", "is_filled"), [(1, True), (4, True), (5, False), (8, False)])
+def test_a_hole_is_filled_as_long_as_it_is_small(hole: int, is_filled: bool) -> None:
+    filled = holes.filled(ring(hole), 0.0, share=0.15)
+    assert bool((filled[5 : 5 + hole, 5 : 5 + hole] > 0).all()) == is_filled
+
+
+def test_a_bay_is_no_hole() -> None:
+    logits = ring(3)
+    logits[5, :5] = -3  # open to the outside
+    assert holes.filled(logits, 0.0, share=1.0) is logits
+
+
+@given(
+    arrays.arrays(np.float32, (9, 11), elements=st.sampled_from([-1.0, 0.25, 2.0])),
+    st.sampled_from([-0.3, 0.0]),
+    st.floats(0, 1),
+)
+def test_the_mask_only_grows_and_never_at_the_border(logits: np.ndarray, cut: float, share: float) -> None:
+    before, after = logits > cut, holes.filled(logits, cut, share) > cut
+    assert (before <= after).all()
+    for edge in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):
+        assert (before[edge] == after[edge]).all()
+    again = holes.filled(holes.filled(logits, cut, share), cut, share) > cut
+    assert (again >= after).all()
