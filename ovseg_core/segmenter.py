@@ -131,8 +131,10 @@ class Segmenter:
         """`region` in canvas pixels."""
         preset = self.spec.preset
         cut = preset.point_cut if prompt.box is None else preset.box_cut
+        if preset.holes_filled and 0 not in prompt.labels:  # a click beside the object may have made the hole
+            logits = holes.filled(logits, cut, preset.holes_filled)
         return masks.threshold(
-            holes.filled(logits, cut, preset.holes_filled) if preset.holes_filled else logits,
+            logits,
             tuple(region / np.tile(frame.scale_xy, 2)),
             frame.image_hw,
             cut=cut,

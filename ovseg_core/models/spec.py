@@ -19,7 +19,8 @@ class Preset:
     `canvas_size` is the side of the square input; pixels are normalised as (v - mean) / std. A mask is where logits
     exceed `box_cut` (a prompt with a box) or `point_cut`; with `clip_to_box` it ends at the box. `by_canvas` says that
     logits cover the whole canvas and are resized by way of it, as SAM does. `prompts_per_batch` are decoded in one go;
-    that bounds memory, and on a CPU larger batches are no faster. Holes of at most `holes_filled` of a mask are filled.
+    that bounds memory, and on a CPU larger batches are no faster. Holes of at most `holes_filled` of a mask are filled,
+    but not where a click said "not here".
     """
 
     canvas_size: int

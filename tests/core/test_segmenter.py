@@ -91,3 +91,13 @@ def test_an_embedding_of_another_model_is_refused(segmenter: Segmenter, embeddin
     other = Embedding("SAM-H", embedding.features, embedding.frame)
     with pytest.raises(ValueError, match="embedding of SAM-H"):
         segmenter.decode(other, [HEAD])
+
+
+def test_a_click_beside_the_object_keeps_its_hole(segmenter: Segmenter, embedding: Embedding) -> None:
+    """The astronaut's face, taken out of her head."""
+    face = (224.0, 100.0)
+    [whole] = segmenter.decode(embedding, [HEAD])
+    [without] = segmenter.decode(embedding, [Prompt(HEAD.box, (face,), (0,))])
+    x, y = (int(along) for along in face)
+    assert whole.full()[y, x]
+    assert not without.full()[y, x]
