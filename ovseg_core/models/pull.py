@@ -9,6 +9,7 @@ import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO, cast
 from urllib.parse import urlsplit
 
 import requests
@@ -97,17 +98,23 @@ def _file_name(spec: ModelSpec) -> str:
 def _unpack(archive: Path, folder: Path) -> None:
     """A tar of an inference model, at its root or in one folder, becomes the folder, whole or not at all.
 
-    Raises PullFailed for a tar without one; tarfile's filter refuses members that would leave the folder.
+    Raises PullFailed for a tar without one. Only the files beside its `inference.yml` are taken, by their last names:
+    none can leave the folder. (tarfile's own filter for that came with Python 3.11.4; Debian 12 has 3.11.2.)
     """
     beside = folder.with_name(f"{folder.name}.unpacking")
     shutil.rmtree(beside, ignore_errors=True)
     try:
         with tarfile.open(archive) as tar:
-            tar.extractall(beside, filter="data")
-        found = next(beside.rglob("inference.yml"), None)
-        if found is None:
-            raise PullFailed("the archive has no inference.yml")
-        found.parent.replace(folder)
+            files = [member for member in tar if member.isfile()]
+            homes = [posixpath.dirname(file.name) for file in files if posixpath.basename(file.name) == "inference.yml"]
+            if not homes:
+                raise PullFailed("the archive has no inference.yml")
+            beside.mkdir(parents=True)
+            for file in files:
+                if posixpath.dirname(file.name) == homes[0]:
+                    with (beside / posixpath.basename(file.name)).open("wb") as to:
+                        shutil.copyfileobj(cast(IO[bytes], tar.extractfile(file)), to)
+        beside.replace(folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
