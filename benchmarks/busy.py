@@ -31,8 +31,8 @@ from configs.settings import Settings
 
 CLIENTS = 8
 PY_SPY = str(Path(sys.executable).with_name("py-spy"))
-THREAD = '"inference"'
-RUNS_NETWORK = "_run (batcher.py"
+THREAD = "inference"
+RUNS_NETWORK = "_run (worker/batcher.py"
 
 
 def main() -> None:
@@ -69,7 +69,17 @@ def busy(url: str, pid: int, seconds: int, folder: Path) -> dict[str, Any]:
         time.sleep(3)
         start, before = time.perf_counter(), done["succeeded"]
         raw = folder / "profile.txt"
-        options = ["--duration", str(seconds), "--rate", "100", "--format", "raw", "--threads", "--idle"]
+        options = [
+            "--duration",
+            str(seconds),
+            "--rate",
+            "50",
+            "--format",
+            "raw",
+            "--threads",
+            "--idle",
+            "--nonblocking",
+        ]
         command = [PY_SPY, "record", "--pid", str(pid), *options, "--output", str(raw)]
         subprocess.run(command, check=True, capture_output=True)
         per_second = (done["succeeded"] - before) / (time.perf_counter() - start)
@@ -79,7 +89,7 @@ def busy(url: str, pid: int, seconds: int, folder: Path) -> dict[str, Any]:
     samples = Counter[str]()
     for line in raw.read_text().splitlines():
         stack, _, count = line.rpartition(" ")
-        if THREAD in stack:
+        if THREAD in stack.partition(";")[0]:
             samples["network" if RUNS_NETWORK in stack else "waits"] += int(count)
     share = samples["network"] / samples.total()
     return {"clients": CLIENTS, "jobs_per_s": per_second, "network_share": share, "ended": dict(done)}
