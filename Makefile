@@ -71,7 +71,7 @@ bench-overhead: .venv/dev
 	.venv/bin/python benchmarks/overhead.py
 
 bench-models: .venv/dev
-	.venv/bin/python benchmarks/models.py
+	.venv/bin/python -m benchmarks.models
 
 clean:
 	rm -rf .venv .venv-parity output

@@ -1,6 +1,6 @@
-"""`make bench-busy`: a worker with more to do than it can: what share of its time is the network's, and its memory.
+"""Part of `make bench`: a worker with more to do than it can: what share of its time is the network's, and its memory.
 
-py-spy looks 100 times a second at what the device's thread does while clients send photos faster than they are
+py-spy looks 50 times a second at what the device's thread does while clients send photos faster than they are
 segmented. Then one photo of 48 megapixels with 200 boxes. Writes a JSON for benchmarks/report.py.
 """
 
@@ -31,6 +31,7 @@ from configs.settings import Settings
 
 CLIENTS = 8
 PY_SPY = str(Path(sys.executable).with_name("py-spy"))
+OPTIONS = ("--rate", "50", "--format", "raw", "--threads", "--idle", "--nonblocking")
 THREAD = "inference"
 RUNS_NETWORK = "_run (worker/batcher.py"
 
@@ -69,18 +70,7 @@ def busy(url: str, pid: int, seconds: int, folder: Path) -> dict[str, Any]:
         time.sleep(3)
         start, before = time.perf_counter(), done["succeeded"]
         raw = folder / "profile.txt"
-        options = [
-            "--duration",
-            str(seconds),
-            "--rate",
-            "50",
-            "--format",
-            "raw",
-            "--threads",
-            "--idle",
-            "--nonblocking",
-        ]
-        command = [PY_SPY, "record", "--pid", str(pid), *options, "--output", str(raw)]
+        command = [PY_SPY, "record", *OPTIONS, "--pid", str(pid), "--duration", str(seconds), "--output", str(raw)]
         subprocess.run(command, check=True, capture_output=True)
         per_second = (done["succeeded"] - before) / (time.perf_counter() - start)
         is_over.set()

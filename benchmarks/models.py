@@ -12,11 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from safetensors.numpy import save_file
-
+from benchmarks import random_weights
 from cli.engines import measured
 from ovseg_core import models, networks
-from ovseg_core.models import ModelSpec
 from ovseg_core.segmenter import Segmenter
 
 
@@ -32,22 +30,11 @@ def main() -> None:
         with TemporaryDirectory() as folder:
             os.environ["OVSEG_ENGINES_DIR"] = folder  # random weights are not kept
             spec = models.find(name)
-            spec = spec if spec.is_installed else with_random_weights(spec, Path(folder))
+            if not spec.is_installed:
+                spec = replace(spec, weights=random_weights.write(spec.network, Path(folder)))
             for engine in networks.engines(spec.network, "cpu"):
                 times = measured(Segmenter.of(spec, "cpu", engine), arguments.repeats)
                 print(f"| {name} | {engine} | {' | '.join(str(time) for time in times)} |", flush=True)
-
-
-def with_random_weights(spec: ModelSpec, folder: Path) -> ModelSpec:
-    from ovseg_core import checkpoints
-    from ovseg_core.sam.parts import VARIANTS
-
-    network = VARIANTS[spec.network]()
-    linear = checkpoints.linear_weights(network)
-    arrays = {n: v.numpy().T.copy() if n in linear else v.numpy() for n, v in network.state_dict().items()}
-    path = folder / "random.safetensors"
-    save_file(arrays, path)
-    return replace(spec, weights=path)
 
 
 if __name__ == "__main__":

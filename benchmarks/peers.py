@@ -1,4 +1,4 @@
-"""`make bench-peers`: an image and its boxes, here and elsewhere: the same photo, weights, machine, in one run.
+"""Part of `make bench`: an image and its boxes, here and elsewhere: the same photo, weights, machine, in one run.
 
 The peers are PaddleX's own predictor, given the network as one of its inference models; the authors' `SamPredictor` on
 torch; and transformers' `SamModel` (weights of its own, as large). They take turns, so that a slow moment of the
@@ -34,7 +34,7 @@ BOXES = np.array([[60 + 4 * i, 40 + 2 * i, 260 + 4 * i, 300 + 2 * i] for i in ra
 
 
 class Contestant(NamedTuple):
-    """`first` sees the image and answers one box; `more` answers 64 boxes of it: None where it must see it again."""
+    """`first` sees the image and answers one box; `all_boxes` answers 64 of it, or sees it again."""
 
     name: str
     first: Callable[[], object]

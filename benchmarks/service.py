@@ -1,4 +1,4 @@
-"""`make bench-service`: jobs per second and latency of `ovseg up` and of `paddlex --serve`, with the same network.
+"""Part of `make bench`: jobs per second and latency of `ovseg up` and of `paddlex --serve`, with the same network.
 
 Clients send one photo with one box each and wait for the mask; each photo is another, or all are the same one with
 another box each. Both servers have the whole machine, one after the other. Writes a JSON for benchmarks/report.py.
@@ -27,14 +27,13 @@ import numpy as np
 import requests
 import yaml
 from PIL import Image
-from safetensors.numpy import save_file
 from tqdm import tqdm
 
-from benchmarks import facts
+from benchmarks import facts, random_weights
 from cli import demo
 from cli.stack import Plan, free_port, running
 from configs.settings import Settings
-from ovseg_core import checkpoints, networks
+from ovseg_core import networks
 from ovseg_core.sam import export
 from ovseg_core.sam.parts import VARIANTS
 
@@ -55,7 +54,7 @@ def main() -> None:
     with TemporaryDirectory(prefix="ovseg-bench-") as name:
         folder = Path(name)
         os.environ["OVSEG_ENGINES_DIR"] = str(folder / "engines")  # random weights are not kept
-        weights = random_weights(arguments.network, folder)
+        weights = random_weights.write(arguments.network, folder)
         for label, server, jobs in (
             ("ovseg", lambda: ours(arguments.network, weights, folder), arguments.jobs),
             ("PaddleX 3.7.2", lambda: theirs(arguments.network, weights, folder), arguments.their_jobs),
@@ -107,15 +106,6 @@ def photo(seed: int, size: tuple[int, int] = (1024, 768)) -> bytes:
 
 def box(n: int) -> list[float]:
     return [100.0 + n % 50, 80.0 + n % 40, 500.0 + n % 60, 600.0]
-
-
-def random_weights(network: str, folder: Path) -> Path:
-    parts = VARIANTS[network]()
-    linear = checkpoints.linear_weights(parts)
-    arrays = {n: v.numpy().T.copy() if n in linear else v.numpy() for n, v in parts.state_dict().items()}
-    path = folder / "random.safetensors"
-    save_file(arrays, path)
-    return path
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`make bench-throughput`: jobs per second through HTTP, Redis, worker, S3 and back, with a network that costs nothing.
+"""Part of `make bench`: jobs per second through HTTP, Redis, worker, S3 and back, with a network that costs nothing.
 
 For 1, 4 and 16 workers: jobs per second, where a job's time goes, and that none is lost; before that, with no worker at
 all, how many jobs a second one gateway process accepts. Each job sends another photo of 640 x 480 with one box. Writes

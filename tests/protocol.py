@@ -26,6 +26,7 @@ from worker.storage import Storage
 
 HOOK, AT = "https://example.com/hook", "example.com:443"
 BROKEN = JobError("internal_error", "it broke")
+OF_ENDED_JOBS = ("jobs", "ended", "unarchived", "q:segment.auto", "counts")  # keys beside the record of one that has
 PICTURE = {"width": 4, "height": 4, "format": "PNG"}
 
 

@@ -9,6 +9,10 @@ BUNDLED = Path("ovseg_core/models/weights/sam_lite.safetensors")
 
 
 def main() -> None:
+    run(_parser().parse_args())
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -35,13 +39,16 @@ def main() -> None:
     card.add_argument("--to", type=Path, default=Path("docs/sam-lite.jpg"))
 
     commands.add_parser("references", help="answers of the original implementations, for tests/data")
+    return parser
 
-    arguments = parser.parse_args()
+
+def run(arguments: argparse.Namespace) -> None:
+    """What each needs is imported when it is asked for: torch is not for evaluating."""
     if arguments.command == "train":
         from training.train import Schedule
-        from training.train import train as run
+        from training.train import train as run_train
 
-        run(arguments.data, arguments.out, Schedule(steps=arguments.steps), arguments.threads)
+        run_train(arguments.data, arguments.out, Schedule(steps=arguments.steps), arguments.threads)
     elif arguments.command == "distill":
         from training.distill import distill
         from training.train import Schedule

@@ -11,13 +11,12 @@ import pytest
 from configs.settings import Settings
 from tests.protocol import (
     BROKEN,
+    OF_ENDED_JOBS,
     PICTURE,
     accept,
     begin,
     drop_messages,
-    expire,
     keys,
-    let_deadline_pass,
     let_leases_end,
     let_time_pass,
     messages,
@@ -29,9 +28,6 @@ from worker.connection import connect
 from worker.idempotency import Once
 from worker.job import Job, JobError, Status
 from worker.jobs import Acceptance, Jobs
-
-# What any job that has ended leaves beside its record.
-OF_ENDED_JOBS = ("jobs", "ended", "unarchived", "q:segment.auto", "counts")
 
 # Acceptance
 
@@ -126,15 +122,7 @@ def test_a_finished_job_leaves_nothing_behind_but_its_record(jobs: Jobs, setting
     assert done.timings_ms == {"encode": 1.5}
     assert done.accepted_at <= done.started_at <= done.completed_at  # type: ignore[operator]
     # the message is still there, as for any job that was claimed otherwise than by it
-    assert keys(settings) == {
-        f"job:{job.id}",
-        "jobs",
-        "jobs:succeeded",
-        "ended",
-        "unarchived",
-        "q:segment.auto",
-        "counts",
-    }
+    assert keys(settings) == {f"job:{job.id}", "jobs:succeeded", *OF_ENDED_JOBS}
 
 
 def test_an_end_is_final(jobs: Jobs) -> None:
@@ -332,189 +320,6 @@ def test_a_dead_workers_job_goes_before_those_that_wait_and_none_of_them_is_take
     assert messages(settings, "segment.auto") == [*reversed(dropped), *waiting]
     let_time_pass(settings, "waiting:segment.auto", settings.lost_message_seconds)
     assert sweep(jobs) == []
-
-
-# Canceling
-
-
-def delayed(jobs: Jobs) -> str:
-    job_id = accept(jobs)
-    jobs.retry_later(begin(jobs, job_id), BROKEN)
-    return job_id
-
-
-@pytest.mark.parametrize("waiting", [accept, delayed])
-def test_a_job_that_waits_is_canceled_at_once(jobs: Jobs, settings: Settings, waiting: Callable[[Jobs], str]) -> None:
-    job_id = waiting(jobs)
-    assert jobs.cancel(job_id) == "canceled"
-    job = jobs.get(job_id)
-    assert job is not None
-    assert job.status is Status.CANCELED
-    assert job.completed_at is not None
-    assert jobs.begin(job_id, "w1") is None
-    assert keys(settings) == {
-        f"job:{job_id}",
-        "jobs",
-        "jobs:canceled",
-        "ended",
-        "unarchived",
-        "q:segment.auto",
-        "counts",
-    }
-
-
-@pytest.mark.parametrize(
-    "end",
-    [
-        lambda jobs, job: jobs.stop(job),
-        lambda jobs, job: jobs.succeed(job, PICTURE, {}),
-        lambda jobs, job: jobs.fail(job, BROKEN),
-        lambda jobs, job: jobs.retry_later(job, BROKEN),
-    ],
-)
-def test_a_running_job_ends_as_canceled_whatever_its_attempt_says(jobs: Jobs, end: Callable[[Jobs, Job], str]) -> None:
-    job = begin(jobs, accept(jobs))
-    assert jobs.cancel(job.id) == "running"
-    assert jobs.beat([job]) == {job.claim: "canceled"}
-    assert end(jobs, job) == "canceled"
-    ended = jobs.get(job.id)
-    assert ended is not None
-    assert (ended.status, ended.files_prefix) == (Status.CANCELED, None)
-
-
-def test_a_job_whose_worker_dies_after_a_cancel_request_is_not_queued_again(jobs: Jobs, settings: Settings) -> None:
-    job = begin(jobs, accept(jobs))
-    jobs.cancel(job.id)
-    let_leases_end(settings)
-    assert sweep(jobs) == [("leases", "canceled")]
-    assert "delayed" not in keys(settings)
-
-
-def test_a_worker_that_does_not_heed_a_cancel_request_is_not_waited_for(jobs: Jobs, settings: Settings) -> None:
-    job = begin(jobs, accept(jobs))
-    jobs.cancel(job.id)
-    assert expire(jobs) == []
-    let_time_pass(settings, "deadlines", 60)
-    assert expire(jobs) == ["canceled"]
-    assert jobs.beat([job]) == {job.claim: "lost"}
-
-
-def test_the_first_of_several_cancel_requests_counts(jobs: Jobs) -> None:
-    job = begin(jobs, accept(jobs))
-    jobs.cancel(job.id)
-    first = jobs.get(job.id)
-    assert jobs.cancel(job.id) == "running"
-    assert jobs.get(job.id) == first
-
-
-def test_what_has_ended_or_never_was_cannot_be_canceled(jobs: Jobs) -> None:
-    job = begin(jobs, accept(jobs))
-    jobs.succeed(job, PICTURE, {})
-    before = jobs.get(job.id)
-    assert jobs.cancel(job.id) == "succeeded"
-    assert jobs.get(job.id) == before
-    assert jobs.cancel("no-such-job") == ""
-
-
-# Deadlines
-
-
-@pytest.mark.parametrize("who", ["worker", "reaper"])
-def test_a_job_that_is_not_started_in_time_expires(jobs: Jobs, settings: Settings, who: str) -> None:
-    job_id = accept(jobs, start_within_s=60)
-    assert expire(jobs) == []
-    assert jobs.expire(job_id) == ""
-    let_deadline_pass(settings, job_id)
-    if who == "worker":
-        assert jobs.begin(job_id, "w1") is None
-    else:
-        assert expire(jobs) == ["expired"]
-    job = jobs.get(job_id)
-    assert job is not None
-    assert (job.status, job.started_at, job.attempt) == (Status.EXPIRED, None, 0)
-    assert keys(settings) == {
-        f"job:{job_id}",
-        "jobs",
-        "jobs:expired",
-        "ended",
-        "unarchived",
-        "q:segment.auto",
-        "counts",
-    }
-
-
-def test_only_the_first_start_has_a_deadline(jobs: Jobs, settings: Settings) -> None:
-    job_id = accept(jobs, start_within_s=60)
-    jobs.retry_later(begin(jobs, job_id), BROKEN)
-    let_deadline_pass(settings, job_id)
-    assert expire(jobs) == []
-    assert begin(jobs, job_id).attempt == 2
-
-
-def test_a_message_sent_again_does_not_lift_the_deadline(jobs: Jobs, settings: Settings) -> None:
-    job_id = accept(jobs, start_within_s=60)
-    drop_messages(settings)
-    let_time_pass(settings, "waiting:segment.auto", settings.lost_message_seconds)
-    assert sweep(jobs) == [("waiting:segment.auto", "queued")]
-    let_deadline_pass(settings, job_id)
-    assert expire(jobs) == ["expired"]
-
-
-def test_an_attempt_that_runs_too_long_fails_its_job_for_good(jobs: Jobs, settings: Settings) -> None:
-    job = begin(jobs, accept(jobs, run_within_s=60))
-    assert jobs.beat([job]) == {}
-    let_deadline_pass(settings, job.id)
-    assert jobs.beat([job]) == {job.claim: "timeout"}
-    assert expire(jobs) == ["failed"]
-    assert not jobs.succeed(job, PICTURE, {})  # a worker that hung comes too late
-    failed = jobs.get(job.id)
-    assert failed is not None
-    assert failed.error is not None
-    assert (failed.status, failed.error.code, failed.error.field) == (
-        Status.FAILED,
-        "timeout",
-        "deadline.run_within_s",
-    )
-    assert keys(settings) == {f"job:{job.id}", "jobs:failed", *OF_ENDED_JOBS}
-
-
-@pytest.mark.parametrize(
-    "end",
-    [
-        lambda jobs, job: jobs.stop(job),
-        lambda jobs, job: jobs.succeed(job, PICTURE, {}),
-        lambda jobs, job: jobs.fail(job, BROKEN),
-        lambda jobs, job: jobs.retry_later(job, BROKEN),
-        lambda jobs, job: jobs.expire(job.id),
-    ],
-)
-def test_after_its_deadline_an_attempt_can_only_time_out(
-    jobs: Jobs, settings: Settings, end: Callable[[Jobs, Job], str]
-) -> None:
-    job = begin(jobs, accept(jobs, run_within_s=60))
-    let_deadline_pass(settings, job.id)
-    assert end(jobs, job) == "failed"
-    failed = jobs.get(job.id)
-    assert failed is not None
-    assert failed.error is not None
-    assert (failed.error.code, failed.files_prefix) == ("timeout", None)
-
-
-def test_each_attempt_has_its_own_time_to_run(jobs: Jobs, settings: Settings) -> None:
-    job_id = accept(jobs, run_within_s=60)
-    jobs.retry_later(begin(jobs, job_id), BROKEN)
-    let_deadline_pass(settings, job_id)
-    assert expire(jobs) == []  # no attempt runs
-    job = begin(jobs, job_id)
-    assert jobs.beat([job]) == {}
-    assert jobs.succeed(job, PICTURE, {}) == "succeeded"
-
-
-def test_a_cancel_request_goes_before_a_deadline(jobs: Jobs, settings: Settings) -> None:
-    job = begin(jobs, accept(jobs, run_within_s=60))
-    jobs.cancel(job.id)
-    let_deadline_pass(settings, job.id)
-    assert expire(jobs) == ["canceled"]
 
 
 # Lists
