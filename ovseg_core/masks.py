@@ -14,9 +14,9 @@ from ovseg_core.prompts import Box
 Window = tuple[int, int, int, int]  # x0, y0, x1, y1 in whole image pixels
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mask:
-    """One object's mask, kept small: an RLE of the window that holds it, not an array of the whole frame.
+    """One object's mask, kept small: the runs in the window that holds it, not an array of the whole frame.
 
     `window` is the tightest (x0, y0, x1, y1) around the mask, empty (0, 0, 0, 0) for an empty mask; `area` is in
     pixels; `score` is the network's own estimate of the mask's IoU, 0 to 1, or None where it tells none.
@@ -24,7 +24,7 @@ class Mask:
 
     image_hw: tuple[int, int]
     window: Window
-    window_counts: str
+    borders: np.ndarray  # of its runs, `rle.borders` of the window
     area: int
     score: float | None
 
@@ -33,16 +33,15 @@ class Mask:
         """A mask that is `crop` (h, w) bool at `xy` and empty elsewhere."""
         rows, columns = np.flatnonzero(crop.any(axis=1)), np.flatnonzero(crop.any(axis=0))
         if not len(rows):
-            return cls(image_hw, (0, 0, 0, 0), "", 0, score)
+            return cls(image_hw, (0, 0, 0, 0), np.empty(0, np.int64), 0, score)
         top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
         tight = crop[top:bottom, left:right]
         window = (int(xy[0] + left), int(xy[1] + top), int(xy[0] + right), int(xy[1] + bottom))
-        return cls(image_hw, window, rle.encode(tight), int(np.count_nonzero(tight)), score)
+        return cls(image_hw, window, rle.borders(tight), int(np.count_nonzero(tight)), score)
 
     def crop(self) -> np.ndarray:
         """The window's pixels (h, w) bool."""
-        x0, y0, x1, y1 = self.window
-        return rle.decode(self.window_counts, (y1 - y0, x1 - x0)) if self.area else np.zeros((0, 0), bool)
+        return rle.pixels(self.borders, self._hw) if self.area else np.zeros((0, 0), bool)
 
     def full(self) -> np.ndarray:
         """The whole frame (H, W) bool: as large as the image, so ask for it late and let it go early."""
@@ -54,7 +53,13 @@ class Mask:
     @cached_property
     def counts(self) -> str:
         """COCO RLE of the whole frame."""
-        return rle.encode_at(self.crop(), self.window[:2], self.image_hw)
+        borders = rle.placed(self.borders, self._hw, self.window[:2], self.image_hw) if self.area else self.borders
+        return rle.compressed(borders, self.image_hw)
+
+    @property
+    def _hw(self) -> tuple[int, int]:
+        x0, y0, x1, y1 = self.window
+        return y1 - y0, x1 - x0
 
 
 @dataclass(frozen=True)

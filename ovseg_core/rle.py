@@ -1,44 +1,53 @@
-"""COCO run-length encoding: a mask's runs down its columns, compressed to a short ASCII string.
+"""COCO run-length encoding: a mask's runs down its columns.
 
-The string is what `pycocotools.mask.decode({"size": [H, W], "counts": string.encode()})` reads.
+The string that `compressed` writes is what `pycocotools.mask.decode({"size": [H, W], "counts": string.encode()})`
+reads. Between mask and string there are borders: where each run begins and where it ends, in turn, as positions
+x * height + y. What is done with them costs what the mask's outline costs, however large the photo.
 """
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from pycocotools import mask as coco
 
 
-def encode(mask: np.ndarray) -> str:
-    """A mask (H, W) of bool or 0/1 to its RLE string."""
-    return str(coco.encode(np.asfortranarray(mask, dtype=np.uint8))["counts"], "ascii")
+def borders(mask: np.ndarray) -> np.ndarray:
+    """The borders (2 * runs) int64 of a mask (h, w) bool; runs that touch from column to column are one."""
+    down = cv2.transpose(mask.view(np.uint8)).ravel()
+    flips = np.flatnonzero(down[1:] != down[:-1]) + 1
+    return np.concatenate([[0] * int(down[0]), flips, [down.size] * int(down[-1])]).astype(np.int64)
 
 
-def decode(counts: str, image_hw: tuple[int, int]) -> np.ndarray:
-    """An RLE string to its mask (H, W) bool."""
-    return np.asarray(coco.decode({"size": list(image_hw), "counts": counts.encode("ascii")}), dtype=bool)
+def pixels(borders: np.ndarray, hw: tuple[int, int]) -> np.ndarray:
+    """The mask (h, w) bool of these borders."""
+    height, width = hw
+    edges = np.zeros(height * width + 1, np.int8)
+    edges[borders[::2]] = 1
+    edges[borders[1::2]] = -1
+    np.cumsum(edges, dtype=np.int8, out=edges)
+    mask: np.ndarray = cv2.transpose(edges[:-1].view(np.uint8).reshape(width, height)).view(bool)
+    return mask
 
 
-def encode_at(crop: np.ndarray, xy: tuple[int, int], image_hw: tuple[int, int]) -> str:
-    """RLE of an image that is empty but for `crop` (h, w) bool with its top left pixel at `xy`.
+def placed(borders: np.ndarray, hw: tuple[int, int], xy: tuple[int, int], image_hw: tuple[int, int]) -> np.ndarray:
+    """The borders of an image that is empty but for a crop of `hw`, whose top left pixel is at `xy`."""
+    (crop_height, crop_width), (left, top), height = hw, xy, image_hw[0]
+    if crop_height < height:  # the columns are apart now
+        columns = np.arange(1, crop_width) * crop_height
+        before, upto = (np.searchsorted(borders, columns, side) for side in ("left", "right"))
+        within = columns[(before == upto) & (before % 2 == 1)]
+        borders = np.sort(np.concatenate([borders, within, within]))
+    is_end = np.arange(len(borders)) % 2  # an end is the place after a run's last pixel, maybe of the next column
+    x, y = np.divmod(borders - is_end, crop_height)
+    placed: np.ndarray = (x + left) * height + y + top + is_end
+    return placed
 
-    The same string as `encode` of the whole frame, without ever making the frame: a small mask on a photo of
-    12 megapixels costs what the mask costs.
-    """
-    (x0, y0), (height, width) = xy, image_hw
-    columns = np.zeros((crop.shape[1], crop.shape[0] + 2), np.int8)  # each column between two empty pixels
-    columns[:, 1:-1] = crop.T
-    edges = np.diff(columns, axis=1)
-    x, y = np.nonzero(edges == 1)
-    starts = (x + x0) * height + y + y0
-    x, y = np.nonzero(edges == -1)
-    ends = (x + x0) * height + y + y0
-    touching = starts[1:] == ends[:-1]  # a run that reaches the bottom and goes on at the top of the next column
-    starts = starts[np.concatenate([[True], ~touching])] if len(starts) else starts
-    ends = ends[np.concatenate([~touching, [True]])] if len(ends) else ends
-    borders = np.stack([starts, ends], axis=1).ravel()
+
+def compressed(borders: np.ndarray, image_hw: tuple[int, int]) -> str:
+    """COCO's string of counts."""
+    height, width = image_hw
     runs = np.diff(borders, prepend=0, append=height * width)
     if len(borders) and runs[-1] == 0:
         runs = runs[:-1]
-    compressed = coco.frPyObjects({"size": [height, width], "counts": runs.tolist()}, height, width)
-    return str(compressed["counts"], "ascii")
+    return str(coco.frPyObjects({"size": [height, width], "counts": runs.tolist()}, height, width)["counts"], "ascii")

@@ -40,11 +40,7 @@ def result(job: Job, picture: Picture, masks: Sequence[Mask], storage: Storage, 
 def _files(job: Job, picture: Picture, masks: Sequence[Mask]) -> Iterator[File]:
     wanted, prefix, prompts = job.request.outputs, job.attempt_prefix, job.request.prompts
     if "overlay" in wanted:
-        yield File(
-            files.overlay(prefix),
-            "image/jpeg",
-            lambda: overlay.jpeg(overlay.draw(picture(), masks, prompts)),
-        )
+        yield File(files.overlay(prefix), "image/jpeg", lambda: overlay.jpeg(picture(), masks, prompts))
     if "png" in wanted:
         for i, mask in enumerate(masks):
             yield File(files.mask(prefix, i), "image/png", partial(_png, mask))

@@ -43,8 +43,9 @@ def test_an_overlay_of_nothing_is_the_photo_and_its_prompts() -> None:
 def test_jpegs_keep_their_colours_in_order() -> None:
     red = np.zeros((16, 16, 3), np.uint8)
     red[..., 0] = 255
-    decoded = cv2.imdecode(np.frombuffer(overlay.jpeg(red), np.uint8), cv2.IMREAD_COLOR)
+    decoded = cv2.imdecode(np.frombuffer(overlay.jpeg(red, [], []), np.uint8), cv2.IMREAD_COLOR)
     assert decoded[8, 8, 2] > 240  # OpenCV's last channel is red
+    assert (red[..., 0] == 255).all()  # the photo itself stays as it is
 
 
 def test_neighbouring_colours_are_far_apart() -> None:

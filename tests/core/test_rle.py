@@ -1,39 +1,50 @@
+"""Runs and their strings, against pycocotools on the whole frame."""
+
 from __future__ import annotations
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from pycocotools import mask as coco
 
 from ovseg_core import rle
 from ovseg_core.masks import Mask
 
 masks = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12))
+margins = st.tuples(*[st.integers(0, 5)] * 4)
+
+
+def coco_counts(mask: np.ndarray) -> str:
+    return coco.encode(np.asfortranarray(mask, np.uint8))["counts"].decode()
+
+
+def framed(crop: np.ndarray, margin: tuple[int, int, int, int]) -> np.ndarray:
+    left, top, right, bottom = margin
+    return np.pad(crop, ((top, bottom), (left, right)))
 
 
 @given(masks)
-def test_a_mask_comes_back_from_its_rle(mask: np.ndarray) -> None:
-    assert np.array_equal(rle.decode(rle.encode(mask), mask.shape), mask)
+def test_a_mask_comes_back_from_its_runs(mask: np.ndarray) -> None:
+    assert np.array_equal(rle.pixels(rle.borders(mask), mask.shape), mask)
 
 
-@given(masks, st.integers(0, 5), st.integers(0, 5), st.integers(0, 5), st.integers(0, 5))
-def test_the_rle_of_a_crop_is_that_of_the_whole_frame(
-    crop: np.ndarray, left: int, top: int, right: int, bottom: int
+@given(masks, margins)
+def test_a_crop_put_into_a_frame_has_the_runs_and_the_counts_of_the_frame(
+    crop: np.ndarray, margin: tuple[int, int, int, int]
 ) -> None:
-    h, w = crop.shape
-    frame = np.zeros((top + h + bottom, left + w + right), bool)
-    frame[top : top + h, left : left + w] = crop
-    assert rle.encode_at(crop, (left, top), frame.shape) == rle.encode(frame)
+    frame = framed(crop, margin)
+    borders = rle.placed(rle.borders(crop), crop.shape, margin[:2], frame.shape)
+    assert np.array_equal(borders, rle.borders(frame))
+    assert rle.compressed(borders, frame.shape) == coco_counts(frame)
 
 
-@given(masks, st.integers(0, 5), st.integers(0, 5))
-def test_a_mask_knows_its_frame_window_and_area(crop: np.ndarray, left: int, top: int) -> None:
-    h, w = crop.shape
-    frame = np.zeros((top + h + 3, left + w + 2), bool)
-    frame[top : top + h, left : left + w] = crop
-    mask = Mask.of_crop(crop, (left, top), frame.shape, 0.5)
+@given(masks, margins)
+def test_a_mask_knows_its_frame_window_and_area(crop: np.ndarray, margin: tuple[int, int, int, int]) -> None:
+    frame = framed(crop, margin)
+    mask = Mask.of_crop(crop, margin[:2], frame.shape, 0.5)
     assert np.array_equal(mask.full(), frame)
-    assert mask.counts == rle.encode(frame)
+    assert mask.counts == coco_counts(frame)
     assert mask.area == frame.sum()
     x0, y0, x1, y1 = mask.window
     assert np.array_equal(frame[y0:y1, x0:x1], mask.crop())
