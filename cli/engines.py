@@ -38,17 +38,18 @@ def show(names: Sequence[str], repeats: int) -> None:
     """A table of the installed models, or of these. Raises OvsegError for a name that is not a model's."""
     device = devices.default()
     specs = [models.find(name) for name in names] or [m for m in models.all_models().values() if m.is_installed]
-    click.echo(f"On {device}; milliseconds, the median (and fastest) of {repeats} runs; * is what engine=auto takes.\n")
-    click.echo(f"{'model':12} {'engine':10} {'precisions':20} {'encode':>18} {'a box':>14} {'a box of 16':>14}")
+    click.echo(f"On {device}; milliseconds, median (and fastest) of {repeats} runs; * is taken by default.\n")
+    click.echo(f"{'model':12} {'engine':10} {'precision':10} {'encode':>18} {'a box':>14} {'a box of 16':>14}")
     for spec in specs:
+        taken = networks.choose_engine(spec.network, device)
         for engine in networks.engines(spec.network, device):
-            taken = "*" if engine == networks.choose_engine(spec.network, device) else ""
-            precisions = " ".join(networks.precisions(spec.network, device, engine))
-            times = measured(Segmenter.of(spec, device, engine), repeats)
-            click.echo(
-                f"{spec.name:12} {engine + taken:10} {precisions:20} "
-                f"{times.encode!s:>18} {times.box!s:>14} {times.box_of_16!s:>14}"
-            )
+            for precision in networks.precisions(spec.network, spec.weights, device, engine):
+                mark = "*" if (engine, precision) == (taken, "float32") else ""
+                times = measured(Segmenter.of(spec, device, engine, precision), repeats)
+                click.echo(
+                    f"{spec.name:12} {engine + mark:10} {precision:10} "
+                    f"{times.encode!s:>18} {times.box!s:>14} {times.box_of_16!s:>14}"
+                )
 
 
 def measured(segmenter: Segmenter, repeats: int) -> Times:

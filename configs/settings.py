@@ -144,9 +144,11 @@ class Settings(BaseSettings):
         description="What runs the network. auto: OpenVINO on a CPU, where it is installed and can run the model; else "
         "Paddle.",
     )
-    precision: Literal["float32", "bfloat16", "float16"] = Field(
+    precision: Literal["float32", "bfloat16", "float16", "int8"] = Field(
         default="float32",
-        description="Of SAM's image encoder. GPUs have half precision; CPUs with AMX or AVX512-BF16 have bfloat16.",
+        description="Of the image encoder. GPUs have half precision for SAM; CPUs with AMX or AVX512-BF16 have "
+        "bfloat16, and CPUs with VNNI int8, for SAM-Lite and for what `ovseg models quantize` was run on. A model "
+        "that has it not runs in float32.",
     )
     embedding_cache_megabytes: int = Field(
         default=512,

@@ -43,8 +43,10 @@ def letterbox(image_rgb: np.ndarray, frame: Frame, mean: RGB, std: RGB, resize: 
     height, width = frame.resized_hw
     canvas = np.zeros((1, 3, frame.canvas_size, frame.canvas_size), np.float32)
     resized = _pillow(image_rgb, (width, height)) if resize == "pillow" else _area(image_rgb, (width, height))
-    normal = (resized.astype(np.float32) - np.array(mean, np.float32)) / np.array(std, np.float32)
-    canvas[0, :, :height, :width] = normal.transpose(2, 0, 1)
+    values = np.arange(256, dtype=np.float32)
+    for channel, place in enumerate(canvas[0, :, :height, :width]):
+        normal = (values - np.float32(mean[channel])) / np.float32(std[channel])
+        cv2.LUT(cv2.extractChannel(resized, channel), normal, place)
     return canvas
 
 

@@ -14,12 +14,14 @@ from ovseg_core import devices
 from ovseg_core.candidates import Candidates
 
 if TYPE_CHECKING:
+    import openvino as ov
+
     from ovseg_core.sam.parts import SamParts
 
 Features = tuple[np.ndarray, ...]
 
 ENGINES = ("auto", "openvino", "paddle")
-PRECISIONS = ("float32", "bfloat16", "float16")
+PRECISIONS = ("float32", "bfloat16", "float16", "int8")
 
 
 class Asked(NamedTuple):
@@ -110,15 +112,17 @@ def _has_openvino() -> bool:
 def load(name: str, weights: Path, device: str, engine: str, precision: str, canvas_size: int) -> Network:
     """A network with its weights on a device ("cpu", "gpu:0", ...), ready to infer, on an engine of `choose_engine`.
 
-    In "bfloat16" and "float16" the image encoder runs in half precision, where nearly all the work is; what reads
-    prompts and draws masks stays in float32.
+    In "bfloat16" and "float16" the image encoder runs in half precision, in "int8" as `quantization` has made it: there
+    nearly all the work is. What reads prompts and draws masks stays in float32.
 
     Raises ValueError where the weights do not fit, this machine or this build of Paddle has no such device, or the
     engine has no such precision there.
     """
-    able = precisions(name, device, engine)
+    able = precisions(name, weights, device, engine)
     if precision not in able:
-        raise ValueError(f"{name} on {device} ({engine}) runs in {' or '.join(able)}, not in {precision}")
+        message = f"{name} on {device} ({engine}) runs in {' or '.join(able)}, not in {precision}"
+        needs = "; int8 needs OpenVINO, a CPU with VNNI, and what `ovseg models quantize` makes"
+        raise ValueError(message + needs * (precision == "int8"))
     if engine == "paddle":
         devices.use(device)
     if name == "paddlex":
@@ -126,8 +130,9 @@ def load(name: str, weights: Path, device: str, engine: str, precision: str, can
 
         return WholeSam(weights, device)
     if name == "sam_lite":
-        load_lite = _lite_in_openvino if engine == "openvino" else _lite_in_paddle
-        return load_lite(weights, canvas_size)
+        if engine == "openvino":
+            return _lite_in_openvino(weights, canvas_size, precision)
+        return _lite_in_paddle(weights, canvas_size)
     from ovseg_core.sam.network import Sam
 
     if engine == "openvino":
@@ -139,15 +144,27 @@ def load(name: str, weights: Path, device: str, engine: str, precision: str, can
     return Sam(in_paddle.runners(sam_parts(name, weights, precision)), canvas_size)
 
 
-def precisions(name: str, device: str, engine: str) -> tuple[str, ...]:
-    """What a network runs in, there: half precision is for SAM's checkpoints."""
-    if name in ("sam_lite", "paddlex"):
-        return ("float32",)
+def precisions(name: str, weights: Path, device: str, engine: str) -> tuple[str, ...]:
+    """What a network with these weights runs in, there: half precision is for SAM's checkpoints."""
     if engine == "openvino":
-        from ovseg_core.engines import in_openvino
+        from ovseg_core.engines import in_openvino, int8
 
-        return in_openvino.precisions()
-    return ("float32",) if device == "cpu" else PRECISIONS
+        floats = ("float32",) if name == "sam_lite" else in_openvino.precisions()
+        return (*floats, "int8") if int8.path(weights).is_file() and int8.is_supported() else floats
+    if name in ("sam_lite", "paddlex") or device == "cpu":
+        return ("float32",)
+    return ("float32", "bfloat16", "float16")
+
+
+def encoder_graph(name: str, weights: Path, canvas_size: int) -> ov.Model:
+    """The image encoder in OpenVINO, in float32: canvases (B, 3, S, S) to features."""
+    if name == "sam_lite":
+        from ovseg_core.lite import openvino_parts
+
+        return openvino_parts.encoder_graph(weights, canvas_size)
+    from ovseg_core.engines import in_openvino
+
+    return in_openvino.encoder_graph(name, weights, lambda: sam_parts(name, weights))
 
 
 def sam_parts(name: str, weights: Path, precision: str = "float32") -> SamParts:
@@ -162,11 +179,11 @@ def sam_parts(name: str, weights: Path, precision: str = "float32") -> SamParts:
     return parts
 
 
-def _lite_in_openvino(weights: Path, canvas_size: int) -> Network:
+def _lite_in_openvino(weights: Path, canvas_size: int, precision: str) -> Network:
     from ovseg_core.lite.network import SamLite
     from ovseg_core.lite.openvino_parts import OpenVinoParts
 
-    return SamLite(OpenVinoParts(weights, canvas_size), canvas_size)
+    return SamLite(OpenVinoParts(weights, canvas_size, precision), canvas_size)
 
 
 def _lite_in_paddle(weights: Path, canvas_size: int) -> Network:

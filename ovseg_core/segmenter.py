@@ -33,7 +33,11 @@ class Segmenter:
     def fingerprint(self) -> str:
         """SHA-256 of all that an embedding depends on beside its image: weights, precision, and our code. The engine is
         not among it: all of them compute the same."""
-        parts = (digests.of_weights(self.spec.weights), self.spec.network, self.precision, digests.of_code())
+        parts = [digests.of_weights(self.spec.weights), self.spec.network, self.precision, digests.of_code()]
+        if self.precision == "int8":
+            from ovseg_core.engines import int8
+
+            parts.append(digests.of_weights(int8.path(self.spec.weights)))
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
     @classmethod
@@ -63,14 +67,15 @@ class Segmenter:
 
     def encode_batch(self, images_rgb: Sequence[np.ndarray]) -> list[Embedding]:
         """Embed images (H, W, 3) uint8, of any sizes, in one run of the network."""
-        preset = self.spec.preset
-        frames = [Frame((pixels.shape[0], pixels.shape[1]), self.network.canvas_size) for pixels in images_rgb]
-        canvases = [
-            canvas.letterbox(pixels, frame, preset.mean, preset.std, preset.resize)
-            for pixels, frame in zip(images_rgb, frames, strict=True)
-        ]
+        canvases = [self.canvas(pixels) for pixels in images_rgb]
         encoded = self.network.encode(np.concatenate(canvases)) if canvases else []
+        frames = map(self._frame, images_rgb)
         return [Embedding(self.spec.name, *known) for known in zip(encoded, frames, strict=True)]
+
+    def canvas(self, image_rgb: np.ndarray) -> np.ndarray:
+        """What the network sees of an image (H, W, 3) uint8: (1, 3, S, S) float32."""
+        preset = self.spec.preset
+        return canvas.letterbox(image_rgb, self._frame(image_rgb), preset.mean, preset.std, preset.resize)
 
     def decode(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Mask]:
         """One mask for each prompt, in their order.
@@ -110,6 +115,9 @@ class Segmenter:
         """One of `low_res_masks` in the frame of the image."""
         side = float(self.network.canvas_size)
         return self._mask(embedding.frame, low_res_mask, np.array([0, 0, side, side]), iou, Prompt.of_point(0, 0))
+
+    def _frame(self, image_rgb: np.ndarray) -> Frame:
+        return Frame((image_rgb.shape[0], image_rgb.shape[1]), self.network.canvas_size)
 
     def _masks(self, embedding: Embedding, prompts: Sequence[Prompt], every: bool) -> list[list[Mask]]:
         frame = embedding.frame

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import numpy as np
 
+from ovseg_core import models, networks
 from ovseg_core.candidates import Candidates
 from ovseg_core.embedding import Embedding
 from ovseg_core.errors import OvsegError
@@ -77,10 +78,17 @@ class Inference:
     def _load(self, names: Sequence[str]) -> list[Segmenter]:
         [model] = names
         if model not in self._segmenters:  # whoever was first
-            segmenter = Segmenter.open(model, self._device, self._engine, self._precision)
-            log.info("%s runs on %s (%s)", model, self._device, segmenter.engine)
+            precision = self._precision if self._precision in self._precisions(model) else "float32"
+            segmenter = Segmenter.open(model, self._device, self._engine, precision)
+            log.info("%s runs on %s (%s, %s)", model, self._device, segmenter.engine, precision)
             self._segmenters[model] = segmenter
         return [self._segmenters[model]]
+
+    def _precisions(self, model: str) -> tuple[str, ...]:
+        """What it has here: not every model has each precision, and a worker runs them all."""
+        spec = models.resolved(model)
+        engine = networks.choose_engine(spec.network, self._device, self._engine)
+        return networks.precisions(spec.network, spec.weights, self._device, engine)
 
 
 class _Queued:

@@ -6,18 +6,18 @@ import logging
 import os
 import warnings
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import openvino as ov
 
-from ovseg_core.engines import Parts, Runner, translations
+from ovseg_core.engines import Parts, Runner, int8, translations
 
 log = logging.getLogger(__name__)
 
-HINTS = {"float32": "f32", "bfloat16": "bf16"}
+HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}  # of what is not quantized, in int8
 
 
 def options(hint: str) -> dict[str, Any]:
@@ -36,14 +36,21 @@ def runners(name: str, weights: Path, load: Callable[[], Parts], precision: str)
     """The parts of a network, its `encode` in this precision. `load` makes them in Paddle from the weights, and is
     called only where no process has translated this file before.
 
-    Raises what `load` raises, and ValueError for an operation that has no translation.
+    Raises what `load` raises, and ValueError for an operation that has no translation, and as `int8.read`.
     """
-    folder = translations.folder(name, weights, lambda to: _translate(name, load(), to))
-    core = ov.Core()
+    core, folder = ov.Core(), _translated(name, weights, load)
     parts: dict[str, Runner] = {
-        path.stem: _Part(core, path, HINTS["float32"]) for path in folder.glob("*.xml") if path.stem != "encode"
+        path.stem: _Part(core, partial(core.read_model, path), HINTS["float32"])
+        for path in folder.glob("*.xml")
+        if path.stem != "encode"
     }
-    return {"encode": _Encoder(core, folder / "encode.xml", HINTS[precision]), **parts}
+    read = partial(int8.read, core, weights) if precision == "int8" else partial(core.read_model, folder / "encode.xml")
+    return {"encode": _Encoder(core, read, HINTS[precision]), **parts}
+
+
+def encoder_graph(name: str, weights: Path, load: Callable[[], Parts]) -> ov.Model:
+    """Its `encode`, as `runners` has it in float32."""
+    return ov.Core().read_model(_translated(name, weights, load) / "encode.xml")
 
 
 class Compiled:
@@ -67,15 +74,15 @@ class Compiled:
 class _Part:
     """Compiled when it is first called: who sends boxes never refines. Weights are mapped from the file."""
 
-    def __init__(self, core: ov.Core, path: Path, hint: str) -> None:
-        self._core, self._path, self._hint = core, path, hint
+    def __init__(self, core: ov.Core, read: Callable[[], ov.Model], hint: str) -> None:
+        self._core, self._read, self._hint = core, read, hint
 
     @cached_property
     def _run(self) -> Compiled:
-        return Compiled(self._core.compile_model(self._read(), "CPU", options(self._hint)))
+        return Compiled(self._core.compile_model(self._graph(), "CPU", options(self._hint)))
 
-    def _read(self) -> ov.Model:
-        return self._core.read_model(self._path)
+    def _graph(self) -> ov.Model:
+        return self._read()
 
     def __call__(self, *given: np.ndarray) -> tuple[np.ndarray, ...]:
         return self._run(*given)
@@ -85,8 +92,8 @@ class _Encoder(_Part):
     """Compiled for one image, and called for one after the other: where it knows all its shapes, OpenVINO fuses
     attention, and is a tenth faster; a batch saves nothing on a CPU."""
 
-    def _read(self) -> ov.Model:
-        model = super()._read()
+    def _graph(self) -> ov.Model:
+        model = super()._graph()
         [given] = model.inputs
         model.reshape([1, *given.partial_shape[1:]])
         return model
@@ -95,6 +102,10 @@ class _Encoder(_Part):
         [canvases] = given
         each = [super(_Encoder, self).__call__(canvas[None]) for canvas in canvases]
         return tuple(np.concatenate(outputs) for outputs in zip(*each, strict=True))
+
+
+def _translated(name: str, weights: Path, load: Callable[[], Parts]) -> Path:
+    return translations.folder(name, weights, lambda to: _translate(name, load(), to))
 
 
 def _translate(name: str, parts: Parts, to: Path) -> None:

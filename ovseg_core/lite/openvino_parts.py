@@ -14,7 +14,7 @@ import openvino as ov
 from openvino import opset13 as op
 
 from ovseg_core import checkpoints
-from ovseg_core.engines import in_openvino
+from ovseg_core.engines import in_openvino, int8
 from ovseg_core.engines.in_openvino import Compiled
 from ovseg_core.lite.geometry import Filters
 from ovseg_core.lite.shape import (
@@ -38,14 +38,17 @@ Node = Any  # openvino's nodes and outputs
 class OpenVinoParts:
     """Ready for canvases of one size; any number of them, and of prompts."""
 
-    def __init__(self, weights: Path, canvas_size: int) -> None:
-        arrays = _Arrays({name: array.astype(np.float32) for name, array in checkpoints.read(weights).arrays.items()})
+    def __init__(self, weights: Path, canvas_size: int, precision: str = "float32") -> None:
+        arrays = _Arrays.of(weights)
         core = ov.Core()
         core.set_property("CPU", in_openvino.options("f32"))
         sides = [canvas_size // stride for stride in STRIDES]
-        graphs = (_encoder(arrays, canvas_size), _locator(arrays, sides), _mask_head(arrays))
-        self._encoder, self._locator, self._mask_head = (Compiled(core.compile_model(graph, "CPU")) for graph in graphs)
+        encoder, locator, mask_head = _encoder(arrays, canvas_size), _locator(arrays, sides), _mask_head(arrays)
         arrays.check_all_used()
+        if precision == "int8":
+            encoder = int8.read(core, weights)
+        graphs = (encoder, locator, mask_head)
+        self._encoder, self._locator, self._mask_head = (Compiled(core.compile_model(graph, "CPU")) for graph in graphs)
 
     def encode(self, canvases: np.ndarray) -> list[Features]:
         return list(zip(*self._encoder(canvases), strict=True))
@@ -62,8 +65,17 @@ class OpenVinoParts:
         return logits, iou
 
 
+def encoder_graph(weights: Path, canvas_size: int) -> ov.Model:
+    """Canvases (B, 3, S, S) to maps."""
+    return _encoder(_Arrays.of(weights), canvas_size)
+
+
 class _Arrays:
     """A checkpoint, and which of it a graph has used."""
+
+    @classmethod
+    def of(cls, weights: Path) -> _Arrays:
+        return cls({name: array.astype(np.float32) for name, array in checkpoints.read(weights).arrays.items()})
 
     def __init__(self, arrays: dict[str, np.ndarray]) -> None:
         self._arrays = arrays

@@ -1,0 +1,42 @@
+"""Image encoders in int8, for CPUs that multiply bytes in one instruction (VNNI): where one lies, and who can run it.
+
+`quantization` makes it, once; it lies beside the weights that it was made from, as an OpenVINO model.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import openvino as ov
+
+from ovseg_core import digests
+
+CPUINFO = Path("/proc/cpuinfo")
+# What other CPUs do instead is slower than float32, or adds up in 16 bits, which overflow.
+INSTRUCTIONS = {"avx512_vnni", "avx_vnni", "amx_int8"}
+MADE_FROM = ["ovseg", "weights"]  # the place of the digest in the model
+
+
+def path(weights: Path) -> Path:
+    """Of the model's graph; its numbers are in a file `.bin` beside it."""
+    return weights.with_suffix(".int8.xml")
+
+
+def is_supported() -> bool:
+    """Whether this CPU has the instructions."""
+    flags = re.search(r"^flags\s*:(.*)$", CPUINFO.read_text(), re.MULTILINE) if CPUINFO.is_file() else None
+    return flags is not None and not INSTRUCTIONS.isdisjoint(flags[1].split())
+
+
+def save(model: ov.Model, weights: Path) -> None:
+    model.set_rt_info(digests.of_weights(weights), MADE_FROM)
+    ov.save_model(model, path(weights), compress_to_fp16=False)
+
+
+def read(core: ov.Core, weights: Path) -> ov.Model:
+    """Raises ValueError where it was made from other weights than these."""
+    model = core.read_model(path(weights))
+    if not model.has_rt_info(MADE_FROM) or model.get_rt_info(MADE_FROM).value != digests.of_weights(weights):
+        raise ValueError(f"{path(weights)} was not made from {weights.name} as it is now; make it again")
+    return model

@@ -1,0 +1,145 @@
+"""Image encoders to int8 by post-training quantisation (Nagel et al., 2021, arXiv:2106.08295), with NNCF.
+
+Photos show NNCF which values each layer meets. Others judge: masks must stay what they are in float32, else nothing is
+kept.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import cv2
+import numpy as np
+from pycocotools import mask as coco
+
+from ovseg_core import image, networks
+from ovseg_core.embedding import Embedding
+from ovseg_core.engines import int8
+from ovseg_core.masks import Mask
+from ovseg_core.models import ModelSpec
+from ovseg_core.prompts import Prompt
+from ovseg_core.segmenter import Segmenter
+
+SHOWN, JUDGING = 60, 20  # photos, at most: of fewer a quarter judges, too
+LEAST_PHOTOS = 8
+LEAST_IOU = 0.98  # of masks of boxes, on average, in int8 and in float32
+GRID = 4  # clicks along each side of a photo look for what to judge by
+# Convolutions, from the first on, that stay in float32: errors in what pixels become first are in everything after it.
+KEPT = {"sam_lite": 6}
+MAX_PIXELS = 200_000_000
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Mean IoU of masks in int8 and in float32. A click is ambiguous, and a near tie may fall either way."""
+
+    boxes: float
+    clicks: float
+    photos: int
+
+
+def quantize(spec: ModelSpec, photos: Sequence[Path]) -> Agreement:
+    """Make the int8 encoder of a model and put it beside its weights. It takes as long as some hundred encodings.
+
+    Raises ValueError for a network that is not in OpenVINO, for too few photos, on a CPU without VNNI, and where masks
+    would change too much; OvsegError for a photo that cannot be read; ImportError without NNCF.
+    """
+    if spec.network == "paddlex":
+        raise ValueError(f"{spec.name} is one network of PaddleX's and runs in float32; SAM-H can be quantized")
+    if len(photos) < LEAST_PHOTOS:
+        raise ValueError(f"{len(photos)} photos are too few; {LEAST_PHOTOS} are enough, {SHOWN + JUDGING} are better")
+    if not int8.is_supported():
+        raise ValueError("this CPU multiplies no bytes (VNNI), so int8 could not be judged here, nor be of use")
+    chosen = photos[:: max(1, len(photos) // (SHOWN + JUDGING))][: SHOWN + JUDGING]
+    judging = chosen[::4]
+    shown = [path for path in chosen if path not in judging]
+    reference = Segmenter.of(spec, "cpu", "openvino")
+    with TemporaryDirectory(prefix=".int8-", dir=spec.weights.parent) as folder:
+        weights = Path(folder) / spec.weights.name
+        weights.symlink_to(spec.weights.resolve())
+        _save(reference, weights, shown)
+        in_int8 = Segmenter.of(replace(spec, weights=weights), "cpu", "openvino", "int8")
+        agreement = _agreement(reference, in_int8, judging)
+        if agreement.boxes < LEAST_IOU:
+            raise ValueError(
+                f"in int8 {spec.name}'s masks of boxes have an IoU of {agreement.boxes:.3f} with those in float32, and "
+                f"of clicks {agreement.clicks:.3f}; {LEAST_IOU} is the least, and nothing was kept"
+            )
+        for suffix in (".bin", ".xml"):  # the graph last: where it is, all is
+            made = int8.path(weights).with_suffix(suffix)
+            shutil.move(made, int8.path(spec.weights).with_suffix(suffix))
+    return agreement
+
+
+def _save(reference: Segmenter, weights: Path, shown: Sequence[Path]) -> None:
+    import nncf  # seconds, and hundreds of megabytes
+
+    spec = reference.spec
+    graph = networks.encoder_graph(spec.network, weights, spec.preset.canvas_size)
+    convolutions = [node for node in graph.get_ordered_ops() if node.get_type_name().endswith("Convolution")]
+    kept = [node.get_friendly_name() for node in convolutions[: KEPT.get(spec.network, 1)]]
+    is_transformer = spec.network in ("sam_b", "sam_l", "sam_h")
+    quantized = nncf.quantize(
+        graph,
+        nncf.Dataset(shown, lambda path: reference.canvas(_read(path))),
+        preset=nncf.QuantizationPreset.MIXED,  # of activations that are negative too
+        subset_size=len(shown),
+        fast_bias_correction=is_transformer,  # the slow way takes minutes a photo there
+        model_type=nncf.ModelType.TRANSFORMER if is_transformer else None,
+        ignored_scope=nncf.IgnoredScope(names=kept),
+    )
+    int8.save(quantized, weights)
+
+
+def _agreement(reference: Segmenter, other: Segmenter, photos: Sequence[Path]) -> Agreement:
+    by_box: list[float] = []
+    by_click: list[float] = []
+    for pixels in map(_read, photos):
+        embeddings = reference.encode(pixels), other.encode(pixels)
+        things = _things(reference, embeddings[0])
+        boxes = [Prompt.of_box(*mask.window) for mask in things]
+        clicks = [Prompt.of_point(*_middle(mask)) for mask in things]
+        for prompts, ious in ((boxes, by_box), (clicks, by_click)):
+            answers = (s.decode(e, prompts) for s, e in zip((reference, other), embeddings, strict=True))
+            ious += [_iou(*pair) for pair in zip(*answers, strict=True)]
+    if not by_box:
+        raise ValueError("nothing was found in the photos to judge by")
+    return Agreement(float(np.mean(by_box)), float(np.mean(by_click)), len(photos))
+
+
+def _things(segmenter: Segmenter, embedding: Embedding) -> list[Mask]:
+    """What clicks on a grid find, each thing once, but for specks."""
+    height, width = embedding.frame.image_hw
+    places = (np.arange(GRID) + 0.5) / GRID
+    clicks = [Prompt.of_point(float(x * width), float(y * height)) for y in places for x in places]
+    found = {mask.window: mask for mask in segmenter.decode(embedding, clicks)}
+    return [mask for mask in found.values() if mask.area > height * width / 1000]
+
+
+def _middle(mask: Mask) -> tuple[float, float]:
+    """The pixel that is farthest from the mask's edge."""
+    depth = cv2.distanceTransform(np.pad(mask.crop().view(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    y, x = np.unravel_index(depth.argmax(), depth.shape)
+    return float(mask.window[0] + x) + 0.5, float(mask.window[1] + y) + 0.5
+
+
+def _iou(a: Mask, b: Mask) -> float:
+    if not a.area and not b.area:
+        return 1.0
+    both = ([{"size": list(mask.image_hw), "counts": mask.counts.encode()}] for mask in (a, b))
+    return float(coco.iou(*both, [0])[0, 0])
+
+
+def _read(path: Path) -> np.ndarray:
+    return image.decode(path.read_bytes(), MAX_PIXELS)
+
+
+def photos_in(folder: Path) -> Iterator[Path]:
+    """The files in a folder that look like photos, in order."""
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"):
+            yield path

@@ -1,0 +1,115 @@
+"""Image encoders in int8: the one that is bundled, and how one is made and judged. Real photos, real weights."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+import pytest
+from PIL import Image
+
+from ovseg_core import image, models, quantization
+from ovseg_core.embedding import Embedding
+from ovseg_core.engines import int8
+from ovseg_core.models import ModelSpec
+from ovseg_core.prompts import Prompt
+from ovseg_core.segmenter import Segmenter
+from tests import pictures
+
+pytestmark = pytest.mark.skipif(not int8.is_supported(), reason="this CPU has no VNNI")
+
+
+def views() -> list[np.ndarray]:
+    """Parts of one photo, upright and mirrored."""
+    whole = image.decode(pictures.photo(), 10**8)
+    corners = [(0, 0, 512), (0, 0, 320), (150, 0, 360), (0, 180, 330)]
+    parts = [whole[y : y + side, x : x + side] for x, y, side in corners]
+    return [np.ascontiguousarray(view) for part in parts for view in (part, part[:, ::-1])]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i, view in enumerate(views()):
+        Image.fromarray(view).save(folder / f"{i}.png")
+    (folder / "notes.txt").write_text("not a photo")
+    return folder
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> ModelSpec:
+    """SAM-Lite in a folder of its own, without an int8 encoder."""
+    weights = tmp_path / "sam_lite.safetensors"
+    weights.write_bytes(models.find("SAM-Lite").weights.read_bytes())
+    return replace(models.find("SAM-Lite"), weights=weights)
+
+
+def test_the_bundled_int8_encoder_leaves_masks_as_they_are() -> None:
+    in_float32, in_int8 = Segmenter.open("SAM-Lite"), Segmenter.open("SAM-Lite", precision="int8")
+    assert in_int8.precision == "int8"
+    assert in_int8.fingerprint != in_float32.fingerprint  # or a cache would mix the two
+    ious = []
+    for view in views():
+        side = len(view)
+        prompts = [Prompt.of_box(0.1 * side, 0.05 * side, 0.8 * side, 0.9 * side), Prompt.of_point(side / 2, side / 3)]
+        masks = [segmenter.decode(segmenter.encode(view), prompts) for segmenter in (in_float32, in_int8)]
+        ious += [float((a.full() & b.full()).sum() / (a.full() | b.full()).sum()) for a, b in zip(*masks, strict=True)]
+    assert np.mean(ious) >= 0.98
+    assert min(ious) < 1  # or float32 ran twice
+
+
+@pytest.mark.filterwarnings("ignore")  # NNCF's own
+def test_an_int8_encoder_is_made_judged_and_put_beside_its_weights(spec: ModelSpec, photos: Path) -> None:
+    with pytest.raises(ValueError, match=r"runs in float32, not in int8; int8 needs .* `ovseg models quantize`"):
+        Segmenter.of(spec, "cpu", "openvino", "int8")
+    agreement = quantization.quantize(spec, list(quantization.photos_in(photos)))
+    assert quantization.LEAST_IOU <= agreement.boxes < 1
+    assert agreement.photos == 2
+    assert Segmenter.of(spec, "cpu", "openvino", "int8").encode(views()[0]).features[0].any()
+    assert sorted(path.name for path in spec.weights.parent.iterdir()) == [
+        "photos",
+        "sam_lite.int8.bin",
+        "sam_lite.int8.xml",
+        "sam_lite.safetensors",
+    ]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_int8_encoder_that_changes_masks_is_not_kept(
+    spec: ModelSpec, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quantization, "LEAST_IOU", 0.9999)
+    with pytest.raises(ValueError, match=re.escape("0.9999 is the least, and nothing was kept")):
+        quantization.quantize(spec, list(quantization.photos_in(photos)))
+    assert not int8.path(spec.weights).exists()
+
+
+def test_too_few_photos_and_networks_that_cannot_are_refused(spec: ModelSpec, photos: Path) -> None:
+    with pytest.raises(ValueError, match="7 photos are too few; 8 are enough, 80 are better"):
+        quantization.quantize(spec, list(quantization.photos_in(photos))[:7])
+    with pytest.raises(ValueError, match="SAM-H_box is one network of PaddleX's"):
+        quantization.quantize(models.find("SAM-H_box"), [])
+
+
+def test_an_int8_encoder_of_other_weights_is_refused(spec: ModelSpec) -> None:
+    bundled = int8.path(models.find("SAM-Lite").weights)
+    for suffix in (".xml", ".bin"):
+        int8.path(spec.weights).with_suffix(suffix).write_bytes(bundled.with_suffix(suffix).read_bytes())
+    int8.read(ov.Core(), spec.weights)
+    with spec.weights.open("ab") as file:
+        file.write(b" ")
+    with pytest.raises(ValueError, match=r"was not made from sam_lite.safetensors as it is now; make it again"):
+        int8.read(ov.Core(), spec.weights)
+
+
+def test_an_embedding_of_int8_is_decoded_as_any_other() -> None:
+    """What reads prompts is the same network."""
+    in_float32, in_int8 = Segmenter.open("SAM-Lite"), Segmenter.open("SAM-Lite", precision="int8")
+    embedding = in_int8.encode(views()[0])
+    assert isinstance(embedding, Embedding)
+    [a], [b] = (s.decode(embedding, [Prompt.of_box(140, 10, 305, 180)]) for s in (in_float32, in_int8))
+    assert a.counts == b.counts
