@@ -60,10 +60,12 @@ test-training: .venv/training
 parity: .venv-parity/ready
 	.venv-parity/bin/pytest tests/parity -W ignore
 
-# Half an hour of an otherwise idle machine.
+# Three quarters of an hour of an otherwise idle machine.
 bench: .venv-parity/ready
 	.venv-parity/bin/python -m benchmarks.peers
 	.venv-parity/bin/python -m benchmarks.service
+	.venv-parity/bin/python -m benchmarks.service --network sam_b --clients 1 8 --distinct-jobs 8 --their-jobs 3 \
+		--to benchmarks/results/service_sam_b.json
 	.venv-parity/bin/python -m benchmarks.throughput
 	.venv-parity/bin/python -m benchmarks.busy
 	.venv-parity/bin/python -m benchmarks.report

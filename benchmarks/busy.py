@@ -1,7 +1,8 @@
 """Part of `make bench`: a worker with more to do than it can: what share of its time is the network's, and its memory.
 
 py-spy looks 50 times a second at what the device's thread does while clients send photos faster than they are
-segmented. Then one photo of 48 megapixels with 200 boxes. Writes a JSON for benchmarks/report.py.
+segmented, to SAM-Lite and to a MobileSAM of random weights. SAM-Lite is also started twice, and the second start is
+timed, and given one photo of 48 megapixels with 200 boxes. Writes a JSON for benchmarks/report.py.
 """
 
 from __future__ import annotations
@@ -9,21 +10,24 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import re
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from PIL import Image
 
-from benchmarks import facts
-from benchmarks.service import photo, session
+from benchmarks import facts, random_weights
+from benchmarks.service import photo, serve_random, session
 from benchmarks.throughput import submit, wait
 from cli import demo
 from cli.stack import Plan, free_port, running
@@ -41,17 +45,33 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--to", type=Path, default=Path("benchmarks/results/busy.json"))
     arguments = parser.parse_args()
+    result: dict[str, Any] = {"machine": facts.machine(), "clients": CLIENTS}
     with TemporaryDirectory(prefix="ovseg-bench-") as name:
-        plan = Plan(Path(name), "127.0.0.1", free_port(), "cpu", Settings())
-        with running(plan, lambda label, line: None) as stack:
-            pid = stack.children["worker"].pid
-            result = {"machine": facts.machine(), **busy(plan.url, pid, arguments.seconds, Path(name))}
+        folder = Path(name)
+        with stack(folder / "lite"):
+            pass
+        start = time.perf_counter()
+        with stack(folder / "lite") as (url, pid):
+            result["second_start_s"] = time.perf_counter() - start
+            result["SAM-Lite"] = busy(url, pid, arguments.seconds, folder)
             before = peak_megabytes(pid)
-            job = large(plan.url)
+            job = large(url)
             result |= {"peak_mb_before": before, "peak_mb": peak_megabytes(pid), "large_timings_ms": job["timings_ms"]}
+        os.environ["OVSEG_ENGINES_DIR"] = str(folder / "engines")  # random weights are not kept
+        serve_random("mobile_sam", random_weights.write("mobile_sam", folder))
+        with stack(folder / "mobile") as (url, pid):
+            result["MobileSAM"] = busy(url, pid, arguments.seconds, folder)
     print(json.dumps(result, indent=1))
     arguments.to.parent.mkdir(parents=True, exist_ok=True)
     arguments.to.write_text(json.dumps(result, indent=1))
+
+
+@contextmanager
+def stack(folder: Path) -> Iterator[tuple[str, int]]:
+    """The URL of `ovseg up`, ready, and the worker's process id."""
+    plan = Plan(folder, "127.0.0.1", free_port(), "cpu", Settings())
+    with running(plan, lambda label, line: None) as started:
+        yield plan.url, started.children["worker"].pid
 
 
 def busy(url: str, pid: int, seconds: int, folder: Path) -> dict[str, Any]:
@@ -82,7 +102,7 @@ def busy(url: str, pid: int, seconds: int, folder: Path) -> dict[str, Any]:
         if THREAD in stack.partition(";")[0]:
             samples["network" if RUNS_NETWORK in stack else "waits"] += int(count)
     share = samples["network"] / samples.total()
-    return {"clients": CLIENTS, "jobs_per_s": per_second, "network_share": share, "ended": dict(done)}
+    return {"jobs_per_s": per_second, "network_share": share, "ended": dict(done)}
 
 
 def large(url: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -33,9 +34,10 @@ from benchmarks import facts, random_weights
 from cli import demo
 from cli.stack import Plan, free_port, running
 from configs.settings import Settings
-from ovseg_core import networks
+from ovseg_core import models, networks, quantization
 from ovseg_core.sam import export
 from ovseg_core.sam.parts import VARIANTS
+from ovseg_core.segmenter import Segmenter
 
 _of_thread = threading.local()
 
@@ -46,8 +48,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--network", default="mobile_sam", choices=VARIANTS)
     parser.add_argument("--clients", nargs="+", type=int, default=[1, 8, 64])
-    parser.add_argument("--jobs", type=int, default=100, help="for ovseg")
-    parser.add_argument("--their-jobs", type=int, default=8, help="for PaddleX: as many as clients, or these")
+    parser.add_argument("--jobs", type=int, default=100, help="of one image, for ovseg")
+    parser.add_argument("--distinct-jobs", type=int, default=24, help="of distinct images, for ovseg, or one a client")
+    parser.add_argument("--their-jobs", type=int, default=8, help="for PaddleX; of distinct images, or one a client")
     parser.add_argument("--to", type=Path, default=Path("benchmarks/results/service.json"))
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
@@ -55,15 +58,19 @@ def main() -> None:
         folder = Path(name)
         os.environ["OVSEG_ENGINES_DIR"] = str(folder / "engines")  # random weights are not kept
         weights = random_weights.write(arguments.network, folder)
-        for label, server, jobs in (
-            ("ovseg", lambda: ours(arguments.network, weights, folder), arguments.jobs),
-            ("PaddleX 3.7.2", lambda: theirs(arguments.network, weights, folder), arguments.their_jobs),
+        spec = replace(next(m for m in models.all_models().values() if m.network == arguments.network), weights=weights)
+        quantization.make(Segmenter.of(spec, "cpu", "openvino"), weights, [demo.PHOTO] * 2)
+        our_jobs, their_jobs = (arguments.distinct_jobs, arguments.jobs), (arguments.their_jobs, arguments.their_jobs)
+        for label, server, (distinct, one) in (
+            ("ovseg", lambda: ours(arguments.network, weights, folder, "float32"), our_jobs),
+            ("ovseg int8", lambda: ours(arguments.network, weights, folder, "int8"), our_jobs),
+            ("PaddleX 3.7.2", lambda: theirs(arguments.network, weights, folder), their_jobs),
         ):
             with server() as ask:
                 ask(photo(0), box(0))  # the first is slow everywhere
                 for clients in arguments.clients:
                     for images in ("distinct", "one"):
-                        count = jobs if label == "ovseg" else max(jobs, clients if images == "distinct" else 0)
+                        count = max(distinct, clients) if images == "distinct" else one
                         rows.append(
                             {"by": label, "clients": clients, "images": images} | load(ask, clients, count, images)
                         )
@@ -109,11 +116,10 @@ def box(n: int) -> list[float]:
 
 
 @contextmanager
-def ours(network: str, weights: Path, folder: Path) -> Iterator[Ask]:
-    registry = folder / "models.yaml"
-    registry.write_text(yaml.safe_dump({"Random": {"network": network, "file": weights.name}}))
-    os.environ |= {"OVSEG_MODELS_DIR": str(folder), "OVSEG_MODELS_YAML": str(registry), "OVSEG_DEFAULT_MODEL": "Random"}
-    plan = Plan(folder / "stack", "127.0.0.1", free_port(), "cpu", Settings())
+def ours(network: str, weights: Path, folder: Path, precision: str) -> Iterator[Ask]:
+    serve_random(network, weights)
+    os.environ["OVSEG_PRECISION"] = precision
+    plan = Plan(folder / f"stack-{precision}", "127.0.0.1", free_port(), "cpu", Settings())
 
     def ask(data: bytes, box: list[float]) -> None:
         request = json.dumps({"prompts": [{"box": box}], "outputs": ["rle"]})
@@ -128,6 +134,17 @@ def ours(network: str, weights: Path, folder: Path) -> Iterator[Ask]:
 
     with running(plan, lambda label, line: None):
         yield ask
+
+
+def serve_random(network: str, weights: Path) -> None:
+    """From now on `Settings` name a model with these weights as the default."""
+    registry = weights.parent / "models.yaml"
+    registry.write_text(yaml.safe_dump({"Random": {"network": network, "file": weights.name}}))
+    os.environ |= {
+        "OVSEG_MODELS_DIR": str(weights.parent),
+        "OVSEG_MODELS_YAML": str(registry),
+        "OVSEG_DEFAULT_MODEL": "Random",
+    }
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def quantize(spec: ModelSpec, photos: Sequence[Path]) -> Agreement:
     with TemporaryDirectory(prefix=".int8-", dir=spec.weights.parent) as folder:
         weights = Path(folder) / spec.weights.name
         weights.symlink_to(spec.weights.resolve())
-        _save(reference, weights, shown)
+        make(reference, weights, shown)
         in_int8 = Segmenter.of(replace(spec, weights=weights), "cpu", "openvino", "int8")
         agreement = _agreement(reference, in_int8, judging)
         if agreement.boxes < LEAST_IOU:
@@ -75,7 +75,8 @@ def quantize(spec: ModelSpec, photos: Sequence[Path]) -> Agreement:
     return agreement
 
 
-def _save(reference: Segmenter, weights: Path, shown: Sequence[Path]) -> None:
+def make(reference: Segmenter, weights: Path, shown: Sequence[Path]) -> None:
+    """The int8 encoder of these weights, beside them, from photos; it is not judged."""
     import nncf  # seconds, and hundreds of megabytes
 
     spec = reference.spec

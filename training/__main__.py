@@ -33,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="mean IoU of the shipped model on the held-out photos")
     evaluate.add_argument("--data", type=Path, required=True)
     evaluate.add_argument("--report", type=Path, default=Path("build/sam-lite/report.md"))
+    evaluate.add_argument("--precision", choices=["float32", "int8"], default="float32")
 
     card = commands.add_parser("card", help="the pictures of docs/sam-lite.md")
     card.add_argument("--photos", type=Path, required=True, help="skimage/data of scikit-image's wheel")
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
     elif arguments.command == "evaluate":
         from training.evaluate import evaluate as run_evaluate
 
-        run_evaluate(arguments.data, arguments.report)
+        run_evaluate(arguments.data, arguments.report, arguments.precision)
     elif arguments.command == "card":
         from training.card import draw
 

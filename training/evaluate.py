@@ -186,9 +186,9 @@ def table(measured: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def evaluate(data: Path, report: Path) -> None:
+def evaluate(data: Path, report: Path, precision: str) -> None:
     """Writes tables in Markdown, and prints them."""
-    segmenter = Segmenter.open("SAM-Lite")
+    segmenter = Segmenter.open("SAM-Lite", precision=precision)
     _, held_out = scenes.photos(data)
     sections = []
     for source, title in SOURCES.items():
