@@ -64,7 +64,7 @@ parity: .venv-parity/ready
 bench: .venv-parity/ready
 	.venv-parity/bin/python -m benchmarks.peers
 	.venv-parity/bin/python -m benchmarks.service
-	.venv-parity/bin/python -m benchmarks.service --network sam_b --clients 1 8 --distinct-jobs 8 --their-jobs 3 \
+	.venv-parity/bin/python -m benchmarks.service --network sam_b --clients 1 --distinct-jobs 4 --their-jobs 2 \
 		--to benchmarks/results/service_sam_b.json
 	.venv-parity/bin/python -m benchmarks.throughput
 	.venv-parity/bin/python -m benchmarks.busy

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -41,7 +42,8 @@ from ovseg_core.segmenter import Segmenter
 
 _of_thread = threading.local()
 
-Ask = Callable[[bytes, list[float]], None]  # a photo and a box; returns when the mask is there
+# A photo and a box; returns when the mask is there, with milliseconds by stage where they are told.
+Ask = Callable[[bytes, list[float]], dict[str, float]]
 
 
 def main() -> None:
@@ -80,13 +82,16 @@ def main() -> None:
     arguments.to.write_text(json.dumps(result, indent=1))
 
 
-def load(ask: Ask, clients: int, jobs: int, images: str) -> dict[str, float]:
+def load(ask: Ask, clients: int, jobs: int, images: str) -> dict[str, Any]:
     seed = time.time_ns()  # photos that no cache has seen
+    photos = [photo(seed + n) for n in range(jobs if images == "distinct" else 1)]
+
+    stages = defaultdict(list)
 
     def one(n: int) -> float:
-        data = photo(seed + n if images == "distinct" else seed)
         start = time.perf_counter()
-        ask(data, box(n))
+        for stage, milliseconds in ask(photos[n % len(photos)], box(n)).items():
+            stages[stage].append(milliseconds)
         return time.perf_counter() - start
 
     start = time.perf_counter()
@@ -97,6 +102,7 @@ def load(ask: Ask, clients: int, jobs: int, images: str) -> dict[str, float]:
         "jobs_per_s": jobs / (time.perf_counter() - start),
         "p50_s": statistics.median(seconds),
         "p99_s": seconds[min(len(seconds) - 1, int(0.99 * len(seconds)))],
+        "median_ms": {stage: statistics.median(values) for stage, values in stages.items()},
     }
 
 
@@ -121,7 +127,7 @@ def ours(network: str, weights: Path, folder: Path, precision: str) -> Iterator[
     os.environ["OVSEG_PRECISION"] = precision
     plan = Plan(folder / f"stack-{precision}", "127.0.0.1", free_port(), "cpu", Settings())
 
-    def ask(data: bytes, box: list[float]) -> None:
+    def ask(data: bytes, box: list[float]) -> dict[str, float]:
         request = json.dumps({"prompts": [{"box": box}], "outputs": ["rle"]})
         accepted = session().post(f"{plan.url}/v1/jobs", files={"image": ("a.jpg", data)}, data={"request": request})
         accepted.raise_for_status()
@@ -130,7 +136,7 @@ def ours(network: str, weights: Path, folder: Path, precision: str) -> Iterator[
             if job["completed_at"]:
                 assert job["status"] == "succeeded", job["error"]
                 assert job["result"]["masks"]
-                return
+                return dict(job["timings_ms"])
 
     with running(plan, lambda label, line: None):
         yield ask
@@ -169,11 +175,12 @@ def theirs(network: str, weights: Path, folder: Path) -> Iterator[Ask]:
         )
     url = f"http://127.0.0.1:{port}"
 
-    def ask(data: bytes, box: list[float]) -> None:
+    def ask(data: bytes, box: list[float]) -> dict[str, float]:
         body = {"image": base64.b64encode(data).decode(), "prompt": [box], "promptType": "box", "visualize": False}
         answer = session().post(f"{url}/open-vocabulary-segmentation", json=body)
         answer.raise_for_status()
         assert answer.json()["result"]["masks"]
+        return {}
 
     try:
         while not _is_up(url):

@@ -111,7 +111,10 @@ class Settings(BaseSettings):
     gateway_port: int = Field(default=8080, ge=0, le=65535, description="As PaddleX serves.")
     gateway_processes: int = Field(default=1, gt=0, description="More processes answer on more cores.")
     gateway_threads: int = Field(
-        default=64, gt=1, description="Requests in progress per process; a held `wait` keeps a thread and little else."
+        default=256,
+        gt=1,
+        description="Requests in progress per process; a held `wait` keeps a thread and little else. A wait that "
+        "finds none free is answered at once.",
     )
     gateway_drain_seconds: float = Field(
         default=0.0,
