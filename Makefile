@@ -12,7 +12,7 @@ help:
 	@echo "make test            every test, against real servers"
 	@echo "make chaos-small     400 jobs through kills and outages, in two minutes; make chaos: 5,000, in half an hour"
 	@echo "make lint            ruff and mypy"
-	@echo "make train-lite      train the bundled model (DATA=folder); make eval-lite measures it, make test-training tests it"
+	@echo "make train-lite      train the bundled model (DATA=folder); make eval-lite measures it, make test-training tests both"
 	@echo "make parity          the networks against the original implementations, PaddleX's whole pipeline among them"
 	@echo "make bench           beside PaddleX and torch, and the service under load; writes benchmarks/RESULTS.md"
 	@echo "make bench-models    how long each network takes here"
@@ -54,7 +54,7 @@ eval-lite: .venv/dev
 	.venv/bin/python -m training evaluate --data $(DATA)
 
 test-training: .venv/training
-	.venv/bin/pytest tests/training
+	.venv/bin/pytest tests/training tests/core/test_int8.py
 
 # Against PaddleX, segment-anything, transformers and MobileSAM, which want packages that we do not.
 parity: .venv-parity/ready
@@ -81,7 +81,7 @@ clean:
 
 .venv-parity/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-parity
-	.venv-parity/bin/pip --disable-pip-version-check install --editable '.[embedded,openvino,dev,parity,bench]'
+	.venv-parity/bin/pip --disable-pip-version-check install --editable '.[embedded,openvino,dev,parity,bench,int8]'
 	touch $@
 
 .venv/embedded: pyproject.toml
@@ -93,7 +93,7 @@ clean:
 	touch $@
 
 .venv/training: .venv/dev
-	$(PIP) install --editable '.[embedded,openvino,dev,training]'
+	$(PIP) install --editable '.[embedded,openvino,dev,training,int8]'
 	touch $@
 
 .venv/dev: .venv/embedded

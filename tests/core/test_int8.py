@@ -1,7 +1,9 @@
-"""Image encoders in int8: the one that is bundled, and how one is made and judged. Real photos, real weights."""
+"""Image encoders in int8: the one that is bundled, and how one is made and judged (`make test-training`: it needs NNCF,
+which is large). Real photos, real weights."""
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from cli.commands import main
 from ovseg_core import image, models, quantization
 from ovseg_core.embedding import Embedding
 from ovseg_core.engines import int8
@@ -19,7 +23,12 @@ from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
 from tests import pictures
 
-pytestmark = pytest.mark.skipif(not int8.is_supported(), reason="this CPU has no VNNI")
+pytestmark = [
+    pytest.mark.skipif(not int8.is_supported(), reason="this CPU has no VNNI"),
+    pytest.mark.filterwarnings("ignore"),  # NNCF's own
+]
+HAS_NNCF = importlib.util.find_spec("nncf") is not None
+needs_nncf = pytest.mark.skipif(not HAS_NNCF, reason="needs NNCF")
 
 
 def views() -> list[np.ndarray]:
@@ -62,7 +71,7 @@ def test_the_bundled_int8_encoder_leaves_masks_as_they_are() -> None:
     assert min(ious) < 1  # or float32 ran twice
 
 
-@pytest.mark.filterwarnings("ignore")  # NNCF's own
+@needs_nncf
 def test_an_int8_encoder_is_made_judged_and_put_beside_its_weights(spec: ModelSpec, photos: Path) -> None:
     with pytest.raises(ValueError, match=r"runs in float32, not in int8; int8 needs .* `ovseg models quantize`"):
         Segmenter.of(spec, "cpu", "openvino", "int8")
@@ -78,7 +87,7 @@ def test_an_int8_encoder_is_made_judged_and_put_beside_its_weights(spec: ModelSp
     ]
 
 
-@pytest.mark.filterwarnings("ignore")
+@needs_nncf
 def test_an_int8_encoder_that_changes_masks_is_not_kept(
     spec: ModelSpec, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,6 +95,13 @@ def test_an_int8_encoder_that_changes_masks_is_not_kept(
     with pytest.raises(ValueError, match=re.escape("0.9999 is the least, and nothing was kept")):
         quantization.quantize(spec, list(quantization.photos_in(photos)))
     assert not int8.path(spec.weights).exists()
+
+
+@pytest.mark.skipif(HAS_NNCF, reason="NNCF is installed")
+def test_without_nncf_the_command_says_what_to_install(photos: Path) -> None:
+    said = CliRunner().invoke(main, ["models", "quantize", "SAM-Lite", "--photos", str(photos)])
+    assert said.exit_code == 1
+    assert "No module named 'nncf'; pip install 'ovseg[int8]'" in said.output
 
 
 def test_too_few_photos_and_networks_that_cannot_are_refused(spec: ModelSpec, photos: Path) -> None:
