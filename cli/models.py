@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ovseg_core import models
+from ovseg_core.engines import int8
 from ovseg_core.errors import OvsegError
 from ovseg_core.models import ModelSpec, registry
 from ovseg_core.models import pull as download
@@ -50,8 +51,8 @@ def remove(name: str) -> None:
     if not spec.is_installed:
         raise ValueError(f"{name} is not installed")
     shutil.rmtree(spec.weights) if spec.is_folder else spec.weights.unlink()
-    for quantized in spec.weights.parent.glob(f"{spec.weights.stem}.int8.*"):
-        quantized.unlink()
+    for quantized in int8.files(spec.weights):
+        quantized.unlink(missing_ok=True)
     click.echo(f"removed {spec.weights}")
 
 
@@ -80,9 +81,10 @@ def quantize(name: str, photos: Path) -> None:
     spec = _found(name)
     try:
         from ovseg_core import quantization
-        from ovseg_core.engines import int8
+        from ovseg_core.paddlex.inputs import SUFFIXES
 
-        agreement = quantization.quantize(spec, list(quantization.photos_in(photos)))
+        found = sorted(path for path in photos.rglob("*") if path.suffix.lower() in SUFFIXES)
+        agreement = quantization.quantize(spec, found)
     except ImportError as error:
         raise ValueError(f"{error}; pip install 'ovseg[int8]'") from None
     except OvsegError as error:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
+import cv2
 import numpy as np
 
 from ovseg_core import blas, rle
@@ -104,6 +105,13 @@ def threshold(
     with blas.on_one_thread():
         resized = down @ logits @ across.T
     return Mask.of_crop(resized > cut, (x0, y0), image_hw, score)
+
+
+def centre_of(pixels: np.ndarray) -> tuple[float, float]:
+    """The pixel of a mask (h, w) bool that is farthest from its edge: x and y of its centre."""
+    depth = cv2.distanceTransform(np.pad(pixels.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    y, x = np.unravel_index(depth.argmax(), depth.shape)
+    return float(x) + 0.5, float(y) + 0.5
 
 
 def _bilinear(pixels: np.ndarray, cells: int, low: float, high: float) -> np.ndarray:

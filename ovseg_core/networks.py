@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 Features = tuple[np.ndarray, ...]
 
 ENGINES = ("auto", "openvino", "paddle")
-PRECISIONS = ("float32", "bfloat16", "float16", "int8")
 
 
 class Asked(NamedTuple):

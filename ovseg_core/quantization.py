@@ -6,20 +6,18 @@ kept.
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import cv2
 import numpy as np
 from pycocotools import mask as coco
 
-from ovseg_core import image, networks
+from ovseg_core import header, image, networks
 from ovseg_core.embedding import Embedding
 from ovseg_core.engines import int8
-from ovseg_core.masks import Mask
+from ovseg_core.masks import Mask, centre_of
 from ovseg_core.models import ModelSpec
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
@@ -30,7 +28,6 @@ LEAST_IOU = 0.98  # of masks of boxes, on average, in int8 and in float32
 GRID = 4  # clicks along each side of a photo look for what to judge by
 # Convolutions, from the first on, that stay in float32: errors in what pixels become first are in everything after it.
 KEPT = {"sam_lite": 6}
-MAX_PIXELS = 200_000_000
 
 
 @dataclass(frozen=True)
@@ -69,9 +66,7 @@ def quantize(spec: ModelSpec, photos: Sequence[Path]) -> Agreement:
                 f"in int8 {spec.name}'s masks of boxes have an IoU of {agreement.boxes:.3f} with those in float32, and "
                 f"of clicks {agreement.clicks:.3f}; {LEAST_IOU} is the least, and nothing was kept"
             )
-        for suffix in (".bin", ".xml"):  # the graph last: where it is, all is
-            made = int8.path(weights).with_suffix(suffix)
-            shutil.move(made, int8.path(spec.weights).with_suffix(suffix))
+        int8.move(weights, spec.weights)
     return agreement
 
 
@@ -122,10 +117,8 @@ def _things(segmenter: Segmenter, embedding: Embedding) -> list[Mask]:
 
 
 def _middle(mask: Mask) -> tuple[float, float]:
-    """The pixel that is farthest from the mask's edge."""
-    depth = cv2.distanceTransform(np.pad(mask.crop().view(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    y, x = np.unravel_index(depth.argmax(), depth.shape)
-    return float(mask.window[0] + x) + 0.5, float(mask.window[1] + y) + 0.5
+    x, y = centre_of(mask.crop())
+    return mask.window[0] + x, mask.window[1] + y
 
 
 def _iou(a: Mask, b: Mask) -> float:
@@ -136,11 +129,4 @@ def _iou(a: Mask, b: Mask) -> float:
 
 
 def _read(path: Path) -> np.ndarray:
-    return image.decode(path.read_bytes(), MAX_PIXELS)
-
-
-def photos_in(folder: Path) -> Iterator[Path]:
-    """The files in a folder that look like photos, in order."""
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"):
-            yield path
+    return image.decode(path.read_bytes(), header.PILLOW_MAX_PIXELS)

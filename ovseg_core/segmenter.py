@@ -13,6 +13,7 @@ from ovseg_core import canvas, digests, holes, masks, models, networks
 from ovseg_core.candidates import Candidates
 from ovseg_core.canvas import Frame
 from ovseg_core.embedding import Embedding
+from ovseg_core.engines import int8
 from ovseg_core.errors import OvsegError
 from ovseg_core.masks import ByCanvas, Mask
 from ovseg_core.models import ModelSpec
@@ -35,9 +36,7 @@ class Segmenter:
         not among it: all of them compute the same."""
         parts = [digests.of_weights(self.spec.weights), self.spec.network, self.precision, digests.of_code()]
         if self.precision == "int8":
-            from ovseg_core.engines import int8
-
-            parts.append(digests.of_weights(int8.path(self.spec.weights)))
+            parts.append(int8.digest(self.spec.weights))
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
     @classmethod

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ovseg_core.embedding import Embedding
+from ovseg_core.masks import centre_of
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
 from training import scenes
@@ -66,13 +67,6 @@ def things(photo: scenes.Photo) -> list[Thing]:
 def box_of(mask: Mask) -> tuple[float, float, float, float]:
     columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
     return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
-
-
-def centre_of(mask: Mask) -> tuple[float, float]:
-    """The pixel farthest from the edge."""
-    depth = cv2.distanceTransform(np.pad(mask.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    y, x = np.unravel_index(depth.argmax(), depth.shape)
-    return float(x) + 0.5, float(y) + 0.5
 
 
 def correction(found: Mask, wanted: Mask) -> tuple[tuple[float, float], int]:

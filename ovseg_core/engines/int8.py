@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-
-import openvino as ov
+from typing import TYPE_CHECKING
 
 from ovseg_core import digests
+
+if TYPE_CHECKING:
+    import openvino as ov
 
 CPUINFO = Path("/proc/cpuinfo")
 # What other CPUs do instead is slower than float32, or adds up in 16 bits, which overflow.
@@ -19,8 +21,25 @@ MADE_FROM = ["ovseg", "weights"]  # the place of the digest in the model
 
 
 def path(weights: Path) -> Path:
-    """Of the model's graph; its numbers are in a file `.bin` beside it."""
+    """Of the model's graph."""
     return weights.with_suffix(".int8.xml")
+
+
+def files(weights: Path) -> tuple[Path, Path]:
+    """The model's numbers, and its graph, which refers to them."""
+    return path(weights).with_suffix(".bin"), path(weights)
+
+
+def digest(weights: Path) -> str:
+    """Of the model: two that were made from the same weights with other photos differ in their numbers only."""
+    return " ".join(map(digests.of_weights, files(weights)))
+
+
+def move(weights: Path, to: Path) -> None:
+    """What was made beside one file of weights to another. Wherever there is a graph, there are its numbers."""
+    path(to).unlink(missing_ok=True)
+    for old, new in zip(files(weights), files(to), strict=True):
+        old.rename(new)
 
 
 def is_supported() -> bool:
@@ -30,6 +49,8 @@ def is_supported() -> bool:
 
 
 def save(model: ov.Model, weights: Path) -> None:
+    import openvino as ov
+
     model.set_rt_info(digests.of_weights(weights), MADE_FROM)
     ov.save_model(model, path(weights), compress_to_fp16=False)
 

@@ -75,7 +75,7 @@ def test_the_bundled_int8_encoder_leaves_masks_as_they_are() -> None:
 def test_an_int8_encoder_is_made_judged_and_put_beside_its_weights(spec: ModelSpec, photos: Path) -> None:
     with pytest.raises(ValueError, match=r"runs in float32, not in int8; int8 needs .* `ovseg models quantize`"):
         Segmenter.of(spec, "cpu", "openvino", "int8")
-    agreement = quantization.quantize(spec, list(quantization.photos_in(photos)))
+    agreement = quantization.quantize(spec, sorted(photos.glob("*.png")))
     assert quantization.LEAST_IOU <= agreement.boxes < 1
     assert agreement.photos == 2
     assert Segmenter.of(spec, "cpu", "openvino", "int8").encode(views()[0]).features[0].any()
@@ -93,7 +93,7 @@ def test_an_int8_encoder_that_changes_masks_is_not_kept(
 ) -> None:
     monkeypatch.setattr(quantization, "LEAST_IOU", 0.9999)
     with pytest.raises(ValueError, match=re.escape("0.9999 is the least, and nothing was kept")):
-        quantization.quantize(spec, list(quantization.photos_in(photos)))
+        quantization.quantize(spec, sorted(photos.glob("*.png")))
     assert not int8.path(spec.weights).exists()
 
 
@@ -106,15 +106,15 @@ def test_without_nncf_the_command_says_what_to_install(photos: Path) -> None:
 
 def test_too_few_photos_and_networks_that_cannot_are_refused(spec: ModelSpec, photos: Path) -> None:
     with pytest.raises(ValueError, match="7 photos are too few; 8 are enough, 80 are better"):
-        quantization.quantize(spec, list(quantization.photos_in(photos))[:7])
+        quantization.quantize(spec, sorted(photos.glob("*.png"))[:7])
     with pytest.raises(ValueError, match="SAM-H_box is one network of PaddleX's"):
         quantization.quantize(models.find("SAM-H_box"), [])
 
 
 def test_an_int8_encoder_of_other_weights_is_refused(spec: ModelSpec) -> None:
-    bundled = int8.path(models.find("SAM-Lite").weights)
-    for suffix in (".xml", ".bin"):
-        int8.path(spec.weights).with_suffix(suffix).write_bytes(bundled.with_suffix(suffix).read_bytes())
+    bundled = models.find("SAM-Lite").weights
+    for ours, theirs in zip(int8.files(bundled), int8.files(spec.weights), strict=True):
+        theirs.write_bytes(ours.read_bytes())
     int8.read(ov.Core(), spec.weights)
     with spec.weights.open("ab") as file:
         file.write(b" ")
@@ -129,3 +129,16 @@ def test_an_embedding_of_int8_is_decoded_as_any_other() -> None:
     assert isinstance(embedding, Embedding)
     [a], [b] = (s.decode(embedding, [Prompt.of_box(140, 10, 305, 180)]) for s in (in_float32, in_int8))
     assert a.counts == b.counts
+
+
+def test_encoders_that_differ_in_their_numbers_only_do_not_share_embeddings(spec: ModelSpec) -> None:
+    """Made from the same weights with other photos: the graph is the same."""
+    for ours, theirs in zip(int8.files(models.find("SAM-Lite").weights), int8.files(spec.weights), strict=True):
+        theirs.write_bytes(ours.read_bytes())
+    before = Segmenter.of(spec, "cpu", "openvino", "int8").fingerprint
+    assert before == Segmenter.open("SAM-Lite", precision="int8").fingerprint
+    numbers, _ = int8.files(spec.weights)
+    changed = bytearray(numbers.read_bytes())
+    changed[-1] ^= 1
+    numbers.write_bytes(changed)
+    assert Segmenter.of(spec, "cpu", "openvino", "int8").fingerprint != before

@@ -24,6 +24,14 @@ from tests.protocol import (
 from worker.job import Job, Status
 from worker.jobs import Jobs
 
+# What an attempt may say last.
+ENDS: list[Callable[[Jobs, Job], str]] = [
+    lambda jobs, job: jobs.stop(job),
+    lambda jobs, job: jobs.succeed(job, PICTURE, {}),
+    lambda jobs, job: jobs.fail(job, BROKEN),
+    lambda jobs, job: jobs.retry_later(job, BROKEN),
+]
+
 # Canceling
 
 
@@ -45,15 +53,7 @@ def test_a_job_that_waits_is_canceled_at_once(jobs: Jobs, settings: Settings, wa
     assert keys(settings) == {f"job:{job_id}", "jobs:canceled", *OF_ENDED_JOBS}
 
 
-@pytest.mark.parametrize(
-    "end",
-    [
-        lambda jobs, job: jobs.stop(job),
-        lambda jobs, job: jobs.succeed(job, PICTURE, {}),
-        lambda jobs, job: jobs.fail(job, BROKEN),
-        lambda jobs, job: jobs.retry_later(job, BROKEN),
-    ],
-)
+@pytest.mark.parametrize("end", ENDS)
 def test_a_running_job_ends_as_canceled_whatever_its_attempt_says(jobs: Jobs, end: Callable[[Jobs, Job], str]) -> None:
     job = begin(jobs, accept(jobs))
     assert jobs.cancel(job.id) == "running"
@@ -152,16 +152,7 @@ def test_an_attempt_that_runs_too_long_fails_its_job_for_good(jobs: Jobs, settin
     assert keys(settings) == {f"job:{job.id}", "jobs:failed", *OF_ENDED_JOBS}
 
 
-@pytest.mark.parametrize(
-    "end",
-    [
-        lambda jobs, job: jobs.stop(job),
-        lambda jobs, job: jobs.succeed(job, PICTURE, {}),
-        lambda jobs, job: jobs.fail(job, BROKEN),
-        lambda jobs, job: jobs.retry_later(job, BROKEN),
-        lambda jobs, job: jobs.expire(job.id),
-    ],
-)
+@pytest.mark.parametrize("end", [*ENDS, lambda jobs, job: jobs.expire(job.id)])
 def test_after_its_deadline_an_attempt_can_only_time_out(
     jobs: Jobs, settings: Settings, end: Callable[[Jobs, Job], str]
 ) -> None:
