@@ -81,7 +81,7 @@ clean:
 
 .venv-parity/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-parity
-	.venv-parity/bin/pip --disable-pip-version-check install --editable '.[embedded,openvino,dev,parity,bench,int8]'
+	.venv-parity/bin/pip --disable-pip-version-check install --editable '.[embedded,openvino,onnxruntime,dev,parity,bench,int8]'
 	touch $@
 
 .venv/embedded: pyproject.toml
@@ -93,9 +93,9 @@ clean:
 	touch $@
 
 .venv/training: .venv/dev
-	$(PIP) install --editable '.[embedded,openvino,dev,training,int8]'
+	$(PIP) install --editable '.[embedded,openvino,onnxruntime,dev,training,int8]'
 	touch $@
 
 .venv/dev: .venv/embedded
-	$(PIP) install --editable '.[embedded,openvino,dev]'
+	$(PIP) install --editable '.[embedded,openvino,onnxruntime,dev]'
 	touch $@

@@ -29,7 +29,7 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 @click.option("--save_path", help="A folder for pictures and JSON.")
 @click.option("--device", help="cpu, gpu:N, npu:N, xpu:N, mlu:N, dcu:N or gcu:N.  [default: the first GPU, else cpu]")
 @click.option("--model", help="One of `ovseg models list` instead of those the pipeline names.")
-@click.option("--engine", default="auto", show_default=True, help="auto, openvino or paddle.")
+@click.option("--engine", default="auto", show_default=True, help="auto, openvino, onnxruntime or paddle.")
 @click.option("--use_hpip", is_flag=True, help="PaddleX's; the fastest engine that is installed runs either way.")
 @click.option("--get_pipeline_config", "config_of", help="Write the YAML file of this pipeline into --save_path.")
 @click.pass_context

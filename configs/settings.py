@@ -132,7 +132,7 @@ class Settings(BaseSettings):
         default=None, description="Where fetched weights lie; unset means ~/.cache/ovseg/models."
     )
     engines_dir: Path | None = Field(
-        default=None, description="Where networks translated for OpenVINO are kept; unset means ~/.cache/ovseg/engines."
+        default=None, description="Where networks translated to ONNX are kept; unset means ~/.cache/ovseg/engines."
     )
     models_yaml: Path | None = Field(
         default=None, description="Models of your own, in the format of configs/models.yaml, added to those."
@@ -142,10 +142,10 @@ class Settings(BaseSettings):
     )
 
     # A worker
-    engine: Literal["auto", "openvino", "paddle"] = Field(
+    engine: Literal["auto", "openvino", "onnxruntime", "paddle"] = Field(
         default="auto",
-        description="What runs the network. auto: OpenVINO on a CPU, where it is installed and can run the model; else "
-        "Paddle.",
+        description="What runs the network. auto: on a CPU the first of these that is installed and can run the model; "
+        "on a GPU Paddle.",
     )
     precision: Literal["float32", "bfloat16", "float16", "int8"] = Field(
         default="float32",

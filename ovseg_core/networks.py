@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 Features = tuple[np.ndarray, ...]
 
-ENGINES = ("auto", "openvino", "paddle")
+ENGINES = ("auto", "openvino", "onnxruntime", "paddle")
+SAMS = ("mobile_sam", "sam_b", "sam_l", "sam_h")  # what `sam.parts` has; "sam_lite" and "paddlex" are the others
 
 
 class Asked(NamedTuple):
@@ -82,30 +84,45 @@ def image_by_image(network: Network, together: Together, every: bool) -> list[Ca
 
 
 def choose_engine(name: str, device: str, engine: str = "auto") -> str:
-    """The engine for a network on a device: OpenVINO on a CPU, where it is installed and can run it; else Paddle.
+    """The engine for a network on a device: the first of `engines`, or the one that was asked for.
 
     Raises ValueError where the engine that was asked for cannot run it.
     """
     if engine not in ENGINES:
         raise ValueError(f"there is no engine {engine!r}; available: {', '.join(ENGINES)}")
     able = engines(name, device)
-    if engine == "openvino" and engine not in able:
-        reason = (
-            f"cannot run {name} on {device}" if _has_openvino() else "is not installed; pip install 'ovseg[openvino]'"
-        )
-        raise ValueError(f"the engine openvino {reason}")
+    if engine != "auto" and engine not in able:
+        raise ValueError(f"the engine {engine} {_why_not(name, device, engine)}")
     return able[0] if engine == "auto" else engine
 
 
 def engines(name: str, device: str) -> tuple[str, ...]:
-    """What can run a network on a device, with what is installed; the fastest first."""
-    if name != "paddlex" and device == "cpu" and _has_openvino():
-        return ("openvino", "paddle")
-    return ("paddle",)
+    """What can run a network on a device, with what is installed; on a CPU the fastest first.
+
+    On a GPU Paddle comes first: ONNX Runtime has to be asked for, until it has been measured there.
+    """
+    able = ["paddle"]
+    if name != "paddlex" and device == "cpu" and _has("openvino"):
+        able.insert(0, "openvino")
+    if name in SAMS and _has("onnxruntime"):
+        from ovseg_core.engines import in_onnxruntime
+
+        if device == "cpu":
+            able.insert(-1, "onnxruntime")
+        elif device.startswith("gpu") and in_onnxruntime.has_cuda():
+            able.append("onnxruntime")
+    return tuple(able)
 
 
-def _has_openvino() -> bool:
-    return importlib.util.find_spec("openvino") is not None
+def _why_not(name: str, device: str, engine: str) -> str:
+    if not _has(engine):
+        return f"is not installed; pip install 'ovseg[{engine}]'"
+    needs_another_build = engine == "onnxruntime" and device.startswith("gpu") and name in SAMS
+    return f"cannot run {name} on {device}" + "; pip install 'ovseg[onnxruntime-gpu]'" * needs_another_build
+
+
+def _has(engine: str) -> bool:
+    return importlib.util.find_spec(engine) is not None
 
 
 def load(name: str, weights: Path, device: str, engine: str, precision: str, canvas_size: int) -> Network:
@@ -137,7 +154,12 @@ def load(name: str, weights: Path, device: str, engine: str, precision: str, can
     if engine == "openvino":
         from ovseg_core.engines import in_openvino
 
-        return Sam(in_openvino.runners(name, weights, lambda: sam_parts(name, weights), precision), canvas_size)
+        return Sam(in_openvino.runners(name, weights, partial(sam_parts, name, weights), precision), canvas_size)
+    if engine == "onnxruntime":
+        from ovseg_core.engines import in_onnxruntime
+
+        load = partial(sam_parts, name, weights)
+        return Sam(in_onnxruntime.runners(name, weights, load, device, precision), canvas_size)
     from ovseg_core.engines import in_paddle
 
     return Sam(in_paddle.runners(sam_parts(name, weights, precision)), canvas_size)
@@ -152,6 +174,8 @@ def precisions(name: str, weights: Path, device: str, engine: str) -> tuple[str,
         return (*floats, "int8") if int8.path(weights).is_file() and int8.is_supported() else floats
     if name in ("sam_lite", "paddlex") or device == "cpu":
         return ("float32",)
+    if engine == "onnxruntime":
+        return ("float32", "float16")
     return ("float32", "bfloat16", "float16")
 
 
@@ -163,7 +187,7 @@ def encoder_graph(name: str, weights: Path, canvas_size: int) -> ov.Model:
         return openvino_parts.encoder_graph(weights, canvas_size)
     from ovseg_core.engines import in_openvino
 
-    return in_openvino.encoder_graph(name, weights, lambda: sam_parts(name, weights))
+    return in_openvino.encoder_graph(name, weights, partial(sam_parts, name, weights))
 
 
 def sam_parts(name: str, weights: Path, precision: str = "float32") -> SamParts:

@@ -43,7 +43,7 @@ class Segmenter:
     def open(
         cls, model: str = "SAM-Lite", device: str = "cpu", engine: str = "auto", precision: str = "float32"
     ) -> Segmenter:
-        """Load a model's weights onto `device` ("cpu", "gpu:0", ...) and an engine ("auto", "openvino", "paddle").
+        """Load a model's weights onto `device` ("cpu", "gpu:0", ...) and an engine (one of `networks.ENGINES`).
 
         Raises OvsegError `unknown_model` and `model_not_installed`, and ValueError where the weights do not fit, Paddle
         has no such device, or the engine cannot run the model in this precision.

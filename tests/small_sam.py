@@ -8,7 +8,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from ovseg_core import checkpoints
-from ovseg_core.engines import in_openvino, in_paddle
+from ovseg_core.engines import in_onnxruntime, in_openvino, in_paddle
 from ovseg_core.sam.network import Sam
 from ovseg_core.sam.parts import SamParts
 from ovseg_core.sam.vit import VisionTransformer
@@ -33,7 +33,10 @@ def on(engine: str, parts: SamParts, folder: Path) -> Sam:
     """On an engine, by way of the file that `load` left in `folder`."""
     if engine == "paddle":
         return Sam(in_paddle.runners(parts), CANVAS)
-    return Sam(in_openvino.runners("small", folder / "sam.safetensors", lambda: parts, "float32"), CANVAS)
+    weights = folder / "sam.safetensors"
+    if engine == "onnxruntime":
+        return Sam(in_onnxruntime.runners("small", weights, lambda: parts, "cpu", "float32"), CANVAS)
+    return Sam(in_openvino.runners("small", weights, lambda: parts, "float32"), CANVAS)
 
 
 def arrays(network: SamParts) -> dict[str, np.ndarray]:

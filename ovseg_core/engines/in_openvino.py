@@ -1,10 +1,8 @@
-"""The fast engine on a CPU: parts translated from Paddle's program of them, once, and kept on disk."""
+"""The fast engine on a CPU."""
 
 from __future__ import annotations
 
-import logging
 import os
-import warnings
 from collections.abc import Callable
 from functools import cached_property, partial
 from pathlib import Path
@@ -13,9 +11,7 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from ovseg_core.engines import Parts, Runner, int8, translations
-
-log = logging.getLogger(__name__)
+from ovseg_core.engines import Parts, Runner, int8, onnx_parts
 
 HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}  # of what is not quantized, in int8
 
@@ -38,19 +34,16 @@ def runners(name: str, weights: Path, load: Callable[[], Parts], precision: str)
 
     Raises what `load` raises, and ValueError for an operation that has no translation, and as `int8.read`.
     """
-    core, folder = ov.Core(), _translated(name, weights, load)
-    parts: dict[str, Runner] = {
-        path.stem: _Part(core, partial(core.read_model, path), HINTS["float32"])
-        for path in folder.glob("*.xml")
-        if path.stem != "encode"
-    }
-    read = partial(int8.read, core, weights) if precision == "int8" else partial(core.read_model, folder / "encode.xml")
+    core, paths = ov.Core(), onnx_parts.paths(name, weights, load)
+    encoder = paths.pop("encode")
+    parts = {part: _Part(core, partial(core.read_model, path), HINTS["float32"]) for part, path in paths.items()}
+    read = partial(int8.read, core, weights) if precision == "int8" else partial(core.read_model, encoder)
     return {"encode": _Encoder(core, read, HINTS[precision]), **parts}
 
 
 def encoder_graph(name: str, weights: Path, load: Callable[[], Parts]) -> ov.Model:
     """Its `encode`, as `runners` has it in float32."""
-    return ov.Core().read_model(_translated(name, weights, load) / "encode.xml")
+    return ov.Core().read_model(onnx_parts.paths(name, weights, load)["encode"])
 
 
 class Compiled:
@@ -102,24 +95,3 @@ class _Encoder(_Part):
         [canvases] = given
         each = [super(_Encoder, self).__call__(canvas[None]) for canvas in canvases]
         return tuple(np.concatenate(outputs) for outputs in zip(*each, strict=True))
-
-
-def _translated(name: str, weights: Path, load: Callable[[], Parts]) -> Path:
-    return translations.folder(name, weights, lambda to: _translate(name, load(), to))
-
-
-def _translate(name: str, parts: Parts, to: Path) -> None:
-    from paddle.static import InputSpec
-
-    from ovseg_core.engines.pir_to_openvino import translated
-    from ovseg_core.quiet_paddle import paddle
-
-    log.info("translating %s for OpenVINO, once", name)
-    weights = {tensor.name: tensor.numpy() for tensor in (*parts.parameters(), *parts.buffers())}
-    for part, shapes in parts.shapes().items():
-        specs = [InputSpec(list(shape), "float32", f"given{i}") for i, shape in enumerate(shapes)]
-        with warnings.catch_warnings():  # Paddle's own code asks graphs for what they do not have, and warns of it
-            warnings.simplefilter("ignore", UserWarning)
-            traced = paddle.jit.to_static(getattr(parts, part), input_spec=specs, full_graph=True).concrete_program
-        model = translated(traced.main_program, traced.outputs, weights)
-        ov.save_model(model, to / f"{part}.xml", compress_to_fp16=False)

@@ -62,10 +62,10 @@ def _for_this_process(name: str, make: Callable[[Path], None]) -> Path:
 
 
 def _key(weights: Path) -> str:
-    """Of the weights' content, our code, and the versions of both engines."""
+    """Of the weights' content, our code, and the versions of what reads and of what writes."""
     parts = [digests.of_weights(weights), digests.of_code(*SOURCES)]
     installed = importlib.metadata.distributions()  # Paddle comes under the name of its build
-    parts += sorted(f"{d.name} {d.version}" for d in installed if d.name.startswith(("openvino", "paddlepaddle")))
+    parts += sorted(f"{d.name} {d.version}" for d in installed if d.name.startswith(("onnx", "paddlepaddle")))
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
 
 

@@ -27,7 +27,7 @@ class Model:
 
     @property
     def engine(self) -> str:
-        """What the network runs on: "openvino" or "paddle"."""
+        """What the network runs on: "openvino", "onnxruntime" or "paddle"."""
         return self._segmenter.engine
 
     def predict(

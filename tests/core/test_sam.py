@@ -1,4 +1,4 @@
-"""SAM on both engines against Meta's own implementation, a small one with the same weights (tests/sam_weights.py)."""
+"""SAM on every engine against Meta's own implementation, a small one with the same weights (tests/sam_weights.py)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def reference() -> dict[str, np.ndarray]:
         return dict(file)
 
 
-@pytest.fixture(scope="module", params=["paddle", "openvino"])
+@pytest.fixture(scope="module", params=["paddle", "openvino", "onnxruntime"])
 def sam(
     request: pytest.FixtureRequest, reference: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory
 ) -> Sam:

@@ -154,7 +154,7 @@ def test_the_engine_follows_the_device_and_the_model(name: str, device: str, eng
 def test_an_engine_that_cannot_run_the_model_is_refused() -> None:
     with pytest.raises(ValueError, match="cannot run sam_lite on gpu:0"):
         networks.choose_engine("sam_lite", "gpu:0", "openvino")
-    with pytest.raises(ValueError, match="available: auto, openvino, paddle"):
+    with pytest.raises(ValueError, match="available: auto, openvino, onnxruntime, paddle"):
         networks.choose_engine("sam_lite", "cpu", "tensorrt")
 
 

@@ -12,7 +12,9 @@ from tests import sam_weights, small_sam
 SIDE = 256  # of SAM-Lite's canvas
 
 
-@pytest.fixture(scope="module", params=["sam_lite openvino", "sam_lite paddle", "sam openvino", "sam paddle"])
+@pytest.fixture(
+    scope="module", params=["sam_lite openvino", "sam_lite paddle", "sam openvino", "sam onnxruntime", "sam paddle"]
+)
 def network(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Network:
     name, engine = request.param.split()
     if name == "sam_lite":

@@ -27,7 +27,7 @@ PROMPTS = {
     "signed clicks": Prompt(None, *CLICKS),
     "box and clicks": Prompt(BOX, *CLICKS),
 }
-ENGINES = ("paddle", "openvino")
+ENGINES = ("paddle", "openvino", "onnxruntime")
 VARIANTS = {"SAM-B": "vit_b", "SAM-H": "vit_h", "MobileSAM": "vit_t"}
 
 

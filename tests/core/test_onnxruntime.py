@@ -1,0 +1,81 @@
+"""ONNX Runtime where there is no GPU: what is asked of one, what is refused, half precision as a CPU computes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ovseg_core import networks
+from ovseg_core.engines import in_onnxruntime, onnx_parts
+from ovseg_core.quiet_paddle import paddle
+from tests import sam_weights, small_sam
+
+ENCODER, DECODER = Path("engines/encode.onnx"), Path("engines/decode.onnx")
+
+
+def test_it_runs_sam_on_a_cpu_and_is_not_taken_before_openvino() -> None:
+    assert networks.engines("sam_b", "cpu") == ("openvino", "onnxruntime", "paddle")
+    assert networks.choose_engine("mobile_sam", "cpu", "onnxruntime") == "onnxruntime"
+
+
+@pytest.mark.parametrize("name", ["sam_lite", "paddlex"])
+def test_a_network_that_it_has_no_way_to_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"the engine onnxruntime cannot run {name} on cpu"):
+        networks.choose_engine(name, "cpu", "onnxruntime")
+
+
+@pytest.mark.skipif(in_onnxruntime.has_cuda(), reason="this is the build for GPUs")
+def test_the_build_for_cpus_is_refused_on_a_gpu_with_what_it_needs() -> None:
+    assert networks.engines("sam_b", "gpu:0") == ("paddle",)
+    with pytest.raises(ValueError, match=r"on gpu:0; pip install 'ovseg\[onnxruntime-gpu\]'"):
+        networks.choose_engine("sam_b", "gpu:0", "onnxruntime")
+
+
+@pytest.mark.skipif(in_onnxruntime.has_cuda(), reason="this is the build for GPUs")
+def test_a_gpu_that_cannot_be_used_is_an_error_and_not_a_slow_cpu(tmp_path: Path) -> None:
+    parts = small_sam.load(tmp_path)
+    run = in_onnxruntime.runners("small", tmp_path / "sam.safetensors", lambda: parts, "gpu:0", "float32")
+    with pytest.raises(ValueError, match="cannot use CUDAExecutionProvider here; it has CPUExecutionProvider"):
+        run["encode"](sam_weights.canvas())
+
+
+def test_each_gpu_is_asked_for_by_its_number_with_the_cpu_behind_it() -> None:
+    asked = in_onnxruntime.providers("gpu:1", DECODER, "float32")
+    assert asked == [("CUDAExecutionProvider", {"device_id": "1"}), ("CPUExecutionProvider", {})]
+
+
+def test_tensorrt_gets_the_encoder_where_it_is_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "tensorrt.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    (name, options), cuda, _ = in_onnxruntime.providers("gpu:1", ENCODER, "float16")
+    assert (name, cuda[0]) == ("TensorrtExecutionProvider", "CUDAExecutionProvider")
+    assert (options["device_id"], options["trt_fp16_enable"], options["trt_engine_cache_path"]) == ("1", "1", "engines")
+    assert in_onnxruntime.providers("gpu:1", DECODER, "float16")[0][0] == "CUDAExecutionProvider"
+
+
+def test_half_precision_changes_the_embedding_little(tmp_path: Path) -> None:
+    weights = tmp_path / "sam.safetensors"
+    parts = small_sam.load(tmp_path)
+    whole = in_onnxruntime.runners("small", weights, lambda: parts, "cpu", "float32")["encode"]
+    half = in_onnxruntime.runners("small", weights, lambda: parts, "cpu", "float16")["encode"]
+    [wanted], [found] = whole(sam_weights.canvas()), half(sam_weights.canvas())
+    assert found.dtype == np.float32
+    assert 0 < np.abs(found - wanted).max() < 0.02 * np.abs(wanted).max()
+
+
+class Unheard(paddle.nn.Layer):  # type: ignore[misc]
+    """Parts of an operation that none of our networks has."""
+
+    def shapes(self) -> dict[str, tuple[tuple[int, ...], ...]]:
+        return {"encode": ((2, 2),)}
+
+    def encode(self, x: paddle.Tensor) -> paddle.Tensor:
+        return x.tan()
+
+
+def test_an_operation_that_has_no_translation_is_told_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "weights").touch()
+    with pytest.raises(ValueError, match="no way from Paddle's operation tan to ONNX"):
+        onnx_parts.paths("unheard", tmp_path / "weights", Unheard)
