@@ -63,6 +63,8 @@ parity: .venv-parity/ready
 # Three quarters of an hour of an otherwise idle machine.
 bench: .venv-parity/ready
 	.venv-parity/bin/python -m benchmarks.peers
+	.venv-parity/bin/python -m benchmarks.peers --models SAM-H --engines openvino --repeats 1 \
+		--to benchmarks/results/peers_sam_h.json
 	.venv-parity/bin/python -m benchmarks.service
 	.venv-parity/bin/python -m benchmarks.service --network sam_b --clients 1 --distinct-jobs 4 --their-jobs 2 \
 		--to benchmarks/results/service_sam_b.json

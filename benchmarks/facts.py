@@ -7,7 +7,7 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("openvino", "paddlepaddle", "paddlex", "torch", "transformers", "segment-anything", "numpy")
+PACKAGES = ("openvino", "onnxruntime", "paddlepaddle", "paddlex", "torch", "transformers", "segment-anything", "numpy")
 FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 
 

@@ -50,7 +50,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="+", default=["MobileSAM", "SAM-B"], choices=VARIANTS)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--engines", nargs="+", default=["openvino", "openvino int8"], help="of ovseg, and a precision")
+    engines = ["openvino", "openvino int8", "onnxruntime"]
+    parser.add_argument("--engines", nargs="+", default=engines, help="of ovseg, and a precision")
     parser.add_argument("--to", type=Path, default=Path("benchmarks/results/peers.json"))
     arguments = parser.parse_args()
     photo = image.decode(demo.PHOTO.read_bytes(), 10**8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ PEER = "PaddleX 3.7.2"
 def main() -> None:
     found = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
     sections = {
-        "peers": peers,
+        "peers": partial(peers, picture="peers.png"),
+        "peers_sam_h": partial(peers, picture="peers_sam_h.png"),
         "service": service,
         "service_sam_b": service,
         "throughput": throughput,
@@ -41,14 +43,15 @@ def machine(facts: dict[str, str]) -> list[str]:
     return ["", f"<sub>{said}.</sub>"]
 
 
-def peers(found: dict[str, Any]) -> Iterator[str]:
+def peers(found: dict[str, Any], picture: str) -> Iterator[str]:
+    models = list(dict.fromkeys(row["model"] for row in found["rows"]))
     yield from (
-        "## Networks beside their peers",
+        f"## {' and '.join(models)} beside their peers",
         "",
         "`benchmarks/peers.py`: random weights, the same for all but transformers.",
         "",
     )
-    for model in dict.fromkeys(row["model"] for row in found["rows"]):
+    for model in models:
         rows = [row for row in found["rows"] if row["model"] == model]
         theirs = next(row for row in rows if row["by"] == PEER)
         yield from table(
@@ -74,8 +77,8 @@ def peers(found: dict[str, Any]) -> Iterator[str]:
         yield ""
     yield "Medians, and the fastest run."
     yield ""
-    yield "![An image and a box](peers.png)"
-    bars(found["rows"], HERE / "peers.png")
+    yield f"![An image and a box]({picture})"
+    bars(found["rows"], HERE / picture)
 
 
 def service(found: dict[str, Any]) -> Iterator[str]:
