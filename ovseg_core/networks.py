@@ -99,7 +99,7 @@ def choose_engine(name: str, device: str, engine: str = "auto") -> str:
 def engines(name: str, device: str) -> tuple[str, ...]:
     """What can run a network on a device, with what is installed; on a CPU the fastest first.
 
-    On a GPU Paddle comes first: ONNX Runtime has to be asked for, until it has been measured there.
+    On a GPU Paddle comes first: nobody has measured ONNX Runtime there yet.
     """
     able = ["paddle"]
     if name != "paddlex" and device == "cpu" and _has("openvino"):
