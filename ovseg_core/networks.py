@@ -102,9 +102,9 @@ def engines(name: str, device: str) -> tuple[str, ...]:
     On a GPU Paddle comes first: nobody has measured ONNX Runtime there yet.
     """
     able = ["paddle"]
-    if name != "paddlex" and device == "cpu" and _has("openvino"):
+    if name != "paddlex" and device == "cpu" and is_installed("openvino"):
         able.insert(0, "openvino")
-    if name in SAMS and _has("onnxruntime"):
+    if name in SAMS and is_installed("onnxruntime"):
         from ovseg_core.engines import in_onnxruntime
 
         if device == "cpu":
@@ -115,14 +115,15 @@ def engines(name: str, device: str) -> tuple[str, ...]:
 
 
 def _why_not(name: str, device: str, engine: str) -> str:
-    if not _has(engine):
+    if not is_installed(engine):
         return f"is not installed; pip install 'ovseg[{engine}]'"
     needs_another_build = engine == "onnxruntime" and device.startswith("gpu") and name in SAMS
     return f"cannot run {name} on {device}" + "; pip install 'ovseg[onnxruntime-gpu]'" * needs_another_build
 
 
-def _has(engine: str) -> bool:
-    return importlib.util.find_spec(engine) is not None
+def is_installed(engine: str) -> bool:
+    """Paddle always is, and so is "auto"."""
+    return engine in ("auto", "paddle") or importlib.util.find_spec(engine) is not None
 
 
 def load(name: str, weights: Path, device: str, engine: str, precision: str, canvas_size: int) -> Network:

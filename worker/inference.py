@@ -14,6 +14,7 @@ from ovseg_core.candidates import Candidates
 from ovseg_core.embedding import Embedding
 from ovseg_core.errors import OvsegError
 from ovseg_core.masks import Mask
+from ovseg_core.models import ModelSpec
 from ovseg_core.networks import Asked, Features, Together
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 # On a CPU a batch takes as long as its images one by one, and the first would wait for the last.
 IMAGES_PER_BATCH = {"cpu": 1, "gpu": 4}
-# What OpenVINO and OpenCV, C++ and CUDA say. Paddle on a CPU raises MemoryError, as NumPy does.
+# What OpenVINO, ONNX Runtime and OpenCV, C++ and CUDA say. Paddle on a CPU raises MemoryError, as NumPy does.
 OUT_OF_MEMORY = ("failed to allocate", "bad_alloc", "bad allocation", "insufficient memory", "out of memory")
 
 
@@ -78,17 +79,22 @@ class Inference:
     def _load(self, names: Sequence[str]) -> list[Segmenter]:
         [model] = names
         if model not in self._segmenters:  # whoever was first
-            precision = self._precision if self._precision in self._precisions(model) else "float32"
-            segmenter = Segmenter.open(model, self._device, self._engine, precision)
+            engine, precision = self._able(models.resolved(model))
+            segmenter = Segmenter.open(model, self._device, engine, precision)
             log.info("%s runs on %s (%s, %s)", model, self._device, segmenter.engine, precision)
             self._segmenters[model] = segmenter
         return [self._segmenters[model]]
 
-    def _precisions(self, model: str) -> tuple[str, ...]:
-        """What it has here: not every model has each precision, and a worker runs them all."""
-        spec = models.resolved(model)
-        engine = networks.choose_engine(spec.network, self._device, self._engine)
-        return networks.precisions(spec.network, spec.weights, self._device, engine)
+    def _able(self, spec: ModelSpec) -> tuple[str, str]:
+        """The engine and the precision that were asked for, or else the usual ones: not every engine runs each model,
+        and not every model has each precision, but a worker runs them all."""
+        engine = self._engine
+        if networks.is_installed(engine) and engine not in ("auto", *networks.engines(spec.network, self._device)):
+            log.warning("%s cannot run %s on %s", engine, spec.name, self._device)
+            engine = "auto"
+        engine = networks.choose_engine(spec.network, self._device, engine)
+        able = networks.precisions(spec.network, spec.weights, self._device, engine)
+        return engine, self._precision if self._precision in able else "float32"
 
 
 class _Queued:

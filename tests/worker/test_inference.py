@@ -120,5 +120,9 @@ def test_jobs_that_wait_for_the_device_together_are_decoded_together() -> None:
     assert network.asked == [16, 4]  # no more at a time than the model's batch
 
 
+def test_a_model_that_the_worker_s_engine_cannot_run_has_the_usual_one() -> None:
+    assert Inference("cpu", "onnxruntime").engine("SAM-Lite") == ("openvino", "float32")
+
+
 def test_a_model_that_has_not_the_worker_s_precision_runs_in_float32() -> None:
     assert Inference("cpu", "paddle", "int8").engine("SAM-Lite") == ("paddle", "float32")
