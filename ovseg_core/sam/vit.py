@@ -18,11 +18,11 @@ EPSILON = 1e-6
 
 
 class RelativeAttention(nn.Layer):
-    """Multi-head attention over a square grid of positions."""
+    """Multi-head attention over a square grid of positions, (N, L, C)."""
 
     def __init__(self, channels: int, heads: int, side: int) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.side = heads, side
         self.qkv = nn.Linear(channels, 3 * channels)
         self.proj = nn.Linear(channels, channels)
         zeros = nn.initializer.Constant(0.0)
@@ -31,7 +31,8 @@ class RelativeAttention(nn.Layer):
         self.rel_pos_w = self.create_parameter(shape, default_initializer=zeros)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        n, h, w, channels = x.shape
+        n, _, channels = x.shape
+        h = w = self.side
         width = channels // self.heads
         split = self.qkv(x).reshape([n, h * w, 3, self.heads, width]).transpose([2, 0, 3, 1, 4])
         q, k, v = split.reshape([3, n * self.heads, h * w, width]).unbind(0)
@@ -39,8 +40,8 @@ class RelativeAttention(nn.Layer):
         rows, columns = self._relative(q.reshape([-1, h, w, width]))
         weights = (weights + rows.unsqueeze(-1) + columns.unsqueeze(-2)).reshape([-1, h * w, h * w])
         attended = paddle.matmul(F.softmax(weights, axis=-1), v)
-        together = attended.reshape([n, self.heads, h, w, width]).transpose([0, 2, 3, 1, 4])
-        return self.proj(together.reshape([n, h, w, channels]))
+        together = attended.reshape([n, self.heads, h * w, width]).transpose([0, 2, 1, 3])
+        return self.proj(together.reshape([n, h * w, channels]))
 
     def _relative(self, q: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
         """What each position adds for each row (N, h, w, h) and each column (N, h, w, w)."""
@@ -69,7 +70,7 @@ class Block(nn.Layer):
 
     def __init__(self, channels: int, heads: int, grid: int, window: int) -> None:
         super().__init__()
-        self.window = window
+        self.grid, self.window = grid, window
         self.norm1 = nn.LayerNorm(channels, EPSILON)
         self.attn = RelativeAttention(channels, heads, window or grid)
         self.norm2 = nn.LayerNorm(channels, EPSILON)
@@ -77,12 +78,14 @@ class Block(nn.Layer):
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         normal = self.norm1(x)
-        if self.window:
-            attended = windows.join(self.attn(windows.split(normal, self.window)), tuple(x.shape[1:3]))
-        else:
-            attended = self.attn(normal)
-        x = x + attended
+        x = x + (self._in_windows(normal) if self.window else self.attn(normal))
         return x + self.mlp(self.norm2(x))
+
+    def _in_windows(self, x: paddle.Tensor) -> paddle.Tensor:
+        channels, grid, side = x.shape[-1], self.grid, self.window
+        apart = windows.split(x.reshape([-1, grid, grid, channels]), side)
+        attended = self.attn(apart.reshape([-1, side * side, channels])).reshape([-1, side, side, channels])
+        return windows.join(attended, (grid, grid)).reshape([-1, grid * grid, channels])
 
 
 class PatchEmbed(nn.Layer):
@@ -91,7 +94,7 @@ class PatchEmbed(nn.Layer):
         self.proj = nn.Conv2D(3, channels, PATCH, PATCH)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        return self.proj(x).transpose([0, 2, 3, 1])
+        return self.proj(x).flatten(2).transpose([0, 2, 1])
 
 
 class VisionTransformer(nn.Layer):
@@ -109,6 +112,7 @@ class VisionTransformer(nn.Layer):
     ) -> None:
         super().__init__()
         grid = canvas_size // PATCH
+        self.grid_hw = (grid, grid)
         self.patch_embed = PatchEmbed(channels)
         zeros = nn.initializer.Constant(0.0)
         self.pos_embed = self.create_parameter([1, grid, grid, channels], default_initializer=zeros)
@@ -118,10 +122,10 @@ class VisionTransformer(nn.Layer):
         self.neck = neck(channels, out_channels)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        x = self.patch_embed(x) + self.pos_embed
+        x = self.patch_embed(x) + self.pos_embed.flatten(1, 2)
         for block in self.blocks:
             x = block(x)
-        return self.neck(x.transpose([0, 3, 1, 2]))
+        return self.neck(x.transpose([0, 2, 1]).reshape([0, 0, *self.grid_hw]))
 
 
 def _by_distance(table: paddle.Tensor, side: int) -> paddle.Tensor:
