@@ -46,7 +46,7 @@ def machine(facts: dict[str, str]) -> list[str]:
 def peers(found: dict[str, Any], picture: str) -> Iterator[str]:
     models = list(dict.fromkeys(row["model"] for row in found["rows"]))
     yield from (
-        f"## {' and '.join(models)} beside their peers",
+        f"## Networks beside their peers: {' and '.join(models)}",
         "",
         "`benchmarks/peers.py`: random weights, the same for all but transformers.",
         "",
@@ -103,6 +103,9 @@ def service(found: dict[str, Any]) -> Iterator[str]:
         "p99, s",
     )
     yield from table(head, rows)
+    yield ""
+    jobs = {row["by"]: row["jobs"] for row in found["rows"] if row["images"] == "one"}
+    yield f"Jobs for one image, however many clients: {jobs['ovseg']} of ovseg's, {jobs[PEER]} of PaddleX's."
 
 
 def latency(row: dict[str, Any]) -> tuple[str, str, str]:
