@@ -60,7 +60,7 @@ test-training: .venv/training
 parity: .venv-parity/ready
 	.venv-parity/bin/pytest tests/parity -W ignore
 
-# Three quarters of an hour of an otherwise idle machine.
+# An hour of an otherwise idle machine.
 bench: .venv-parity/ready
 	.venv-parity/bin/python -m benchmarks.peers
 	.venv-parity/bin/python -m benchmarks.peers --models SAM-H --engines openvino --repeats 1 \

@@ -85,7 +85,6 @@ def main() -> None:
 def load(ask: Ask, clients: int, jobs: int, images: str) -> dict[str, Any]:
     seed = time.time_ns()  # photos that no cache has seen
     photos = [photo(seed + n) for n in range(jobs if images == "distinct" else 1)]
-
     stages = defaultdict(list)
 
     def one(n: int) -> float:

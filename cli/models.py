@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from ovseg_core import models
-from ovseg_core.engines import int8
 from ovseg_core.errors import OvsegError
 from ovseg_core.models import ModelSpec, registry
 from ovseg_core.models import pull as download
@@ -45,6 +44,8 @@ def verify(names: tuple[str, ...]) -> int:
 
 
 def remove(name: str) -> None:
+    from ovseg_core.engines import int8
+
     spec = _found(name)
     if spec.is_bundled:
         raise ValueError(f"{name} comes with the package and stays")
@@ -62,17 +63,18 @@ def path(name: str | None) -> None:
 
 def export(name: str, weights: Path | None, to: Path, prompt_type: str) -> None:
     """A SAM as PaddleX's inference model. Raises ValueError for another network and OvsegError where it is not here."""
+    from ovseg_core import networks
+
     spec = _found(name)
     weights = weights or spec.weights
-    if spec.network in ("sam_lite", "paddlex"):
+    if spec.network not in networks.SAMS:
         raise ValueError(f"{name} cannot be exported; MobileSAM, SAM-B, SAM-L and SAM-H can")
     if not weights.is_file():
         raise ValueError(f"{weights} is not there; `ovseg models pull {name}` fetches it, or give --model_dir")
-    from ovseg_core.networks import sam_parts
     from ovseg_core.sam import export as sam_export
 
     click.echo(f"writing {name} for prompts of type {prompt_type} to {to}", err=True)
-    sam_export.export(sam_parts(spec.network, weights), prompt_type, to)
+    sam_export.export(networks.sam_parts(spec.network, weights), prompt_type, to)
     click.echo(to)
 
 
@@ -81,6 +83,7 @@ def quantize(name: str, photos: Path) -> None:
     spec = _found(name)
     try:
         from ovseg_core import quantization
+        from ovseg_core.engines import int8
         from ovseg_core.paddlex.inputs import SUFFIXES
 
         found = sorted(path for path in photos.rglob("*") if path.suffix.lower() in SUFFIXES)

@@ -145,7 +145,7 @@ class Settings(BaseSettings):
     engine: Literal["auto", "openvino", "onnxruntime", "paddle"] = Field(
         default="auto",
         description="What runs the network. auto: on a CPU the first of these that is installed and can run the model; "
-        "on a GPU Paddle. A model that it cannot run has the usual one.",
+        "on a GPU Paddle. A model that the engine of this name cannot run has that of auto.",
     )
     precision: Literal["float32", "bfloat16", "float16", "int8"] = Field(
         default="float32",

@@ -105,20 +105,25 @@ def engines(name: str, device: str) -> tuple[str, ...]:
     if name != "paddlex" and device == "cpu" and is_installed("openvino"):
         able.insert(0, "openvino")
     if name in SAMS and is_installed("onnxruntime"):
-        from ovseg_core.engines import in_onnxruntime
-
         if device == "cpu":
             able.insert(-1, "onnxruntime")
-        elif device.startswith("gpu") and in_onnxruntime.has_cuda():
+        elif device.startswith("gpu") and _onnxruntime_has_cuda():
             able.append("onnxruntime")
     return tuple(able)
 
 
+def _onnxruntime_has_cuda() -> bool:
+    from ovseg_core.engines import in_onnxruntime  # not for every worker that has it installed
+
+    return in_onnxruntime.has_cuda()
+
+
 def _why_not(name: str, device: str, engine: str) -> str:
+    extra = "onnxruntime-gpu" if engine == "onnxruntime" and device.startswith("gpu") else engine
+    install = f"; pip install 'ovseg[{extra}]'"
     if not is_installed(engine):
-        return f"is not installed; pip install 'ovseg[{engine}]'"
-    needs_another_build = engine == "onnxruntime" and device.startswith("gpu") and name in SAMS
-    return f"cannot run {name} on {device}" + "; pip install 'ovseg[onnxruntime-gpu]'" * needs_another_build
+        return "is not installed" + install
+    return f"cannot run {name} on {device}" + install * (name in SAMS and extra != engine)
 
 
 def is_installed(engine: str) -> bool:
@@ -173,7 +178,7 @@ def precisions(name: str, weights: Path, device: str, engine: str) -> tuple[str,
 
         floats = ("float32",) if name == "sam_lite" else in_openvino.precisions()
         return (*floats, "int8") if int8.path(weights).is_file() and int8.is_supported() else floats
-    if name in ("sam_lite", "paddlex") or device == "cpu":
+    if name not in SAMS or device == "cpu":
         return ("float32",)
     if engine == "onnxruntime":
         return ("float32", "float16")

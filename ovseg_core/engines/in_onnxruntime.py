@@ -79,7 +79,7 @@ def _session(path: Path, wanted: list[tuple[str, dict[str, str]]]) -> ort.Infere
     first = wanted[0][0]
     if first == TENSORRT:
         importlib.import_module("tensorrt")  # which loads the libraries that ONNX Runtime looks for
-        log.info("TensorRT builds its engine of %s, once", path)
+        log.info("TensorRT takes its engine of %s, or builds it, for minutes", path)
     if first != CPU:
         ort.preload_dlls()  # CUDA and cuDNN from their wheels
     with warnings.catch_warnings():

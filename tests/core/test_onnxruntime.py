@@ -10,9 +10,14 @@ import pytest
 from ovseg_core import networks
 from ovseg_core.engines import in_onnxruntime, onnx_parts
 from ovseg_core.quiet_paddle import paddle
+from ovseg_core.sam.parts import VARIANTS
 from tests import sam_weights, small_sam
 
 ENCODER, DECODER = Path("engines/encode.onnx"), Path("engines/decode.onnx")
+
+
+def test_the_sams_that_it_runs_are_those_that_there_are() -> None:
+    assert tuple(VARIANTS) == networks.SAMS
 
 
 def test_it_runs_sam_on_a_cpu_and_is_not_taken_before_openvino() -> None:
