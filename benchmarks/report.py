@@ -109,7 +109,7 @@ def service(found: dict[str, Any]) -> Iterator[str]:
 
 
 def latency(row: dict[str, Any]) -> tuple[str, str, str]:
-    return f"{row['jobs_per_s']:.2f}", f"{row['p50_s']:.2f}", f"{row['p99_s']:.2f}"
+    return f"{row['jobs_per_s']:.3g}", f"{row['p50_s']:.2f}", f"{row['p99_s']:.2f}"
 
 
 def throughput(found: dict[str, Any]) -> Iterator[str]:
