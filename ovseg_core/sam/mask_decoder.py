@@ -30,21 +30,23 @@ class MaskDecoder(nn.Layer):
 
     def forward(
         self,
-        image: paddle.Tensor,  # 1 or N, C, h, w: the image and, where prompts have them, their masks
-        image_pe: paddle.Tensor,  # 1, C, h, w
+        image: paddle.Tensor,  # 1 or N, h, w, C: the image and, where prompts have them, their masks
+        image_pe: paddle.Tensor,  # 1, h, w, C
         sparse: paddle.Tensor,  # N, T, C
+        wanted: paddle.Tensor,  # M int64: which of the masks
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """Logits (N, 4, 4h, 4w) and predicted IoU (N, 4)."""
-        _, _, h, w = image.shape
+        """Logits (N, M, 4h, 4w) and predicted IoU (N, M)."""
+        _, h, w, _ = image.shape
         output_tokens = paddle.concat([self.iou_token.weight, self.mask_tokens.weight])
         tokens = paddle.concat([output_tokens.unsqueeze(0).expand([sparse.shape[0], -1, -1]), sparse], axis=1)
-        tokens, features = self.transformer(_as_sequence(image), _as_sequence(image_pe), tokens)
+        tokens, features = self.transformer(image.flatten(1, 2), image_pe.flatten(1, 2), tokens)
 
         weights = paddle.stack(
             [mlp(tokens[:, 1 + i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], axis=1
         )  # N, 4, C/8
-        cells = paddle.matmul(weights, self._upscaled(features), transpose_y=True)  # N, 4, 16 * h * w
-        return _as_map(cells, h, w), self.iou_prediction_head(tokens[:, 0])
+        weights, iou = _of(wanted, weights), _of(wanted, self.iou_prediction_head(tokens[:, 0]))
+        cells = paddle.matmul(weights, self._upscaled(features), transpose_y=True)  # N, M, 16 * h * w
+        return _as_map(cells, h, w), iou
 
     def _upscaled(self, features: paddle.Tensor) -> paddle.Tensor:
         """(N, L, C) to (N, 16 * L, C/8): channels stay last, and cells beside their position, until there are few
@@ -53,8 +55,8 @@ class MaskDecoder(nn.Layer):
         return gelu_again(double_again(gelu(norm.over_last(double(features)))))
 
 
-def _as_sequence(x: paddle.Tensor) -> paddle.Tensor:
-    return x.flatten(2).transpose([0, 2, 1])  # N, h*w, C
+def _of(wanted: paddle.Tensor, masks: paddle.Tensor) -> paddle.Tensor:
+    return paddle.gather(masks, wanted, axis=1)
 
 
 def _as_map(cells: paddle.Tensor, h: int, w: int) -> paddle.Tensor:

@@ -18,14 +18,14 @@ class Sam:
         self._run, self.canvas_size = run, canvas_size
 
     def encode(self, canvases: np.ndarray) -> list[Features]:
-        """Normalised canvases (B, 3, S, S) float32 to the embedding of each, (256, S/16, S/16) float32."""
+        """Normalised canvases (B, 3, S, S) float32 to the embedding of each, (S/16, S/16, 256) float32."""
         [embeddings] = self._run["encode"](canvases)
         return [(embedding,) for embedding in embeddings]
 
     def decode(self, features: Features, asked: Asked, every: bool = False) -> Candidates:
         """Three candidates for a single click, which is ambiguous, whether `every` one was asked for or the best: they
         cost the same. One for every other prompt."""
-        return self._candidates(asked, *self.masks(features, asked))
+        return self._candidates(*self.masks(features, asked, _wanted(asked)))
 
     def decode_together(self, together: Together, every: bool = False) -> list[Candidates]:
         """In one run, also of different images."""
@@ -37,25 +37,29 @@ class Sam:
         embeddings = np.stack([together[places[0]][0][0] for places in images])
         image_of = {place: image for image, places in enumerate(images) for place in places}
         of_prompts = np.repeat(np.array([image_of[i] for i in range(len(together))], np.float32), counts)
-        logits, iou = self._run["decode_several"](embeddings, of_prompts, *as_points(asked))
-        return self._candidates(asked, logits, iou).split(counts)
+        answer = self._run["decode_several"](embeddings, *as_points(asked), _wanted(asked), of_prompts)
+        return self._candidates(*answer).split(counts)
 
-    def _candidates(self, asked: Asked, logits: np.ndarray, iou: np.ndarray) -> Candidates:
-        is_ambiguous = asked.boxes is None and asked.points is not None and asked.points.shape[1] == 1
-        kept = slice(1, None) if is_ambiguous else slice(0, 1)
-        logits, iou = logits[:, kept], iou[:, kept]
-        canvas = np.array([0, 0, self.canvas_size, self.canvas_size], np.float32)
-        return Candidates(logits, np.broadcast_to(canvas, (*iou.shape, 4)), iou)
+    def masks(self, features: Features, asked: Asked, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Logits (N, M, S/4, S/4) and predicted IoU (N, M) of those of SAM's masks that are `wanted`, (M,) float32.
 
-    def masks(self, features: Features, asked: Asked) -> tuple[np.ndarray, np.ndarray]:
-        """All that SAM answers: logits (N, 4, S/4, S/4) and predicted IoU (N, 4). Mask 0 is meant for a clear prompt, 1
-        to 3 for a click that may mean several things."""
-        given = (features[0][None], *as_points(asked))
+        Mask 0 is meant for a clear prompt, 1 to 3 for a click that may mean several things.
+        """
+        given = (features[0][None], *as_points(asked), wanted)
         if asked.mask_inputs is None:
             logits, iou = self._run["decode"](*given)
         else:
             logits, iou = self._run["refine"](*given, asked.mask_inputs)
         return logits, iou
+
+    def _candidates(self, logits: np.ndarray, iou: np.ndarray) -> Candidates:
+        canvas = np.array([0, 0, self.canvas_size, self.canvas_size], np.float32)
+        return Candidates(logits, np.broadcast_to(canvas, (*iou.shape, 4)), iou)
+
+
+def _wanted(asked: Asked) -> np.ndarray:
+    is_ambiguous = asked.boxes is None and asked.points is not None and asked.points.shape[1] == 1
+    return np.array([1, 2, 3] if is_ambiguous else [0], np.float32)
 
 
 def as_points(asked: Asked) -> tuple[np.ndarray, np.ndarray]:

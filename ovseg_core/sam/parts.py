@@ -31,43 +31,59 @@ class SamParts(nn.Layer):
     def shapes(self) -> dict[str, tuple[Shape, ...]]:
         side, grid, low = self.canvas_size, self.canvas_size // PATCH, self.canvas_size // 4
         points: tuple[Shape, ...] = ((None, None, 2), (None, None))
-        asked: tuple[Shape, ...] = ((1, CHANNELS, grid, grid), *points)
+        asked: tuple[Shape, ...] = (*points, (None,))
+        embedding: Shape = (grid, grid, CHANNELS)
         return {
             "encode": ((None, 3, side, side),),
-            "decode": asked,
-            "decode_several": ((None, CHANNELS, grid, grid), (None,), *points),
-            "refine": (*asked, (None, low, low)),
+            "decode": ((1, *embedding), *asked),
+            "decode_several": ((None, *embedding), *asked, (None,)),
+            "refine": ((1, *embedding), *asked, (None, low, low)),
         }
 
     def encode(self, canvases: paddle.Tensor) -> paddle.Tensor:
-        """Normalised canvases (B, 3, S, S) to embeddings (B, 256, S/16, S/16) float32, whatever the encoder's type."""
+        """Normalised canvases (B, 3, S, S) to embeddings (B, S/16, S/16, 256) float32, whatever the encoder's type.
+
+        Channels last, as the decoder wants them for each prompt anew.
+        """
         dtype = self.image_encoder.parameters()[0].dtype
-        return self.image_encoder(canvases.astype(dtype)).astype("float32")
+        return self.image_encoder(canvases.astype(dtype)).astype("float32").transpose([0, 2, 3, 1])
 
     def decode(
-        self, embedding: paddle.Tensor, xy: paddle.Tensor, labels: paddle.Tensor
+        self, embedding: paddle.Tensor, xy: paddle.Tensor, labels: paddle.Tensor, wanted: paddle.Tensor
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """An embedding (1, 256, S/16, S/16), points (N, T, 2) in canvas pixels and their labels (N, T) as
-        `prompt_encoder` numbers them, to logits (N, 4, S/4, S/4) and predicted IoU (N, 4)."""
-        return self._masks(embedding + self.prompt_encoder.no_dense(), xy, labels)
+        """An embedding (1, S/16, S/16, 256), points (N, T, 2) in canvas pixels and their labels (N, T) as
+        `prompt_encoder` numbers them, to logits (N, M, S/4, S/4) and predicted IoU (N, M) of the masks that are
+        `wanted` (M,), from 0 to 3."""
+        return self._masks(embedding + self.prompt_encoder.no_dense(), xy, labels, wanted)
 
     def decode_several(
-        self, embeddings: paddle.Tensor, image_of: paddle.Tensor, xy: paddle.Tensor, labels: paddle.Tensor
+        self,
+        embeddings: paddle.Tensor,
+        xy: paddle.Tensor,
+        labels: paddle.Tensor,
+        wanted: paddle.Tensor,
+        image_of: paddle.Tensor,
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """As `decode`, of several images (I, 256, S/16, S/16): `image_of` (N,) says whose each prompt is, from 0."""
+        """As `decode`, of several images (I, S/16, S/16, 256): `image_of` (N,) says whose each prompt is, from 0."""
         image = paddle.gather(embeddings + self.prompt_encoder.no_dense(), image_of.astype("int64"))
-        return self._masks(image, xy, labels)
+        return self._masks(image, xy, labels, wanted)
 
     def refine(
-        self, embedding: paddle.Tensor, xy: paddle.Tensor, labels: paddle.Tensor, mask_inputs: paddle.Tensor
+        self,
+        embedding: paddle.Tensor,
+        xy: paddle.Tensor,
+        labels: paddle.Tensor,
+        wanted: paddle.Tensor,
+        mask_inputs: paddle.Tensor,
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
         """As `decode`, with logits answered before (N, S/4, S/4)."""
-        return self._masks(embedding + self.prompt_encoder.dense(mask_inputs.unsqueeze(1)), xy, labels)
+        return self._masks(embedding + self.prompt_encoder.dense(mask_inputs.unsqueeze(1)), xy, labels, wanted)
 
     def _masks(
-        self, image: paddle.Tensor, xy: paddle.Tensor, labels: paddle.Tensor
+        self, image: paddle.Tensor, xy: paddle.Tensor, labels: paddle.Tensor, wanted: paddle.Tensor
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        return self.mask_decoder(image, self.prompt_encoder.dense_pe(), self.prompt_encoder.sparse(xy, labels))
+        sparse = self.prompt_encoder.sparse(xy, labels)
+        return self.mask_decoder(image, self.prompt_encoder.dense_pe(), sparse, wanted.astype("int64"))
 
 
 VARIANTS: dict[str, Callable[[], SamParts]] = {

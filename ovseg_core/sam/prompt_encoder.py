@@ -63,17 +63,17 @@ class PromptEncoder(nn.Layer):
         return tokens
 
     def dense(self, masks: paddle.Tensor) -> paddle.Tensor:
-        """Low-res logits (N, 1, 4h, 4w) to a dense embedding (N, C, h, w)."""
-        return self.mask_downscaling(masks)
+        """Low-res logits (N, 1, 4h, 4w) to a dense embedding (N, h, w, C)."""
+        return self.mask_downscaling(masks).transpose([0, 2, 3, 1])
 
     def no_dense(self) -> paddle.Tensor:
-        """What stands for "no mask given", for every prompt: (1, C, 1, 1)."""
-        return self.no_mask_embed.weight.reshape([1, -1, 1, 1])
+        """What stands for "no mask given", for every prompt: (1, 1, 1, C)."""
+        return self.no_mask_embed.weight.reshape([1, 1, 1, -1])
 
     def dense_pe(self) -> paddle.Tensor:
-        """The position encoding of the embedding's grid, (1, C, h, w)."""
+        """The position encoding of the embedding's grid, (1, h, w, C)."""
         h, w = self.grid_hw
         y = (paddle.arange(h, dtype="float32") + 0.5) / h
         x = (paddle.arange(w, dtype="float32") + 0.5) / w
         grid = paddle.stack([x.unsqueeze(0).expand([h, w]), y.unsqueeze(1).expand([h, w])], axis=-1)
-        return self.pe_layer(grid).transpose([2, 0, 1]).unsqueeze(0)
+        return self.pe_layer(grid).unsqueeze(0)

@@ -49,8 +49,9 @@ class Attention(nn.Layer):
         found = _times(asked, q, transpose=True) + (keys * self.q_proj.bias).sum(-1, keepdim=True)
         weights = F.softmax(found.reshape([-1, self.heads, tokens, length]), axis=2)
         weights = weights.reshape([-1, self.heads * tokens, length])
-        told = paddle.matmul(self._by_head(self.v_proj(v)), self.out_proj.weight)  # N, heads * T, C
-        return paddle.matmul(weights, told, transpose_x=True) + self.out_proj.bias
+        # The weights of a head add up to 1, so that each may bring its share of the bias.
+        told = paddle.matmul(self._by_head(self.v_proj(v)), self.out_proj.weight) + self.out_proj.bias / self.heads
+        return paddle.matmul(weights, told, transpose_x=True)
 
     def _by_head(self, x: paddle.Tensor) -> paddle.Tensor:
         """(N, T, D) to (N, heads * T, D)."""

@@ -74,7 +74,7 @@ def test_boxes_and_points_give_the_masks_of_the_network_in_parts(
     for found, point in zip(by_point["masks"], POINTS, strict=True):
         asked = Asked(None, np.array([[point]], np.float32) * SCALE, np.ones((1, 1), np.float32))
         assert isinstance(segmenter.network, Sam)
-        logits, _ = segmenter.network.masks(embedding.features, asked)
+        logits, _ = segmenter.network.masks(embedding.features, asked, wanted=np.zeros(1, np.float32))
         assert same(found, segmenter.mask_of(embedding, logits[0, 0], 1.0).full())
 
 

@@ -30,7 +30,7 @@ def test_embeddings_and_masks_agree(folder: Path, photo: np.ndarray) -> None:
         embedding = theirs.get_image_embeddings(torch.from_numpy(pixels))
         answer = theirs(image_embeddings=embedding, input_boxes=torch.from_numpy(boxes)[None], multimask_output=False)
     [features] = ours.network.encode(pixels)
-    assert np.abs(features[0] - embedding[0].numpy()).max() < 1e-4 * float(embedding.abs().max())
+    assert np.abs(features[0].transpose(2, 0, 1) - embedding[0].numpy()).max() < 1e-4 * float(embedding.abs().max())
     found = ours.network.decode(features, Asked(boxes))
     wanted = answer.pred_masks[0].numpy()
     assert np.abs(found.logits - wanted).max() < 1e-4 * np.abs(wanted).max()
