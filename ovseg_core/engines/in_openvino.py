@@ -35,9 +35,9 @@ def runners(name: str, weights: Path, load: Callable[[], Parts], precision: str)
     Raises what `load` raises, and ValueError for an operation that has no translation, and as `int8.read`.
     """
     core, paths = ov.Core(), onnx_parts.paths(name, weights, load)
-    encoder = paths.pop("encode")
+    encoder = partial(core.read_model, paths.pop("encode"))
     parts = {part: _Part(core, partial(core.read_model, path), HINTS["float32"]) for part, path in paths.items()}
-    read = partial(int8.read, core, weights) if precision == "int8" else partial(core.read_model, encoder)
+    read = encoder if precision != "int8" else lambda: int8.read(core, weights, encoder())
     return {"encode": _Encoder(core, read, HINTS[precision]), **parts}
 
 

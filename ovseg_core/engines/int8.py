@@ -55,9 +55,16 @@ def save(model: ov.Model, weights: Path) -> None:
     ov.save_model(model, path(weights), compress_to_fp16=False)
 
 
-def read(core: ov.Core, weights: Path) -> ov.Model:
-    """Raises ValueError where it was made from other weights than these."""
+def read(core: ov.Core, weights: Path, in_float32: ov.Model) -> ov.Model:
+    """Raises ValueError where it was made from other weights than these, or by an ovseg whose encoders in float32
+    answered in other shapes."""
     model = core.read_model(path(weights))
     if not model.has_rt_info(MADE_FROM) or model.get_rt_info(MADE_FROM).value != digests.of_weights(weights):
         raise ValueError(f"{path(weights)} was not made from {weights.name} as it is now; make it again")
+    if _shapes(model) != _shapes(in_float32):
+        raise ValueError(f"{path(weights)} was made by another version of ovseg; make it again")
     return model
+
+
+def _shapes(model: ov.Model) -> list[ov.PartialShape]:
+    return [output.partial_shape for output in model.outputs]

@@ -46,7 +46,7 @@ class OpenVinoParts:
         encoder, locator, mask_head = _encoder(arrays, canvas_size), _locator(arrays, sides), _mask_head(arrays)
         arrays.check_all_used()
         if precision == "int8":
-            encoder = int8.read(core, weights)
+            encoder = int8.read(core, weights, encoder)
         graphs = (encoder, locator, mask_head)
         self._encoder, self._locator, self._mask_head = (Compiled(core.compile_model(graph, "CPU")) for graph in graphs)
 

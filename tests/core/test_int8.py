@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from cli.commands import main
-from ovseg_core import image, models, quantization
+from ovseg_core import image, models, networks, quantization
 from ovseg_core.embedding import Embedding
 from ovseg_core.engines import int8
 from ovseg_core.models import ModelSpec
@@ -115,11 +115,19 @@ def test_an_int8_encoder_of_other_weights_is_refused(spec: ModelSpec) -> None:
     bundled = models.find("SAM-Lite").weights
     for ours, theirs in zip(int8.files(bundled), int8.files(spec.weights), strict=True):
         theirs.write_bytes(ours.read_bytes())
-    int8.read(ov.Core(), spec.weights)
+    graph = networks.encoder_graph("sam_lite", bundled, models.find("SAM-Lite").preset.canvas_size)
+    int8.read(ov.Core(), spec.weights, graph)
     with spec.weights.open("ab") as file:
         file.write(b" ")
     with pytest.raises(ValueError, match=r"was not made from sam_lite.safetensors as it is now; make it again"):
-        int8.read(ov.Core(), spec.weights)
+        int8.read(ov.Core(), spec.weights, graph)
+
+
+def test_an_int8_encoder_of_a_version_that_answered_in_other_shapes_is_refused() -> None:
+    weights = models.find("SAM-Lite").weights
+    other_size = networks.encoder_graph("sam_lite", weights, 320)
+    with pytest.raises(ValueError, match=r"sam_lite.int8.xml was made by another version of ovseg; make it again"):
+        int8.read(ov.Core(), weights, other_size)
 
 
 def test_an_embedding_of_int8_is_decoded_as_any_other() -> None:
