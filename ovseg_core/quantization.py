@@ -82,7 +82,7 @@ def make(reference: Segmenter, weights: Path, shown: Sequence[Path]) -> None:
     quantized = nncf.quantize(
         graph,
         nncf.Dataset(shown, lambda path: reference.canvas(_read(path))),
-        # Symmetric: a zero point would cost OpenVINO a pass over what each product answers, a third of MobileSAM's time.
+        # Symmetric: a zero point costs OpenVINO a pass over what each product answers, a third of MobileSAM's time.
         preset=nncf.QuantizationPreset.PERFORMANCE,
         subset_size=len(shown),
         fast_bias_correction=is_transformer,  # the slow way takes minutes a photo there

@@ -61,9 +61,8 @@ def translated(program: Any, outputs: Sequence[Any], weights: Mapping[str, np.nd
         if kind == "split":
             values.update({value.id: part for value, part in zip(results, made, strict=True)})
     answers = [_value(_cast(write, values[value.id], TYPES[value.dtype.name]), value) for value in outputs]
-    graph = ir.Graph(
-        inputs, answers, nodes=write.nodes, initializers=write.initializers, opset_imports={"": OPSET}, name="part"
-    )
+    used = [value for value in write.initializers if value.uses()]  # a part's program names the whole network's weights
+    graph = ir.Graph(inputs, answers, nodes=write.nodes, initializers=used, opset_imports={"": OPSET}, name="part")
     return ir.Model(graph, ir_version=IR_VERSION)
 
 

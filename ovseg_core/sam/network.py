@@ -23,8 +23,8 @@ class Sam:
         return [(embedding,) for embedding in embeddings]
 
     def decode(self, features: Features, asked: Asked, every: bool = False) -> Candidates:
-        """Three candidates for a single click, which is ambiguous, whether `every` one was asked for or the best: they
-        cost the same. One for every other prompt."""
+        """Three candidates for a single click, which is ambiguous, whether `every` one was asked for or the best: two
+        more masks cost little. One for every other prompt."""
         return self._candidates(*self.masks(features, asked, _wanted(asked)))
 
     def decode_together(self, together: Together, every: bool = False) -> list[Candidates]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 
 from ovseg_core import networks
@@ -68,6 +69,16 @@ def test_half_precision_changes_the_embedding_little(tmp_path: Path) -> None:
     [wanted], [found] = whole(sam_weights.canvas()), half(sam_weights.canvas())
     assert found.dtype == np.float32
     assert 0 < np.abs(found - wanted).max() < 0.02 * np.abs(wanted).max()
+
+
+def test_a_part_s_files_hold_its_own_weights_and_not_the_whole_network_s(tmp_path: Path) -> None:
+    parts = small_sam.load(tmp_path)
+    paths = onnx_parts.paths("small", tmp_path / "sam.safetensors", lambda: parts)
+    for path in paths.values():
+        assert all(value.uses() for value in ir.load(path).graph.initializers.values())
+    in_encoder = sum(weight.numpy().nbytes for weight in parts.image_encoder.parameters())
+    in_all = sum(weight.numpy().nbytes for weight in parts.parameters())
+    assert in_encoder < paths["encode"].with_suffix(".weights").stat().st_size < in_all
 
 
 class Unheard(paddle.nn.Layer):  # type: ignore[misc]
