@@ -1,7 +1,8 @@
 """Part of `make bench`: jobs per second and latency of `ovseg up` and of `paddlex --serve`, with the same network.
 
 Clients send one photo with one box each and wait for the mask; each photo is another, or all are the same one with
-another box each. Both servers have the whole machine, one after the other. Writes a JSON for benchmarks/report.py.
+another box each. All servers are up, and one after the other has the whole machine, kind of load by kind of load: a
+machine that changes its speed within minutes changes it for all of them. Writes a JSON for benchmarks/report.py.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -62,21 +64,21 @@ def main() -> None:
         weights = random_weights.write(arguments.network, folder)
         spec = replace(next(m for m in models.all_models().values() if m.network == arguments.network), weights=weights)
         quantization.make(Segmenter.of(spec, "cpu", "openvino"), weights, [demo.PHOTO] * 2)
-        our_jobs, their_jobs = (arguments.distinct_jobs, arguments.jobs), (arguments.their_jobs, arguments.their_jobs)
-        for label, server, (distinct, one) in (
-            ("ovseg", lambda: ours(arguments.network, weights, folder, "float32"), our_jobs),
-            ("ovseg int8", lambda: ours(arguments.network, weights, folder, "int8"), our_jobs),
-            ("PaddleX 3.7.2", lambda: theirs(arguments.network, weights, folder), their_jobs),
-        ):
-            with server() as ask:
+        our_jobs = {"distinct": arguments.distinct_jobs, "one": arguments.jobs}
+        their_jobs = dict.fromkeys(our_jobs, arguments.their_jobs)
+        with ExitStack() as up:
+            servers = [
+                ("ovseg", up.enter_context(ours(arguments.network, weights, folder, "float32")), our_jobs),
+                ("ovseg int8", up.enter_context(ours(arguments.network, weights, folder, "int8")), our_jobs),
+                ("PaddleX 3.7.2", up.enter_context(theirs(arguments.network, weights, folder)), their_jobs),
+            ]
+            for _, ask, _ in servers:
                 ask(photo(0), box(0))  # the first is slow everywhere
-                for clients in arguments.clients:
-                    for images in ("distinct", "one"):
-                        count = max(distinct, clients) if images == "distinct" else one
-                        rows.append(
-                            {"by": label, "clients": clients, "images": images} | load(ask, clients, count, images)
-                        )
-                        print(rows[-1], flush=True)
+            for clients, images in product(arguments.clients, ("distinct", "one")):
+                for label, ask, jobs in servers:
+                    count = max(jobs[images], clients) if images == "distinct" else jobs[images]
+                    rows.append({"by": label, "clients": clients, "images": images} | load(ask, clients, count, images))
+                    print(rows[-1], flush=True)
     arguments.to.parent.mkdir(parents=True, exist_ok=True)
     result = {"machine": facts.machine(), "network": arguments.network, "rows": rows}
     arguments.to.write_text(json.dumps(result, indent=1))
