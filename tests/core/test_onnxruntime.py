@@ -78,7 +78,7 @@ def test_a_part_s_files_hold_its_own_weights_and_not_the_whole_network_s(tmp_pat
         assert all(value.uses() for value in ir.load(path).graph.initializers.values())
     in_encoder = sum(weight.numpy().nbytes for weight in parts.image_encoder.parameters())
     in_all = sum(weight.numpy().nbytes for weight in parts.parameters())
-    assert in_encoder < paths["encode"].with_suffix(".weights").stat().st_size < in_all
+    assert paths["encode"].with_suffix(".weights").stat().st_size < 1.1 * in_encoder < in_all
 
 
 class Unheard(paddle.nn.Layer):  # type: ignore[misc]
