@@ -50,38 +50,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="+", default=["MobileSAM", "SAM-B"], choices=VARIANTS)
     parser.add_argument("--repeats", type=int, default=3)
-    engines = ["openvino", "openvino int8", "onnxruntime"]
+    engines = ["openvino", *(f"openvino {precision}" for precision in facts.lean_precisions()), "onnxruntime"]
     parser.add_argument("--engines", nargs="+", default=engines, help="of ovseg, and a precision")
     parser.add_argument("--to", type=Path, default=Path("benchmarks/results/peers.json"))
     arguments = parser.parse_args()
     photo = image.decode(demo.PHOTO.read_bytes(), 10**8)
-    peak = matrix_peak()
+    peaks = matrix_peaks()
     rows = [row for name in arguments.models for row in measured(name, photo, arguments.engines, arguments.repeats)]
-    peak = max(peak, matrix_peak())
+    peaks = {precision: max(peak, peaks[precision]) for precision, peak in matrix_peaks().items()}
     arguments.to.parent.mkdir(parents=True, exist_ok=True)
-    result = {"machine": facts.machine(), "peak_gflop_per_s": peak, "encoder_gflop": ENCODER_GFLOP, "rows": rows}
+    result = {"machine": facts.machine(), "peak_gflop_per_s": peaks, "encoder_gflop": ENCODER_GFLOP, "rows": rows}
     arguments.to.write_text(json.dumps(result, indent=1))
     for row in rows:
         print(row)
 
 
-def matrix_peak() -> float:
-    """The most that this machine gave a product of two float32 matrices, of a layer's size and larger, in GFLOP/s."""
-    import openvino as ov
-    from openvino import opset13 as op
+def matrix_peaks() -> dict[str, float]:
+    """The most that this machine gave a product of two matrices, of a layer's size and larger, in GFLOP/s, on torch."""
+    import torch
 
-    found = []
-    for rows, inner, columns in ((4096, 768, 3072), (4096, 4096, 4096)):
-        given = op.parameter([rows, inner], np.float32)
-        product = op.matmul(given, op.constant(np.ones((inner, columns), np.float32)), False, False)
-        options = {"INFERENCE_PRECISION_HINT": "f32"}
-        run = ov.Core().compile_model(ov.Model([product], [given]), "CPU", options).create_infer_request()
-        matrix = np.ones((rows, inner), np.float32)
-        for _ in range(8):
-            start = time.perf_counter()
-            run.infer([matrix])
-            found.append(2 * rows * inner * columns / (time.perf_counter() - start) / 1e9)
-    return max(found)
+    found: dict[str, float] = {}
+    for precision, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        for rows, inner, columns in ((4096, 768, 3072), (4096, 4096, 4096)):
+            a, b = torch.ones(rows, inner, dtype=dtype), torch.ones(inner, columns, dtype=dtype)
+            for _ in range(8):
+                start = time.perf_counter()
+                a @ b
+                speed = 2 * rows * inner * columns / (time.perf_counter() - start) / 1e9
+                found[precision] = max(speed, found.get(precision, 0))
+    return found
 
 
 def measured(name: str, photo: np.ndarray, engines: list[str], repeats: int) -> list[dict[str, Any]]:
@@ -140,7 +137,8 @@ def contestants(name: str, photo: np.ndarray, engines: list[str], folder: Path) 
             quantization.make(Segmenter.of(spec, "cpu", name_of_engine), path, [demo.PHOTO] * 2)
         yield ours(f"ovseg, {engine}", Segmenter.of(spec, "cpu", name_of_engine, precision or "float32"), photo)
     yield paddlex(spec.network, path, photo, folder / "inference")
-    yield predictor("mobile_sam, torch" if name == "MobileSAM" else "segment_anything, torch", package, theirs, photo)
+    for precision in ("float32", *("bfloat16" for engine in engines if engine.endswith("bfloat16"))):
+        yield predictor(package, theirs, photo, precision)
     if name == "SAM-B":
         yield transformers(photo)
 
@@ -170,9 +168,10 @@ def paddlex(network: str, weights: Path, photo: np.ndarray, folder: Path) -> Con
     return Contestant("PaddleX 3.7.2", lambda: predict(1), lambda: predict(len(BOXES)), sees_it_again=True)
 
 
-def predictor(label: str, package: Any, theirs: Any, photo: np.ndarray) -> Contestant:
+def predictor(package: Any, theirs: Any, photo: np.ndarray, precision: str) -> Contestant:
     import torch
 
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
     known = package.SamPredictor(theirs)
     boxes = known.transform.apply_boxes_torch(torch.from_numpy(BOXES), photo.shape[:2])
 
@@ -181,10 +180,16 @@ def predictor(label: str, package: Any, theirs: Any, photo: np.ndarray) -> Conte
             known.predict_torch(None, None, boxes=some.float(), multimask_output=False)
 
     def first() -> None:
-        known.set_image(photo)
-        answer(1)
+        with autocast:
+            known.set_image(photo)
+            answer(1)
 
-    return Contestant(label, first, lambda: answer(len(BOXES)))
+    def all_boxes() -> None:
+        with autocast:
+            answer(len(BOXES))
+
+    label = f"{package.__name__}, torch" + " bfloat16" * (precision == "bfloat16")
+    return Contestant(label, first, all_boxes)
 
 
 def transformers(photo: np.ndarray) -> Contestant:

@@ -63,15 +63,17 @@ def main() -> None:
         os.environ["OVSEG_ENGINES_DIR"] = str(folder / "engines")  # random weights are not kept
         weights = random_weights.write(arguments.network, folder)
         spec = replace(next(m for m in models.all_models().values() if m.network == arguments.network), weights=weights)
-        quantization.make(Segmenter.of(spec, "cpu", "openvino"), weights, [demo.PHOTO] * 2)
+        precisions = ["float32", *facts.lean_precisions()]
+        if "int8" in precisions:
+            quantization.make(Segmenter.of(spec, "cpu", "openvino"), weights, [demo.PHOTO] * 2)
         our_jobs = {"distinct": arguments.distinct_jobs, "one": arguments.jobs}
         their_jobs = dict.fromkeys(our_jobs, arguments.their_jobs)
         with ExitStack() as up:
             servers = [
-                ("ovseg", up.enter_context(ours(arguments.network, weights, folder, "float32")), our_jobs),
-                ("ovseg int8", up.enter_context(ours(arguments.network, weights, folder, "int8")), our_jobs),
-                ("PaddleX 3.7.2", up.enter_context(theirs(arguments.network, weights, folder)), their_jobs),
+                (f"ovseg {precision}", up.enter_context(ours(arguments.network, weights, folder, precision)), our_jobs)
+                for precision in precisions
             ]
+            servers.append(("PaddleX 3.7.2", up.enter_context(theirs(arguments.network, weights, folder)), their_jobs))
             for _, ask, _ in servers:
                 ask(photo(0), box(0))  # the first is slow everywhere
             for clients, images in product(arguments.clients, ("distinct", "one")):

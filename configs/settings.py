@@ -149,9 +149,9 @@ class Settings(BaseSettings):
     )
     precision: Literal["float32", "bfloat16", "float16", "int8"] = Field(
         default="float32",
-        description="Of the image encoder. GPUs have half precision for SAM; CPUs with AMX or AVX512-BF16 have "
-        "bfloat16, and CPUs with VNNI int8, for SAM-Lite and for what `ovseg models quantize` was run on. A model "
-        "that has it not runs in float32.",
+        description="What networks compute in. CPUs with AMX or AVX512-BF16 have bfloat16, the one to try first; CPUs "
+        "with VNNI have int8, for the image encoder of SAM-Lite and of what `ovseg models quantize` was run on; GPUs "
+        "have bfloat16 and float16 for SAM's. A model that has it not runs in float32.",
     )
     embedding_cache_megabytes: int = Field(
         default=512,

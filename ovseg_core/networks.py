@@ -135,7 +135,7 @@ def load(name: str, weights: Path, device: str, engine: str, precision: str, can
     """A network with its weights on a device ("cpu", "gpu:0", ...), ready to infer, on an engine of `choose_engine`.
 
     In "bfloat16" and "float16" the image encoder runs in half precision, in "int8" as `quantization` has made it: there
-    nearly all the work is. What reads prompts and draws masks stays in float32.
+    nearly all the work is. What reads prompts and draws masks stays in float32, but in bfloat16 on a CPU.
 
     Raises ValueError where the weights do not fit, this machine or this build of Paddle has no such device, or the
     engine has no such precision there.
@@ -172,11 +172,11 @@ def load(name: str, weights: Path, device: str, engine: str, precision: str, can
 
 
 def precisions(name: str, weights: Path, device: str, engine: str) -> tuple[str, ...]:
-    """What a network with these weights runs in, there: half precision is for SAM's checkpoints."""
+    """What a network with these weights runs in, there."""
     if engine == "openvino":
         from ovseg_core.engines import in_openvino, int8
 
-        floats = ("float32",) if name == "sam_lite" else in_openvino.precisions()
+        floats = in_openvino.precisions()
         return (*floats, "int8") if int8.path(weights).is_file() and int8.is_supported() else floats
     if name not in SAMS or device == "cpu":
         return ("float32",)

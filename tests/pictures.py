@@ -11,11 +11,20 @@ import numpy as np
 from PIL import Image
 
 from cli.demo import PHOTO
+from ovseg_core import image
 
 
 def photo() -> bytes:
     """The demo's photo: a JPEG of 512 x 512."""
     return PHOTO.read_bytes()
+
+
+def views() -> list[np.ndarray]:
+    """Parts of the demo's photo, upright and mirrored: (S, S, 3) uint8."""
+    whole = image.decode(photo(), 10**8)
+    corners = [(0, 0, 512), (0, 0, 320), (150, 0, 360), (0, 180, 330)]
+    parts = [whole[y : y + side, x : x + side] for x, y, side in corners]
+    return [np.ascontiguousarray(view) for part in parts for view in (part, part[:, ::-1])]
 
 
 def encoded(image: Image.Image, file_format: str, **options: Any) -> bytes:

@@ -29,14 +29,14 @@ def load(folder: Path) -> SamParts:
     return network
 
 
-def on(engine: str, parts: SamParts, folder: Path) -> Sam:
-    """On an engine, by way of the file that `load` left in `folder`."""
+def on(engine: str, parts: SamParts, folder: Path, precision: str = "float32") -> Sam:
+    """On an engine, OpenVINO's in this precision, by way of the file that `load` left in `folder`."""
     if engine == "paddle":
         return Sam(in_paddle.runners(parts), CANVAS)
     weights = folder / "sam.safetensors"
     if engine == "onnxruntime":
         return Sam(in_onnxruntime.runners("small", weights, lambda: parts, "cpu", "float32"), CANVAS)
-    return Sam(in_openvino.runners("small", weights, lambda: parts, "float32"), CANVAS)
+    return Sam(in_openvino.runners("small", weights, lambda: parts, precision), CANVAS)
 
 
 def arrays(network: SamParts) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ import openvino as ov
 
 from ovseg_core.engines import Parts, Runner, int8, onnx_parts
 
-HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}  # of what is not quantized, in int8
+HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}  # in int8, of what is not quantized
 
 
 def options(hint: str) -> dict[str, Any]:
@@ -29,16 +29,20 @@ def precisions() -> tuple[str, ...]:
 
 
 def runners(name: str, weights: Path, load: Callable[[], Parts], precision: str) -> dict[str, Runner]:
-    """The parts of a network, its `encode` in this precision. `load` makes them in Paddle from the weights, and is
-    called only where no process has translated this file before.
+    """The parts of a network in this precision; but "int8" is of `encode` alone, and `prompts` are read in float32.
+    `load` makes them in Paddle from the weights, and is called only where no process has translated this file before.
 
     Raises what `load` raises, and ValueError for an operation that has no translation, and as `int8.read`.
     """
-    core, paths = ov.Core(), onnx_parts.paths(name, weights, load)
-    encoder = partial(core.read_model, paths.pop("encode"))
-    parts = {part: _Part(core, partial(core.read_model, path), HINTS["float32"]) for part, path in paths.items()}
-    read = encoder if precision != "int8" else lambda: int8.read(core, weights, encoder())
-    return {"encode": _Encoder(core, read, HINTS[precision]), **parts}
+    core, hint = ov.Core(), HINTS[precision]
+    read = {part: partial(core.read_model, path) for part, path in onnx_parts.paths(name, weights, load).items()}
+    in_float32, prompts = read.pop("encode"), read.pop("prompts")
+    encode = in_float32 if precision != "int8" else lambda: int8.read(core, weights, in_float32())
+    return {
+        "encode": _Encoder(core, encode, hint),
+        "prompts": _Part(core, prompts, HINTS["float32"]),
+        **{part: _Part(core, graph, hint) for part, graph in read.items()},
+    }
 
 
 def encoder_graph(name: str, weights: Path, load: Callable[[], Parts]) -> ov.Model:

@@ -116,6 +116,7 @@ for _name, _kind in {
     "sin": "Sin",
     "cos": "Cos",
     "abs": "Abs",
+    "exp": "Exp",
     "floor_divide": "Div",  # of places in a grid: of integers, none of them negative
     "remainder": "Mod",
     "gather_nd": "GatherND",
@@ -181,6 +182,11 @@ def softmax(write: Writer, said: Said, x: ir.Value) -> ir.Value:
 @translates("sum")
 def sum_(write: Writer, said: Said, x: ir.Value, axes: ir.Value) -> ir.Value:
     return write("ReduceSum", x, axes, keepdims=int(said["keepdim"]))
+
+
+@translates("max")
+def max_(write: Writer, said: Said, x: ir.Value, axes: ir.Value) -> ir.Value:
+    return write("ReduceMax", x, axes, keepdims=int(said["keepdim"]))
 
 
 @translates("gelu")

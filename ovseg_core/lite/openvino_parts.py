@@ -41,7 +41,7 @@ class OpenVinoParts:
     def __init__(self, weights: Path, canvas_size: int, precision: str = "float32") -> None:
         arrays = _Arrays.of(weights)
         core = ov.Core()
-        core.set_property("CPU", in_openvino.options("f32"))
+        core.set_property("CPU", in_openvino.options(in_openvino.HINTS[precision]))
         sides = [canvas_size // stride for stride in STRIDES]
         encoder, locator, mask_head = _encoder(arrays, canvas_size), _locator(arrays, sides), _mask_head(arrays)
         arrays.check_all_used()

@@ -32,7 +32,8 @@ class WholeSam(nn.Layer):
         else:
             xy, kinds = paddle.concat([prompt, paddle.zeros([1, 1, 2])], axis=1), [POSITIVE, NOT_A_POINT]
         labels = paddle.to_tensor([kinds], dtype="float32").expand([xy.shape[0], 2])
-        masks, _ = self.sam.decode(self.sam.encode(img), xy, labels, wanted=paddle.zeros([1]))
+        tokens = self.sam.prompts(xy, labels)
+        masks, _ = self.sam.decode(self.sam.encode(img), tokens, wanted=paddle.zeros([1]))
         return masks
 
 

@@ -37,7 +37,7 @@ class Sam:
         embeddings = np.stack([together[places[0]][0][0] for places in images])
         image_of = {place: image for image, places in enumerate(images) for place in places}
         of_prompts = np.repeat(np.array([image_of[i] for i in range(len(together))], np.float32), counts)
-        answer = self._run["decode_several"](embeddings, *as_points(asked), _wanted(asked), of_prompts)
+        answer = self._run["decode_several"](embeddings, self._tokens(asked), _wanted(asked), of_prompts)
         return self._candidates(*answer).split(counts)
 
     def masks(self, features: Features, asked: Asked, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -45,12 +45,16 @@ class Sam:
 
         Mask 0 is meant for a clear prompt, 1 to 3 for a click that may mean several things.
         """
-        given = (features[0][None], *as_points(asked), wanted)
+        given = (features[0][None], self._tokens(asked), wanted)
         if asked.mask_inputs is None:
             logits, iou = self._run["decode"](*given)
         else:
             logits, iou = self._run["refine"](*given, asked.mask_inputs)
         return logits, iou
+
+    def _tokens(self, asked: Asked) -> np.ndarray:
+        [tokens] = self._run["prompts"](*as_points(asked))
+        return tokens
 
     def _candidates(self, logits: np.ndarray, iou: np.ndarray) -> Candidates:
         canvas = np.array([0, 0, self.canvas_size, self.canvas_size], np.float32)

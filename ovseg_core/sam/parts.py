@@ -30,11 +30,11 @@ class SamParts(nn.Layer):
 
     def shapes(self) -> dict[str, tuple[Shape, ...]]:
         side, grid, low = self.canvas_size, self.canvas_size // PATCH, self.canvas_size // 4
-        points: tuple[Shape, ...] = ((None, None, 2), (None, None))
-        asked: tuple[Shape, ...] = (*points, (None,))
+        asked: tuple[Shape, ...] = ((None, None, CHANNELS), (None,))
         embedding: Shape = (grid, grid, CHANNELS)
         return {
             "encode": ((None, 3, side, side),),
+            "prompts": ((None, None, 2), (None, None)),
             "decode": ((1, *embedding), *asked),
             "decode_several": ((None, *embedding), *asked, (None,)),
             "refine": ((1, *embedding), *asked, (None, low, low)),
@@ -48,42 +48,38 @@ class SamParts(nn.Layer):
         dtype = self.image_encoder.parameters()[0].dtype
         return self.image_encoder(canvases.astype(dtype)).astype("float32").transpose([0, 2, 3, 1])
 
+    def prompts(self, xy: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
+        """Points (N, T, 2) in canvas pixels and their labels (N, T) as `prompt_encoder` numbers them, to tokens
+        (N, T, 256).
+
+        A part of its own, to be run in float32: half precision would move a point by up to a pixel.
+        """
+        return self.prompt_encoder.sparse(xy, labels)
+
     def decode(
-        self, embedding: paddle.Tensor, xy: paddle.Tensor, labels: paddle.Tensor, wanted: paddle.Tensor
+        self, embedding: paddle.Tensor, tokens: paddle.Tensor, wanted: paddle.Tensor
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """An embedding (1, S/16, S/16, 256), points (N, T, 2) in canvas pixels and their labels (N, T) as
-        `prompt_encoder` numbers them, to logits (N, M, S/4, S/4) and predicted IoU (N, M) of the masks that are
-        `wanted` (M,), from 0 to 3."""
-        return self._masks(embedding + self.prompt_encoder.no_dense(), xy, labels, wanted)
+        """An embedding (1, S/16, S/16, 256) and `tokens` of prompts (N, T, 256) to logits (N, M, S/4, S/4) and
+        predicted IoU (N, M) of the masks that are `wanted` (M,), from 0 to 3."""
+        return self._masks(embedding + self.prompt_encoder.no_dense(), tokens, wanted)
 
     def decode_several(
-        self,
-        embeddings: paddle.Tensor,
-        xy: paddle.Tensor,
-        labels: paddle.Tensor,
-        wanted: paddle.Tensor,
-        image_of: paddle.Tensor,
+        self, embeddings: paddle.Tensor, tokens: paddle.Tensor, wanted: paddle.Tensor, image_of: paddle.Tensor
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
         """As `decode`, of several images (I, S/16, S/16, 256): `image_of` (N,) says whose each prompt is, from 0."""
         image = paddle.gather(embeddings + self.prompt_encoder.no_dense(), image_of.astype("int64"))
-        return self._masks(image, xy, labels, wanted)
+        return self._masks(image, tokens, wanted)
 
     def refine(
-        self,
-        embedding: paddle.Tensor,
-        xy: paddle.Tensor,
-        labels: paddle.Tensor,
-        wanted: paddle.Tensor,
-        mask_inputs: paddle.Tensor,
+        self, embedding: paddle.Tensor, tokens: paddle.Tensor, wanted: paddle.Tensor, mask_inputs: paddle.Tensor
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
         """As `decode`, with logits answered before (N, S/4, S/4)."""
-        return self._masks(embedding + self.prompt_encoder.dense(mask_inputs.unsqueeze(1)), xy, labels, wanted)
+        return self._masks(embedding + self.prompt_encoder.dense(mask_inputs.unsqueeze(1)), tokens, wanted)
 
     def _masks(
-        self, image: paddle.Tensor, xy: paddle.Tensor, labels: paddle.Tensor, wanted: paddle.Tensor
+        self, image: paddle.Tensor, tokens: paddle.Tensor, wanted: paddle.Tensor
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        sparse = self.prompt_encoder.sparse(xy, labels)
-        return self.mask_decoder(image, self.prompt_encoder.dense_pe(), sparse, wanted.astype("int64"))
+        return self.mask_decoder(image, self.prompt_encoder.dense_pe(), tokens, wanted.astype("int64"))
 
 
 VARIANTS: dict[str, Callable[[], SamParts]] = {

@@ -37,7 +37,11 @@ class Attention(nn.Layer):
         """Queries of tokens (N, T, C), keys and values of anything (1 or N, L, C), to (N, T, C)."""
         asked = paddle.matmul(self._by_head(self.q_proj(q) * self.scale), self.k_proj.weight, transpose_y=True)
         # The keys' bias would add the same to all that a query finds, which softmax takes away again.
-        seen = _times(F.softmax(_times(asked, k, transpose=True), axis=-1), v)  # N, heads * T, C
+        found = _times(asked, k, transpose=True)
+        # Softmax, its division last, where there is less to divide. OpenVINO would fuse a whole softmax with both
+        # products, which for these few rows of many columns takes twice as long as one after the other.
+        weights = paddle.exp(found - found.max(-1, keepdim=True))
+        seen = _times(weights, v) / weights.sum(-1, keepdim=True)  # N, heads * T, C
         own = self.v_proj(seen).reshape([-1, self.heads, q.shape[1], self.inner]) * self.of_head
         return self.out_proj(own.sum(1))
 

@@ -7,15 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from cli.commands import main
 from ovseg_core import devices, networks
-from ovseg_core.engines import in_openvino
 from ovseg_core.segmenter import Segmenter
-from tests import sam_weights, small_sam
 
 pytestmark = pytest.mark.skipif(devices.default() != "cpu", reason="for machines without a GPU")
 
@@ -54,21 +51,9 @@ def test_engines_are_measured_and_the_one_taken_is_marked() -> None:
 
 
 def test_half_precision_that_is_not_there_is_refused_with_what_is() -> None:
-    with pytest.raises(ValueError, match=r"sam_lite on cpu \(openvino\) runs in float32( or int8)?, not in bfloat16"):
-        Segmenter.open("SAM-Lite", precision="bfloat16")
+    with pytest.raises(ValueError, match=r"sam_lite on cpu \(openvino\) runs in float32.*, not in float16"):
+        Segmenter.open("SAM-Lite", precision="float16")
     with pytest.raises(ValueError, match=re.escape("sam_b on cpu (openvino) runs in float32")):
         networks.load("sam_b", Path("unread"), "cpu", "openvino", "float16", 1024)
     with pytest.raises(ValueError, match=re.escape("sam_b on cpu (paddle) runs in float32, not in bfloat16")):
         networks.load("sam_b", Path("unread"), "cpu", "paddle", "bfloat16", 1024)
-
-
-@pytest.mark.skipif("bfloat16" not in in_openvino.precisions(), reason="this CPU has no bfloat16")
-def test_bfloat16_on_a_cpu_that_has_it_changes_the_embedding_little(tmp_path: Path) -> None:
-    parts = small_sam.load(tmp_path)
-    found = {
-        precision: in_openvino.runners("small", tmp_path / "sam.safetensors", lambda: parts, precision)["encode"](
-            sam_weights.canvas()
-        )[0]
-        for precision in ("float32", "bfloat16")
-    }
-    assert 0 < np.abs(found["bfloat16"] - found["float32"]).max() < 0.1 * np.abs(found["float32"]).max()

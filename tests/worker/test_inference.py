@@ -14,6 +14,7 @@ from ovseg_core import models
 from ovseg_core.candidates import Candidates
 from ovseg_core.canvas import Frame
 from ovseg_core.embedding import Embedding
+from ovseg_core.engines import in_openvino
 from ovseg_core.masks import Mask
 from ovseg_core.networks import Asked, Features, Together
 from ovseg_core.prompts import Prompt
@@ -126,3 +127,13 @@ def test_a_model_that_the_worker_s_engine_cannot_run_has_the_usual_one() -> None
 
 def test_a_model_that_has_not_the_worker_s_precision_runs_in_float32() -> None:
     assert Inference("cpu", "paddle", "int8").engine("SAM-Lite") == ("paddle", "float32")
+
+
+@pytest.mark.skipif("bfloat16" not in in_openvino.precisions(), reason="this CPU has no bfloat16")
+def test_the_log_says_where_bfloat16_is_to_be_had_and_is_not_taken(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "worker")
+    assert Inference("cpu", "auto").engine("SAM-Lite") == ("openvino", "float32")
+    assert "OVSEG_PRECISION=bfloat16 would run SAM-Lite faster" in caplog.text
+    caplog.clear()
+    assert Inference("cpu", "auto", "bfloat16").engine("SAM-Lite") == ("openvino", "bfloat16")
+    assert "OVSEG_PRECISION" not in caplog.text
