@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -95,15 +95,17 @@ def threshold(
     x0, y0, x1, y1 = window
     if x0 >= x1 or y0 >= y1:
         return Mask.of_crop(np.zeros((0, 0), bool), (0, 0), image_hw, score)
-    rows, columns, (height, width) = np.arange(y0, y1), np.arange(x0, x1), logits.shape
+    height, width = logits.shape
     if by_canvas is None:
-        down, across = _bilinear(rows, height, region[1], region[3]), _bilinear(columns, width, region[0], region[2])
+        down = _bilinear(np.arange(y0, y1), height, region[1], region[3])
+        across = _bilinear(np.arange(x0, x1), width, region[0], region[2])
     else:
         (resized_h, resized_w), side = by_canvas.resized_hw, by_canvas.canvas_size
-        down = _bilinear_twice(rows, image_hw[0], resized_h, side, height)
-        across = _bilinear_twice(columns, image_hw[1], resized_w, side, width)
+        down = _bilinear_twice(image_hw[0], resized_h, side, height)[y0:y1]
+        across = _bilinear_twice(image_hw[1], resized_w, side, width)[x0:x1]
+    ys, xs = _cells(down), _cells(across)
     with blas.on_one_thread():
-        resized = down @ logits @ across.T
+        resized = down[:, ys] @ logits[ys, xs] @ across[:, xs].T
     return Mask.of_crop(resized > cut, (x0, y0), image_hw, score)
 
 
@@ -124,12 +126,20 @@ def _bilinear(pixels: np.ndarray, cells: int, low: float, high: float) -> np.nda
     return weights
 
 
-def _bilinear_twice(pixels: np.ndarray, side: int, resized: int, canvas: int, cells: int) -> np.ndarray:
-    """Weights (pixels, cells) from cells over `canvas` pixels, of which `resized` show the image of length `side`."""
+@lru_cache(maxsize=8)  # both axes of the images of four sizes; at most some 10 MB each
+def _bilinear_twice(side: int, resized: int, canvas: int, cells: int) -> np.ndarray:
+    """Weights (side, cells) from cells over `canvas` pixels, of which `resized` show the image of length `side`."""
     of_canvas = _bilinear(np.arange(resized), cells, 0, canvas)
-    first, second, part = _neighbours((pixels + 0.5) * (resized / side) - 0.5, resized)
+    first, second, part = _neighbours((np.arange(side) + 0.5) * (resized / side) - 0.5, resized)
     weights: np.ndarray = (1 - part)[:, None] * of_canvas[first] + part[:, None] * of_canvas[second]
+    weights.flags.writeable = False
     return weights
+
+
+def _cells(weights: np.ndarray) -> slice:
+    """Those that any pixel sees."""
+    seen = np.flatnonzero(weights.any(axis=0))
+    return slice(seen[0], seen[-1] + 1)
 
 
 def _neighbours(at: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
