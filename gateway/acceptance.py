@@ -52,7 +52,7 @@ def _accept(submission: Submission, at: Services, job_id: str, once: Once | None
 
     # Under an id that is taken, another image must not come to lie in the place of the first.
     key = f"{prefix_of(job_id)}input" + (f"-{once.fingerprint[:16]}" if once else "")
-    image, request = submission.image, submission.stored_as(ImageSource(key=key))
+    image, request = submission.image, submission.stored_as(ImageSource(key=key, content=submission.content))
     if not at.inputs.reserve():
         at.inputs.store(key, image)
         accepted = at.jobs.accept_once(job_id, request, b"", once)

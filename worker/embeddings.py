@@ -61,14 +61,19 @@ class Embeddings:
         self._under_way: dict[str, Future[Embedding]] = {}
         self._lock = threading.Lock()
 
-    def of(self, model: str, file: bytes, picture: Callable[[], np.ndarray], is_to_share: bool = False) -> Found:
-        """The embedding of an image's file; `picture` reads it where it must be encoded. Who asks for one that another
-        thread is making waits for that, and gets the same error if it fails.
+    def has(self, model: str, sha256: str) -> bool:
+        """Whether this worker has it now."""
+        with self._lock:
+            return self._key(model, sha256) in self._known
+
+    def of(self, model: str, sha256: str, picture: Callable[[], np.ndarray], is_to_share: bool = False) -> Found:
+        """The embedding of an image, by the digest of its file; `picture` reads that where it must be encoded. Who asks
+        for one that another thread is making waits for that, and gets the same error if it fails.
 
         With `is_to_share` the fleet gets it too, whatever it costs to make.
         Raises what `picture` and the encoder raise.
         """
-        key = self._key(model, file)
+        key = self._key(model, sha256)
         with self._lock:
             known = self._known.get(key)
             if known is None:
@@ -91,8 +96,8 @@ class Embeddings:
             self._shared.offer(key, found.embedding, is_to_share, found.milliseconds)
         return found
 
-    def _key(self, model: str, file: bytes) -> str:
-        parts = (model, self._encoder.fingerprint(model), hashlib.sha256(file).hexdigest())
+    def _key(self, model: str, sha256: str) -> str:
+        parts = (model, self._encoder.fingerprint(model), sha256)
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
     def _of_fleet(self, key: str) -> Found | None:

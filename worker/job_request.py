@@ -24,13 +24,29 @@ def _number(value: object) -> object:
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 
 
+class ImageContent(BaseModel):
+    """What is known of an image file without decoding it; its size in pixels, upright."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sha256: str
+    width: int
+    height: int
+    format: str
+
+    @property
+    def image_hw(self) -> tuple[int, int]:
+        return self.height, self.width
+
+
 class ImageSource(BaseModel):
-    """Where a job's image comes from: `url`, or the object `key` that the gateway stored it under."""
+    """Where a job's image comes from: `url`, or the object `key` that the gateway stored it under, having looked."""
 
     model_config = ConfigDict(frozen=True)
 
     url: str | None = None
     key: str | None = None
+    content: ImageContent | None = None
 
 
 class Webhook(BaseModel):

@@ -12,11 +12,11 @@ from typing import Any, Literal, NoReturn, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from configs.settings import Settings
-from ovseg_core import header, models
+from ovseg_core import models
 from ovseg_core.errors import OvsegError
 from ovseg_core.prompts import Prompt, fit
-from worker import guarded
-from worker.job_request import Deadline, Device, ImageSource, JobRequest, Number, Output, Webhook
+from worker import guarded, image_content
+from worker.job_request import Deadline, Device, ImageContent, ImageSource, JobRequest, Number, Output, Webhook
 
 Model = TypeVar("Model", bound=BaseModel)
 PromptType = Literal["box", "point"]
@@ -64,9 +64,11 @@ class Fields(ImageFields):
 
 @dataclass(frozen=True)
 class Submission:
-    """A valid request, but for where its image will be stored: `image` is the file's bytes, or the URL to fetch."""
+    """A valid request, but for where its image will be stored: `image` is the file's bytes, or the URL to fetch, of
+    which nothing is known."""
 
     image: bytes | str
+    content: ImageContent | None
     model: str
     prompts: tuple[Prompt, ...]
     device: Device
@@ -80,6 +82,7 @@ class Submission:
         """The same request once more, of the same image."""
         return cls(
             image=image,
+            content=request.image.content,
             model=request.model,
             prompts=request.prompts,
             device=request.device,
@@ -114,18 +117,17 @@ def parse(body: object, image_file: bytes | None, settings: Settings) -> Submiss
     fields = validated(Fields, body)
     image = _image(fields, image_file, settings)
     prompts = _prompts(fields, settings)
-    if isinstance(image, bytes):
-        fit(prompts, header.read(image, settings.max_image_pixels).image_hw, _name_of_prompts(fields))
-    return _submission(fields, image, prompts, tuple(dict.fromkeys(fields.outputs)), settings)
+    content = _content(image, settings)
+    if content is not None:
+        fit(prompts, content.image_hw, _name_of_prompts(fields))
+    return _submission(fields, image, content, prompts, tuple(dict.fromkeys(fields.outputs)), settings)
 
 
 def parse_embedding(body: object, image_file: bytes | None, settings: Settings) -> Submission:
     """As `parse`, of a request for an image's embedding alone: a submission without prompts and outputs."""
     fields = validated(ImageFields, body)
     image = _image(fields, image_file, settings)
-    if isinstance(image, bytes):
-        header.read(image, settings.max_image_pixels)
-    return _submission(fields, image, (), (), settings)
+    return _submission(fields, image, _content(image, settings), (), (), settings)
 
 
 def validated(model: type[Model], body: object) -> Model:
@@ -147,12 +149,14 @@ def check_can_sign(settings: Settings, field: str | None = None) -> None:
 def _submission(
     fields: ImageFields,
     image: bytes | str,
+    content: ImageContent | None,
     prompts: tuple[Prompt, ...],
     outputs: tuple[Output, ...],
     settings: Settings,
 ) -> Submission:
     return Submission(
         image=image,
+        content=content,
         model=models.find(fields.model or settings.default_model).name,
         prompts=prompts,
         device=fields.device,
@@ -176,6 +180,10 @@ def _image(fields: ImageFields, image_file: bytes | None, settings: Settings) ->
         message = f"the image has {len(data):,} bytes; at most {settings.max_image_bytes:,} are allowed"
         raise OvsegError("image_too_large", message, "image")
     return data
+
+
+def _content(image: bytes | str, settings: Settings) -> ImageContent | None:
+    return image_content.of(image, settings.max_image_pixels) if isinstance(image, bytes) else None
 
 
 def _from_base64(text: str) -> bytes:

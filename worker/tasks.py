@@ -16,10 +16,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from redis import RedisError
 
 from configs.settings import Settings
-from ovseg_core import header, image
+from ovseg_core import image
 from ovseg_core.errors import OvsegError
 from ovseg_core.prompts import fit
-from worker import fetch, publish, watchdog
+from worker import fetch, image_content, publish, watchdog
 from worker.archive import Archive
 from worker.embeddings import Embeddings
 from worker.guarded import GuardedClient
@@ -83,18 +83,28 @@ def segment(job_id: str, bench: Bench) -> None:
 def _work(job: Job, bench: Bench) -> None:
     """From the image's source to the result in storage; between stages it looks whether the job is still ours."""
     limit, timings = bench.settings.max_image_pixels, Timings()
-    with timings.of("fetch"):
-        data = fetch.image(job, bench.inputs, bench.client, bench.settings)
-    head = header.read(data, limit)
-    prompts = fit(job.request.prompts, head.image_hw)
 
-    @cache  # read for the encoder or the overlay, whoever wants it first, and not at all where neither does
+    # Both for the encoder or the overlay, whoever wants them first, and not at all where neither does.
+    @cache
+    def file() -> bytes:
+        with timings.of("fetch"):
+            return fetch.image(job, bench.inputs, bench.client, bench.settings)
+
+    @cache
     def picture() -> np.ndarray:
+        data = file()
         with timings.of("decode_image"):
             return image.decode(data, limit)
 
+    model, content = job.request.model, job.request.image.content
+    if content is None:
+        content = image_content.of(file(), limit)
+    elif not bench.embeddings.has(model, content.sha256):
+        file()  # before others wait for its embedding: that this job's file is gone should not be their error
+    prompts = fit(job.request.prompts, content.image_hw)
+
     bench.heartbeat.check(job)
-    found = bench.embeddings.of(job.request.model, data, picture, is_to_share=not prompts)
+    found = bench.embeddings.of(model, content.sha256, picture, is_to_share=not prompts)
     timings.ms["encode"] = found.milliseconds
     bench.heartbeat.check(job)
     masks, timings.ms["decode"] = bench.inference.decode(found.embedding, prompts)
@@ -102,9 +112,8 @@ def _work(job: Job, bench: Bench) -> None:
     bench.heartbeat.check(job)
     with timings.of("publish"):
         publish.result(job, picture, masks, bench.storage, bench.uploads)
-    run = Run(*bench.inference.engine(job.request.model), found.cache)
-    height, width = head.image_hw
-    described = {"width": width, "height": height, "format": head.format}
+    run = Run(*bench.inference.engine(model), found.cache)
+    described = content.model_dump(exclude={"sha256"})
     status = _say(lambda: bench.jobs.succeed(job, described, timings.ms, run), bench)
     if status == Status.SUCCEEDED:
         log.info("%s succeeded, %d masks; embedding: %s; ms: %s", job.id, len(masks), found.cache, timings)

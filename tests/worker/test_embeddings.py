@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def of_process(encoder: Encoder, max_bytes: int) -> Embeddings:
 
 
 def asked(embeddings: Embeddings, model: str, file: bytes) -> Found:
-    return embeddings.of(model, file, lambda: picture(file))
+    return embeddings.of(model, sha256(file).hexdigest(), lambda: picture(file))
 
 
 @given(st.integers(0, 5), st.lists(st.tuples(st.sampled_from("ab"), st.binary(min_size=1, max_size=1)), max_size=30))
@@ -65,6 +66,16 @@ def test_whatever_was_asked_before_the_answer_is_the_image_s_own(room: int, want
         assert embedding.features[0] == picture(file)
         assert (cache, milliseconds) == ((Cache.HIT, 0) if len(encoder.calls) == calls else (Cache.MISS, 5))
     assert len(encoder.calls) >= len(set(wanted))
+
+
+def test_it_is_had_as_long_as_there_is_room_for_it() -> None:
+    embeddings, first = of_process(Encoder(), max_bytes=4), sha256(b"1").hexdigest()
+    assert not embeddings.has("m", first)
+    asked(embeddings, "m", b"1")
+    assert embeddings.has("m", first)
+    assert not embeddings.has("n", first)
+    asked(embeddings, "m", b"2")
+    assert not embeddings.has("m", first)
 
 
 def test_what_was_used_last_stays_and_the_rest_makes_room() -> None:
@@ -84,7 +95,7 @@ def test_jobs_that_come_together_wait_for_one_encoding() -> None:
 
     def ask() -> Found:
         all_here.wait()
-        return embeddings.of("m", b"1", slowly)
+        return embeddings.of("m", sha256(b"1").hexdigest(), slowly)
 
     embeddings, reached = of_process(encoder, max_bytes=100), threading.Event()
     with ThreadPoolExecutor(8) as pool:
@@ -103,5 +114,5 @@ def test_what_failed_is_tried_again_by_who_asks_next() -> None:
     encoder = Encoder()
     embeddings = of_process(encoder, max_bytes=100)
     with pytest.raises(ValueError, match="half a picture"):
-        embeddings.of("m", b"1", broken)
+        embeddings.of("m", sha256(b"1").hexdigest(), broken)
     assert asked(embeddings, "m", b"1").embedding.features[0] == picture(b"1")

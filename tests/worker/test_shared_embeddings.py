@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ class Worker:
         self.embeddings = Embeddings(encoder, self.shared, 0)
 
     def of(self, file: bytes, model: str = "m", is_to_share: bool = False) -> Found:
-        return self.embeddings.of(model, file, lambda: picture(file), is_to_share)
+        return self.embeddings.of(model, sha256(file).hexdigest(), lambda: picture(file), is_to_share)
 
 
 @pytest.fixture
@@ -150,7 +151,7 @@ def test_a_stored_embedding_that_was_swapped_cut_or_lost_is_made_again(redis: Re
 def test_a_worker_that_died_over_it_is_not_waited_for(redis: Redis, s3_settings: Settings) -> None:
     settings = s3_settings.model_copy(update={"lease_seconds": 0.5})
     dead, alive = (Worker(redis, settings, name, Encoder()) for name in ("dead", "alive"))
-    key = dead.embeddings._key("m", b"one")
+    key = dead.embeddings._key("m", sha256(b"one").hexdigest())
     assert dead.shared.find(key) is None  # it makes it, and is not heard of again
     assert alive.of(b"one").cache == Cache.MISS
 
@@ -161,7 +162,7 @@ def test_who_fails_to_encode_it_leaves_it_to_the_next(redis: Redis, s3_settings:
 
     first, second = (Worker(redis, s3_settings, name, Encoder()) for name in "ab")
     with pytest.raises(ValueError, match="half a picture"):
-        first.embeddings.of("m", b"one", broken)
+        first.embeddings.of("m", sha256(b"one").hexdigest(), broken)
     assert second.of(b"one").cache == Cache.MISS
 
 
