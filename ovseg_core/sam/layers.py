@@ -9,6 +9,20 @@ from paddle import nn
 from paddle.nn import functional as F
 
 
+def as_rows(x: paddle.Tensor) -> paddle.Tensor:
+    """(N, C, h, w) to (N, h*w, C).
+
+    OpenVINO keeps channels last where it convolves, so that it need not move anything; to an array of four axes with
+    channels last it would.
+    """
+    return x.transpose([0, 2, 3, 1]).flatten(1, 2)
+
+
+def as_map(x: paddle.Tensor, hw: tuple[int, int]) -> paddle.Tensor:
+    """The way back."""
+    return x.reshape([-1, *hw, x.shape[-1]]).transpose([0, 3, 1, 2])
+
+
 class LayerNorm2d(nn.Layer):
     """Layer normalisation over the channels of an image (N, C, H, W), each position on its own."""
 
@@ -19,7 +33,7 @@ class LayerNorm2d(nn.Layer):
         self.epsilon = epsilon
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        return self.over_last(x.transpose([0, 2, 3, 1])).transpose([0, 3, 1, 2])
+        return as_map(self.over_last(as_rows(x)), tuple(x.shape[2:]))
 
     def over_last(self, x: paddle.Tensor) -> paddle.Tensor:
         """The same of (..., C)."""

@@ -15,7 +15,7 @@ from paddle import nn
 from paddle.nn import functional as F
 
 from ovseg_core.sam import windows
-from ovseg_core.sam.layers import neck
+from ovseg_core.sam.layers import as_map, as_rows, neck
 
 EXPANSION = 4  # of the channels inside an inverted residual and a feed-forward
 MERGING_STRIDES = (2, 2, 1)
@@ -116,10 +116,15 @@ class AttentionBlock(nn.Layer):
         self.mlp = FeedForward(channels)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        x = x.transpose([0, 2, 3, 1])
-        x = x + windows.join(self.attn(windows.split(x, self.window)), tuple(x.shape[1:3]))
-        x = self.local_conv(x.transpose([0, 3, 1, 2])).transpose([0, 2, 3, 1])
-        return (x + self.mlp(x)).transpose([0, 3, 1, 2])
+        hw = tuple(x.shape[2:])
+        x = as_rows(x)
+        x = x + self._in_windows(x, hw)
+        x = as_rows(self.local_conv(as_map(x, hw)))
+        return as_map(x + self.mlp(x), hw)
+
+    def _in_windows(self, x: paddle.Tensor, hw: tuple[int, int]) -> paddle.Tensor:
+        apart = windows.split(x.reshape([-1, *hw, x.shape[-1]]), self.window)
+        return windows.join(self.attn(apart), hw).flatten(1, 2)
 
 
 class Stage(nn.Layer):

@@ -11,7 +11,7 @@ from paddle import nn
 from paddle.nn import functional as F
 
 from ovseg_core.sam import windows
-from ovseg_core.sam.layers import neck
+from ovseg_core.sam.layers import as_map, as_rows, neck
 
 PATCH = 16  # canvas pixels: the side of a position
 EPSILON = 1e-6
@@ -94,7 +94,7 @@ class PatchEmbed(nn.Layer):
         self.proj = nn.Conv2D(3, channels, PATCH, PATCH)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        return self.proj(x).flatten(2).transpose([0, 2, 1])
+        return as_rows(self.proj(x))
 
 
 class VisionTransformer(nn.Layer):
@@ -125,7 +125,7 @@ class VisionTransformer(nn.Layer):
         x = self.patch_embed(x) + self.pos_embed.flatten(1, 2)
         for block in self.blocks:
             x = block(x)
-        return self.neck(x.transpose([0, 2, 1]).reshape([0, 0, *self.grid_hw]))
+        return self.neck(as_map(x, self.grid_hw))
 
 
 def _by_distance(table: paddle.Tensor, side: int) -> paddle.Tensor:
