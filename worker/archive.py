@@ -62,12 +62,16 @@ class Archive:
         self._threads.submit(self._keep_at, time.monotonic() + SOON_SECONDS, job_id)
 
     def keep(self, job_id: str) -> None:
-        """Write the document of a job as it is now: first its image, so that what is archived can be run.
+        """Write the document of a job as it is now, unless that is done: first its image, so that what is archived can
+        be run.
 
         Raises as Redis and storage do.
         """
-        record = self._redis.hgetall(f"{self._prefix}job:{job_id}")
-        if not record:
+        with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.hgetall(f"{self._prefix}job:{job_id}")
+            pipeline.zscore(f"{self._prefix}unarchived", job_id)
+            record, listed = pipeline.execute()
+        if not record or listed is None:
             return
         job = Job.from_record(job_id, record)
         if job.request.image.key is not None:

@@ -203,6 +203,17 @@ def test_a_document_that_comes_late_does_not_hide_the_end(jobs: Jobs, archive: A
     assert "unarchived" in keys(s3_settings)
 
 
+def test_a_document_is_not_written_twice(jobs: Jobs, archive: Archive, storage: Storage) -> None:
+    job_id = accept(jobs)
+    archive.keep(job_id)
+    storage.remove([key_of(ACCEPTED, job_id)])
+    archive.keep(job_id)
+    assert not storage.exists(key_of(ACCEPTED, job_id))
+    jobs.cancel(job_id)
+    archive.keep(job_id)
+    assert storage.exists(key_of(ENDED, job_id))
+
+
 def test_storage_that_is_away_leaves_the_archive_to_a_reaper(jobs: Jobs, s3_settings: Settings, redis: Redis) -> None:
     away = Storage(s3_settings.model_copy(update={"s3_endpoint_url": "http://127.0.0.1:9"}))
     archive = Archive(redis, s3_settings, away, Inputs(redis, s3_settings.redis_prefix, away))
