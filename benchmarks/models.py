@@ -33,8 +33,9 @@ def main() -> None:
             if not spec.is_installed:
                 spec = replace(spec, weights=random_weights.write(spec.network, Path(folder)))
             for engine in networks.engines(spec.network, "cpu"):
-                times = measured(Segmenter.of(spec, "cpu", engine), arguments.repeats)
-                print(f"| {name} | {engine} | {' | '.join(str(time) for time in times)} |", flush=True)
+                for precision in networks.precisions(spec.network, spec.weights, "cpu", engine):
+                    times = measured(Segmenter.of(spec, "cpu", engine, precision), arguments.repeats)
+                    print(f"| {name} | {engine} {precision} | {' | '.join(map(str, times))} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 @click.option("--device", help="cpu, gpu:N, npu:N, xpu:N, mlu:N, dcu:N or gcu:N.  [default: the first GPU, else cpu]")
 @click.option("--model", help="One of `ovseg models list` instead of those the pipeline names.")
 @click.option("--engine", default="auto", show_default=True, help="auto, openvino, onnxruntime or paddle.")
-@click.option("--use_hpip", is_flag=True, help="PaddleX's; the fastest engine that is installed runs either way.")
+@click.option("--use_hpip", is_flag=True, help="In bfloat16 where the CPU has it; the fastest engine runs either way.")
 @click.option("--get_pipeline_config", "config_of", help="Write the YAML file of this pipeline into --save_path.")
 @click.pass_context
 def main(
@@ -64,7 +64,7 @@ def main(
             return
         if pipeline is None or given is None or prompt is None:
             raise ValueError("--pipeline needs --input and --prompt")
-        predict.run(predict.Request(pipeline, given, prompt, prompt_type, save_path, device, model, engine))
+        predict.run(predict.Request(pipeline, given, prompt, prompt_type, save_path, device, model, engine, use_hpip))
 
 
 @main.command()

@@ -25,6 +25,7 @@ class Request:
     device: str | None
     model: str | None
     engine: str
+    use_hpip: bool
 
 
 def run(request: Request) -> None:
@@ -34,7 +35,11 @@ def run(request: Request) -> None:
 
     prompt = _numbers(request.prompt)
     pipeline = create_pipeline(
-        pipeline=request.pipeline, device=request.device, model=request.model, engine=request.engine
+        request.pipeline,
+        device=request.device,
+        use_hpip=request.use_hpip,
+        model=request.model,
+        engine=request.engine,
     )
     results = pipeline.predict(request.given, prompt, request.prompt_type)
     for result in _with_progress(results, Path(request.given)):

@@ -147,11 +147,12 @@ class Settings(BaseSettings):
         description="What runs the network. auto: on a CPU the first of these that is installed and can run the model; "
         "on a GPU Paddle. A model that the engine of this name cannot run has that of auto.",
     )
-    precision: Literal["float32", "bfloat16", "float16", "int8"] = Field(
+    precision: Literal["auto", "float32", "bfloat16", "float16", "int8"] = Field(
         default="float32",
         description="What networks compute in. CPUs with AMX or AVX512-BF16 have bfloat16, the one to try first; CPUs "
         "with VNNI have int8, for the image encoder of SAM-Lite and of what `ovseg models quantize` was run on; GPUs "
-        "have bfloat16 and float16 for SAM's. A model that has it not runs in float32.",
+        "have bfloat16 and float16 for SAM's. A model that has it not runs in float32. auto: bfloat16 on a CPU that "
+        "has it.",
     )
     embedding_cache_megabytes: int = Field(
         default=512,

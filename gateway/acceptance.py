@@ -6,6 +6,7 @@ import uuid_utils
 
 from gateway.services import Services
 from ovseg_core.errors import OvsegError
+from worker.archive import AFTER_ACCEPTANCE_SECONDS
 from worker.idempotency import Once
 from worker.job import Job, prefix_of
 from worker.job_request import ImageSource
@@ -65,15 +66,15 @@ def _accept(submission: Submission, at: Services, job_id: str, once: Once | None
         at.inputs.release()
         raise
     if _is_input(key, accepted):
-        at.inputs.archive(job_id, key, image, then=lambda: at.archive.try_keep(job_id))
+        at.inputs.archive(job_id, key, image)
     else:
         at.inputs.release()
-    return accepted
+    return _archived(accepted, at)
 
 
 def _archived(accepted: Acceptance, at: Services) -> Acceptance:
     if accepted.is_new and accepted.job is not None:
-        at.archive.keep_soon(accepted.job.id)
+        at.archive.keep_soon(accepted.job.id, AFTER_ACCEPTANCE_SECONDS)
     return accepted
 
 

@@ -185,6 +185,11 @@ def precisions(name: str, weights: Path, device: str, engine: str) -> tuple[str,
     return ("float32", "bfloat16", "float16")
 
 
+def choose_precision(name: str, weights: Path, device: str, engine: str) -> str:
+    """What "auto" means there: bfloat16 on a CPU that has it, where masks stay as they are; else float32."""
+    return "bfloat16" if device == "cpu" and "bfloat16" in precisions(name, weights, device, engine) else "float32"
+
+
 def encoder_graph(name: str, weights: Path, canvas_size: int) -> ov.Model:
     """The image encoder in OpenVINO, in float32: canvases (B, 3, S, S) to features."""
     if name == "sam_lite":

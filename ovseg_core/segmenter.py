@@ -43,7 +43,8 @@ class Segmenter:
     def open(
         cls, model: str = "SAM-Lite", device: str = "cpu", engine: str = "auto", precision: str = "float32"
     ) -> Segmenter:
-        """Load a model's weights onto `device` ("cpu", "gpu:0", ...) and an engine (one of `networks.ENGINES`).
+        """Load a model's weights onto `device` ("cpu", "gpu:0", ...) and an engine (one of `networks.ENGINES`), in a
+        precision: "float32", "bfloat16", "float16", "int8", or as `networks.choose_precision` does in "auto".
 
         Raises OvsegError `unknown_model` and `model_not_installed`, and ValueError where the weights do not fit, Paddle
         has no such device, or the engine cannot run the model in this precision.
@@ -57,6 +58,8 @@ class Segmenter:
             message = f"{spec.name} is not installed here; `ovseg models pull {spec.name}` fetches it to {spec.weights}"
             raise OvsegError("model_not_installed", message, "model")
         chosen = networks.choose_engine(spec.network, device, engine)
+        if precision == "auto":
+            precision = networks.choose_precision(spec.network, spec.weights, device, chosen)
         network = networks.load(spec.network, spec.weights, device, chosen, precision, spec.preset.canvas_size)
         return cls(spec, network, chosen, precision)
 

@@ -26,8 +26,9 @@ log = logging.getLogger(__name__)
 
 ACCEPTED, ENDED = "archive/accepted/", "archive/ended/"
 THREADS = 4
-# First the client has its answer and the worker its start.
-SOON_SECONDS = 0.05
+# Most jobs have ended by then, and are written once.
+AFTER_ACCEPTANCE_SECONDS = 0.5
+AFTER_END_SECONDS = 0.05  # first the client has its answer
 # In one sweep, so that each is over soon; the rest is met by the next.
 KEPT_PER_SWEEP = 200
 
@@ -57,9 +58,9 @@ class Archive:
         self._scripts = Scripts(redis, settings.redis_prefix)
         self._threads = ThreadPoolExecutor(THREADS, "archive")
 
-    def keep_soon(self, job_id: str) -> None:
+    def keep_soon(self, job_id: str, after_seconds: float) -> None:
         """Write the document of a job in a moment, and let a reaper do it if that cannot be."""
-        self._threads.submit(self._keep_at, time.monotonic() + SOON_SECONDS, job_id)
+        self._threads.submit(self._keep_at, time.monotonic() + after_seconds, job_id)
 
     def keep(self, job_id: str) -> None:
         """Write the document of a job as it is now, unless that is done: first its image, so that what is archived can

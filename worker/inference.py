@@ -93,6 +93,8 @@ class Inference:
             log.warning("%s cannot run %s on %s", engine, spec.name, self._device)
             engine = "auto"
         engine = networks.choose_engine(spec.network, self._device, engine)
+        if self._precision == "auto":
+            return engine, networks.choose_precision(spec.network, spec.weights, self._device, engine)
         able = networks.precisions(spec.network, spec.weights, self._device, engine)
         if self._precision == "float32" and "bfloat16" in able:
             log.info("%s has bfloat16: OVSEG_PRECISION=bfloat16 would run %s faster", self._device, spec.name)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from redis import Redis
@@ -64,16 +63,15 @@ class Inputs:
         if image is not None:
             self._put_away(job_id, key, image)
 
-    def archive(self, job_id: str, key: str, image: bytes, then: Callable[[], object]) -> None:
-        """Move the image of an accepted job to storage, soon; `then` is called when it is there."""
-        self._threads.submit(self._move, job_id, key, image, then, time.monotonic() + ARCHIVE_AFTER_SECONDS)
+    def archive(self, job_id: str, key: str, image: bytes) -> None:
+        """Move the image of an accepted job to storage, soon."""
+        self._threads.submit(self._move, job_id, key, image, time.monotonic() + ARCHIVE_AFTER_SECONDS)
 
-    def _move(self, job_id: str, key: str, image: bytes, then: Callable[[], object], start_at: float) -> None:
+    def _move(self, job_id: str, key: str, image: bytes, start_at: float) -> None:
         time.sleep(max(0.0, start_at - time.monotonic()))
         try:
             self._put_away(job_id, key, image)
             self._is_storage_away = False
-            then()
         except Exception:  # it stays in Redis, where the worker looks first; a reaper moves it
             self._is_storage_away = True
             log.exception("the image of %s stays in Redis", job_id)

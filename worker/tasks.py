@@ -20,7 +20,7 @@ from ovseg_core import image
 from ovseg_core.errors import OvsegError
 from ovseg_core.prompts import fit
 from worker import fetch, image_content, publish, watchdog
-from worker.archive import Archive
+from worker.archive import AFTER_END_SECONDS, Archive
 from worker.embeddings import Embeddings
 from worker.guarded import GuardedClient
 from worker.heartbeat import Heartbeat, LeaseLost, Stopped
@@ -77,7 +77,7 @@ def segment(job_id: str, bench: Bench) -> None:
             what = f"{type(error).__name__} in attempt {job.attempt}; see the worker's log"
             broke, is_outage = JobError("internal_error", what), _is_outage(error)
             _say(lambda: bench.jobs.retry_later(job, broke, is_outage), bench)
-    bench.archive.keep_soon(job.id)
+    bench.archive.keep_soon(job.id, AFTER_END_SECONDS)
 
 
 def _work(job: Job, bench: Bench) -> None:

@@ -70,8 +70,8 @@ def create_model(
     Weights that are not here are fetched: Meta's SAM-H for PaddleX's two names, since it serves both. `model_dir` names
     a checkpoint file instead (any format that `ovseg_core.checkpoints` reads), or a folder with one of PaddleX's
     inference models. `device` is "cpu", "gpu:N" or another of `ovseg_core.devices`; by default the first GPU where
-    Paddle sees one. `precision` is "float32", on a GPU also "bfloat16" and "float16", on a CPU what docs/models.md
-    says.
+    Paddle sees one. `precision` is "float32", "auto", on a GPU also "bfloat16" and "float16", on a CPU what
+    docs/models.md says.
 
     Raises OvsegError `unknown_model`, PullFailed, FileNotFoundError, and ValueError as `Segmenter.open`.
     """

@@ -15,6 +15,7 @@ from ovseg_core.paddlex.model import Model, located, opened
 from ovseg_core.paddlex.result import Result
 
 NAME = "open_vocabulary_segmentation"
+FAST = "auto"  # the precision, with PaddleX's high-performance inference
 SUB_MODULES = {"box": "BoxPromptSegmentation", "point": "PointPromptSegmentation", "mixed": "BoxPromptSegmentation"}
 
 
@@ -47,12 +48,13 @@ class Pipeline:
             raise ValueError(f"prompt_type is box, point or mixed, not {prompt_type!r}")
         module = self._config["SubModules"][SUB_MODULES[prompt_type]]
         size = batch_size or module.get("batch_size") or 1
-        model = self._loaded(module, device or self._device, engine or self._engine)
+        precision = FAST if use_hpip else self._precision
+        model = self._loaded(module, device or self._device, engine or self._engine, precision)
         return model.predict(input, prompting.of_rows(prompt_type, prompt), size)
 
-    def _loaded(self, module: Mapping[str, Any], device: str | None, engine: str) -> Model:
+    def _loaded(self, module: Mapping[str, Any], device: str | None, engine: str, precision: str) -> Model:
         spec = located(module["model_name"], module.get("model_dir"))
-        return self._opened(spec, device, engine, self._precision)
+        return self._opened(spec, device, engine, precision)
 
 
 def create_pipeline(
@@ -69,8 +71,8 @@ def create_pipeline(
     """The pipeline by its name, from the path of a YAML file, or from a `config` like one.
 
     `model` replaces the models that the configuration names. `device`, `engine` and `precision` are `create_model`'s.
-    `use_hpip` is PaddleX's; the fastest engine that is installed is taken either way. `pipeline_name` is how PaddleX's
-    tutorial spells `pipeline`.
+    The fastest engine that is installed is taken with PaddleX's `use_hpip` (here or in the configuration) and without;
+    with it, in the precision "auto". `pipeline_name` is how PaddleX's tutorial spells `pipeline`.
 
     Raises FileNotFoundError, and ValueError for a pipeline or configuration that is not this one.
     """
@@ -89,7 +91,7 @@ def create_pipeline(
             key: {**value, "model_name": model, "model_dir": None} for key, value in config["SubModules"].items()
         }
         config = {**config, "SubModules": modules}
-    return Pipeline(config, device, engine, precision)
+    return Pipeline(config, device, engine, FAST if use_hpip or config.get("use_hpip") else precision)
 
 
 def default_config() -> str:

@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ovseg_core import models, networks
+from ovseg_core import create_pipeline, models, networks
 from ovseg_core.engines import in_openvino
+from ovseg_core.paddlex.pipeline import NAME
 from ovseg_core.prompts import Prompt
 from ovseg_core.sam.network import Sam
 from ovseg_core.segmenter import Segmenter
 from tests import pictures, sam_weights, small_sam
 
+BOX = [[140, 10, 305, 180]]
 LITE = models.find("SAM-Lite")
 OTHERS = [p for p in networks.precisions(LITE.network, LITE.weights, "cpu", "openvino") if p != "float32"]
 needs_bfloat16 = pytest.mark.skipif("bfloat16" not in in_openvino.precisions(), reason="this CPU has no bfloat16")
@@ -32,6 +34,22 @@ def test_sam_lite_s_masks_stay_as_they_are(precision: str) -> None:
         ious += [iou(a.full(), b.full()) for a, b in zip(*masks, strict=True)]
     assert np.mean(ious) >= 0.98
     assert min(ious) < 1  # or float32 ran twice
+
+
+def test_auto_is_bfloat16_where_the_cpu_has_it() -> None:
+    expected = "bfloat16" if "bfloat16" in OTHERS else "float32"
+    assert Segmenter.open("SAM-Lite", precision="auto").precision == expected
+    assert Segmenter.open("SAM-Lite", engine="paddle", precision="auto").precision == "float32"
+
+
+@needs_bfloat16
+def test_paddlex_s_high_performance_inference_is_in_bfloat16() -> None:
+    ways = [create_pipeline(NAME, device="cpu", use_hpip=use, model="SAM-Lite") for use in (False, True)]
+    [plain], [fast] = (list(way.predict(str(pictures.PHOTO), BOX)) for way in ways)
+    [asked] = ways[0].predict(str(pictures.PHOTO), BOX, use_hpip=True)
+    [a], [b], [c] = (np.asarray(result["masks"]) for result in (plain, fast, asked))
+    assert (b == c).all()
+    assert 0.98 <= iou(a > 0, b > 0) < 1
 
 
 @needs_bfloat16

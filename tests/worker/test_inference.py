@@ -136,4 +136,5 @@ def test_the_log_says_where_bfloat16_is_to_be_had_and_is_not_taken(caplog: pytes
     assert "OVSEG_PRECISION=bfloat16 would run SAM-Lite faster" in caplog.text
     caplog.clear()
     assert Inference("cpu", "auto", "bfloat16").engine("SAM-Lite") == ("openvino", "bfloat16")
+    assert Inference("cpu", "auto", "auto").engine("SAM-Lite") == ("openvino", "bfloat16")
     assert "OVSEG_PRECISION" not in caplog.text

@@ -45,7 +45,7 @@ def test_an_image_moves_to_storage_and_is_found_all_the_way(inputs: Inputs, s3_s
     put_in_redis(s3_settings, "j")
     assert inputs.reserve()
     assert inputs.fetch("j", KEY) == IMAGE
-    inputs.archive("j", KEY, IMAGE, lambda: None)
+    inputs.archive("j", KEY, IMAGE)
     wait_until(lambda: not is_in_redis(s3_settings, "j"))
     assert inputs.fetch("j", KEY) == IMAGE
     assert Storage(s3_settings).get(KEY) == IMAGE
@@ -56,7 +56,7 @@ def test_the_image_of_a_job_that_was_erased_meanwhile_is_erased_too(inputs: Inpu
     with connect(s3_settings) as redis:
         redis.delete(f"{s3_settings.redis_prefix}job:gone")
     assert inputs.reserve()
-    inputs.archive("gone", "jobs/gone/input", IMAGE, lambda: None)
+    inputs.archive("gone", "jobs/gone/input", IMAGE)
     wait_until(lambda: not is_in_redis(s3_settings, "gone"))
     storage = Storage(s3_settings)
 
@@ -82,7 +82,7 @@ def test_while_storage_is_away_nothing_more_goes_to_redis(s3_settings: Settings,
         inputs = Inputs(redis, away.redis_prefix, Storage(away))
         put_in_redis(away, "j")
         assert inputs.reserve()
-        inputs.archive("j", KEY, IMAGE, lambda: None)
+        inputs.archive("j", KEY, IMAGE)
         wait_until(lambda: not inputs.reserve())
         assert is_in_redis(away, "j")  # nothing is lost
         assert inputs.fetch("j", KEY) == IMAGE
