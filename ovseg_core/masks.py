@@ -95,14 +95,13 @@ def threshold(
     x0, y0, x1, y1 = window
     if x0 >= x1 or y0 >= y1:
         return Mask.of_crop(np.zeros((0, 0), bool), (0, 0), image_hw, score)
-    height, width = logits.shape
+    rows, columns, (height, width) = np.arange(y0, y1), np.arange(x0, x1), logits.shape
     if by_canvas is None:
-        down = _bilinear(np.arange(y0, y1), height, region[1], region[3])
-        across = _bilinear(np.arange(x0, x1), width, region[0], region[2])
+        down, across = _bilinear(rows, height, region[1], region[3]), _bilinear(columns, width, region[0], region[2])
     else:
         (resized_h, resized_w), side = by_canvas.resized_hw, by_canvas.canvas_size
-        down = _bilinear_twice(image_hw[0], resized_h, side, height)[y0:y1]
-        across = _bilinear_twice(image_hw[1], resized_w, side, width)[x0:x1]
+        down = _bilinear_twice(rows, image_hw[0], _of_canvas(resized_h, side, height))
+        across = _bilinear_twice(columns, image_hw[1], _of_canvas(resized_w, side, width))
     ys, xs = _cells(down), _cells(across)
     with blas.on_one_thread():
         resized = down[:, ys] @ logits[ys, xs] @ across[:, xs].T
@@ -126,12 +125,17 @@ def _bilinear(pixels: np.ndarray, cells: int, low: float, high: float) -> np.nda
     return weights
 
 
-@lru_cache(maxsize=8)  # both axes of the images of four sizes; at most some 10 MB each
-def _bilinear_twice(side: int, resized: int, canvas: int, cells: int) -> np.ndarray:
-    """Weights (side, cells) from cells over `canvas` pixels, of which `resized` show the image of length `side`."""
-    of_canvas = _bilinear(np.arange(resized), cells, 0, canvas)
-    first, second, part = _neighbours((np.arange(side) + 0.5) * (resized / side) - 0.5, resized)
+def _bilinear_twice(pixels: np.ndarray, side: int, of_canvas: np.ndarray) -> np.ndarray:
+    """Weights (pixels, cells) for pixels of an image of length `side`, from those of the canvas that shows it."""
+    first, second, part = _neighbours((pixels + 0.5) * (len(of_canvas) / side) - 0.5, len(of_canvas))
     weights: np.ndarray = (1 - part)[:, None] * of_canvas[first] + part[:, None] * of_canvas[second]
+    return weights
+
+
+@lru_cache(maxsize=16)  # 1 MB each; images of a size share them
+def _of_canvas(resized: int, canvas: int, cells: int) -> np.ndarray:
+    """Weights (resized, cells) for the pixels of a canvas that show an image, from cells over the whole canvas."""
+    weights = _bilinear(np.arange(resized), cells, 0, canvas)
     weights.flags.writeable = False
     return weights
 

@@ -62,9 +62,10 @@ class Embeddings:
         self._lock = threading.Lock()
 
     def has(self, model: str, sha256: str) -> bool:
-        """Whether this worker has it now."""
+        """Whether this worker has it now. Raises what the encoder raises."""
+        key = self._key(model, sha256)  # before the lock: it may load the model
         with self._lock:
-            return self._key(model, sha256) in self._known
+            return key in self._known
 
     def of(self, model: str, sha256: str, picture: Callable[[], np.ndarray], is_to_share: bool = False) -> Found:
         """The embedding of an image, by the digest of its file; `picture` reads that where it must be encoded. Who asks
