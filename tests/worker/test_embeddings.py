@@ -116,3 +116,24 @@ def test_what_failed_is_tried_again_by_who_asks_next() -> None:
     with pytest.raises(ValueError, match="half a picture"):
         embeddings.of("m", sha256(b"1").hexdigest(), broken)
     assert asked(embeddings, "m", b"1").embedding.features[0] == picture(b"1")
+
+
+def test_a_model_that_is_being_loaded_holds_up_no_other() -> None:
+    class Loading(Encoder):
+        def fingerprint(self, model: str) -> str:
+            if model == "large":
+                begun.set()
+                assert loaded.wait(30)
+            return "weights"
+
+    begun, loaded = threading.Event(), threading.Event()
+    embeddings = of_process(Loading(), max_bytes=100)
+    with ThreadPoolExecutor(2) as pool:
+        large = pool.submit(embeddings.has, "large", sha256(b"1").hexdigest())
+        assert begun.wait(30)
+        small = pool.submit(asked, embeddings, "small", b"1")
+        try:
+            assert small.result(10).cache == Cache.MISS
+        finally:
+            loaded.set()
+        assert not large.result(30)
