@@ -63,7 +63,7 @@ parity: .venv-parity/ready
 # An hour of an otherwise idle machine.
 bench: .venv-parity/ready
 	.venv-parity/bin/python -m benchmarks.peers
-	.venv-parity/bin/python -m benchmarks.peers --models SAM-H --engines openvino --repeats 1 \
+	.venv-parity/bin/python -m benchmarks.peers --models SAM-H --engines "openvino auto" --repeats 1 \
 		--to benchmarks/results/peers_sam_h.json
 	.venv-parity/bin/python -m benchmarks.service
 	.venv-parity/bin/python -m benchmarks.service --network sam_b --clients 1 8 --distinct-jobs 8 --their-jobs 2 \

@@ -135,7 +135,9 @@ def contestants(name: str, photo: np.ndarray, engines: list[str], folder: Path) 
         name_of_engine, _, precision = engine.partition(" ")
         if precision == "int8":
             quantization.make(Segmenter.of(spec, "cpu", name_of_engine), path, [demo.PHOTO] * 2)
-        yield ours(f"ovseg, {engine}", Segmenter.of(spec, "cpu", name_of_engine, precision or "float32"), photo)
+        segmenter = Segmenter.of(spec, "cpu", name_of_engine, precision or "float32")
+        precision = "" if segmenter.precision == "float32" else f" {segmenter.precision}"
+        yield ours(f"ovseg, {name_of_engine}{precision}", segmenter, photo)
     yield paddlex(spec.network, path, photo, folder / "inference")
     for precision in ("float32", *("bfloat16" for engine in engines if engine.endswith("bfloat16"))):
         yield predictor(package, theirs, photo, precision)
