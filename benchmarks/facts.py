@@ -13,9 +13,9 @@ PACKAGES = ("openvino", "onnxruntime", "paddlepaddle", "paddlex", "torch", "tran
 FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 
 
-def lean_precisions() -> list[str]:
-    """Those beside float32 that are measured: bfloat16 where the CPU has it, which is then faster than int8."""
-    return [p for p in in_openvino.precisions() if p != "float32"] or ["int8"]
+def lean_precision() -> str:
+    """What is measured beside float32: bfloat16 where the CPU has it, which is then faster than int8."""
+    return "bfloat16" if "bfloat16" in in_openvino.precisions() else "int8"
 
 
 def machine() -> dict[str, str]:

@@ -25,6 +25,7 @@ from tqdm import tqdm
 from benchmarks import facts
 from cli import demo
 from ovseg_core import image, models, networks, quantization
+from ovseg_core.engines import in_openvino
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
 
@@ -50,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="+", default=["MobileSAM", "SAM-B"], choices=VARIANTS)
     parser.add_argument("--repeats", type=int, default=3)
-    engines = ["openvino", *(f"openvino {precision}" for precision in facts.lean_precisions()), "onnxruntime"]
+    engines = ["openvino", f"openvino {facts.lean_precision()}", "onnxruntime"]
     parser.add_argument("--engines", nargs="+", default=engines, help="of ovseg, and a precision")
     parser.add_argument("--to", type=Path, default=Path("benchmarks/results/peers.json"))
     arguments = parser.parse_args()
@@ -135,17 +136,16 @@ def contestants(name: str, photo: np.ndarray, engines: list[str], folder: Path) 
         name_of_engine, _, precision = engine.partition(" ")
         if precision == "int8":
             quantization.make(Segmenter.of(spec, "cpu", name_of_engine), path, [demo.PHOTO] * 2)
-        segmenter = Segmenter.of(spec, "cpu", name_of_engine, precision or "float32")
-        precision = "" if segmenter.precision == "float32" else f" {segmenter.precision}"
-        yield ours(f"ovseg, {name_of_engine}{precision}", segmenter, photo)
+        yield ours(Segmenter.of(spec, "cpu", name_of_engine, precision or "float32"), photo)
     yield paddlex(spec.network, path, photo, folder / "inference")
-    for precision in ("float32", *("bfloat16" for engine in engines if engine.endswith("bfloat16"))):
+    for precision in in_openvino.precisions():
         yield predictor(package, theirs, photo, precision)
     if name == "SAM-B":
         yield transformers(photo)
 
 
-def ours(label: str, segmenter: Segmenter, photo: np.ndarray) -> Contestant:
+def ours(segmenter: Segmenter, photo: np.ndarray) -> Contestant:
+    label = f"ovseg, {segmenter.engine}" + f" {segmenter.precision}" * (segmenter.precision != "float32")
     prompts = [Prompt.of_box(*box) for box in BOXES]
     embedding = segmenter.encode(photo)
     return Contestant(

@@ -30,7 +30,7 @@ def main() -> None:
         "# Results",
         "",
         "Written by `make bench`. The module that a table names says what it measures. "
-        "[On a CPU without AMX](avx512/RESULTS.md), where bfloat16 is not to be had, some days earlier.",
+        "[Another machine's](avx512/RESULTS.md), without AMX.",
         "",
     ]
     for name, write in sections.items():

@@ -63,7 +63,7 @@ def main() -> None:
         os.environ["OVSEG_ENGINES_DIR"] = str(folder / "engines")  # random weights are not kept
         weights = random_weights.write(arguments.network, folder)
         spec = replace(next(m for m in models.all_models().values() if m.network == arguments.network), weights=weights)
-        precisions = ["float32", *facts.lean_precisions()]
+        precisions = ["float32", facts.lean_precision()]
         if "int8" in precisions:
             quantization.make(Segmenter.of(spec, "cpu", "openvino"), weights, [demo.PHOTO] * 2)
         our_jobs = {"distinct": arguments.distinct_jobs, "one": arguments.jobs}

@@ -135,7 +135,8 @@ def load(name: str, weights: Path, device: str, engine: str, precision: str, can
     """A network with its weights on a device ("cpu", "gpu:0", ...), ready to infer, on an engine of `choose_engine`.
 
     In "bfloat16" and "float16" the image encoder runs in half precision, in "int8" as `quantization` has made it: there
-    nearly all the work is. What reads prompts and draws masks stays in float32, but in bfloat16 on a CPU.
+    nearly all the work is. What reads prompts and draws masks stays in float32; on a CPU all is in bfloat16 but where
+    SAM reads points.
 
     Raises ValueError where the weights do not fit, this machine or this build of Paddle has no such device, or the
     engine has no such precision there.

@@ -29,9 +29,15 @@ def by_id(submission: Submission) -> Once:
 
 def fingerprint(submission: Submission) -> str:
     """SHA-256 of what is asked, as it was understood: spelling and order of the JSON's fields make no difference."""
-    image = submission.image
-    source = ImageSource(url=image) if isinstance(image, str) else ImageSource(key=hashlib.sha256(image).hexdigest())
-    asked = submission.stored_as(source).model_dump(mode="json", exclude={"image": {"content"}})
+    asked = submission.stored_as(_source(submission)).model_dump(mode="json", exclude={"image": {"content"}})
     # A field that a later version adds, and nobody gave, leaves the fingerprint as it was.
     given = {name: value for name, value in asked.items() if value is not None}
     return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
+
+
+def _source(submission: Submission) -> ImageSource:
+    """An image by its digest, wherever it will be stored."""
+    if isinstance(submission.image, str):
+        return ImageSource(url=submission.image)
+    known = submission.content
+    return ImageSource(key=known.sha256 if known else hashlib.sha256(submission.image).hexdigest())

@@ -81,7 +81,7 @@ class Inference:
         if model not in self._segmenters:  # whoever was first
             engine, precision = self._able(models.resolved(model))
             segmenter = Segmenter.open(model, self._device, engine, precision)
-            log.info("%s runs on %s (%s, %s)", model, self._device, segmenter.engine, precision)
+            log.info("%s runs on %s (%s, %s)", model, self._device, segmenter.engine, segmenter.precision)
             self._segmenters[model] = segmenter
         return [self._segmenters[model]]
 
@@ -93,12 +93,10 @@ class Inference:
             log.warning("%s cannot run %s on %s", engine, spec.name, self._device)
             engine = "auto"
         engine = networks.choose_engine(spec.network, self._device, engine)
-        if self._precision == "auto":
-            return engine, networks.choose_precision(spec.network, spec.weights, self._device, engine)
         able = networks.precisions(spec.network, spec.weights, self._device, engine)
         if self._precision == "float32" and "bfloat16" in able:
             log.info("%s has bfloat16: OVSEG_PRECISION=bfloat16 would run %s faster", self._device, spec.name)
-        return engine, self._precision if self._precision in able else "float32"
+        return engine, self._precision if self._precision in ("auto", *able) else "float32"
 
 
 class _Queued:

@@ -15,7 +15,6 @@ from ovseg_core.paddlex.model import Model, located, opened
 from ovseg_core.paddlex.result import Result
 
 NAME = "open_vocabulary_segmentation"
-FAST = "auto"  # the precision, with PaddleX's high-performance inference
 SUB_MODULES = {"box": "BoxPromptSegmentation", "point": "PointPromptSegmentation", "mixed": "BoxPromptSegmentation"}
 
 
@@ -23,8 +22,11 @@ class Pipeline:
     """What `create_pipeline` gives. A model is loaded when the first prompt asks for it, and once for both kinds where
     they share weights."""
 
-    def __init__(self, config: Mapping[str, Any], device: str | None, engine: str, precision: str) -> None:
-        self._config, self._device, self._engine, self._precision = config, device, engine, precision
+    def __init__(
+        self, config: Mapping[str, Any], device: str | None, engine: str, precision: str | None, use_hpip: bool
+    ) -> None:
+        self._config, self._device, self._engine = config, device, engine
+        self._precision, self._use_hpip = precision, use_hpip
         self._opened = cache(opened)
 
     def predict(
@@ -48,7 +50,8 @@ class Pipeline:
             raise ValueError(f"prompt_type is box, point or mixed, not {prompt_type!r}")
         module = self._config["SubModules"][SUB_MODULES[prompt_type]]
         size = batch_size or module.get("batch_size") or 1
-        precision = FAST if use_hpip else self._precision
+        is_fast = self._use_hpip if use_hpip is None else use_hpip
+        precision = self._precision or ("auto" if is_fast else "float32")
         model = self._loaded(module, device or self._device, engine or self._engine, precision)
         return model.predict(input, prompting.of_rows(prompt_type, prompt), size)
 
@@ -65,14 +68,14 @@ def create_pipeline(
     *,
     model: str | None = None,
     engine: str = "auto",
-    precision: str = "float32",
+    precision: str | None = None,
     pipeline_name: str | None = None,
 ) -> Pipeline:
     """The pipeline by its name, from the path of a YAML file, or from a `config` like one.
 
     `model` replaces the models that the configuration names. `device`, `engine` and `precision` are `create_model`'s.
     The fastest engine that is installed is taken with PaddleX's `use_hpip` (here or in the configuration) and without;
-    with it, in the precision "auto". `pipeline_name` is how PaddleX's tutorial spells `pipeline`.
+    with it, in the precision "auto" where none is named. `pipeline_name` is how PaddleX's tutorial spells `pipeline`.
 
     Raises FileNotFoundError, and ValueError for a pipeline or configuration that is not this one.
     """
@@ -91,7 +94,7 @@ def create_pipeline(
             key: {**value, "model_name": model, "model_dir": None} for key, value in config["SubModules"].items()
         }
         config = {**config, "SubModules": modules}
-    return Pipeline(config, device, engine, FAST if use_hpip or config.get("use_hpip") else precision)
+    return Pipeline(config, device, engine, precision, use_hpip or bool(config.get("use_hpip")))
 
 
 def default_config() -> str:

@@ -47,8 +47,13 @@ def test_paddlex_s_high_performance_inference_is_in_bfloat16() -> None:
     ways = [create_pipeline(NAME, device="cpu", use_hpip=use, model="SAM-Lite") for use in (False, True)]
     [plain], [fast] = (list(way.predict(str(pictures.PHOTO), BOX)) for way in ways)
     [asked] = ways[0].predict(str(pictures.PHOTO), BOX, use_hpip=True)
-    [a], [b], [c] = (np.asarray(result["masks"]) for result in (plain, fast, asked))
+    [refused] = ways[1].predict(str(pictures.PHOTO), BOX, use_hpip=False)
+    named = create_pipeline(NAME, device="cpu", use_hpip=True, model="SAM-Lite", precision="float32")
+    [exact] = named.predict(str(pictures.PHOTO), BOX)
+    [a], [b], [c], [d], [e] = (np.asarray(result["masks"]) for result in (plain, fast, asked, refused, exact))
     assert (b == c).all()
+    assert (a == d).all()
+    assert (a == e).all()
     assert 0.98 <= iou(a > 0, b > 0) < 1
 
 
@@ -69,7 +74,9 @@ def test_sam_s_masks_stay_as_they_are_in_bfloat16(tmp_path: Path) -> None:
 def test_points_are_read_exactly_in_bfloat16(tmp_path: Path) -> None:
     near = np.array([[[300, 20], [0, 0]], [[300.5, 20], [0, 0]]], np.float32)  # alike, in half precision
     labels = np.tile(np.array([1, -1], np.float32), (2, 1))
-    found = [sam._run["prompts"](near, labels)[0] for sam in both(tmp_path)]
+    parts, weights = small_sam.load(tmp_path), tmp_path / "sam.safetensors"
+    ways = [in_openvino.runners("small", weights, lambda: parts, precision) for precision in ("float32", "bfloat16")]
+    found = [way["prompts"](near, labels)[0] for way in ways]
     assert (found[0] == found[1]).all()
     assert (found[0][0, 0] != found[0][1, 0]).any()
 
