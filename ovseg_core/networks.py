@@ -158,18 +158,18 @@ def load(name: str, weights: Path, device: str, engine: str, precision: str, can
         return _lite_in_paddle(weights, canvas_size)
     from ovseg_core.sam.network import Sam
 
+    load = partial(sam_parts, name, weights, on_cpu=device == "cpu")
     if engine == "openvino":
         from ovseg_core.engines import in_openvino
 
-        return Sam(in_openvino.runners(name, weights, partial(sam_parts, name, weights), precision), canvas_size)
+        return Sam(in_openvino.runners(name, weights, load, precision), canvas_size)
     if engine == "onnxruntime":
         from ovseg_core.engines import in_onnxruntime
 
-        load = partial(sam_parts, name, weights)
         return Sam(in_onnxruntime.runners(name, weights, load, device, precision), canvas_size)
     from ovseg_core.engines import in_paddle
 
-    return Sam(in_paddle.runners(sam_parts(name, weights, precision)), canvas_size)
+    return Sam(in_paddle.runners(load(precision=precision)), canvas_size)
 
 
 def precisions(name: str, weights: Path, device: str, engine: str) -> tuple[str, ...]:
@@ -199,17 +199,21 @@ def encoder_graph(name: str, weights: Path, canvas_size: int) -> ov.Model:
         return openvino_parts.encoder_graph(weights, canvas_size)
     from ovseg_core.engines import in_openvino
 
-    return in_openvino.encoder_graph(name, weights, partial(sam_parts, name, weights))
+    return in_openvino.encoder_graph(name, weights, partial(sam_parts, name, weights, on_cpu=True))
 
 
-def sam_parts(name: str, weights: Path, precision: str = "float32") -> SamParts:
-    """A SAM's layers with their weights, on Paddle's current device. Raises ValueError where the weights do not fit."""
+def sam_parts(name: str, weights: Path, precision: str = "float32", *, on_cpu: bool = False) -> SamParts:
+    """A SAM's layers with their weights, on Paddle's current device; `on_cpu` computes the same in an order that suits
+    a CPU. Raises ValueError where the weights do not fit."""
     from ovseg_core import checkpoints
     from ovseg_core.sam.parts import VARIANTS
+    from ovseg_core.sam.vit import VisionTransformer
 
     parts = VARIANTS[name]()
     parts.eval()
     checkpoints.load(parts, weights)
+    if on_cpu and isinstance(parts.image_encoder, VisionTransformer):
+        parts.image_encoder.take_turns()
     parts.image_encoder.to(dtype=precision)
     return parts
 

@@ -16,11 +16,14 @@ from tests import sam_weights
 from tests.sam_weights import CANVAS
 
 
-def load(folder: Path) -> SamParts:
-    """Its layers, by way of a file in `folder` that names its arrays as Meta's checkpoints do."""
+def load(folder: Path, *, on_cpu: bool = True) -> SamParts:
+    """Its layers, by way of a file in `folder` that names its arrays as Meta's checkpoints do; `on_cpu` as
+    `networks.sam_parts` has it."""
     encoder = VisionTransformer(
         sam_weights.CHANNELS, sam_weights.DEPTH, sam_weights.HEADS, sam_weights.WHOLE_GRID, CANVAS
     )
+    if on_cpu:
+        encoder.take_turns()
     network = SamParts(encoder, CANVAS)
     network.eval()
     path = folder / "sam.safetensors"

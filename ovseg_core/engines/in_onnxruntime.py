@@ -35,7 +35,8 @@ def runners(name: str, weights: Path, load: Callable[[], Parts], device: str, pr
     Raises what `load` raises, and ValueError for an operation that has no translation. A part's first call raises
     ValueError where the device cannot be used.
     """
-    paths = onnx_parts.paths(name, weights, load, precision)
+    called = name if device == "cpu" else f"{name}-gpu"  # `load` makes them in another order for a CPU
+    paths = onnx_parts.paths(called, weights, load, precision)
     return {part: _Part(partial(_session, path, providers(device, path, precision))) for part, path in paths.items()}
 
 

@@ -10,19 +10,24 @@ import paddle
 from paddle import nn
 from paddle.nn import functional as F
 
-from ovseg_core.sam import windows
 from ovseg_core.sam.layers import as_map, as_rows, neck
 
 PATCH = 16  # canvas pixels: the side of a position
 EPSILON = 1e-6
+RUNS = 4  # of the whole grid's queries
 
 
 class RelativeAttention(nn.Layer):
-    """Multi-head attention over a square grid of positions, (N, L, C)."""
+    """Multi-head attention among the positions of each window of a grid, (B, L, C) to the same shape.
 
-    def __init__(self, channels: int, heads: int, side: int) -> None:
+    Zeros fill the last windows up, and are attended to; so it was trained. A window may be the whole grid.
+    """
+
+    def __init__(self, channels: int, heads: int, grid: int, side: int) -> None:
         super().__init__()
-        self.heads, self.side = heads, side
+        self.heads, self.grid, self.side = heads, grid, side
+        self.across = -(-grid // side)  # windows
+        self.in_turns = False
         self.qkv = nn.Linear(channels, 3 * channels)
         self.proj = nn.Linear(channels, channels)
         zeros = nn.initializer.Constant(0.0)
@@ -31,26 +36,65 @@ class RelativeAttention(nn.Layer):
         self.rel_pos_w = self.create_parameter(shape, default_initializer=zeros)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        n, _, channels = x.shape
-        h = w = self.side
-        width = channels // self.heads
-        split = self.qkv(x).reshape([n, h * w, 3, self.heads, width]).transpose([2, 0, 3, 1, 4])
-        q, k, v = split.reshape([3, n * self.heads, h * w, width]).unbind(0)
-        weights = paddle.matmul(q * width**-0.5, k, transpose_y=True).reshape([-1, h, w, h, w])
-        rows, columns = self._relative(q.reshape([-1, h, w, width]))
-        weights = (weights + rows.unsqueeze(-1) + columns.unsqueeze(-2)).reshape([-1, h * w, h * w])
-        attended = paddle.matmul(F.softmax(weights, axis=-1), v)
-        together = attended.reshape([n, self.heads, h * w, width]).transpose([0, 2, 1, 3])
-        return self.proj(together.reshape([n, h * w, channels]))
+        # Zeros stay zeros in a product without a bias, so that none need be multiplied. The keys' bias would add the
+        # same to all that a query finds, which softmax takes away again; the values' comes out as it is.
+        for_queries, _, for_values = self.qkv.bias.chunk(3)
+        q, k, v = self._apart(paddle.matmul(x, self.qkv.weight))
+        q = q + for_queries.reshape([self.heads, 1, -1])
+        attend = _in_turns if self.in_turns else _at_once
+        attended = attend(q * q.shape[-1] ** -0.5, k, v, *self._relative(q))
+        return self.proj(self._together(attended) + for_values)
+
+    def _apart(self, qkv: paddle.Tensor) -> list[paddle.Tensor]:
+        """(B, L, 3 * C) to the queries, keys and values of each window, (N, heads, side * side, C / heads)."""
+        side, across = self.side, self.across
+        beyond = across * side - self.grid
+        x = qkv.reshape([-1, self.grid, self.grid, qkv.shape[-1]])
+        x = F.pad(x, [0, 0, 0, beyond, 0, beyond, 0, 0])
+        x = x.reshape([-1, across, side, across, side, 3, self.heads, x.shape[-1] // 3 // self.heads])
+        x = x.transpose([5, 0, 1, 3, 6, 2, 4, 7])
+        return x.reshape([3, -1, self.heads, side * side, x.shape[-1]]).unbind(0)
+
+    def _together(self, x: paddle.Tensor) -> paddle.Tensor:
+        """The way back: (N, heads, side * side, C / heads) to (B, L, C)."""
+        side, across = self.side, self.across
+        x = x.reshape([-1, across, across, self.heads, side, side, x.shape[-1]]).transpose([0, 1, 4, 2, 5, 3, 6])
+        x = x.reshape([-1, across * side, across * side, self.heads * x.shape[-1]])
+        return x[:, : self.grid, : self.grid].flatten(1, 2)
 
     def _relative(self, q: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """What each position adds for each row (N, h, w, h) and each column (N, h, w, w)."""
-        rows = _by_distance(self.rel_pos_h, q.shape[1])  # h, h, width
-        columns = _by_distance(self.rel_pos_w, q.shape[2])
-        return (
-            paddle.matmul(q, rows, transpose_y=True),
-            paddle.matmul(q.transpose([0, 2, 1, 3]), columns, transpose_y=True).transpose([0, 2, 1, 3]),
-        )
+        """What each position adds for each row (N, heads, h, w, h) and each column (N, heads, h, w, w)."""
+        rows = _by_distance(self.rel_pos_h, self.side)  # h, h, width
+        columns = _by_distance(self.rel_pos_w, self.side)
+        q = q.reshape([-1, self.heads, self.side, self.side, q.shape[-1]])
+        by_column = paddle.matmul(q.transpose([0, 1, 3, 2, 4]), columns, transpose_y=True)
+        return paddle.matmul(q, rows, transpose_y=True), by_column.transpose([0, 1, 3, 2, 4])
+
+
+def _at_once(*given: paddle.Tensor) -> paddle.Tensor:
+    """What `_attend` is given, of all heads: (N, heads, ...)."""
+    return _attend(*[each.flatten(0, 1) for each in given])
+
+
+def _in_turns(*given: paddle.Tensor) -> paddle.Tensor:
+    """As `_at_once`, a head after another and a part of its queries after another."""
+    heads = [each.unbind(1) for each in given]
+    attended = []
+    for i in range(len(heads[0])):
+        q, k, v, rows, columns = [each[i] for each in heads]
+        runs = [each.chunk(RUNS, axis=1) for each in (q, rows, columns)]
+        found = [_attend(runs[0][j], k, v, runs[1][j], runs[2][j]) for j in range(RUNS)]
+        attended.append(paddle.concat(found, axis=1))
+    return paddle.stack(attended, axis=1)
+
+
+def _attend(
+    q: paddle.Tensor, k: paddle.Tensor, v: paddle.Tensor, rows: paddle.Tensor, columns: paddle.Tensor
+) -> paddle.Tensor:
+    """What queries (N, l, D) find among the values (N, L, D) of these keys, with what each query adds for the rows
+    (N, ..., h) and the columns (N, ..., w) of the window: (N, l, D)."""
+    terms = (rows.unsqueeze(-1) + columns.unsqueeze(-2)).reshape([-1, q.shape[1], k.shape[1]])
+    return paddle.matmul(F.softmax(paddle.matmul(q, k, transpose_y=True) + terms, axis=-1), v)
 
 
 class FeedForward(nn.Layer):
@@ -66,26 +110,18 @@ class FeedForward(nn.Layer):
 
 
 class Block(nn.Layer):
-    """Attention and feed-forward, each behind a norm; `window` 0 attends to the whole grid."""
+    """Attention and feed-forward, each behind a norm."""
 
     def __init__(self, channels: int, heads: int, grid: int, window: int) -> None:
         super().__init__()
-        self.grid, self.window = grid, window
         self.norm1 = nn.LayerNorm(channels, EPSILON)
-        self.attn = RelativeAttention(channels, heads, window or grid)
+        self.attn = RelativeAttention(channels, heads, grid, window)
         self.norm2 = nn.LayerNorm(channels, EPSILON)
         self.mlp = FeedForward(channels)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        normal = self.norm1(x)
-        x = x + (self._in_windows(normal) if self.window else self.attn(normal))
+        x = x + self.attn(self.norm1(x))
         return x + self.mlp(self.norm2(x))
-
-    def _in_windows(self, x: paddle.Tensor) -> paddle.Tensor:
-        channels, grid, side = x.shape[-1], self.grid, self.window
-        apart = windows.split(x.reshape([-1, grid, grid, channels]), side)
-        attended = self.attn(apart.reshape([-1, side * side, channels])).reshape([-1, side, side, channels])
-        return windows.join(attended, (grid, grid)).reshape([-1, grid * grid, channels])
 
 
 class PatchEmbed(nn.Layer):
@@ -117,7 +153,7 @@ class VisionTransformer(nn.Layer):
         zeros = nn.initializer.Constant(0.0)
         self.pos_embed = self.create_parameter([1, grid, grid, channels], default_initializer=zeros)
         self.blocks = nn.LayerList(
-            [Block(channels, heads, grid, 0 if i in whole_grid else window) for i in range(depth)]
+            [Block(channels, heads, grid, grid if i in whole_grid else window) for i in range(depth)]
         )
         self.neck = neck(channels, out_channels)
 
@@ -126,6 +162,12 @@ class VisionTransformer(nn.Layer):
         for block in self.blocks:
             x = block(x)
         return self.neck(as_map(x, self.grid_hw))
+
+    def take_turns(self) -> None:
+        """Attend to the whole grid head by head, a part of the queries after another, as a CPU likes it: the weights
+        are in its cache when they are used, and not all in memory at once. To a GPU these products are small."""
+        for block in self.blocks:
+            block.attn.in_turns = block.attn.across == 1
 
 
 def _by_distance(table: paddle.Tensor, side: int) -> paddle.Tensor:

@@ -16,14 +16,15 @@ def reference() -> dict[str, np.ndarray]:
         return dict(file)
 
 
-@pytest.fixture(scope="module", params=["paddle", "openvino", "onnxruntime"])
+@pytest.fixture(scope="module", params=["paddle", "paddle, as on a GPU", "openvino", "onnxruntime"])
 def sam(
     request: pytest.FixtureRequest, reference: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory
 ) -> Sam:
     folder = tmp_path_factory.mktemp("sam")
-    parts = small_sam.load(folder)
+    engine, _, in_its_order = request.param.partition(", ")
+    parts = small_sam.load(folder, on_cpu=not in_its_order)
     assert sorted(parts.state_dict()) == reference["names"].tolist()
-    return small_sam.on(request.param, parts, folder)
+    return small_sam.on(engine, parts, folder)
 
 
 @pytest.fixture(scope="module")
