@@ -39,41 +39,46 @@ class RelativeAttention(nn.Layer):
         # Zeros stay zeros in a product without a bias, so that none need be multiplied. The keys' bias would add the
         # same to all that a query finds, which softmax takes away again; the values' comes out as it is.
         for_queries, _, for_values = self.qkv.bias.chunk(3)
-        q, k, v = self._apart(paddle.matmul(x, self.qkv.weight))
+        q, k, v = [self._apart(paddle.matmul(x, weight)) for weight in self.qkv.weight.chunk(3, axis=1)]
         q = q + for_queries.reshape([self.heads, 1, -1])
         attend = _in_turns if self.in_turns else _at_once
         attended = attend(q * q.shape[-1] ** -0.5, k, v, *self._relative(q))
         return self.proj(self._together(attended) + for_values)
 
-    def _apart(self, qkv: paddle.Tensor) -> list[paddle.Tensor]:
-        """(B, L, 3 * C) to the queries, keys and values of each window, (N, heads, side * side, C / heads)."""
-        side, across = self.side, self.across
+    def _apart(self, x: paddle.Tensor) -> paddle.Tensor:
+        """(B, L, C) by window and head: (N, heads, side * side, C / heads)."""
+        side, across, width = self.side, self.across, x.shape[-1] // self.heads
+        if across == 1:  # what is below would do, but Paddle's CPU is slow with many axes
+            return x.reshape([-1, side * side, self.heads, width]).transpose([0, 2, 1, 3])
         beyond = across * side - self.grid
-        x = qkv.reshape([-1, self.grid, self.grid, qkv.shape[-1]])
-        x = F.pad(x, [0, 0, 0, beyond, 0, beyond, 0, 0])
-        x = x.reshape([-1, across, side, across, side, 3, self.heads, x.shape[-1] // 3 // self.heads])
-        x = x.transpose([5, 0, 1, 3, 6, 2, 4, 7])
-        return x.reshape([3, -1, self.heads, side * side, x.shape[-1]]).unbind(0)
+        x = F.pad(x.reshape([-1, self.grid, self.grid, x.shape[-1]]), [0, 0, 0, beyond, 0, beyond, 0, 0])
+        x = x.reshape([-1, side, across, side, self.heads, width]).transpose([0, 2, 4, 1, 3, 5])
+        return x.reshape([-1, self.heads, side * side, width])
 
     def _together(self, x: paddle.Tensor) -> paddle.Tensor:
-        """The way back: (N, heads, side * side, C / heads) to (B, L, C)."""
-        side, across = self.side, self.across
-        x = x.reshape([-1, across, across, self.heads, side, side, x.shape[-1]]).transpose([0, 1, 4, 2, 5, 3, 6])
-        x = x.reshape([-1, across * side, across * side, self.heads * x.shape[-1]])
+        """The way back."""
+        side, across, channels = self.side, self.across, self.heads * x.shape[-1]
+        if across == 1:
+            return x.transpose([0, 2, 1, 3]).flatten(2, 3)
+        x = x.reshape([-1, across, self.heads, side, side, x.shape[-1]]).transpose([0, 3, 1, 4, 2, 5])
+        x = x.reshape([-1, across * side, across * side, channels])
         return x[:, : self.grid, : self.grid].flatten(1, 2)
 
-    def _relative(self, q: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+    def _relative(self, q: paddle.Tensor) -> list[paddle.Tensor]:
         """What each position adds for each row (N, heads, h, w, h) and each column (N, heads, h, w, w)."""
-        rows = _by_distance(self.rel_pos_h, self.side)  # h, h, width
-        columns = _by_distance(self.rel_pos_w, self.side)
-        q = q.reshape([-1, self.heads, self.side, self.side, q.shape[-1]])
-        by_column = paddle.matmul(q.transpose([0, 1, 3, 2, 4]), columns, transpose_y=True)
-        return paddle.matmul(q, rows, transpose_y=True), by_column.transpose([0, 1, 3, 2, 4])
+        side = self.side
+        rows = _by_distance(self.rel_pos_h, side)  # h, h, width
+        columns = _by_distance(self.rel_pos_w, side)
+        q = q.reshape([-1, side, side, q.shape[-1]])
+        by_column = paddle.matmul(q.transpose([0, 2, 1, 3]), columns, transpose_y=True).transpose([0, 2, 1, 3])
+        by_row = paddle.matmul(q, rows, transpose_y=True)
+        return [each.reshape([-1, self.heads, side, side, side]) for each in (by_row, by_column)]
 
 
 def _at_once(*given: paddle.Tensor) -> paddle.Tensor:
-    """What `_attend` is given, of all heads: (N, heads, ...)."""
-    return _attend(*[each.flatten(0, 1) for each in given])
+    """What `_attend` is given, of all heads: (N, heads, L, D) and so on."""
+    attended = _attend(*[each.flatten(0, 1) for each in given])
+    return attended.reshape(given[0].shape)
 
 
 def _in_turns(*given: paddle.Tensor) -> paddle.Tensor:
@@ -93,8 +98,9 @@ def _attend(
 ) -> paddle.Tensor:
     """What queries (N, l, D) find among the values (N, L, D) of these keys, with what each query adds for the rows
     (N, ..., h) and the columns (N, ..., w) of the window: (N, l, D)."""
-    terms = (rows.unsqueeze(-1) + columns.unsqueeze(-2)).reshape([-1, q.shape[1], k.shape[1]])
-    return paddle.matmul(F.softmax(paddle.matmul(q, k, transpose_y=True) + terms, axis=-1), v)
+    weights = paddle.matmul(q, k, transpose_y=True).reshape([-1, *rows.shape[1:], columns.shape[-1]])
+    weights = (weights + rows.unsqueeze(-1) + columns.unsqueeze(-2)).reshape([-1, q.shape[1], k.shape[1]])
+    return paddle.matmul(F.softmax(weights, axis=-1), v)
 
 
 class FeedForward(nn.Layer):
