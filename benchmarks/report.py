@@ -72,22 +72,32 @@ def peers(found: dict[str, Any], picture: str) -> Iterator[str]:
         for row in rows:
             _, is_in_openvino, precision = row["by"].partition("ovseg, openvino")
             if is_in_openvino and precision != " int8":  # torch has no such product
-                yield encoder_speed(row, precision.strip() or "float32", found)
-    yield "Medians, and the fastest run."
+                yield network_alone(row, precision.strip() or "float32", found)
+    yield (
+        "Medians, and the fastest run. A box is a mask of the image's size: what random weights draw is noise, which "
+        "takes more to resize and to write down than an object does."
+    )
     yield ""
     yield f"![An image and a box]({picture})"
     bars(found["rows"], HERE / picture)
 
 
-def encoder_speed(row: dict[str, Any], precision: str, found: dict[str, Any]) -> str:
-    gflop, ms = found["encoder_gflop"][row["model"]], row["encoder_ms"]
+def network_alone(row: dict[str, Any], precision: str, found: dict[str, Any]) -> str:
+    gflop, ms = found["encoder_gflop"][row["model"]], row["parts_ms"]["encoder"]
     large, layer = (found["product_gflop_per_s"][f"{precision} {size}"] for size in ("large", "layer"))
     speed = gflop / ms * 1000
     return (
         f"{row['by']}: the encoder alone takes {ms:,.0f} ms for its {gflop} GFLOP, {speed:,.0f} GFLOP/s. That is "
         f"**{100 * speed / large:.0f} %** of the {large:,.0f} that a product of 4096 x 4096 matrices reached on torch, "
-        f"in turns with it, and {100 * speed / layer:.0f} % of the {layer:,.0f} of one of a layer's size.\n"
+        f"in turns with it, and {100 * speed / layer:.0f} % of the {layer:,.0f} of one of a layer's size."
+        f"{decoder_alone(**row['parts_ms'])}\n"
     )
+
+
+def decoder_alone(encoder: float, box: float | None = None, box_of_64: float | None = None) -> str:
+    if box is None or box_of_64 is None:
+        return ""
+    return f" The decoder alone takes {box:.1f} ms for a box, {box_of_64 / 64:.1f} for each of 64."
 
 
 def service(found: dict[str, Any]) -> Iterator[str]:

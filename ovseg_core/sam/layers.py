@@ -50,7 +50,7 @@ class Doubling(nn.Conv2DTranspose):
         """(N, L, C) to (N, 4 * L, C'): the four of each position, row by row, behind one another."""
         channels, out_channels = self.weight.shape[:2]
         kernel = self.weight.transpose([0, 2, 3, 1]).reshape([channels, 4 * out_channels])
-        return (x @ kernel).reshape([-1, 4 * x.shape[1], out_channels]) + self.bias
+        return (x @ kernel + paddle.concat([self.bias] * 4)).reshape([-1, 4 * x.shape[1], out_channels])
 
 
 class MLP(nn.Layer):
