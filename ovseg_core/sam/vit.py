@@ -14,7 +14,7 @@ from ovseg_core.sam.layers import as_map, as_rows, neck
 
 PATCH = 16  # canvas pixels: the side of a position
 EPSILON = 1e-6
-RUNS = 4  # of the whole grid's queries
+RUNS = 4  # of the whole grid's queries; its side is a multiple of it
 
 
 class RelativeAttention(nn.Layer):

@@ -21,8 +21,8 @@ def sam(
     request: pytest.FixtureRequest, reference: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory
 ) -> Sam:
     folder = tmp_path_factory.mktemp("sam")
-    engine, _, in_its_order = request.param.partition(", ")
-    parts = small_sam.load(folder, on_cpu=not in_its_order)
+    engine, _, as_on_a_gpu = request.param.partition(", ")
+    parts = small_sam.load(folder, on_cpu=not as_on_a_gpu)
     assert sorted(parts.state_dict()) == reference["names"].tolist()
     return small_sam.on(engine, parts, folder)
 
