@@ -1,9 +1,10 @@
 """Part of `make bench`: an image and its boxes, here and elsewhere: the same photo, weights, machine, in one run.
 
 The peers are PaddleX's own predictor, given the network as one of its inference models; the authors' `SamPredictor` on
-torch; and transformers' `SamModel` (weights of its own, as large). They take turns, also with products of two matrices,
-which say what the machine can do, so that a slow moment of it meets all. Medians (and the fastest) in milliseconds.
-Writes a JSON for benchmarks/report.py.
+torch; and transformers' `SamModel` (weights of its own, as large). SAM-Lite has Paddle beside it, on which PaddleX
+runs: PaddleX's predictor wants masks of the whole canvas, and SAM-Lite answers with a region of it. They take turns,
+also with products of two matrices, which say what the machine can do, so that a slow moment of it meets all. Medians
+(and the fastest) in milliseconds. Writes a JSON for benchmarks/report.py.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from benchmarks import facts, random_weights
 from cli import demo
 from ovseg_core import image, models, networks, quantization
 from ovseg_core.engines import in_openvino
+from ovseg_core.models import ModelSpec
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
 
@@ -35,8 +37,9 @@ PAUSE_SECONDS = 0.5  # threads of the one before, which wait for more by spinnin
 BOXES = np.array([[60 + 4 * i, 40 + 2 * i, 260 + 4 * i, 300 + 2 * i] for i in range(64)], np.float64)
 PRODUCTS = {"large": (4096, 4096, 4096), "layer": (4096, 768, 3072)}  # rows, what is summed over, columns
 
-# As torch.utils.flop_counter counts the authors' encoders on a canvas of 1024, a multiplication and an addition as two.
-ENCODER_GFLOP = {"MobileSAM": 77.5, "SAM-B": 972, "SAM-L": 2986, "SAM-H": 5961}
+# As torch.utils.flop_counter counts the authors' encoders on a canvas of 1024, SAM-Lite's on 640: a multiplication and
+# an addition are two.
+ENCODER_GFLOP = {"SAM-Lite": 7.7, "MobileSAM": 77.5, "SAM-B": 972, "SAM-L": 2986, "SAM-H": 5961}
 
 
 class Contestant(NamedTuple):
@@ -52,9 +55,9 @@ class Contestant(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", nargs="+", default=["MobileSAM", "SAM-B"], choices=VARIANTS)
+    parser.add_argument("--models", nargs="+", default=["SAM-Lite", "MobileSAM", "SAM-B"])
     parser.add_argument("--repeats", type=int, default=3)
-    engines = ["openvino", f"openvino {facts.lean_precision()}", "onnxruntime"]
+    engines = ["openvino", f"openvino {facts.lean_precision()}", "onnxruntime", "paddle"]
     parser.add_argument("--engines", nargs="+", default=engines, help="of ovseg, and a precision")
     parser.add_argument("--to", type=Path, default=Path("benchmarks/results/peers.json"))
     arguments = parser.parse_args()
@@ -127,6 +130,13 @@ def _row(model: str, each: Contestant, taken: dict[tuple[str, str], list[float]]
 
 
 def contestants(name: str, photo: np.ndarray, engines: list[str], folder: Path) -> Iterator[Contestant]:
+    if name in VARIANTS:
+        yield from of_sam(name, photo, engines, folder)
+    else:
+        yield from on_engines(models.find(name), photo, engines)
+
+
+def of_sam(name: str, photo: np.ndarray, engines: list[str], folder: Path) -> Iterator[Contestant]:
     import torch
 
     from tests import originals
@@ -145,16 +155,22 @@ def contestants(name: str, photo: np.ndarray, engines: list[str], folder: Path) 
     torch.save(theirs.state_dict(), path)
     spec = replace(models.find(name), weights=path)
 
-    for engine in engines:
-        name_of_engine, _, precision = engine.partition(" ")
-        if precision == "int8":
-            quantization.make(Segmenter.of(spec, "cpu", name_of_engine), path, [demo.PHOTO] * 2)
-        yield ours(Segmenter.of(spec, "cpu", name_of_engine, precision or "float32"), photo)
+    if "openvino int8" in engines:
+        quantization.make(Segmenter.of(spec, "cpu", "openvino"), path, [demo.PHOTO] * 2)
+    yield from on_engines(spec, photo, engines)
     yield paddlex(spec.network, path, photo, folder / "inference")
     for precision in in_openvino.precisions():
         yield predictor(package, theirs, photo, precision)
     if name == "SAM-B":
         yield transformers(photo)
+
+
+def on_engines(spec: ModelSpec, photo: np.ndarray, engines: list[str]) -> Iterator[Contestant]:
+    """On those that can run it."""
+    for asked in engines:
+        engine, _, precision = asked.partition(" ")
+        if engine in networks.engines(spec.network, "cpu"):
+            yield ours(Segmenter.of(spec, "cpu", engine, precision or "float32"), photo)
 
 
 def ours(segmenter: Segmenter, photo: np.ndarray) -> Contestant:
