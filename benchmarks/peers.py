@@ -57,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="+", default=["SAM-Lite", "MobileSAM", "SAM-B"])
     parser.add_argument("--repeats", type=int, default=3)
-    engines = ["openvino", f"openvino {facts.lean_precision()}", "onnxruntime", "paddle"]
+    engines = ["openvino", f"openvino {facts.lean_precision()}", "onnxruntime"]
     parser.add_argument("--engines", nargs="+", default=engines, help="of ovseg, and a precision")
     parser.add_argument("--to", type=Path, default=Path("benchmarks/results/peers.json"))
     arguments = parser.parse_args()
@@ -75,8 +75,7 @@ def main() -> None:
 
 def measure_products(speeds: dict[str, list[float]]) -> None:
     """How fast torch multiplies, in GFLOP/s: added to the lists of "bfloat16 large" and others."""
-    import torch
-
+    torch = torch_on_all_cores()
     for precision in in_openvino.precisions():
         dtype = getattr(torch, precision)
         for size, (rows, inner, columns) in PRODUCTS.items():
@@ -87,6 +86,14 @@ def measure_products(speeds: dict[str, list[float]]) -> None:
                 a @ b
                 speed = 2 * rows * inner * columns / (time.perf_counter() - start) / 1e9
                 speeds.setdefault(f"{precision} {size}", []).append(speed)
+
+
+def torch_on_all_cores() -> Any:
+    """Asked for before each turn: PaddleX's predictor leaves one thread to all who share OpenMP with it."""
+    import torch
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    return torch
 
 
 def measured(
@@ -133,7 +140,7 @@ def contestants(name: str, photo: np.ndarray, engines: list[str], folder: Path) 
     if name in VARIANTS:
         yield from of_sam(name, photo, engines, folder)
     else:
-        yield from on_engines(models.find(name), photo, engines)
+        yield from on_engines(models.find(name), photo, [*engines, "paddle"])
 
 
 def of_sam(name: str, photo: np.ndarray, engines: list[str], folder: Path) -> Iterator[Contestant]:
@@ -220,10 +227,12 @@ def predictor(package: Any, theirs: Any, photo: np.ndarray, precision: str) -> C
     boxes = known.transform.apply_boxes_torch(torch.from_numpy(BOXES), photo.shape[:2])
 
     def answer(count: int) -> None:
+        torch_on_all_cores()
         for some in boxes[:count].split(16):
             known.predict_torch(None, None, boxes=some.float(), multimask_output=False)
 
     def first() -> None:
+        torch_on_all_cores()
         with autocast:
             known.set_image(photo)
             answer(1)
@@ -244,10 +253,12 @@ def transformers(photo: np.ndarray) -> Contestant:
     known: list[Any] = []
 
     def see() -> None:
+        torch_on_all_cores()
         pixels = processor(photo, return_tensors="pt")["pixel_values"]
         known[:] = [model.get_image_embeddings(pixels)]
 
     def answer(count: int) -> None:
+        torch_on_all_cores()
         for some in torch.from_numpy(BOXES[:count]).float().split(16):
             model(image_embeddings=known[0], input_boxes=some[None], multimask_output=False)
 
