@@ -41,7 +41,7 @@ SAM = Preset(
     (58.395, 57.12, 57.375),
     resize="pillow",
     by_canvas=True,
-    # What is computed of 8 mostly stays in the cache: on CPUs 5 % less time a prompt than with 16, or with 4.
+    # What is computed of 8 mostly stays in the cache: on CPUs 5 % less time a prompt than with 16.
     prompts_per_batch=8,
 )
 PRESETS: dict[str, Preset] = {
