@@ -33,6 +33,7 @@ from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
 
 VARIANTS = {"SAM-B": "vit_b", "SAM-L": "vit_l", "SAM-H": "vit_h", "MobileSAM": "vit_t"}
+CORES = len(os.sched_getaffinity(0))
 PAUSE_SECONDS = 0.5  # threads of the one before, which wait for more by spinning, go to sleep
 BOXES = np.array([[60 + 4 * i, 40 + 2 * i, 260 + 4 * i, 300 + 2 * i] for i in range(64)], np.float64)
 PRODUCTS = {"large": (4096, 4096, 4096), "layer": (4096, 768, 3072)}  # rows, what is summed over, columns
@@ -75,7 +76,9 @@ def main() -> None:
 
 def measure_products(speeds: dict[str, list[float]]) -> None:
     """How fast torch multiplies, in GFLOP/s: added to the lists of "bfloat16 large" and others."""
-    torch = torch_on_all_cores()
+    import torch
+
+    torch.set_num_threads(CORES)  # as below
     for precision in in_openvino.precisions():
         dtype = getattr(torch, precision)
         for size, (rows, inner, columns) in PRODUCTS.items():
@@ -88,17 +91,11 @@ def measure_products(speeds: dict[str, list[float]]) -> None:
                 speeds.setdefault(f"{precision} {size}", []).append(speed)
 
 
-def torch_on_all_cores() -> Any:
-    """Asked for before each turn: PaddleX's predictor leaves one thread to all who share OpenMP with it."""
-    import torch
-
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-    return torch
-
-
 def measured(
     name: str, photo: np.ndarray, engines: list[str], repeats: int, speeds: dict[str, list[float]]
 ) -> list[dict[str, Any]]:
+    import torch
+
     with TemporaryDirectory() as folder:
         os.environ["OVSEG_ENGINES_DIR"] = folder  # random weights are not kept
         several = list(contestants(name, photo, engines, Path(folder)))
@@ -114,6 +111,7 @@ def measured(
                     time.sleep(PAUSE_SECONDS)
                     if what in each.parts:
                         call()  # what a part can do is what it does again and again
+                    torch.set_num_threads(CORES)  # PaddleX's predictor leaves one to all who share OpenMP with it
                     start = time.perf_counter()
                     call()
                     taken.setdefault((each.name, what), []).append((time.perf_counter() - start) * 1000)
@@ -227,12 +225,10 @@ def predictor(package: Any, theirs: Any, photo: np.ndarray, precision: str) -> C
     boxes = known.transform.apply_boxes_torch(torch.from_numpy(BOXES), photo.shape[:2])
 
     def answer(count: int) -> None:
-        torch_on_all_cores()
         for some in boxes[:count].split(16):
             known.predict_torch(None, None, boxes=some.float(), multimask_output=False)
 
     def first() -> None:
-        torch_on_all_cores()
         with autocast:
             known.set_image(photo)
             answer(1)
@@ -253,12 +249,10 @@ def transformers(photo: np.ndarray) -> Contestant:
     known: list[Any] = []
 
     def see() -> None:
-        torch_on_all_cores()
         pixels = processor(photo, return_tensors="pt")["pixel_values"]
         known[:] = [model.get_image_embeddings(pixels)]
 
     def answer(count: int) -> None:
-        torch_on_all_cores()
         for some in torch.from_numpy(BOXES[:count]).float().split(16):
             model(image_embeddings=known[0], input_boxes=some[None], multimask_output=False)
 

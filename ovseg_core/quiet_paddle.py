@@ -8,8 +8,12 @@ import sys
 import warnings
 from contextlib import redirect_stderr
 
-os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
+is_chosen = "OMP_NUM_THREADS" in os.environ
+if not is_chosen:
+    os.environ["OMP_NUM_THREADS"] = str(len(os.sched_getaffinity(0)))
 with warnings.catch_warnings(), redirect_stderr(io.StringIO()) as said:
     warnings.filterwarnings("ignore", message="No ccache found")
     import paddle as paddle
 sys.stderr.writelines(line for line in said.getvalue().splitlines(keepends=True) if "OMP_NUM_THREADS" not in line)
+if not is_chosen:
+    del os.environ["OMP_NUM_THREADS"]  # processes that this one starts choose for themselves
