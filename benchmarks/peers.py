@@ -161,7 +161,7 @@ def of_sam(name: str, photo: np.ndarray, engines: list[str], folder: Path) -> It
     spec = replace(models.find(name), weights=path)
 
     if "openvino int8" in engines:
-        quantization.make(Segmenter.of(spec, "cpu", "openvino"), path, [demo.PHOTO] * 2)
+        quantization.make(Segmenter.of(spec, "cpu", "openvino", "float32"), path, [demo.PHOTO] * 2)
     yield from on_engines(spec, photo, engines)
     yield paddlex(spec.network, path, photo, folder / "inference")
     for precision in in_openvino.precisions():

@@ -65,7 +65,7 @@ def main() -> None:
         spec = replace(next(m for m in models.all_models().values() if m.network == arguments.network), weights=weights)
         precisions = ["float32", facts.lean_precision()]
         if "int8" in precisions:
-            quantization.make(Segmenter.of(spec, "cpu", "openvino"), weights, [demo.PHOTO] * 2)
+            quantization.make(Segmenter.of(spec, "cpu", "openvino", "float32"), weights, [demo.PHOTO] * 2)
         our_jobs = {"distinct": arguments.distinct_jobs, "one": arguments.jobs}
         their_jobs = dict.fromkeys(our_jobs, arguments.their_jobs)
         with ExitStack() as up:

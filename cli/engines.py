@@ -38,13 +38,16 @@ def show(names: Sequence[str], repeats: int) -> None:
     """A table of the installed models, or of these. Raises OvsegError for a name that is not a model's."""
     device = devices.default()
     specs = [models.find(name) for name in names] or [m for m in models.all_models().values() if m.is_installed]
-    click.echo(f"On {device}; milliseconds, median (and fastest) of {repeats} runs; * is taken by default.\n")
+    click.echo(
+        f"On {device}; milliseconds, median (and fastest) of {repeats} runs; * is what a worker takes by default.\n"
+    )
     click.echo(f"{'model':12} {'engine':10} {'precision':10} {'encode':>18} {'a box':>14} {'a box of 16':>14}")
     for spec in specs:
         taken = networks.choose_engine(spec.network, device)
+        default = (taken, networks.choose_precision(spec.network, spec.weights, device, taken))
         for engine in networks.engines(spec.network, device):
             for precision in networks.precisions(spec.network, spec.weights, device, engine):
-                mark = "*" if (engine, precision) == (taken, "float32") else ""
+                mark = "*" if (engine, precision) == default else ""
                 times = measured(Segmenter.of(spec, device, engine, precision), repeats)
                 click.echo(
                     f"{spec.name:12} {engine + mark:10} {precision:10} "

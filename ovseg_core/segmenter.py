@@ -58,8 +58,7 @@ class Segmenter:
             message = f"{spec.name} is not installed here; `ovseg models pull {spec.name}` fetches it to {spec.weights}"
             raise OvsegError("model_not_installed", message, "model")
         chosen = networks.choose_engine(spec.network, device, engine)
-        if precision == "auto":
-            precision = networks.choose_precision(spec.network, spec.weights, device, chosen)
+        precision = networks.choose_precision(spec.network, spec.weights, device, chosen, precision)
         network = networks.load(spec.network, spec.weights, device, chosen, precision, spec.preset.canvas_size)
         return cls(spec, network, chosen, precision)
 

@@ -29,7 +29,7 @@ EXAMPLES: tuple[tuple[str, tuple[Prompt, ...]], ...] = (
 
 
 def draw(photos: Path, to: Path) -> None:
-    segmenter = Segmenter.open("SAM-Lite")
+    segmenter = Segmenter.open("SAM-Lite", precision="float32")
     tiles = [_tile(segmenter, photos / name, prompts) for name, prompts in EXAMPLES]
     rows = [np.hstack(tiles[i : i + 3]) for i in range(0, len(tiles), 3)]
     cv2.imwrite(str(to), np.vstack(rows)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])

@@ -34,7 +34,7 @@ class Inference:
     `encode` and `decode` tell also how many milliseconds of the network's time they took, without the wait for it.
     """
 
-    def __init__(self, device: str, engine: str, precision: str = "float32") -> None:
+    def __init__(self, device: str, engine: str, precision: str) -> None:
         self._device, self._engine, self._precision = device, engine, precision
         self._images_per_batch = IMAGES_PER_BATCH[device.partition(":")[0]]
         self._thread = Batcher("inference")
@@ -93,10 +93,10 @@ class Inference:
             log.warning("%s cannot run %s on %s", engine, spec.name, self._device)
             engine = "auto"
         engine = networks.choose_engine(spec.network, self._device, engine)
-        able = networks.precisions(spec.network, spec.weights, self._device, engine)
-        if self._precision == "float32" and "bfloat16" in able:
-            log.info("%s has bfloat16: OVSEG_PRECISION=bfloat16 would run %s faster", self._device, spec.name)
-        return engine, self._precision if self._precision in ("auto", *able) else "float32"
+        if self._precision in ("auto", *networks.precisions(spec.network, spec.weights, self._device, engine)):
+            return engine, self._precision
+        log.warning("%s has no %s on %s (%s); it runs in float32", spec.name, self._precision, self._device, engine)
+        return engine, "float32"
 
 
 class _Queued:

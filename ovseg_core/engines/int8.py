@@ -5,18 +5,15 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ovseg_core import digests
+from ovseg_core.engines import cpu_flags
 
 if TYPE_CHECKING:
     import openvino as ov
 
-CPUINFO = Path("/proc/cpuinfo")
-# What other CPUs do instead is slower than float32, or adds up in 16 bits, which overflow.
-INSTRUCTIONS = {"avx512_vnni", "avx_vnni", "amx_int8"}
 MADE_FROM = ["ovseg", "weights"]  # the place of the digest in the model
 
 
@@ -44,8 +41,7 @@ def move(weights: Path, to: Path) -> None:
 
 def is_supported() -> bool:
     """Whether this CPU has the instructions."""
-    flags = re.search(r"^flags\s*:(.*)$", CPUINFO.read_text(), re.MULTILINE) if CPUINFO.is_file() else None
-    return flags is not None and not INSTRUCTIONS.isdisjoint(flags[1].split())
+    return cpu_flags.has_any(cpu_flags.INT8)
 
 
 def save(model: ov.Model, weights: Path) -> None:

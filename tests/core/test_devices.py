@@ -12,8 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from cli.commands import main
-from ovseg_core import devices, networks
+from ovseg_core import devices, models, networks
 from ovseg_core.segmenter import Segmenter
+
+LITE = models.find("SAM-Lite")
 
 pytestmark = pytest.mark.skipif(devices.default() != "cpu", reason="for machines without a GPU")
 
@@ -67,7 +69,9 @@ def run():
 
 def test_engines_are_measured_and_the_one_taken_is_marked() -> None:
     said = CliRunner().invoke(main, ["engines", "SAM-Lite", "--repeats", "1"]).output
-    assert re.search(r"SAM-Lite +openvino\* +float32 +[\d,]+ \([\d,]+\)", said)
+    default = networks.choose_precision(LITE.network, LITE.weights, "cpu", "openvino")
+    assert re.findall(r"SAM-Lite +openvino\* +(\w+) +[\d,]+ \([\d,]+\)", said) == [default]
+    assert re.search(r"SAM-Lite +openvino\*? +float32 ", said)
     assert re.search(r"SAM-Lite +paddle +float32 ", said)
 
 

@@ -15,7 +15,7 @@ SHUTTLE, HEAD = Prompt.of_box(340, 4, 462, 300), Prompt.of_box(140, 10, 305, 180
 
 @pytest.fixture(scope="module")
 def segmenter() -> Segmenter:
-    return Segmenter.open("SAM-Lite")
+    return Segmenter.open("SAM-Lite", precision="float32")
 
 
 @pytest.fixture(scope="module")

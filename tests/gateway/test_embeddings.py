@@ -11,6 +11,8 @@ import pytest
 import requests
 from PIL import Image
 
+from configs.settings import Settings
+from ovseg_core.segmenter import Segmenter
 from tests import pictures
 from tests.fakes import Host
 from tests.service import Service
@@ -46,7 +48,8 @@ def test_an_image_is_encoded_before_its_first_prompt(service: Service) -> None:
     job = service.wait(accepted.json()["id"])
     assert (job["status"], job["embedding_cache"], job["prompts"]) == ("succeeded", "miss", [])
     assert job["timings_ms"]["encode"] > 0
-    assert (job["engine"], job["precision"]) == ("openvino", "float32")
+    ran = Segmenter.open("SAM-Lite", precision=Settings().precision)
+    assert (job["engine"], job["precision"]) == (ran.engine, ran.precision)
     assert job["metadata"] == {"mine": 1}
     assert job["result"] == {"maskInfos": []}
     then = segmented(service, image)

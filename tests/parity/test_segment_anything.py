@@ -48,7 +48,7 @@ class Pair:
         self.theirs = package.SamPredictor(theirs)
         self.theirs.set_image(photo)
         spec = replace(models.find(name), weights=path)
-        self.ours = {engine: Segmenter.of(spec, "cpu", engine) for engine in ENGINES}
+        self.ours = {engine: Segmenter.of(spec, "cpu", engine, "float32") for engine in ENGINES}
         self.embeddings = {engine: ours.encode(photo) for engine, ours in self.ours.items()}
         path.unlink()  # up to 2.6 GB
 

@@ -22,7 +22,7 @@ def test_embeddings_and_masks_agree(folder: Path, photo: np.ndarray) -> None:
     theirs = transformers.SamModel(transformers.SamConfig()).eval()
     theirs.save_pretrained(folder / "hf")
     spec = replace(models.find("SAM-B"), weights=folder / "hf" / "model.safetensors")
-    ours = Segmenter.of(spec, "cpu", "paddle")
+    ours = Segmenter.of(spec, "cpu", "paddle", "float32")
     frame = Frame(photo.shape[:2], 1024)
     pixels = canvas.letterbox(photo, frame, spec.preset.mean, spec.preset.std, spec.preset.resize)
     boxes = np.array([[100, 50, 600, 500], [0, 0, 1024, 680]], np.float32)

@@ -23,7 +23,7 @@ from worker import cores
 cores.keep_to([int(sys.argv[1])])
 import numpy as np
 from worker.inference import Inference
-Inference("cpu", sys.argv[2]).warm_up("SAM-Lite")
+Inference("cpu", sys.argv[2], "float32").warm_up("SAM-Lite")
 for task in pathlib.Path("/proc/self/task").iterdir():
     said = dict(line.split(":", 1) for line in (task / "status").read_text().splitlines())
     print(said["Cpus_allowed_list"])

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from configs.settings import Settings
 from ovseg_core import models
 from ovseg_core.candidates import Candidates
 from ovseg_core.canvas import Frame
@@ -62,7 +63,7 @@ def _boxes(asked: Asked) -> Candidates:
 
 
 def with_network(network: SmallNetwork) -> Inference:
-    inference = Inference("cpu", "auto")
+    inference = Inference("cpu", "auto", "float32")
     inference._segmenters["SAM-Lite"] = Segmenter(SPEC, network, "none")
     return inference
 
@@ -122,19 +123,17 @@ def test_jobs_that_wait_for_the_device_together_are_decoded_together() -> None:
 
 
 def test_a_model_that_the_worker_s_engine_cannot_run_has_the_usual_one() -> None:
-    assert Inference("cpu", "onnxruntime").engine("SAM-Lite") == ("openvino", "float32")
+    assert Inference("cpu", "onnxruntime", "float32").engine("SAM-Lite") == ("openvino", "float32")
 
 
-def test_a_model_that_has_not_the_worker_s_precision_runs_in_float32() -> None:
+def test_a_model_that_lacks_the_worker_s_precision_runs_in_float32_and_the_log_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     assert Inference("cpu", "paddle", "int8").engine("SAM-Lite") == ("paddle", "float32")
+    assert "SAM-Lite has no int8 on cpu (paddle); it runs in float32" in caplog.text
 
 
-@pytest.mark.skipif("bfloat16" not in in_openvino.precisions(), reason="this CPU has no bfloat16")
-def test_the_log_says_where_bfloat16_is_to_be_had_and_is_not_taken(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", "worker")
-    assert Inference("cpu", "auto").engine("SAM-Lite") == ("openvino", "float32")
-    assert "OVSEG_PRECISION=bfloat16 would run SAM-Lite faster" in caplog.text
-    caplog.clear()
-    assert Inference("cpu", "auto", "bfloat16").engine("SAM-Lite") == ("openvino", "bfloat16")
-    assert Inference("cpu", "auto", "auto").engine("SAM-Lite") == ("openvino", "bfloat16")
-    assert "OVSEG_PRECISION" not in caplog.text
+def test_a_worker_runs_in_bfloat16_where_the_cpu_has_it_and_in_float32_where_that_is_asked_for() -> None:
+    fastest = "bfloat16" if "bfloat16" in in_openvino.precisions() else "float32"
+    assert Inference("cpu", "auto", Settings().precision).engine("SAM-Lite") == ("openvino", fastest)
+    assert Inference("cpu", "auto", "float32").engine("SAM-Lite") == ("openvino", "float32")

@@ -1,0 +1,23 @@
+"""What the CPU can do in one instruction, as Linux names it (arch/x86/include/asm/cpufeatures.h)."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+BFLOAT16 = frozenset({"amx_bf16", "avx512_bf16"})  # multiply in bfloat16
+# Multiply bytes. What other CPUs do instead is slower than float32, or adds up in 16 bits, which overflow.
+INT8 = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
+
+
+@cache
+def flags() -> frozenset[str]:
+    """Of the first core; none where the system does not say."""
+    cpuinfo = Path("/proc/cpuinfo")
+    found = re.search(r"^flags\s*:(.*)$", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.is_file() else None
+    return frozenset(found[1].split()) if found else frozenset()
+
+
+def has_any(wanted: frozenset[str]) -> bool:
+    return not wanted.isdisjoint(flags())
