@@ -84,9 +84,9 @@ def quantize(name: str, photos: Path) -> None:
     try:
         from ovseg_core import quantization
         from ovseg_core.engines import int8
-        from ovseg_core.paddlex.inputs import SUFFIXES
+        from ovseg_core.paddlex import sources
 
-        found = sorted(path for path in photos.rglob("*") if path.suffix.lower() in SUFFIXES)
+        found = [Path(source.path) for source in sources.in_folder(photos, sources.SUFFIXES) if source.path]
         agreement = quantization.quantize(spec, found)
     except ImportError as error:
         raise ValueError(f"{error}; pip install 'ovseg[int8]'") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 import click
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 FORM = "--prompt is a list of boxes or points, [[x0,y0,x1,y1],...] or [[x,y],...]"
 
@@ -29,8 +31,12 @@ class Request:
 
 
 def run(request: Request) -> None:
-    """Prints a line for each image, and saves its picture and JSON where a path is given. Raises ValueError, OvsegError
-    and PullFailed."""
+    """Prints a line for each image, and saves its picture and JSON where a path is given. An image that cannot be read,
+    or that a prompt lies outside of, is named on stderr, and the next one follows.
+
+    Raises ValueError for wrong arguments, and in the end where an image failed or there was none; OvsegError and
+    PullFailed.
+    """
     from ovseg_core import create_pipeline
 
     prompt = _numbers(request.prompt)
@@ -41,11 +47,19 @@ def run(request: Request) -> None:
         model=request.model,
         engine=request.engine,
     )
-    results = pipeline.predict(request.given, prompt, request.prompt_type)
-    for result in _with_progress(results, Path(request.given)):
-        tqdm.write(str(result))
-        if request.save_path is not None:
-            result.save_all(request.save_path)
+    results = pipeline.predict(request.given, prompt, request.prompt_type, on_error="skip")
+    logging.basicConfig(format="%(message)s")
+    done = 0
+    with logging_redirect_tqdm():
+        for result in _with_progress(results, Path(request.given)):
+            tqdm.write(str(result))
+            if request.save_path is not None:
+                result.save_all(request.save_path)
+            done += 1
+    if failed := len(results.skipped):
+        raise ValueError(f"{failed} of {done + failed} images failed; they are named above")
+    if not done:
+        raise ValueError(f"there is no image in {request.given!r}")
 
 
 def write_config(name: str, folder: str | None) -> None:

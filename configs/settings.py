@@ -150,10 +150,10 @@ class Settings(BaseSettings):
     precision: Literal["auto", "float32", "bfloat16", "float16", "int8"] = Field(
         default="auto",
         description="What networks compute in. auto: bfloat16 on a CPU that has AMX or AVX512-BF16, where images take "
-        "half of the time or less and masks are nearly the same; float32 elsewhere. float32: masks do not depend on the "
-        "machine. CPUs with VNNI have int8, for the image encoder of SAM-Lite and of what `ovseg models quantize` was run on; GPUs "
-        "have bfloat16 and float16 for SAM's. A model that lacks the precision runs in float32. The job object says "
-        "which one ran.",
+        "half of the time or less and masks are nearly the same; float32 elsewhere. float32: masks do not depend on "
+        "the machine. CPUs with VNNI have int8, for the image encoder of SAM-Lite and of what `ovseg models quantize` "
+        "was run on; GPUs have bfloat16 and float16 for SAM's. A model that lacks the precision runs in float32. The "
+        "job object says which one ran.",
     )
     embedding_cache_megabytes: int = Field(
         default=512,

@@ -17,6 +17,7 @@ from pycocotools import mask as coco
 from ovseg_core import header, image, networks
 from ovseg_core.embedding import Embedding
 from ovseg_core.engines import int8
+from ovseg_core.errors import OvsegError
 from ovseg_core.masks import Mask, centre_of
 from ovseg_core.models import ModelSpec
 from ovseg_core.prompts import Prompt
@@ -130,4 +131,7 @@ def _iou(a: Mask, b: Mask) -> float:
 
 
 def _read(path: Path) -> np.ndarray:
-    return image.decode(path.read_bytes(), header.PILLOW_MAX_PIXELS)
+    try:
+        return image.decode(path.read_bytes(), header.PILLOW_MAX_PIXELS)
+    except OvsegError as error:
+        raise OvsegError(error.code, f"{str(path)!r}: {error.message}", error.field) from None

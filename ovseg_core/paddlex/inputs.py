@@ -1,15 +1,20 @@
 """What `predict` takes: arrays, paths, URLs, folders, PDFs, TIFFs, and lists, iterators and generators of these.
 
-Nothing is read before its turn, but for a batch that is read ahead while the network works on the last.
+Nothing is read before its turn, but for as many files of a list or folder as a batch has: a thread reads them while the
+network works. An iterator or generator of the caller's is asked only when its next image is wanted, and only by the
+thread that wants it.
 """
 
 from __future__ import annotations
 
 import io
-import itertools
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,11 +24,11 @@ import requests
 from PIL import Image, ImageSequence
 
 from ovseg_core import image
+from ovseg_core.errors import OvsegError
+from ovseg_core.paddlex import sources
+from ovseg_core.paddlex.read_ahead import ReadAhead
+from ovseg_core.paddlex.sources import Source, Sources
 
-SUFFIXES = frozenset(
-    [".bmp", ".dib", ".jpeg", ".jpg", ".png", ".webp", ".pbm", ".pgm", ".ppm", ".pnm", ".tiff", ".tif"]
-)
-IN_FOLDERS = SUFFIXES | {".pdf"}
 MAX_PIXELS = 178_956_970  # Pillow's own limit; a file beyond it is refused
 PDF_SCALE = 2.0  # of 72 dots an inch, as PaddleX renders
 TIMEOUT = (10, 60)  # seconds
@@ -33,52 +38,110 @@ Input = Any  # str, Path, ndarray, or an iterable of these
 
 @dataclass(frozen=True)
 class Page:
-    """One image: RGB pixels (H, W, 3) uint8, where it came from, and which page of that (from 0), if it has pages."""
+    """One image: RGB pixels (H, W, 3) uint8, where it came from, and which page of that (from 0), if it has pages.
+
+    `folder` is where its file lies in the folder that was given.
+    """
 
     pixels: np.ndarray
     path: str | None
     index: int | None
+    folder: str = ""
 
 
-def batches(given: Input, size: int = 1) -> Iterator[list[Page]]:
-    """Pages, `size` at a time.
+@dataclass(frozen=True)
+class Unreadable:
+    """In the place of an image, or of the rest of a document: what is wrong with it."""
 
-    Raises FileNotFoundError, OvsegError for an image that cannot be read, ValueError and TypeError for no image.
+    path: str | None
+    error: Exception
+
+
+def batches(given: Input, size: int = 1) -> Iterator[list[Page | Unreadable]]:
+    """Pages, `size` at a time; fewer at the end, and before an error of the caller's iterator, which is raised then.
+
+    Leaving it, as `break` does, returns at once; at most one file is read to its end by a thread that nobody waits for.
     """
-    found = _pages(given)
-    with ThreadPoolExecutor(1, "read-ahead") as ahead:
-        coming = ahead.submit(_taken, found, size)
-        while batch := coming.result():
-            coming = ahead.submit(_taken, found, size)
-            yield batch
+    batch: list[Page | Unreadable] = []
+    with closing(_pages(given, size)) as pages:
+        try:
+            for page in pages:
+                batch.append(page)
+                if len(batch) == size:
+                    yield batch
+                    batch = []
+        except Exception:
+            if batch:
+                yield batch
+            raise
+    if batch:
+        yield batch
 
 
-def _taken(found: Iterator[Page], size: int) -> list[Page]:
-    return list(itertools.islice(found, size))
+def _pages(given: Input, most_ahead: int) -> Generator[Page | Unreadable]:
+    coming = Sources(given)
+    begun: deque[tuple[Source, Future[Iterator[Page]]]] = deque()
+    with closing(ReadAhead()) as thread:
+        while True:
+            while len(begun) <= most_ahead and (source := coming.take(asks=not begun)) is not None:
+                begun.append((source, thread.submit(partial(_opened, source))))
+            if not begun:
+                return
+            yield from _pages_of(*begun.popleft())
 
 
-def _pages(given: Input) -> Iterator[Page]:
+def _pages_of(source: Source, opened: Future[Iterator[Page]]) -> Iterator[Page | Unreadable]:
+    try:
+        for page in opened.result():
+            yield replace(page, folder=source.folder)
+    except MemoryError:  # not the file's fault
+        raise
+    except Exception as error:
+        yield Unreadable(source.path, _named(error, source))
+
+
+def _opened(source: Source) -> Iterator[Page]:
+    """Read, and the first picture decoded; but PDFs are drawn as they are asked for, by the caller's thread: PDFium is
+    for one thread only, and the caller may use it too."""
+    given = source.given
+    if isinstance(given, Exception):
+        raise given
     if isinstance(given, np.ndarray):
-        yield Page(_of_array(given), None, None)
-    elif isinstance(given, str) and given.startswith(("http://", "https://")):
-        yield from _of_bytes(_fetched(given), given)
-    elif isinstance(given, str | Path):
-        path = Path(given)
-        if path.is_dir():
-            for file in sorted(p for p in path.rglob("*") if p.suffix.lower() in IN_FOLDERS):
-                yield from _of_bytes(file.read_bytes(), str(file))
-        else:
-            yield from _of_bytes(path.read_bytes(), str(given))
-    elif isinstance(given, Iterable):
-        for one in given:
-            yield from _pages(one)
-    else:
-        raise TypeError(f"input is an array, a path, a URL, or several of these, not {type(given).__name__}")
+        return iter([Page(_of_array(given), None, None)])
+    data = _fetched(given) if isinstance(given, str) else sources.read(given)
+    pages = _of_bytes(data, str(source.path))
+    if data.startswith(b"%PDF-"):
+        return pages
+    first = next(pages, None)
+    return pages if first is None else chain([first], pages)
+
+
+def _named(error: Exception, source: Source) -> Exception:
+    """The error with the name of the file or URL; one that the caller can put right, whichever library raised it.
+
+    The name is in Python's quotes, which show what no terminal can. A path where nothing lies stays a
+    FileNotFoundError, an array that is no image a ValueError, and what is no input a TypeError.
+    """
+    if source.path is None:
+        return error
+    if isinstance(error, FileNotFoundError) and not Path(source.path).is_symlink():
+        return error
+    code, message = "image_unreadable", str(error)
+    if isinstance(error, OvsegError):
+        code = error.code
+    elif isinstance(error, requests.RequestException):
+        code = "url_unreachable"
+    elif isinstance(error, OSError):
+        message = error.strerror or message
+    named = OvsegError(code, f"{source.path!r}: {message}", "image")
+    named.__cause__ = error
+    return named
 
 
 def _of_array(array: np.ndarray) -> np.ndarray:
     """PaddleX takes an array for what OpenCV reads: (H, W, 3) in BGR; also (H, W) grey and (H, W, 4) with alpha."""
-    if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+    is_image = array.ndim in (2, 3) and array.size > 0 and (array.ndim == 2 or array.shape[2] in (1, 3, 4))
+    if array.dtype != np.uint8 or not is_image:
         raise ValueError(f"an array is (H, W, 3) uint8 in BGR, or grey, or BGRA; not {array.shape} {array.dtype}")
     if array.ndim == 2 or array.shape[2] == 1:
         return np.repeat(array.reshape(*array.shape[:2], 1), 3, axis=2)

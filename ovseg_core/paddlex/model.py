@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from ovseg_core import devices, models
+from ovseg_core.errors import OvsegError
 from ovseg_core.models.pull import PullFailed, pull
 from ovseg_core.models.spec import ModelSpec
 from ovseg_core.paddlex import inputs, prompting
+from ovseg_core.paddlex.inputs import Unreadable
 from ovseg_core.paddlex.prompting import Prompts
 from ovseg_core.paddlex.result import Result
+from ovseg_core.paddlex.run import Run, Skipped
+from ovseg_core.paddlex.saved_names import Owner, SavedNames
 from ovseg_core.segmenter import Segmenter
+
+ON_ERROR = ("raise", "skip")
 
 
 class Model:
@@ -20,6 +26,7 @@ class Model:
 
     def __init__(self, segmenter: Segmenter) -> None:
         self._segmenter = segmenter
+        self._saved_names = SavedNames()
 
     @property
     def model_name(self) -> str:
@@ -30,53 +37,93 @@ class Model:
         """What the network runs on: "openvino", "onnxruntime" or "paddle"."""
         return self._segmenter.engine
 
+    @property
+    def precision(self) -> str:
+        """What it computes in: "float32", "bfloat16", "float16" or "int8"."""
+        return self._segmenter.precision
+
     def predict(
-        self, input: inputs.Input, prompts: Prompts | Iterable[Prompts], batch_size: int = 1
-    ) -> Iterator[Result]:
+        self,
+        input: inputs.Input,
+        prompts: Prompts | Iterable[Prompts],
+        batch_size: int = 1,
+        on_error: str = "raise",
+    ) -> Run:
         """A result for each image, lazily.
 
         `prompts` are {"box_prompt": [[x0, y0, x1, y1], ...]} or {"point_prompt": [[x, y], ...]}, each box and point an
         object of its own, in pixels of the image; or ours, {"mixed_prompt": [{"box": ..., "points": [[x, y], ...],
-        "labels": [1, 0, ...]}, ...]}. A list (or generator) of these has one for each image. An image is encoded once
-        for all its prompts, and `batch_size` images, whatever their sizes, in one run of the encoder.
+        "labels": [1, 0, ...]}, ...]}. Arrays and tensors of NumPy, Paddle and torch will do wherever lists will. A list
+        (or generator) of these has one for each image. An image is encoded once for all its prompts, and `batch_size`
+        images, whatever their sizes, in one run of the encoder.
 
-        Raises OvsegError for a prompt that is wrong or lies outside an image, and ValueError for too few prompts.
+        With `on_error` "skip" an image that cannot be read, or that a prompt lies outside of, is logged and kept in the
+        answer's `skipped`, and the next one follows; its prompts are passed over with it. With "raise" it ends the
+        loop, once all images before it are answered.
+
+        Raises OvsegError for an image that cannot be read and for a prompt that is wrong or lies outside an image, with
+        the image's path or URL in the message; FileNotFoundError for a path where nothing lies; ValueError for prompts
+        that are none or too few, and for an array that is no image; TypeError for an input of another kind.
         """
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
-        of_images = prompting.of_images(prompts)
-        return self._results(input, of_images, batch_size)
+        if on_error not in ON_ERROR:
+            raise ValueError(f"on_error is raise or skip, not {on_error!r}")
+        return Run(self._results(input, prompting.of_images(prompts), batch_size), skips=on_error == "skip")
 
-    def _results(self, input: inputs.Input, of_images: Iterator[prompting.Given], batch_size: int) -> Iterator[Result]:
-        for pages in inputs.batches(input, batch_size):
-            embeddings = self._segmenter.encode_batch([page.pixels for page in pages])
-            for page, embedding in zip(pages, embeddings, strict=True):
+    def _results(
+        self, input: inputs.Input, of_images: Iterator[prompting.Given], batch_size: int
+    ) -> Generator[Result | Skipped]:
+        call, position = object(), -1
+        for batch in inputs.batches(input, batch_size):
+            pages = [page for page in batch if not isinstance(page, Unreadable)]
+            embeddings = iter(self._segmenter.encode_batch([page.pixels for page in pages]))
+            for page in batch:
+                position += 1
                 given = next(of_images, None)
                 if given is None:
                     raise ValueError("there are fewer prompts than images; give one mapping, or one for each image")
-                fitted = given.within(embedding.frame.image_hw)
-                yield Result(page, given.plain, given.prompts, self._segmenter.decode(embedding, fitted))
+                if isinstance(page, Unreadable):
+                    yield Skipped(page.path, position, page.error)
+                    continue
+                embedding = next(embeddings)
+                try:
+                    fitted = given.within(embedding.frame.image_hw, page.path)
+                except OvsegError as error:
+                    yield Skipped(page.path, position, error)
+                    continue
+                masks = self._segmenter.decode(embedding, fitted)
+                owner = Owner(page.path, page.index, call, position)
+                yield Result(page, given.plain, given.prompts, masks, self._segmenter, owner, self._saved_names)
 
 
 def create_model(
     model_name: str,
     model_dir: str | Path | None = None,
     device: str | None = None,
+    use_hpip: bool = False,
+    *,
     engine: str = "auto",
-    precision: str = "float32",
+    precision: str | None = None,
 ) -> Model:
     """A model by its name in `ovseg models list`, PaddleX's `SAM-H_box` and `SAM-H_point` among them.
 
     Weights that are not here are fetched: Meta's SAM-H for PaddleX's two names, since it serves both. `model_dir` names
     a checkpoint file instead (any format that `ovseg_core.checkpoints` reads), or a folder with one of PaddleX's
     inference models. `device` is "cpu", "gpu:N" or another of `ovseg_core.devices`; by default the first GPU where
-    Paddle sees one. `precision` is "float32", "auto", on a GPU also "bfloat16" and "float16", on a CPU what
-    docs/models.md says.
+    Paddle sees one. `engine` "auto" is the fastest that is installed. `precision` is "float32", whose results equal
+    PaddleX's; or "auto", on a GPU also "bfloat16" and "float16", on a CPU what docs/models.md says. It is "float32" if
+    none is named, and with PaddleX's `use_hpip` "auto", the fastest.
 
     Raises OvsegError `unknown_model`, PullFailed, FileNotFoundError, and ValueError as `Segmenter.open`.
     """
     spec = located(model_name, model_dir)
-    return opened(replace(spec, name=model_name), device, engine, precision)
+    return opened(replace(spec, name=model_name), device, engine, precision or usual_precision(use_hpip))
+
+
+def usual_precision(use_hpip: bool) -> str:
+    """Where none is named."""
+    return "auto" if use_hpip else "float32"
 
 
 def opened(spec: ModelSpec, device: str | None, engine: str, precision: str) -> Model:

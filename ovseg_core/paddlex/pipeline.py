@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 
 from ovseg_core.paddlex import inputs, prompting
-from ovseg_core.paddlex.model import Model, located, opened
-from ovseg_core.paddlex.result import Result
+from ovseg_core.paddlex.model import Model, located, opened, usual_precision
+from ovseg_core.paddlex.run import Run
 
 NAME = "open_vocabulary_segmentation"
 SUB_MODULES = {"box": "BoxPromptSegmentation", "point": "PointPromptSegmentation", "mixed": "BoxPromptSegmentation"}
@@ -39,10 +39,12 @@ class Pipeline:
         device: str | None = None,
         engine: str | None = None,
         use_hpip: bool | None = None,
-    ) -> Iterator[Result]:
-        """A result for each image, lazily. See `Model.predict` for `input`; `prompt_type` is "box", "point" or, ours,
-        "mixed". `prompt` are boxes, points or objects for every image, or lists of them, one list for each image.
-        Options override those of the constructor and the configuration for this call.
+        on_error: str = "raise",
+    ) -> Run:
+        """A result for each image, lazily. See `Model.predict` for `input` and `on_error`; `prompt_type` is "box",
+        "point" or, ours, "mixed". `prompt` are boxes, points or objects for every image, or lists of them, one list for
+        each image; arrays and tensors will do for lists. Options override those of the constructor and the
+        configuration for this call.
 
         Raises ValueError for another `prompt_type`, and as `Model.predict`.
         """
@@ -51,9 +53,9 @@ class Pipeline:
         module = self._config["SubModules"][SUB_MODULES[prompt_type]]
         size = batch_size or module.get("batch_size") or 1
         is_fast = self._use_hpip if use_hpip is None else use_hpip
-        precision = self._precision or ("auto" if is_fast else "float32")
+        precision = self._precision or usual_precision(is_fast)
         model = self._loaded(module, device or self._device, engine or self._engine, precision)
-        return model.predict(input, prompting.of_rows(prompt_type, prompt), size)
+        return model.predict(input, prompting.of_rows(prompt_type, prompt), size, on_error)
 
     def _loaded(self, module: Mapping[str, Any], device: str | None, engine: str, precision: str) -> Model:
         spec = located(module["model_name"], module.get("model_dir"))
@@ -75,7 +77,8 @@ def create_pipeline(
 
     `model` replaces the models that the configuration names. `device`, `engine` and `precision` are `create_model`'s.
     The fastest engine that is installed is taken with PaddleX's `use_hpip` (here or in the configuration) and without;
-    with it, in the precision "auto" where none is named. `pipeline_name` is how PaddleX's tutorial spells `pipeline`.
+    the precision, where none is named, is "float32", and with `use_hpip` "auto", the fastest. `pipeline_name` is how
+    PaddleX's tutorial spells `pipeline`.
 
     Raises FileNotFoundError, and ValueError for a pipeline or configuration that is not this one.
     """

@@ -7,9 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ovseg_core.errors import OvsegError
+from ovseg_core.paddlex import plain
 from ovseg_core.prompts import Prompt, fit
 
-Prompts = Mapping[str, Sequence[Any]]
+Prompts = Mapping[str, Any]  # of a kind, its rows: lists, arrays or tensors
+KEYS = ("box", "points", "labels")  # of a mixed prompt
 
 
 @dataclass(frozen=True)
@@ -20,70 +23,66 @@ class Given:
     prompts: list[Prompt]
 
     @classmethod
-    def of(cls, prompts: Prompts) -> Given:
-        """Raises OvsegError `invalid_prompt`, and ValueError for an unknown kind or a row of another length."""
-        return cls({kind: _plain(list(values)) for kind, values in prompts.items()}, _parsed(prompts))
+    def of(cls, prompts: Any) -> Given:
+        """Raises OvsegError `invalid_prompt`, and ValueError for an unknown kind, a row of another length, and what is
+        no number."""
+        if not isinstance(prompts, Mapping):
+            form = "{'box_prompt': [...]}"
+            raise ValueError(f"prompts are a mapping as {form}, or one for each image, not {plain.shown(prompts)}")
+        told = plain.of(prompts)
+        return cls(told, [prompt for kind, rows in told.items() for prompt in _parsed(kind, rows)])
 
-    def within(self, image_hw: tuple[int, int]) -> list[Prompt]:
-        """Raises OvsegError for a prompt that lies outside the image."""
-        return fit(self.prompts, image_hw, field="prompts")
+    def within(self, image_hw: tuple[int, int], path: str | None) -> list[Prompt]:
+        """Raises OvsegError for a prompt that lies outside the image, which is told by its path."""
+        try:
+            return fit(self.prompts, image_hw, field="prompts")
+        except OvsegError as error:
+            if path is None:
+                raise
+            raise OvsegError(error.code, f"{path!r}: {error.message}", error.field) from None
 
 
 def of_images(prompts: Prompts | Iterable[Prompts]) -> Iterator[Given]:
     """One for each image, without end where all images get the same. Raises as `Given.of`."""
-    if isinstance(prompts, Mapping):
+    if isinstance(prompts, Mapping) or not isinstance(prompts, Iterable):
         return itertools.repeat(Given.of(prompts))
     return map(Given.of, prompts)
 
 
 def of_rows(prompt_type: str, rows: Sequence[Any]) -> Prompts | list[Prompts]:
-    """The pipeline's `prompt`: rows for every image, or lists of rows, one list for each image."""
-    is_row_of_mixed = len(rows) > 0 and isinstance(rows[0], Mapping)
-    is_nested = len(rows) > 0 and not is_row_of_mixed and len(_sized(rows[0])) > 0 and _is_row(rows[0][0])
+    """The pipeline's `prompt`: rows for every image, or lists of rows, one list for each image. Raises ValueError."""
     kind = f"{prompt_type}_prompt"
-    return [{kind: one} for one in rows] if is_nested else {kind: rows}
+    told = plain.rows(plain.of(rows), "prompt")
+    if any(map(_is_of_an_image, told)):
+        return [{kind: plain.rows(one, f"prompt[{i}]")} for i, one in enumerate(told)]
+    return {kind: told}
 
 
-def _is_row(value: Any) -> bool:
-    return hasattr(value, "__len__") and not isinstance(value, str)
+def _is_of_an_image(value: Any) -> bool:
+    """Whether it is a list of rows, be it an empty one, and not a row."""
+    return isinstance(value, list) and all(isinstance(one, list | dict) for one in value)
 
 
-def _sized(value: Any) -> Any:
-    return value if _is_row(value) else ()
-
-
-def _parsed(prompts: Prompts) -> list[Prompt]:
-    found = []
-    for kind, values in prompts.items():
+def _parsed(kind: str, rows: Any) -> Iterator[Prompt]:
+    for i, row in enumerate(plain.rows(rows, kind)):
+        where = f"{kind}[{i}]"
         if kind == "box_prompt":
-            found += [Prompt.of_box(*map(float, value)) for value in _rows(values, 4, kind)]
+            yield Prompt.of_box(*plain.numbers(row, 4, where))
         elif kind == "point_prompt":
-            found += [Prompt.of_point(*map(float, value)) for value in _rows(values, 2, kind)]
+            yield Prompt.of_point(*plain.numbers(row, 2, where))
         elif kind == "mixed_prompt":
-            found += [_mixed(value) for value in values]
+            yield _mixed(row, where)
         else:
             raise ValueError(f"prompts are of kind box_prompt, point_prompt or mixed_prompt, not {kind!r}")
-    return found
 
 
-def _mixed(value: Mapping[str, Any]) -> Prompt:
-    box = value.get("box")
-    points = tuple((float(x), float(y)) for x, y in value.get("points", ()))
-    labels = tuple(value.get("labels", (1,) * len(points)))
-    return Prompt(tuple(map(float, box)) if box is not None else None, points, labels)  # type: ignore[arg-type]
-
-
-def _rows(values: Sequence[Any], length: int, kind: str) -> Sequence[Any]:
-    for i, value in enumerate(values):
-        if not hasattr(value, "__len__") or len(value) != length:
-            raise ValueError(f"{kind}[{i}] must be a list of {length} numbers, not {value!r}")
-    return values
-
-
-def _plain(value: Any) -> Any:
-    """Arrays and tuples as lists, for JSON."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    return value
+def _mixed(row: Any, where: str) -> Prompt:
+    if not isinstance(row, dict) or not row.keys() <= set(KEYS):
+        raise ValueError(f"{where} must be a mapping of box, points and labels, not {plain.shown(row)}")
+    box, points, labels = (row.get(key) for key in KEYS)
+    boxed = None if box is None else plain.numbers(box, 4, f"{where}.box")
+    rows = plain.rows([] if points is None else points, f"{where}.points")
+    placed = [plain.numbers(one, 2, f"{where}.points[{i}]") for i, one in enumerate(rows)]
+    signs = [1] * len(rows) if labels is None else plain.rows(labels, f"{where}.labels")
+    known = tuple(int(sign) if sign in (0, 1) else sign for sign in signs)  # True and 1.0 are 1
+    return Prompt(tuple(boxed) if boxed else None, tuple(map(tuple, placed)), known)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
@@ -15,11 +16,15 @@ from PIL import Image
 
 from ovseg_core import overlay, polygons, results
 from ovseg_core.masks import Mask
-from ovseg_core.paddlex.inputs import SUFFIXES, Page, stem_and_suffix
+from ovseg_core.paddlex.inputs import Page, stem_and_suffix
+from ovseg_core.paddlex.saved_names import Owner, SavedNames
+from ovseg_core.paddlex.sources import SUFFIXES
 from ovseg_core.polygons import Polygon
 from ovseg_core.prompts import Prompt
+from ovseg_core.segmenter import Segmenter
 
 TOO_LARGE_TO_PRINT = "..."
+AS_ESCAPES = "backslashreplace"  # for bytes in a file's name that are no UTF-8: the escape is the one that JSON has
 
 
 class Masks(Sequence[np.ndarray]):
@@ -42,9 +47,21 @@ class Masks(Sequence[np.ndarray]):
 
 
 class Result(dict[str, Any]):
-    """`input_path`, `page_index`, `prompts`, `masks`, `mask_infos`, as in PaddleX; `input_img` is the image in RGB."""
+    """`input_path`, `page_index`, `prompts`, `masks`, `mask_infos`, as in PaddleX; `input_img` is the image in RGB.
 
-    def __init__(self, page: Page, given: dict[str, Any], prompts: Sequence[Prompt], masks: Sequence[Mask]) -> None:
+    `engine` and `precision` are what ran the network.
+    """
+
+    def __init__(
+        self,
+        page: Page,
+        given: dict[str, Any],
+        prompts: Sequence[Prompt],
+        masks: Sequence[Mask],
+        segmenter: Segmenter,
+        owner: Owner,
+        saved_names: SavedNames,
+    ) -> None:
         super().__init__(
             input_path=page.path,
             page_index=page.index,
@@ -54,6 +71,8 @@ class Result(dict[str, Any]):
             mask_infos=[results.label(prompt) for prompt in prompts],
         )
         self._prompts, self._masks = prompts, masks
+        self._folder, self._owner, self._saved_names = page.folder, owner, saved_names
+        self.engine, self.precision = segmenter.engine, segmenter.precision
 
     @property
     def scores(self) -> list[float | None]:
@@ -111,10 +130,15 @@ class Result(dict[str, Any]):
     def print(self, format_json: bool = True, indent: int = 4, ensure_ascii: bool = False) -> None:
         """To the terminal; with `format_json` False on one line, as PaddleX's command line does."""
         text = json.dumps(self.str, indent=indent, ensure_ascii=ensure_ascii) if format_json else str(self.str)
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(text.encode(errors=AS_ESCAPES).decode() + "\n")
 
     def save_to_img(self, save_path: Any) -> None:
-        """The overlay, as that file, or in that folder as `NAME_res.SUFFIX`; `NAME_PAGE_res.png` for a page of many."""
+        """The overlay, as that file, or in that folder as `NAME_res.SUFFIX`; `NAME_PAGE_res.png` for a page of many.
+
+        Results of a folder lie in the same subfolders as their images. Where the model has saved another image's result
+        under that name, it is `NAME.SUFFIX_res.SUFFIX`, and then `NAME.SUFFIX_2_res.SUFFIX`. A later call of `predict`
+        for the same image replaces what the first one saved.
+        """
         _, suffix = stem_and_suffix(self["input_path"])
         keeps = self["page_index"] is None and suffix.lower() in SUFFIXES
         self.img["res"].save(self._path(save_path, suffix if keeps else ".png", SUFFIXES))
@@ -124,7 +148,9 @@ class Result(dict[str, Any]):
         line, whatever `indent` is for the rest."""
         told = json.dumps({**self._told(), "masks": None}, indent=indent, ensure_ascii=ensure_ascii)
         before, after = told.split('"masks": null')
-        with self._path(save_path, ".json", frozenset({".json"})).open("w", encoding="utf-8") as file:
+        with self._path(save_path, ".json", frozenset({".json"})).open(
+            "w", encoding="utf-8", errors=AS_ESCAPES
+        ) as file:
             file.write(f'{before}"masks": [')
             for i, mask in enumerate(self["masks"]):
                 file.write(",\n" if i else "\n")
@@ -144,12 +170,16 @@ class Result(dict[str, Any]):
             "mask_infos": self["mask_infos"],
         }
 
+    @cached_property
+    def _made_up_stem(self) -> builtins.str:
+        return f"{time.time():.0f}_{np.random.randint(10000):04}"
+
     def _path(self, given: Any, suffix: builtins.str, files: frozenset[builtins.str]) -> Path:
         path = Path(given)
         if path.suffix.lower() not in files:
-            stem, _ = stem_and_suffix(self["input_path"])
-            page = "" if self["page_index"] is None else f"_{self['page_index']}"
-            path = path / f"{stem or f'{time.time():.0f}_{np.random.randint(10000):04}'}{page}_res{suffix}"
+            path = path / self._folder
+            stem, of_input = stem_and_suffix(self["input_path"])
+            path /= self._saved_names.of(self._owner, path, stem or self._made_up_stem, of_input) + f"_res{suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 

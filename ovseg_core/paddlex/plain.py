@@ -1,0 +1,51 @@
+"""Lists and numbers out of what prompts may be given in: lists, tuples, arrays and tensors, of any nesting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def of(value: Any) -> Any:
+    """Arrays and tensors (of NumPy, Paddle, torch and others that NumPy can read), their scalars, and tuples as lists
+    and Python's numbers; mappings as dicts; anything else as it is, for the caller to refuse."""
+    if isinstance(value, Mapping):
+        return {key: of(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [of(one) for one in value]
+    if "bfloat16" in str(getattr(value, "dtype", "")) and hasattr(value, "astype"):
+        value = value.astype("float32")  # Paddle's own list of one has its bits, as integers
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if hasattr(value, "__array__"):
+        return value.__array__().tolist()
+    return value
+
+
+def numbers(value: Any, length: int, where: str) -> list[float]:
+    """`length` numbers out of what `of` gave. Raises ValueError, which names `where`."""
+    if not isinstance(value, list) or len(value) != length:
+        raise ValueError(f"{where} must be a list of {length} numbers, not {shown(value)}")
+    return [_number(one, f"{where}[{i}]") for i, one in enumerate(value)]
+
+
+def rows(value: Any, where: str) -> list[Any]:
+    """A list out of what `of` gave. Raises ValueError, which names `where`."""
+    if not isinstance(value, list):
+        raise ValueError(f"{where} must be a list or an array, not {shown(value)}")
+    return value
+
+
+def _number(value: Any, where: str) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError(f"{where} must be a number, not {shown(value)}")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueError(f"{where} must be a number: {error}") from None
+
+
+def shown(value: Any) -> str:
+    """As Python writes it, short enough for a message."""
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:100]}..."
