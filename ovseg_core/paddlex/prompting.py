@@ -64,16 +64,22 @@ def _is_of_an_image(value: Any) -> bool:
 
 
 def _parsed(kind: str, rows: Any) -> Iterator[Prompt]:
+    if kind not in PARSERS:
+        raise ValueError(f"prompts are of kind {', '.join(PARSERS)}, not {kind!r}")
     for i, row in enumerate(plain.rows(rows, kind)):
         where = f"{kind}[{i}]"
-        if kind == "box_prompt":
-            yield Prompt.of_box(*plain.numbers(row, 4, where))
-        elif kind == "point_prompt":
-            yield Prompt.of_point(*plain.numbers(row, 2, where))
-        elif kind == "mixed_prompt":
-            yield _mixed(row, where)
-        else:
-            raise ValueError(f"prompts are of kind box_prompt, point_prompt or mixed_prompt, not {kind!r}")
+        try:
+            yield PARSERS[kind](row, where)
+        except OvsegError as error:
+            raise OvsegError(error.code, f"{where}: {error.message}", where) from None
+
+
+def _box(row: Any, where: str) -> Prompt:
+    return Prompt.of_box(*plain.numbers(row, 4, where))
+
+
+def _point(row: Any, where: str) -> Prompt:
+    return Prompt.of_point(*plain.numbers(row, 2, where))
 
 
 def _mixed(row: Any, where: str) -> Prompt:
@@ -86,3 +92,6 @@ def _mixed(row: Any, where: str) -> Prompt:
     signs = [1] * len(rows) if labels is None else plain.rows(labels, f"{where}.labels")
     known = tuple(int(sign) if sign in (0, 1) else sign for sign in signs)  # True and 1.0 are 1
     return Prompt(tuple(boxed) if boxed else None, tuple(map(tuple, placed)), known)  # type: ignore[arg-type]
+
+
+PARSERS = {"box_prompt": _box, "point_prompt": _point, "mixed_prompt": _mixed}
