@@ -62,7 +62,7 @@ class Sources:
                 return one
             if isinstance(one, np.ndarray):
                 return Source(one, None)
-            if isinstance(one, str | Path):
+            if isinstance(one, str | os.PathLike):
                 self._stack.append((_named(one), True))
             elif _is_several(one):
                 self._stack.append((iter(one), isinstance(one, list | tuple)))
@@ -86,7 +86,7 @@ def _no_source(given: Any) -> str:
     return f"{WHAT}, not {type(given).__name__}{hint}"
 
 
-def _named(given: str | Path) -> Iterator[Source]:
+def _named(given: str | os.PathLike[str]) -> Iterator[Source]:
     if isinstance(given, str) and given.startswith(("http://", "https://")):
         yield Source(given, given)
         return
