@@ -87,8 +87,8 @@ def _no_source(given: Any) -> str:
 
 
 def _named(given: str | os.PathLike[str]) -> Iterator[Source]:
-    if isinstance(given, str) and given.startswith(("http://", "https://")):
-        yield Source(given, given)
+    if isinstance(given, str) and given.lstrip()[:8].lower().startswith(("http://", "https://")):
+        yield Source(given.strip(), given.strip())
         return
     if given == "":  # which Path takes for the current folder
         yield Source(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), given), given)

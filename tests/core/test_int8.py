@@ -127,3 +127,12 @@ def test_encoders_that_differ_in_their_numbers_only_do_not_share_embeddings(spec
     changed[-1] ^= 1
     numbers.write_bytes(changed)
     assert Segmenter.of(spec, "cpu", "openvino", "int8").fingerprint != before
+
+
+def test_what_only_looks_like_a_photo_is_not_counted(photos: Path) -> None:
+    (photos / "._0.png").write_bytes(b"\x00\x05\x16\x07")
+    (photos / "frames.png").mkdir()
+    (photos / "7.png").unlink()
+    said = CliRunner().invoke(main, ["models", "quantize", "SAM-Lite", "--photos", str(photos)])
+    assert said.exit_code == 1
+    assert "7 photos are too few" in said.output
