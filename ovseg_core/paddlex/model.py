@@ -118,12 +118,12 @@ def create_model(
     Raises OvsegError `unknown_model`, PullFailed, FileNotFoundError, and ValueError as `Segmenter.open`.
     """
     spec = located(model_name, model_dir)
-    return opened(replace(spec, name=model_name), device, engine, precision or usual_precision(use_hpip))
+    return opened(replace(spec, name=model_name), device, engine, precision_of(precision, use_hpip))
 
 
-def usual_precision(use_hpip: bool) -> str:
-    """Where none is named."""
-    return "auto" if use_hpip else "float32"
+def precision_of(named: str | None, use_hpip: bool) -> str:
+    """The one that is named, or what PaddleX's `use_hpip` means."""
+    return named if named is not None else "auto" if use_hpip else "float32"
 
 
 def opened(spec: ModelSpec, device: str | None, engine: str, precision: str) -> Model:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from ovseg_core.paddlex import inputs, prompting
-from ovseg_core.paddlex.model import Model, located, opened, usual_precision
+from ovseg_core.paddlex.model import Model, located, opened, precision_of
 from ovseg_core.paddlex.run import Run
 
 NAME = "open_vocabulary_segmentation"
@@ -53,7 +53,7 @@ class Pipeline:
         module = self._config["SubModules"][SUB_MODULES[prompt_type]]
         size = batch_size or module.get("batch_size") or 1
         is_fast = self._use_hpip if use_hpip is None else use_hpip
-        precision = self._precision or usual_precision(is_fast)
+        precision = precision_of(self._precision, is_fast)
         model = self._loaded(module, device or self._device, engine or self._engine, precision)
         return model.predict(input, prompting.of_rows(prompt_type, prompt), size, on_error)
 
