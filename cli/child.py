@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from cli.lifeline import die_with_parent
 
@@ -23,12 +24,17 @@ def _any_line(_: str) -> bool:
 
 @dataclass(frozen=True)
 class Command:
-    """What to run, under which label, with what added to our environment, and which of its lines to show."""
+    """What to run, under which label, with what added to our environment, and which of its lines to show.
+
+    `folder` is where it runs and `umask` what nobody may do with its files; both are ours if not given.
+    """
 
     label: str
     arguments: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     is_shown: Callable[[str], bool] = _any_line
+    folder: Path | None = None
+    umask: int = -1
 
 
 class Child:
@@ -87,6 +93,8 @@ class Child:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
+            cwd=self.command.folder,
+            umask=self.command.umask,
             start_new_session=True,  # a Ctrl-C is for us alone; we end the others, and in order
             preexec_fn=die_with_parent,
         )

@@ -16,6 +16,7 @@ import requests
 
 from cli.child import Child, Command
 from cli.embedded import data_dir, valkey
+from cli.embedded.doors import DoorOpen
 from cli.embedded.seaweedfs import BUCKET, Seaweedfs
 from configs import webhook_secret
 from configs.settings import Settings
@@ -59,6 +60,7 @@ class Stack:
         self._servers: list[Child] = []
         self._services: list[Child] = []
         self._seaweedfs: Seaweedfs | None = None
+        self._checked_pid: int | None = None  # of the SeaweedFS whose doors were found shut
 
     @property
     def children(self) -> dict[str, Child]:
@@ -74,9 +76,15 @@ class Stack:
         self._start_services()
 
     def look_after(self) -> None:
-        """Start again whatever fell; to be called now and then from the thread that started the stack."""
+        """Start again whatever fell; to be called now and then from the thread that started the stack.
+
+        Raises DoorOpen if SeaweedFS came back without asking for certificates.
+        """
         for child in self.children.values():
             child.look_after()
+        weed = self.children.get("seaweedfs")
+        if self._seaweedfs and weed and weed.pid != self._checked_pid and self._seaweedfs.doors_are_shut():
+            self._checked_pid = weed.pid
 
     def stop(self) -> None:
         """The services first, with time to finish what they have in hand; the servers, which they need, after them."""
@@ -171,6 +179,8 @@ def running(plan: Plan, show: Show) -> Iterator[Stack]:
         try:
             stack.start()
             yield stack
+        except DoorOpen as error:
+            raise StartFailed(f"{error}; other users of this machine could read and delete every job") from None
         finally:
             stack.stop()
 

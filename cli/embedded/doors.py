@@ -1,0 +1,55 @@
+"""Whether a port lets in who has no certificate.
+
+SeaweedFS serves everybody where it finds no certificates for its ports, and only a line in its log says so. So the
+ports are tried, as a stranger would try them.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+
+# TLS 1.3 (RFC 8446, section 6.2) refuses a client without a certificate by this alert.
+REFUSED = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+HUNG_UP = "it hung up"
+ANSWER_SECONDS = 2.0  # a door answers within milliseconds; a machine that is busy elsewhere may need longer
+
+
+class DoorOpen(Exception):
+    """A port serves who has no certificate."""
+
+
+def are_shut(ports: Mapping[str, int]) -> bool:
+    """Whether each of these ports of 127.0.0.1 refuses a client for want of a certificate; False while one is silent.
+
+    Raises DoorOpen for one that answers in any other way.
+    """
+    return all(_is_shut(name, port) for name, port in ports.items())
+
+
+def _is_shut(name: str, port: int) -> bool:
+    answer = _answer(port)
+    if answer == HUNG_UP:  # a server that is about to end does so once; one that expects no TLS does it every time
+        time.sleep(0.1)
+        answer = _answer(port)
+    if answer in (None, REFUSED):
+        return answer == REFUSED
+    raise DoorOpen(f"SeaweedFS's {name} port {port} does not demand a certificate ({answer})")
+
+
+def _answer(port: int) -> str | None:
+    """What a stranger hears; None if nobody answers."""
+    stranger = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    stranger.check_hostname, stranger.verify_mode = False, ssl.CERT_NONE
+    try:
+        with socket.create_connection(("127.0.0.1", port), ANSWER_SECONDS) as plain, stranger.wrap_socket(plain) as door:
+            door.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            return f"it answered {door.recv(20)!r}"
+    except (ssl.SSLEOFError, ConnectionResetError, BrokenPipeError):
+        return HUNG_UP
+    except ssl.SSLError as error:
+        return error.reason or HUNG_UP
+    except OSError:  # nobody listens, or nobody answers in time
+        return None
