@@ -6,6 +6,7 @@ from standard input and writes one: what each attempt brought.
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401  the first look-up of a name loads it, and by then it may be out of reach
 import json
 import os
 import socket
@@ -19,7 +20,6 @@ ANSWER_BYTES = 2000
 
 
 def main() -> None:
-    ssl.create_default_context()  # loads what it needs while it may
     wanted: dict[str, Any] = json.load(sys.stdin)
     os.setgroups([])
     os.setresgid(NOBODY, NOBODY, NOBODY)

@@ -21,6 +21,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold the folder; the kernel lets go of it however this process ends. Raises InUse, which names the holder."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / "lock").open("a+") as file:
+        os.fchmod(file.fileno(), 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
 import boto3
 import pytest
 import requests
 from botocore.exceptions import ClientError
 
-from cli.embedded import ports, sockets
+from cli.child import Child
+from cli.embedded import certificates, ports, sockets
+from cli.embedded.doors import DoorOpen
 from cli.embedded.seaweedfs import BUCKET, Seaweedfs
+from cli.stack import Plan, Stack, free_port
 from configs.settings import Settings
 from worker.storage import Storage
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_the_identity_may_use_its_bucket_and_nothing_else(s3_settings: Settings, s3: Seaweedfs) -> None:
@@ -31,10 +50,89 @@ def test_the_identity_may_use_its_bucket_and_nothing_else(s3_settings: Settings,
 def test_a_stranger_on_the_machine_gets_nothing(s3_settings: Settings, s3: Seaweedfs) -> None:
     Storage(s3_settings).put("secret", b"secret", "text/plain")
     assert requests.get(f"{s3.endpoint_url}/{BUCKET}/secret", timeout=10).status_code == 403
-    filer = f"http://127.0.0.1:{s3.ports['filer']}/buckets/{BUCKET}/secret"
-    assert requests.get(filer, timeout=10).status_code == 401
-    assert requests.delete(filer, timeout=10).status_code == 401
+    assert requests.delete(f"{s3.endpoint_url}/{BUCKET}/secret", timeout=10).status_code == 403
+    filer = f"https://127.0.0.1:{s3.ports['filer']}/buckets/{BUCKET}/secret"
+    with pytest.raises(requests.exceptions.ConnectionError, match="CERTIFICATE_REQUIRED"):
+        requests.get(filer, timeout=10, verify=s3.folder / "certificate.pem")
     assert Storage(s3_settings).get("secret") == b"secret"
+
+
+@pytest.mark.parametrize(
+    ("missing", "open_door"),
+    [("WEED_GRPC_CA", "gRPC port"), ("WEED_HTTPS_MASTER_CA", "master port")],
+)
+def test_a_door_that_seaweedfs_leaves_open_is_noticed(tmp_path: Path, missing: str, open_door: str) -> None:
+    """It starts, takes objects, and serves everybody."""
+    weed = Seaweedfs(tmp_path)
+    command = weed.command()
+    left = {name: value for name, value in command.environment.items() if name != missing}
+    server = Child(replace(command, environment=left), lambda *_: None)
+    try:
+        with pytest.raises(DoorOpen, match=open_door):
+            wait_until(weed.is_ready)
+    finally:
+        server.ask_to_end()
+        server.end_by(time.monotonic() + 10)
+        weed.remove_sockets()
+
+
+def test_a_stack_ends_when_seaweedfs_comes_back_with_a_door_open(tmp_path: Path) -> None:
+    own = Settings(redis_url="redis://127.0.0.1:9/0")  # so that SeaweedFS is the only server to start
+    stack = Stack(Plan(tmp_path, "127.0.0.1", free_port(), "cpu", own), lambda *_: None)
+    try:
+        stack._start_servers()
+        weed = stack.children["seaweedfs"]
+        left = {name: value for name, value in weed.command.environment.items() if name != "WEED_GRPC_CA"}
+        weed.command = replace(weed.command, environment=left)
+        os.kill(weed.pid, signal.SIGKILL)
+        with pytest.raises(DoorOpen, match="gRPC port"):
+            wait_until(lambda: stack.look_after())
+    finally:
+        stack.stop()
+
+
+def test_a_certificate_is_kept_until_its_last_year(tmp_path: Path) -> None:
+    path = tmp_path / "certificate.pem"
+    certificates.keep(path)
+    made = path.read_bytes()
+    assert oct(path.stat().st_mode)[-3:] == "600"
+    certificates.keep(path)
+    assert path.read_bytes() == made
+
+    path.write_bytes(certificates.new(datetime.now(UTC) - timedelta(days=8 * 365)))
+    young = path.read_bytes()
+    certificates.keep(path)
+    assert path.read_bytes() == young
+    path.write_bytes(certificates.new(datetime.now(UTC) - timedelta(days=9 * 365 + 10)))
+    old = path.read_bytes()
+    certificates.keep(path)
+    assert path.read_bytes() != old
+
+
+def _cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def _with_the_key_of_another(path: Path) -> None:
+    end = b"-----END CERTIFICATE-----\n"
+    other = certificates.new(datetime.now(UTC))
+    path.write_bytes(path.read_bytes().partition(end)[0] + end + other.partition(end)[2])
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [_cut_short, _with_the_key_of_another, lambda path: path.write_bytes(b""), lambda path: path.chmod(0o644)],
+    ids=["cut short", "another's key", "empty", "others could read it"],
+)
+def test_a_certificate_that_cannot_be_trusted_is_made_anew(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+    path = tmp_path / "certificate.pem"
+    certificates.keep(path)
+    spoil(path)
+    spoilt = path.read_bytes()
+    certificates.keep(path)
+    assert path.read_bytes() != spoilt
+    assert oct(path.stat().st_mode)[-3:] == "600"
+    ssl.create_default_context(cafile=path).load_cert_chain(path)
 
 
 def test_ports_and_keys_are_kept(s3: Seaweedfs) -> None:

@@ -20,7 +20,7 @@ import boto3
 import requests
 
 from cli.embedded.seaweedfs import BUCKET, Seaweedfs
-from tests import fakes, pictures
+from tests import fakes, listening, pictures
 from tests.conftest import WEBHOOK_SECRET
 from tests.service import Service
 
@@ -83,22 +83,9 @@ def test_a_stack_says_how_to_use_it_and_stops_on_ctrl_c(tmp_path: Path) -> None:
 
 def test_nothing_listens_beyond_this_machine(tmp_path: Path) -> None:
     with service(tmp_path) as running:
-        pids = set(processes_of(running).values())
-        inodes = set()
-        for pid in pids:
-            for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-                try:
-                    inodes.add(str(descriptor.readlink()))
-                except OSError:
-                    continue
-        addresses = []
-        for table in ("tcp", "tcp6"):
-            for row in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
-                fields = row.split()
-                if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:  # listening, and ours
-                    addresses.append(fields[1].partition(":")[0])
-        assert len(addresses) >= 6
-        assert set(addresses) == {"0100007F"}  # 127.0.0.1
+        found = listening.sockets(listening.family(running.process.pid)).tcp
+        assert len(found) >= 11  # two for each of SeaweedFS's five parts, one for the gateway
+        assert {address for address, _ in found} == {"127.0.0.1"}
 
 
 def test_a_second_stack_on_the_same_folder_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
