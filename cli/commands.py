@@ -97,9 +97,13 @@ def demo(output: Path) -> None:
 def gateway() -> None:
     """Answer HTTP."""
     from cli.serve import Server
+    from worker.storage import Storage
 
     _log()
-    Server(_settings()).run()
+    settings = _settings()
+    with _said_plainly():
+        Storage(settings)  # gunicorn's processes would say what is wrong with it by a traceback
+    Server(settings).run()
 
 
 @main.command()
@@ -129,7 +133,8 @@ def reaper() -> None:
     from worker import run
 
     _log()
-    run.reaping(_settings())
+    with _said_plainly():
+        run.reaping(_settings())
 
 
 @main.command()
@@ -264,8 +269,8 @@ def _settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [f"OVSEG_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
-        raise click.ClickException("a setting is wrong:\n  " + "\n  ".join(lines)) from None
+        wrong = [(".".join(map(str, e["loc"])).upper(), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
+        raise click.ClickException("\n".join(f"OVSEG_{name}: {what}" for name, what in wrong)) from None
 
 
 def _default_data_dir() -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def check_authorities(path: Path) -> None:
-    """Raises ValueError if the file holds no certificate in PEM."""
+    """Raises ValueError, in one line, if the file holds no certificate in PEM."""
     try:
         ssl.create_default_context(cafile=path)
     except OSError as error:  # SSLError too
@@ -15,7 +15,7 @@ def check_authorities(path: Path) -> None:
 
 
 def check_pair(certificate: Path, key: Path | None) -> None:
-    """Raises ValueError if these are no certificate and its key, which may lie in one file."""
+    """Raises ValueError, in one line, if these are no certificate and its key, which may lie in one file."""
     try:
         ssl.create_default_context().load_cert_chain(certificate, key, password="")  # never ask the terminal for one
     except OSError as error:  # SSLError too

@@ -56,7 +56,7 @@ def _socket_path(parts: SplitResult) -> str:
     if parts.netloc.rpartition("@")[2] or path in ("", "/"):
         raise ValueError("it names no socket; a socket's absolute path follows three slashes: unix:///path?db=0")
     if len(path.encode()) > LONGEST_SOCKET_PATH_BYTES:
-        raise ValueError(f"its socket's path is longer than the {LONGEST_SOCKET_PATH_BYTES} bytes that a socket may have")
+        raise ValueError(f"its path is longer than the {LONGEST_SOCKET_PATH_BYTES} bytes that a socket's may have")
     return path
 
 

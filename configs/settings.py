@@ -10,34 +10,54 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from configs import cores
+from configs import certificate_files, cores, redis_address, s3_names
 from configs import webhook_secret as secrets
+from configs.http_address import HttpAddress
 
 MEGABYTE = 1_000_000
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="OVSEG_", frozen=True, extra="ignore")
+    # What is wrong is said without the value, which may be a secret.
+    model_config = SettingsConfigDict(env_prefix="OVSEG_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     # Where things are
     redis_url: str = Field(
         default="redis://127.0.0.1:6379/0",
-        description="Redis or Valkey: redis://, rediss:// (TLS) or unix:///path?db=0. Holds jobs and queues; run it "
-        "with appendonly yes and maxmemory-policy noeviction.",
+        repr=False,  # it may hold a password
+        description="Redis or Valkey: redis://, rediss:// (TLS; certificate and host name of the server are verified) "
+        "or unix:///path?db=0. Holds jobs and queues; run it with appendonly yes and maxmemory-policy noeviction.",
+    )
+    redis_ca_file: Path | None = Field(
+        default=None,
+        description="Certificates (PEM) of authorities that Redis's certificate may be signed by, besides those that "
+        "the system trusts.",
+    )
+    redis_key_file: Path | None = Field(
+        default=None, description="The key of our certificate (PEM, not encrypted), if it is not in the same file."
+    )
+    redis_cert_file: Path | None = Field(
+        default=None,
+        validate_default=True,  # for a key without it
+        description="Our own certificate (PEM), for a Redis that demands one.",
     )
     redis_prefix: str = Field(default="ovseg:", description="Begins every key, so that others may share the server.")
-    s3_endpoint_url: str | None = Field(
+    s3_endpoint_url: HttpAddress | None = Field(
         default=None, description="S3 server; unset means Amazon's. Set it for SeaweedFS, MinIO, Ceph, R2."
     )
-    s3_public_endpoint_url: str | None = Field(
+    s3_public_endpoint_url: HttpAddress | None = Field(
         default=None,
         description="S3 server as clients reach it, where that differs: a presigned URL is bound to the host it names.",
     )
-    s3_bucket: str = Field(default="ovseg", description="Bucket of inputs and results; it must exist.")
-    s3_region: str = Field(default="us-east-1", description="Region that requests are signed for.")
+    s3_bucket: s3_names.Bucket = Field(default="ovseg", description="Bucket of inputs and results; it must exist.")
+    s3_region: s3_names.Region | None = Field(
+        default=None,
+        description="Region that requests are signed for. Unset: AWS_REGION, else AWS_DEFAULT_REGION, else that of the "
+        "profile in ~/.aws/config, else us-east-1.",
+    )
 
     # What a request may be
     max_body_bytes: int = Field(
@@ -81,6 +101,7 @@ class Settings(BaseSettings):
     )
     webhook_secret: str | None = Field(
         default=None,
+        repr=False,
         description="Signs webhooks: whsec_ and base64 of 24 to 64 random bytes (`ovseg webhook-secret` makes one). "
         "Unset: a job that asks for a webhook is refused, for an unsigned one cannot be trusted.",
     )
@@ -137,8 +158,10 @@ class Settings(BaseSettings):
     models_yaml: Path | None = Field(
         default=None, description="Models of your own, in the format of configs/models.yaml, added to those."
     )
-    models_mirror: str | None = Field(
-        default=None, description="URL of a folder with weights by file name, tried before their own addresses."
+    models_mirror: HttpAddress | None = Field(
+        default=None,
+        description="URL of a folder with weights by file name, tried before their own addresses. A name and password "
+        "for it belong into ~/.netrc.",
     )
 
     # A worker
@@ -224,6 +247,31 @@ class Settings(BaseSettings):
         "three days that a webhook is tried for, an event that nobody took goes with its job.",
     )
 
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis_url(cls, value: str) -> str:
+        redis_address.parse(value)
+        return value
+
+    @field_validator("redis_ca_file")
+    @classmethod
+    def _check_authorities(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None:
+            _want_tls(info)
+            certificate_files.check_authorities(value)
+        return value
+
+    @field_validator("redis_cert_file")
+    @classmethod
+    def _check_certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        key = info.data.get("redis_key_file")
+        if value is not None:
+            _want_tls(info)
+            certificate_files.check_pair(value, key)
+        elif key is not None:
+            raise ValueError("it is not set, but OVSEG_REDIS_KEY_FILE is")
+        return value
+
     @field_validator("allowed_private_hosts", mode="before")
     @classmethod
     def _split_hosts(cls, value: object) -> object:
@@ -244,3 +292,9 @@ class Settings(BaseSettings):
         if value is not None:
             secrets.key_of(value)
         return value
+
+
+def _want_tls(info: ValidationInfo) -> None:
+    url = info.data.get("redis_url")  # None if it is wrong, which is said already
+    if url is not None and not url.startswith("rediss:"):
+        raise ValueError("it is of use with rediss:// only, and OVSEG_REDIS_URL names a server without TLS")

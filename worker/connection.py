@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
+from typing import Any
+from urllib.parse import quote
+
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from configs import redis_address
+from configs.redis_address import RedisAddress
 from configs.settings import Settings
 
 # A call to Redis takes well under a millisecond; one that takes seconds is one to a server that is away, and the
@@ -15,8 +21,15 @@ CALL_TIMEOUT_SECONDS = 2.0
 
 def connect(settings: Settings, as_bytes: bool = False) -> Redis:
     """A client (thread-safe, connections made as needed) whose answers are str, or bytes if asked."""
-    return Redis.from_url(
-        settings.redis_url,
+    address = redis_address.parse(settings.redis_url)
+    where = {"unix_socket_path": address.path} if address.path else {"host": address.host, "port": address.port}
+    return Redis(
+        **where,
+        db=address.database,
+        username=address.username,
+        password=address.password,
+        ssl=address.has_tls,
+        **(tls(settings) or {}),
         decode_responses=not as_bytes,
         socket_timeout=CALL_TIMEOUT_SECONDS,
         socket_connect_timeout=CALL_TIMEOUT_SECONDS,
@@ -25,10 +38,35 @@ def connect(settings: Settings, as_bytes: bool = False) -> Redis:
     )
 
 
+def tls(settings: Settings) -> dict[str, Any] | None:
+    """How redis-py and kombu verify the server and show who we are; None without TLS."""
+    if not redis_address.parse(settings.redis_url).has_tls:
+        return None
+    files = {
+        "ssl_ca_certs": settings.redis_ca_file,
+        "ssl_certfile": settings.redis_cert_file,
+        "ssl_keyfile": settings.redis_key_file,
+    }
+    verified = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
+    return verified | {name: str(file) for name, file in files.items() if file is not None}
+
+
 def broker_url(settings: Settings) -> str:
-    """The same server as kombu names it: unix:///path?db=0 is redis+socket:///path?virtual_host=0 there."""
-    url = settings.redis_url
-    if not url.startswith("unix://"):
-        return url
-    path, _, query = url.removeprefix("unix://").partition("?")
-    return f"redis+socket://{path}" + (f"?{query.replace('db=', 'virtual_host=')}" if query else "")
+    """The same server as kombu names it."""
+    address = redis_address.parse(settings.redis_url)
+    if address.path:
+        return f"redis+socket://{_user(address)}{_escaped(address.path, '/')}?virtual_host={address.database}"
+    scheme = "rediss" if address.has_tls else "redis"
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    return f"{scheme}://{_user(address)}{host}:{address.port}/{address.database}"
+
+
+def _user(address: RedisAddress) -> str:
+    if not (address.username or address.password):
+        return ""
+    password = f":{_escaped(address.password)}" if address.password else ""
+    return f"{_escaped(address.username or '')}{password}@"
+
+
+def _escaped(text: str, safe: str = "") -> str:
+    return quote(text, safe=safe)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from typing import Any
 
 from celery import Celery
@@ -15,7 +16,7 @@ from kombu import Connection, Queue
 from kombu.transport import memory
 
 from configs.settings import Settings
-from worker.connection import broker_url
+from worker.connection import broker_url, tls
 
 SEGMENT, DELIVER = "ovseg.segment", "ovseg.deliver"  # names of the tasks
 
@@ -31,8 +32,11 @@ def queues_of_worker(device: str) -> list[str]:
 
 
 def create(settings: Settings) -> Celery:
+    for name in ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"):
+        os.environ.pop(name, None)  # Celery would take another program's queue instead of ours
     app = Celery("ovseg", broker=broker_url(settings))
     app.conf.update(
+        broker_use_ssl=tls(settings) or False,
         task_acks_late=True,
         task_ignore_result=True,  # the job record has the result
         result_backend=None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -9,12 +10,15 @@ from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from configs.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+
+DEFAULT_REGION = "us-east-1"  # what servers other than Amazon's expect
 
 
 class ObjectMissing(ClientError):
@@ -39,6 +43,7 @@ class Storage:
     """Bytes by key, in S3 or what speaks like it. Thread-safe.
 
     Anything that goes wrong is raised as botocore raises it (BotoCoreError, ClientError): it is ours, and is retried.
+    Only what cannot work, a region or profile that there is not, is a ValueError when the object is made.
     """
 
     def __init__(self, settings: Settings, patience: Patience = PATIENT) -> None:
@@ -113,6 +118,14 @@ def _open(settings: Settings, endpoint_url: str | None, patience: Patience) -> S
         read_timeout=patience.read_seconds,
         max_pool_connections=64,
     )
-    return boto3.session.Session().client(
-        "s3", endpoint_url=endpoint_url, region_name=settings.s3_region, config=config
-    )
+    try:
+        session = boto3.session.Session()
+        return session.client("s3", endpoint_url=endpoint_url, region_name=_region(settings, session), config=config)
+    except BotoCoreError as error:  # nothing was sent yet: a profile or a region that there is not
+        raise ValueError(f"object storage cannot be set up: {error}") from None
+
+
+def _region(settings: Settings, session: boto3.session.Session) -> str:
+    """Of the settings, else as Amazon's own tools find it; boto3 alone does not look at AWS_REGION."""
+    named = settings.s3_region or os.environ.get("AWS_REGION")
+    return named or os.environ.get("AWS_DEFAULT_REGION") or session.region_name or DEFAULT_REGION

@@ -44,7 +44,10 @@ def _answer(port: int) -> str | None:
     stranger = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     stranger.check_hostname, stranger.verify_mode = False, ssl.CERT_NONE
     try:
-        with socket.create_connection(("127.0.0.1", port), ANSWER_SECONDS) as plain, stranger.wrap_socket(plain) as door:
+        with (
+            socket.create_connection(("127.0.0.1", port), ANSWER_SECONDS) as plain,
+            stranger.wrap_socket(plain) as door,
+        ):
             door.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             return f"it answered {door.recv(20)!r}"
     except (ssl.SSLEOFError, ConnectionResetError, BrokenPipeError):

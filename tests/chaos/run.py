@@ -49,7 +49,7 @@ def run(scale: Scale, folder: Path, seed: int, show_progress: bool = False) -> O
         _progress(scale, hook, show_progress) as look,
     ):
         settings = members.settings
-        publishes = Publishes(members.redis_url, f"{settings.redis_prefix}q:segment.auto")
+        publishes = Publishes(members.settings, f"{settings.redis_prefix}q:segment.auto")
         clients = Clients(members.url, hook.url, scale.jobs, scale.seconds, seed)
         faults = Faults(members, clients, publishes, scale, seed)
         try:

@@ -1,0 +1,218 @@
+"""Every connection to Redis verifies the server, and shows who we are: a real Valkey behind TLS."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kombu.exceptions import OperationalError
+from redis import RedisError
+
+from cli.embedded import certificates
+from configs import redis_address
+from configs.settings import Settings
+from worker import queue
+from worker.connection import connect
+
+
+@contextmanager
+def tls_in_front(socket_path: str, server: Path, clients: Path | None = None) -> Iterator[int]:
+    """The port of every 127.x.x.x that takes TLS and forwards to a unix socket; from holders of `clients` only if given."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(server)
+    if clients is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(clients)
+    listener = socket.create_server(("0.0.0.0", 0))
+    thread = threading.Thread(target=_accept, args=(listener, context, socket_path), daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+        listener.close()
+
+
+def _accept(listener: socket.socket, context: ssl.SSLContext, socket_path: str) -> None:
+    while True:
+        try:
+            plain, _ = listener.accept()
+        except OSError:
+            return
+        threading.Thread(target=_serve, args=(plain, context, socket_path), daemon=True).start()
+
+
+def _serve(plain: socket.socket, context: ssl.SSLContext, socket_path: str) -> None:
+    with plain, socket.socket(socket.AF_UNIX) as far:
+        try:
+            with context.wrap_socket(plain, server_side=True) as near:
+                far.connect(socket_path)
+                back = threading.Thread(target=_pump, args=(far, near), daemon=True)
+                back.start()
+                _pump(near, far)
+                back.join()
+        except OSError:  # the client refused us, or we it
+            return
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+    except OSError:
+        pass
+    try:
+        target.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Path:
+    """Certificate and key of the server, which nobody knows yet."""
+    return _new(tmp_path / "server.pem")
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Path:
+    return _new(tmp_path / "client.pem")
+
+
+def _new(path: Path) -> Path:
+    path.write_bytes(certificates.new(datetime.now(UTC)))
+    return path
+
+
+@pytest.fixture
+def valkey_socket(redis_url: str) -> str:
+    return redis_address.parse(redis_url).path
+
+
+def by_redis_py(settings: Settings) -> None:
+    with connect(settings) as redis:
+        assert redis.ping()
+
+
+def by_celery(settings: Settings) -> None:
+    with queue.create(settings).connection_for_read(transport_options={"max_retries": 0}) as connection:
+        connection.default_channel.client.ping()
+
+
+REFUSALS = (RedisError, OperationalError)
+EVERY_CLIENT = pytest.mark.parametrize("ping", [by_redis_py, by_celery])
+
+
+@EVERY_CLIENT
+def test_a_server_that_nobody_vouches_for_is_refused(
+    ping: Callable[[Settings], None], valkey_socket: str, server: Path
+) -> None:
+    with tls_in_front(valkey_socket, server) as port, pytest.raises(REFUSALS, match="CERTIFICATE_VERIFY"):
+        ping(Settings(redis_url=f"rediss://127.0.0.1:{port}/0"))
+
+
+@EVERY_CLIENT
+def test_a_server_of_another_name_is_refused(
+    ping: Callable[[Settings], None], valkey_socket: str, server: Path
+) -> None:
+    with tls_in_front(valkey_socket, server) as port, pytest.raises(REFUSALS, match="IP address mismatch"):
+        ping(Settings(redis_url=f"rediss://127.0.0.2:{port}/0", redis_ca_file=server))
+
+
+@EVERY_CLIENT
+def test_a_server_whose_authority_is_known_is_spoken_to(
+    ping: Callable[[Settings], None], valkey_socket: str, server: Path
+) -> None:
+    with tls_in_front(valkey_socket, server) as port:
+        ping(Settings(redis_url=f"rediss://127.0.0.1:{port}/0", redis_ca_file=server))
+
+
+@EVERY_CLIENT
+def test_a_server_that_demands_a_certificate_is_shown_one(
+    ping: Callable[[Settings], None], valkey_socket: str, server: Path, client: Path
+) -> None:
+    with tls_in_front(valkey_socket, server, clients=client) as port:
+        url = f"rediss://127.0.0.1:{port}/0"
+        with pytest.raises(REFUSALS):
+            ping(Settings(redis_url=url, redis_ca_file=server))
+        ping(Settings(redis_url=url, redis_ca_file=server, redis_cert_file=client))
+
+
+def test_a_message_reaches_a_process_of_the_service_through_tls(
+    settings: Settings, valkey_socket: str, server: Path, client: Path, tmp_path: Path
+) -> None:
+    shutil.copy(client, tmp_path / "key.pem")
+    with tls_in_front(valkey_socket, server, clients=client) as port:
+        behind_tls = {
+            "OVSEG_REDIS_URL": f"rediss://127.0.0.1:{port}/0",
+            "OVSEG_REDIS_PREFIX": settings.redis_prefix,
+            "OVSEG_REDIS_CA_FILE": str(server),
+            "OVSEG_REDIS_CERT_FILE": str(client),
+            "OVSEG_REDIS_KEY_FILE": str(tmp_path / "key.pem"),
+            "OVSEG_WEBHOOK_SECRET": str(settings.webhook_secret),
+            "OVSEG_S3_ENDPOINT_URL": "http://127.0.0.1:9",
+        }
+        sender = subprocess.Popen(
+            [sys.executable, "-P", "-m", "cli", "webhooks"],
+            env=os.environ | behind_tls,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            with connect(settings) as redis:
+                app, waiting = queue.create(settings), f"{settings.redis_prefix}q:{queue.WEBHOOK_QUEUE}"
+                redis.lpush(waiting, queue.message(app, queue.DELIVER, queue.WEBHOOK_QUEUE, "evt_there_is_none"))
+                deadline = time.monotonic() + 60
+                while redis.llen(waiting) or redis.hlen(f"{settings.redis_prefix}q:unacked"):
+                    assert time.monotonic() < deadline
+                    assert sender.poll() is None
+                    time.sleep(0.05)
+        finally:
+            sender.terminate()
+            log, _ = sender.communicate(timeout=60)
+    assert "ready, taking from webhook" in log
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://h", {"host": "h", "port": 6379, "db": 0}),
+        ("redis://h:7000/3", {"host": "h", "port": 7000, "db": 3}),
+        ("redis://h?db=4", {"host": "h", "db": 4}),
+        ("rediss://u%40x:p%3B%2B%25%2F%23%3F@[::1]:7000/2", {"host": "::1", "username": "u@x", "password": "p;+%/#?"}),
+        ("redis://:only%20password@h/1", {"password": "only password", "username": None, "db": 1}),
+        ("unix:///a%20b/c;d%23.sock?db=5", {"path": "/a b/c;d#.sock", "db": 5}),
+        ("unix://u:p%3Bq@/a.sock", {"path": "/a.sock", "username": "u", "password": "p;q", "db": 0}),
+    ],
+)
+def test_redis_py_and_celery_read_an_address_alike(url: str, expected: dict[str, Any]) -> None:
+    settings = Settings(redis_url=url)
+    ours = connect(settings).connection_pool.connection_kwargs
+    channel = object.__new__(queue.Connection(transport="redis").get_transport_cls().Channel)
+    channel.connection = type("Transport", (), {"default_port": 6379})()
+    channel.connection.client = queue.create(settings).connection_for_read()
+    theirs = channel._connparams()
+    for name, value in expected.items():
+        assert (ours.get(name), theirs.get(name)) == (value, value), name
+
+
+def test_a_queue_named_for_another_program_of_celery_is_not_taken(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"):
+        monkeypatch.setenv(name, "redis://another.example:1/0")
+    app = queue.create(settings)
+    assert "another.example" not in app.connection_for_read().as_uri() + app.connection_for_write().as_uri()
