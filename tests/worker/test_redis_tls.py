@@ -11,10 +11,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from kombu.exceptions import OperationalError
@@ -23,13 +24,14 @@ from redis import RedisError
 from cli.embedded import certificates
 from configs import redis_address
 from configs.settings import Settings
+from tests.conftest import WEBHOOK_SECRET
 from worker import queue
 from worker.connection import connect
 
 
 @contextmanager
 def tls_in_front(socket_path: str, server: Path, clients: Path | None = None) -> Iterator[int]:
-    """The port of every 127.x.x.x that takes TLS and forwards to a unix socket; from holders of `clients` only if given."""
+    """The port, of every 127.x.x.x, that takes TLS and forwards to a unix socket; only for holders of `clients`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(server)
     if clients is not None:
@@ -69,15 +71,11 @@ def _serve(plain: socket.socket, context: ssl.SSLContext, socket_path: str) -> N
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:
-    try:
+    with suppress(OSError):
         while data := source.recv(65536):
             target.sendall(data)
-    except OSError:
-        pass
-    try:
+    with suppress(OSError):
         target.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
 
 
 @pytest.fixture
@@ -201,12 +199,53 @@ def test_a_message_reaches_a_process_of_the_service_through_tls(
 def test_redis_py_and_celery_read_an_address_alike(url: str, expected: dict[str, Any]) -> None:
     settings = Settings(redis_url=url)
     ours = connect(settings).connection_pool.connection_kwargs
-    channel = object.__new__(queue.Connection(transport="redis").get_transport_cls().Channel)
-    channel.connection = type("Transport", (), {"default_port": 6379})()
-    channel.connection.client = queue.create(settings).connection_for_read()
+    transport = queue.create(settings).connection_for_read().transport
+    channel = transport.Channel.__new__(transport.Channel)  # without __init__, which connects
+    channel.connection = transport
     theirs = channel._connparams()
     for name, value in expected.items():
         assert (ours.get(name), theirs.get(name)) == (value, value), name
+
+
+@pytest.mark.parametrize("ping", [by_redis_py, by_celery])
+def test_a_name_and_a_password_of_any_characters_are_understood(
+    ping: Callable[[Settings], None], settings: Settings, valkey_socket: str
+) -> None:
+    name, password = "te:st@er", "p;+%/#?@:[] \u00e9"
+    with connect(settings) as redis:
+        redis.acl_setuser(name, enabled=True, passwords=[f"+{password}"], keys=["*"], categories=["+@all"])
+        try:
+            ping(Settings(redis_url=f"unix://{quote(name, safe='')}:{quote(password, safe='')}@{valkey_socket}"))
+            with pytest.raises(REFUSALS, match="invalid username-password"):
+                ping(Settings(redis_url=f"unix://{quote(name, safe='')}:wrong@{valkey_socket}"))
+        finally:
+            redis.acl_deluser(name)
+
+
+@pytest.mark.parametrize("server", ["rediss://:{}@127.0.0.1:9/0", "unix://:{}@/nobody/listens.sock"])
+def test_a_process_that_cannot_reach_redis_tells_no_password(server: str) -> None:
+    password = "hunter2"
+    away = {
+        "OVSEG_REDIS_URL": server.format(password),
+        "OVSEG_WEBHOOK_SECRET": WEBHOOK_SECRET,
+        "OVSEG_S3_ENDPOINT_URL": "http://127.0.0.1:9",
+    }
+    lines = []
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "cli", "webhooks"],
+        env=os.environ | away,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as sender:
+        assert sender.stdout is not None
+        for line in sender.stdout:
+            lines.append(line)
+            if "Cannot connect to" in line:
+                sender.kill()
+    log = "".join(lines)
+    assert "Cannot connect to" in log
+    assert password not in log
 
 
 def test_a_queue_named_for_another_program_of_celery_is_not_taken(
