@@ -180,7 +180,7 @@ def running(plan: Plan, show: Show) -> Iterator[Stack]:
             stack.start()
             yield stack
         except DoorOpen as error:
-            raise StartFailed(f"{error}; other users of this machine could read and delete every job") from None
+            raise StartFailed(f"{error}; other users of this machine could read and change every job") from None
         finally:
             stack.stop()
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import random
 import socket
+from collections.abc import Collection
 from pathlib import Path
 
 # SeaweedFS puts each gRPC port 10,000 above its HTTP port, and both must lie below 32768, where the kernel begins to
 # hand out ports to outgoing connections.
 LOWEST, HIGHEST = 15_000, 22_000
 GRPC_OFFSET = 10_000
+
+LISTENING = "0A"  # in /proc/net/tcp, of proc(5)
 
 
 def choose(names: tuple[str, ...]) -> dict[str, int]:
@@ -40,6 +43,18 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def taken_by_others(wanted: Collection[int]) -> dict[int, int]:
+    """Those of these ports on which another user's process listens, with that user's id; Linux only, else none."""
+    taken = {}
+    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+        rows = table.read_text().splitlines()[1:] if table.exists() else []
+        for _, local, _, state, _, _, _, owner, *_ in map(str.split, rows):
+            port = int(local.rpartition(":")[2], 16)
+            if state == LISTENING and port in wanted and int(owner) != os.getuid():
+                taken[port] = int(owner)
+    return taken
 
 
 def socket_files(port: int) -> list[Path]:

@@ -106,10 +106,12 @@ class Seaweedfs:
     def doors_are_shut(self) -> bool:
         """Whether all ports but S3's, which wants a signature, refuse who has no certificate; not while one is silent.
 
-        Raises DoorOpen.
+        Raises DoorOpen, also for a port that another user took while SeaweedFS was down: objects would go to them.
         """
         http = {name: port for name, port in self.ports.items() if name != "s3"}
         grpc = {f"{name} gRPC": port + ports.GRPC_OFFSET for name, port in self.ports.items()}
+        for port, user in ports.taken_by_others({*self.ports.values(), *grpc.values()}).items():
+            raise doors.DoorOpen(f"SeaweedFS's port {port} was taken by another user (uid {user})")
         return doors.are_shut(http | grpc)
 
     def is_ready(self) -> bool:

@@ -23,6 +23,7 @@ import pytest
 import requests
 
 from cli.child import Child
+from cli.embedded.doors import DoorOpen
 from cli.embedded.seaweedfs import BUCKET, Seaweedfs
 from tests import listening, pictures
 from tests.service import Service
@@ -37,13 +38,17 @@ AS_AN_IMAGE_OF_A_PAGE = (
 )
 
 
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Service]:
-    """A stack in a folder that others can look into, taken over from a version that knew no certificates."""
+def want_root() -> None:
     if os.getuid() != 0:
         if os.environ.get("CI"):
             pytest.fail("CI must run this as root: only root can become another user")
         pytest.skip("only root can become another user")
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Service]:
+    """A stack in a folder that others can look into, taken over from a version that knew no certificates."""
+    want_root()
     folder = Path(tempfile.mkdtemp(prefix="ovseg-doors-"))
     try:
         folder.chmod(0o755)
@@ -292,3 +297,23 @@ def test_another_user_can_read_no_file_and_no_secret_of_a_stack(stack: Service) 
     assert len(told) >= 7
     assert not [line for line in told for secret in secrets if secret in line]
     assert not [line for line in stack.lines for secret in secrets if secret in line]
+
+
+def test_a_port_that_another_user_took_is_not_taken_for_seaweedfs(tmp_path: Path) -> None:
+    want_root()
+    weed = Seaweedfs(tmp_path)
+    code = f"""
+import os, socket
+os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
+door = socket.create_server(("127.0.0.1", {weed.ports["s3"]}))
+print("listening", flush=True)
+input()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "listening\n"
+        with pytest.raises(DoorOpen, match="taken by another user"):
+            weed.doors_are_shut()
+        other.kill()
