@@ -2,9 +2,11 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP := .venv/bin/pip --disable-pip-version-check
-PACKAGES := cli configs gateway ovseg_core worker
+# The exact versions and hashes of locks/*.txt, and then the project itself, built by what the lock brought.
+LOCKED := install --require-hashes --requirement
+OURSELVES := install --no-deps --no-build-isolation --editable .
 
-.PHONY: demo up test chaos-small chaos lint format train-lite eval-lite test-training parity bench bench-overhead bench-models clean help
+.PHONY: demo up test chaos-small chaos lint format lock pin-images train-lite eval-lite test-training parity bench bench-overhead bench-models clean help
 
 help:
 	@echo "make demo            segment a photo through the whole service; pictures in ./output/"
@@ -12,6 +14,8 @@ help:
 	@echo "make test            every test, against real servers"
 	@echo "make chaos-small     400 jobs through kills and outages, in two minutes; make chaos: 5,000, in half an hour"
 	@echo "make lint            ruff and mypy"
+	@echo "make lock            renew locks/*.txt after a change of pyproject.toml; UPGRADE=--upgrade takes the newest of all"
+	@echo "make pin-images      write the digests of the base images behind their tags; needs docker buildx and a registry"
 	@echo "make train-lite      train the bundled model (DATA=folder); make eval-lite measures it, make test-training tests both"
 	@echo "make parity          the networks against the original implementations, PaddleX's whole pipeline among them"
 	@echo "make bench           beside PaddleX and torch, and the service under load; writes benchmarks/RESULTS.md"
@@ -78,26 +82,52 @@ bench-overhead: .venv/dev
 bench-models: .venv/dev
 	.venv/bin/python -m benchmarks.models
 
+# One lock for each thing that is installed, with the versions of dev.txt, which the tests run. Whatever still fits
+# keeps its version. training, parity, bench and int8 are not locked: nothing of theirs is shipped, torch has a build for
+# each kind of machine, and PaddleX pins versions that contradict ours.
+COMPILE := .venv-lock/bin/uv --no-config pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --custom-compile-command 'make lock' $(UPGRADE)
+LIKE_DEV := --group build --constraints locks/dev.txt --output-file
+
+lock: .venv-lock/bin/uv
+	$(COMPILE) pyproject.toml --extra embedded --extra openvino --extra onnxruntime --extra dev --group build \
+		--output-file locks/dev.txt
+	$(COMPILE) pyproject.toml --extra embedded --extra openvino $(LIKE_DEV) locks/service.txt
+	$(COMPILE) --group gateway $(LIKE_DEV) locks/gateway.txt
+	$(COMPILE) pyproject.toml --extra openvino --extra onnxruntime $(LIKE_DEV) locks/worker.txt
+	@# paddlepaddle-gpu takes its place, and comes from Paddle's own index.
+	$(COMPILE) pyproject.toml --no-emit-package paddlepaddle $(LIKE_DEV) locks/worker-gpu.txt
+	sed -n 's/^opencv-python==\([^ ]*\).*/opencv-python-headless==\1/p' locks/dev.txt \
+		| $(COMPILE) --no-deps --output-file locks/headless.txt -
+
+pin-images:
+	$(PYTHON) deploy/pin_images.py
+
 clean:
-	rm -rf .venv .venv-parity output
+	rm -rf .venv .venv-lock .venv-parity output
+
+.venv-lock/bin/uv:
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip --disable-pip-version-check install 'uv>=0.6'
 
 .venv-parity/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-parity
 	.venv-parity/bin/pip --disable-pip-version-check install --editable '.[embedded,openvino,onnxruntime,dev,parity,bench,int8]'
 	touch $@
 
-.venv/embedded: pyproject.toml
+.venv/embedded: pyproject.toml locks/service.txt locks/headless.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or later is needed: make PYTHON=..."'
 	$(PYTHON) -m venv .venv
-	$(PIP) install --editable '.[embedded,openvino]'
+	$(PIP) $(LOCKED) locks/service.txt
+	$(PIP) $(OURSELVES)
 	@# opencv-python wants libGL, which a machine without a desktop lacks; its twin without windows does not.
-	.venv/bin/python -c 'import cv2' 2>/dev/null || $(PIP) install --force-reinstall --no-deps opencv-python-headless
+	.venv/bin/python -c 'import cv2' 2>/dev/null || $(PIP) $(LOCKED) locks/headless.txt --force-reinstall --no-deps
 	touch $@
 
 .venv/training: .venv/dev
 	$(PIP) install --editable '.[embedded,openvino,onnxruntime,dev,training,int8]'
 	touch $@
 
-.venv/dev: .venv/embedded
-	$(PIP) install --editable '.[embedded,openvino,onnxruntime,dev]'
+.venv/dev: .venv/embedded locks/dev.txt
+	$(PIP) $(LOCKED) locks/dev.txt
 	touch $@

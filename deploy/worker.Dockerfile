@@ -1,20 +1,31 @@
 # A worker on CPU cores.
 #   docker build -f deploy/worker.Dockerfile -t ovseg-worker .
-FROM python:3.12-slim
+#   docker run --env-file .env -v models:/models -v cache:/cache ovseg-worker
+ARG PYTHON_IMAGE=python:3.11.14-slim-bookworm
+FROM ${PYTHON_IMAGE}
+LABEL org.opencontainers.image.title="ovseg-worker" \
+      org.opencontainers.image.source="https://github.com/ovseg/ovseg" \
+      org.opencontainers.image.licenses="Apache-2.0"
 
-# OpenCV's and Paddle's own needs, which the slim image lacks
+# System libraries of OpenCV and Paddle that the slim image lacks
 RUN apt-get update && apt-get install --yes --no-install-recommends libgl1 libglib2.0-0 libgomp1 \
     && rm -rf /var/lib/apt/lists/*
-RUN useradd --uid 10001 --create-home ovseg && install --directory --owner ovseg /models
+RUN useradd --uid 10001 --no-create-home --home-dir /cache ovseg \
+    && install --directory --owner ovseg /models /cache
 WORKDIR /app
+# Before the sources, so that a change of code installs nothing again.
+COPY locks/worker.txt locks/
+RUN pip install --no-cache-dir --require-hashes --requirement locks/worker.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY cli cli
 COPY configs configs
 COPY gateway gateway
 COPY ovseg_core ovseg_core
 COPY worker worker
-RUN pip install --no-cache-dir '.[openvino]'
+RUN pip install --no-cache-dir --no-deps --no-build-isolation .
 
 USER ovseg
-ENV PYTHONUNBUFFERED=1 OVSEG_MODELS_DIR=/models OVSEG_ENGINES_DIR=/models/engines
+# /models has weights and may be mounted read-only; /cache has what the worker makes of them, and is its home.
+ENV PYTHONUNBUFFERED=1 HOME=/cache OVSEG_MODELS_DIR=/models OVSEG_ENGINES_DIR=/cache/engines
+VOLUME ["/models", "/cache"]
 CMD ["ovseg", "worker", "--device", "cpu"]
