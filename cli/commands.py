@@ -29,7 +29,7 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 @click.option("--save_path", help="A folder for pictures and JSON.")
 @click.option("--device", help="cpu, gpu:N, npu:N, xpu:N, mlu:N, dcu:N or gcu:N.  [default: the first GPU, else cpu]")
 @click.option("--model", help="One of `ovseg models list` instead of those the pipeline names.")
-@click.option("--engine", default="auto", show_default=True, help="auto, openvino, onnxruntime or paddle.")
+@click.option("--engine", help="auto, openvino, onnxruntime or paddle.  [default: OVSEG_ENGINE, else auto]")
 @click.option("--use_hpip", is_flag=True, help="In bfloat16 where the CPU has it; the fastest engine runs either way.")
 @click.option("--get_pipeline_config", "config_of", help="Write the YAML file of this pipeline into --save_path.")
 @click.pass_context
@@ -42,7 +42,7 @@ def main(
     save_path: str | None,
     device: str | None,
     model: str | None,
-    engine: str,
+    engine: str | None,
     use_hpip: bool,
     config_of: str | None,
 ) -> None:
@@ -64,24 +64,29 @@ def main(
             return
         if pipeline is None or given is None or prompt is None:
             raise ValueError("--pipeline needs --input and --prompt")
+        engine = engine or _settings().engine
         predict.run(predict.Request(pipeline, given, prompt, prompt_type, save_path, device, model, engine, use_hpip))
 
 
 @main.command()
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Keeps everything.  [default: ~/.local/share/ovseg]")
-@click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--device", default="cpu", show_default=True, help="The worker's: cpu or gpu:N.")
-def up(data_dir: Path | None, port: int, host: str, device: str) -> None:
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Keeps everything.  [default: OVSEG_DATA_DIR]")
+@click.option("--port", type=click.IntRange(0, 65535), help="0 is any that is free.  [default: OVSEG_GATEWAY_PORT]")
+@click.option("--host", help="Address to listen on.  [default: OVSEG_GATEWAY_HOST]")
+@click.option("--device", help="The worker's: cpu or gpu:N.  [default: OVSEG_DEVICE]")
+def up(data_dir: Path | None, port: int | None, host: str | None, device: str | None) -> None:
     """Run the whole service on this machine, until Ctrl-C.
 
     Valkey and SeaweedFS are started too, unless OVSEG_REDIS_URL or OVSEG_S3_ENDPOINT_URL name your own.
     """
     from cli import up as command
-    from cli.stack import Plan
+    from cli.stack import Plan, free_port
 
-    folder = (data_dir or _default_data_dir()).expanduser().resolve()
-    _exit_with(command.run(Plan(folder, host, port, device, _settings())))
+    settings = _settings()
+    host = settings.gateway_host if host is None else host
+    port = settings.gateway_port if port is None else port
+    folder = data_dir or settings.data_dir or _default_data_dir()
+    folder = folder.expanduser().resolve()
+    _exit_with(command.run(Plan(folder, host, port or free_port(host), device or settings.device, settings)))
 
 
 @main.command()
@@ -107,14 +112,15 @@ def gateway() -> None:
 
 
 @main.command()
-@click.option("--device", default="cpu", show_default=True, help="cpu or gpu:N; its queue follows its device.")
-def worker(device: str) -> None:
+@click.option("--device", help="cpu or gpu:N; its queue follows its device.  [default: OVSEG_DEVICE]")
+def worker(device: str | None) -> None:
     """Segment: take jobs from the queue, store their results."""
     from worker import run
 
     _log()
+    settings = _settings()
     with _said_plainly():
-        run.segmenting(_settings(), device)
+        run.segmenting(settings, device or settings.device)
 
 
 @main.command()
@@ -135,6 +141,18 @@ def reaper() -> None:
     _log()
     with _said_plainly():
         run.reaping(_settings())
+
+
+@main.command()
+@click.argument("part", type=click.Choice(["gateway", "worker", "webhooks", "reaper"]))
+def health(part: str) -> None:
+    """Whether the processes of a PART work on this host: one line, and exit code 0 or 1. For probes of containers."""
+    from cli import health as command
+
+    try:
+        click.echo(command.check(part, _settings()))
+    except command.Unhealthy as unhealthy:
+        raise click.ClickException(str(unhealthy)) from None
 
 
 @main.command()

@@ -35,7 +35,10 @@ def run(output: Path, settings: Settings) -> int:
     """Returns the exit code: 0 when the pictures are written."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="ovseg-demo-") as folder:
-        plan = Plan(Path(folder), "127.0.0.1", free_port(), "cpu", settings)
+        # Without a word on the port it takes a free one, so that it runs beside another service.
+        port = settings.gateway_port if "gateway_port" in settings.model_fields_set else 0
+        host = settings.gateway_host
+        plan = Plan(Path(folder), host, port or free_port(host), settings.device, settings)
         try:
             with running(plan, terminal.show):
                 job = _submit(plan.url)

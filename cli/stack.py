@@ -14,6 +14,7 @@ from pathlib import Path
 
 import requests
 
+from cli import address
 from cli.child import Child, Command
 from cli.embedded import data_dir, valkey
 from cli.embedded.doors import DoorOpen
@@ -46,8 +47,7 @@ class Plan:
     @property
     def url(self) -> str:
         """As this machine reaches it."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104  asked for by name
-        return f"http://{host}:{self.port}"
+        return address.of_gateway(self.host, self.port)
 
 
 class Stack:
@@ -187,19 +187,23 @@ def running(plan: Plan, show: Show) -> Iterator[Stack]:
 
 def free_port(host: str = "127.0.0.1") -> int:
     """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
+    with _socket_for(host) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 
 def _can_listen(host: str, port: int) -> bool:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+    with _socket_for(host) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError:
             return False
     return True
+
+
+def _socket_for(host: str) -> socket.socket:
+    return socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
 
 
 def _unready(url: str) -> str:

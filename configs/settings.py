@@ -164,6 +164,11 @@ class Settings(BaseSettings):
         "for it belong into ~/.netrc.",
     )
 
+    # One machine
+    data_dir: Path | None = Field(
+        default=None, description="Where `ovseg up` keeps everything; unset means ~/.local/share/ovseg."
+    )
+
     # A worker
     engine: Literal["auto", "openvino", "onnxruntime", "paddle"] = Field(
         default="auto",
@@ -194,6 +199,9 @@ class Settings(BaseSettings):
         default=24 * 3600.0,
         gt=0,
         description="A shared embedding that was not used for so long goes, so long also after its job was erased.",
+    )
+    device: str = Field(
+        default="cpu", description="What a worker runs on: cpu, or gpu:N. The option --device says it for one process."
     )
     worker_cores: Annotated[tuple[int, ...], NoDecode] = Field(
         default=(),

@@ -16,17 +16,17 @@ log = logging.getLogger(__name__)
 Sweep = Callable[[], None]
 
 
-def run(jobs: Jobs, others: Mapping[str, Sweep], sweep_seconds: float, stopping: threading.Event) -> None:
-    """Sweep jobs, and what the others sweep, until told to stop. A Redis that is away is waited for."""
+def run(sweeps: Mapping[str, Sweep], sweep_seconds: float, stopping: threading.Event) -> None:
+    """Repeat each sweep until told to stop. A Redis that is away is waited for."""
     # In threads of their own: storage may be slow and events many, and a lost job should not wait for that.
-    beside = [
+    threads = [
         threading.Thread(target=_repeat, args=(look, sweep_seconds, stopping), name=name)
-        for name, look in others.items()
+        for name, look in sweeps.items()
     ]
-    for thread in beside:
+    for thread in threads:
         thread.start()
-    _repeat(lambda: sweep(jobs), sweep_seconds, stopping)
-    for thread in beside:
+    stopping.wait()
+    for thread in threads:
         thread.join()
 
 

@@ -34,5 +34,11 @@ def alive(redis: Redis, settings: Settings) -> Counter[str]:
     return Counter(line.partition("/")[0] for line in redis.zrange(_key(settings), 0, -1))
 
 
+def names(redis: Redis, settings: Settings) -> set[str]:
+    """The workers alive now, as `host:pid`."""
+    seconds, _ = redis.time()
+    return {line.partition("/")[2] for line in redis.zrangebyscore(_key(settings), int(seconds), "+inf")}
+
+
 def _key(settings: Settings) -> str:
     return f"{settings.redis_prefix}workers"

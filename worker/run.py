@@ -14,7 +14,7 @@ from celery.platforms import SecurityWarning
 from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_shutting_down
 
 from configs.settings import MEGABYTE, Settings
-from worker import cores, eviction, queue, reaper
+from worker import cores, eviction, pulse, queue, queue_pulse, reaper
 from worker.archive import Archive
 from worker.connection import connect
 from worker.erasure import Erasure
@@ -22,10 +22,14 @@ from worker.events import Events
 from worker.guarded import GuardedClient
 from worker.inputs import Inputs
 from worker.jobs import Jobs
+from worker.pulse import Pulse
 from worker.roster import Roster
 from worker.storage import Storage
 
 log = logging.getLogger(__name__)
+
+# One sweep of objects in storage: some hundred requests, each tried again where storage is slow.
+STORAGE_SWEEP_SECONDS = 600.0
 
 
 def segmenting(settings: Settings, device: str) -> None:
@@ -76,6 +80,7 @@ def segmenting(settings: Settings, device: str) -> None:
         lambda **_: leaving.within(settings.shutdown_grace_seconds, jobs, heartbeat, roster), weak=False
     )
     worker_shutdown.connect(lambda **_: heartbeat.stop(), weak=False)
+    _beat(app, Pulse(redis, settings, "worker", "queue"), settings)
     _consume(app, queue.queues_of_worker(device), settings.worker_concurrency, name)
 
 
@@ -95,6 +100,7 @@ def sending(settings: Settings) -> None:
         except BaseException:  # any kind would cost Celery a thread; the reaper brings the event back
             log.exception("%s could not be delivered", event_id)
 
+    _beat(app, Pulse(redis, settings, "webhooks", "queue"), settings)
     _consume(app, [queue.WEBHOOK_QUEUE], settings.webhook_threads, f"webhooks@{socket.gethostname()}:{os.getpid()}")
 
 
@@ -110,13 +116,26 @@ def reaping(settings: Settings) -> None:
     archive = Archive(redis, settings, storage, inputs)
     erasure = Erasure(redis, settings, storage, archive)
     jobs, events = Jobs(redis, app, settings), Events(redis, app, settings)
-    beside = {
-        "erasure": erasure.sweep,
-        "archive": archive.sweep,
-        "events": lambda: reaper.sweep_events(events),
-        "embeddings": lambda: eviction.sweep(redis, settings, storage),
+
+    def beating(name: str, sweep: reaper.Sweep, seconds: float) -> reaper.Sweep:
+        sign = Pulse(redis, settings, "reaper", name, seconds + settings.sweep_seconds)
+
+        def sweep_and_beat() -> None:
+            if not sign.has_begun:
+                sign.beat()  # known from the first: a sweep that never succeeds will be late
+            sweep()
+            sign.beat()
+
+        return sweep_and_beat
+
+    sweeps = {
+        "jobs": beating("jobs", lambda: reaper.sweep(jobs), 0),
+        "events": beating("events", lambda: reaper.sweep_events(events), 0),
+        "erasure": beating("erasure", erasure.sweep, STORAGE_SWEEP_SECONDS),
+        "archive": beating("archive", archive.sweep, STORAGE_SWEEP_SECONDS),
+        "embeddings": beating("embeddings", lambda: eviction.sweep(redis, settings, storage), STORAGE_SWEEP_SECONDS),
     }
-    reaper.run(jobs, beside, settings.sweep_seconds, stopping)
+    reaper.run(sweeps, settings.sweep_seconds, stopping)
 
 
 def _see_only_gpu(index: str) -> None:
@@ -124,6 +143,10 @@ def _see_only_gpu(index: str) -> None:
         raise ValueError(f"device must be gpu:N with a number N, not gpu:{index}")
     os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # numbered as nvidia-smi numbers them
     os.environ["CUDA_VISIBLE_DEVICES"] = index
+
+
+def _beat(app: Celery, sign: Pulse, settings: Settings) -> None:
+    app.steps["consumer"].add(queue_pulse.step(sign, settings.lease_seconds / pulse.BEATS_PER_LEASE))
 
 
 def _consume(app: Celery, queues: list[str], concurrency: int, name: str) -> None:

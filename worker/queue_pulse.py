@@ -1,0 +1,35 @@
+"""The pulse of a process that takes messages: it beats in Celery's own loop, between two looks at the queue."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery import bootsteps
+from redis import RedisError
+
+from worker.pulse import Pulse
+
+log = logging.getLogger(__name__)
+
+
+def step(pulse: Pulse, pause_seconds: float) -> type[bootsteps.StartStopStep]:
+    """For `app.steps["consumer"]`. Celery stops it while Redis is unreachable and starts it again afterwards."""
+
+    def beat() -> None:
+        try:
+            pulse.beat()
+        except RedisError as error:
+            log.warning("no sign of life, Redis is unreachable: %s", error)
+
+    class QueuePulse(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
+        requires = ("celery.worker.consumer.tasks:Tasks",)  # by then it takes messages
+
+        def start(self, consumer: Any) -> None:
+            beat()
+            self._entry = consumer.timer.call_repeatedly(pause_seconds, beat)
+
+        def stop(self, consumer: Any) -> None:
+            consumer.timer.cancel(self._entry)
+
+    return QueuePulse
