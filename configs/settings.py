@@ -235,7 +235,8 @@ class Settings(BaseSettings):
         gt=0,
         description="A worker still inside an attempt so long after the job's `run_within_s` hangs: it ends, for "
         "its supervisor to start it again. Only between stages does it see that a deadline has passed, and a large "
-        "model on few cores, behind three other jobs, may take minutes over one.",
+        "model on few cores, behind three other jobs, may take minutes over one. `ovseg health worker` fails where the "
+        "device has been at one batch for longer.",
     )
 
     # The reaper

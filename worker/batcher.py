@@ -40,6 +40,7 @@ class Batcher:
     def __init__(self, name: str) -> None:
         self._waiting: deque[_Call] = deque()
         self._changed = threading.Condition()
+        self._running_since: float | None = None
         threading.Thread(target=self._serve, name=name, daemon=True).start()
 
     def __call__(self, kind: Kind[Item, Answer], item: Item, size: int = 1) -> Future[tuple[Answer, float]]:
@@ -50,12 +51,20 @@ class Batcher:
             self._changed.notify()
         return call.answer
 
+    @property
+    def running_seconds(self) -> float:
+        """How long the present batch has been running; 0 while the thread is idle."""
+        since = self._running_since
+        return 0.0 if since is None else time.monotonic() - since
+
     def _serve(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting)
                 batch = self._next()
+            self._running_since = time.monotonic()
             _run(batch)
+            self._running_since = None
 
     def _next(self) -> list[_Call]:
         batch = [self._waiting.popleft()]

@@ -40,6 +40,11 @@ class Inference:
         self._thread = Batcher("inference")
         self._segmenters: dict[str, Segmenter] = {}
 
+    @property
+    def running_seconds(self) -> float:
+        """How long the device has been at its present task; 0 while it is idle."""
+        return self._thread.running_seconds
+
     def encode(self, model: str, image_rgb: np.ndarray) -> tuple[Embedding, float]:
         segmenter, network = self._opened(model)
         return segmenter.encode(image_rgb), network.milliseconds

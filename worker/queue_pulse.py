@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from celery import bootsteps
 from redis import RedisError
 
-from worker.pulse import Pulse
-
 log = logging.getLogger(__name__)
 
 
-def step(pulse: Pulse, pause_seconds: float) -> type[bootsteps.StartStopStep]:
-    """For `app.steps["consumer"]`. Celery stops it while Redis is unreachable and starts it again afterwards."""
+def step(give: Callable[[], None], pause_seconds: float) -> type[bootsteps.StartStopStep]:
+    """Calls `give` every `pause_seconds`; for `app.steps["consumer"]`. Celery stops it while Redis is unreachable."""
 
     def beat() -> None:
         try:
-            pulse.beat()
+            give()
         except RedisError as error:
             log.warning("no sign of life, Redis is unreachable: %s", error)
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import warnings
+from collections.abc import Callable
 
 from celery import Celery
 from celery.platforms import SecurityWarning
@@ -80,7 +81,15 @@ def segmenting(settings: Settings, device: str) -> None:
         lambda **_: leaving.within(settings.shutdown_grace_seconds, jobs, heartbeat, roster), weak=False
     )
     worker_shutdown.connect(lambda **_: heartbeat.stop(), weak=False)
-    _beat(app, Pulse(redis, settings, "worker", "queue"), settings)
+    taking, running = Pulse(redis, settings, "worker", "queue"), Pulse(redis, settings, "worker", "device")
+
+    def beat() -> None:
+        taking.beat()
+        # Where the device hangs, the queue's loop goes on until every slot waits for it.
+        if inference.running_seconds < settings.watchdog_grace_seconds:
+            running.beat()
+
+    _beat(app, beat, settings)
     _consume(app, queue.queues_of_worker(device), settings.worker_concurrency, name)
 
 
@@ -100,7 +109,7 @@ def sending(settings: Settings) -> None:
         except BaseException:  # any kind would cost Celery a thread; the reaper brings the event back
             log.exception("%s could not be delivered", event_id)
 
-    _beat(app, Pulse(redis, settings, "webhooks", "queue"), settings)
+    _beat(app, Pulse(redis, settings, "webhooks", "queue").beat, settings)
     _consume(app, [queue.WEBHOOK_QUEUE], settings.webhook_threads, f"webhooks@{socket.gethostname()}:{os.getpid()}")
 
 
@@ -145,8 +154,8 @@ def _see_only_gpu(index: str) -> None:
     os.environ["CUDA_VISIBLE_DEVICES"] = index
 
 
-def _beat(app: Celery, sign: Pulse, settings: Settings) -> None:
-    app.steps["consumer"].add(queue_pulse.step(sign, settings.lease_seconds / pulse.BEATS_PER_LEASE))
+def _beat(app: Celery, give: Callable[[], None], settings: Settings) -> None:
+    app.steps["consumer"].add(queue_pulse.step(give, settings.lease_seconds / pulse.BEATS_PER_LEASE))
 
 
 def _consume(app: Celery, queues: list[str], concurrency: int, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from itertools import pairwise
@@ -103,3 +104,17 @@ def test_what_ends_a_thread_elsewhere_does_not_end_the_device_s() -> None:
     with pytest.raises(SystemExit):
         device.batcher(Kind("leave", leave), 1).result(30)
     assert device.batcher(device.kind("a", 1), 4).result(30)[0] == 8
+
+
+def test_a_batch_that_hangs_is_seen_by_how_long_it_runs() -> None:
+    device = Device()
+    assert device.batcher.running_seconds == 0
+    device.hold()
+    time.sleep(0.05)
+    assert device.batcher.running_seconds >= 0.05
+    device.free()
+    assert device.batcher(device.kind("a", 1), 1).result(30)[0] == 2
+    deadline = time.monotonic() + 30
+    while device.batcher.running_seconds:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

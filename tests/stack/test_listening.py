@@ -1,0 +1,107 @@
+"""What the command line does not say is as the settings say; what it says wins."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from cli import address
+from tests import pictures
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def taken() -> Iterator[tuple[str, str]]:
+    """Two ports that others listen on."""
+    with socket.socket() as one, socket.socket() as two:
+        for each in (one, two):
+            each.bind(("127.0.0.1", 0))
+            each.listen()
+        yield str(one.getsockname()[1]), str(two.getsockname()[1])
+
+
+def test_up_listens_where_the_settings_say_and_keeps_its_data_there(tmp_path: Path) -> None:
+    settings = {
+        "OVSEG_GATEWAY_HOST": "127.0.0.2",
+        "OVSEG_GATEWAY_PORT": "0",  # any that is free
+        "OVSEG_DATA_DIR": str(tmp_path / "data"),
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", "cli", "up"],
+        env={**os.environ, **settings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as up:
+        try:
+            assert up.stdout is not None
+            ready = re.compile(r"ready at (http://127\.0\.0\.2:\d+)")
+            url = next(found[1] for line in up.stdout if (found := ready.search(line)))
+            assert requests.get(f"{url}/healthz", timeout=10).json() == {"status": "ok"}
+            assert (tmp_path / "data" / "valkey").is_dir()
+            up.terminate()
+            up.stdout.read()
+            assert up.wait(120) == 0
+        finally:
+            up.kill()
+
+
+def test_a_port_on_the_command_line_wins_over_the_setting(tmp_path: Path, taken: tuple[str, str]) -> None:
+    of_setting, of_flag = taken
+    folder = {"OVSEG_DATA_DIR": str(tmp_path)}
+    by_setting = run("up", OVSEG_GATEWAY_PORT=of_setting, **folder)
+    assert f"port {of_setting} on 127.0.0.1 is taken" in by_setting.stdout
+    by_flag = run("up", "--port", of_flag, "--host", "localhost", OVSEG_GATEWAY_PORT=of_setting, **folder)
+    assert f"port {of_flag} on localhost is taken" in by_flag.stdout
+
+
+def test_the_demo_listens_on_the_port_that_a_setting_names(tmp_path: Path, taken: tuple[str, str]) -> None:
+    ran = run("demo", "--output", str(tmp_path), OVSEG_GATEWAY_PORT=taken[0])
+    assert ran.returncode == 1
+    assert f"port {taken[0]} on 127.0.0.1 is taken" in ran.stdout
+
+
+def test_a_workers_device_is_that_of_the_setting_unless_the_command_line_names_one() -> None:
+    assert "not 'abacus'" in run("worker", OVSEG_DEVICE="abacus").stderr
+    assert "not 'quill'" in run("worker", "--device", "quill", OVSEG_DEVICE="abacus").stderr
+
+
+def test_the_command_line_segments_with_the_engine_of_the_setting(tmp_path: Path) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(pictures.photo())
+    asked = ["--pipeline", "open_vocabulary_segmentation", "--model", "SAM-Lite", "--input", str(photo)]
+    boxes = ["--prompt", "[[140,10,305,180]]", "--device", "cpu"]
+    # ONNX Runtime cannot run SAM-Lite, and the refusal names what was asked for.
+    assert "the engine onnxruntime cannot" in run(*asked, *boxes, OVSEG_ENGINE="onnxruntime").stderr
+    assert run(*asked, *boxes, "--engine", "paddle", OVSEG_ENGINE="onnxruntime").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:80"),
+        ("0.0.0.0", "http://127.0.0.1:80"),
+        ("::", "http://[::1]:80"),
+        ("::1", "http://[::1]:80"),
+        ("gateway.internal", "http://gateway.internal:80"),
+    ],
+)
+def test_a_machine_reaches_its_gateway_wherever_that_listens(host: str, url: str) -> None:
+    assert address.of_gateway(host, 80) == url
