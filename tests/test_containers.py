@@ -129,7 +129,7 @@ def test_valkey_starts_with_this_configuration_and_refuses_who_has_no_password(t
                 "maxmemory-policy": "noeviction",
                 "save": "",
             }
-            with pytest.raises(RedisError, match="(?i)authenticat"):
+            with pytest.raises(RedisError, match=r"(?i)authenticat"):
                 stranger.ping()
     finally:
         running.kill()
