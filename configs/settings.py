@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from configs import certificate_files, cores, redis_address, s3_names
+from configs import certificate_files, cores, redis_address, s3_names, trusted_hosts
 from configs import webhook_secret as secrets
 from configs.http_address import HttpAddress
 
@@ -92,10 +92,16 @@ class Settings(BaseSettings):
     # Meeting strangers
     allowed_private_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="Hosts (comma separated, `host` or `host:port`) that image and webhook URLs may name although "
-        "they are private, on another port than 80 or 443, or, for webhooks, without https. Empty: none may be.",
+        description="Hosts (comma separated) that image and webhook URLs may name although they are private, on "
+        "another port than 80 or 443, or, for webhooks, without https: `minio`, `10.0.0.5`, `::1`; `.internal.example` "
+        "for every host under it; `10.0.0.0/8` for a network, also where a name leads into it. Each may end in a port: "
+        "`minio:9000`, `[::1]:9000`. Empty: none may be.",
     )
-    fetch_timeout_seconds: float = Field(default=20.0, gt=0, description="An image fetched by URL, from first to last.")
+    fetch_timeout_seconds: float = Field(
+        default=20.0,
+        gt=0,
+        description="An image fetched by URL, from resolving its host to the last byte, redirects among it.",
+    )
     presigned_url_seconds: int = Field(
         default=3600, ge=60, le=604_800, description="How long the URLs in a job object work; ask again for new ones."
     )
@@ -123,7 +129,11 @@ class Settings(BaseSettings):
     max_webhook_endpoints: int = Field(
         default=20, gt=0, description="Each is an event more to write and to tell at every change of every job."
     )
-    webhook_timeout_seconds: float = Field(default=15.0, gt=0, description="A receiver's time to answer.")
+    webhook_timeout_seconds: float = Field(
+        default=15.0,
+        gt=0,
+        description="A try to tell a receiver, from resolving its host to the last byte of its answer.",
+    )
 
     # The gateway
     gateway_host: str = Field(
@@ -289,6 +299,12 @@ class Settings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("allowed_private_hosts")
+    @classmethod
+    def _check_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        trusted_hosts.parse(value)
+        return value
 
     @field_validator("worker_cores", mode="before")
     @classmethod

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, jsonify, url_for
 from gateway import body, events, paging
 from gateway.services import services
 from ovseg_core.errors import OvsegError
-from worker import endpoint_fields, guarded, span
+from worker import endpoint_fields, span, web_url
 from worker.endpoint import Endpoint
 from worker.job_object import timestamp
 
@@ -85,7 +85,7 @@ def replay(endpoint_id: str) -> tuple[Response, int]:
     """Tell again what happened in a span of time, delivered or dead, as far as it is kept: 202, and how many."""
     within = span.parse(body.read_json())
     endpoint = _enabled(endpoint_id)
-    told = services().events.replay(endpoint.id, guarded.host_of(endpoint.url), within)
+    told = services().events.replay(endpoint.id, web_url.host_of(endpoint.url), within)
     return jsonify({"replayed": told.replayed, "next_since": timestamp(told.next_since)}), 202
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
-from worker import event_type, guarded
+from worker import event_type, web_url
 from worker.request import check_can_sign, validated
 
 
@@ -42,5 +42,5 @@ def parse_change(body: object, settings: Settings) -> EndpointFields:
     """What is to be otherwise. Raises as `parse_new` does."""
     fields = validated(EndpointFields, body)
     if fields.url is not None:
-        guarded.check_url(fields.url, "url", settings, https_only=True)
+        web_url.check_url(fields.url, "url", settings, https_only=True)
     return fields

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from configs.settings import Settings
 from ovseg_core import models
 from ovseg_core.errors import OvsegError
 from ovseg_core.prompts import Prompt, fit
-from worker import guarded, image_content
+from worker import data_url, image_content, web_url
 from worker.job_request import Deadline, Device, ImageContent, ImageSource, JobRequest, Number, Output, Webhook
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -172,10 +170,11 @@ def _image(fields: ImageFields, image_file: bytes | None, settings: Settings) ->
         _refuse("invalid_request", "send the image as a file part or in the request, not both", "image")
     if image_file is None and fields.image is None:
         _refuse("image_missing", "required: an http(s) URL, base64, a data URL, or a multipart file part", "image")
-    if fields.image is not None and fields.image.startswith(("http://", "https://")):
-        guarded.check_url(fields.image, "image", settings)
-        return fields.image
-    data = image_file if image_file is not None else _from_base64(fields.image or "")
+    text = (fields.image or "").strip()
+    if text[:8].lower().startswith(("http://", "https://")):
+        web_url.check_url(text, "image", settings)
+        return text
+    data = image_file if image_file is not None else _from_text(text)
     if len(data) > settings.max_image_bytes:
         message = f"the image has {len(data):,} bytes; at most {settings.max_image_bytes:,} are allowed"
         raise OvsegError("image_too_large", message, "image")
@@ -186,15 +185,12 @@ def _content(image: bytes | str, settings: Settings) -> ImageContent | None:
     return image_content.of(image, settings.max_image_pixels) if isinstance(image, bytes) else None
 
 
-def _from_base64(text: str) -> bytes:
-    if text.startswith("data:"):
-        declaration, _, text = text.partition(",")
-        if not declaration.endswith(";base64"):
-            _refuse("image_unreadable", "a data URL must be base64: data:image/jpeg;base64,...", "image")
+def _from_text(text: str) -> bytes:
+    """An image that is in the request itself: base64, or a data URL."""
     try:
-        return base64.b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError) as error:
-        _refuse("image_unreadable", f"neither an http(s) URL nor base64: {error}", "image")
+        return data_url.parse(text) if text[:5].lower() == "data:" else data_url.from_base64(text)
+    except ValueError as error:
+        _refuse("image_unreadable", str(error), "image")
 
 
 def _check_count(body: object, settings: Settings) -> None:
@@ -296,7 +292,7 @@ def _webhook(webhook: Webhook | None, settings: Settings) -> Webhook | None:
     if webhook is None:
         return None
     check_can_sign(settings, "webhook")
-    guarded.check_url(webhook.url, "webhook.url", settings, https_only=True)
+    web_url.check_url(webhook.url, "webhook.url", settings, https_only=True)
     return webhook
 
 

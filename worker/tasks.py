@@ -8,18 +8,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
-from http import HTTPStatus
+from functools import cache, partial
 
 import numpy as np
-from botocore.exceptions import BotoCoreError, ClientError
 from redis import RedisError
 
 from configs.settings import Settings
 from ovseg_core import image
 from ovseg_core.errors import OvsegError
 from ovseg_core.prompts import fit
-from worker import fetch, image_content, publish, watchdog
+from worker import fetch, image_content, outage, publish, watchdog
 from worker.archive import AFTER_END_SECONDS, Archive
 from worker.embeddings import Embeddings
 from worker.guarded import GuardedClient
@@ -75,7 +73,7 @@ def segment(job_id: str, bench: Bench) -> None:
         except BaseException as error:  # also MemoryError and SystemExit, which would cost Celery a thread for ever
             log.exception("%s attempt %d broke", job.id, job.attempt)
             what = f"{type(error).__name__} in attempt {job.attempt}; see the worker's log"
-            broke, is_outage = JobError("internal_error", what), _is_outage(error)
+            broke, is_outage = JobError("internal_error", what), outage.is_one(error)
             _say(lambda: bench.jobs.retry_later(job, broke, is_outage), bench)
     bench.archive.keep_soon(job.id, AFTER_END_SECONDS)
 
@@ -88,7 +86,8 @@ def _work(job: Job, bench: Bench) -> None:
     @cache
     def file() -> bytes:
         with timings.of("fetch"):
-            return fetch.image(job, bench.inputs, bench.client, bench.settings)
+            check = partial(bench.heartbeat.check, job)
+            return fetch.image(job, bench.inputs, bench.client, bench.settings, check)
 
     @cache
     def picture() -> np.ndarray:
@@ -119,13 +118,6 @@ def _work(job: Job, bench: Bench) -> None:
         log.info("%s succeeded, %d masks; embedding: %s; ms: %s", job.id, len(masks), found.cache, timings)
     elif bench.jobs.get(job.id) is None:  # erased while this attempt, long stale, was still writing
         bench.storage.erase(job.attempt_prefix)
-
-
-def _is_outage(error: BaseException) -> bool:
-    """Whether Redis or storage was away; an answer that storage did give, but of 4xx, is none."""
-    if isinstance(error, ClientError):
-        return error.response["ResponseMetadata"]["HTTPStatusCode"] >= HTTPStatus.INTERNAL_SERVER_ERROR
-    return isinstance(error, (RedisError, BotoCoreError))
 
 
 def _say(word: Callable[[], str], bench: Bench) -> str:

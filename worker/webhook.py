@@ -20,11 +20,11 @@ from redis import Redis
 from configs import webhook_secret
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
-from worker import guarded, job_object, retry_after
+from worker import job_object, outage, retry_after, web_url
 from worker.delivery import Delivery
 from worker.endpoints import Endpoints
 from worker.events import Event, Events
-from worker.guarded import USER_AGENT, GuardedClient
+from worker.guarded import GuardedClient
 from worker.job import Job
 from worker.jobs import Jobs
 from worker.receiver import Nobody, Receiver
@@ -85,10 +85,11 @@ def deliver(event_id: str, sender: Sender) -> None:
     job = sender.jobs.get(history.event.job_id) if history.event.job_id else None
     try:
         receiver = _receiver(history.event, job, sender)
-    except Nobody as nobody:
+        host = web_url.host_of(receiver.url)
+    except (Nobody, OvsegError) as nobody:  # OvsegError: a URL that an older version took
         sender.events.abandon(history.event, str(nobody))
         return
-    event = sender.events.begin(event_id, guarded.host_of(receiver.url))
+    event = sender.events.begin(event_id, host)
     if event is None:  # over by now; or held, for its host has enough to answer
         return
     delivery, asked_seconds = _post(event, job, receiver, sender)
@@ -142,25 +143,36 @@ def _receiver(event: Event, job: Job | None, sender: Sender) -> Receiver:
 
 
 def _post(event: Event, job: Job | None, receiver: Receiver, sender: Sender) -> tuple[Delivery, float | None]:
-    """What came of it, and the pause that the receiver asked for."""
-    body = payload(event, job, sender.storage)
+    """What came of it, and the pause that the receiver asked for.
+
+    Whatever goes wrong, here or there, is a try that failed: one without an outcome would be repeated for ever. But
+    for an outage of ours, which raises.
+    """
     at, start = datetime.now(UTC), time.perf_counter()
-    now = int(at.timestamp())
-    headers = {
+    url, timeout = receiver.url, sender.settings.webhook_timeout_seconds
+    try:
+        body = payload(event, job, sender.storage)
+        headers = _headers(event, receiver, int(at.timestamp()), body)
+        answer = sender.client.post(url, body, headers, timeout, "webhook.url", ANSWER_BYTES)
+    except OvsegError as error:
+        return Delivery(at, url, None, error.message, _since(start)), None
+    except Exception as error:
+        if outage.is_one(error):  # passes; the reaper brings the event back
+            raise
+        log.exception("%s try %d broke", event.id, event.tries)
+        return Delivery(at, url, None, f"{type(error).__name__} at our side; see the sender's log", _since(start)), None
+    asked_seconds = retry_after.seconds(answer.retry_after, datetime.now(UTC)) if answer.status in BUSY else None
+    said = answer.start.decode("utf-8", "replace")
+    return Delivery(at, url, answer.status, None, _since(start), said), asked_seconds
+
+
+def _headers(event: Event, receiver: Receiver, now: int, body: bytes) -> dict[str, str]:
+    return {
         "content-type": "application/json",
-        "user-agent": USER_AGENT,
         "webhook-id": event.id,
         "webhook-timestamp": str(now),
         "webhook-signature": " ".join(sign(secret, event.id, now, body) for secret in receiver.secrets),
     }
-    url, timeout = receiver.url, sender.settings.webhook_timeout_seconds
-    try:
-        answer = sender.client.post(url, body, headers, timeout, "webhook.url", ANSWER_BYTES)
-    except OvsegError as error:
-        return Delivery(at, url, None, error.message, _since(start)), None
-    asked_seconds = retry_after.seconds(answer.retry_after, datetime.now(UTC)) if answer.status in BUSY else None
-    said = answer.start.decode("utf-8", "replace")
-    return Delivery(at, url, answer.status, None, _since(start), said), asked_seconds
 
 
 def _since(start: float) -> float:

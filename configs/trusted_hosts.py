@@ -1,0 +1,63 @@
+"""Hosts to trust although they are private, as OVSEG_ALLOWED_PRIVATE_HOSTS lists them."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+FORMS = "a host (minio), a domain (.internal.example), an address (10.0.0.5, ::1) or a network (10.0.0.0/8)"
+_ENTRY = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^:\[\]]+))(?::(?P<port>[0-9]{1,5}))?")
+_NAME = re.compile(r"\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+
+
+@dataclass(frozen=True)
+class TrustedHost:
+    """One entry: a name, every name under `.suffix`, or a network; on one port, or on any where it names none."""
+
+    name: str | None
+    network: Network | None
+    port: int | None
+
+    @classmethod
+    def parse(cls, entry: str) -> TrustedHost:
+        """Raises ValueError, with what is allowed."""
+        given = entry.strip().lower()
+        found = _ENTRY.fullmatch(f"[{given}]" if given.count(":") > 1 and "[" not in given else given)
+        host = (found["bracketed"] or found["plain"]).removesuffix(".") if found else ""
+        port = int(found["port"]) if found and found["port"] else None
+        network = _network(host)
+        name = host.removeprefix("*") if network is None else None
+        if (name is not None and not _NAME.fullmatch(name)) or port == 0 or (port or 0) > 65535:
+            raise ValueError(f"{entry!r} is none of these: {FORMS}; each may end in a port (minio:9000, [::1]:9000)")
+        return cls(name, network, port)
+
+    def has(self, host: str | Address, port: int) -> bool:
+        if self.port not in (None, port):
+            return False
+        if isinstance(host, str):
+            return host == self.name or (self.name is not None and self.name[0] == "." and host.endswith(self.name))
+        return self.network is not None and host in self.network
+
+
+def is_trusted(host: str | Address, port: int, entries: Sequence[str]) -> bool:
+    """Whether one of the entries names this host: a name, lower case, or an address."""
+    return any(trusted.has(host, port) for trusted in parse(tuple(entries)))
+
+
+@lru_cache(maxsize=8)
+def parse(entries: tuple[str, ...]) -> tuple[TrustedHost, ...]:
+    """Raises ValueError for an entry that is none."""
+    return tuple(TrustedHost.parse(entry) for entry in entries)
+
+
+def _network(text: str) -> Network | None:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None

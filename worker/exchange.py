@@ -1,0 +1,237 @@
+"""One HTTP request and its answer, over libcurl, which a stranger's server can neither hold up nor fill up.
+
+With libcurl everything in a call ends at one deadline: resolving, connecting, the TLS handshake, sending, every header,
+chunk line and trailer. It caps header bytes, takes off a content encoding piece by piece, and sends a request again
+whose reused connection had died before any answer. It asks us for every socket, so the address that is checked is the
+address that is dialled (https://curl.se/libcurl/c/CURLOPT_OPENSOCKETFUNCTION.html).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import certifi
+import pycurl
+
+from configs.trusted_hosts import Address
+from worker.web_url import WebUrl
+
+CONNECT_TIMEOUT_SECONDS = 5.0
+# Between two calls of `check`, each of which costs a call to Redis.
+CHECK_SECONDS = 0.5
+# A socket that is ready ends a pause at once; this is for deadlines, and for names being resolved.
+TICK_SECONDS = 0.05
+USER_AGENT = "ovseg (+https://github.com/ovseg/ovseg)"
+# The content encodings that libcurl can take off. Some servers say other things there and send the file as it is
+# (`aws-chunked` of objects in S3).
+DECODABLE = frozenset(["gzip", "x-gzip", "deflate", "br"])
+PLAIN = frozenset(["", "identity", "none"])
+
+REASONS = {
+    pycurl.E_OPERATION_TIMEDOUT: "did not answer in time",
+    pycurl.E_PEER_FAILED_VERIFICATION: "has no valid certificate",
+    pycurl.E_SSL_CONNECT_ERROR: "breaks off the TLS handshake",
+    pycurl.E_UNSUPPORTED_PROTOCOL: "does not answer in HTTP",
+    pycurl.E_FTP_WEIRD_SERVER_REPLY: "does not answer in HTTP",
+}
+REASONS_OF_BODY = {
+    pycurl.E_OPERATION_TIMEDOUT: "the URL did not send everything in time",
+    pycurl.E_BAD_CONTENT_ENCODING: "what the URL sends is not in its Content-Encoding",
+}
+
+
+class Refused(Exception):
+    """A host's address may not be dialled."""
+
+
+class NoAnswer(Exception):
+    """No complete headers of an answer came; the message says why."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A GET or, with `post`, its body and headers, a POST.
+
+    `deadline` is of time.monotonic(). Of an answer's body at most `most_bytes` are read, decoded ones; nothing of
+    answers with a status that `reads` does not want.
+    """
+
+    url: WebUrl
+    may_dial: Callable[[Address], bool]
+    deadline: float
+    most_bytes: int
+    reads: Callable[[int], bool]
+    post: tuple[bytes, dict[str, str]] | None = None
+    decodes: bool = True
+
+
+@dataclass
+class Received:
+    """`headers` in the order in which they came, names in lower case; `broke` says why the body is not whole."""
+
+    status: int = 0
+    headers: list[tuple[str, bytes]] = field(default_factory=list)
+    body: bytearray = field(default_factory=bytearray)
+    broke: str | None = None
+
+    def header(self, name: str) -> bytes | None:
+        return next((value for given, value in self.headers if given == name), None)
+
+    @property
+    def encodings(self) -> set[str]:
+        """The content encodings, without those that change nothing."""
+        said = b",".join(value for name, value in self.headers if name == "content-encoding")
+        return {one.strip().lower() for one in said.decode("latin-1").split(",")} - PLAIN
+
+
+class Asked(NamedTuple):
+    """What libcurl wants a socket for."""
+
+    family: int
+    socktype: int
+    protocol: int
+    addr: tuple[str, int]
+
+
+class Line:
+    """A libcurl handle with its open connections. For one exchange at a time."""
+
+    def __init__(self) -> None:
+        self._curl = pycurl.Curl()
+        self._multi = pycurl.CurlMulti()
+
+    def exchange(self, request: Request, check: Callable[[], None]) -> Received:
+        """Send a request and read its answer. `check` is called now and then; what it raises ends the exchange.
+
+        Raises Refused and NoAnswer.
+        """
+        reading = _Reading(request)
+        try:
+            self._prepare(request, reading)
+            self._run(reading, check)
+        except pycurl.error as error:
+            code = error.args[0]
+            if not reading.has_headers:
+                raise NoAnswer(f"{request.url.host} {REASONS.get(code, 'cannot be reached')}") from error
+            if not reading.has_enough:
+                reading.received.broke = REASONS_OF_BODY.get(code, "the URL broke off")
+        except (ValueError, TypeError, OSError) as error:  # what cannot be sent: a header that is not ASCII
+            raise NoAnswer(f"{request.url.host} cannot be asked") from error
+        finally:
+            self._curl.reset()  # keeps the connections
+            reading.close()
+        return reading.received
+
+    def _run(self, reading: _Reading, check: Callable[[], None]) -> None:
+        """libcurl's easy interface would do, but it calls nobody back while it resolves or shakes hands."""
+        self._multi.add_handle(self._curl)
+        try:
+            checked_at = time.monotonic()
+            while self._multi.perform()[1]:
+                self._multi.select(TICK_SECONDS)
+                if time.monotonic() > checked_at + CHECK_SECONDS:
+                    check()
+                    checked_at = time.monotonic()
+                if reading.is_refused:
+                    break
+            failed = self._multi.info_read()[2]
+        finally:
+            self._multi.remove_handle(self._curl)
+        if reading.is_refused:
+            raise Refused
+        for _, code, message in failed:
+            raise pycurl.error(code, message)
+
+    def _prepare(self, request: Request, reading: _Reading) -> None:
+        """What the handle is to do. It knows no cookies, no .netrc and no redirects unless told."""
+        left = max(request.deadline - time.monotonic(), 0.001)
+        options = {
+            pycurl.URL: str(request.url),
+            pycurl.TIMEOUT_MS: max(int(left * 1000), 1),  # 0 would be none
+            pycurl.CONNECTTIMEOUT_MS: max(int(min(left, CONNECT_TIMEOUT_SECONDS) * 1000), 1),
+            pycurl.NOSIGNAL: 1,
+            pycurl.PROXY: "",  # one from the environment would resolve the name behind the check's back
+            pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
+            pycurl.CAINFO: os.environ.get("SSL_CERT_FILE") or certifi.where(),
+            pycurl.USERAGENT: USER_AGENT,
+            pycurl.ACCEPT_ENCODING: "identity",  # and take off what comes all the same
+            pycurl.HTTP_CONTENT_DECODING: int(request.decodes),
+            pycurl.OPENSOCKETFUNCTION: reading.open_socket,
+            pycurl.HEADERFUNCTION: reading.take_header,
+            pycurl.WRITEFUNCTION: reading.take_body,
+        }
+        if request.post is not None:
+            body, headers = request.post
+            options[pycurl.POSTFIELDS] = body
+            options[pycurl.HTTPHEADER] = ["Expect:", *(f"{name}: {value}" for name, value in headers.items())]
+        for option, value in options.items():
+            self._curl.setopt(option, value)
+
+
+_REFUSED: int = pycurl.SOCKET_BAD
+
+
+class _Reading:
+    """What has come so far, as libcurl hands it over. A callback that returns 0 bytes taken ends the exchange."""
+
+    def __init__(self, request: Request) -> None:
+        self.received = Received()
+        self.has_headers = False
+        self.has_enough = False
+        self.is_refused = False
+        self._request = request
+        self._sockets: list[socket.socket] = []
+
+    def close(self) -> None:
+        """pycurl works with duplicates of our sockets; those may stay open for the next exchange."""
+        for ours in self._sockets:
+            ours.close()
+
+    def open_socket(self, purpose: int, asked: Asked) -> socket.socket | int:
+        if self.is_refused or not self._request.may_dial(ipaddress.ip_address(asked.addr[0])):
+            self.is_refused = True  # nor any other of this host's addresses
+            return _REFUSED
+        try:
+            self._sockets.append(socket.socket(asked.family, asked.socktype, asked.protocol))
+        except OSError:  # a kernel without IPv6
+            return _REFUSED
+        return self._sockets[-1]
+
+    def take_header(self, line: bytes) -> int | None:
+        if self.has_headers:  # a trailer
+            return None
+        if line.startswith(b"HTTP/"):
+            self.received.status, self.received.headers = int(line.split()[1]), []
+        elif line.strip():
+            name, _, value = line.partition(b":")
+            self.received.headers.append((name.decode("latin-1").strip().lower(), value.strip()))
+        elif self.received.status >= 200:
+            self.has_headers = True
+            return self._end_of_headers()
+        return None
+
+    def take_body(self, piece: bytes) -> int | None:
+        room = self._request.most_bytes - len(self.received.body)
+        self.received.body += piece[:room]
+        if len(piece) < room:
+            return None
+        self.has_enough = True
+        return 0
+
+    def _end_of_headers(self) -> int | None:
+        encodings = self.received.encodings
+        if len(encodings & DECODABLE) > 1:
+            # Each grows its input a thousandfold, and only the last one's output is counted.
+            self.received.broke = "the URL sends more than one Content-Encoding"
+        can_decode = encodings <= DECODABLE or not self._request.decodes
+        wants_body = self._request.most_bytes > 0 and self._request.reads(self.received.status)
+        if wants_body and can_decode and self.received.broke is None:
+            return None
+        self.has_enough = True
+        return 0
