@@ -110,7 +110,7 @@ def host() -> Iterator[Host]:
 
     server = Server(("127.0.0.1", 0), Handler)
     state.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=[0.05], daemon=True)  # looks so often whether to end
     thread.start()
     try:
         yield state

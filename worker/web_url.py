@@ -18,6 +18,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 # Presigned URLs with a session's token have 2,000; RFC 9110, section 4.1, wants 8,000 to be possible.
 MAX_LENGTH = 8192
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
+_BRACKETED = re.compile(r"\[[^\[\]]*:[^\[\]]*\](:[0-9]*)?")
 _IPV4_LIKE = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")  # the host is an IPv4 address if its last label is a number
 # What a path or query may hold as it is (RFC 3986), and % for what is encoded already.
 _KEPT = "!$%&'()*+,/:;=?@[]~"
@@ -54,6 +55,8 @@ class WebUrl:
             raise OvsegError("url_invalid", "must be an http or https URL with a host", field)
         if parts.username is not None:
             raise OvsegError("url_forbidden", "must not contain a user name or password", field)
+        if "[" in parts.netloc and not _BRACKETED.fullmatch(parts.netloc):
+            raise OvsegError("url_invalid", "not a URL: its host is no IP address", field)
         host = _ascii(parts.hostname, field)
         return cls(scheme, host, _literal(host, field), DEFAULT_PORTS[scheme] if port is None else port, target)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 
 import pytest
@@ -80,6 +81,60 @@ def test_a_redirect_leads_nowhere_that_a_url_could_not(to: str, host: Host) -> N
     host.redirect("/moved", to.format(port=host.port))
     assert code_of(trusting, f"http://localhost:{host.port}/moved")[0] in ("url_forbidden", "url_invalid")
     assert [request.path for request in host.received] == ["/moved"]
+
+
+@pytest.mark.parametrize(
+    ("location", "asked"),
+    [
+        ("/図é.jpg".encode(), "/%E5%9B%B3%C3%A9.jpg"),  # as browsers and curl ask
+        (b"/%E5%9B%B3.jpg", "/%E5%9B%B3.jpg"),
+        (b"/\xff\xfe.jpg", "/%FF%FE.jpg"),
+        (b"/a b.jpg?c=d e", "/a%20b.jpg?c=d%20e"),
+        (b"  /spaces.jpg  ", "/spaces.jpg"),
+    ],
+)
+def test_a_redirect_may_be_in_utf_8_or_in_any_bytes(location: bytes, asked: str, host: Host) -> None:
+    host.serve(asked, b"picture")
+    host.answers["/moved"] = moved_to(location)
+    assert get(client(host.address), host.url("/moved")) == b"picture"
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        b"http://[",
+        b"http://[::1",
+        b"http://\xff\xfe/",
+        b"http://a:b/",
+        b"http://a:99999999/",
+        b"//[",
+        b"http://%/",
+    ],
+)
+def test_a_broken_redirect_is_the_urls_fault(location: bytes, host: Host) -> None:
+    host.answers["/moved"] = moved_to(location)
+    code, message = code_of(client(host.address), host.url("/moved"))
+    assert code == "url_invalid"
+    assert message.isprintable()
+
+
+@pytest.mark.parametrize("location", [b"http://[", b"\xff\xfe", b"http://a:b/"])
+def test_a_broken_redirect_is_an_answer_to_a_post(location: bytes, host: Host) -> None:
+    host.answers["/hook"] = moved_to(location)
+    assert client(host.address).post(host.url("/hook"), b"{}", {}, 20.0, "webhook.url", 1024).status == 302
+
+
+def moved_to(location: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
+    return lambda request: request.wfile.write(b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\n\r\n") and None
+
+
+@pytest.mark.parametrize(
+    "spelled", ["HTTP://{}/a.jpg", "  http://{}/a.jpg\r\n", "Http://{}/a.jpg#part", "http://{}/%61.jpg"]
+)
+def test_a_url_may_be_spelled_so(spelled: str, host: Host) -> None:
+    host.serve("/a.jpg", b"picture")
+    host.serve("/%61.jpg", b"picture")
+    assert get(client(host.address), spelled.format(host.address)) == b"picture"
 
 
 def test_redirects_in_a_circle_end(host: Host) -> None:

@@ -1,0 +1,310 @@
+"""What a stranger's server may do to a fetch or a delivery: nothing that outlasts its time or outgrows its bounds."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import socket
+import ssl
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+import trustme
+
+from configs.settings import Settings
+from ovseg_core.errors import OvsegError
+from tests import drips, fakes
+from tests.fakes import Host
+from worker.guarded import GuardedClient
+
+LIMIT = 1_000_000
+SLACK_SECONDS = 10  # for machines that are slow at times; who holds a client up here does so for ever
+
+
+class Stop(Exception):
+    """The attempt is no longer wanted."""
+
+
+def client(*trusted: str) -> GuardedClient:
+    return GuardedClient(Settings(allowed_private_hosts=",".join(trusted)))
+
+
+@contextmanager
+def listening(talk: Callable[[socket.socket], None]) -> Iterator[str]:
+    """The address of a server that talks so on each connection, which is none of HTTP unless `talk` makes it so."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                threading.Thread(target=run, args=[connection], daemon=True).start()
+
+        def run(connection: socket.socket) -> None:
+            with connection, contextlib.suppress(OSError):  # the client hung up
+                talk(connection)
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def read_request(connection: socket.socket) -> bytes:
+    request = b""
+    while b"\r\n\r\n" not in request:
+        piece = connection.recv(65536)
+        if not piece:
+            raise ConnectionError
+        request += piece
+    return request
+
+
+def says_nothing(connection: socket.socket) -> None:
+    connection.recv(1)
+    time.sleep(600)
+
+
+@contextmanager
+def taking_at_most(seconds: float) -> Iterator[None]:
+    start = time.monotonic()
+    yield
+    assert time.monotonic() - start < seconds
+
+
+# Time
+
+
+@pytest.mark.parametrize("how", drips.ALL)
+def test_a_fetch_ends_in_time_whatever_is_dripped(how: str, host: Host) -> None:
+    host.answers["/drip"] = drips.ALL[how]
+    with taking_at_most(0.3 + SLACK_SECONDS), pytest.raises(OvsegError, match="in time") as caught:
+        client(host.address).get(host.url("/drip"), LIMIT, 0.3, "image")
+    assert caught.value.code == "url_unreachable"
+
+
+@pytest.mark.parametrize("how", drips.WITHOUT_ANSWER)
+def test_a_post_ends_in_time_whatever_is_dripped(how: str, host: Host) -> None:
+    host.answers["/drip"] = drips.ALL[how]
+    with taking_at_most(0.3 + SLACK_SECONDS), pytest.raises(OvsegError, match="did not answer in time") as caught:
+        client(host.address).post(host.url("/drip"), b"{}", {}, 0.3, "webhook.url", 1024)
+    assert caught.value.code == "url_unreachable"
+
+
+@pytest.mark.parametrize("how", drips.WITH_ANSWER)
+def test_a_post_that_is_answered_ends_in_time_whatever_is_dripped_then(how: str, host: Host) -> None:
+    host.answers["/drip"] = drips.ALL[how]
+    with taking_at_most(0.3 + SLACK_SECONDS):
+        answer = client(host.address).post(host.url("/drip"), b"{}", {}, 0.3, "webhook.url", 1024)
+    assert answer.status == 200
+
+
+def test_a_tls_handshake_that_stalls_ends_in_time() -> None:
+    with listening(says_nothing) as address, taking_at_most(0.3 + SLACK_SECONDS):
+        for fetch in (
+            lambda: client(address).get(f"https://{address}/", LIMIT, 0.3, "image"),
+            lambda: client(address).post(f"https://{address}/", b"{}", {}, 0.3, "webhook.url"),
+        ):
+            with pytest.raises(OvsegError, match="did not answer in time"):
+                fetch()
+
+
+def test_a_receiver_that_does_not_read_what_is_posted_ends_in_time() -> None:
+    left_in_time = pytest.raises(OvsegError, match="did not answer in time")
+    with listening(says_nothing) as address, taking_at_most(0.3 + SLACK_SECONDS), left_in_time:
+        client(address).post(f"http://{address}/", bytes(50_000_000), {}, 0.3, "webhook.url")
+
+
+def test_all_redirects_together_have_the_time_of_one_fetch(host: Host) -> None:
+    def slowly(request: BaseHTTPRequestHandler) -> None:
+        time.sleep(0.4)
+        fakes.reply(request, 302, b"", {"Location": "/again"})
+
+    host.answers["/again"] = slowly
+    with pytest.raises(OvsegError, match="did not answer in time"):
+        client(host.address).get(host.url("/again"), LIMIT, 1.0, "image")
+    assert len(host.received) <= 3  # a fourth would be "more than 3 redirects"
+
+
+@pytest.mark.parametrize("how", drips.ALL)
+def test_a_fetch_that_is_no_longer_wanted_ends_at_once(how: str, host: Host) -> None:
+    host.answers["/drip"] = drips.ALL[how]
+    with taking_at_most(SLACK_SECONDS), pytest.raises(Stop):
+        client(host.address).get(host.url("/drip"), LIMIT, 600, "image", check=stop)
+
+
+def test_a_handshake_that_is_no_longer_wanted_ends_at_once() -> None:
+    with listening(says_nothing) as address, pytest.raises(Stop):
+        client(address).get(f"https://{address}/", LIMIT, 600, "image", check=stop)
+
+
+def stop() -> None:
+    raise Stop
+
+
+def test_what_dripped_is_hung_up_on(host: Host) -> None:
+    hung_up = threading.Event()
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        try:
+            drips.WITHOUT_ANSWER["bytes of a header"](request)
+        except OSError:
+            hung_up.set()
+
+    host.answers["/drip"] = answer
+    with pytest.raises(OvsegError):
+        client(host.address).get(host.url("/drip"), LIMIT, 0.3, "image")
+    assert hung_up.wait(30)
+
+
+# Size
+
+
+@pytest.mark.parametrize("flood", [b"X: x\r\n" * 1000, b"X: " + b"x" * 65536, b"HTTP/1.1 100 Continue\r\n\r\n" * 1000])
+def test_headers_without_end_are_left(flood: bytes) -> None:
+    def talk(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(b"" if flood.startswith(b"HTTP") else b"HTTP/1.1 200 OK\r\n")
+        while True:
+            connection.sendall(flood)
+
+    with listening(talk) as address, taking_at_most(SLACK_SECONDS), pytest.raises(OvsegError) as caught:
+        client(address).get(f"http://{address}/", LIMIT, 600, "image")
+    assert caught.value.code == "url_unreachable"
+
+
+# What a body is encoded in
+
+
+def compressed(wbits: int) -> Callable[[bytes], bytes]:
+    def compress(data: bytes) -> bytes:
+        compressor = zlib.compressobj(wbits=wbits)
+        return compressor.compress(data) + compressor.flush()
+
+    return compress
+
+
+def encoded(host: Host, encoding: str, body: bytes) -> str:
+    headers = {"Content-Encoding": encoding}
+    host.answers["/encoded"] = lambda request: fakes.reply(request, 200, body, headers)
+    return host.url("/encoded")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "compress"),
+    [
+        ("gzip", gzip.compress),
+        ("GZIP", gzip.compress),
+        ("x-gzip", gzip.compress),
+        ("deflate", zlib.compress),
+        ("deflate", compressed(-15)),  # without its header, as some send it
+        ("br", lambda data: b"\x0b\x03\x80picture\x03"),
+        ("identity", bytes),
+        ("", bytes),
+        ("aws-chunked", bytes),  # what uploads leave in S3: it says nothing of the bytes
+        ("utf-8", bytes),
+    ],
+)
+def test_a_content_encoding_is_taken_off(encoding: str, compress: Callable[[bytes], bytes], host: Host) -> None:
+    url = encoded(host, encoding, compress(b"picture"))
+    assert client(host.address).get(url, LIMIT, 10, "image") == b"picture"
+    assert host.received[0].headers["accept-encoding"] == "identity"
+
+
+def test_a_body_is_bounded_by_what_it_decodes_to(host: Host) -> None:
+    url = encoded(host, "gzip", gzip.compress(bytes(LIMIT)))
+    assert client(host.address).get(url, LIMIT, 30, "image") == bytes(LIMIT)
+    url = encoded(host, "gzip", gzip.compress(bytes(LIMIT + 1)))
+    with pytest.raises(OvsegError) as caught:
+        client(host.address).get(url, LIMIT, 30, "image")
+    assert caught.value.code == "image_too_large"
+
+
+def test_an_encoding_within_an_encoding_is_refused(host: Host) -> None:
+    """What is between the two is counted by nobody, and may be a thousand times as large."""
+    url = encoded(host, "gzip, deflate", zlib.compress(gzip.compress(b"picture")))
+    with pytest.raises(OvsegError, match="more than one Content-Encoding"):
+        client(host.address).get(url, LIMIT, 10, "image")
+
+
+def test_a_body_that_is_not_in_its_encoding_is_the_urls_fault(host: Host) -> None:
+    with pytest.raises(OvsegError, match="not in its Content-Encoding") as caught:
+        client(host.address).get(encoded(host, "gzip", b"picture"), LIMIT, 10, "image")
+    assert caught.value.code == "url_unreachable"
+
+
+# Connections
+
+
+def test_a_request_on_a_reused_connection_that_died_is_sent_once_more() -> None:
+    requests: list[bytes] = []
+
+    def answers_once(connection: socket.socket) -> None:
+        requests.append(read_request(connection))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+        requests.append(read_request(connection))  # and hangs up
+
+    with listening(answers_once) as address:
+        fetching = client(address)
+        for _ in range(3):
+            assert fetching.get(f"http://{address}/", LIMIT, 10, "image") == b"hi"
+    assert len(requests) == 5  # the second and the third were sent twice
+
+
+def test_a_request_on_a_new_connection_is_sent_once() -> None:
+    requests: list[bytes] = []
+
+    def hangs_up(connection: socket.socket) -> None:
+        requests.append(read_request(connection))
+
+    with listening(hangs_up) as address, pytest.raises(OvsegError) as caught:
+        client(address).get(f"http://{address}/", LIMIT, 10, "image")
+    assert (caught.value.code, caught.value.message) == ("url_unreachable", "127.0.0.1 cannot be reached")
+    assert len(requests) == 1
+
+
+def test_exchanges_leave_no_file_open(host: Host) -> None:
+    host.serve("/a.jpg", b"picture")
+    fetching = client(host.address)
+    fetching.get(host.url("/a.jpg"), LIMIT, 10, "image")
+    before = open_files()
+    for _ in range(50):
+        fetching.get(host.url("/a.jpg"), LIMIT, 10, "image")
+    assert open_files() <= before + 5  # the server's side of those that close
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_host_is_sent_no_cookie_of_an_earlier_answer(host: Host) -> None:
+    host.answers["/a"] = lambda request: fakes.reply(request, 200, b"", {"Set-Cookie": "a=b; Path=/"})
+    fetching = client(host.address)
+    for _ in range(2):
+        fetching.get(host.url("/a"), LIMIT, 10, "image")
+    assert ["cookie" in received.headers for received in host.received] == [False, False]
+
+
+def test_a_certificate_is_verified_by_the_authorities_of_ssl_cert_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+    def talk(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secure:
+            read_request(secure)
+            secure.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+
+    with listening(talk) as address:
+        with pytest.raises(OvsegError, match=r"127\.0\.0\.1 has no valid certificate"):
+            client(address).get(f"https://{address}/", LIMIT, 10, "image")
+        with authority.cert_pem.tempfile() as path:
+            monkeypatch.setenv("SSL_CERT_FILE", path)
+            assert client(address).get(f"https://{address}/", LIMIT, 10, "image") == b"hi"
