@@ -78,6 +78,11 @@ def reply(request: BaseHTTPRequestHandler, status: int, body: bytes, headers: di
     request.wfile.write(body)
 
 
+def write(request: BaseHTTPRequestHandler, raw: bytes) -> None:
+    """An answer as it is, HTTP or not."""
+    request.wfile.write(raw)
+
+
 @contextmanager
 def host() -> Iterator[Host]:
     """A host, for as long as the block runs."""

@@ -32,7 +32,10 @@ def parse(text: str) -> bytes:
 def _unquoted(text: str) -> bytes:
     """Percent-decoded, by way of quoted-printable, whose decoder is C: urllib's makes an object of every escape, which
     for 10 million of them takes half a gigabyte."""
-    return binascii.a2b_qp(text.encode().replace(b"=", b"=3D").replace(b"%", b"="))
+    try:
+        return binascii.a2b_qp(text.encode("ascii").replace(b"=", b"=3D").replace(b"%", b"="))
+    except UnicodeEncodeError:
+        raise ValueError("a data URL has only ASCII characters; others are percent-encoded") from None
 
 
 def from_base64(text: str) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -126,6 +127,8 @@ class Line:
         finally:
             self._curl.reset()  # keeps the connections
             reading.close()
+        if not reading.has_headers:
+            raise NoAnswer(f"{request.url.host} does not answer in HTTP")
         return reading.received
 
     def _run(self, reading: _Reading, check: Callable[[], None]) -> None:
@@ -175,6 +178,7 @@ class Line:
 
 
 _REFUSED: int = pycurl.SOCKET_BAD
+_STATUS = re.compile(rb"HTTP/[0-9.]+ +([0-9]{3})")
 
 
 class _Reading:
@@ -207,7 +211,8 @@ class _Reading:
         if self.has_headers:  # a trailer
             return None
         if line.startswith(b"HTTP/"):
-            self.received.status, self.received.headers = int(line.split()[1]), []
+            status = _STATUS.match(line)
+            self.received.status, self.received.headers = int(status[1]) if status else 0, []
         elif line.strip():
             name, _, value = line.partition(b":")
             self.received.headers.append((name.decode("latin-1").strip().lower(), value.strip()))

@@ -12,6 +12,7 @@ import pytest
 
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
+from tests import fakes
 from tests.fakes import Host
 from worker.guarded import GuardedClient, check_url
 
@@ -125,7 +126,7 @@ def test_a_broken_redirect_is_an_answer_to_a_post(location: bytes, host: Host) -
 
 
 def moved_to(location: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
-    return lambda request: request.wfile.write(b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\n\r\n") and None
+    return lambda request: fakes.write(request, b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\n\r\n")
 
 
 @pytest.mark.parametrize(

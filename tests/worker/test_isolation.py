@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler
 
 from cli.child import Child, Command
 from configs.settings import Settings
-from tests import fakes, protocol
+from tests import drips, fakes, protocol
 from tests.fakes import Host
 from worker import queue
 from worker.connection import connect
@@ -94,6 +94,32 @@ def test_a_quick_receiver_does_not_wait_for_one_that_hangs(settings: Settings, h
             told = delivered(events, first + quick, 3 * MANY)
             assert {history.event.tries for history in told} == {1}  # to be held is no try
             assert hanging.most == PER_HOST
+
+
+def test_receivers_that_drip_their_answers_hold_no_sender_up(settings: Settings, host: Host) -> None:
+    host.serve("/quick")
+    with fakes.host() as other:
+        for how, answer in drips.WITHOUT_ANSWER.items():
+            other.answers[f"/{how.replace(' ', '-')}"] = answer
+        settings = settings.model_copy(
+            update={
+                "allowed_private_hosts": (host.address, other.address),
+                "webhook_threads": 2,
+                "webhook_threads_per_host": 2,
+                "webhook_timeout_seconds": 0.5,
+            }
+        )
+        with connect(settings) as redis, processes(settings, "webhooks", "reaper"):
+            app = queue.create(settings)
+            jobs, events = Jobs(redis, app, settings), Events(redis, app, settings)
+            dripping = [job for path in other.answers for job in cancel_many(jobs, 1, other.url(path))]
+            other.wait_for(next(iter(other.answers)), seconds=120)
+            quick = cancel_many(jobs, MANY, host.url("/quick"))
+            assert len(delivered(events, quick, MANY)) == MANY
+            deadline = time.monotonic() + 120
+            while [event for job in dripping for event in events.of_job(job) if not event.deliveries]:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
 
 
 def cancel_many(jobs: Jobs, count: int, webhook: str | None) -> list[str]:

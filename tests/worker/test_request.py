@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import time
 from typing import Any
+from urllib.parse import quote, quote_from_bytes
 
 import pytest
 from hypothesis import given
@@ -20,6 +22,7 @@ from worker.request import InvalidRequest, parse
 SETTINGS = Settings(webhook_secret=None, max_image_bytes=500_000)
 URL = "https://example.com/cat.jpg"
 BOX = {"box": [1, 2, 30, 40]}
+BASE64 = base64.b64encode(pictures.photo()).decode()
 
 
 def errors_of(body: object, image_file: bytes | None = None, settings: Settings = SETTINGS) -> list[OvsegError]:
@@ -116,6 +119,11 @@ def errors_of(body: object, image_file: bytes | None = None, settings: Settings 
         ({"image": "", "prompts": [BOX]}, "image_empty", "image", "no bytes"),
         ({"image": "not base64!", "prompts": [BOX]}, "image_unreadable", "image", "neither an http(s) URL nor base64"),
         ({"image": "data:image/png,abc", "prompts": [BOX]}, "image_unreadable", "image", "must be base64"),
+        ({"image": "data:image/png;base64", "prompts": [BOX]}, "image_empty", "image", "no bytes"),
+        ({"image": "data:image/png;base64,a", "prompts": [BOX]}, "image_unreadable", "image", "nor base64"),
+        ({"image": "data:", "prompts": [BOX]}, "image_unreadable", "image", "must be base64"),
+        ({"image": "data:,%ff", "prompts": [BOX]}, "image_format_unsupported", "image", "not an image"),
+        ({"image": "data:,%\ud800", "prompts": [BOX]}, "image_unreadable", "image", "only ASCII"),
         (
             {"image": base64.b64encode(b"some text").decode(), "prompts": [BOX]},
             "image_format_unsupported",
@@ -172,13 +180,36 @@ def test_a_box_that_sticks_out_is_taken_as_given_and_clipped_later() -> None:
 @pytest.mark.parametrize(
     "image",
     [
-        base64.b64encode(pictures.photo()).decode(),
+        BASE64,
         base64.encodebytes(pictures.photo()).decode(),  # in lines
-        "data:image/jpeg;base64," + base64.b64encode(pictures.photo()).decode(),
+        BASE64.rstrip("="),
+        "data:image/jpeg;base64," + BASE64,
+        " \nDATA:image/jpeg;BASE64," + BASE64,
+        "data:;base64," + BASE64,
+        "data:image/jpeg; base64 ," + BASE64,
+        'data:image/jpeg;name="a, b;\\" c.jpg";charset=utf-8;base64,' + BASE64,
+        'data:image/jpeg;name="never closed;base64,' + BASE64,
+        "data:image/jpeg;base64," + quote(BASE64, safe=""),  # + / and = as %2B %2F and %3D
+        "data:image/jpeg," + quote_from_bytes(pictures.photo()),
+        "data:," + "".join(f"%{byte:02x}" for byte in pictures.photo()),
     ],
 )
 def test_an_image_may_come_as_base64_or_data_url(image: str) -> None:
     assert parse({"image": image, "prompts": [BOX]}, None, SETTINGS).image == pictures.photo()
+
+
+def test_a_url_is_kept_without_the_spaces_around_it() -> None:
+    asked = parse({"image": " HTTPS://example.com/cat.jpg\n", "prompts": [BOX]}, None, SETTINGS)
+    assert asked.image == "HTTPS://example.com/cat.jpg"
+
+
+@pytest.mark.parametrize("payload", ["%", "%%%", "a" * 1_000_000, '"' * 1_000_000, '";' * 500_000, "%41" * 300_000])
+@pytest.mark.parametrize("start", ["data:", "data:,", "data:;base64,", 'data:;a="'])
+def test_no_data_url_takes_long_to_refuse(start: str, payload: str) -> None:
+    began = time.process_time()
+    with pytest.raises(OvsegError):
+        parse({"image": start + payload, "prompts": [BOX]}, None, SETTINGS)
+    assert time.process_time() - began < 5
 
 
 def test_defaults_are_those_of_the_documentation() -> None:

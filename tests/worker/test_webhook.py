@@ -15,7 +15,7 @@ from standardwebhooks import Webhook as Verifier
 from configs import webhook_secret
 from configs.settings import Settings
 from ovseg_core.prompts import Prompt
-from tests import fakes, protocol
+from tests import drips, fakes, protocol
 from tests.fakes import Host
 from worker import event_type, webhook
 from worker.connection import connect
@@ -184,6 +184,81 @@ def test_a_receiver_that_does_not_answer_is_tried_again(sender: Sender, host: Ho
     assert (told["state"], told["outcome"]) == ("pending", "127.0.0.1 did not answer in time")
     [history] = sender.events.of_job(job.id)
     assert [(d.status, d.error) for d in history.deliveries] == [(None, "127.0.0.1 did not answer in time")]
+
+
+@pytest.mark.parametrize("how", drips.WITHOUT_ANSWER)
+def test_a_receiver_that_drips_its_answer_has_not_answered_in_time(sender: Sender, host: Host, how: str) -> None:
+    host.answers[HOOK] = drips.ALL[how]
+    job = failed_job(sender, host)
+    webhook.deliver(f"evt_{job.id}_failed", sender)
+    [history] = sender.events.of_job(job.id)
+    assert [(d.status, d.error) for d in history.deliveries] == [(None, "127.0.0.1 did not answer in time")]
+    assert history.event.state == "pending"
+
+
+@pytest.mark.parametrize("location", [b"http://[", b"\xff\xfe", b"http://a:b/", b""])
+def test_a_broken_redirect_is_a_failure_like_others_and_ends_after_ten(
+    sender: Sender, host: Host, location: bytes
+) -> None:
+    host.answers[HOOK] = lambda request: fakes.write(
+        request, b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\n\r\n"
+    )
+    job = failed_job(sender, host)
+    event_id = f"evt_{job.id}_failed"
+    for tries in range(1, len(RETRY_DELAYS_SECONDS) + 1):
+        webhook.deliver(event_id, sender)
+        assert record(sender, event_id) | {"state": "pending", "tries": str(tries)} == record(sender, event_id)
+        pause = pause_of(sender, event_id)
+        assert pause is not None
+        assert pause > 0.7 * RETRY_DELAYS_SECONDS[tries - 1] - 60  # a minute for a slow machine
+    webhook.deliver(event_id, sender)
+    assert record(sender, event_id)["state"] == "dead"
+    [history] = sender.events.of_job(job.id)
+    assert [d.status for d in history.deliveries] == [302] * (len(RETRY_DELAYS_SECONDS) + 1)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\x00\xff",
+        b"SSH-2.0-x\r\n",
+        b"HTTP/1.1\r\n\r\n",
+        b"HTTP/9 200 OK\r\n\r\n",
+        b"HTTP/1.1 101 Switching\r\n\r\n",
+    ],
+)
+def test_what_is_no_answer_in_http_is_a_failure_on_record(sender: Sender, host: Host, answer: bytes) -> None:
+    host.answers[HOOK] = lambda request: fakes.write(request, answer)
+    job = failed_job(sender, host)
+    webhook.deliver(f"evt_{job.id}_failed", sender)
+    [history] = sender.events.of_job(job.id)
+    [delivery] = history.deliveries
+    assert delivery.status is None
+    assert delivery.error is not None
+    assert delivery.error.startswith("127.0.0.1 ")
+    assert (history.event.state, history.event.tries) == ("pending", 1)
+
+
+def test_a_fault_of_ours_is_a_failure_on_record_too(sender: Sender, host: Host) -> None:
+    host.serve(HOOK)
+    job = begun_job(sender, host)
+    sender.storage.put(f"{job.attempt_prefix}result.json", b"not JSON", "application/json")
+    sender.jobs.succeed(job, {"width": 1, "height": 1, "format": "PNG"}, {})
+    webhook.deliver(f"evt_{job.id}_succeeded", sender)
+    [history] = sender.events.of_job(job.id)
+    assert [d.error for d in history.deliveries] == ["JSONDecodeError at our side; see the sender's log"]
+    assert (history.event.state, history.event.tries) == ("pending", 1)
+
+
+def test_an_event_whose_url_is_none_any_more_is_given_up(sender: Sender, host: Host) -> None:
+    request = request_for(host).model_copy(update={"webhook": Webhook(url="https://[", events=event_type.ENDS)})
+    job = sender.jobs.begin(sender.jobs.accept(str(uuid.uuid4()), request).id, "w")
+    assert job is not None
+    sender.jobs.fail(job, JobError("image_unreadable", "broken", "image"))
+    webhook.deliver(f"evt_{job.id}_failed", sender)
+    told = record(sender, f"evt_{job.id}_failed")
+    assert (told["state"], told["outcome"]) == ("dead", "not a URL: its host, port or text is malformed")
 
 
 def test_after_the_last_try_an_event_is_dead(sender: Sender, host: Host) -> None:
