@@ -40,6 +40,7 @@ REASONS = {
     pycurl.E_SSL_CONNECT_ERROR: "breaks off the TLS handshake",
     pycurl.E_UNSUPPORTED_PROTOCOL: "does not answer in HTTP",
     pycurl.E_FTP_WEIRD_SERVER_REPLY: "does not answer in HTTP",
+    pycurl.E_OK: "does not answer in HTTP",  # nor in anything that libcurl minds
 }
 REASONS_OF_BODY = {
     pycurl.E_OPERATION_TIMEDOUT: "the URL did not send everything in time",
@@ -85,10 +86,15 @@ class Received:
         return next((value for given, value in self.headers if given == name), None)
 
     @property
-    def encodings(self) -> set[str]:
-        """The content encodings, without those that change nothing."""
+    def encodings(self) -> list[str]:
+        """The content encodings, first one first, without those that change nothing."""
         said = b",".join(value for name, value in self.headers if name == "content-encoding")
-        return {one.strip().lower() for one in said.decode("latin-1").split(",")} - PLAIN
+        each = (one.strip().lower() for one in said.decode("latin-1").split(","))
+        return [encoding for encoding in each if encoding not in PLAIN]
+
+    @property
+    def can_be_decoded(self) -> bool:
+        return DECODABLE.issuperset(self.encodings)
 
 
 class Asked(NamedTuple):
@@ -115,24 +121,25 @@ class Line:
         reading = _Reading(request)
         try:
             self._prepare(request, reading)
-            self._run(reading, check)
-        except pycurl.error as error:
-            code = error.args[0]
-            if not reading.has_headers:
-                raise NoAnswer(f"{request.url.host} {REASONS.get(code, 'cannot be reached')}") from error
-            if not reading.has_enough:
-                reading.received.broke = REASONS_OF_BODY.get(code, "the URL broke off")
-        except (ValueError, TypeError, OSError) as error:  # what cannot be sent: a header that is not ASCII
+            code = self._run(reading, check)
+        except (pycurl.error, UnicodeError) as error:  # what cannot be sent, as a header that is not ASCII
             raise NoAnswer(f"{request.url.host} cannot be asked") from error
         finally:
             self._curl.reset()  # keeps the connections
             reading.close()
+        if reading.is_refused:
+            raise Refused
         if not reading.has_headers:
-            raise NoAnswer(f"{request.url.host} does not answer in HTTP")
+            raise NoAnswer(f"{request.url.host} {REASONS.get(code, 'cannot be reached')}")
+        if code != pycurl.E_OK and not reading.has_enough:
+            reading.received.broke = REASONS_OF_BODY.get(code, "the URL broke off")
         return reading.received
 
-    def _run(self, reading: _Reading, check: Callable[[], None]) -> None:
-        """libcurl's easy interface would do, but it calls nobody back while it resolves or shakes hands."""
+    def _run(self, reading: _Reading, check: Callable[[], None]) -> int:
+        """How it ended: a code of libcurl's.
+
+        Its easy interface would do, but calls nobody back while it resolves or shakes hands.
+        """
         self._multi.add_handle(self._curl)
         try:
             checked_at = time.monotonic()
@@ -146,10 +153,7 @@ class Line:
             failed = self._multi.info_read()[2]
         finally:
             self._multi.remove_handle(self._curl)
-        if reading.is_refused:
-            raise Refused
-        for _, code, message in failed:
-            raise pycurl.error(code, message)
+        return int(next((code for _, code, _ in failed), pycurl.E_OK))
 
     def _prepare(self, request: Request, reading: _Reading) -> None:
         """What the handle is to do. It knows no cookies, no .netrc and no redirects unless told."""
@@ -230,13 +234,12 @@ class _Reading:
         return 0
 
     def _end_of_headers(self) -> int | None:
-        encodings = self.received.encodings
-        if len(encodings & DECODABLE) > 1:
-            # Each grows its input a thousandfold, and only the last one's output is counted.
-            self.received.broke = "the URL sends more than one Content-Encoding"
-        can_decode = encodings <= DECODABLE or not self._request.decodes
-        wants_body = self._request.most_bytes > 0 and self._request.reads(self.received.status)
-        if wants_body and can_decode and self.received.broke is None:
+        received, request = self.received, self._request
+        if sum(encoding in DECODABLE for encoding in received.encodings) > 1:
+            # Each makes of its input a thousand times as much, and only what the last one makes is counted.
+            received.broke = "the URL sends more than one Content-Encoding"
+        can_be_read = received.broke is None and (received.can_be_decoded or not request.decodes)
+        if can_be_read and request.most_bytes > 0 and request.reads(received.status):
             return None
         self.has_enough = True
         return 0

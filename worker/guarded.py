@@ -18,7 +18,7 @@ from configs import trusted_hosts
 from configs.settings import Settings
 from configs.trusted_hosts import Address
 from ovseg_core.errors import OvsegError
-from worker.exchange import DECODABLE, Line, NoAnswer, Received, Refused, Request
+from worker.exchange import Line, NoAnswer, Received, Refused, Request
 from worker.public_address import is_public
 from worker.web_url import WebUrl, check_parsed, check_url, forbidden, is_trusted
 
@@ -61,7 +61,7 @@ class GuardedClient:
         for _ in range(MAX_REDIRECTS + 1):
             request = Request(target, self._may_dial(target), deadline, max_bytes + 1, lambda status: status == 200)
             received = self._exchange(request, field, check)
-            if not received.encodings <= DECODABLE:  # what it may be is the file as it is
+            if received.status == HTTPStatus.OK and not received.can_be_decoded:  # it may be the file as it is
                 received = self._exchange(replace(request, decodes=False), field, check)
             location = received.header("location")
             if received.status not in REDIRECTS or location is None:

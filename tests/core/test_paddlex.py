@@ -23,6 +23,7 @@ from ovseg_core.paddlex import inputs
 from ovseg_core.paddlex.model import Model
 from ovseg_core.paddlex.pipeline import Pipeline
 from tests import pictures
+from tests.fakes import Host
 
 BOXES = [[140, 10, 305, 180], [340, 4, 462, 300]]
 PHOTO = str(pictures.PHOTO)
@@ -182,6 +183,13 @@ def test_mistakes_are_told(pipeline: Pipeline, call: object, complaint: str) -> 
 def ovseg(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "cli", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
+
+
+def test_a_url_may_have_spaces_around_it_and_any_case(pipeline: Pipeline, host: Host) -> None:
+    url = host.serve("/photo.jpg", Path(PHOTO).read_bytes())
+    [res] = pipeline.predict(f" {url.replace('http', 'HTTP')}\n", BOXES)
+    [wanted] = pipeline.predict(PHOTO, BOXES)
+    assert (res["masks"][0] == wanted["masks"][0]).all()
 
 
 def test_the_tutorial_s_command_line(tmp_path: Path) -> None:

@@ -227,11 +227,27 @@ def test_a_body_is_bounded_by_what_it_decodes_to(host: Host) -> None:
     assert caught.value.code == "image_too_large"
 
 
-def test_an_encoding_within_an_encoding_is_refused(host: Host) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "compress"),
+    [("gzip, deflate", zlib.compress), ("gzip,gzip", gzip.compress), ("gzip,,x-gzip", gzip.compress)],
+)
+def test_an_encoding_within_an_encoding_is_refused(
+    encoding: str, compress: Callable[[bytes], bytes], host: Host
+) -> None:
     """What is between the two is counted by nobody, and may be a thousand times as large."""
-    url = encoded(host, "gzip, deflate", zlib.compress(gzip.compress(b"picture")))
+    url = encoded(host, encoding, compress(gzip.compress(b"picture")))
     with pytest.raises(OvsegError, match="more than one Content-Encoding"):
         client(host.address).get(url, LIMIT, 10, "image")
+
+
+@pytest.mark.parametrize("transfer", [b"gzip, chunked", b"gzip, gzip, gzip, chunked", b"gzip"])
+def test_a_compressed_transfer_that_nobody_asked_for_is_left(transfer: bytes, host: Host) -> None:
+    bomb = gzip.compress(gzip.compress(gzip.compress(bytes(30_000_000), 1), 1), 1)
+    raw = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: " + transfer + b"\r\n\r\n%x\r\n" % len(bomb) + bomb + b"\r\n0\r\n\r\n"
+    host.answers["/transfer"] = lambda request: fakes.write(request, raw)
+    with taking_at_most(SLACK_SECONDS), pytest.raises(OvsegError) as caught:
+        client(host.address).get(host.url("/transfer"), LIMIT, 600, "image")
+    assert caught.value.code == "url_unreachable"
 
 
 def test_a_body_that_is_not_in_its_encoding_is_the_urls_fault(host: Host) -> None:
@@ -268,6 +284,12 @@ def test_a_request_on_a_new_connection_is_sent_once() -> None:
         client(address).get(f"http://{address}/", LIMIT, 10, "image")
     assert (caught.value.code, caught.value.message) == ("url_unreachable", "127.0.0.1 cannot be reached")
     assert len(requests) == 1
+
+
+def test_what_cannot_be_sent_is_an_outcome_too(host: Host) -> None:
+    with pytest.raises(OvsegError) as caught:
+        client(host.address).post(host.url("/"), b"", {"name": "\u56fe"}, 10, "webhook.url")
+    assert caught.value.code == "url_unreachable"
 
 
 def test_exchanges_leave_no_file_open(host: Host) -> None:
