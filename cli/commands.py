@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -16,8 +15,6 @@ from pydantic import ValidationError
 from configs import webhook_secret
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
@@ -296,9 +293,9 @@ def _default_data_dir() -> Path:
 
 
 def _log() -> None:
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stdout)
-    for chatty in ("botocore", "urllib3", "celery"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    from cli import log
+
+    log.set_up()
 
 
 def _exit_with(code: int) -> None:

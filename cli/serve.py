@@ -4,40 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
-from types import FrameType
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
-from gunicorn.workers.gthread import ThreadWorker
 
 from cli.lifeline import die_with_parent
 from configs.settings import Settings
 from gateway import create_app
+from gateway.server.worker import LogToRoot, Worker
 
-# For requests in progress when the gateway is told to stop, a held `wait` among them.
+# For requests in progress when the gateway is told to stop.
 REQUEST_SECONDS = 30
 
 
-class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Told to stop, it says so at /readyz, and stops only when whoever sends it requests has had time to see that."""
-
-    def handle_exit(self, number: int, frame: FrameType | None) -> None:
-        if self.wsgi is None:  # still starting
-            super().handle_exit(number, frame)
-            return
-        services = self.wsgi.extensions["ovseg"]
-        if services.leaving.is_set():
-            return
-        services.leaving.set()
-        timer = threading.Timer(services.settings.gateway_drain_seconds, super().handle_exit, [number, frame])
-        timer.daemon = True
-        timer.start()
-
-
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
-    """gunicorn with our settings: threads, because a request waits for Redis, storage or a job, and computes little."""
+    """gunicorn with our settings and our worker; see gateway/server."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -45,17 +27,21 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def load_config(self) -> None:
         settings = self._settings
+        host = f"[{settings.gateway_host}]" if ":" in settings.gateway_host else settings.gateway_host
         options: dict[str, Any] = {
-            "bind": f"{settings.gateway_host}:{settings.gateway_port}",
-            "worker_class": DrainingWorker,
+            "bind": f"{host}:{settings.gateway_port}",
+            "worker_class": Worker,
             "workers": settings.gateway_processes,
-            "threads": settings.gateway_threads,
             "timeout": 60,
             "graceful_timeout": int(settings.gateway_drain_seconds) + REQUEST_SECONDS,
             "keepalive": 5,
             "limit_request_fields": 100,
+            "asgi_loop": "asyncio",
+            "http_parser": "python",  # the one that the tests try, whatever else is installed
+            "asgi_disconnect_grace_period": 300,  # a request goes on to its end; what waits notices for itself
             "post_fork": _after_fork,
             "control_socket_disable": True,
+            "logger_class": LogToRoot,
             "proc_name": "ovseg-gateway",
         }
         for name, value in options.items():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import threading
 
+from cli import log
+
 COLOURS = {
     "ovseg": 97,
     "valkey": 31,
@@ -23,7 +25,7 @@ def show(label: str, line: str) -> None:
     if sys.stdout.isatty():
         name = f"\033[{COLOURS.get(label, 37)}m{name}\033[0m"
     with _lock:
-        print(f"{name} | {line}", flush=True)
+        print(f"{name} | {log.escape(line)}", flush=True)
 
 
 def plain(text: str) -> None:

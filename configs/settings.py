@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from configs import certificate_files, cores, redis_address, s3_names, trusted_hosts
 from configs import webhook_secret as secrets
+from configs.host import HostPattern
 from configs.http_address import HttpAddress
 
 MEGABYTE = 1_000_000
@@ -140,12 +141,18 @@ class Settings(BaseSettings):
         default="127.0.0.1", description="Address to listen on; loopback until you say otherwise."
     )
     gateway_port: int = Field(default=8080, ge=0, le=65535, description="As PaddleX serves.")
+    gateway_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Hosts (comma separated, `name`, `name:port`, `.name` with all names below it) that a request's "
+        "Host may name, besides localhost, 127.0.0.1 and [::1], and whose pages may change things (Origin). Empty: "
+        "those three on loopback, any Host elsewhere, and pages of the Host itself. `*` allows any Host, no Origin.",
+    )
     gateway_processes: int = Field(default=1, gt=0, description="More processes answer on more cores.")
     gateway_threads: int = Field(
         default=256,
         gt=1,
-        description="Requests in progress per process; a held `wait` keeps a thread and little else. A wait that "
-        "finds none free is answered at once.",
+        description="Requests computed at a time per process. A held `wait` keeps no thread, nor does a client that "
+        "sends or reads slowly.",
     )
     gateway_drain_seconds: float = Field(
         default=0.0,
@@ -291,7 +298,14 @@ class Settings(BaseSettings):
             raise ValueError("it is not set, but OVSEG_REDIS_KEY_FILE is")
         return value
 
-    @field_validator("allowed_private_hosts", mode="before")
+    @field_validator("gateway_allowed_hosts")
+    @classmethod
+    def _check_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            HostPattern(text)
+        return value
+
+    @field_validator("allowed_private_hosts", "gateway_allowed_hosts", mode="before")
     @classmethod
     def _split_hosts(cls, value: object) -> object:
         return (

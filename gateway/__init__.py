@@ -5,7 +5,21 @@ from __future__ import annotations
 from flask import Flask
 
 from configs.settings import Settings
-from gateway import access_log, breaker, embeddings, endpoints, errors, events, health, home, jobs, metrics, paddlex
+from gateway import (
+    access_log,
+    breaker,
+    embeddings,
+    endpoints,
+    errors,
+    events,
+    handover,
+    health,
+    home,
+    jobs,
+    metrics,
+    origin,
+    paddlex,
+)
 from gateway.services import Services
 
 
@@ -21,5 +35,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(room.blueprint)
     errors.handle_all(app)
     access_log.keep(app)
+    origin.guard(app)
     breaker.guard(app)
+    handover.attend(app)
     return app

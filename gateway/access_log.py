@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 import time
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
+
+from gateway import handover
 
 log = logging.getLogger(__name__)
 
-UNINTERESTING = ("/healthz", "/readyz", "/health")
+UNINTERESTING = ("health.alive", "health.ready", "paddlex.health")
+STARTED_AT = "ovseg.started_at"
+MAX_TARGET = 500  # of a target's 8,190 characters
 
 
 def keep(app: Flask) -> None:
@@ -18,11 +22,12 @@ def keep(app: Flask) -> None:
 
 
 def _start() -> None:
-    g.started_at = time.perf_counter()
+    request.environ.setdefault(STARTED_AT, time.perf_counter())  # before it was held, if it was
 
 
 def _end(response: Response) -> Response:
-    if request.path not in UNINTERESTING:
-        ms = (time.perf_counter() - g.started_at) * 1000
-        log.info("%s %s %d in %.0f ms", request.method, request.full_path.rstrip("?"), response.status_code, ms)
+    if request.endpoint not in UNINTERESTING and not handover.is_held():
+        ms = (time.perf_counter() - request.environ[STARTED_AT]) * 1000
+        target = request.environ["RAW_URI"][:MAX_TARGET]  # as it came, without a space: it takes the place of one word
+        log.info("%s %s %d in %.0f ms", request.method, target, response.status_code, ms)
     return response

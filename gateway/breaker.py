@@ -16,6 +16,8 @@ from gateway import errors
 
 PAUSE_SECONDS = 1.0  # between two requests that ask
 ASKING_SECONDS = 3.0  # longer than a call to a Redis that does not answer
+# Readiness asks Redis for itself.
+NEEDS_NO_REDIS = ("health.alive", "health.ready", "paddlex.health", "home.home")
 # Answers that come from Redis; that a request makes no sense is found out without it.
 FROM_REDIS = (200, 202, 204, 404, 409, 410)
 
@@ -68,4 +70,5 @@ def guard(app: Flask) -> None:
 
 
 def _needs_redis() -> bool:
-    return request.blueprint in ("jobs", "embeddings", "events", "metrics") or request.endpoint == "paddlex.infer"
+    """Whatever is not known to do without it; a target that leads nowhere has no endpoint."""
+    return request.endpoint is not None and request.endpoint not in NEEDS_NO_REDIS

@@ -13,6 +13,7 @@ from flask import Flask, Response, request
 from redis import RedisError
 from werkzeug.exceptions import HTTPException
 
+from gateway import problem
 from ovseg_core.errors import OvsegError
 from worker.request import InvalidRequest
 
@@ -24,6 +25,8 @@ RETRY_AFTER_SECONDS = 2
 # What a caller can put right is 422, but for these.
 STATUS_OF_CODE = {
     "invalid_idempotency_key": HTTPStatus.BAD_REQUEST,
+    "cross_site": HTTPStatus.FORBIDDEN,
+    "host_not_allowed": HTTPStatus.FORBIDDEN,
     "not_found": HTTPStatus.NOT_FOUND,
     "job_deleted": HTTPStatus.GONE,
     "input_gone": HTTPStatus.GONE,
@@ -64,7 +67,7 @@ def _of_caller(error: OvsegError) -> Response:
 
 def _of_http(error: HTTPException) -> Response:
     status = HTTPStatus(error.code or 500)
-    code = status.phrase.lower().replace(" ", "_").replace("-", "_")
+    code = problem.code_of(status)
     detail = error.description or status.phrase
     if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         code, detail = "body_too_large", f"the body is larger than the allowed {request.max_content_length:,} bytes"
@@ -92,13 +95,7 @@ def _render(status: HTTPStatus, code: str, detail: str, fields: list[dict[str, A
     if request.path in PADDLEX_PATHS:
         body: dict[str, Any] = {"logId": str(uuid.uuid4()), "errorCode": int(status), "errorMsg": detail}
         return Response(json.dumps(body), status, mimetype="application/json")
-    body = {
-        "type": f"urn:ovseg:problem:{code}",
-        "title": status.phrase,
-        "status": int(status),
-        "detail": detail,
-        "code": code,
-    }
+    body = problem.of(status, code, detail)
     if fields:
         body["errors"] = fields
-    return Response(json.dumps(body), status, mimetype="application/problem+json")
+    return Response(json.dumps(body), status, mimetype=problem.MEDIA_TYPE)

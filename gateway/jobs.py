@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request, url_for
+from flask.typing import ResponseReturnValue
 
 from gateway import acceptance, body, idempotency_key, paging
 from gateway.services import services
@@ -42,14 +43,17 @@ def create(job_id: str) -> tuple[Response, int, dict[str, str]]:
 
 
 @blueprint.get("/<job_id>")
-def look(job_id: str) -> Response:
+def look(job_id: str) -> ResponseReturnValue:
     """The job object; held until the job has ended where the client says how long it would wait."""
     seconds, is_preference = _patience()
-    job = services().waiting.until_terminal(job_id, seconds) or _archived(job_id)
-    response = jsonify(job_object.describe_with_result(job, services().storage))
-    if is_preference:
-        response.headers["Preference-Applied"] = f"wait={seconds:g}"
-    return response
+
+    def answer(job: Job | None) -> Response:
+        response = jsonify(job_object.describe_with_result(job or _archived(job_id), services().storage))
+        if is_preference:
+            response.headers["Preference-Applied"] = f"wait={seconds:g}"
+        return response
+
+    return services().waiting.answer(job_id, seconds, answer)
 
 
 @blueprint.post("/<job_id>/cancel")

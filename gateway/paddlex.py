@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
+from flask.typing import ResponseReturnValue
 
 from gateway import acceptance, body
 from gateway.services import services
@@ -24,14 +25,17 @@ blueprint = Blueprint("paddlex", __name__)
 
 
 @blueprint.post("/open-vocabulary-segmentation")
-def infer() -> Response:
+def infer() -> ResponseReturnValue:
     at = services()
     fields, _ = body.read()
     visualize = _visualize(fields, at.settings.paddlex_visualize)
     submission = asked.parse(_as_job(fields, visualize), None, at.settings)
-    job, _ = acceptance.accept(submission, at, acceptance.new_id())
-    ended = at.waiting.until_terminal(job.id, at.settings.paddlex_timeout_seconds, may_be_early=False)
-    return jsonify(_answer(job.id, ended, visualize))
+    job_id = acceptance.accept(submission, at, acceptance.new_id())[0].id
+
+    def answer(ended: Job | None) -> Response:
+        return jsonify(_answer(job_id, ended, visualize))
+
+    return at.waiting.answer(job_id, at.settings.paddlex_timeout_seconds, answer, may_be_early=False)
 
 
 @blueprint.get("/health")

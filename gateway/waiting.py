@@ -1,4 +1,4 @@
-"""Hold a request until its job has ended."""
+"""Hold a request until its job has ended. No thread waits: the server keeps the connection, and asks again."""
 
 from __future__ import annotations
 
@@ -6,76 +6,102 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 
+from flask.typing import ResponseReturnValue
 from redis import RedisError
 
 from configs.settings import Settings
+from gateway import handover
 from worker.connection import connect
 from worker.job import Job
 from worker.jobs import Jobs
 
 log = logging.getLogger(__name__)
 
+Answer = Callable[[Job | None], ResponseReturnValue]
+
 # Redis tells the end of a job to those who listen at that moment, and to nobody else; so look for yourself as well.
 LOOK_AGAIN_SECONDS = 5.0
-# Threads of a process that are never held, so that it still takes jobs and answers health checks.
-FREE_THREADS = 8
+# After its time a hold is answered. One that is still there so much later belongs to a request that was given up.
+FORGET_SECONDS = 60.0
+
+
+class Hold:
+    """A request whose answer waits for the end of a job, at most until `until` (time.monotonic)."""
+
+    def __init__(self, job_id: str, seconds: float, may_be_early: bool, answer: Callable[[], ResponseReturnValue]):
+        self.job_id = job_id
+        self.until = time.monotonic() + seconds
+        self.may_be_early = may_be_early
+        self.answer = answer
+        self.over: Future[None] = Future()
+
+    def end(self) -> None:
+        with suppress(InvalidStateError):  # it has ended, or nobody waits for it any more
+            self.over.set_result(None)
 
 
 class Waiting:
-    """All waits of a process share one subscription and one thread that listens to it."""
+    """All holds of a process share one thread, which listens to Redis. Thread-safe."""
 
     def __init__(self, jobs: Jobs, settings: Settings, leaving: threading.Event) -> None:
         self._jobs = jobs
         self._leaving = leaving
         self._settings = settings
-        self._waiters: dict[str, set[threading.Event]] = defaultdict(set)
+        self._holds: dict[str, set[Hold]] = defaultdict(set)
         self._lock = threading.Lock()
-        self._places = threading.BoundedSemaphore(max(settings.gateway_threads - FREE_THREADS, 1))
         self._listener: threading.Thread | None = None
         self._is_listening = threading.Event()
 
-    def until_terminal(self, job_id: str, seconds: float, may_be_early: bool = True) -> Job | None:
-        """The job as soon as it has ended, or as it is after so many seconds; None if there is no such job.
+    def answer(self, job_id: str, seconds: float, answer: Answer, may_be_early: bool = True) -> ResponseReturnValue:
+        """`answer` of the job as soon as it has ended, or as it is after so many seconds; of None if there is none.
 
-        When too many are waiting already, the answer comes at once: better an early look than no thread for others.
-        It comes early too when this process is to stop, if it `may_be_early`.
+        It comes early when this process is to stop, if it `may_be_early`, and when the client has hung up.
         """
         job = self._jobs.get(job_id)
-        if job is None or job.status.is_terminal or seconds <= 0 or not self._places.acquire(blocking=False):
-            return job
+        if self._is_over(job, may_be_early) or seconds <= 0 or not handover.can_hold():
+            return answer(job)
+        hold = Hold(job_id, seconds, may_be_early, lambda: self._answer(hold, answer))
+        self._keep(hold)
         try:
-            with self._called_for(job_id) as called:
-                return self._wait(job_id, called, time.monotonic() + seconds, may_be_early)
-        finally:
-            self._places.release()
+            is_over = self._is_over(self._jobs.get(job_id), may_be_early)  # it may have ended before we listened
+        except BaseException:
+            self._drop(hold)
+            raise
+        if is_over:
+            hold.end()
+        return handover.hold(hold)
 
-    def _wait(self, job_id: str, called: threading.Event, deadline: float, may_be_early: bool) -> Job | None:
-        while True:
-            job = self._jobs.get(job_id)
-            left = deadline - time.monotonic()
-            if job is None or job.status.is_terminal or left <= 0 or (may_be_early and self._leaving.is_set()):
-                return job
-            called.wait(min(left, LOOK_AGAIN_SECONDS))
-
-    @contextmanager
-    def _called_for(self, job_id: str) -> Iterator[threading.Event]:
-        called = threading.Event()
+    def leave(self) -> None:
+        """This process is to stop."""
+        self._leaving.set()
         with self._lock:
-            self._waiters[job_id].add(called)
+            for hold in [hold for holds in self._holds.values() for hold in holds if hold.may_be_early]:
+                hold.end()
+
+    def _is_over(self, job: Job | None, may_be_early: bool) -> bool:
+        return job is None or job.status.is_terminal or (may_be_early and self._leaving.is_set())
+
+    def _answer(self, hold: Hold, answer: Answer) -> ResponseReturnValue:
+        self._drop(hold)
+        return answer(self._jobs.get(hold.job_id))
+
+    def _keep(self, hold: Hold) -> None:
+        with self._lock:
+            self._holds[hold.job_id].add(hold)
             if self._listener is None:  # not earlier: gunicorn forks after the application is made
                 self._listener = threading.Thread(target=self._listen, name="done", daemon=True)
                 self._listener.start()
         self._is_listening.wait(1)
-        try:
-            yield called
-        finally:
-            with self._lock:
-                self._waiters[job_id].discard(called)
-                if not self._waiters[job_id]:
-                    del self._waiters[job_id]
+
+    def _drop(self, hold: Hold) -> None:
+        with self._lock:
+            self._holds[hold.job_id].discard(hold)
+            if not self._holds[hold.job_id]:
+                del self._holds[hold.job_id]
 
     def _listen(self) -> None:
         while True:
@@ -88,14 +114,29 @@ class Waiting:
     def _follow(self) -> None:
         with connect(self._settings).pubsub() as news:
             news.subscribe(f"{self._settings.redis_prefix}done")
+            looked_at = 0.0
             while True:
-                message = news.get_message(timeout=LOOK_AGAIN_SECONDS)
+                message = news.get_message(timeout=1)
                 if message is not None and message["type"] == "subscribe":
                     self._is_listening.set()
                 elif message is not None:
-                    self._call(message["data"])
+                    self._end(message["data"])
+                if time.monotonic() - looked_at >= LOOK_AGAIN_SECONDS:
+                    self._look()
+                    looked_at = time.monotonic()
 
-    def _call(self, job_id: str) -> None:
+    def _look(self) -> None:
         with self._lock:
-            for called in self._waiters.get(job_id, ()):
-                called.set()
+            holds = [hold for holds in self._holds.values() for hold in holds]
+        for hold in holds:
+            if hold.until + FORGET_SECONDS < time.monotonic():
+                self._drop(hold)
+        for job_id in {hold.job_id for hold in holds}:
+            job = self._jobs.get(job_id)
+            if job is None or job.status.is_terminal:
+                self._end(job_id)
+
+    def _end(self, job_id: str) -> None:
+        with self._lock:
+            for hold in self._holds.get(job_id, ()):
+                hold.end()

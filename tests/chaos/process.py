@@ -5,17 +5,15 @@ The worker has the BoxInference. Pauses that are constants of the service, made 
 
 from __future__ import annotations
 
-import logging
 import sys
 
+from cli import log
 from configs.settings import Settings
 from tests.chaos.hurry import hurry
 
 
 def main(role: str) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stdout)
-    for chatty in ("botocore", "urllib3", "celery"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    log.set_up()
     hurry()
     settings = Settings()
     if role == "gateway":

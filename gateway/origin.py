@@ -1,0 +1,109 @@
+"""Keeps out what web pages of others send: by the Host and the Origin of a request, and the type of its body.
+
+A browser sends requests for whatever page it shows. `Host` tells those of a page whose name was made to point here
+(DNS rebinding). `Origin` (RFC 6454) and `Sec-Fetch-Site` (W3C Fetch Metadata) tell where a page comes from; no page can
+set them, and programs send neither. JSON as content type is something that a page of another site may send only with
+a permission (CORS), which this service never gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import BadRequest
+
+from configs.host import Host, HostPattern, Origin, is_loopback
+from configs.settings import Settings
+from ovseg_core.errors import OvsegError
+
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+# For probes and scrapers, which come by address. They say nothing of jobs.
+TAKES_ANY_HOST = ("health.alive", "health.ready", "paddlex.health", "metrics.metrics")
+# What takes a form with a file. All others take JSON, or nothing.
+TAKES_FORM = ("jobs.submit", "jobs.create", "embeddings.submit", "paddlex.infer")
+
+
+class Door:
+    """Raises OvsegError `host_not_allowed`, `cross_site` or `unsupported_media_type`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._named = [HostPattern(text) for text in settings.gateway_allowed_hosts]
+        self._takes_any_host = not self._named and not is_loopback(settings.gateway_host)
+        own = [settings.gateway_host] if is_loopback(settings.gateway_host) else []
+        self._hosts = [*self._named, *(HostPattern(text) for text in ("localhost", "127.0.0.1", "::1", *own))]
+
+    def check(self) -> None:
+        host = self._host()
+        if request.method not in SAFE_METHODS:
+            self._check_origin(host)
+            _check_content_type()
+
+    def _host(self) -> Host | None:
+        """The host that the request is for; None where it names none, which HTTP/1.0 allows."""
+        text = request.environ.get("HTTP_HOST")
+        if text is None:
+            if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
+                raise BadRequest("the request has no Host")
+            return None
+        try:
+            host = Host.parse(text)
+        except ValueError as error:
+            raise BadRequest(f"Host: {error}") from None
+        if not (self._takes_any_host or request.endpoint in TAKES_ANY_HOST or _matches(self._hosts, host)):
+            message = (
+                f"this service does not answer for {text}; OVSEG_GATEWAY_ALLOWED_HOSTS names the hosts it answers for"
+            )
+            raise OvsegError("host_not_allowed", message)
+        return host
+
+    def _check_origin(self, host: Host | None) -> None:
+        origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "none")
+        if origin is not None:
+            try:
+                page = Origin.parse(origin)
+            except ValueError:
+                raise _cross_site(origin) from None
+            if _matches([pattern for pattern in self._named if pattern.text != "*"], page.host):
+                return
+            if host is None or not page.is_of(host):
+                raise _cross_site(origin)
+        if site not in ("none", "same-origin"):
+            raise _cross_site(f"another site (Sec-Fetch-Site: {site})")
+
+
+def guard(app: Flask) -> None:
+    door = Door(app.extensions["ovseg"].settings)
+    app.before_request(door.check)
+    app.after_request(_stay_here)
+
+
+def _matches(patterns: Iterable[HostPattern], host: Host) -> bool:
+    return any(pattern.matches(host) for pattern in patterns)
+
+
+def _cross_site(origin: str) -> OvsegError:
+    return OvsegError(
+        "cross_site",
+        f"a page of {origin} may change nothing here; OVSEG_GATEWAY_ALLOWED_HOSTS names the hosts that may",
+    )
+
+
+def _check_content_type() -> None:
+    """Of a body where none is expected too: what is ignored today may have a meaning tomorrow."""
+    allowed = ["application/json"]
+    if request.endpoint in TAKES_FORM:
+        allowed.append("multipart/form-data")
+    if request.endpoint and request.content_length and request.mimetype not in allowed:
+        sent = request.mimetype or "a body without Content-Type"
+        raise OvsegError("unsupported_media_type", f"send {' or '.join(allowed)}, not {sent}")
+
+
+def _stay_here(response: Response) -> Response:
+    """Werkzeug redirects `//v1/jobs` to a URL with the request's Host, which anybody can choose; a path will do."""
+    if response.location and response.status_code == HTTPStatus.PERMANENT_REDIRECT:
+        to = urlsplit(response.location)
+        response.headers["Location"] = to.path + (f"?{to.query}" if to.query else "")
+    return response

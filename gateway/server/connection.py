@@ -1,0 +1,154 @@
+"""A client's connection: how long it may take to send a request's header, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from gunicorn.asgi.protocol import ASGIProtocol
+
+from gateway import problem
+
+log = logging.getLogger(__name__)
+
+# A whole header, from the first byte (or from the connection's start) to the empty line. Real clients send it at once.
+HEADER_SECONDS = 10.0
+# Cookies and tokens fit many times over; 100 fields of 8 kB would not.
+MAX_HEADER_BYTES = 64 * 1024
+# After the last byte of an answer: what the client still sends is read and dropped. Closing at once makes the kernel
+# send a reset, which may overtake the answer (RFC 9112, section 9.6).
+LINGER_SECONDS = 2.0
+# For an answer whose last bytes are not taken yet.
+LAST_BYTES_SECONDS = 15.0
+
+
+class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's, with a deadline for each step and errors as JSON.
+
+    It overrides methods that gunicorn calls its own; pyproject.toml keeps gunicorn to the major version tried.
+    """
+
+    _closed: bool
+
+    def connection_made(self, transport: Any) -> None:
+        self._header_bytes = 0
+        self._header_timer: asyncio.TimerHandle | None = None
+        self._is_half_closed = False
+        super().connection_made(transport)
+        self._expect_header()
+        self.worker.admit(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_header_timer()
+        self.worker.forget(self)
+        super().connection_lost(exc)
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether it waits for the rest of a request, or for the first byte of one."""
+        return self._current_request is None or not self._body_receiver._complete
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request has begun to arrive, or an answer has not left."""
+        is_begun = self._current_request is not None or self._header_bytes > 0
+        return (is_begun and not self._closed) or self.transport.get_write_buffer_size() > 0
+
+    def abort(self) -> None:
+        """Close now, whatever has not been sent."""
+        self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if not self._closed:  # else it is what comes after the end
+            super().data_received(data)
+
+    def eof_received(self) -> bool:
+        """A client that sends no more may still read its answer; one that has hung up looks the same until we write.
+
+        Whoever holds the answer back is told, and answers now.
+        """
+        if self._closed or self.is_reading:
+            return False
+        self._is_half_closed = True
+        self._body_receiver.signal_disconnect()
+        return True
+
+    def _feed_callback_parser(self, data: bytes) -> bool:
+        is_header = self._current_request is None
+        try:
+            goes_on: bool = super()._feed_callback_parser(data)
+        except ValueError as error:  # a Content-Length of 5,000 digits: Python refuses to make a number of it
+            self._send_error_response(HTTPStatus.BAD_REQUEST, str(error))
+            self._close_transport()
+            return False
+        if goes_on and is_header and self._current_request is None:
+            self._header_bytes += len(data)
+            if self._header_timer is None:
+                self._expect_header()
+            if self._header_bytes > MAX_HEADER_BYTES:
+                self._send_error_response(
+                    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the header is longer than {MAX_HEADER_BYTES:,} bytes"
+                )
+                self._close_transport()
+                return False
+        return goes_on
+
+    def _on_headers_complete(self) -> bool:
+        self._stop_header_timer()
+        self._header_bytes = 0
+        skips_body: bool = super()._on_headers_complete()
+        return skips_body
+
+    def _expect_header(self) -> None:
+        self._cancel_keepalive_timer()  # which is for the time between two requests
+        self._header_timer = self.worker.loop.call_later(HEADER_SECONDS, self._header_is_late)
+
+    def _stop_header_timer(self) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+
+    def _header_is_late(self) -> None:
+        if self._header_bytes:
+            self._send_error_response(
+                HTTPStatus.REQUEST_TIMEOUT, f"the header did not arrive within {HEADER_SECONDS:g} s"
+            )
+        self._keepalive_timeout()
+
+    def _is_websocket_upgrade(self, request: Any) -> bool:
+        return False  # a server may ignore Upgrade (RFC 9110, section 7.8), and there is nothing to upgrade to
+
+    def _will_close(self, request: Any, response_requires_close: bool) -> bool:
+        return self._is_half_closed or bool(super()._will_close(request, response_requires_close))
+
+    def _build_http_scope(self, *args: Any) -> dict[str, Any]:
+        scope: dict[str, Any] = super()._build_http_scope(*args)
+        scope["extensions"] = {"ovseg": {"abort": self.abort}}
+        return scope
+
+    def _send_error_response(self, status: int, message: str, extra_headers: Any = ()) -> None:
+        """The answer to what is no request, which no application sees."""
+        http = HTTPStatus(status)
+        body = json.dumps(problem.of(http, problem.code_of(http), message))
+        head = {"Content-Type": problem.MEDIA_TYPE, "Content-Length": len(body), **dict(extra_headers)}
+        lines = [f"HTTP/1.1 {status} {http.phrase}", *(f"{name}: {value}" for name, value in head.items())]
+        self._safe_write("\r\n".join([*lines, "Connection: close", "", body]).encode("ascii"))
+        log.info("no request: %d, %s", status, message)
+
+    def _close_transport(self) -> None:
+        if self.transport is None or self._closed:
+            return
+        self._closed = True
+        if self.transport.is_closing():
+            return
+        self.transport.write_eof()
+        self._resume_reading()
+        self.worker.loop.call_later(LINGER_SECONDS, self._end_linger)
+        self.worker.loop.call_later(LAST_BYTES_SECONDS, self.abort)
+
+    def _end_linger(self) -> None:
+        if self.transport.get_write_buffer_size() == 0:
+            self.abort()

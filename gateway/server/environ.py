@@ -1,0 +1,56 @@
+"""An ASGI scope as a WSGI environ (PEP 3333)."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from werkzeug.exceptions import BadRequest
+
+# Told by the server itself: the body has been read, whatever it came as.
+OF_THE_BODY = ("HTTP_TRANSFER_ENCODING", "CONTENT_LENGTH")
+
+
+def of(scope: dict[str, Any]) -> dict[str, Any]:
+    """Without the body. Raises BadRequest for a target that is neither a path nor the URL of one."""
+    path, authority = _split(scope["raw_path"])
+    query = scope["query_string"].decode("latin-1")
+    server, client = scope["server"] or ("localhost", 80), scope["client"] or ("", 0)
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        "QUERY_STRING": query,
+        "RAW_URI": path.decode("latin-1") + (f"?{query}" if query else ""),
+        "SERVER_NAME": server[0],
+        "SERVER_PORT": str(server[1]),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "REMOTE_ADDR": client[0],
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope["scheme"],
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope["headers"]:
+        key = name.decode("latin-1").upper().replace("-", "_")
+        key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+        if key not in OF_THE_BODY:
+            text = value.decode("latin-1")
+            environ[key] = f"{environ[key]}{'; ' if key == 'HTTP_COOKIE' else ','}{text}" if key in environ else text
+    if authority is not None:  # which goes before Host (RFC 9112, section 3.2.2)
+        environ["HTTP_HOST"] = authority.decode("latin-1")
+    return environ
+
+
+def _split(target: bytes) -> tuple[bytes, bytes | None]:
+    """The path, and the authority of a target in absolute form."""
+    if target.startswith(b"/") or target == b"*":
+        return target, None
+    scheme, separator, rest = target.partition(b"://")
+    authority, slash, path = rest.partition(b"/")
+    if not separator or scheme.lower() not in (b"http", b"https") or not authority:
+        raise BadRequest("the target of a request is a path, or a URL of http or https")
+    return slash + path or b"/", authority

@@ -1,0 +1,34 @@
+"""Bounds how much is worked on at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class Turnstile:
+    """Lets requests pass as long as their bodies have at most so many bytes together; who comes first goes first."""
+
+    def __init__(self, size: int, free_of_charge: int) -> None:
+        """Bodies of up to `free_of_charge` bytes pass without being counted."""
+        self._free = size
+        self._free_of_charge = free_of_charge
+        self._queue = asyncio.Lock()
+        self._given_back = asyncio.Event()
+
+    @asynccontextmanager
+    async def passed(self, count: int) -> AsyncIterator[None]:
+        if count <= self._free_of_charge:
+            yield
+            return
+        async with self._queue:
+            while self._free < count:
+                self._given_back.clear()
+                await self._given_back.wait()
+            self._free -= count
+        try:
+            yield
+        finally:
+            self._free += count
+            self._given_back.set()

@@ -1,0 +1,142 @@
+"""A request's body, read to its end into a file before a thread is given to the request."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable
+from typing import IO, Any
+
+from werkzeug import exceptions
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+IN_MEMORY_BYTES = 64 * 1024
+# At least so many bytes (or the rest) in so many seconds: half a slow modem. And all of it within the total.
+PIECE_BYTES, PIECE_SECONDS = 32 * 1024, 10.0
+TOTAL_SECONDS = 300.0
+RETRY_AFTER_SECONDS = 2
+
+
+class HungUp(Exception):
+    """The client is gone; there is nobody to answer."""
+
+
+class Shelf:
+    """The space that the bodies of all requests of a process share, in bytes.
+
+    Where a body finds none, the one that has been arriving for longest has to go: who is slow on purpose must not keep
+    out those who are not.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._free = size
+        self._arriving: dict[Upload, None] = {}  # in the order of their arrival
+
+    def begin(self, upload: Upload) -> None:
+        self._arriving[upload] = None
+
+    def end(self, upload: Upload) -> None:
+        self._arriving.pop(upload, None)
+
+    def take(self, count: int, upload: Upload) -> None:
+        """Raises ServiceUnavailable if `upload` itself has to go."""
+        while self._free < count:
+            oldest = next(iter(self._arriving))
+            if oldest is upload:
+                raise _no_room()
+            oldest.evict()
+        self._free -= count
+
+    def give_back(self, count: int) -> None:
+        self._free += count
+
+
+class Upload:
+    """The body of one request: its `file`, and its `size`, which is more than `most` where no more was read."""
+
+    def __init__(self, shelf: Shelf, most: int) -> None:
+        self.size = 0
+        self.is_whole = False
+        self.file: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115  see close()
+        self._shelf, self._most = shelf, most
+        self._stored = 0
+        self._is_evicted = False
+        self._deadline: asyncio.Timeout | None = None
+
+    async def read(self, headers: dict[bytes, bytes], receive: Receive) -> None:
+        """Raises HungUp, and an HTTPException for a body that is too slow, or has no room, or is coded.
+
+        A body that its Content-Length says to be too large is not read at all, and its client not told to continue.
+        """
+        coding = headers.get(b"transfer-encoding", b"chunked")
+        if coding.lower() != b"chunked":
+            raise exceptions.NotImplemented(f"Transfer-Encoding may be chunked, not {coding.decode('latin-1')}")
+        self.size = int(headers.get(b"content-length", 0))
+        self.is_whole = self.size == 0 and b"transfer-encoding" not in headers
+        if self.is_whole or self.size > self._most:
+            return
+        self._shelf.begin(self)
+        try:
+            await self._receive_all(receive)
+        except TimeoutError:
+            raise _no_room() if self._is_evicted else _too_slow() from None
+        finally:
+            self._shelf.end(self)
+        self.file.seek(0)
+
+    def evict(self) -> None:
+        """Make room for another."""
+        self._is_evicted = True
+        self._shelf.end(self)
+        self.close()
+        if self._deadline is not None:
+            self._deadline.reschedule(0)
+
+    def close(self) -> None:
+        self.file.close()
+        self._shelf.give_back(self._stored)
+        self._stored = 0
+
+    async def _receive_all(self, receive: Receive) -> None:
+        loop = asyncio.get_running_loop()
+        end, piece = loop.time() + TOTAL_SECONDS, 0
+        async with asyncio.timeout(PIECE_SECONDS) as self._deadline:
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    raise HungUp
+                if self._is_evicted:
+                    raise TimeoutError
+                self._store(message["body"])
+                self.is_whole = not message["more_body"]
+                if self.is_whole or self._stored > self._most:
+                    self.size = self._stored
+                    return
+                piece += len(message["body"])
+                if piece >= PIECE_BYTES:
+                    piece = 0
+                    self._deadline.reschedule(min(loop.time() + PIECE_SECONDS, end))
+
+    def _store(self, data: bytes) -> None:
+        self._shelf.take(len(data), self)
+        self._stored += len(data)
+        try:
+            self.file.write(data)
+        except OSError as error:  # the disk is full
+            raise _unavailable(f"the body cannot be kept: {error.strerror}") from error
+
+
+def _no_room() -> exceptions.ServiceUnavailable:
+    return _unavailable("too many large bodies arrive at once; try again soon")
+
+
+def _unavailable(why: str) -> exceptions.ServiceUnavailable:
+    return exceptions.ServiceUnavailable(why, retry_after=RETRY_AFTER_SECONDS)
+
+
+def _too_slow() -> exceptions.RequestTimeout:
+    return exceptions.RequestTimeout(
+        f"the body arrives too slowly: {PIECE_BYTES:,} bytes, or the rest, are expected every {PIECE_SECONDS:g} s, "
+        f"and all of it within {TOTAL_SECONDS:g} s"
+    )

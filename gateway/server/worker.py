@@ -1,0 +1,92 @@
+"""A process of the gateway: its event loop, its connections, and how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+from typing import Any
+
+from flask import Flask
+from gunicorn.glogging import Logger
+from gunicorn.workers.gasgi import ASGIWorker
+
+from gateway.server.bridge import Bridge
+from gateway.server.connection import Connection
+from gateway.services import Services
+
+# Room for 1,000 event streams and three times as many slow clients.
+MAX_CONNECTIONS = 4096
+# Files that are no connections of clients: to Redis and storage, one or two a thread, and spooled bodies.
+OTHER_FILES = 1024
+
+
+class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
+    """Told to stop, it says so at /readyz, and stops only when whoever sends it requests has had time to see that."""
+
+    def init_process(self) -> None:
+        self.connections: dict[Connection, None] = {}  # in the order of their arrival
+        self._max_connections = _room_for_connections()
+        self._stop_at_once = asyncio.Event()
+        super().init_process()
+
+    def load_wsgi(self) -> None:
+        app: Flask = self.app.wsgi()
+        self.services: Services = app.extensions["ovseg"]
+        self.asgi = Bridge(app, self.services.settings)
+
+    def admit(self, connection: Connection) -> None:
+        """Where there is no room, the connection goes that has been sending a request for longest; else the new one."""
+        self.connections[connection] = None
+        if len(self.connections) > self._max_connections:
+            next(other for other in self.connections if other.is_reading).abort()
+
+    def forget(self, connection: Connection) -> None:
+        self.connections.pop(connection, None)
+
+    def handle_exit_signal(self) -> None:
+        if not self.services.leaving.is_set():
+            self.services.waiting.leave()
+            self.loop.call_later(self.services.settings.gateway_drain_seconds, self._stop)
+
+    def handle_quit_signal(self) -> None:
+        super().handle_quit_signal()
+        self._stop_at_once.set()
+
+    def _stop(self) -> None:
+        self.alive = False
+        self._stop_at_once.set()
+
+    async def _serve(self) -> None:
+        for sock in self.sockets:
+            server = await self.loop.create_server(lambda: Connection(self), sock=sock.sock, backlog=self.cfg.backlog)
+            self.servers.append(server)
+        while self.alive and self.ppid == os.getppid():
+            self.notify()
+            try:
+                await asyncio.wait_for(self._stop_at_once.wait(), 1)
+            except TimeoutError:
+                continue
+        for server in self.servers:
+            server.close()
+        deadline = self.loop.time() + self.cfg.graceful_timeout
+        while not self._quick_shutdown and self.loop.time() < deadline and any(c.is_busy for c in self.connections):
+            await asyncio.sleep(0.05)
+
+
+class LogToRoot(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's lines go where all lines go, in the form that all have."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
+def _room_for_connections() -> int:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return MAX_CONNECTIONS if soft == resource.RLIM_INFINITY else max(min(MAX_CONNECTIONS, soft - OTHER_FILES), 16)
