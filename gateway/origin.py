@@ -105,5 +105,6 @@ def _stay_here(response: Response) -> Response:
     """Werkzeug redirects `//v1/jobs` to a URL with the request's Host, which anybody can choose; a path will do."""
     if response.location and response.status_code == HTTPStatus.PERMANENT_REDIRECT:
         to = urlsplit(response.location)
+        response.set_data(b"")  # which had the URL too
         response.headers["Location"] = to.path + (f"?{to.query}" if to.query else "")
     return response

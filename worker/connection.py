@@ -17,6 +17,8 @@ from configs.settings import Settings
 # A call to Redis takes well under a millisecond; one that takes seconds is one to a server that is away, and the
 # client who waits behind it should be told so.
 CALL_TIMEOUT_SECONDS = 2.0
+# For threads beside those that answer requests: who archives, listens, checks readiness.
+SPARE_CONNECTIONS = 100
 
 
 def connect(settings: Settings, as_bytes: bool = False) -> Redis:
@@ -35,6 +37,8 @@ def connect(settings: Settings, as_bytes: bool = False) -> Redis:
         socket_connect_timeout=CALL_TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),  # whoever calls knows better whether, and how often
         health_check_interval=30,
+        # One for each thread of a gateway; redis-py's own 100 would fail the hundred and first of them.
+        max_connections=settings.gateway_threads + SPARE_CONNECTIONS,
     )
 
 

@@ -31,6 +31,9 @@ PIECE_BYTES = 64 * 1024
 # To take an answer: a while for any, and longer for a large one, at the rate of a slow line.
 ANSWER_SECONDS, ANSWER_BYTES_PER_SECOND = 30.0, 16 * 1024
 
+# Is this process alive: answered while all threads wait for a storage that is away. These ask nobody.
+PROBES = ("/healthz", "/health")
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -50,6 +53,7 @@ class Bridge:
         self._app = app
         self._most = settings.max_body_bytes
         self._threads = ThreadPoolExecutor(settings.gateway_threads, "request")
+        self._thread_for_probes = ThreadPoolExecutor(1, "probe")
         self._shelf = Shelf(max(SHELF_BYTES, self._most))
         self._turnstile = Turnstile(max(IN_WORK_BYTES, self._most), free_of_charge=IN_MEMORY_BYTES)
 
@@ -63,12 +67,13 @@ class Bridge:
             finally:
                 upload.close()
             while (hold := handover.taken_hold(environ)) is not None:
-                await _until_over(hold, receive)
+                await _until_over(hold, scope["extensions"]["ovseg"]["hung_up"])
                 answer = await self._run(environ)
             await _send(answer, scope, send, is_last=not upload.is_whole)
 
     async def _run(self, environ: dict[str, Any]) -> Answer:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, _call, self._app, environ)
+        threads = self._thread_for_probes if environ["PATH_INFO"] in PROBES else self._threads
+        return await asyncio.get_running_loop().run_in_executor(threads, _call, self._app, environ)
 
 
 async def _request(scope: dict[str, Any], upload: Upload, receive: Receive) -> dict[str, Any]:
@@ -101,9 +106,9 @@ def _call(app: Flask, environ: dict[str, Any]) -> Answer:
     return Answer(**started, body=body)
 
 
-async def _until_over(hold: Hold, receive: Receive) -> None:
+async def _until_over(hold: Hold, hung_up: asyncio.Event) -> None:
     """Until the hold has ended, its time is up, or the client has hung up."""
-    over, gone = asyncio.wrap_future(hold.over), asyncio.ensure_future(receive())
+    over, gone = asyncio.wrap_future(hold.over), asyncio.ensure_future(hung_up.wait())
     try:
         await asyncio.wait((over, gone), timeout=hold.until - time.monotonic(), return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -8,6 +8,7 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
+from gunicorn.asgi.parser import LimitRequestHeaders
 from gunicorn.asgi.protocol import ASGIProtocol
 
 from gateway import problem
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 HEADER_SECONDS = 10.0
 # Cookies and tokens fit many times over; 100 fields of 8 kB would not.
 MAX_HEADER_BYTES = 64 * 1024
+TOO_LONG = f"the header is longer than {MAX_HEADER_BYTES:,} bytes"
 # After the last byte of an answer: what the client still sends is read and dropped. Closing at once makes the kernel
 # send a reset, which may overtake the answer (RFC 9112, section 9.6).
 LINGER_SECONDS = 2.0
@@ -36,13 +38,14 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     def connection_made(self, transport: Any) -> None:
         self._header_bytes = 0
         self._header_timer: asyncio.TimerHandle | None = None
-        self._is_half_closed = False
+        self._hung_up = asyncio.Event()
         super().connection_made(transport)
         self._expect_header()
         self.worker.admit(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_header_timer()
+        self._hung_up.set()
         self.worker.forget(self)
         super().connection_lost(exc)
 
@@ -68,37 +71,35 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     def eof_received(self) -> bool:
         """A client that sends no more may still read its answer; one that has hung up looks the same until we write.
 
-        Whoever holds the answer back is told, and answers now.
+        So the answer is still sent, and who holds it back is told.
         """
-        if self._closed or self.is_reading:
-            return False
-        self._is_half_closed = True
-        self._body_receiver.signal_disconnect()
-        return True
+        self._hung_up.set()
+        return not self._closed and not self.is_reading
 
     def _feed_callback_parser(self, data: bytes) -> bool:
         is_header = self._current_request is None
         try:
             goes_on: bool = super()._feed_callback_parser(data)
         except ValueError as error:  # a Content-Length of 5,000 digits: Python refuses to make a number of it
-            self._send_error_response(HTTPStatus.BAD_REQUEST, str(error))
-            self._close_transport()
-            return False
+            return self._refuse(HTTPStatus.BAD_REQUEST, str(error))
         if goes_on and is_header and self._current_request is None:
             self._header_bytes += len(data)
             if self._header_timer is None:
                 self._expect_header()
             if self._header_bytes > MAX_HEADER_BYTES:
-                self._send_error_response(
-                    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the header is longer than {MAX_HEADER_BYTES:,} bytes"
-                )
-                self._close_transport()
-                return False
+                return self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, TOO_LONG)
         return goes_on
+
+    def _refuse(self, status: HTTPStatus, why: str) -> bool:
+        self._send_error_response(status, why)
+        self._close_transport()
+        return False
 
     def _on_headers_complete(self) -> bool:
         self._stop_header_timer()
         self._header_bytes = 0
+        if sum(len(name) + len(value) for name, value in self._callback_parser.headers) > MAX_HEADER_BYTES:
+            raise LimitRequestHeaders(TOO_LONG)
         skips_body: bool = super()._on_headers_complete()
         return skips_body
 
@@ -122,15 +123,18 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         return False  # a server may ignore Upgrade (RFC 9110, section 7.8), and there is nothing to upgrade to
 
     def _will_close(self, request: Any, response_requires_close: bool) -> bool:
-        return self._is_half_closed or bool(super()._will_close(request, response_requires_close))
+        is_last = self._hung_up.is_set() and not self._callback_parser.remaining()
+        return is_last or bool(super()._will_close(request, response_requires_close))
 
     def _build_http_scope(self, *args: Any) -> dict[str, Any]:
         scope: dict[str, Any] = super()._build_http_scope(*args)
-        scope["extensions"] = {"ovseg": {"abort": self.abort}}
+        scope["extensions"] = {"ovseg": {"abort": self.abort, "hung_up": self._hung_up}}
         return scope
 
     def _send_error_response(self, status: int, message: str, extra_headers: Any = ()) -> None:
         """The answer to what is no request, which no application sees."""
+        if self._closed:
+            return
         http = HTTPStatus(status)
         body = json.dumps(problem.of(http, problem.code_of(http), message))
         head = {"Content-Type": problem.MEDIA_TYPE, "Content-Length": len(body), **dict(extra_headers)}

@@ -1,0 +1,173 @@
+"""Clients that are slow, or gone, cost a socket for a while, and no thread, place or memory."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import requests
+
+from configs.settings import Settings
+from tests import lone_gateway, pictures, slow_clients
+from tests.lone_gateway import SECONDS, LoneGateway
+
+EACH = 300
+BOX = [10, 10, 200, 200]
+PHOTO = base64.b64encode(pictures.photo()).decode()
+PADDLEX = {"image": PHOTO, "prompt": [BOX], "promptType": "box", "visualize": False}
+
+
+def is_alive_within(gateway: LoneGateway, seconds: float) -> bool:
+    start = time.monotonic()
+    answer = requests.get(f"{gateway.url}/healthz", timeout=30)
+    return answer.status_code == 200 and time.monotonic() - start < seconds
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def connect(gateway: LoneGateway) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", gateway.port), timeout=60)
+
+
+def queued_job(gateway: LoneGateway) -> str:
+    answer = requests.post(f"{gateway.url}/v1/jobs", json={"image": PHOTO, "prompts": [{"box": BOX}]}, timeout=30)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["id"])
+
+
+def paddlex_calls(gateway: LoneGateway, count: int, pool: ThreadPoolExecutor) -> tuple[list[Any], list[str]]:
+    """Calls of PaddleX's route that are held, and the ids of their jobs."""
+    before = {job["id"] for job in requests.get(f"{gateway.url}/v1/jobs?limit=100", timeout=30).json()["jobs"]}
+    calls = [
+        pool.submit(requests.post, f"{gateway.url}/open-vocabulary-segmentation", json=PADDLEX, timeout=60)
+        for _ in range(count)
+    ]
+    new: list[str] = []
+
+    def all_accepted() -> bool:
+        jobs = requests.get(f"{gateway.url}/v1/jobs?limit=100", timeout=30).json()["jobs"]
+        new[:] = [job["id"] for job in jobs if job["id"] not in before]
+        return len(new) == count
+
+    wait_until(all_accepted)
+    return calls, new
+
+
+def cancel(gateway: LoneGateway, job_id: str) -> None:
+    assert requests.post(f"{gateway.url}/v1/jobs/{job_id}/cancel", timeout=30).status_code == 200
+
+
+def test_with_300_slow_clients_of_each_kind_others_are_answered_and_each_slow_one_is_sent_away(
+    gateway: LoneGateway,
+) -> None:
+    threads = gateway.status("Threads")
+    with slow_clients.crowd(gateway.port, EACH) as crowd:
+        until = time.monotonic() + SECONDS
+        while time.monotonic() < until:
+            assert is_alive_within(gateway, 2)
+            time.sleep(0.2)
+        assert gateway.status("Threads") - threads < 20
+        ends = crowd.ends(seconds=30)
+    assert ends.pop("silent") == {b""}
+    assert ends == {kind: {b"408"} for kind in ends}
+
+
+def test_300_clients_that_hang_up_while_they_wait_take_the_place_of_nobody(gateway: LoneGateway) -> None:
+    job_id = queued_job(gateway)
+    with ThreadPoolExecutor(20) as pool:
+        slow_clients.hang_up(gateway.port, f"/v1/jobs/{job_id}?wait=60", EACH)
+        calls, jobs = paddlex_calls(gateway, 20, pool)
+        wait_until(lambda: gateway.count_clients() < 40, seconds=10)
+        assert not any(call.done() for call in calls)  # PaddleX's route waits as long as it says, and no 504 before
+        for waiting in jobs:
+            cancel(gateway, waiting)
+        answers = [call.result(30) for call in calls]
+    assert {answer.status_code for answer in answers} == {409}
+
+
+def test_300_clients_wait_on_four_threads_and_hear_of_the_end_at_once(gateway: LoneGateway) -> None:
+    slow_clients.allow_files(EACH + 500)
+    job_id, other_id = queued_job(gateway), queued_job(gateway)
+    request = f"GET /v1/jobs/{job_id}?wait=60 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+    clients = [connect(gateway) for _ in range(EACH)]
+    try:
+        for client in clients:
+            client.sendall(request)
+        with ThreadPoolExecutor(1) as pool:
+            late = pool.submit(requests.get, f"{gateway.url}/v1/jobs/{other_id}?wait=60", timeout=90)
+            assert is_alive_within(gateway, 2)
+            time.sleep(0.5)
+            assert not late.done(), late.result().text
+            cancel(gateway, other_id)
+            assert late.result(20).json()["status"] == "canceled"
+        cancel(gateway, job_id)
+        start = time.monotonic()
+        for client in clients:
+            with client.makefile("rb") as answer:
+                assert b'"canceled"' in answer.read()
+        assert time.monotonic() - start < 20
+    finally:
+        for client in clients:
+            client.close()
+
+
+def test_a_client_that_sends_no_more_after_its_request_is_answered(gateway: LoneGateway) -> None:
+    job_id = queued_job(gateway)
+    with connect(gateway) as client:
+        client.sendall(f"GET /v1/jobs/{job_id}?wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        client.shutdown(socket.SHUT_WR)
+        with client.makefile("rb") as answer:
+            assert answer.read().startswith(b"HTTP/1.1 200 ")
+
+
+def test_half_sent_bodies_do_not_lie_in_memory(gateway: LoneGateway) -> None:
+    before = gateway.status("VmRSS")
+    head = slow_clients.HEAD + b"Content-Length: 31000000\r\n\r\n"
+    clients = [connect(gateway) for _ in range(12)]
+    try:
+        for client in clients:
+            client.sendall(head + bytes(30_000_000))
+        assert is_alive_within(gateway, 2)
+        assert gateway.status("VmRSS") - before < 100_000
+    finally:
+        for client in clients:
+            client.close()
+
+
+def test_a_client_that_does_not_read_its_answer_is_given_up(gateway: LoneGateway) -> None:
+    clients = [connect(gateway) for _ in range(5)]
+    try:
+        for client in clients:
+            client.sendall(b"GET /large?size=30000000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        wait_until(lambda: gateway.count_clients() >= 5)
+        assert is_alive_within(gateway, 2)
+        wait_until(lambda: gateway.count_clients() == 0, seconds=SECONDS + 20)
+    finally:
+        for client in clients:
+            client.close()
+
+
+def test_told_to_stop_it_answers_who_waits_and_whom_it_reads_and_ends(s3_settings: Settings) -> None:
+    with lone_gateway.running(s3_settings) as leaving:
+        job_id = queued_job(leaving)
+        body = b'{"image": 1}'
+        head = slow_clients.HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode()
+        with connect(leaving) as sending, connect(leaving) as idle, connect(leaving) as waiting:
+            waiting.sendall(f"GET /v1/jobs/{job_id}?wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert idle.recv(1000).startswith(b"HTTP/1.1 200 ")
+            sending.sendall(head + body[:5])
+            leaving.process.terminate()
+            assert waiting.recv(1000).startswith(b"HTTP/1.1 200 ")
+            sending.sendall(body[5:])
+            assert sending.recv(1000).startswith(b"HTTP/1.1 422 ")
+            assert leaving.process.wait(30) == 0
