@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 CHATTY = ("botocore", "urllib3", "celery")
@@ -15,6 +16,7 @@ def set_up() -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    threading.excepthook = _log_uncaught  # which Python would write to stderr as it is
 
 
 def escape(text: str) -> str:
@@ -26,6 +28,11 @@ def escape(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def _log_uncaught(what: threading.ExceptHookArgs) -> None:
+    name = what.thread.name if what.thread else "a thread"
+    logging.getLogger(__name__).error("%s ended", name, exc_info=what.exc_value)
 
 
 class OneLine(logging.Formatter):

@@ -149,10 +149,10 @@ class Settings(BaseSettings):
     )
     gateway_processes: int = Field(default=1, gt=0, description="More processes answer on more cores.")
     gateway_threads: int = Field(
-        default=256,
-        gt=1,
-        description="Requests computed at a time per process. A held `wait` keeps no thread, nor does a client that "
-        "sends or reads slowly.",
+        default=64,
+        gt=0,
+        description="Requests computed at a time per process: more than cores, for they wait for Redis and storage. "
+        "A held `wait` keeps no thread, nor does a client that sends or reads slowly.",
     )
     gateway_drain_seconds: float = Field(
         default=0.0,

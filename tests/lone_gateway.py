@@ -1,6 +1,6 @@
 """A gateway without the rest of the service; `python -m tests.lone_gateway` runs it. It has less patience than others.
 
-Its route /large answers with as many bytes as `?size=` says.
+`python -m tests.lone_gateway patient` has as much. Its route /large answers with as many bytes as `?size=` says.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ESTABLISHED, CLOSE_WAIT = "01", "08"  # in /proc/net/tcp
 class LoneGateway:
     """A running one."""
 
-    def __init__(self, settings: Settings, log: Path) -> None:
+    def __init__(self, settings: Settings, log: Path, is_patient: bool) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = log
@@ -44,7 +44,7 @@ class LoneGateway:
         }
         with log.open("w") as lines:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "tests.lone_gateway"],
+                [sys.executable, "-P", "-m", "tests.lone_gateway", *(["patient"] if is_patient else [])],
                 env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), **given},
                 stdout=lines,
                 stderr=subprocess.STDOUT,
@@ -83,9 +83,9 @@ class LoneGateway:
 
 
 @contextmanager
-def running(settings: Settings) -> Iterator[LoneGateway]:
+def running(settings: Settings, is_patient: bool = False) -> Iterator[LoneGateway]:
     with tempfile.TemporaryDirectory() as folder:
-        gateway = LoneGateway(settings, Path(folder) / "log")
+        gateway = LoneGateway(settings, Path(folder) / "log", is_patient)
         try:
             gateway.wait_until_alive()
             yield gateway
@@ -104,8 +104,9 @@ def main() -> None:
             app.add_url_rule("/large", view_func=lambda: bytes(int(request.args["size"])))
             return app
 
-    connection.HEADER_SECONDS = upload.PIECE_SECONDS = bridge.ANSWER_SECONDS = SECONDS
-    bridge.ANSWER_BYTES_PER_SECOND = 1024**3
+    if "patient" not in sys.argv:
+        connection.HEADER_SECONDS = upload.PIECE_SECONDS = bridge.ANSWER_SECONDS = SECONDS
+        bridge.ANSWER_BYTES_PER_SECOND = 1024**3
     log.set_up()
     Hurried(Settings()).run()
 
