@@ -6,6 +6,8 @@ from http import HTTPStatus
 from typing import Any
 
 MEDIA_TYPE = "application/problem+json"
+# Of these, Python's name depends on its version, or says less than the one that is in use here.
+CODES = {HTTPStatus.REQUEST_URI_TOO_LONG: "uri_too_long", HTTPStatus.SERVICE_UNAVAILABLE: "unavailable"}
 
 
 def of(status: HTTPStatus, code: str, detail: str) -> dict[str, Any]:
@@ -21,4 +23,4 @@ def of(status: HTTPStatus, code: str, detail: str) -> dict[str, Any]:
 
 def code_of(status: HTTPStatus) -> str:
     """The code of an error that has no more to say than its status: `not_found` of 404."""
-    return status.phrase.lower().replace(" ", "_").replace("-", "_")
+    return CODES.get(status) or status.phrase.lower().replace(" ", "_").replace("-", "_")

@@ -1,0 +1,114 @@
+"""Bodies on their way to a thread share a bounded space, and are worked on a bounded number of bytes at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, closing
+from typing import Any
+
+import pytest
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
+
+from gateway.server.turnstile import Turnstile
+from gateway.server.upload import Receive, Shelf, Upload
+
+
+def sent(*pieces: bytes, then: Callable[[], Any] | None = None) -> Receive:
+    """A client that sends these; with `then`, more is to come, and it waits for that first."""
+    left = list(pieces)
+
+    async def receive() -> dict[str, Any]:
+        if not left:
+            assert then is not None
+            await then()
+        body = left.pop(0) if left else b""
+        return {"type": "http.request", "body": body, "more_body": bool(left) or then is not None}
+
+    return receive
+
+
+Read = Callable[..., Awaitable[Upload]]
+
+
+@pytest.fixture
+def read() -> Iterator[Read]:
+    """Reads a body of this onto a shelf; all are closed in the end."""
+    with ExitStack() as uploads:
+
+        async def one(shelf: Shelf, receive: Receive, most: int = 1000, coding: bytes = b"chunked") -> Upload:
+            upload = uploads.enter_context(closing(Upload(shelf, most)))
+            await upload.read({b"transfer-encoding": coding}, receive)
+            return upload
+
+        yield one
+
+
+def test_a_body_without_room_takes_that_of_the_one_that_arrives_for_longest(read: Read) -> None:
+    async def scenario() -> None:
+        shelf, never = Shelf(100), asyncio.Event()
+        slow = [asyncio.create_task(read(shelf, sent(bytes(45), then=never.wait))) for _ in range(2)]
+        await asyncio.sleep(0)
+        quick = await read(shelf, sent(bytes(30), bytes(20)))
+        with pytest.raises(ServiceUnavailable):
+            await slow[0]
+        assert not slow[1].done()
+        assert quick.file.read() == bytes(50)
+        slow[1].cancel()
+
+    asyncio.run(scenario())
+
+
+def test_a_whole_body_stays_and_the_next_is_told_to_come_back_until_there_is_room(read: Read) -> None:
+    async def scenario() -> None:
+        shelf = Shelf(100)
+        whole = await read(shelf, sent(bytes(80)))
+        with pytest.raises(ServiceUnavailable) as refusal:
+            await read(shelf, sent(bytes(30)))
+        assert refusal.value.retry_after
+        assert whole.file.read() == bytes(80)
+        whole.close()
+        assert (await read(shelf, sent(bytes(100)))).size == 100
+
+    asyncio.run(scenario())
+
+
+def test_a_body_is_read_to_one_piece_beyond_what_is_allowed(read: Read) -> None:
+    async def scenario() -> None:
+        upload = await read(Shelf(1000), sent(bytes(10), bytes(10), bytes(500)), most=15)
+        assert (upload.size, upload.is_whole) == (20, False)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("coding", ["gzip, chunked", "identity, chunked"])
+def test_a_coding_under_the_chunks_is_not_implemented(read: Read, coding: str) -> None:
+    async def scenario() -> None:
+        with pytest.raises(HTTPException) as refusal:
+            await read(Shelf(100), sent(b""), coding=coding.encode())
+        assert refusal.value.code == 501
+
+    asyncio.run(scenario())
+
+
+def test_large_bodies_pass_one_after_the_other_in_their_order_and_small_ones_at_once() -> None:
+    async def scenario() -> list[str]:
+        turnstile, passed, gates = Turnstile(100, free_of_charge=10), [], [asyncio.Event() for _ in range(3)]
+
+        async def work(name: str, size: int, gate: asyncio.Event) -> None:
+            async with turnstile.passed(size):
+                passed.append(name)
+                await gate.wait()
+
+        tasks = [asyncio.create_task(work(f"{i}: {size}", size, gates[i])) for i, size in enumerate((60, 60, 40))]
+        await asyncio.sleep(0.01)
+        async with turnstile.passed(10):
+            passed.append("small")
+        gates[0].set()
+        await asyncio.sleep(0.01)
+        for gate in gates:
+            gate.set()
+        await asyncio.gather(*tasks)
+        return passed
+
+    assert asyncio.run(scenario()) == ["0: 60", "small", "1: 60", "2: 40"]
