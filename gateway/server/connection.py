@@ -8,7 +8,7 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
-from gunicorn.asgi.parser import LimitRequestHeaders
+from gunicorn.asgi.parser import LimitRequestHeaders, ParseError
 from gunicorn.asgi.protocol import ASGIProtocol
 
 from gateway import problem
@@ -20,6 +20,9 @@ HEADER_SECONDS = 10.0
 # Cookies and tokens fit many times over; 100 fields of 8 kB would not.
 MAX_HEADER_BYTES = 64 * 1024
 TOO_LONG = f"the header is longer than {MAX_HEADER_BYTES:,} bytes"
+# A chunk costs some microseconds of the event loop, which all share, whatever its size: in the mean of many it has to
+# be larger than this.
+FREE_CHUNKS, MIN_CHUNK_BYTES = 4096, 64
 # After the last byte of an answer: what the client still sends is read and dropped. Closing at once makes the kernel
 # send a reset, which may overtake the answer (RFC 9112, section 9.6).
 LINGER_SECONDS = 2.0
@@ -97,11 +100,19 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
 
     def _on_headers_complete(self) -> bool:
         self._stop_header_timer()
-        self._header_bytes = 0
+        self._header_bytes = self._chunks = self._chunk_bytes = 0
         if sum(len(name) + len(value) for name, value in self._callback_parser.headers) > MAX_HEADER_BYTES:
             raise LimitRequestHeaders(TOO_LONG)
         skips_body: bool = super()._on_headers_complete()
         return skips_body
+
+    def _on_body(self, chunk: bytes) -> None:
+        if self._callback_parser.is_chunked:
+            self._chunks += 1
+            self._chunk_bytes += len(chunk)
+            if self._chunks > FREE_CHUNKS and self._chunk_bytes < self._chunks * MIN_CHUNK_BYTES:
+                raise ParseError(f"chunks of less than {MIN_CHUNK_BYTES} bytes, and more than {FREE_CHUNKS:,} of them")
+        super()._on_body(chunk)
 
     def _expect_header(self) -> None:
         self._cancel_keepalive_timer()  # which is for the time between two requests

@@ -59,6 +59,7 @@ REFUSED = {
     "a size line with a bare line feed": (CHUNKED + b"2\n{}\r\n0\r\n\r\n", 400),
     "a size line without end": (CHUNKED + b"0" * 20_000, 400),
     "more than its size": (CHUNKED + b"2\r\n{}x\r\n0\r\n\r\n", 400),
+    "thousands of tiny chunks": (CHUNKED + b"1\r\n \r\n" * 5000 + b"0\r\n\r\n", 400),
     "101 fields": (GET + b"".join(b"X-%d: 1\r\n" % i for i in range(100)) + b"\r\n", 431),
     "a long field": (GET + b"X: " + b"a" * 9000 + b"\r\n\r\n", 431),
     "a long header": (GET + b"".join(b"X-%d: %s\r\n" % (i, b"a" * 8000) for i in range(9)) + b"\r\n", 431),
@@ -92,6 +93,7 @@ def test_what_is_no_request_is_refused_and_what_follows_it_is_none(gateway: Lone
 ANSWERED = {
     "chunks": (CHUNKED + b"1\r\n{\r\n1\r\n}\r\n0\r\n\r\n", 422),
     "chunks with an extension and a trailer": (CHUNKED + b"2;a=b\r\n{}\r\n0\r\nX: y\r\n\r\n", 422),
+    "many tiny chunks": (CHUNKED + b"1\r\n \r\n" * 3000 + b"2\r\n{}\r\n0\r\n\r\n", 422),
     "HTTP/1.0 without a host": (b"GET /v1/jobs HTTP/1.0\r\n\r\n", 200),
     "a whole URL": (b"GET http://localhost/v1/jobs HTTP/1.1\r\nHost: evil.example\r\n\r\n", 200),
     "an upgrade": (GET + b"Connection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n", 200),
