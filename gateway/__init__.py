@@ -28,6 +28,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings()
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask types `json` by its base class
+    app.url_map.merge_slashes = False  # `//v1/jobs` is no route, and is not redirected to what Host says
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_body_bytes  # the part `request`; a file part goes to disk
     app.extensions["ovseg"] = Services.open(settings)

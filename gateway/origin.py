@@ -9,10 +9,8 @@ a permission (CORS), which this service never gives.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from http import HTTPStatus
-from urllib.parse import urlsplit
 
-from flask import Flask, Response, request
+from flask import Flask, request
 from werkzeug.exceptions import BadRequest
 
 from configs.host import Host, HostPattern, Origin, is_loopback
@@ -23,7 +21,7 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # For probes and scrapers, which come by address. They say nothing of jobs.
 TAKES_ANY_HOST = ("health.alive", "health.ready", "paddlex.health", "metrics.metrics")
 # What takes a form with a file. All others take JSON, or nothing.
-TAKES_FORM = ("jobs.submit", "jobs.create", "embeddings.submit", "paddlex.infer")
+TAKES_FORM = ("jobs.submit", "jobs.create", "embeddings.submit")
 
 
 class Door:
@@ -75,9 +73,7 @@ class Door:
 
 
 def guard(app: Flask) -> None:
-    door = Door(app.extensions["ovseg"].settings)
-    app.before_request(door.check)
-    app.after_request(_stay_here)
+    app.before_request(Door(app.extensions["ovseg"].settings).check)
 
 
 def _matches(patterns: Iterable[HostPattern], host: Host) -> bool:
@@ -99,12 +95,3 @@ def _check_content_type() -> None:
     if request.endpoint and request.content_length and request.mimetype not in allowed:
         sent = request.mimetype or "a body without Content-Type"
         raise OvsegError("unsupported_media_type", f"send {' or '.join(allowed)}, not {sent}")
-
-
-def _stay_here(response: Response) -> Response:
-    """Werkzeug redirects `//v1/jobs` to a URL with the request's Host, which anybody can choose; a path will do."""
-    if response.location and response.status_code == HTTPStatus.PERMANENT_REDIRECT:
-        to = urlsplit(response.location)
-        response.set_data(b"")  # which had the URL too
-        response.headers["Location"] = to.path + (f"?{to.query}" if to.query else "")
-    return response

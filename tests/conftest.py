@@ -14,8 +14,9 @@ from cli.embedded import valkey
 from cli.embedded.seaweedfs import BUCKET, Seaweedfs
 from configs import webhook_secret
 from configs.settings import Settings
-from tests import fakes
+from tests import fakes, lone_gateway
 from tests.fakes import Host
+from tests.lone_gateway import LoneGateway
 from tests.service import Service
 from worker import queue
 from worker.connection import connect
@@ -146,3 +147,13 @@ def service(tmp_path_factory: pytest.TempPathFactory, trusted_host: Host) -> Ite
         yield running.wait_until_ready()
     finally:
         running.stop()
+
+
+@pytest.fixture(scope="session")
+def gateway(redis_url: str, s3: Seaweedfs) -> Iterator[LoneGateway]:
+    """Alone, with four threads, and less patience than a real one. What is submitted stays queued."""
+    settings = Settings(
+        redis_url=redis_url, redis_prefix="lone:", s3_endpoint_url=s3.endpoint_url, s3_bucket=BUCKET, gateway_threads=4
+    )
+    with lone_gateway.running(settings) as running:
+        yield running

@@ -1,6 +1,6 @@
 """A gateway without the rest of the service; `python -m tests.lone_gateway` runs it. It has less patience than others.
 
-`python -m tests.lone_gateway patient` has as much. Its route /large answers with as many bytes as `?size=` says.
+`python -m tests.lone_gateway patient` has as much. Its route /large/N answers with N bytes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import requests
-from flask import Flask, request
+from flask import Flask
 
 from cli.stack import free_port
 from configs.settings import Settings
@@ -101,7 +101,7 @@ def main() -> None:
     class Hurried(Server):
         def load(self) -> Flask:
             app = super().load()
-            app.add_url_rule("/large", view_func=lambda: bytes(int(request.args["size"])))
+            app.add_url_rule("/large/<int:size>", view_func=lambda size: bytes(size))
             return app
 
     if "patient" not in sys.argv:

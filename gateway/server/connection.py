@@ -77,6 +77,9 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         So the answer is still sent, and who holds it back is told.
         """
         self._hung_up.set()
+        if self.is_reading and self.is_busy:
+            self._refuse(HTTPStatus.BAD_REQUEST, "the request broke off")
+            return True
         return not self._closed and not self.is_reading
 
     def _feed_callback_parser(self, data: bytes) -> bool:

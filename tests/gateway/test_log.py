@@ -71,15 +71,15 @@ def test_the_lines_of_other_processes_are_shown_so_too(capsys: pytest.CaptureFix
 
 def test_a_request_writes_one_line_of_the_gateways_log_whatever_its_target(gateway: LoneGateway) -> None:
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as client:
-        target = b"/v1/jobs/mark%0a2026-01-01%20INFO%20forged%1b[31m%c2%9b?a=%0d%0aforged"
+        target = b"/v1/jobs/mark%0a2026-01-01%20INFO%20forged%1b[31m%c2%9b?wait=%0d%0aforged"
         client.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        assert client.recv(1000).startswith(b"HTTP/1.1 404 ")
+        assert client.recv(1000).startswith(b"HTTP/1.1 422 ")
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as client:
         client.sendall(b"GE\x1b[31mT\xc2\x9b /mark\x1b[2J HTTP/1.1\xe2\x80\xa8mark\r\n\r\n")
         assert client.recv(1000).startswith(b"HTTP/1.1 400 ")
     lines = gateway.log.read_text().split("\n")
     [line] = [line for line in lines if "/v1/jobs/mark" in line]
-    assert " 404 in " in line
+    assert " 422 in " in line
     for line in lines:
         assert line.isprintable()
         assert re.match(r"\d{4}-\d\d-\d\d |    |$", line), line

@@ -148,7 +148,7 @@ def test_a_client_that_does_not_read_its_answer_is_given_up(gateway: LoneGateway
     clients = [connect(gateway) for _ in range(5)]
     try:
         for client in clients:
-            client.sendall(b"GET /large?size=30000000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            client.sendall(b"GET /large/30000000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
         wait_until(lambda: gateway.count_clients() >= 5)
         assert is_alive_within(gateway, 2)
         wait_until(lambda: gateway.count_clients() == 0, seconds=SECONDS + 20)
