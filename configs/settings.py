@@ -300,7 +300,7 @@ class Settings(BaseSettings):
 
     @field_validator("gateway_allowed_hosts")
     @classmethod
-    def _check_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_gateway_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:
             HostPattern(text)
         return value
