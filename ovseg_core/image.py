@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import simplejpeg
 from PIL import Image, ImageOps
 
 from ovseg_core import header
 from ovseg_core.errors import OvsegError
 
+Allocate = Callable[[tuple[int, int, int], type[np.uint8]], np.ndarray]
 
-def decode(data: bytes, max_pixels: int) -> np.ndarray:
+
+def decode(data: bytes, max_pixels: int, allocate: Allocate = np.empty) -> np.ndarray:
     """RGB pixels (H, W, 3) uint8, upright: the EXIF orientation is applied.
 
-    Alpha is dropped, not blended, as OpenCV's IMREAD_COLOR does; 16-bit greyscale keeps its high byte; of an
-    animated or many-paged file the first picture is taken.
-    Pillow decodes, not OpenCV: OpenCV returns a truncated JPEG with grey where pixels are missing and says nothing.
+    `allocate(shape, dtype)` makes the array that is filled and returned, for instance in memory that two processes
+    share; a JPEG that needs no turning is decoded straight into it.
 
     Raises OvsegError as `header.open_image` does, and `image_unreadable` for a file that breaks off.
     """
     image = header.open_image(data, max_pixels)
+    turn = header.orientation(image)
     try:
+        if image.format == "JPEG" and image.mode in ("L", "RGB") and turn == 1:
+            pixels = allocate((image.height, image.width, 3), np.uint8)
+            simplejpeg.decode_jpeg(data, buffer=pixels)
+            return pixels
         image.load()
-        upright = ImageOps.exif_transpose(image) if header.orientation(image) != 1 else image
-        return np.asarray(_as_rgb(upright))
+        upright = _as_rgb(ImageOps.exif_transpose(image) if turn != 1 else image)
+        pixels = allocate((upright.height, upright.width, 3), np.uint8)
+        pixels[:] = np.asarray(upright)
+        return pixels
     except Exception as error:
         raise OvsegError("image_unreadable", f"the image cannot be decoded: {error}", "image") from error
 
