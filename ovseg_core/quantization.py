@@ -132,6 +132,6 @@ def _iou(a: Mask, b: Mask) -> float:
 
 def _read(path: Path) -> np.ndarray:
     try:
-        return image.decode(path.read_bytes(), header.PILLOW_MAX_PIXELS)
+        return image.decode(path.read_bytes(), header.MOST_PIXELS)
     except OvsegError as error:
         raise OvsegError(error.code, f"{str(path)!r}: {error.message}", error.field) from None

@@ -7,7 +7,6 @@ thread that wants it.
 
 from __future__ import annotations
 
-import io
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future
@@ -21,15 +20,14 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import requests
-from PIL import Image, ImageSequence
 
-from ovseg_core import image
+from ovseg_core import header, image
 from ovseg_core.errors import OvsegError
 from ovseg_core.paddlex import sources
 from ovseg_core.paddlex.read_ahead import ReadAhead
 from ovseg_core.paddlex.sources import Source, Sources
 
-MAX_PIXELS = 178_956_970  # Pillow's own limit; a file beyond it is refused
+MAX_PIXELS = header.MOST_PIXELS  # a file beyond it is refused
 PDF_SCALE = 2.0  # of 72 dots an inch, as PaddleX renders
 TIMEOUT = (10, 60)  # seconds
 
@@ -151,19 +149,15 @@ def _of_array(array: np.ndarray) -> np.ndarray:
 def _of_bytes(data: bytes, path: str) -> Iterator[Page]:
     if data.startswith(b"%PDF-"):
         yield from _of_pdf(data, path)
-    elif data[:4] in (b"II*\0", b"MM\0*"):
-        yield from _of_tiff(data, path)
     else:
-        yield Page(image.decode(data, MAX_PIXELS), path, None)
+        yield from _of_pages(data, path)
 
 
-def _of_tiff(data: bytes, path: str) -> Iterator[Page]:
-    with Image.open(io.BytesIO(data)) as file:
-        count = getattr(file, "n_frames", 1)
-        for i, frame in enumerate(ImageSequence.Iterator(file)):
-            page = io.BytesIO()
-            frame.save(page, "TIFF")
-            yield Page(image.decode(page.getvalue(), MAX_PIXELS), path, i if count > 1 else None)
+def _of_pages(data: bytes, path: str) -> Iterator[Page]:
+    """Of a TIFF each page; of any other image the one that it is."""
+    count = image.page_count(data)
+    for i, pixels in enumerate(image.pages(data, MAX_PIXELS)):
+        yield Page(pixels, path, i if count > 1 else None)
 
 
 def _of_pdf(data: bytes, path: str) -> Iterator[Page]:

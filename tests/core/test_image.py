@@ -35,7 +35,7 @@ STORED = {
 @pytest.mark.parametrize("orientation", STORED)
 def test_an_image_is_upright_and_its_header_says_so(orientation: int, file_format: str) -> None:
     exif = Image.Exif()
-    exif[header.ORIENTATION_TAG] = orientation
+    exif[0x0112] = orientation
     stored = Image.fromarray(np.ascontiguousarray(STORED[orientation](upright())))
     data = pictures.encoded(stored, file_format, exif=exif, quality=95)
     pixels = image.decode(data, LIMIT)

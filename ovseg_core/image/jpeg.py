@@ -1,0 +1,93 @@
+"""JPEG by libjpeg-turbo, whose warnings are heard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import simplejpeg
+from PIL import Image
+
+from ovseg_core.header import jpeg
+from ovseg_core.header.head import unreadable
+
+# What libjpeg says of files whose pixels are right. It tells the first of its warnings only, so a file with one of
+# these is read again without the bytes that it is about.
+HARMLESS = (
+    "extraneous bytes before marker",
+    "unknown JFIF revision",
+    "Unknown Adobe color transform",
+    "Invalid SOS parameters",
+)
+ADOBE_TRANSFORM_AT = 15  # in the segment, from its marker on
+# A reader has taken some bytes more than it has used when a scan is complete, so that a few of padding are not told.
+PADDING = 2
+
+
+Allocate = Callable[[tuple[int, int, int], type[np.uint8]], np.ndarray]
+
+
+def decode(data: bytes, allocate: Allocate = np.empty) -> np.ndarray:
+    """RGB pixels (H, W, 3) uint8 as stored, in an array that `allocate(shape, dtype)` makes.
+
+    Raises OvsegError `image_unreadable` for a premature end and for corrupt data.
+    """
+    frame = jpeg.frame(data)
+    pixels = allocate((*frame.hw, 3), np.uint8)
+    if frame.components == 4:
+        cmyk = strict(data, np.empty((*frame.hw, 4), np.uint8), "CMYK")
+        # Adobe's files hold them inverted, and others do as Adobe does; Pillow and OpenCV read all of them so.
+        np.subtract(255, cmyk, out=cmyk)
+        pixels[:] = np.asarray(Image.frombuffer("CMYK", frame.hw[::-1], cmyk, "raw", "CMYK", 0, 1).convert("RGB"))
+        return pixels
+    return strict(data, pixels, "RGB")
+
+
+def strict(data: bytes, pixels: np.ndarray, colours: str) -> np.ndarray:
+    """Fills and returns `pixels`. Raises OvsegError `image_unreadable`."""
+    try:
+        simplejpeg.decode_jpeg(data, colours, buffer=pixels)
+    except ValueError as error:
+        if not any(words in str(error) for words in HARMLESS):
+            raise _corrupt(error) from None
+        try:
+            simplejpeg.decode_jpeg(plain(data), colours, buffer=pixels)
+        except ValueError as worse:
+            raise _corrupt(worse) from None
+    return pixels
+
+
+def plain(data: bytes) -> bytes:
+    """The same file with only the segments and scans that make its pixels, and those as the standard has them."""
+    parts = [data[:2]]
+    coding, scan_at = 0, 0
+    for code, at, length in jpeg.segments(data):
+        if scan_at:
+            parts.append(_without_padding(data[scan_at:at]))
+            scan_at = 0
+        segment = bytearray(data[at : at + 2 + length])
+        if code in jpeg.FRAMES:
+            coding = code
+        elif code == jpeg.APP0 and segment[4:9] == b"JFIF\0":
+            segment[9:11] = 1, 1  # revision
+        elif code == jpeg.APP14 and segment[4:9] == b"Adobe" and len(segment) > ADOBE_TRANSFORM_AT:
+            # Of what it does not know, libjpeg takes the usual.
+            segment[ADOBE_TRANSFORM_AT] = min(segment[ADOBE_TRANSFORM_AT], 2)
+        elif jpeg.APP0 <= code <= 0xEF or code == 0xFE:  # other programs' and comments
+            continue
+        elif code == jpeg.SOS:
+            if coding in jpeg.SEQUENTIAL:
+                segment[-3:] = 0, 63, 0
+            scan_at = at + 2 + length
+        parts.append(bytes(segment))
+    return b"".join(parts)
+
+
+def _without_padding(scan: bytes) -> bytes:
+    """A scan's data without zeros after its end, as some cameras write to fill a block."""
+    end = len(scan.rstrip(b"\0"))
+    return scan[: end + PADDING] if len(scan) > end + PADDING else scan
+
+
+def _corrupt(error: ValueError) -> Exception:
+    return unreadable(f"the JPEG is corrupt or breaks off: {error}")

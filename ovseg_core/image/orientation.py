@@ -1,0 +1,16 @@
+"""Stored pixels to upright ones."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """A view of pixels (H, W, ...) that is turned and mirrored as the EXIF orientation (1 to 8) asks for."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels

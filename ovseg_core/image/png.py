@@ -1,0 +1,117 @@
+"""PNG by Pillow, which gets the chunks that make the picture and no others."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import PngImagePlugin
+
+from ovseg_core.header import png
+from ovseg_core.header.head import unreadable
+
+SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # a pixel, by colour type
+# Of each pass of an interlaced picture: its first column and row, and the steps right and down.
+ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+
+
+@dataclass
+class Parts:
+    """The chunks that make a picture."""
+
+    palette: bytes = b""
+    picture: list[bytes] = field(default_factory=list)
+    frame_first: bool = False  # an animation's first frame is the picture itself
+    controls: list[bytes] = field(default_factory=list)  # of an animation's frames, fcTL
+    frame: list[bytes] = field(default_factory=list)  # the data of the first that is not the picture itself
+
+
+def decode(data: bytes) -> np.ndarray:
+    """RGB pixels (H, W, 3) uint8 as stored; of an animation the first frame, as browsers show it.
+
+    Raises OvsegError `image_unreadable`.
+    """
+    width, height, *kind = png.ihdr(data)
+    parts = _parts(data)
+    if parts.controls and not parts.frame_first and parts.frame:
+        _, frame_w, frame_h, x, y = struct.unpack_from(">IIIII", parts.controls[0])
+        if not (0 < frame_w <= width - x and 0 < frame_h <= height - y):
+            raise unreadable("the first frame of this animated PNG reaches beyond the picture")
+        pixels = np.zeros((height, width, 3), np.uint8)
+        frame = _picture(frame_w, frame_h, kind, parts.palette, b"".join(parts.frame))
+        pixels[y : y + frame_h, x : x + frame_w] = frame
+        return pixels
+    return _picture(width, height, kind, parts.palette, b"".join(parts.picture))
+
+
+def _parts(data: bytes) -> Parts:
+    """Raises OvsegError for a chunk that matters whose checksum is wrong, and where the end is missing."""
+    parts = Parts()
+    for kind, at, length in png.chunks(data):
+        content = memoryview(data)[at : at + length]
+        # Other chunks change no pixel, so that their checksums do not matter.
+        matters = kind in (b"IHDR", b"PLTE", b"IDAT", b"IEND", b"fcTL", b"fdAT")
+        checksum = data[at + length : at + length + 4]
+        if matters and zlib.crc32(content, zlib.crc32(kind)) != int.from_bytes(checksum, "big"):
+            raise unreadable("the PNG is corrupt: the checksum of a chunk with pixels is wrong")
+        if kind == b"PLTE":
+            parts.palette = bytes(content)
+        elif kind == b"IDAT":
+            parts.picture.append(bytes(content))
+        elif kind == b"fcTL" and length >= 20:
+            parts.frame_first |= not parts.picture
+            parts.controls.append(bytes(content))
+        elif kind == b"fdAT" and len(parts.controls) == 1:
+            parts.frame.append(bytes(content[4:]))
+        elif kind == b"IEND":
+            return parts
+        elif kind[0] & 0x20 == 0 and kind != b"IHDR":
+            raise unreadable("this PNG has a chunk that is needed to read it, and that PNG does not know")
+    raise unreadable("the PNG breaks off before its end")
+
+
+def _picture(width: int, height: int, kind: list[int], palette: bytes, packed: bytes) -> np.ndarray:
+    """A PNG of nothing but this, read. `kind` is what follows width and height in IHDR."""
+    chunks = [_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, *kind))]
+    if palette:
+        chunks.append(_chunk(b"PLTE", palette))
+    chunks += [_chunk(b"IDAT", packed), _chunk(b"IEND", b"")]
+    image = PngImagePlugin.PngImageFile(io.BytesIO(png.SIGNATURE + b"".join(chunks)))
+    image.load()
+    if image.mode.startswith("I;16"):
+        pixels = np.repeat((np.asarray(image) >> 8).astype(np.uint8)[..., None], 3, axis=2)
+    else:
+        pixels = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+    # Pillow says nothing of rows that are not there if the data is whole; it leaves them black.
+    if (kind[-1] or not pixels[-1].any()) and not _reaches(packed, _unpacked_bytes(width, height, kind)):
+        raise unreadable("the PNG is corrupt: it has fewer rows than its header says")
+    return pixels
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(content, zlib.crc32(kind)))
+
+
+def _unpacked_bytes(width: int, height: int, kind: list[int]) -> int:
+    depth, colour, _, _, interlace = kind
+    total = 0
+    for x, y, right, down in ADAM7 if interlace else ((0, 0, 1, 1),):
+        columns, rows = -(-(width - x) // right), -(-(height - y) // down)
+        if columns > 0 and rows > 0:
+            total += rows * (1 + -(-columns * SAMPLES[colour] * depth // 8))
+    return total
+
+
+def _reaches(packed: bytes, wanted: int) -> bool:
+    """Whether so many bytes come out."""
+    stream, got, rest = zlib.decompressobj(), 0, packed
+    while got < wanted and not stream.eof:
+        out = len(stream.decompress(rest, 1 << 20))
+        rest = stream.unconsumed_tail
+        if not out and not rest:
+            break
+        got += out
+    return got >= wanted
