@@ -23,7 +23,7 @@ def samples(page: Page, segments: list[tuple[int, int, memoryview]]) -> np.ndarr
     for y, x, packed in segments:
         if bytes(packed[:2]) != b"\xff\xd8":
             raise unreadable("the TIFF has a strip or tile that is no JPEG, though it says so")
-        if not is_ycbcr and b"JFIF\0" in bytes(packed[:32]):
+        if bands > 1 and not is_ycbcr and b"JFIF\0" in bytes(packed[:32]):
             raise unsupported("this TIFF has JFIF's JPEGs, but says that they are not YCbCr")
         adobe = ADOBE + bytes([is_ycbcr]) if bands > 1 else b""
         data = b"".join([b"\xff\xd8", adobe, tables, packed[2:]])
