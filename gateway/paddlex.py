@@ -74,5 +74,5 @@ def _answer(job_id: str, job: Job | None, visualize: bool) -> dict[str, Any]:
         "maskInfos": [{"label": info["label"], "prompt": info["prompt"]} for info in found["maskInfos"]],
     }
     if visualize:
-        result["image"] = base64.b64encode(storage.get(files.overlay(prefix))).decode("ascii")
+        result["image"] = base64.b64encode(storage.get(files.overlay_jpeg(prefix))).decode("ascii")
     return {"logId": job_id, "result": result, "errorCode": 0, "errorMsg": "Success"}

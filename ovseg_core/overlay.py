@@ -7,18 +7,20 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from ovseg_core import palette
+from ovseg_core import longest_sides, palette, png_file
 from ovseg_core.masks import Mask
 from ovseg_core.prompts import Prompt
 
 OPACITY = 0.45  # enough to see which pixels are meant, and still what is under them
+THICKEST = 32  # pixels of a line: of a picture that is long and narrow, one for its length would hide its width
 GREEN, RED, WHITE = (34, 197, 94), (239, 68, 68), (255, 255, 255)
 
 
 def draw(image_rgb: np.ndarray, masks: Sequence[Mask], prompts: Sequence[Prompt]) -> np.ndarray:
     """A copy of the photo (H, W, 3) uint8 with each mask in the colour of its index and each prompt on top."""
     picture = image_rgb.copy()
-    unit = max(1, round(max(picture.shape[:2]) / 480))  # line width in pixels, so that it looks alike on any size
+    # Line width in pixels, so that it looks alike on any size.
+    unit = min(max(1, round(max(picture.shape[:2]) / 480)), THICKEST)
     # Large masks first: a small object inside a large one stays visible.
     for i in sorted(range(len(masks)), key=lambda i: -masks[i].area):
         _fill(picture, masks[i], palette.colour(i), unit)
@@ -28,11 +30,29 @@ def draw(image_rgb: np.ndarray, masks: Sequence[Mask], prompts: Sequence[Prompt]
 
 
 def jpeg(image_rgb: np.ndarray, masks: Sequence[Mask], prompts: Sequence[Prompt], quality: int = 90) -> bytes:
-    """The same picture as a JPEG file."""
-    picture = draw(image_rgb, masks, prompts)
+    """The same picture as a JPEG file, scaled down where it has a side that no JPEG can have."""
+    picture = fitted(draw(image_rgb, masks, prompts), longest_sides.JPEG)
     cv2.cvtColor(picture, cv2.COLOR_RGB2BGR, dst=picture)  # in place: of a large photo, one copy is enough
-    _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    is_written, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not is_written:
+        raise RuntimeError(f"OpenCV cannot write a JPEG of {picture.shape}")
     return data.tobytes()
+
+
+def png(image_rgb: np.ndarray, masks: Sequence[Mask], prompts: Sequence[Prompt]) -> bytes:
+    """The same picture as a PNG file, of any size."""
+    return png_file.of(draw(image_rgb, masks, prompts))
+
+
+def fitted(picture: np.ndarray, longest: int) -> np.ndarray:
+    """The picture (H, W, 3) itself, or scaled so that no side is longer than so many pixels."""
+    height, width = picture.shape[:2]
+    scale = longest / max(height, width)
+    if scale >= 1:
+        return picture
+    wh = max(1, round(width * scale)), max(1, round(height * scale))
+    scaled: np.ndarray = cv2.resize(picture, wh, interpolation=cv2.INTER_AREA)
+    return scaled
 
 
 def _fill(picture: np.ndarray, mask: Mask, colour: palette.RGB, unit: int) -> None:
@@ -55,14 +75,22 @@ def _tint(colour: palette.RGB) -> np.ndarray:
 
 def _mark(picture: np.ndarray, prompt: Prompt, colour: palette.RGB, unit: int) -> None:
     if prompt.box is not None:
-        x0, y0, x1, y1 = (round(v) for v in prompt.box)
-        cv2.rectangle(picture, (x0, y0), (x1, y1), WHITE, unit + 2, cv2.LINE_AA)
-        cv2.rectangle(picture, (x0, y0), (x1, y1), colour, unit, cv2.LINE_AA)
+        x0, y0, x1, y1 = prompt.box
+        corners = _near(picture, x0, y0, unit), _near(picture, x1, y1, unit)
+        cv2.rectangle(picture, *corners, WHITE, unit + 2, cv2.LINE_AA)
+        cv2.rectangle(picture, *corners, colour, unit, cv2.LINE_AA)
     for (x, y), label in zip(prompt.points, prompt.labels, strict=True):
-        centre, radius = (round(x), round(y)), 5 * unit
+        centre, radius = _near(picture, x, y, unit), 5 * unit
         cv2.circle(picture, centre, radius + unit, WHITE, -1, cv2.LINE_AA)
         cv2.circle(picture, centre, radius, GREEN if label else RED, -1, cv2.LINE_AA)
         arm = radius - 2 * unit  # a plus on the object, a minus beside it: readable without the colours
         cv2.line(picture, (centre[0] - arm, centre[1]), (centre[0] + arm, centre[1]), WHITE, unit)
         if label:
             cv2.line(picture, (centre[0], centre[1] - arm), (centre[0], centre[1] + arm), WHITE, unit)
+
+
+def _near(picture: np.ndarray, x: float, y: float, unit: int) -> tuple[int, int]:
+    """The pixel, or one just so far beyond the picture that what is drawn there is not seen. OpenCV takes 32 bits."""
+    height, width = picture.shape[:2]
+    beyond = 8 * unit  # more than a point's radius and the thickest line
+    return round(min(max(x, -beyond), width + beyond)), round(min(max(y, -beyond), height + beyond))

@@ -13,7 +13,10 @@ Ring = list[list[int]]
 
 
 class Polygon(TypedDict):
-    """One part of a mask: its outline and the outlines of its holes, each a ring of [x, y] pixel indices."""
+    """One part of a mask: its outline and the outlines of its holes, each a ring of [x, y] pixel indices.
+
+    A ring has at least three points: of a part of one or two pixels, or as thin as a line, points are repeated.
+    """
 
     exterior: Ring
     holes: list[Ring]
@@ -29,10 +32,14 @@ def of(mask: Mask) -> list[Polygon]:
     contours, hierarchy = cv2.findContours(
         mask.crop().astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=mask.window[:2]
     )
-    rings: list[Ring] = [contour[:, 0].tolist() for contour in contours]
+    rings = [_ring(contour[:, 0].tolist()) for contour in contours]
     parents = hierarchy[0][:, 3]  # -1 for an exterior, else the index of the exterior around the hole
     return [
         Polygon(exterior=ring, holes=[rings[j] for j in np.flatnonzero(parents == i)])
         for i, ring in enumerate(rings)
         if parents[i] == -1
     ]
+
+
+def _ring(points: Ring) -> Ring:
+    return points if len(points) >= 3 else (points * 3)[:3]

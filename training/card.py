@@ -32,7 +32,8 @@ def draw(photos: Path, to: Path) -> None:
     segmenter = Segmenter.open("SAM-Lite", precision="float32")
     tiles = [_tile(segmenter, photos / name, prompts) for name, prompts in EXAMPLES]
     rows = [np.hstack(tiles[i : i + 3]) for i in range(0, len(tiles), 3)]
-    cv2.imwrite(str(to), np.vstack(rows)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+    if not cv2.imwrite(str(to), np.vstack(rows)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88]):
+        raise OSError(f"{to} cannot be written")
 
 
 def _tile(segmenter: Segmenter, photo: Path, prompts: tuple[Prompt, ...]) -> NDArray[np.uint8]:

@@ -262,7 +262,8 @@ def degraded(image: Image) -> Image:
     if kind < 0.12:
         return cv2.GaussianBlur(image, (0, 0), random.uniform(0.5, 2.2))
     if kind < 0.2:
-        _, jpeg = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, random.randint(25, 80)])
+        is_written, jpeg = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, random.randint(25, 80)])
+        assert is_written, f"OpenCV cannot write a JPEG of {image.shape}"
         return np.ascontiguousarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[..., ::-1])
     if kind < 0.28:
         noise = np.zeros(image.shape, np.int16)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from ovseg_core import longest_sides
+
 
 def result(prefix: str) -> str:
     return f"{prefix}result.json"
 
 
-def overlay(prefix: str) -> str:
+def overlay(prefix: str, image_hw: tuple[int, int]) -> str:
+    """A JPEG, or a PNG of a picture that has a side too long for JPEG."""
+    return overlay_jpeg(prefix) if max(image_hw) <= longest_sides.JPEG else f"{prefix}overlay.png"
+
+
+def overlay_jpeg(prefix: str) -> str:
+    """What PaddleX's route answers with."""
     return f"{prefix}overlay.jpg"
 
 

@@ -75,10 +75,15 @@ def _files(job: Job, storage: Storage | None) -> dict[str, Any]:
     prefix, wanted = job.files_prefix, job.request.outputs
     named: dict[str, Any] = {"result": _file(files.result(prefix), storage)}
     if "overlay" in wanted:
-        named["overlay"] = _file(files.overlay(prefix), storage)
+        named["overlay"] = _file(files.overlay(prefix, _image_hw(job)), storage)
     if "png" in wanted:
         named["masks"] = [_file(files.mask(prefix, i), storage) for i in range(len(job.request.prompts))]
     return named
+
+
+def _image_hw(job: Job) -> tuple[int, int]:
+    image = job.image or {}
+    return image.get("height") or 0, image.get("width") or 0
 
 
 def _file(key: str, storage: Storage | None) -> dict[str, str | None]:

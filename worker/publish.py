@@ -8,10 +8,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 
-import cv2
 import numpy as np
 
-from ovseg_core import overlay, results
+from ovseg_core import overlay, png_file, results
 from ovseg_core.masks import Mask
 from worker import files
 from worker.job import Job
@@ -40,7 +39,11 @@ def result(job: Job, picture: Picture, masks: Sequence[Mask], storage: Storage, 
 def _files(job: Job, picture: Picture, masks: Sequence[Mask]) -> Iterator[File]:
     wanted, prefix, prompts = job.request.outputs, job.attempt_prefix, job.request.prompts
     if "overlay" in wanted:
-        yield File(files.overlay(prefix), "image/jpeg", lambda: overlay.jpeg(picture(), masks, prompts))
+        yield File(files.overlay_jpeg(prefix), "image/jpeg", lambda: overlay.jpeg(picture(), masks, prompts))
+        # What no JPEG can hold is scaled there, for PaddleX's route; the job's own overlay has every pixel.
+        image_hw = masks[0].image_hw if masks else picture().shape[:2]
+        if (key := files.overlay(prefix, image_hw)) != files.overlay_jpeg(prefix):
+            yield File(key, "image/png", lambda: overlay.png(picture(), masks, prompts))
     if "png" in wanted:
         for i, mask in enumerate(masks):
             yield File(files.mask(prefix, i), "image/png", partial(_png, mask))
@@ -56,6 +59,4 @@ def _document(job: Job, masks: Sequence[Mask]) -> bytes:
 
 def _png(mask: Mask) -> bytes:
     """The whole frame, 255 on the object and 0 elsewhere."""
-    frame = mask.full().view(np.uint8) * np.uint8(255)
-    _, data = cv2.imencode(".png", frame)
-    return data.tobytes()
+    return png_file.of(mask.full().view(np.uint8) * np.uint8(255))

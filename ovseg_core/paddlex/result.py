@@ -14,7 +14,7 @@ from typing import Any, overload
 import numpy as np
 from PIL import Image
 
-from ovseg_core import overlay, polygons, results
+from ovseg_core import longest_sides, overlay, polygons, results
 from ovseg_core.masks import Mask
 from ovseg_core.paddlex.inputs import Page, stem_and_suffix
 from ovseg_core.paddlex.saved_names import Owner, SavedNames
@@ -138,10 +138,15 @@ class Result(dict[str, Any]):
         Results of a folder lie in the same subfolders as their images. Where the model has saved another image's result
         under that name, it is `NAME.SUFFIX_res.SUFFIX`, and then `NAME.SUFFIX_2_res.SUFFIX`. A later call of `predict`
         for the same image replaces what the first one saved.
+
+        It is scaled down where it has a side that the format cannot have: 65,500 pixels in JPEG, 16,383 in WebP.
         """
         _, suffix = stem_and_suffix(self["input_path"])
         keeps = self["page_index"] is None and suffix.lower() in SUFFIXES
-        self.img["res"].save(self._path(save_path, suffix if keeps else ".png", SUFFIXES))
+        path = self._path(save_path, suffix if keeps else ".png", SUFFIXES)
+        picture = overlay.draw(self["input_img"], self._masks, self._prompts)
+        longest = longest_sides.BY_SUFFIX.get(path.suffix.lower(), max(picture.shape))
+        Image.fromarray(overlay.fitted(picture, longest)).save(path)
 
     def save_to_json(self, save_path: Any, indent: int = 4, ensure_ascii: bool = False) -> None:
         """The result with its masks as lists, as that file, or in that folder as `NAME_res.json`; a row of a mask is a

@@ -17,6 +17,7 @@ from PIL import Image, ImageCms
 
 from ovseg_core import header, image
 from ovseg_core.errors import OvsegError
+from ovseg_core.header import png as png_header
 from tests import pictures
 
 LIMIT = 80_000_000
@@ -198,8 +199,7 @@ def test_a_tiff_that_is_not_read_is_told_what_is_not_supported(values: np.ndarra
 
 
 @pytest.mark.parametrize(
-    ("kind", "depth"), [(0, 1), (0, 2), (0, 4), (0, 8), (0, 16), (2, 8), (2, 16), (3, 1), (3, 2), (3, 4), (3, 8)]
-    + [(4, 8), (4, 16), (6, 8), (6, 16)],
+    ("kind", "depth"), [(kind, depth) for kind, depths in png_header.DEPTHS.items() for depth in depths]
 )
 @pytest.mark.parametrize("is_interlaced", [False, True])
 def test_a_png_has_the_pixels_that_were_written(is_interlaced: bool, kind: int, depth: int) -> None:
@@ -238,7 +238,9 @@ def test_a_pnm_is_scaled_by_its_largest_value(is_text: bool, bands: int, maxval:
 def test_a_pbm_is_black_where_it_has_ones(is_text: bool) -> None:
     ink = (GREY > 128).astype(np.uint8)
     head = b"P%d\n%d %d\n" % (1 if is_text else 4, ink.shape[1], ink.shape[0])
-    body = b"\n".join(b"".join(b"%d" % v for v in row) for row in ink) if is_text else np.packbits(ink, axis=1).tobytes()
+    body = (
+        b"\n".join(b"".join(b"%d" % v for v in row) for row in ink) if is_text else np.packbits(ink, axis=1).tobytes()
+    )
     assert np.array_equal(decoded(head + body), np.repeat(255 * (1 - ink)[..., None], 3, axis=2))
 
 
@@ -258,7 +260,9 @@ def test_a_webp_has_the_pixels_that_pillow_reads_of_it(has_alpha: bool, options:
     data = pictures.encoded(picture, "WEBP", exact=True, **options)
     expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
     assert np.array_equal(decoded(data), expected)
-    moving = pictures.encoded(picture, "WEBP", save_all=True, append_images=[picture.rotate(180)], exact=True, **options)
+    moving = pictures.encoded(
+        picture, "WEBP", save_all=True, append_images=[picture.rotate(180)], exact=True, **options
+    )
     assert np.array_equal(decoded(moving), np.asarray(Image.open(io.BytesIO(moving)).convert("RGB")))
 
 

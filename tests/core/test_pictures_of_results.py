@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import colorsys
+import io
+from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis.extra import numpy as hnp
+from PIL import Image
 from pycocotools import mask as coco
 
-from ovseg_core import overlay, palette, polygons, results
+from ovseg_core import longest_sides, overlay, palette, png_file, polygons, results
 from ovseg_core.masks import Mask
+from ovseg_core.paddlex.inputs import Page
+from ovseg_core.paddlex.result import Result
 from ovseg_core.prompts import Prompt
 
 
@@ -48,6 +54,36 @@ def test_jpegs_keep_their_colours_in_order() -> None:
     assert (red[..., 0] == 255).all()  # the photo itself stays as it is
 
 
+def test_a_box_far_beyond_the_picture_is_drawn_where_it_crosses_it() -> None:
+    photo = np.full((50, 60, 3), 120, np.uint8)
+    far = overlay.draw(photo, [], [Prompt.of_box(20, -1e300, 1e10, 2.0**31)])
+    near = overlay.draw(photo, [], [Prompt.of_box(20, -40, 100, 90)])
+    assert np.array_equal(far, near)
+    assert (far[25, 20] != 120).any()
+    assert (far[25, 40] == 120).all()
+
+
+@pytest.mark.parametrize("hw", [(1, 1), (1, 70_000), (70_000, 1), (3, 65_500), (1, 1_100_000), (65_501, 2)])
+def test_an_overlay_of_any_shape_can_be_written(hw: tuple[int, int]) -> None:
+    photo = np.full((*hw, 3), (200, 100, 50), np.uint8)
+    mask = Mask.of_crop(np.ones((1, 1), bool), (0, 0), hw, 0.9)
+    prompts = [Prompt.of_box(-5, -5, hw[1] + 5, hw[0] + 5)]
+    written = np.asarray(Image.open(io.BytesIO(overlay.png(photo, [mask], prompts))))
+    assert np.array_equal(written, overlay.draw(photo, [mask], prompts))
+    small = Image.open(io.BytesIO(overlay.jpeg(photo, [mask], prompts)))
+    assert max(small.size) == min(max(hw), longest_sides.JPEG)
+    assert png_file.of(np.zeros(hw, np.uint8)).startswith(b"\x89PNG")
+
+
+def test_what_a_format_cannot_hold_is_scaled_before_it_is_saved(tmp_path: Path) -> None:
+    page = Page(np.full((4, 70_000, 3), 90, np.uint8), "line.jpg", None)
+    result = Result(page, {}, [], [])
+    for suffix, longest in ((".jpg", 65_500), (".webp", 16_383), (".png", 70_000), (".bmp", 70_000)):
+        result.save_to_img(tmp_path / f"line{suffix}")
+        with Image.open(tmp_path / f"line{suffix}") as saved:
+            assert saved.size[0] == longest
+
+
 def test_neighbouring_colours_are_far_apart() -> None:
     hues = [colorsys.rgb_to_hls(*(v / 255 for v in palette.colour(i)))[0] for i in range(8)]
     gaps = [min(abs(a - b), 1 - abs(a - b)) for i, a in enumerate(hues) for b in hues[:i]]
@@ -59,6 +95,12 @@ def test_polygons_keep_their_holes() -> None:
     [part] = polygons.of(ring())
     assert sorted(part["exterior"]) == [[10, 5], [10, 24], [29, 5], [29, 24]]
     assert len(part["holes"]) == 1
+
+
+@given(hnp.arrays(bool, (12, 12)))
+def test_every_ring_has_three_points(crop: np.ndarray) -> None:
+    for part in polygons.of(Mask.of_crop(crop, (3, 4), (20, 20), 1.0)):
+        assert all(len(ring) >= 3 for ring in [part["exterior"], *part["holes"]])
 
 
 @given(hnp.arrays(bool, (12, 12)))

@@ -139,3 +139,17 @@ def test_the_client_of_paddlexs_tutorial_runs_and_writes_its_jpeg(service: Servi
     ran = subprocess.run([sys.executable, "client.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert ran.stdout == "3\n", ran.stderr
     assert np.asarray(Image.open(tmp_path / "out.jpg")).shape == (427, 640, 3)
+
+
+def test_an_image_too_long_for_jpeg_has_its_overlay_as_png_and_scaled_in_paddlexs_answer(service: Service) -> None:
+    line = pictures.encoded(Image.new("RGB", (65_600, 8), "teal"), "PNG")
+    image, box = base64.b64encode(line).decode(), [-1e10, -1, 1e10, 300]
+    answer = ask(service, image=image, prompt=[box], promptType="box")
+    assert answer.status_code == 200, answer.text
+    picture = Image.open(io.BytesIO(base64.b64decode(answer.json()["result"]["image"])))
+    assert (picture.format, picture.size) == ("JPEG", (65_500, 8))
+    job = service.wait(answer.json()["logId"])
+    assert job["files"]["overlay"]["key"].endswith("overlay.png")
+    overlay = requests.get(job["files"]["overlay"]["url"], timeout=10)
+    assert overlay.headers["Content-Type"] == "image/png"
+    assert Image.open(io.BytesIO(overlay.content)).size == (65_600, 8)
