@@ -18,12 +18,9 @@ HARMLESS = (
     "unknown JFIF revision",
     "Unknown Adobe color transform",
     "Invalid SOS parameters",
+    "bad ICC marker",
 )
 ADOBE_TRANSFORM_AT = 15  # in the segment, from its marker on
-# A reader has taken some bytes more than it has used when a scan is complete, so that a few of padding are not told.
-PADDING = 2
-
-
 Allocate = Callable[[tuple[int, int, int], type[np.uint8]], np.ndarray]
 
 
@@ -45,25 +42,26 @@ def decode(data: bytes, allocate: Allocate = np.empty) -> np.ndarray:
 
 def strict(data: bytes, pixels: np.ndarray, colours: str) -> np.ndarray:
     """Fills and returns `pixels`. Raises OvsegError `image_unreadable`."""
-    try:
-        simplejpeg.decode_jpeg(data, colours, buffer=pixels)
-    except ValueError as error:
-        if not any(words in str(error) for words in HARMLESS):
-            raise _corrupt(error) from None
+    for wash in (bytes, plain, _without_padding):
         try:
-            simplejpeg.decode_jpeg(plain(data), colours, buffer=pixels)
-        except ValueError as worse:
-            raise _corrupt(worse) from None
-    return pixels
+            simplejpeg.decode_jpeg(wash(data), colours, buffer=pixels)
+            return pixels
+        except ValueError as error:
+            warning = str(error)
+            if not any(words in warning for words in HARMLESS):
+                break
+    raise unreadable(f"the JPEG is corrupt or breaks off: {warning}")
 
 
-def plain(data: bytes) -> bytes:
+def plain(data: bytes, has_padding: bool = True) -> bytes:
     """The same file with only the segments and scans that make its pixels, and those as the standard has them."""
     parts = [data[:2]]
     coding, scan_at = 0, 0
     for code, at, length in jpeg.segments(data):
         if scan_at:
-            parts.append(_without_padding(data[scan_at:at]))
+            scan = data[scan_at:at]
+            # Behind the last code may be a byte that a reader has taken and not used; further ones it misses.
+            parts.append(scan if has_padding else scan[: len(scan.rstrip(b"\0")) + 1])
             scan_at = 0
         segment = bytearray(data[at : at + 2 + length])
         if code in jpeg.FRAMES:
@@ -83,11 +81,6 @@ def plain(data: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _without_padding(scan: bytes) -> bytes:
-    """A scan's data without zeros after its end, as some cameras write to fill a block."""
-    end = len(scan.rstrip(b"\0"))
-    return scan[: end + PADDING] if len(scan) > end + PADDING else scan
-
-
-def _corrupt(error: ValueError) -> Exception:
-    return unreadable(f"the JPEG is corrupt or breaks off: {error}")
+def _without_padding(data: bytes) -> bytes:
+    """Without zeros after the end of a scan, as some cameras write to fill a block."""
+    return plain(data, has_padding=False)

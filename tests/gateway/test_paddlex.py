@@ -104,7 +104,7 @@ REFUSED = [
     ({"image": PHOTO, "prompt": BOXES, "promptType": "box", "visualize": "no"}, 422, "true, false or null"),
     ({"image": "!", "prompt": BOXES, "promptType": "box"}, 422, "base64"),
     ({"image": base64.b64encode(b"text").decode(), "prompt": BOXES, "promptType": "box"}, 422, "not an image"),
-    ({"image": PHOTO[:20_000], "prompt": BOXES, "promptType": "box"}, 422, "truncated"),
+    ({"image": PHOTO[:20_000], "prompt": BOXES, "promptType": "box"}, 422, "breaks off"),
     ({"image": "http://127.0.0.1/a.jpg", "prompt": BOXES, "promptType": "box"}, 422, "not a public address"),
     ([], 422, "JSON object"),
 ]
