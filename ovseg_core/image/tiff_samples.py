@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 
 import numpy as np
 from PIL import TiffImagePlugin
@@ -20,6 +21,7 @@ from ovseg_core.image import jpeg_in_tiff
 LONG8 = 16  # a type of a tag's values
 HEADER_BYTES = 16  # of a BigTIFF
 REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)[:, ::-1], axis=1)[:, 0]
+MOST_TOO_MUCH = 1 << 16  # bytes of a strip or tile beyond what it should hold
 END_OF_FAX = 0x001001  # EOFB of ITU-T T.6, at any bit
 Segment = tuple[int, int, memoryview]  # the row and column of the picture where it begins, and its packed data
 
@@ -45,7 +47,8 @@ def _plane(page: Page, plane: int) -> np.ndarray:
         return jpeg_in_tiff.samples(page, segments)
     if page.compression == tiff.FAX4:
         return _unpacked(page, segments, "1")[..., None]
-    rows = _raw(page, segments) if page.compression == tiff.NONE else _unpacked(page, segments, "L")
+    is_ours = page.compression in (tiff.NONE, tiff.DEFLATE, tiff.OLD_DEFLATE)
+    rows = _rows(page, segments) if is_ours else _unpacked(page, segments, "L")
     height, width = page.hw
     if page.bits < 8:
         return _bits(rows, page.bits, width)[..., None]
@@ -83,24 +86,39 @@ def row_bytes(page: Page, columns: int) -> int:
     return -(-columns * page.bands_together * page.bits // 8)
 
 
-def _raw(page: Page, segments: list[Segment]) -> np.ndarray:
-    """The rows (H, bytes) of a page that is not packed."""
+def _rows(page: Page, segments: list[Segment]) -> np.ndarray:
+    """The rows (H, bytes) of a page that is not packed, or deflated."""
     (height, width), (most_rows, columns) = page.hw, page.segment_hw
     across = row_bytes(page, columns)
     rows = np.empty((height, row_bytes(page, width)), np.uint8)
+    is_reversed = page.directory.value(tiff.FILL_ORDER, 1) == 2
     for y, x, packed in segments:
         there = most_rows if page.is_tiled else min(most_rows, height - y)
-        if len(packed) < there * across:
+        content = REVERSED[np.frombuffer(packed, np.uint8)].tobytes() if is_reversed else packed
+        content = content if page.compression == tiff.NONE else _inflated(content, there * across)
+        if len(content) < there * across:
             raise unreadable("the TIFF has a strip or tile with too little data")
-        segment = np.frombuffer(packed, np.uint8, there * across).reshape(there, across)
+        segment = np.frombuffer(content, np.uint8, there * across).reshape(there, across)
         left = row_bytes(page, x)
         place = rows[y : y + there, left : left + across]
         place[:] = segment[: place.shape[0], : place.shape[1]]
-    return REVERSED[rows] if page.directory.value(tiff.FILL_ORDER, 1) == 2 else rows
+    return rows
+
+
+def _inflated(packed: bytes | memoryview, wanted: int) -> bytes:
+    """Unlike libtiff this reads on to the checksum."""
+    stream = zlib.decompressobj()
+    try:
+        content = stream.decompress(packed, wanted + MOST_TOO_MUCH)
+    except zlib.error:
+        raise unreadable("the TIFF is corrupt: a strip or tile cannot be inflated") from None
+    if not stream.eof:
+        raise unreadable("the TIFF is corrupt: a strip or tile breaks off, or has too much data")
+    return content
 
 
 def _unpacked(page: Page, segments: list[Segment], mode: str) -> np.ndarray:
-    """The same of one that is packed; (H, W) of 0 and 1 with the mode "1"."""
+    """The same of one that is packed in another way; (H, W) of 0 and 1 with the mode "1"."""
     (height, width), (rows, columns) = page.hw, page.segment_hw
     if mode == "1":
         for _, _, packed in segments:
@@ -111,7 +129,7 @@ def _unpacked(page: Page, segments: list[Segment], mode: str) -> np.ndarray:
         tiff.WIDTH: [width],
         tiff.HEIGHT: [height],
         tiff.BITS: [8 if mode == "L" else 1],
-        tiff.COMPRESSION: [tiff.DEFLATE if page.compression == tiff.OLD_DEFLATE else page.compression],
+        tiff.COMPRESSION: [page.compression],
         tiff.PHOTOMETRIC: [tiff.BLACK_IS_ZERO],
         tiff.FILL_ORDER: [page.directory.value(tiff.FILL_ORDER, 1)],
     }
