@@ -82,7 +82,7 @@ def check_pixels(header: Header, max_pixels: int) -> None:
 def format_of(data: bytes) -> str:
     """One of FORMATS, by how the file begins. Raises OvsegError `image_format_unsupported` for any other file."""
     allowed = f"allowed: {', '.join(FORMATS)}"
-    if data.startswith(b"\xff\xd8\xff"):
+    if data.startswith(b"\xff\xd8"):
         return "JPEG"
     if data.startswith(b"\x89PNG"):
         return "PNG"

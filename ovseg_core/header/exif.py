@@ -7,6 +7,7 @@ import struct
 ORIENTATION = 0x0112
 SHORT, LONG = 3, 4
 ENTRY_BYTES = 12
+MOST_BYTES = 1 << 20  # of a block; its first directory lies at its beginning
 
 
 def orientation(block: bytes) -> int:
@@ -15,7 +16,7 @@ def orientation(block: bytes) -> int:
     Only the tag of the first directory counts. XMP has an orientation too: it turns no image here, nor in OpenCV or a
     browser.
     """
-    block = block.removeprefix(b"Exif\0\0")
+    block = block[:MOST_BYTES].removeprefix(b"Exif\0\0")
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
     if order is None:
         return 1

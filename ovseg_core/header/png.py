@@ -18,7 +18,9 @@ def read(data: bytes) -> Header:
     width, height, depth, colour, packing, filtering, interlace = ihdr(data)
     if depth not in DEPTHS.get(colour, ()) or packing or filtering or interlace > 1:
         raise unreadable("this begins like a PNG file, but its header has values that PNG does not know")
-    block = next((data[at : at + length] for kind, at, length in chunks(data) if kind == b"eXIf"), b"")
+    block = next(
+        (data[at : at + min(length, exif.MOST_BYTES)] for kind, at, length in chunks(data) if kind == b"eXIf"), b""
+    )
     return Header("PNG", (height, width), exif.orientation(block))
 
 

@@ -16,7 +16,9 @@ def read(data: bytes) -> Header:
     if first == b"VP8X":
         width = int.from_bytes(data[at + 4 : at + 7], "little") + 1
         height = int.from_bytes(data[at + 7 : at + 10], "little") + 1
-        block = next((data[at : at + length] for kind, at, length in chunks(data) if kind == b"EXIF"), b"")
+        block = next(
+            (data[at : at + min(length, exif.MOST_BYTES)] for kind, at, length in chunks(data) if kind == b"EXIF"), b""
+        )
         return Header("WEBP", (height, width), exif.orientation(block))
     return Header("WEBP", hw(data, first, at))
 
