@@ -70,8 +70,8 @@ class Settings(BaseSettings):
     max_image_pixels: int = Field(
         default=80_000_000,
         gt=0,
-        le=178_956_970,  # Pillow refuses more by itself
-        description="Width times height: 240 MB of RGB in a worker. Below Pillow's own warning level of 89 million.",
+        le=178_956_970,  # more are refused whatever is set
+        description="Width times height: 240 MB of RGB in a worker.",
     )
     max_prompts: int = Field(default=1000, gt=0, description="Prompts of one job.")
     max_points: int = Field(default=100, gt=0, description="Points of one prompt.")

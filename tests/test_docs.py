@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 
 from configs.settings import Settings
 from gateway.errors import STATUS_OF_CODE
+from ovseg_core import header
 from tests.service import Service
 
 ROOT = Path(__file__).parents[1]
@@ -83,6 +84,14 @@ def test_every_error_code_is_documented() -> None:
             )
     assert len(written) > 20
     assert [code for code in written if f"`{code}`" not in API] == []
+
+
+def test_both_pages_name_the_formats_that_are_read() -> None:
+    inputs = (ROOT / "docs" / "inputs.md").read_text()
+    for page, pattern in ((inputs, r"^\| (JPEG, .*?) \|"), (API, r"^Images: (.*?), of which")):
+        [listed] = re.findall(pattern, page, re.MULTILINE)
+        names = {name.partition(" (")[0].upper() for name in listed.split(", ")}
+        assert names == {"PNM" if name == "PPM" else name for name in header.FORMATS}
 
 
 def test_the_compose_file_is_valid() -> None:
