@@ -7,6 +7,7 @@ thread that wants it.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future
@@ -165,10 +166,14 @@ def _of_pdf(data: bytes, path: str) -> Iterator[Page]:
         import pypdfium2
     except ImportError:
         raise ValueError("PDFs need pypdfium2: pip install 'ovseg[pdf]'") from None
-    with pypdfium2.PdfDocument(data) as document:
-        for i, page in enumerate(document):
-            rendered = page.render(scale=PDF_SCALE).to_pil().convert("RGB")
-            yield Page(np.asarray(rendered), path, i)
+    try:
+        with pypdfium2.PdfDocument(data) as document:
+            for i, page in enumerate(document):
+                width, height = (math.ceil(PDF_SCALE * side) for side in page.get_size())
+                header.check_pixels(header.Header("PDF", (height, width)), MAX_PIXELS)
+                yield Page(np.asarray(page.render(scale=PDF_SCALE).to_pil().convert("RGB")), path, i)
+    except pypdfium2.PdfiumError as error:
+        raise OvsegError("image_unreadable", f"the PDF cannot be read: {error}", "image") from error
 
 
 def _fetched(url: str) -> bytes:

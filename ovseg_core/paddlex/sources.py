@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 SUFFIXES = frozenset(
     [".bmp", ".dib", ".jpeg", ".jpg", ".png", ".webp", ".pbm", ".pgm", ".ppm", ".pnm", ".tiff", ".tif"]
 )
-IN_FOLDERS = SUFFIXES | {".pdf"}
+IN_FOLDERS = SUFFIXES | {".pdf", ".avif", ".heic", ".heif"}
 WHAT = "input is an array, a path, a URL, or several of these"
 
 

@@ -172,10 +172,28 @@ def test_a_page_that_is_not_supported_is_told_after_those_that_are(tmp_path: Pat
     with tifffile.TiffWriter(path) as file:
         file.write(SCENE, photometric="rgb", metadata=None)
         file.write(SCENE[..., 0].astype(np.float32), metadata=None)
-    pages = inputs.batches(path)
-    assert len(next(pages)) == 1
-    with pytest.raises(OvsegError, match="floating point"):
-        next(pages)
+    [page], [unreadable] = inputs.batches(path)
+    assert np.array_equal(page.pixels, SCENE)
+    assert "pages.tif" in str(unreadable.error)
+    assert "floating point" in str(unreadable.error)
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"%PDF-1.7\nbroken", "image_unreadable"),
+        (
+            b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj "
+            b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 14400 14400]>>endobj trailer<</Root 1 0 R>>",
+            "image_too_many_pixels",
+        ),
+    ],
+)
+def test_a_pdf_that_is_broken_or_huge_is_our_error(data: bytes, code: str, tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(data)
+    [[unreadable]] = inputs.batches(tmp_path / "a.pdf")
+    assert unreadable.error.code == code
+    assert "a.pdf" in str(unreadable.error)
 
 
 def test_a_tiff_whose_pages_go_in_a_circle_is_an_error() -> None:
