@@ -251,3 +251,11 @@ def test_too_few_prompts_and_a_batch_of_none_are_told(model: Model) -> None:
         list(model.predict(images, [{"box_prompt": [[4, 4, 20, 20]]}]))
     with pytest.raises(ValueError, match="batch_size must be at least 1, not 0"):
         model.predict(images, {"box_prompt": [[4, 4, 20, 20]]}, batch_size=0)
+
+
+def test_what_a_format_cannot_hold_is_scaled_before_it_is_saved(model: Model, tmp_path: Path) -> None:
+    [res] = model.predict(np.full((4, 70_000, 3), 90, np.uint8), prompts={"box_prompt": [[0, 0, 500, 4]]})
+    for suffix, longest in ((".jpg", 65_500), (".webp", 16_383), (".png", 70_000), (".bmp", 70_000)):
+        res.save_to_img(tmp_path / f"line{suffix}")
+        with Image.open(tmp_path / f"line{suffix}") as saved:
+            assert saved.size[0] == longest

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import colorsys
 import io
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,8 +15,6 @@ from pycocotools import mask as coco
 
 from ovseg_core import longest_sides, overlay, palette, png_file, polygons, results
 from ovseg_core.masks import Mask
-from ovseg_core.paddlex.inputs import Page
-from ovseg_core.paddlex.result import Result
 from ovseg_core.prompts import Prompt
 
 
@@ -73,15 +70,6 @@ def test_an_overlay_of_any_shape_can_be_written(hw: tuple[int, int]) -> None:
     small = Image.open(io.BytesIO(overlay.jpeg(photo, [mask], prompts)))
     assert max(small.size) == min(max(hw), longest_sides.JPEG)
     assert png_file.of(np.zeros(hw, np.uint8)).startswith(b"\x89PNG")
-
-
-def test_what_a_format_cannot_hold_is_scaled_before_it_is_saved(tmp_path: Path) -> None:
-    page = Page(np.full((4, 70_000, 3), 90, np.uint8), "line.jpg", None)
-    result = Result(page, {}, [], [])
-    for suffix, longest in ((".jpg", 65_500), (".webp", 16_383), (".png", 70_000), (".bmp", 70_000)):
-        result.save_to_img(tmp_path / f"line{suffix}")
-        with Image.open(tmp_path / f"line{suffix}") as saved:
-            assert saved.size[0] == longest
 
 
 def test_neighbouring_colours_are_far_apart() -> None:
