@@ -114,3 +114,16 @@ def tiff(values: np.ndarray, bits: int, tags: dict[int, int | list[int]], packed
         directory += struct.pack("<HHI", tag, 4, len(numbers)) + place
         beyond += content if len(content) > 4 else b""
     return struct.pack("<2sHI", b"II", 42, ends[-1]) + b"".join(strips) + directory + bytes(4) + beyond
+
+
+def bmp(wh: tuple[int, int], bits: int, body: bytes, compression: int = 0, behind_header: bytes = b"") -> bytes:
+    """A BMP, written without a library; its colour masks or palette are `behind_header`."""
+    head = struct.pack("<IiiHHIIiiII", 40, *wh, 1, bits, compression, len(body), 0, 0, 0, 0)
+    at = 14 + len(head) + len(behind_header)
+    return b"BM" + struct.pack("<IHHI", at + len(body), 0, 0, at) + head + behind_header + body
+
+
+def bmp_rows(values: np.ndarray) -> bytes:
+    """Rows from the bottom up, each filled to four bytes."""
+    rows = [row.tobytes() for row in values[::-1]]
+    return b"".join(row.ljust(-(-len(row) // 4) * 4, b"\0") for row in rows)

@@ -75,6 +75,7 @@ HARMLESS = [
     lambda data: data[:2] + segment(0xE2, b"ICC_PROFILE\0\x01\x09broken") + data[2:],
     lambda data: data[:2] + segment(0xFE, b"\xff\xd8\xff\xda a comment") + data[2:],
     lambda data: data[:2] + b"\xff\xff\xff" + data[2:],
+    lambda data: data[:2] + b"abc" + data[2:],
 ]
 
 

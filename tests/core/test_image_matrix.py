@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import struct
 import sys
 import zlib
 
@@ -302,4 +303,67 @@ def test_a_heic_without_the_extra_is_refused_and_told_of_it(monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(OvsegError, match="the extra heic") as caught:
         header.read(buffer.getvalue(), LIMIT)
+    assert caught.value.code == "image_format_unsupported"
+
+
+PALETTE = np.random.default_rng(3).integers(0, 256, (256, 3), dtype=np.uint8)
+BMP_PALETTE = np.dstack([PALETTE[:, 2], PALETTE[:, 1], PALETTE[:, 0], np.zeros(256, np.uint8)]).tobytes()
+BGR = SCENE[..., ::-1]
+FIVE_BITS = (SCENE >> 3).astype("<u2")
+GREEN_OF_SIX = (SCENE[..., 1] >> 2).astype("<u2")
+OF_555 = FIVE_BITS[..., 0] << 10 | FIVE_BITS[..., 1] << 5 | FIVE_BITS[..., 2]
+OF_565 = FIVE_BITS[..., 0] << 11 | GREEN_OF_SIX << 5 | FIVE_BITS[..., 2]
+FROM_FIVE = np.round((SCENE >> 3) * 255 / 31)
+FROM_565 = np.dstack([FROM_FIVE[..., 0], np.round(GREEN_OF_SIX * 255 / 63), FROM_FIVE[..., 2]])
+
+
+def run_lengths(values: np.ndarray) -> bytes:
+    """Each pixel a run of one."""
+    rows = [b"".join(b"\1%c" % value for value in row) for row in values[::-1]]
+    return b"\0\0".join(rows) + b"\0\1"
+
+
+BMPS = {
+    "8 bits": (8, pictures.bmp_rows(GREY), 0, BMP_PALETTE, PALETTE[GREY]),
+    "run lengths": (8, run_lengths(GREY), 1, BMP_PALETTE, PALETTE[GREY]),
+    "4 bits": (4, pictures.bmp_rows((GREY[:, ::2] >> 4) * 17), 0, BMP_PALETTE[:64], None),
+    "24 bits": (24, pictures.bmp_rows(BGR), 0, b"", SCENE),
+    "32 bits": (32, pictures.bmp_rows(np.dstack([BGR, 0 * GREY])), 0, b"", SCENE),
+    "32 bits with masks": (
+        32,
+        pictures.bmp_rows(np.dstack([BGR, 0 * GREY])),
+        3,
+        struct.pack("<III", 0xFF0000, 0xFF00, 0xFF),
+        SCENE,
+    ),
+    "15 bits": (16, pictures.bmp_rows(OF_555), 0, b"", FROM_FIVE),
+    "16 bits": (16, pictures.bmp_rows(OF_565), 3, struct.pack("<III", 0xF800, 0x7E0, 0x1F), FROM_565),
+}
+
+
+@pytest.mark.parametrize("kind", BMPS)
+def test_a_bmp_has_the_pixels_that_were_written(kind: str) -> None:
+    bits, body, compression, behind_header, expected = BMPS[kind]
+    height, width = GREY.shape
+    data = pictures.bmp((width, height), bits, body, compression, behind_header)
+    if expected is None:
+        expected = PALETTE[np.repeat(GREY[:, ::2] >> 4, 2, axis=1)[:, :width]]
+    assert np.abs(decoded(data) - expected.astype(float)).max() <= (1 if bits == 16 else 0)  # rounded or cut off
+    if bits != 16:  # of which OpenCV leaves the low bits zero
+        assert np.array_equal(by_opencv(data), expected)
+    with pytest.raises(OvsegError) as caught:
+        image.decode(data[: -len(body) // 2], LIMIT)
+    assert caught.value.code == "image_unreadable"
+
+
+def test_a_bmp_from_the_top_down_is_upright() -> None:
+    height, width = GREY.shape
+    data = pictures.bmp((width, -height), 24, pictures.bmp_rows(BGR[::-1]))
+    assert np.array_equal(decoded(data), SCENE)
+
+
+def test_a_bmp_with_unusual_masks_is_refused_by_that() -> None:
+    masks = struct.pack("<III", 0xFFC00000, 0x3FF000, 0xFFC)
+    with pytest.raises(OvsegError, match="colour masks") as caught:
+        image.decode(pictures.bmp((2, 2), 32, bytes(16), 3, masks), LIMIT)
     assert caught.value.code == "image_format_unsupported"
