@@ -313,8 +313,8 @@ FIVE_BITS = (SCENE >> 3).astype("<u2")
 GREEN_OF_SIX = (SCENE[..., 1] >> 2).astype("<u2")
 OF_555 = FIVE_BITS[..., 0] << 10 | FIVE_BITS[..., 1] << 5 | FIVE_BITS[..., 2]
 OF_565 = FIVE_BITS[..., 0] << 11 | GREEN_OF_SIX << 5 | FIVE_BITS[..., 2]
-FROM_FIVE = np.round((SCENE >> 3) * 255 / 31)
-FROM_565 = np.dstack([FROM_FIVE[..., 0], np.round(GREEN_OF_SIX * 255 / 63), FROM_FIVE[..., 2]])
+FROM_FIVE = np.round(FIVE_BITS.astype(int) * 255 / 31)
+FROM_565 = np.dstack([FROM_FIVE[..., 0], np.round(GREEN_OF_SIX.astype(int) * 255 / 63), FROM_FIVE[..., 2]])
 
 
 def run_lengths(values: np.ndarray) -> bytes:
