@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cli.lifeline import die_with_parent
+from worker.lifeline import die_with_parent
 
 # A process that ran for so long was not broken from the start.
 HEALTHY_SECONDS = 30.0

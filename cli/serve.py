@@ -9,10 +9,10 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-from cli.lifeline import die_with_parent
 from configs.settings import Settings
 from gateway import create_app
 from gateway.server.worker import LogToRoot, Worker
+from worker.lifeline import die_with_parent
 
 # For requests in progress when the gateway is told to stop.
 REQUEST_SECONDS = 30

@@ -73,6 +73,12 @@ class Settings(BaseSettings):
         le=178_956_970,  # more are refused whatever is set
         description="Width times height: 240 MB of RGB in a worker.",
     )
+    decode_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        description="CPU time to decode one image in a worker, and ten times as long by the clock. The dearest sound "
+        "file, a lossless WebP of 80 megapixels, takes 5 s; files made to take long would take hours.",
+    )
     max_prompts: int = Field(default=1000, gt=0, description="Prompts of one job.")
     max_points: int = Field(default=100, gt=0, description="Points of one prompt.")
     max_metadata_bytes: int = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future, wait
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -13,6 +13,9 @@ import numpy as np
 from cachetools import LRUCache
 
 from ovseg_core.embedding import Embedding
+from worker.heartbeat import LeaseLost, Stopped
+
+LOOK_SECONDS = 0.25  # between two looks whether the job that waits should still go on; each asks Redis
 
 
 class Cache(StrEnum):
@@ -34,7 +37,7 @@ class Encoder(Protocol):
 class Fleet(Protocol):
     """As `SharedEmbeddings` says."""
 
-    def find(self, key: str) -> Embedding | None: ...
+    def find(self, key: str, check: Callable[[], None]) -> Embedding | None: ...
 
     def offer(self, key: str, embedding: Embedding, is_to_share: bool = ..., milliseconds: float = ...) -> None: ...
 
@@ -67,28 +70,48 @@ class Embeddings:
         with self._lock:
             return key in self._known
 
-    def of(self, model: str, sha256: str, picture: Callable[[], np.ndarray], is_to_share: bool = False) -> Found:
-        """The embedding of an image, by the digest of its file; `picture` reads that where it must be encoded. Who asks
-        for one that another thread is making waits for that, and gets the same error if it fails.
+    def of(
+        self,
+        model: str,
+        sha256: str,
+        picture: Callable[[], np.ndarray],
+        is_to_share: bool = False,
+        check: Callable[[], None] = lambda: None,
+    ) -> Found:
+        """The embedding of an image, by the digest of its file; `picture` reads that where it must be encoded. A thread
+        that asks for one that another is making waits for it, and gets the same error if that fails. If only the job of
+        the other is stopped, it makes the embedding itself.
 
-        With `is_to_share` the fleet gets it too, whatever it costs to make.
-        Raises what `picture` and the encoder raise.
+        With `is_to_share` the fleet gets it too, whatever it costs to make. While this waits for others, `check` is
+        called every fraction of a second, and may raise to interrupt.
+        Raises what `picture`, `check` and the encoder raise.
         """
+
+        def make() -> Found:
+            return self._of_fleet(key, check) or self._encoded(model, picture())
+
         key = self._key(model, sha256)
-        with self._lock:
-            known = self._known.get(key)
-            if known is None:
-                others = self._under_way.get(key)
-                if others is None:
+        while True:
+            with self._lock:
+                known, others = self._known.get(key), self._under_way.get(key)
+                if known is None and others is None:
                     mine = self._under_way[key] = Future()
-        if known is not None:
-            if is_to_share:
-                self._shared.offer(key, known, is_to_share)
-            return Found(known, Cache.HIT)
-        if others is not None:
-            return Found(others.result(), Cache.HIT)
+            if known is not None:
+                if is_to_share:
+                    self._shared.offer(key, known, is_to_share)
+                return Found(known, Cache.HIT)
+            if others is None:
+                return self._kept(key, mine, make, is_to_share)
+            while not wait([others], LOOK_SECONDS).done:
+                check()
+            try:
+                return Found(others.result(), Cache.HIT)
+            except CancelledError:
+                continue
+
+    def _kept(self, key: str, mine: Future[Embedding], make: Callable[[], Found], is_to_share: bool) -> Found:
         try:
-            found = self._of_fleet(key) or self._encoded(model, picture())
+            found = make()
         except BaseException as error:
             self._give_up(key, mine, error)
             raise
@@ -101,8 +124,8 @@ class Embeddings:
         parts = (model, self._encoder.fingerprint(model), sha256)
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
-    def _of_fleet(self, key: str) -> Found | None:
-        embedding = self._shared.find(key)
+    def _of_fleet(self, key: str, check: Callable[[], None]) -> Found | None:
+        embedding = self._shared.find(key, check)
         return None if embedding is None else Found(embedding, Cache.SHARED)
 
     def _encoded(self, model: str, image_rgb: np.ndarray) -> Found:
@@ -112,7 +135,10 @@ class Embeddings:
     def _give_up(self, key: str, promise: Future[Embedding], error: BaseException) -> None:
         with self._lock:
             del self._under_way[key]
-        promise.set_exception(error)
+        if isinstance(error, (LeaseLost, Stopped)):
+            promise.cancel()  # this is about one job; the others still want the embedding
+        else:
+            promise.set_exception(error)
         self._shared.give_up(key)
 
     def _settle(self, key: str, promise: Future[Embedding], embedding: Embedding) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 
-from ovseg_core import header
+from ovseg_core.header import Header
 from worker.job_request import ImageContent
 
 
-def of(data: bytes, max_pixels: int) -> ImageContent:
-    """Raises OvsegError as `header.open_image` does."""
-    head = header.read(data, max_pixels)
+def of(data: bytes, head: Header) -> ImageContent:
+    """What is known of a file whose header was read."""
     height, width = head.image_hw
     return ImageContent(sha256=hashlib.sha256(data).hexdigest(), width=width, height=height, format=head.format)

@@ -10,7 +10,7 @@ from typing import Any, Literal, NoReturn, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from configs.settings import Settings
-from ovseg_core import models
+from ovseg_core import header, models
 from ovseg_core.errors import OvsegError
 from ovseg_core.prompts import Prompt, fit
 from worker import data_url, image_content, web_url
@@ -182,7 +182,7 @@ def _image(fields: ImageFields, image_file: bytes | None, settings: Settings) ->
 
 
 def _content(image: bytes | str, settings: Settings) -> ImageContent | None:
-    return image_content.of(image, settings.max_image_pixels) if isinstance(image, bytes) else None
+    return image_content.of(image, header.read(image, settings.max_image_pixels)) if isinstance(image, bytes) else None
 
 
 def _from_text(text: str) -> bytes:

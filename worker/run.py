@@ -50,6 +50,7 @@ def segmenting(settings: Settings, device: str) -> None:
 
     # Not before now: what is visible to CUDA is decided before Paddle is imported.
     from worker import leaving
+    from worker.decoders import Decoders
     from worker.embeddings import Embeddings
     from worker.heartbeat import Heartbeat
     from worker.inference import Inference
@@ -61,6 +62,8 @@ def segmenting(settings: Settings, device: str) -> None:
     jobs = Jobs(redis, app, settings)
     roster = Roster(redis, settings, name, device)
     heartbeat = Heartbeat(jobs, roster, settings.lease_seconds)
+    decoders = Decoders(settings)
+    decoders.warm_up()
     log.info("loading %s on %s", settings.default_model, device)
     inference = Inference("gpu:0" if kind == "gpu" else "cpu", settings.engine, settings.precision)
     inference.warm_up(settings.default_model)
@@ -70,7 +73,7 @@ def segmenting(settings: Settings, device: str) -> None:
     shared = SharedEmbeddings(redis, settings, storage, roster.line)
     embeddings = Embeddings(inference, shared, settings.embedding_cache_megabytes * MEGABYTE)
     client = GuardedClient(settings)
-    bench = Bench(name, settings, jobs, storage, inputs, archive, client, heartbeat, inference, embeddings)
+    bench = Bench(name, settings, jobs, storage, inputs, archive, client, decoders, heartbeat, inference, embeddings)
 
     @app.task(name=queue.SEGMENT)
     def task(job_id: str) -> None:
@@ -81,6 +84,7 @@ def segmenting(settings: Settings, device: str) -> None:
         lambda **_: leaving.within(settings.shutdown_grace_seconds, jobs, heartbeat, roster), weak=False
     )
     worker_shutdown.connect(lambda **_: heartbeat.stop(), weak=False)
+    worker_shutdown.connect(lambda **_: decoders.close(), weak=False)
     taking, running = Pulse(redis, settings, "worker", "queue"), Pulse(redis, settings, "worker", "device")
 
     def beat() -> None:

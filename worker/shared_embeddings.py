@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
 from botocore.exceptions import BotoCoreError, ClientError
 from redis import Redis, RedisError
@@ -37,9 +38,10 @@ class SharedEmbeddings:
         self._is_on = settings.shared_embeddings_megabytes > 0
         self._scripts = Scripts(redis, settings.redis_prefix)
 
-    def find(self, key: str) -> Embedding | None:
+    def find(self, key: str, check: Callable[[], None] = lambda: None) -> Embedding | None:
         """The embedding, once the worker that makes it is done. None: the caller is to make it, and to `offer` it or
-        `give_up`; others wait for that."""
+        `give_up`; others wait for that. While this waits, `check` is called now and then, and may raise to interrupt.
+        """
         pause, longest = PAUSES
         try:
             while self._is_on:
@@ -51,6 +53,7 @@ class SharedEmbeddings:
                         return embedding
                 else:
                     time.sleep(pause)
+                    check()
                     pause = min(1.5 * pause, longest)
         except AWAY as error:
             log.warning("the embeddings of other workers cannot be had: %s", error)

@@ -14,11 +14,11 @@ import numpy as np
 from redis import RedisError
 
 from configs.settings import Settings
-from ovseg_core import image
 from ovseg_core.errors import OvsegError
 from ovseg_core.prompts import fit
 from worker import fetch, image_content, outage, publish, watchdog
 from worker.archive import AFTER_END_SECONDS, Archive
+from worker.decoders import Decoders
 from worker.embeddings import Embeddings
 from worker.guarded import GuardedClient
 from worker.heartbeat import Heartbeat, LeaseLost, Stopped
@@ -47,6 +47,7 @@ class Bench:
     inputs: Inputs
     archive: Archive
     client: GuardedClient
+    decoders: Decoders
     heartbeat: Heartbeat
     inference: Inference
     embeddings: Embeddings
@@ -79,36 +80,39 @@ def segment(job_id: str, bench: Bench) -> None:
 
 
 def _work(job: Job, bench: Bench) -> None:
-    """From the image's source to the result in storage; between stages it looks whether the job is still ours."""
-    limit, timings = bench.settings.max_image_pixels, Timings()
+    """From the image's source to the result in storage.
 
-    # Both for the encoder or the overlay, whoever wants them first, and not at all where neither does.
+    Between stages, and now and then while it waits for a decoder or for another job's encoding, it checks that the job
+    may go on.
+    """
+    timings, check = Timings(), partial(bench.heartbeat.check, job)
+
+    # The file is fetched, and the picture decoded, on first use; not at all if neither encoder nor overlay needs them.
     @cache
     def file() -> bytes:
         with timings.of("fetch"):
-            check = partial(bench.heartbeat.check, job)
             return fetch.image(job, bench.inputs, bench.client, bench.settings, check)
+
+    model, content = job.request.model, job.request.image.content
+    if content is None:
+        content = image_content.of(file(), bench.decoders.header(file(), check))
+    elif not bench.embeddings.has(model, content.sha256):
+        file()  # before others wait for its embedding: that this job's file is gone should not be their error
+    prompts, pixel_count = fit(job.request.prompts, content.image_hw), content.width * content.height
 
     @cache
     def picture() -> np.ndarray:
         data = file()
         with timings.of("decode_image"):
-            return image.decode(data, limit)
+            return bench.decoders.decode(data, pixel_count, check)
 
-    model, content = job.request.model, job.request.image.content
-    if content is None:
-        content = image_content.of(file(), limit)
-    elif not bench.embeddings.has(model, content.sha256):
-        file()  # before others wait for its embedding: that this job's file is gone should not be their error
-    prompts = fit(job.request.prompts, content.image_hw)
-
-    bench.heartbeat.check(job)
-    found = bench.embeddings.of(model, content.sha256, picture, is_to_share=not prompts)
+    check()
+    found = bench.embeddings.of(model, content.sha256, picture, is_to_share=not prompts, check=check)
     timings.ms["encode"] = found.milliseconds
-    bench.heartbeat.check(job)
+    check()
     masks, timings.ms["decode"] = bench.inference.decode(found.embedding, prompts)
 
-    bench.heartbeat.check(job)
+    check()
     with timings.of("publish"):
         publish.result(job, picture, masks, bench.storage, bench.uploads)
     run = Run(*bench.inference.engine(model), found.cache)

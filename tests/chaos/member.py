@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cli.lifeline import die_with_parent
+from worker.lifeline import die_with_parent
 
 
 class Member:

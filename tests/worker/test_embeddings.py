@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
@@ -33,7 +34,7 @@ class Encoder:
 class Alone:
     """A worker that shares nothing."""
 
-    def find(self, key: str) -> None:
+    def find(self, key: str, check: Callable[[], None]) -> None:
         pass
 
     def offer(self, key: str, embedding: Embedding, is_to_share: bool = False, milliseconds: float = 0.0) -> None:

@@ -1,0 +1,111 @@
+"""The program of a child process that reads image files for a worker.
+
+What a stranger's file may cost ends with this process: the kernel kills it at its limit of CPU time, refuses it memory
+beyond its limit, and the parent may kill it at any moment. Nothing heavy is imported, so that a new one starts fast.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import math
+import mmap
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+import traceback
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ovseg_core import header, image
+from ovseg_core.errors import OvsegError
+from worker.lifeline import die_with_parent
+
+MESSAGE_BYTES = 65_536
+TOLD_CHARACTERS = 8_000  # of an error's text, which may quote the file; as JSON it fits into a message
+OPEN_FILES = 32  # the socket, the memory, and what an import opens
+OOM_SCORE = 500  # where the machine runs out of memory, this process should go, not the worker
+
+
+def main() -> None:
+    """Started with the file descriptors of a socket and of the shared memory, how many bytes of that are for the file,
+    and the parent's process id."""
+    channel, memory, file_room, parent = (int(argument) for argument in sys.argv[1:])
+    die_with_parent()
+    if os.getppid() != parent:  # it died before we asked to die with it
+        return
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.SIG_IGN)  # also sent to us by some supervisors; the parent finishes its jobs first
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
+    Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
+    Image.preinit()
+    with socket.socket(fileno=channel) as parent_socket, mmap.mmap(memory, 0) as shared:
+        os.close(memory)
+        parent_socket.send(b"{}")  # ready
+        _let_decoders_write_nothing()
+        while request := parent_socket.recv(MESSAGE_BYTES):
+            parent_socket.send(json.dumps(_answer(json.loads(request), shared, file_room)).encode())
+
+
+def _answer(request: dict[str, Any], shared: mmap.mmap, file_room: int) -> dict[str, Any]:
+    """What became of one file: its header, the shape of its pixels, the caller's error or our own."""
+
+    made: list[np.ndarray] = []
+
+    def allocate(shape: tuple[int, ...], dtype: type) -> np.ndarray:
+        made.append(np.frombuffer(shared, dtype, math.prod(shape), file_room).reshape(shape))
+        return made[-1]
+
+    try:
+        _limit(resource.RLIMIT_CPU, math.ceil(time.process_time()) + request["cpu_seconds"])
+        _limit(resource.RLIMIT_AS, _address_space() + request["memory_bytes"])
+        data = shared[: request["file_bytes"]]
+        if request["want"] == "header":
+            return {"header": asdict(header.read(data, request["max_pixels"]))}
+        pixels = image.decode(data, request["max_pixels"], allocate)
+        if len(made) != 1 or pixels is not made[0]:  # else the parent would read what an earlier file left there
+            raise RuntimeError("image.decode returned other pixels than those that it allocated")
+        return {"shape": pixels.shape}
+    except Exception as error:
+        _limit(resource.RLIMIT_AS, resource.RLIM_INFINITY)  # to tell of an error takes memory too
+        return _told(error)
+
+
+def _told(error: Exception) -> dict[str, Any]:
+    if isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError):
+        return {"out_of_memory": True}
+    if isinstance(error, OvsegError):
+        return {"error": [error.code, error.message[:TOLD_CHARACTERS], error.field]}
+    return {"broke": "".join(traceback.format_exception(error))[-TOLD_CHARACTERS:]}
+
+
+def _limit(kind: int, value: int) -> None:
+    """Set a soft limit, which may be raised again, as far as the hard limit allows."""
+    _, hard = resource.getrlimit(kind)
+    if hard != resource.RLIM_INFINITY and (value > hard or value == resource.RLIM_INFINITY):
+        value = hard
+    resource.setrlimit(kind, (value, hard))
+
+
+def _address_space() -> int:
+    """Bytes that this process has mapped: what RLIMIT_AS limits."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
+
+
+def _let_decoders_write_nothing() -> None:
+    """Libraries may print what a file says to stderr, the worker's log; only a crash is still reported there."""
+    faulthandler.enable(os.dup(sys.stderr.fileno()))
+    with Path(os.devnull).open("w") as nothing:
+        os.dup2(nothing.fileno(), sys.stderr.fileno())
+
+
+if __name__ == "__main__":
+    main()
