@@ -45,7 +45,9 @@ def main() -> None:
     decoders.close()
 
 
-def _in_turns(data: bytes, pixel_count: int, decoders: Decoders, pid: int, max_pixels: int) -> list[tuple[float, float]]:
+def _in_turns(
+    data: bytes, pixel_count: int, decoders: Decoders, pid: int, max_pixels: int
+) -> list[tuple[float, float]]:
     """CPU milliseconds here and in a child, for each turn."""
 
     def here() -> np.ndarray:

@@ -11,6 +11,7 @@ import json
 import math
 import mmap
 import os
+import re
 import resource
 import signal
 import socket
@@ -30,6 +31,8 @@ from worker.lifeline import die_with_parent
 
 MESSAGE_BYTES = 65_536
 TOLD_CHARACTERS = 8_000  # of an error's text, which may quote the file; as JSON it fits into a message
+# What decoders say that are refused memory: libjpeg, libwebp and others in words, Pillow's by a number.
+OUT_OF_MEMORY = re.compile(r"memory|decoder error -9\b", re.IGNORECASE)
 OPEN_FILES = 32  # the socket, the memory, and what an import opens
 OOM_SCORE = 500  # where the machine runs out of memory, this process should go, not the worker
 
@@ -83,6 +86,8 @@ def _told(error: Exception) -> dict[str, Any]:
     if isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError):
         return {"out_of_memory": True}
     if isinstance(error, OvsegError):
+        if error.code == "image_unreadable" and OUT_OF_MEMORY.search(error.message):
+            return {"out_of_memory": True}
         return {"error": [error.code, error.message[:TOLD_CHARACTERS], error.field]}
     return {"broke": "".join(traceback.format_exception(error))[-TOLD_CHARACTERS:]}
 

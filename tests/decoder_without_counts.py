@@ -1,0 +1,61 @@
+"""A decoding child whose decoder counts nothing: Pillow alone. What still holds are the limits of the process.
+
+A file that begins with HANGS never ends, without CPU time; one that begins with CRASHES kills the process; one that
+begins with FALLS_ONCE and a path kills it if there is no file at that path yet, and makes that file.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ovseg_core import header, image
+from ovseg_core.errors import OvsegError
+from worker import decoding_child
+
+HANGS, CRASHES, FALLS_ONCE = b"hangs", b"crashes", b"falls once "
+PROGRAM = ("-m", "tests.decoder_without_counts")
+
+
+def decode(data: bytes, max_pixels: int, allocate: Callable[..., np.ndarray]) -> np.ndarray:
+    if data.startswith(HANGS):
+        time.sleep(600)
+    if data.startswith(CRASHES):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if data.startswith(FALLS_ONCE):
+        mark = Path(data.removeprefix(FALLS_ONCE).decode())
+        if not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        data = _grey()
+    try:
+        rgb = Image.open(io.BytesIO(data)).convert("RGB")
+    except Exception as error:
+        raise OvsegError("image_unreadable", f"the image cannot be decoded: {error}", "image") from error
+    pixels = allocate((rgb.height, rgb.width, 3), np.uint8)
+    pixels[:] = np.asarray(rgb)
+    return pixels
+
+
+def read(data: bytes, max_pixels: int) -> header.Header:
+    opened = Image.open(io.BytesIO(data))
+    return header.Header(str(opened.format), (opened.height, opened.width))
+
+
+def _grey() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (40, 30), (128, 128, 128)).save(out, "PNG")
+    return out.getvalue()
+
+
+if __name__ == "__main__":
+    image.decode, header.read = decode, read  # type: ignore[assignment]
+    Image.MAX_IMAGE_PIXELS = None
+    decoding_child.main()

@@ -1,0 +1,328 @@
+"""Image files are decoded in child processes: what one may cost, and what becomes of a child that dies or hangs."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from configs.settings import Settings
+from ovseg_core import header, image
+from ovseg_core.errors import OvsegError
+from tests import bombs, decoder_without_counts, pictures
+from worker.decoder import KEPT_FILE_BYTES, KEPT_PIXEL_BYTES, PROGRAM
+from worker.decoders import MEMORY_BYTES, Decoders
+
+MEGAPIXELS_80 = 80_000_000
+PATIENCE_SECONDS = 60  # for machines that are slow at times
+
+
+class Interrupted(Exception):
+    """What a job that was canceled raises."""
+
+
+def go_on() -> None:
+    pass
+
+
+@contextlib.contextmanager
+def decoders_of(program: Sequence[str] = PROGRAM, **changed: object) -> Iterator[Decoders]:
+    decoders = Decoders(Settings(**changed), program)  # type: ignore[arg-type]
+    try:
+        yield decoders
+    finally:
+        decoders.close()
+
+
+@pytest.fixture(scope="module")
+def decoders() -> Iterator[Decoders]:
+    with decoders_of() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def countless() -> Iterator[Decoders]:
+    """Children whose decoder counts nothing, with a second of CPU time for a file."""
+    with decoders_of(decoder_without_counts.PROGRAM, decode_seconds=1) as made:
+        yield made
+
+
+def children() -> set[int]:
+    """Of this process."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[1]) == os.getpid() and fields[0] != "Z":
+                found.add(int(stat.parent.name))
+    return found
+
+
+def decoding_children() -> set[int]:
+    return {pid for pid in children() if b"decod" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+
+
+def is_gone(pid: int) -> bool:
+    """Or a zombie, where nobody collects orphans."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+# Pixels and errors are those of the library
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM"])
+def test_a_child_gives_the_pixels_and_the_header_that_the_library_gives(decoders: Decoders, file_format: str) -> None:
+    data = pictures.noise(37, 61, file_format)
+    assert np.array_equal(decoders.decode(data, 37 * 61, go_on), image.decode(data, MEGAPIXELS_80))
+    assert decoders.header(data, go_on) == header.read(data, MEGAPIXELS_80)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"GIF89a", pictures.photo()[:9000], pictures.png_of_400_megapixels()], ids=lambda data: len(data)
+)
+def test_an_error_of_the_caller_comes_back_with_its_code_its_message_and_its_field(
+    decoders: Decoders, data: bytes
+) -> None:
+    with pytest.raises(OvsegError) as here:
+        image.decode(data, MEGAPIXELS_80)
+    with pytest.raises(OvsegError) as child:
+        decoders.decode(data, 512 * 512, go_on)
+    for error in (here.value, child.value):
+        error.message = re.sub("0x[0-9a-f]+", "0x", error.message)
+    assert vars(child.value) == vars(here.value)
+
+
+def test_a_picture_in_use_stays_as_it_is_while_others_are_decoded(decoders: Decoders) -> None:
+    files = [pictures.noise(20, 30, seed=seed) for seed in range(4)]
+    held = [decoders.decode(data, 20 * 30, go_on) for data in files]
+    views = [picture[5:, ::2].T for picture in held]  # a view of a view holds it too
+    expected = [view.copy() for view in views]
+    del held
+    for _ in range(4):
+        decoders.decode(pictures.noise(20, 30, seed=9), 20 * 30, go_on)
+    assert all(np.array_equal(view, wanted) for view, wanted in zip(views, expected, strict=True))
+
+
+def test_children_are_used_again_and_no_more_are_kept_than_jobs_can_be_in_progress() -> None:
+    with decoders_of(worker_concurrency=2) as decoders:
+        before = decoding_children()
+        held = [decoders.decode(pictures.photo(), 512 * 512, go_on) for _ in range(3)]
+        assert len(decoding_children() - before) == 3
+        del held
+        kept = decoding_children() - before
+        assert len(kept) == 2
+        for _ in range(5):
+            decoders.decode(pictures.photo(), 512 * 512, go_on)
+        assert decoding_children() - before == kept
+    assert decoding_children() == before
+
+
+# What a file may cost
+
+DEAR = {
+    # Without limits each takes several seconds of CPU time, or twice the memory that it may have.
+    "bmp_rle_ends_of_line": bombs.bmp_rle_ends_of_line,
+    "jpeg_progressive_scans": lambda: bombs.jpeg_progressive_scans(4000, 4000, 5000),
+    "ppm_comments": bombs.ppm_comments,
+    "tiff_tile": lambda: bombs.tiff_tile(16_384),
+    "tiff_strips": lambda: bombs.tiff_strips(1_000_000),
+    "bmp_rle_empty_runs": bombs.bmp_rle_empty_runs,
+}
+
+
+@pytest.mark.parametrize("name", DEAR)
+def test_a_file_that_is_made_to_cost_much_ends_at_a_limit_though_nothing_is_counted(
+    countless: Decoders, name: str
+) -> None:
+    data = DEAR[name]()
+    pixel_count = MEGAPIXELS_80 if name.startswith("bmp_rle_ends") else 16_000_000 if name.startswith("jpeg_p") else 1
+    with pytest.raises(OvsegError) as refused:
+        countless.decode(data, pixel_count, go_on)
+    assert (refused.value.code, refused.value.field) == ("image_too_costly", "image")
+    assert np.array_equal(  # and the next file is none the worse for it
+        countless.decode(pictures.photo(), 512 * 512, go_on), np.asarray(Image.open(io.BytesIO(pictures.photo())))
+    )
+
+
+def test_reading_a_header_has_the_same_limits(countless: Decoders) -> None:
+    with pytest.raises(OvsegError) as refused:
+        countless.header(bombs.jpeg_fill_bytes(), go_on)
+    assert refused.value.code == "image_too_costly"
+
+
+def test_a_picture_gets_memory_for_its_own_pixels_not_for_those_of_the_largest(countless: Decoders) -> None:
+    pid = countless.warm_up()
+    with pytest.raises(OvsegError, match="MB of memory"):
+        countless.decode(bombs.tiff_tile(16_384), 16 * 16, go_on)
+    status = Path(f"/proc/{pid}/status").read_text()
+    peak_kilobytes = int(re.findall(r"VmHWM:\s+(\d+)", status)[0])
+    assert peak_kilobytes * 1024 < 2 * MEMORY_BYTES
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: bombs.webp_flat(8900, 8900),
+        lambda: pictures.encoded(Image.new("RGB", (8900, 8900), "red"), "JPEG", progressive=True),
+        lambda: pictures.encoded(Image.new("RGBA", (8900, 8900), "red"), "PNG", compress_level=1),
+        lambda: pictures.encoded(Image.new("RGB", (8900, 8900), "red"), "TIFF", compression="tiff_lzw"),
+        lambda: pictures.encoded(Image.new("1", (8900, 8900), 1), "BMP"),
+        lambda: pictures.encoded(Image.new("1", (8900, 8900), 1), "PPM"),
+    ],
+    ids=["WebP", "JPEG", "PNG", "TIFF", "BMP", "PNM"],
+)
+def test_a_sound_file_of_the_largest_size_is_decoded_and_its_memory_is_given_back(
+    decoders: Decoders, make: Callable[[], bytes]
+) -> None:
+    picture = decoders.decode(make(), 8900 * 8900, go_on)
+    assert picture.shape == (8900, 8900, 3)
+    assert picture[0, 0].tolist() == picture[-1, -1].tolist()
+    del picture
+    kept_bytes = Settings().worker_concurrency * (KEPT_PIXEL_BYTES + KEPT_FILE_BYTES)
+    assert shared_memory_bytes() <= kept_bytes < 3 * 8900 * 8900
+
+
+def shared_memory_bytes() -> int:
+    """Of decoders, that this process has in memory."""
+    regions = re.split(r"^(?=[0-9a-f]+-[0-9a-f]+ )", Path("/proc/self/smaps").read_text(), flags=re.MULTILINE)
+    ours = [region for region in regions if "memfd:ovseg-decoder" in region]
+    assert ours
+    return 1024 * sum(int(re.findall(r"^Rss:\s+(\d+)", region, re.MULTILINE)[0]) for region in ours)
+
+
+# A child that hangs, or dies
+
+
+def test_a_decoder_that_hangs_is_interrupted_and_ended(countless: Decoders) -> None:
+    before, asked = decoding_children(), []
+
+    def check() -> None:
+        asked.append(decoding_children() - before)
+        if len(asked) == 8:  # while it starts, too, it is asked
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        countless.decode(decoder_without_counts.HANGS, 1, check)
+    assert not decoding_children() - before - set().union(*asked)
+    wait_until(lambda: all(is_gone(pid) for pid in set().union(*asked)))
+
+
+def test_a_decoder_that_hangs_ends_without_being_interrupted_too() -> None:
+    with (
+        decoders_of(decoder_without_counts.PROGRAM, decode_seconds=0.1) as decoders,
+        pytest.raises(OvsegError) as refused,
+    ):
+        decoders.decode(decoder_without_counts.HANGS, 1, go_on)
+    assert refused.value.code == "image_too_costly"
+
+
+def test_a_child_that_is_killed_over_a_file_costs_it_nothing(countless: Decoders, tmp_path: Path) -> None:
+    data = decoder_without_counts.FALLS_ONCE + bytes(tmp_path / "fell")
+    assert countless.decode(data, 40 * 30, go_on).shape == (30, 40, 3)
+    assert (tmp_path / "fell").exists()
+
+
+def test_a_file_over_which_two_children_crash_is_unreadable(countless: Decoders) -> None:
+    with pytest.raises(OvsegError) as refused:
+        countless.decode(decoder_without_counts.CRASHES, 1, go_on)
+    assert (refused.value.code, refused.value.field) == ("image_unreadable", "image")
+
+
+def test_children_that_are_killed_while_they_wait_are_replaced(decoders: Decoders) -> None:
+    held = [decoders.decode(pictures.photo(), 512 * 512, go_on) for _ in range(3)]
+    del held
+    killed = decoding_children()
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    for _ in range(3):
+        assert decoders.decode(pictures.photo(), 512 * 512, go_on).shape == (512, 512, 3)
+    assert not decoding_children() & killed
+
+
+def test_a_program_that_cannot_start_is_our_fault_not_the_files(capfd: pytest.CaptureFixture[str]) -> None:
+    with decoders_of(("-c", "raise SystemExit('no NumPy here')")) as decoders, pytest.raises(RuntimeError):
+        decoders.decode(pictures.photo(), 512 * 512, go_on)
+    assert "no NumPy here" in capfd.readouterr().err
+
+
+def test_while_a_file_keeps_its_child_busy_others_are_decoded(countless: Decoders) -> None:
+    stop = threading.Event()
+
+    def check() -> None:
+        if stop.is_set():
+            raise Interrupted
+
+    with ThreadPoolExecutor(4) as threads:
+        hanging = [threads.submit(countless.decode, decoder_without_counts.HANGS, 1, check) for _ in range(3)]
+        assert countless.decode(pictures.photo(), 512 * 512, go_on).shape == (512, 512, 3)
+        assert not any(job.done() for job in hanging)
+        stop.set()
+        assert all(isinstance(job.exception(), Interrupted) for job in hanging)
+
+
+WORKER = """
+import os, sys, threading, time
+from configs.settings import Settings
+from tests import decoder_without_counts as program
+from worker.decoders import Decoders
+
+decoders = Decoders(Settings(), program.PROGRAM)
+threading.Thread(target=decoders.decode, args=(program.HANGS, 1, lambda: None), daemon=True).start()
+print(decoders.warm_up(), flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_children_die_with_their_worker_also_in_the_midst_of_a_file(number: signal.Signals) -> None:
+    with subprocess.Popen([sys.executable, "-c", WORKER], stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout is not None
+        worker.stdout.readline()
+
+        def of_worker() -> set[int]:
+            listed = Path(f"/proc/{worker.pid}/task").glob("*/children")
+            return {int(pid) for pids in listed for pid in pids.read_text().split()}
+
+        wait_until(lambda: len(of_worker()) == 2)
+        pids = of_worker()
+        worker.send_signal(number)
+    wait_until(lambda: all(is_gone(pid) for pid in pids))
+
+
+def test_a_child_has_no_credentials_writes_no_core_and_outlives_a_signal_to_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
+    with decoders_of() as decoders:
+        pid = decoders.warm_up()
+        decoders.decode(pictures.photo(), 512 * 512, go_on)
+        assert b"hush" not in Path(f"/proc/{pid}/environ").read_bytes()
+        limits = Path(f"/proc/{pid}/limits").read_text()
+        assert re.search(r"Max core file size +0 ", limits)
+        os.kill(pid, signal.SIGTERM)  # a supervisor sends this to all of a service's processes
+        os.kill(pid, signal.SIGINT)
+        decoders.decode(pictures.photo(), 512 * 512, go_on)
+        assert not is_gone(pid)
