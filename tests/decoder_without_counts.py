@@ -1,7 +1,8 @@
 """A decoding child whose decoder counts nothing: Pillow alone. What still holds are the limits of the process.
 
 A file that begins with HANGS never ends, without CPU time; one that begins with CRASHES kills the process; one that
-begins with FALLS_ONCE and a path kills it if there is no file at that path yet, and makes that file.
+begins with FALLS_ONCE and a path kills it if there is no file at that path yet, and makes that file; with HANGS_ONCE it
+hangs instead.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ovseg_core import header, image
 from ovseg_core.errors import OvsegError
 from worker import decoding_child
 
-HANGS, CRASHES, FALLS_ONCE = b"hangs", b"crashes", b"falls once "
+HANGS, CRASHES, FALLS_ONCE, HANGS_ONCE = b"hangs always", b"crashes", b"falls once ", b"hangs once "
 PROGRAM = ("-m", "tests.decoder_without_counts")
 
 
@@ -29,10 +30,12 @@ def decode(data: bytes, max_pixels: int, allocate: Callable[..., np.ndarray]) ->
         time.sleep(600)
     if data.startswith(CRASHES):
         os.kill(os.getpid(), signal.SIGSEGV)
-    if data.startswith(FALLS_ONCE):
-        mark = Path(data.removeprefix(FALLS_ONCE).decode())
+    if data.startswith((FALLS_ONCE, HANGS_ONCE)):
+        mark = Path(data.removeprefix(FALLS_ONCE).removeprefix(HANGS_ONCE).decode())
         if not mark.exists():
             mark.touch()
+            if data.startswith(HANGS_ONCE):
+                time.sleep(600)
             os.kill(os.getpid(), signal.SIGKILL)
         data = _grey()
     try:

@@ -137,6 +137,7 @@ class Embeddings:
             del self._under_way[key]
         if isinstance(error, (LeaseLost, Stopped)):
             promise.cancel()  # this is about one job; the others still want the embedding
+            promise.set_running_or_notify_cancel()  # else `wait` would not see it
         else:
             promise.set_exception(error)
         self._shared.give_up(key)

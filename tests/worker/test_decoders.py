@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,11 +22,11 @@ from configs.settings import Settings
 from ovseg_core import header, image
 from ovseg_core.errors import OvsegError
 from tests import bombs, decoder_without_counts, pictures
+from tests.processes import children, is_gone, wait_until
 from worker.decoder import KEPT_FILE_BYTES, KEPT_PIXEL_BYTES, PROGRAM
 from worker.decoders import MEMORY_BYTES, Decoders
 
 MEGAPIXELS_80 = 80_000_000
-PATIENCE_SECONDS = 60  # for machines that are slow at times
 
 
 class Interrupted(Exception):
@@ -60,34 +59,8 @@ def countless() -> Iterator[Decoders]:
         yield made
 
 
-def children() -> set[int]:
-    """Of this process."""
-    found = set()
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            fields = stat.read_text().rpartition(")")[2].split()
-            if int(fields[1]) == os.getpid() and fields[0] != "Z":
-                found.add(int(stat.parent.name))
-    return found
-
-
 def decoding_children() -> set[int]:
-    return {pid for pid in children() if b"decod" in Path(f"/proc/{pid}/cmdline").read_bytes()}
-
-
-def is_gone(pid: int) -> bool:
-    """Or a zombie, where nobody collects orphans."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    return {pid for pid in children(os.getpid()) if b"decod" in Path(f"/proc/{pid}/cmdline").read_bytes()}
 
 
 # Pixels and errors are those of the library
@@ -302,12 +275,8 @@ def test_children_die_with_their_worker_also_in_the_midst_of_a_file(number: sign
         assert worker.stdout is not None
         worker.stdout.readline()
 
-        def of_worker() -> set[int]:
-            listed = Path(f"/proc/{worker.pid}/task").glob("*/children")
-            return {int(pid) for pids in listed for pid in pids.read_text().split()}
-
-        wait_until(lambda: len(of_worker()) == 2)
-        pids = of_worker()
+        wait_until(lambda: len(children(worker.pid)) == 2)
+        pids = children(worker.pid)
         worker.send_signal(number)
     wait_until(lambda: all(is_gone(pid) for pid in pids))
 

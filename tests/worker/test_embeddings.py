@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ovseg_core.canvas import Frame
 from ovseg_core.embedding import Embedding
 from worker.embeddings import Cache, Embeddings, Found
+from worker.heartbeat import Stopped
 
 
 class Encoder:
@@ -138,3 +139,43 @@ def test_a_model_that_is_being_loaded_holds_up_no_other() -> None:
         finally:
             loaded.set()
         assert not large.result(30)
+
+
+def test_a_job_that_is_stopped_in_its_encoding_does_not_stop_those_that_wait_for_it() -> None:
+    begun, stop = threading.Event(), threading.Event()
+
+    def stopped() -> np.ndarray:
+        begun.set()
+        assert stop.wait(30)
+        raise Stopped("canceled")
+
+    encoder = Encoder()
+    embeddings = of_process(encoder, max_bytes=100)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(embeddings.of, "m", sha256(b"1").hexdigest(), stopped)
+        assert begun.wait(30)
+        second = pool.submit(asked, embeddings, "m", b"1")
+        stop.set()
+        assert isinstance(first.exception(30), Stopped)
+        assert second.result(30).embedding.features[0] == picture(b"1")
+
+
+def test_a_job_that_waits_for_anothers_encoding_can_be_stopped() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly() -> np.ndarray:
+        begun.set()
+        assert go_on.wait(30)
+        return picture(b"1")
+
+    def stopped() -> None:
+        raise Stopped("timeout")
+
+    embeddings = of_process(Encoder(), max_bytes=100)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(embeddings.of, "m", sha256(b"1").hexdigest(), slowly)
+        assert begun.wait(30)
+        with pytest.raises(Stopped):
+            embeddings.of("m", sha256(b"1").hexdigest(), lambda: picture(b"1"), check=stopped)
+        go_on.set()
+        assert first.result(30).cache is Cache.MISS

@@ -1,0 +1,145 @@
+"""Jobs whose images are made to hold a worker up, on a real worker, Valkey and SeaweedFS."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cli.child import Child, Command
+from cli.embedded.seaweedfs import BUCKET, Seaweedfs
+from configs.settings import Settings
+from tests import bombs, pictures, protocol
+from tests.decoder_without_counts import CRASHES, FALLS_ONCE, HANGS, HANGS_ONCE
+from tests.processes import children, is_gone, wait_until
+from worker import queue
+from worker.connection import connect
+from worker.job import Job, Status
+from worker.job_request import ImageContent, ImageSource
+from worker.jobs import Jobs
+from worker.storage import Storage
+
+PATIENCE_SECONDS = 120  # for machines that are slow at times
+BOMB_SECONDS = 1  # of CPU time
+
+
+@dataclass(frozen=True)
+class Worker:
+    process: Child
+    lines: list[str]
+    jobs: Jobs
+    storage: Storage
+
+    def accept(self, data: bytes, width: int = 512, height: int = 512, **deadline: float) -> str:
+        job_id, key = str(uuid.uuid4()), f"inputs/{uuid.uuid4()}"
+        self.storage.put(key, data, "application/octet-stream")
+        digest = hashlib.sha256(data).hexdigest()
+        content = ImageContent(sha256=digest, width=width, height=height, format="PNG")
+        source = ImageSource(key=key, content=content)
+        return self.jobs.accept(job_id, protocol.request(**deadline).model_copy(update={"image": source})).id
+
+    def wait(self, job_id: str, *states: Status) -> Job:
+        """The job, once it is in one of these states, or has ended."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            job = self.jobs.get(job_id)
+            assert job is not None
+            if job.status.is_terminal or job.status in states:
+                return job
+            assert time.monotonic() < deadline, "\n".join(self.lines)
+            time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def worker(redis_url: str, s3: Seaweedfs) -> Iterator[Worker]:
+    settings = Settings(
+        redis_url=redis_url,
+        redis_prefix=f"test-{uuid.uuid4().hex[:8]}:",
+        s3_endpoint_url=s3.endpoint_url,
+        s3_bucket=BUCKET,
+        decode_seconds=BOMB_SECONDS,
+    )
+    changed = settings.model_dump(exclude_defaults=True)
+    environment = {f"OVSEG_{name.upper()}": str(value) for name, value in changed.items()}
+    lines: list[str] = []
+    command = Command("worker", [sys.executable, "-m", "tests.worker_without_counts"], environment)
+    process = Child(command, lambda _, line: lines.append(line))
+    try:
+        with connect(settings) as redis:
+            yield Worker(process, lines, Jobs(redis, queue.create(settings), settings), Storage(settings))
+    finally:
+        process.ask_to_end()
+        process.end_by(time.monotonic() + 30)
+
+
+def test_a_job_beside_four_images_that_are_made_to_cost_much_succeeds_and_those_fail_for_good(worker: Worker) -> None:
+    dear = [
+        worker.accept(bombs.bmp_rle_ends_of_line(), 8000, 10_000),
+        worker.accept(bombs.jpeg_progressive_scans(4000, 4000, 5000), 4000, 4000),
+        worker.accept(bombs.ppm_comments(), 100, 100),
+        worker.accept(bombs.tiff_tile(16_384), 16, 16),
+    ]
+    for job_id in dear:
+        worker.wait(job_id, Status.RUNNING)
+    beside = worker.wait(worker.accept(pictures.photo()))
+    assert (beside.status, beside.attempt) == (Status.SUCCEEDED, 1)
+    for job in map(worker.wait, dear):
+        assert job.error is not None
+        assert (job.status, job.attempt) == (Status.FAILED, 1)
+        assert (job.error.code, job.error.field) == ("image_too_costly", "image")
+
+
+def test_a_job_whose_decoder_hangs_can_be_canceled(worker: Worker) -> None:
+    job_id = worker.accept(HANGS)
+    worker.wait(job_id, Status.RUNNING)
+    worker.jobs.cancel(job_id)
+    assert worker.wait(job_id).status is Status.CANCELED
+
+
+def test_a_job_whose_decoder_hangs_ends_at_its_deadline(worker: Worker) -> None:
+    job = worker.wait(worker.accept(HANGS + b" until then", run_within_s=1))
+    assert job.error is not None
+    assert (job.status, job.error.code) == (Status.FAILED, "timeout")
+
+
+def test_a_job_goes_on_that_waited_for_the_embedding_of_one_that_is_canceled(worker: Worker, tmp_path: Path) -> None:
+    data, mark = HANGS_ONCE + bytes(tmp_path / "hung"), tmp_path / "hung"
+    first = worker.accept(data, 40, 30)
+    wait_until(mark.exists)
+    second = worker.accept(data, 40, 30)
+    worker.wait(second, Status.RUNNING)
+    worker.jobs.cancel(first)
+    assert worker.wait(first).status is Status.CANCELED
+    assert worker.wait(second).status is Status.SUCCEEDED
+
+
+def test_a_decoder_killed_from_outside_costs_its_job_nothing(worker: Worker, tmp_path: Path) -> None:
+    job = worker.wait(worker.accept(FALLS_ONCE + bytes(tmp_path / "fell"), 40, 30))
+    assert (job.status, job.attempt) == (Status.SUCCEEDED, 1)
+    assert (tmp_path / "fell").exists()
+
+
+def test_an_image_that_crashes_every_decoder_is_unreadable_and_the_worker_lives(worker: Worker) -> None:
+    pid = worker.process.pid
+    job = worker.wait(worker.accept(CRASHES))
+    assert job.error is not None
+    assert (job.status, job.attempt, job.error.code) == (Status.FAILED, 1, "image_unreadable")
+    assert worker.process.pid == pid
+    assert worker.wait(worker.accept(pictures.photo())).status is Status.SUCCEEDED
+
+
+def test_a_worker_that_is_told_to_stop_finishes_and_leaves_no_child_behind(worker: Worker) -> None:
+    assert worker.wait(worker.accept(pictures.noise(30, 40), 40, 30)).status is Status.SUCCEEDED
+    pids = children(worker.process.pid)
+    assert pids
+    worker.process.ask_to_end()
+    worker.process.end_by(time.monotonic() + PATIENCE_SECONDS)
+    assert not any(re.search(r"^(Traceback|\S*Error)", line) for line in worker.lines), "\n".join(worker.lines)
+    wait_until(lambda: all(is_gone(pid) for pid in pids))
