@@ -76,8 +76,8 @@ class Settings(BaseSettings):
     decode_seconds: float = Field(
         default=10.0,
         gt=0,
-        description="CPU time to decode one image in a worker, and ten times as long by the clock. The dearest sound "
-        "file, a lossless WebP of 80 megapixels, takes 5 s; files made to take long would take hours.",
+        description="CPU time that a worker spends on decoding one image; by the clock, ten times as long. The slowest "
+        "valid files, of 80 megapixels, take 1 to 5 s; one that was made to be slow could take an hour.",
     )
     max_prompts: int = Field(default=1000, gt=0, description="Prompts of one job.")
     max_points: int = Field(default=100, gt=0, description="Points of one prompt.")

@@ -1,0 +1,52 @@
+"""Images that are made to hold the service up, sent to it over HTTP beside a usual one."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from tests import bombs, pictures
+from tests.fakes import Host
+from tests.service import Service
+
+REQUEST = {"prompts": [{"box": [0, 0, 1, 1]}]}
+FOUR = {
+    "bmp_rle_ends_of_line": bombs.bmp_rle_ends_of_line,
+    "jpeg_progressive_scans": lambda: bombs.jpeg_progressive_scans(scans=4000),
+    "ppm_comments": bombs.ppm_comments,
+    "tiff_tile": lambda: bombs.tiff_tile(16_384),
+}
+OF_THE_CALLER = {"image_too_costly", "image_unreadable", "image_format_unsupported", "image_too_many_pixels"}
+
+
+def send(service: Service, data: bytes) -> requests.Response:
+    return service.post("/v1/jobs", files={"image": ("image", data)}, data={"request": json.dumps(REQUEST)})
+
+
+def code_of(service: Service, answer: requests.Response) -> str | None:
+    """Of the error by which the image was refused, at once or by its worker; None if the job succeeded."""
+    if answer.status_code == 422:
+        return str(answer.json()["code"])
+    assert answer.status_code == 202, answer.text
+    error = service.wait(answer.json()["id"])["error"]
+    return None if error is None else str(error["code"])
+
+
+@pytest.mark.parametrize("way", ["sent along", "fetched"])
+def test_beside_four_images_that_are_made_to_cost_much_a_usual_one_is_segmented(
+    service: Service, trusted_host: Host, way: str
+) -> None:
+    files = {name: make() for name, make in FOUR.items()}
+
+    def submit(name: str) -> requests.Response:
+        if way == "sent along":
+            return send(service, files[name])
+        return service.post("/v1/jobs", json={"image": trusted_host.serve(f"/bomb/{name}", files[name]), **REQUEST})
+
+    with ThreadPoolExecutor(4) as pool:
+        dear = list(pool.map(submit, FOUR))
+    assert code_of(service, send(service, pictures.photo())) is None
+    assert {code_of(service, answer) for answer in dear} <= OF_THE_CALLER
