@@ -22,6 +22,7 @@ from ovseg_core.errors import OvsegError
 from worker import decoding_child
 
 HANGS, CRASHES, FALLS_ONCE, HANGS_ONCE = b"hangs always", b"crashes", b"falls once ", b"hangs once "
+READ = header.read
 PROGRAM = ("-m", "tests.decoder_without_counts")
 
 
@@ -48,8 +49,8 @@ def decode(data: bytes, max_pixels: int, allocate: Callable[..., np.ndarray]) ->
 
 
 def read(data: bytes, max_pixels: int) -> header.Header:
-    opened = Image.open(io.BytesIO(data))
-    return header.Header(str(opened.format), (opened.height, opened.width))
+    Image.open(io.BytesIO(data))
+    return READ(data, max_pixels)
 
 
 def _grey() -> bytes:

@@ -48,7 +48,8 @@ class Decoders:
         """What the file says of itself. Raises as `header.read` does, and as `decode`."""
         decoder, answer = self._ask("header", data, self._settings.max_image_pixels, check)
         self._release(decoder)
-        return Header(**{**answer["header"], "image_hw": tuple(answer["header"]["image_hw"])})
+        fields = answer["header"].items()
+        return Header(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields})
 
     def decode(self, data: bytes, pixel_count: int, check: Callable[[], None]) -> np.ndarray:
         """RGB pixels (H, W, 3) uint8, read-only, of an image that has `pixel_count` by its header. They lie in memory
