@@ -27,10 +27,10 @@ def test_processes_that_segment_nothing_load_no_network_either(command: str) -> 
     assert not loaded_by(f"import cli.commands, {module}") & {"paddle", "cv2", "numpy"}
 
 
-def test_a_child_that_decodes_images_loads_little_more_than_numpy_and_pillow() -> None:
+def test_a_child_that_decodes_images_loads_no_network_and_nothing_of_the_service() -> None:
     loaded = loaded_by("import worker.decoding_child")
     assert {"numpy", "PIL"} <= loaded
-    assert not loaded & {"paddle", "openvino", "onnxruntime", "cv2", "redis", "celery", "boto3", "pydantic", "configs"}
+    assert not loaded & {"paddle", "openvino", "onnxruntime", "redis", "celery", "boto3", "pydantic", "configs"}
 
 
 def test_the_core_knows_no_other_room() -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import AvifImagePlugin, Image
 
 from ovseg_core import header, image
 from ovseg_core.errors import OvsegError
@@ -33,6 +33,7 @@ MESSAGE_BYTES = 65_536
 TOLD_CHARACTERS = 8_000  # of an error's text, which may quote the file; as JSON it fits into a message
 # What decoders say that are refused memory: libjpeg, libwebp and others in words, Pillow's by a number.
 OUT_OF_MEMORY = re.compile(r"memory|decoder error -9\b", re.IGNORECASE)
+AVIF_THREADS = 2  # not one for each core: each maps memory, and other jobs want cores too
 OPEN_FILES = 32  # the socket, the memory, and what an import opens
 OOM_SCORE = 500  # where the machine runs out of memory, this process should go, not the worker
 
@@ -50,6 +51,7 @@ def main() -> None:
     _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
     Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
     Image.preinit()
+    AvifImagePlugin.DEFAULT_MAX_THREADS = AVIF_THREADS
     with socket.socket(fileno=channel) as parent_socket, mmap.mmap(memory, 0) as shared:
         os.close(memory)
         parent_socket.send(b"{}")  # ready
