@@ -48,8 +48,10 @@ class Decoders:
         """What the file says of itself. Raises as `header.read` does, and as `decode`."""
         decoder, answer = self._ask("header", data, self._settings.max_image_pixels, check)
         self._release(decoder)
-        fields = answer["header"].items()
-        return Header(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields})
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in answer["header"].items()
+        }
+        return Header(**fields)
 
     def decode(self, data: bytes, pixel_count: int, check: Callable[[], None]) -> np.ndarray:
         """RGB pixels (H, W, 3) uint8, read-only, of an image that has `pixel_count` by its header. They lie in memory

@@ -16,7 +16,7 @@ REQUEST = {"prompts": [{"box": [0, 0, 1, 1]}]}
 FOUR = {
     "bmp_rle_ends_of_line": bombs.bmp_rle_ends_of_line,
     "jpeg_progressive_scans": lambda: bombs.jpeg_progressive_scans(scans=4000),
-    "ppm_comments": bombs.ppm_comments,
+    "ppm_comments": lambda: bombs.ppm_comments(800_000),
     "tiff_tile": lambda: bombs.tiff_tile(16_384),
 }
 OF_THE_CALLER = {"image_too_costly", "image_unreadable", "image_format_unsupported", "image_too_many_pixels"}
