@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -173,17 +174,21 @@ def test_a_sound_file_of_the_largest_size_is_decoded_and_its_memory_is_given_bac
     picture = decoders.decode(make(), 8900 * 8900, go_on)
     assert picture.shape == (8900, 8900, 3)
     assert picture[0, 0].tolist() == picture[-1, -1].tolist()
+    assert shared_memory_bytes() >= picture.nbytes
     del picture
     kept_bytes = Settings().worker_concurrency * (KEPT_PIXEL_BYTES + KEPT_FILE_BYTES)
     assert shared_memory_bytes() <= kept_bytes < 3 * 8900 * 8900
 
 
 def shared_memory_bytes() -> int:
-    """Of decoders, that this process has in memory."""
-    regions = re.split(r"^(?=[0-9a-f]+-[0-9a-f]+ )", Path("/proc/self/smaps").read_text(), flags=re.MULTILINE)
-    ours = [region for region in regions if "memfd:ovseg-decoder" in region]
-    assert ours
-    return 1024 * sum(int(re.findall(r"^Rss:\s+(\d+)", region, re.MULTILINE)[0]) for region in ours)
+    """Of all decoders of this process together: memory, not addresses."""
+    found = []
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            if "memfd:ovseg-decoder" in str(link.readlink()):
+                found.append(512 * link.stat().st_blocks)
+    assert found
+    return sum(found)
 
 
 # A child that hangs, or dies
@@ -263,18 +268,20 @@ from tests import decoder_without_counts as program
 from worker.decoders import Decoders
 
 decoders = Decoders(Settings(), program.PROGRAM)
-threading.Thread(target=decoders.decode, args=(program.HANGS, 1, lambda: None), daemon=True).start()
+threading.Thread(target=decoders.decode, args=(program.HANGS_ONCE + sys.argv[1].encode(), 1, lambda: None), daemon=True).start()
 print(decoders.warm_up(), flush=True)
 time.sleep(600)
 """
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_children_die_with_their_worker_also_in_the_midst_of_a_file(number: signal.Signals) -> None:
-    with subprocess.Popen([sys.executable, "-c", WORKER], stdout=subprocess.PIPE, text=True) as worker:
+def test_children_die_with_their_worker_also_in_the_midst_of_a_file(number: signal.Signals, tmp_path: Path) -> None:
+    mark = tmp_path / "hung"
+    with subprocess.Popen([sys.executable, "-c", WORKER, str(mark)], stdout=subprocess.PIPE, text=True) as worker:
         assert worker.stdout is not None
         worker.stdout.readline()
 
+        wait_until(mark.exists)
         wait_until(lambda: len(children(worker.pid)) == 2)
         pids = children(worker.pid)
         worker.send_signal(number)
@@ -285,11 +292,14 @@ def test_a_child_has_no_credentials_writes_no_core_and_outlives_a_signal_to_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
+    core = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (core[1], core[1]))
     with decoders_of() as decoders:
         pid = decoders.warm_up()
         decoders.decode(pictures.photo(), 512 * 512, go_on)
         assert b"hush" not in Path(f"/proc/{pid}/environ").read_bytes()
         limits = Path(f"/proc/{pid}/limits").read_text()
+        resource.setrlimit(resource.RLIMIT_CORE, core)
         assert re.search(r"Max core file size +0 ", limits)
         os.kill(pid, signal.SIGTERM)  # a supervisor sends this to all of a service's processes
         os.kill(pid, signal.SIGINT)
