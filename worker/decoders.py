@@ -100,15 +100,17 @@ class Decoders:
         self, data: bytes, request: dict[str, Any], check: Callable[[], None]
     ) -> tuple[Decoder, dict[str, Any]]:
         """A child may be killed through no fault of the file, so a second one may try, which is new."""
-        for decoder_of in (self._idle_or_new, self._new):
-            decoder, seconds = decoder_of(), self._settings.decode_seconds
+        cpu_seconds = self._settings.decode_seconds
+        wall_seconds = cpu_seconds * WALL_SECONDS_PER_CPU_SECOND
+        for take in (self._idle_or_new, self._new):
+            decoder = take()
             try:
-                return decoder, decoder.ask(data, request, seconds * WALL_SECONDS_PER_CPU_SECOND, check)
+                return decoder, decoder.ask(data, request, wall_seconds, check)
             except TimeoutError:
-                raise _too_costly(f"{seconds * WALL_SECONDS_PER_CPU_SECOND:g} s") from None
+                raise _too_costly(f"{wall_seconds:g} s") from None
             except Died as died:
                 if died.is_of_cpu_time:
-                    raise _too_costly(f"{seconds:g} s of CPU time") from None
+                    raise _too_costly(f"{cpu_seconds:g} s of CPU time") from None
                 log.warning("a decoder %s over an image of %d bytes", died, len(data))
             check()
         raise OvsegError("image_unreadable", "the image cannot be decoded: two decoders crashed over it", "image")

@@ -268,7 +268,8 @@ from tests import decoder_without_counts as program
 from worker.decoders import Decoders
 
 decoders = Decoders(Settings(), program.PROGRAM)
-threading.Thread(target=decoders.decode, args=(program.HANGS_ONCE + sys.argv[1].encode(), 1, lambda: None), daemon=True).start()
+file = program.HANGS_ONCE + sys.argv[1].encode()
+threading.Thread(target=decoders.decode, args=(file, 1, lambda: None), daemon=True).start()
 print(decoders.warm_up(), flush=True)
 time.sleep(600)
 """
