@@ -11,7 +11,7 @@ import struct
 import zlib
 
 import numpy as np
-from PIL import TiffImagePlugin
+from PIL import ImageFile, TiffImagePlugin
 
 from ovseg_core.header import tiff
 from ovseg_core.header.head import too_costly, unreadable
@@ -137,9 +137,16 @@ def _unpacked(page: Page, segments: list[Segment], mode: str) -> np.ndarray:
         tags |= {tiff.TILE_WIDTH: [columns], tiff.TILE_HEIGHT: [rows]}
     else:
         tags |= {tiff.ROWS_PER_STRIP: [rows]}
-    image = TiffImagePlugin.TiffImageFile(io.BytesIO(_alone(page.is_tiled, tags, segments)))
+    image = _BytesAsPixels(io.BytesIO(_alone(page.is_tiled, tags, segments)))
     image.load()
     return np.array(image, np.uint8)
+
+
+class _BytesAsPixels(TiffImagePlugin.TiffImageFile):
+    """Has up to eight times as many pixels as the picture; those of the picture were counted by its header."""
+
+    def load_prepare(self) -> None:
+        ImageFile.ImageFile.load_prepare(self)  # TiffImageFile's own warns of 89 million pixels and refuses 179 million
 
 
 def _alone(is_tiled: bool, tags: dict[int, list[int]], segments: list[Segment]) -> bytes:
