@@ -102,7 +102,7 @@ class Stack:
         waits: list[tuple[str, Callable[[], str]]] = []
         if "redis_url" not in given:
             folder = plan.folder / "valkey"
-            self._servers.append(Child(valkey.command(folder), self._show))
+            self._servers.append(Child(valkey.command(folder, plan.settings.valkey_megabytes), self._show))
             self.environment["OVSEG_REDIS_URL"] = valkey.url(folder)
             waits.append(("valkey", lambda: "" if valkey.is_ready(folder) else "it does not answer"))
         if not given & {"s3_endpoint_url", "s3_bucket"}:
@@ -209,7 +209,7 @@ def _socket_for(host: str) -> socket.socket:
 def _unready(url: str) -> str:
     """What the service says is missing; nothing once it is ready."""
     try:
-        answer = requests.get(f"{url}/readyz", timeout=3)
+        answer = requests.get(f"{url}/readyz?workers=1", timeout=3)
     except requests.RequestException:
         return "the gateway does not answer"
     if answer.status_code == 200:

@@ -46,6 +46,12 @@ class Settings(BaseSettings):
         description="Our own certificate (PEM), for a Redis that demands one.",
     )
     redis_prefix: str = Field(default="ovseg:", description="Begins every key, so that others may share the server.")
+    valkey_megabytes: int = Field(
+        default=2000,
+        ge=16,
+        description="Memory of the Valkey that `ovseg up` starts; when nine tenths are in use, submissions are "
+        "refused. 64 images of the largest size on their way to storage take 1,300.",
+    )
     s3_endpoint_url: HttpAddress | None = Field(
         default=None, description="S3 server; unset means Amazon's. Set it for SeaweedFS, MinIO, Ceph, R2."
     )
@@ -81,8 +87,17 @@ class Settings(BaseSettings):
     )
     max_prompts: int = Field(default=1000, gt=0, description="Prompts of one job.")
     max_points: int = Field(default=100, gt=0, description="Points of one prompt.")
+    max_total_points: int = Field(
+        default=10_000, gt=0, description="Points of one job: half a megabyte in Redis, and in each list that shows it."
+    )
     max_metadata_bytes: int = Field(
-        default=4096, gt=0, description="The caller's own JSON, kept in Redis with the job."
+        default=4096, gt=0, description="The caller's own JSON in UTF-8, kept in Redis with the job."
+    )
+    max_queued_jobs: int = Field(
+        default=100_000,
+        gt=0,
+        description="Jobs that wait for a worker; more are refused. At 2 kB each they take 200 MB of Redis, and a "
+        "worker of 10 jobs a second needs three hours for them.",
     )
     default_model: str = Field(default="SAM-Lite", description="For requests that name none; bundled, no download.")
     paddlex_visualize: bool = Field(

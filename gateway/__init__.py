@@ -19,6 +19,7 @@ from gateway import (
     metrics,
     origin,
     paddlex,
+    query,
 )
 from gateway.services import Services
 
@@ -30,13 +31,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask types `json` by its base class
     app.url_map.merge_slashes = False  # `//v1/jobs` is no route, and is not redirected to what Host says
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_body_bytes  # the part `request`; a file part goes to disk
     app.extensions["ovseg"] = Services.open(settings)
     for room in (jobs, embeddings, events, endpoints, paddlex, health, metrics, home):
         app.register_blueprint(room.blueprint)
     errors.handle_all(app)
     access_log.keep(app)
     origin.guard(app)
+    query.guard(app)
     breaker.guard(app)
     handover.attend(app)
     return app

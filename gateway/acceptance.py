@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import uuid_utils
 
+from configs.settings import Settings
 from gateway.services import Services
 from ovseg_core.errors import OvsegError
 from worker.archive import AFTER_ACCEPTANCE_SECONDS
 from worker.idempotency import Once
 from worker.job import Job, prefix_of
-from worker.job_request import ImageSource
+from worker.job_request import ImageSource, JobRequest
 from worker.jobs import Acceptance
 from worker.request import Submission
 from worker.storage import ObjectMissing
@@ -23,11 +24,13 @@ def accept(submission: Submission, at: Services, job_id: str, once: Once | None 
     """The job of this submission, accepted together with its image or not at all; and whether it is new.
 
     It is an earlier one where the same was submitted `once` before.
-    Raises OvsegError `idempotency_key_reused`, `id_taken`, `job_deleted`.
+    Raises OvsegError `idempotency_key_reused`, `id_taken`, `job_deleted`, `queue_full`.
     """
     accepted = _accept(submission, at, job_id, once)
     if accepted.job is not None:
         return accepted.job, accepted.is_new
+    if accepted.full:
+        raise OvsegError("queue_full", why_full(accepted.full, at.settings))
     if accepted.is_erased:
         raise OvsegError("job_deleted", "the same was submitted before, and its job has been deleted")
     if once is not None and once.key:
@@ -46,6 +49,13 @@ def again(job: Job, at: Services) -> Submission:
         raise OvsegError("input_gone", "the image of this job is no longer kept; submit it again") from None
 
 
+def why_full(what: str, settings: Settings) -> str:
+    """Why no more jobs are accepted, for people; `what` is that of `Jobs.full`."""
+    if what == "jobs":
+        return f"{settings.max_queued_jobs:,} jobs are queued, as many as may be; try again later"
+    return "Redis's memory is filled as far as submissions may fill it; try again later"
+
+
 def _accept(submission: Submission, at: Services, job_id: str, once: Once | None) -> Acceptance:
     if isinstance(submission.image, str):
         accepted = at.jobs.accept_once(job_id, submission.stored_as(ImageSource(url=submission.image)), b"", once)
@@ -55,11 +65,7 @@ def _accept(submission: Submission, at: Services, job_id: str, once: Once | None
     key = f"{prefix_of(job_id)}input" + (f"-{once.fingerprint[:16]}" if once else "")
     image, request = submission.image, submission.stored_as(ImageSource(key=key, content=submission.content))
     if not at.inputs.reserve():
-        at.inputs.store(key, image)
-        accepted = at.jobs.accept_once(job_id, request, b"", once)
-        if not _is_input(key, accepted):
-            at.storage.erase(key)
-        return _archived(accepted, at)
+        return _accept_stored(job_id, request, image, once, at)
     try:
         accepted = at.jobs.accept_once(job_id, request, image, once)
     except BaseException:
@@ -69,6 +75,18 @@ def _accept(submission: Submission, at: Services, job_id: str, once: Once | None
         at.inputs.archive(job_id, key, image)
     else:
         at.inputs.release()
+    if accepted.full == "memory":  # for the image perhaps, but not for the record alone
+        return _accept_stored(job_id, request, image, once, at)
+    return _archived(accepted, at)
+
+
+def _accept_stored(job_id: str, request: JobRequest, image: bytes, once: Once | None, at: Services) -> Acceptance:
+    """The image goes to storage first."""
+    key = str(request.image.key)
+    at.inputs.store(key, image)
+    accepted = at.jobs.accept_once(job_id, request, b"", once)
+    if not _is_input(key, accepted):
+        at.storage.erase(key)
     return _archived(accepted, at)
 
 

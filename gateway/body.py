@@ -3,56 +3,121 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from flask import request
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestTimeout
 
+from configs.settings import Settings
+from gateway import multipart
+from gateway.services import services
 from ovseg_core.errors import OvsegError
+from worker.validation import MAX_DIGITS, brief
+
+PIECE_BYTES = 64 * 1024
+JSON, MULTIPART = "application/json", "multipart/form-data"
 
 
 def read_json() -> Any:
-    """The JSON of the current request. Raises OvsegError `unsupported_media_type` or `invalid_json`."""
-    if request.mimetype != "application/json":
-        sent = request.mimetype or "a body without Content-Type"
-        raise OvsegError("unsupported_media_type", f"send application/json, not {sent}")
-    return _json(_all_of_it())
+    """The JSON of the current request.
+
+    Raises OvsegError `unsupported_media_type`, `unsupported_content_encoding`, `incomplete_body`, `invalid_json`,
+    `body_too_large`.
+    """
+    _check_headers(JSON)
+    return _json(b"".join(_pieces()))
 
 
 def read() -> tuple[Any, bytes | None]:
     """The JSON of the current request, and the image file if it came as one.
 
-    Raises OvsegError `unsupported_media_type` or `invalid_json`.
+    Raises OvsegError as `read_json`; and of multipart `invalid_multipart`, `invalid_request`, `unknown_field`.
     """
-    if request.mimetype == "application/json":
-        return _json(_all_of_it()), None
-    if request.mimetype == "multipart/form-data":
-        return _multipart()
-    message = f"send application/json or multipart/form-data, not {request.mimetype or 'a body without Content-Type'}"
-    raise OvsegError("unsupported_media_type", message)
-
-
-def _all_of_it() -> bytes:
-    body = request.get_data(cache=False)
-    request.stream.read(1)  # Werkzeug cuts a body without Content-Length at the limit, and says so only to who asks on
-    return body
+    _check_headers(JSON, MULTIPART)
+    if request.mimetype == JSON:
+        return _json(b"".join(_pieces())), None
+    return _multipart()
 
 
 def _multipart() -> tuple[Any, bytes | None]:
     """Parts: the file `image`, and `request`, the same JSON as otherwise (as a text part or as a file)."""
-    unknown = sorted(({*request.form} | {*request.files}) - {"image", "request"})
-    if unknown:
-        raise OvsegError("unknown_field", "unknown part; allowed: image (a file) and request (JSON)", unknown[0])
-    if "image" in request.form:
+    found = multipart.parts(_pieces(), request.mimetype_params.get("boundary"), ("image", "request"))
+    image, fields = found.get("image"), found.get("request")
+    if image is not None and not image.is_file:
         raise OvsegError("invalid_value", "must be a file part; put a URL or base64 into the request's JSON", "image")
-    text = request.files["request"].read() if "request" in request.files else request.form.get("request")
-    if text is None:
+    if fields is None:
         raise OvsegError("invalid_request", "the part request, the JSON, is missing", "request")
-    image = request.files["image"].read() if "image" in request.files else None
-    return _json(text), image
+    return _json(bytes(fields.data)), None if image is None else bytes(image.data)
 
 
-def _json(text: bytes | str) -> Any:
+def _check_headers(*types: str) -> None:
+    encoding = request.headers.get("Content-Encoding", "")
+    if encoding.strip().lower() not in ("", "identity"):
+        message = f"send the body as it is, not with Content-Encoding: {brief(encoding)}"
+        raise OvsegError("unsupported_content_encoding", message)
+    if request.mimetype not in types:
+        sent = brief(request.mimetype) or "a body without Content-Type"
+        raise OvsegError("unsupported_media_type", f"send {' or '.join(types)}, not {sent}")
+
+
+def _pieces() -> Iterator[bytes]:
+    """The body piece by piece. Raises OvsegError `incomplete_body`, and RequestEntityTooLarge."""
+    left = request.content_length  # None where the body is chunked
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        while left is None or left > 0:
+            piece = request.stream.read(PIECE_BYTES if left is None else min(PIECE_BYTES, left))
+            if not piece:
+                break
+            left = None if left is None else left - len(piece)
+            yield piece
+    except TimeoutError as error:
+        raise RequestTimeout("the body did not arrive in time") from error
+    except HTTPException as error:
+        if not isinstance(error, ClientDisconnected):
+            raise
+        raise _incomplete() from error
+    except Exception as error:  # each server has classes of its own for a client that hangs up, or a bad chunk
+        raise _incomplete() from error
+    if left:
+        raise _incomplete()
+
+
+def _incomplete() -> OvsegError:
+    return OvsegError("incomplete_body", "the body broke off, or its chunks are not as RFC 9112 has them")
+
+
+def _json(data: bytes) -> Any:
+    _check_size(data, services().settings)
+    try:
+        text = data.decode(json.detect_encoding(data))
+        return json.loads(text, parse_int=_integer, object_pairs_hook=_object)
+    except UnicodeDecodeError as error:
+        message = f"not {error.encoding.upper()}: {error.reason} at byte {error.start:,}"
+        raise OvsegError("invalid_json", message) from error
+    except RecursionError as error:
+        raise OvsegError("invalid_json", "nested too deeply to be read") from error
+    except ValueError as error:
         raise OvsegError("invalid_json", f"not JSON: {error}") from error
+
+
+def _check_size(data: bytes, settings: Settings) -> None:
+    """Before a megabyte of `[[[],[],...` becomes a hundred megabytes of lists."""
+    # A box takes 8 of these characters, a point with its label 4; the rest is for metadata and mistakes.
+    most = 20 * settings.max_prompts + 5 * settings.max_total_points + 50_000
+    if sum(data.count(character) for character in b",[{") > most:
+        raise OvsegError("body_too_large", f"more than {most:,} values in the JSON")
+
+
+def _integer(digits: str) -> int:
+    """Of one with too many digits, too many still: it will be refused by its place."""
+    return int(digits[: MAX_DIGITS + 2])
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise OvsegError("invalid_json", f"the name {brief(name)!r} stands twice in one object")
+        found[name] = value
+    return found

@@ -7,12 +7,14 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, url_for
 
-from gateway import body, events, paging
+from gateway import body, events, paging, query
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker import endpoint_fields, span, web_url
 from worker.endpoint import Endpoint
+from worker.job import microseconds
 from worker.job_object import timestamp
+from worker.validation import brief
 
 blueprint = Blueprint("endpoints", __name__, url_prefix="/v1/webhook-endpoints")
 
@@ -41,11 +43,15 @@ def look(endpoint_id: str) -> Response:
 
 
 @blueprint.get("/<endpoint_id>/events")
+@query.takes("limit", "cursor")
 def heard(endpoint_id: str) -> Response:
     """What it heard of jobs, or is to hear, newest first; `next_cursor` leads to what was before."""
     endpoint = _found(endpoint_id)
     histories, next_cursor = services().events.of_endpoint(endpoint.id, paging.limit(), paging.cursor())
-    return jsonify({"events": [events.describe(history) for history in histories], "next_cursor": next_cursor})
+    shown, next_cursor = paging.page(
+        histories, events.describe, lambda n: str(microseconds(histories[n - 1].event.created_at)), next_cursor
+    )
+    return jsonify({"events": shown, "next_cursor": next_cursor})
 
 
 @blueprint.patch("/<endpoint_id>")
@@ -124,4 +130,4 @@ def _enabled(endpoint_id: str) -> Endpoint:
 
 
 def _not_found(endpoint_id: str) -> OvsegError:
-    return OvsegError("not_found", f"there is no webhook endpoint {endpoint_id!r}")
+    return OvsegError("not_found", f"there is no webhook endpoint {brief(endpoint_id)!r}")

@@ -11,11 +11,14 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from flask import Flask, Response, request
 from redis import RedisError
+from redis.exceptions import OutOfMemoryError
 from werkzeug.exceptions import HTTPException
 
 from gateway import problem
 from ovseg_core.errors import OvsegError
-from worker.request import InvalidRequest
+from worker import outage
+from worker.storage import ObjectMissing
+from worker.validation import InvalidRequest
 
 log = logging.getLogger(__name__)
 
@@ -25,11 +28,14 @@ RETRY_AFTER_SECONDS = 2
 # What a caller can put right is 422, but for these.
 STATUS_OF_CODE = {
     "invalid_idempotency_key": HTTPStatus.BAD_REQUEST,
+    "invalid_multipart": HTTPStatus.BAD_REQUEST,
+    "incomplete_body": HTTPStatus.BAD_REQUEST,
     "cross_site": HTTPStatus.FORBIDDEN,
     "host_not_allowed": HTTPStatus.FORBIDDEN,
     "not_found": HTTPStatus.NOT_FOUND,
     "job_deleted": HTTPStatus.GONE,
     "input_gone": HTTPStatus.GONE,
+    "result_gone": HTTPStatus.GONE,
     "id_taken": HTTPStatus.CONFLICT,
     "job_already_final": HTTPStatus.CONFLICT,
     "job_not_final": HTTPStatus.CONFLICT,
@@ -38,11 +44,21 @@ STATUS_OF_CODE = {
     "too_many_endpoints": HTTPStatus.CONFLICT,
     "canceled": HTTPStatus.CONFLICT,
     "image_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "unsupported_content_encoding": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "queue_full": HTTPStatus.SERVICE_UNAVAILABLE,
     "invalid_json": HTTPStatus.BAD_REQUEST,
     "timeout": HTTPStatus.GATEWAY_TIMEOUT,
     "internal_error": HTTPStatus.INTERNAL_SERVER_ERROR,
     "worker_lost": HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+# A queue that is full empties at the pace of the workers, not within a second.
+HEADERS_OF_CODE = {
+    "queue_full": {"Retry-After": "10"},
+    "unavailable": {"Retry-After": str(RETRY_AFTER_SECONDS)},
+    "unsupported_content_encoding": {"Accept-Encoding": "identity"},  # RFC 9110, section 12.5.3
 }
 
 
@@ -51,6 +67,8 @@ def handle_all(app: Flask) -> None:
     app.register_error_handler(HTTPException, _of_http)
     for away in (RedisError, BotoCoreError, ClientError):
         app.register_error_handler(away, of_outage)
+    app.register_error_handler(OutOfMemoryError, _of_full_redis)
+    app.register_error_handler(ObjectMissing, _of_gone)
     app.register_error_handler(Exception, _of_ours)
 
 
@@ -62,6 +80,8 @@ def _of_caller(error: OvsegError) -> Response:
     errors = error.errors if isinstance(error, InvalidRequest) else [error]
     fields = [{"field": e.field, "code": e.code, "message": e.message} for e in errors if e.field]
     words = "; ".join(f"{e.field}: {e.message}" if e.field else e.message for e in errors)
+    if isinstance(error, InvalidRequest) and error.count > len(errors):
+        words += f"; and {error.count - len(errors):,} more"
     return _render(status_of(error.code), error.code, words, fields)
 
 
@@ -79,11 +99,23 @@ def _of_http(error: HTTPException) -> Response:
 
 
 def of_outage(error: Exception) -> Response:
+    """503; or 500 where Redis does answer, and what we asked of it was wrong."""
+    if isinstance(error, RedisError) and not outage.is_one(error):
+        return _of_ours(error)
     log.error("%s %s: %s: %s", request.method, request.path, type(error).__name__, error)
-    away = "the job store" if isinstance(error, RedisError) else "the object storage"
-    response = _render(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", f"{away} cannot be reached; try again soon")
-    response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    return response
+    where = "the job store" if isinstance(error, RedisError) else "the object storage"
+    what = "takes no writes" if outage.is_of_writes(error) else "cannot be reached"
+    return _render(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", f"{where} {what}; try again soon")
+
+
+def _of_full_redis(error: OutOfMemoryError) -> Response:
+    log.error("%s %s: Redis is out of memory: %s", request.method, request.path, error)
+    return _render(HTTPStatus.SERVICE_UNAVAILABLE, "queue_full", "Redis is out of memory; try again later")
+
+
+def _of_gone(error: ObjectMissing) -> Response:
+    words = "the files of this result are no longer in storage"
+    return _render(HTTPStatus.GONE, "result_gone", words)
 
 
 def _of_ours(error: Exception) -> Response:
@@ -94,8 +126,8 @@ def _of_ours(error: Exception) -> Response:
 def _render(status: HTTPStatus, code: str, detail: str, fields: list[dict[str, Any]] | None = None) -> Response:
     if request.path in PADDLEX_PATHS:
         body: dict[str, Any] = {"logId": str(uuid.uuid4()), "errorCode": int(status), "errorMsg": detail}
-        return Response(json.dumps(body), status, mimetype="application/json")
+        return Response(json.dumps(body), status, HEADERS_OF_CODE.get(code), mimetype="application/json")
     body = problem.of(status, code, detail)
     if fields:
         body["errors"] = fields
-    return Response(json.dumps(body), status, mimetype=problem.MEDIA_TYPE)
+    return Response(json.dumps(body), status, HEADERS_OF_CODE.get(code), mimetype=problem.MEDIA_TYPE)

@@ -6,21 +6,28 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
+from gateway import paging, query
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker.delivery import Delivery
 from worker.events import History
 from worker.job_object import timestamp
+from worker.validation import brief
 
 blueprint = Blueprint("events", __name__, url_prefix="/v1")
 
 
 @blueprint.get("/jobs/<job_id>/webhook-deliveries")
+@query.takes("limit", "cursor")
 def of_job(job_id: str) -> Response:
-    """Every event of a job, oldest first, each with its last tries."""
+    """The events of a job, oldest first, each with its last tries; `next_cursor` leads to later ones."""
     if services().jobs.get(job_id) is None:
-        raise OvsegError("not_found", f"there is no job {job_id!r}")
-    return jsonify({"events": [describe(history) for history in services().events.of_job(job_id)]})
+        raise OvsegError("not_found", f"there is no job {brief(job_id)!r}")
+    first, count = int(paging.cursor() or 0), paging.limit(default=paging.LARGEST)
+    histories, is_all = services().events.of_job_from(job_id, first, count)
+    next_cursor = None if is_all else str(first + count)
+    shown, next_cursor = paging.page(histories, describe, lambda n: str(first + n), next_cursor)
+    return jsonify({"events": shown, "next_cursor": next_cursor})
 
 
 @blueprint.get("/events/<event_id>")
@@ -66,5 +73,5 @@ def _describe(delivery: Delivery) -> dict[str, Any]:
 def _found(event_id: str) -> History:
     history = services().events.get(event_id)
     if history is None:
-        raise OvsegError("not_found", f"there is no event {event_id!r}")
+        raise OvsegError("not_found", f"there is no event {brief(event_id)!r}")
     return history

@@ -8,7 +8,8 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from gateway.services import services
+from gateway import acceptance, query
+from gateway.services import Services, services
 from worker import roster
 
 blueprint = Blueprint("health", __name__)
@@ -21,18 +22,40 @@ def alive() -> Response:
 
 
 @blueprint.get("/readyz")
+@query.takes("workers")
 def ready() -> tuple[Response, int]:
-    """Redis, object storage and at least one worker can be reached, and this process stays: 200, or 503 and why not."""
-    at = services()
+    """Redis and object storage can be reached, and this process stays: 200, or 503 and why not.
+
+    Workers are counted, and not required unless `?workers=` says how many: a fleet that is scaled to zero accepts jobs,
+    and is scaled up because of them. Nor is it required that more jobs are accepted: where the queue or Redis is full,
+    the routes that empty it must still be reached.
+    """
+    at, wanted = services(), query.whole_number("workers", default=0, least=0, most=1_000_000)
     with ThreadPoolExecutor(2) as both:  # each may have to wait for a server that is away
         redis, storage = both.map(_check, (at.redis.ping, at.storage.check))
     checks = {"redis": redis, "storage": storage}
-    workers = dict(roster.alive(at.redis, at.settings)) if checks["redis"] == "ok" else {}
-    checks["workers"] = "ok" if workers else "no live worker"
+    workers = dict(roster.alive(at.redis, at.settings)) if redis == "ok" else {}
+    if wanted:
+        checks["workers"] = "ok" if sum(workers.values()) >= wanted else _too_few(sum(workers.values()), wanted)
     checks["gateway"] = "told to stop" if at.leaving.is_set() else "ok"
     is_ready = all(outcome == "ok" for outcome in checks.values())
-    body: dict[str, Any] = {"status": "ready" if is_ready else "not ready", "checks": checks, "workers": workers}
+    body: dict[str, Any] = {
+        "status": "ready" if is_ready else "not ready",
+        "checks": checks,
+        "workers": workers,
+        "submissions": _submissions(at) if redis == "ok" else "unknown",
+    }
     return jsonify(body), 200 if is_ready else 503
+
+
+def _too_few(alive: int, wanted: int) -> str:
+    return f"{alive} of {wanted} live workers" if alive else "no live worker"
+
+
+def _submissions(at: Services) -> str:
+    """ok, or why more jobs are refused."""
+    what = at.jobs.full()
+    return f"queue_full: {acceptance.why_full(what, at.settings)}" if what else "ok"
 
 
 def _check(call: Callable[[], object]) -> str:

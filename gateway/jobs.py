@@ -8,13 +8,14 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
-from gateway import acceptance, body, idempotency_key, paging
+from gateway import acceptance, body, idempotency_key, paging, query
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker import idempotency, job_object
 from worker import request as asked
-from worker.job import Job, Status
+from worker.job import Job, Status, microseconds
 from worker.request import Submission
+from worker.validation import brief
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
 
@@ -43,6 +44,7 @@ def create(job_id: str) -> tuple[Response, int, dict[str, str]]:
 
 
 @blueprint.get("/<job_id>")
+@query.takes("wait")
 def look(job_id: str) -> ResponseReturnValue:
     """The job object; held until the job has ended where the client says how long it would wait."""
     seconds, is_preference = _patience()
@@ -90,11 +92,15 @@ def erase(job_id: str) -> tuple[str, int]:
 
 
 @blueprint.get("")
+@query.takes("status", "limit", "cursor")
 def page() -> Response:
     """Jobs, newest first, without their results; `next_cursor` leads to older ones."""
     status = _one_of("status", Status)
     jobs, next_cursor = services().jobs.list(status, paging.limit(), paging.cursor())
-    return jsonify({"jobs": [job_object.describe(job) for job in jobs], "next_cursor": next_cursor})
+    shown, next_cursor = paging.page(
+        jobs, job_object.describe, lambda n: str(microseconds(jobs[n - 1].accepted_at)), next_cursor
+    )
+    return jsonify({"jobs": shown, "next_cursor": next_cursor})
 
 
 def submitted(submission: Submission, scope: str, key: str | None) -> tuple[Response, int, dict[str, str]]:
@@ -126,26 +132,16 @@ def _archived(job_id: str) -> Job:
 
 
 def _not_found(job_id: str) -> OvsegError:
-    return OvsegError("not_found", f"there is no job {job_id!r}")
+    return OvsegError("not_found", f"there is no job {brief(job_id)!r}")
 
 
 def _patience() -> tuple[float, bool]:
     """Seconds to hold the answer: `?wait=`, or RFC 7240's `Prefer: wait=`, which is a wish and is cut to the limit."""
     longest = services().settings.max_wait_seconds
     if "wait" in request.args:
-        return _number("wait", longest), False
-    wish = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?", request.headers.get("Prefer", ""))
+        return query.number("wait", longest), False
+    wish = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,9})\"?(?=[,;\s]|$)", request.headers.get("Prefer", ""))
     return (min(float(wish[1]), longest), True) if wish else (0.0, False)
-
-
-def _number(name: str, most: float) -> float:
-    try:
-        number = float(request.args[name])
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= most:
-        raise OvsegError("invalid_value", f"must be a number of seconds from 0 to {most:g}", name)
-    return number
 
 
 def _one_of(name: str, choices: Any) -> Any:

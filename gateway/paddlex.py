@@ -27,7 +27,7 @@ blueprint = Blueprint("paddlex", __name__)
 @blueprint.post("/open-vocabulary-segmentation")
 def infer() -> ResponseReturnValue:
     at = services()
-    fields, _ = body.read()
+    fields = body.read_json()
     visualize = _visualize(fields, at.settings.paddlex_visualize)
     submission = asked.parse(_as_job(fields, visualize), None, at.settings)
     job_id = acceptance.accept(submission, at, acceptance.new_id())[0].id

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
 from worker import event_type, web_url
-from worker.request import check_can_sign, validated
+from worker.request import check_can_sign
+from worker.validation import validated
 
 
 class EndpointFields(BaseModel):

@@ -7,17 +7,13 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from worker.validation import short_list
+
 EventType = Literal["job.started", "job.succeeded", "job.failed", "job.canceled", "job.expired"]
 
 ALL: tuple[EventType, ...] = get_args(EventType)
 ENDS: tuple[EventType, ...] = ALL[1:]  # one of these for every job
 TEST = "webhook.test"  # of an endpoint, and of no job
-
-
-def _list(value: object) -> object:
-    if not isinstance(value, (list, tuple)):
-        raise ValueError("must be a list")
-    return value
 
 
 def _in_order(chosen: Sequence[EventType]) -> tuple[EventType, ...]:
@@ -26,7 +22,7 @@ def _in_order(chosen: Sequence[EventType]) -> tuple[EventType, ...]:
 
 # A choice of them, as a field of a request: each once and in one order, so that what means the same is the same.
 Filter = Annotated[
-    tuple[EventType, ...], BeforeValidator(_list), AfterValidator(_in_order), Field(min_length=1, strict=False)
+    tuple[EventType, ...], BeforeValidator(short_list), AfterValidator(_in_order), Field(min_length=1, strict=False)
 ]
 
 

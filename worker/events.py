@@ -104,6 +104,11 @@ class Events:
         """The events of a job, oldest first."""
         return self._histories(self._redis.lrange(f"{self._prefix}told:{job_id}", 0, -1))
 
+    def of_job_from(self, job_id: str, first: int, count: int) -> tuple[list[History], bool]:
+        """So many events of a job, oldest first, from one of them on (0: the oldest); and whether they are the last."""
+        ids = self._redis.lrange(f"{self._prefix}told:{job_id}", first, first + count)
+        return self._histories(ids[:count]), len(ids) <= count
+
     def of_endpoint(self, endpoint_id: str, limit: int, before: str | None) -> tuple[list[History], str | None]:
         """Up to `limit` events of jobs that an endpoint hears, newest first, and the cursor for those `before` them."""
         index, newest = f"{self._prefix}told_to:{endpoint_id}", f"({before}" if before else "+inf"

@@ -11,6 +11,8 @@ from typing import Any
 
 from worker.job_request import JobRequest
 
+MESSAGE_CHARACTERS = 1000  # of an error, in a job's record
+
 
 class Status(StrEnum):
     """queued -> running -> succeeded | failed | canceled; running -> queued when an attempt comes to nothing.
@@ -39,7 +41,8 @@ class JobError:
     field: str | None = None
 
     def to_json(self) -> str:
-        return json.dumps({"code": self.code, "message": self.message, "field": self.field})
+        """For the record. A message may quote what a stranger's host said."""
+        return json.dumps({"code": self.code, "message": self.message[:MESSAGE_CHARACTERS], "field": self.field})
 
 
 @dataclass(frozen=True)

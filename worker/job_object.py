@@ -8,7 +8,10 @@ from typing import Any
 
 from worker import files
 from worker.job import Job, Status
-from worker.storage import Storage
+from worker.storage import ObjectMissing, Storage
+
+# Why a result is gone while its job is still on record.
+REMOVED = "removed_from_storage"  # by a lifecycle rule of the bucket, or by hand
 
 
 def describe(job: Job, storage: Storage | None = None) -> dict[str, Any]:
@@ -45,19 +48,24 @@ def describe(job: Job, storage: Storage | None = None) -> dict[str, Any]:
         "error": _error(job),
         "files": _files(job, storage),
         "result": None,
+        "result_gone": None,
     }
 
 
 def describe_with_result(job: Job, storage: Storage) -> dict[str, Any]:
-    """The whole job object; reads the result from storage once there is one."""
+    """The whole job object; reads the result from storage once there is one, and says so where it is gone."""
     described = describe(job, storage)
     if job.files_prefix is not None:
-        described["result"] = result(job.files_prefix, storage)
+        try:
+            described["result"] = result(job.files_prefix, storage)
+        except ObjectMissing:
+            described["result_gone"] = {"reason": REMOVED}
+            described["files"]["result"]["url"] = None
     return described
 
 
 def result(files_prefix: str, storage: Storage) -> dict[str, Any]:
-    """The result of a succeeded job, from storage."""
+    """The result of a succeeded job, from storage. Raises ObjectMissing."""
     document: dict[str, Any] = json.loads(storage.get(files.result(files_prefix)))
     found: dict[str, Any] = document["result"]
     return found

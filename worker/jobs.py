@@ -24,6 +24,9 @@ CANCEL_SECONDS = 60  # an attempt that has not heeded a cancel request by then i
 # not be taken for the holder of the new one.
 ATTEMPTS_APART = 1000
 MOST_DOUBLINGS = 20  # far beyond any longest delay
+# A list stops reading records after so many bytes of them, so many records at a time: one may have half a megabyte.
+LISTED_BYTES = 1_000_000
+READ_AT_ONCE = 20
 WORKER_LOST = JobError("worker_lost", "the workers that tried this job died or fell silent")
 
 
@@ -38,11 +41,13 @@ class LeftBehind:
 
 @dataclass(frozen=True)
 class Acceptance:
-    """The job that a submission is, or was before; none where something else was accepted, or it was erased since."""
+    """The job that a submission is, or was before; none where something else was accepted, or it was erased since, or
+    there is no place for another: `full` says of what there is no more, `jobs` or `memory`."""
 
     job: Job | None
     is_new: bool = False
     is_erased: bool = False
+    full: str = ""
 
 
 class Jobs:
@@ -62,7 +67,10 @@ class Jobs:
         return Job.from_record(job_id, record) if record else None
 
     def list(self, status: Status | None, limit: int, before: str | None) -> tuple[list[Job], str | None]:
-        """Up to `limit` jobs, newest first, and the cursor for those `before` them (None at the end)."""
+        """Up to `limit` jobs, newest first, and the cursor for those `before` them (None at the end).
+
+        Fewer where their records are large: see LISTED_BYTES.
+        """
         index = self._key(f"jobs:{status}" if status else "jobs")
         newest = f"({before}" if before else "+inf"
         rows = self._redis.zrange(
@@ -75,12 +83,14 @@ class Jobs:
             num=limit + 1,
             withscores=True,
         )
-        with self._redis.pipeline(transaction=False) as pipeline:
-            for job_id, _ in rows[:limit]:
-                pipeline.hgetall(self._key(f"job:{job_id}"))
-            records = pipeline.execute()
+        records: list[dict[str, str]] = []
+        while len(records) < min(limit, len(rows)) and sum(map(_size, records)) < LISTED_BYTES:
+            with self._redis.pipeline(transaction=False) as pipeline:
+                for job_id, _ in rows[len(records) : min(len(records) + READ_AT_ONCE, limit)]:
+                    pipeline.hgetall(self._key(f"job:{job_id}"))
+                records += pipeline.execute()
         jobs = [Job.from_record(row[0], record) for row, record in zip(rows, records, strict=False) if record]
-        return jobs, str(int(rows[limit - 1][1])) if len(rows) > limit else None
+        return jobs, str(int(rows[len(records) - 1][1])) if len(rows) > len(records) else None
 
     # A job's way
 
@@ -105,12 +115,19 @@ class Jobs:
             *(job_id, name, request_json, message, image, tell, start_within, run_within),
             *((once.key, once.fingerprint) if once else ("", "")),
             self._settings.idempotency_seconds,
+            self._settings.max_queued_jobs,
         )
+        if outcome == "full":
+            return Acceptance(None, full=found_id)
         if accepted_at:
             record = {"status": "queued", "request": request_json, "attempt": "0", "accepted_at": accepted_at[0]}
             return Acceptance(Job.from_record(job_id, record), is_new=True)
         job = self.get(found_id) if outcome == "same" else None
         return Acceptance(job, is_erased=outcome != "other" and job is None)
+
+    def full(self) -> str:
+        """Of what there is too much for another job to be accepted: `jobs`, `memory`, or '' for nothing."""
+        return str(self._scripts("full", self._settings.max_queued_jobs))
 
     def begin(self, job_id: str, worker: str) -> Job | None:
         """Claim a queued job for its next attempt; None where it is not to be had (any more).
@@ -266,6 +283,10 @@ class Jobs:
 
     def _key(self, name: str) -> str:
         return self._prefix + name
+
+
+def _size(record: Mapping[str, str]) -> int:
+    return sum(map(len, record.values()))
 
 
 def _microseconds_of(deadline: Deadline | None) -> tuple[int | str, int | str]:

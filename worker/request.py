@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 
 from configs.settings import Settings
 from ovseg_core import header, models
@@ -15,29 +16,25 @@ from ovseg_core.errors import OvsegError
 from ovseg_core.prompts import Prompt, fit
 from worker import data_url, image_content, web_url
 from worker.job_request import Deadline, Device, ImageContent, ImageSource, JobRequest, Number, Output, Webhook
+from worker.validation import InvalidRequest, short_list, validated
 
-Model = TypeVar("Model", bound=BaseModel)
+# One error for each list: of a million wrong numbers, nobody wants to read of each.
+Numbers = Annotated[list[Number], FailFast()]
 PromptType = Literal["box", "point"]
 
-# Deep enough for anyone, shallow enough for every JSON parser that the job object meets on its way.
-MAX_METADATA_DEPTH = 32
+# A presigned URL with a session token has up to 4,000 characters, and servers take 8,000 (RFC 9110, section 4.1).
+MAX_URL_CHARACTERS = 8192
+MAX_NAME_CHARACTERS = 256
+SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]{0,31}):", re.IGNORECASE | re.ASCII)  # no base64 has a colon
 DEFAULT_OUTPUTS: tuple[Output, ...] = ("rle", "overlay")
-
-
-class InvalidRequest(OvsegError):
-    """Several fields of a request may be wrong; `errors` has one OvsegError for each."""
-
-    def __init__(self, errors: Sequence[OvsegError]) -> None:
-        super().__init__(errors[0].code, errors[0].message, errors[0].field)
-        self.errors = list(errors)
 
 
 class PromptFields(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    box: list[Number] | None = None
-    points: list[list[Number]] | None = None
-    labels: list[int] | None = None
+    box: list[Number] | None = Field(default=None, fail_fast=True)
+    points: list[Numbers] | None = Field(default=None, fail_fast=True)
+    labels: list[int] | None = Field(default=None, fail_fast=True)
 
 
 class ImageFields(BaseModel):
@@ -46,7 +43,7 @@ class ImageFields(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     image: str | None = None
-    model: str | None = None
+    model: str | None = Field(default=None, max_length=MAX_NAME_CHARACTERS)
     device: Device = "auto"
     metadata: dict[str, Any] = Field(default={})
     webhook: Webhook | None = None
@@ -55,9 +52,9 @@ class ImageFields(BaseModel):
 
 class Fields(ImageFields):
     prompts: list[PromptFields] | None = None
-    prompt: list[list[Number]] | None = None
+    prompt: list[Numbers] | None = None
     promptType: PromptType | None = None
-    outputs: list[Output] = Field(default=list(DEFAULT_OUTPUTS), min_length=1)
+    outputs: Annotated[list[Output], BeforeValidator(short_list)] = Field(default=list(DEFAULT_OUTPUTS), min_length=1)
 
 
 @dataclass(frozen=True)
@@ -113,6 +110,7 @@ def parse(body: object, image_file: bytes | None, settings: Settings) -> Submiss
     """
     _check_count(body, settings)
     fields = validated(Fields, body)
+    _check_scheme(fields)
     image = _image(fields, image_file, settings)
     prompts = _prompts(fields, settings)
     content = _content(image, settings)
@@ -124,18 +122,9 @@ def parse(body: object, image_file: bytes | None, settings: Settings) -> Submiss
 def parse_embedding(body: object, image_file: bytes | None, settings: Settings) -> Submission:
     """As `parse`, of a request for an image's embedding alone: a submission without prompts and outputs."""
     fields = validated(ImageFields, body)
+    _check_scheme(fields)
     image = _image(fields, image_file, settings)
     return _submission(fields, image, _content(image, settings), (), (), settings)
-
-
-def validated(model: type[Model], body: object) -> Model:
-    """The fields of a body. Raises InvalidRequest, or OvsegError where it is no object."""
-    if not isinstance(body, Mapping):
-        _refuse("invalid_request", "the request must be a JSON object")
-    try:
-        return model.model_validate(body)
-    except ValidationError as error:
-        raise InvalidRequest([_readable(detail, model) for detail in error.errors()]) from None
 
 
 def check_can_sign(settings: Settings, field: str | None = None) -> None:
@@ -163,6 +152,18 @@ def _submission(
         webhook=_webhook(fields.webhook, settings),
         deadline=fields.deadline,
     )
+
+
+def _check_scheme(fields: ImageFields) -> None:
+    """A URL is of a kind that can be fetched, and of a length that can be kept."""
+    found = SCHEME.match(fields.image or "")
+    scheme = found[1].lower() if found else "data"
+    if scheme not in ("http", "https", "data"):
+        instead = "give an http(s) URL (of an object in S3 a presigned one), or base64"
+        _refuse("url_invalid", f"{scheme}: URLs cannot be fetched; {instead}", "image")
+    if scheme != "data" and len(fields.image or "") > MAX_URL_CHARACTERS:
+        length = f"{len(fields.image or ''):,} characters; at most {MAX_URL_CHARACTERS:,} are allowed"
+        _refuse("url_invalid", f"a URL of {length}", "image")
 
 
 def _image(fields: ImageFields, image_file: bytes | None, settings: Settings) -> bytes | str:
@@ -194,7 +195,7 @@ def _from_text(text: str) -> bytes:
 
 
 def _check_count(body: object, settings: Settings) -> None:
-    """Before anything else looks at each of a million prompts."""
+    """Before anything else looks at each of a million prompts, or points."""
     if not isinstance(body, Mapping):
         return
     for name in ("prompts", "prompt"):
@@ -203,6 +204,15 @@ def _check_count(body: object, settings: Settings) -> None:
             _refuse("too_many_prompts", f"{len(prompts):,} prompts; at most {settings.max_prompts:,} are allowed", name)
         if isinstance(prompts, list) and not prompts:
             _refuse("prompts_missing", "at least one prompt is required", name)
+        points = sum(_points_of(prompt) for prompt in prompts) if isinstance(prompts, list) else 0
+        if points > settings.max_total_points:
+            message = f"{points:,} points in all; at most {settings.max_total_points:,} are allowed in one job"
+            _refuse("too_many_points", message, name)
+
+
+def _points_of(prompt: object) -> int:
+    points = prompt.get("points") if isinstance(prompt, Mapping) else None
+    return len(points) if isinstance(points, list) else 0
 
 
 def _prompts(fields: Fields, settings: Settings) -> tuple[Prompt, ...]:
@@ -268,24 +278,13 @@ def _name_of_prompts(fields: Fields) -> str:
 
 
 def _metadata(metadata: dict[str, Any], settings: Settings) -> dict[str, Any]:
-    level: list[Any] = [metadata]
-    for _ in range(MAX_METADATA_DEPTH):
-        level = [inner for outer in level for inner in _parts(outer)]
-    if level:
-        _refuse("invalid_value", f"nested deeper than {MAX_METADATA_DEPTH} levels", "metadata")
     try:
-        size = len(json.dumps(metadata, allow_nan=False).encode())
+        size = len(json.dumps(metadata, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode())
     except ValueError:
         _refuse("invalid_value", "NaN and Infinity are not JSON", "metadata")
     if size > settings.max_metadata_bytes:
         _refuse("metadata_too_large", f"{size:,} bytes of JSON; at most {settings.max_metadata_bytes:,}", "metadata")
     return metadata
-
-
-def _parts(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
 
 
 def _webhook(webhook: Webhook | None, settings: Settings) -> Webhook | None:
@@ -294,27 +293,6 @@ def _webhook(webhook: Webhook | None, settings: Settings) -> Webhook | None:
     check_can_sign(settings, "webhook")
     web_url.check_url(webhook.url, "webhook.url", settings, https_only=True)
     return webhook
-
-
-def _readable(detail: Mapping[str, Any], model: type[BaseModel]) -> OvsegError:
-    """One of pydantic's complaints in our words: the field as a path, what was wrong, what is allowed."""
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]).lstrip(".")
-    kind, message = detail["type"], str(detail["msg"])
-    if kind == "extra_forbidden":
-        allowed = _allowed_fields(detail["loc"], model)
-        return OvsegError("unknown_field", f"unknown field; allowed: {', '.join(allowed)}", path)
-    if kind == "literal_error":
-        return OvsegError("invalid_value", f"must be {detail['ctx']['expected']}, not {detail['input']!r}", path)
-    if kind == "finite_number":
-        return OvsegError("invalid_value", "must be a finite number", path)
-    message = message.removeprefix("Value error, ").removeprefix("Input ")
-    return OvsegError("invalid_value", message[:1].lower() + message[1:], path)
-
-
-def _allowed_fields(location: Sequence[str | int], model: type[BaseModel]) -> list[str]:
-    owners: dict[str, type[BaseModel]] = {"prompts": PromptFields, "webhook": Webhook, "deadline": Deadline}
-    owner = owners.get(str(location[0]), model) if len(location) > 1 else model
-    return list(owner.model_fields)
 
 
 def _refuse(code: str, message: str, field: str | None = None) -> NoReturn:

@@ -7,6 +7,7 @@ from collections import Counter
 from redis import Redis
 
 from configs.settings import Settings
+from worker.scripts import Scripts
 
 
 class Roster:
@@ -14,14 +15,13 @@ class Roster:
 
     def __init__(self, redis: Redis, settings: Settings, name: str, device: str) -> None:
         self._redis = redis
+        self._scripts = Scripts(redis, settings.redis_prefix)
         self._key = _key(settings)
         self.line = f"{device.partition(':')[0]}/{name}"
         self._lease_seconds = settings.lease_seconds
 
     def enter(self) -> None:
-        seconds, microseconds = self._redis.time()
-        until = int(seconds) + int(microseconds) / 1e6 + self._lease_seconds
-        self._redis.zadd(self._key, {self.line: until})
+        self._scripts("worker_enter", self.line, self._lease_seconds)
 
     def leave(self) -> None:
         self._redis.zrem(self._key, self.line)
@@ -30,8 +30,8 @@ class Roster:
 def alive(redis: Redis, settings: Settings) -> Counter[str]:
     """How many workers there are of each kind of device ("cpu", "gpu")."""
     seconds, _ = redis.time()
-    redis.zremrangebyscore(_key(settings), "-inf", int(seconds))
-    return Counter(line.partition("/")[0] for line in redis.zrange(_key(settings), 0, -1))
+    lines = redis.zrange(_key(settings), int(seconds), "+inf", byscore=True)
+    return Counter(line.partition("/")[0] for line in lines)
 
 
 def names(redis: Redis, settings: Settings) -> set[str]:

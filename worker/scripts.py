@@ -20,10 +20,18 @@ class Scripts:
         prelude = (LUA / "prelude.lua").read_text()
         self._prefix = prefix
         self._scripts = {
-            file.name.removesuffix(".lua"): redis.register_script(prelude + file.read_text())
+            file.name.removesuffix(".lua"): redis.register_script(_with(prelude, file.read_text()))
             for file in LUA.iterdir()
             if file.name.endswith(".lua") and file.name != "prelude.lua"
         }
 
-    def __call__(self, name: str, *args: str | bytes | int) -> Any:
+    def __call__(self, name: str, *args: str | bytes | float) -> Any:
         return self._scripts[name](keys=[self._prefix], args=args)
+
+
+def _with(prelude: str, script: str) -> str:
+    """The prelude before the script, but after its flags (Redis 7.0: the first line, `#!lua flags=...`)."""
+    if not script.startswith("#!"):
+        return prelude + script
+    flags, _, rest = script.partition("\n")
+    return f"{flags}\n{prelude}{rest}"

@@ -25,6 +25,10 @@ class ObjectMissing(ClientError):
     """There is no object of this key (any more)."""
 
 
+# As S3 says it, and as some others do. A bucket that is not there is an outage.
+MISSING = ("NoSuchKey", "NotFound", "404")
+
+
 @dataclass(frozen=True)
 class Patience:
     """How long to wait for a connection, and for an answer, and how often to try."""
@@ -61,7 +65,9 @@ class Storage:
         """Raises ObjectMissing."""
         try:
             return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-        except self._client.exceptions.NoSuchKey as error:
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in MISSING:
+                raise
             raise ObjectMissing(error.response, "GetObject") from None
 
     def erase(self, prefix: str) -> None:

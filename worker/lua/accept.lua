@@ -1,10 +1,11 @@
 -- Nothing, or a record with its place in every index and its message in the queue.
 -- ARGV: id, queue, request, message, image or '', what to tell, start_within and run_within in microseconds or '',
 -- then, where the same may be submitted again: the key it goes by or '' (then it goes by its id), a fingerprint or '', and
--- the seconds to remember the key.
+-- the seconds to remember the key; last how many jobs may be queued.
 -- Returns the outcome, the id of the job it speaks of, and for `accepted` the time. Otherwise something was accepted
--- before, the `same` or something `other`, or the same and it is `erased`.
-local id, queue, request, message, image, wanted, start_within, run_within, once, fingerprint, seconds = unpack(ARGV)
+-- before, the `same` or something `other`, or the same and it is `erased`; or no more is accepted now: `full`, and
+-- why (`jobs` or `memory`) in place of the id.
+local id, queue, request, message, image, wanted, start_within, run_within, once, fingerprint, seconds, most = unpack(ARGV)
 local record = key('job:' .. id)
 
 if once ~= '' then
@@ -20,6 +21,9 @@ if redis.call('EXISTS', record) == 1 then
 end
 -- An id is not used twice: attempts of the job that had it may still be about.
 if redis.call('EXISTS', key('erased:' .. id)) == 1 or redis.call('ZSCORE', key('erasing'), id) then return {'erased', id} end
+
+local why = full(most)
+if why ~= '' then return {'full', why} end
 
 local newest = redis.call('ZRANGE', key('jobs'), -1, -1, 'WITHSCORES')[2]
 if newest and tonumber(newest) >= now then now = tonumber(newest) + 1 end -- no two jobs of one instant: a list has an order

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- "Still at it": extends the leases of a worker's jobs.
 -- ARGV: lease in microseconds, then id, attempt, id, attempt, ... Returns those that should stop, as id/attempt, why,
 -- id/attempt, why, ...: 'lost' where the attempt holds the job no longer, or the verdict.

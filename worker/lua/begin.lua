@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Claim a queued job: the next attempt, a lease, a deadline for the attempt if the job has one. Returns the record, or nothing where there is nothing to claim.
 -- ARGV: id, worker, lease in microseconds.
 local id, worker, lease = unpack(ARGV)

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- A queued job is canceled at once; a running one is marked, and ends as canceled when its attempt next asks or ends.
 -- An attempt that does neither in time is not waited for: the reaper ends the job.
 -- ARGV: id, that time in microseconds. Returns the status that it has now, or ''.

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- An embedding is stored no more. ARGV: key, and when it was last used or '': if it was used since, it stays listed.
 local embedding, used = unpack(ARGV)
 local last = redis.call('ZSCORE', key('embeddings'), embedding)

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- A worker is done with an embedding, or gives it up. ARGV: key, worker, seconds for which is remembered that there was
 -- a wish for it.
 local embedding, worker, seconds = unpack(ARGV)

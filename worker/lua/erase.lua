@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Everything of a job that does not run, but its files: they go next, and the id stands in `erasing` until they have.
 -- ARGV: id, delay in microseconds after which the reaper sees to the files, seconds for which nobody else may have the id,
 -- 1 for a job that only the archive knows. Returns the status that it had, `lost` for such a one, or ''.

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Claim an event for one try to deliver it. ARGV: event id, lease in microseconds, host, how many tries it gets at a time.
 -- Returns the event, or nothing where it is over, or is held until there is a place; that is no try.
 -- Tried again after the lease if its sender is never heard of again.

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- How a try went. ARGV: event id, the number of the try, state (delivered, pending or dead), delay to the next try in
 -- microseconds, outcome, a line for its log or '', how many lines are kept, whether the receiver is gone (1 or 0).
 local event, try, state, delay, outcome, line, kept, is_gone = unpack(ARGV)

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- A try is over, and its place free. ARGV: event id, host, its places, for how long one is kept, in microseconds, seconds for
 -- which the host is taken for silent (0: it has answered; '': it was not asked). Returns the events whose turn it is.
 local event, host, places, keep, silent = unpack(ARGV)

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- The reaper sends the message of a due event again. ARGV: event id, message, resend_after.
 local event, message, resend_after = unpack(ARGV)
 local due = redis.call('ZSCORE', key('events:due'), event)

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- An attempt ends its job, if the job is still that attempt's.
 -- ARGV: id, attempt, succeeded, failed or canceled, webhook message or '', resend_after, then field, value, ... of the
 -- record. Returns the status that the job has now, or '' to a stale attempt, whose word no longer counts.

@@ -1,4 +1,7 @@
--- Stands before every script. A script is the only way a job changes its state: it runs alone, on Redis's own clock.
+-- Stands before every script, but after a first line `#!lua flags=allow-oom`: such a script runs also where Redis is out
+-- of memory, because it ends, erases or tells something, and little remains of it. The others add, and are refused then.
+--
+-- A script is the only way a job changes its state: it runs alone, on Redis's own clock.
 --
 -- KEYS[1] is the prefix of all keys. The scripts name their keys themselves, so they want one Redis, not a cluster;
 -- Celery's queues want that anyway.
@@ -161,6 +164,27 @@ local function admit(host, places, keep)
     admitted[#admitted + 1] = event
   end
   return admitted
+end
+
+-- Of Redis's memory, what submissions may fill. The rest is for what empties it: claims, results, events, and the copies
+-- that Celery makes of messages in hand.
+local FILLED_BY_SUBMISSIONS = 0.9
+
+-- How much of Redis's memory is in use, 0 to 1; 0 without a `maxmemory`. The arguments of this call are counted in.
+local function memory_used()
+  local info = redis.pcall('INFO', 'memory')
+  if type(info) ~= 'string' then return 0 end -- some hosts forbid it
+  local function bytes(name) return tonumber(string.match(info, '\n' .. name .. ':(%d+)') or 0) end
+  local most = bytes('maxmemory')
+  if most == 0 then return 0 end
+  return (bytes('used_memory') - bytes('mem_not_counted_for_evict')) / most
+end
+
+-- Why no more jobs are accepted: `jobs`, so many are queued; `memory`; or ''.
+local function full(most_queued)
+  if redis.call('ZCARD', key('jobs:queued')) >= tonumber(most_queued) then return 'jobs' end
+  if memory_used() >= FILLED_BY_SUBMISSIONS then return 'memory' end
+  return ''
 end
 
 local function count(what) redis.call('HINCRBY', key('counts'), what, 1) end

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- The reaper puts a job back on the road, if what it saw of the job is still so.
 -- ARGV: id, the index it was found in (leases, delayed or waiting:<queue>), its score there, message, max_attempts,
 -- error if it has no attempt left, webhook message or '', resend_after. Returns the status it has now, or ''.

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- An attempt gives its job back, to be tried again after a while; after the last attempt the job fails instead.
 -- ARGV: id, attempt, delay in microseconds, max_attempts, error, webhook message or '', resend_after, 1 if the attempt does
 -- not count.

@@ -1,0 +1,83 @@
+"""A body of multipart/form-data (RFC 7578), taken apart by Werkzeug's decoder as bytes.
+
+Flask's own `request.form` drops what is not UTF-8, the second part of a name, and what is wrong with the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
+
+from ovseg_core.errors import OvsegError
+from worker.validation import brief
+
+MAX_BOUNDARY = 200  # RFC 2046 allows 70; some clients write more
+
+
+@dataclass
+class Part:
+    is_file: bool
+    data: bytearray = field(default_factory=bytearray)
+
+
+def parts(pieces: Iterator[bytes], boundary: str | None, allowed: Sequence[str]) -> dict[str, Part]:
+    """The parts by name, each at most once.
+
+    Whatever is wrong, the body is read to its end: a client that is still sending does not hear an answer.
+    Raises OvsegError `invalid_multipart`, `unknown_field`, `invalid_request`.
+    """
+    try:
+        return _parts(pieces, _checked(boundary), allowed)
+    except ValueError as error:
+        reason = "it breaks off" if "cannot parse beyond" in str(error) else str(error)
+        problem = OvsegError("invalid_multipart", f"not multipart/form-data: {reason}")
+    except OvsegError as error:
+        problem = error
+    for _ in pieces:
+        pass
+    raise problem
+
+
+def _parts(pieces: Iterable[bytes], boundary: bytes, allowed: Sequence[str]) -> dict[str, Part]:
+    found: dict[str, Part] = {}
+    current = Part(is_file=False)
+    for event in _events(pieces, boundary):
+        if isinstance(event, (Field, File)):
+            _check_name(event.name, found, allowed)
+            current = found[event.name] = Part(isinstance(event, File))
+        elif isinstance(event, Data):
+            current.data += event.data
+    return found
+
+
+def _events(pieces: Iterable[bytes], boundary: bytes) -> Iterator[Event]:
+    decoder = MultipartDecoder(boundary)
+    for piece in chain(pieces, [None]):
+        decoder.receive_data(piece)
+        while not isinstance(event := decoder.next_event(), NeedData):
+            yield event
+            if isinstance(event, Epilogue):
+                return
+
+
+def _check_name(name: str | None, found: dict[str, Part], allowed: Sequence[str]) -> None:
+    if name is None:
+        raise OvsegError("invalid_multipart", "a part has no name; its Content-Disposition must give one")
+    if name not in allowed:
+        message = f"unknown part; allowed: {' and '.join(allowed)}, each once"
+        raise OvsegError("unknown_field", message, brief(name))
+    if name in found:
+        raise OvsegError("invalid_request", "there are two parts of this name; send one", name)
+
+
+def _checked(boundary: str | None) -> bytes:
+    if not boundary:
+        message = "Content-Type names no boundary; it should be multipart/form-data; boundary=..."
+        raise OvsegError("invalid_multipart", message)
+    if not boundary.isascii() or len(boundary) > MAX_BOUNDARY:
+        message = f"the boundary in Content-Type must be at most {MAX_BOUNDARY} ASCII characters"
+        raise OvsegError("invalid_multipart", message)
+    return boundary.encode()
