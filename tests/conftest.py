@@ -8,12 +8,14 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
+from flask.testing import FlaskClient
 
 from cli.child import Child
 from cli.embedded import valkey
 from cli.embedded.seaweedfs import BUCKET, Seaweedfs
 from configs import webhook_secret
 from configs.settings import Settings
+from gateway import create_app
 from tests import fakes, lone_gateway
 from tests.fakes import Host
 from tests.lone_gateway import LoneGateway
@@ -157,3 +159,18 @@ def gateway(redis_url: str, s3: Seaweedfs) -> Iterator[LoneGateway]:
     )
     with lone_gateway.running(settings) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def asked(redis_url: str, s3: Seaweedfs, request: pytest.FixtureRequest) -> Iterator[FlaskClient]:
+    """On the real Valkey and SeaweedFS, without a worker; the same for all tests of a module."""
+    settings = Settings(
+        redis_url=redis_url,
+        redis_prefix=f"test-{request.module.__name__}:",
+        s3_endpoint_url=s3.endpoint_url,
+        s3_bucket=BUCKET,
+        webhook_secret=WEBHOOK_SECRET,
+        paddlex_timeout_seconds=0.1,
+    )
+    with create_app(settings).test_client() as client:
+        yield client

@@ -49,7 +49,7 @@ class Service:
 
     def is_ready(self) -> bool:
         try:
-            return requests.get(f"{self.url}/readyz", timeout=5).status_code == 200
+            return requests.get(f"{self.url}/readyz?workers=1", timeout=5).status_code == 200
         except requests.RequestException:
             return False
 

@@ -161,6 +161,6 @@ def running(scale: Scale, folder: Path, environment: Mapping[str, str]) -> Itera
 
 def is_ready(url: str) -> bool:
     try:
-        return requests.get(f"{url}/readyz", timeout=5).status_code == 200
+        return requests.get(f"{url}/readyz?workers=1", timeout=5).status_code == 200
     except requests.RequestException:
         return False

@@ -42,7 +42,7 @@ def test_what_became_of_a_jobs_events_can_be_looked_at(client: FlaskClient, send
     host.serve(HOOK, b"out of order", status=500)
     job_id = submit(client, webhook={"url": host.url(HOOK), "events": ["job.started", "job.canceled"]})
     path = f"/v1/jobs/{job_id}/webhook-deliveries"
-    assert client.get(path).get_json() == {"events": []}
+    assert client.get(path).get_json() == {"events": [], "next_cursor": None}
 
     protocol.begin(sender.jobs, job_id)
     deliver_all(sender)

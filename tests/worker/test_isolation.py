@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 
-from cli.child import Child, Command
 from configs.settings import Settings
 from tests import drips, fakes, protocol
 from tests.fakes import Host
+from tests.parts import processes
 from worker import queue
 from worker.connection import connect
 from worker.endpoints import Endpoints
@@ -40,27 +37,6 @@ class Hanging:
         with self._lock:
             self._now -= 1
         fakes.reply(request, 200, b"", {})
-
-
-@contextmanager
-def processes(settings: Settings, *names: str) -> Iterator[list[str]]:
-    """The services of these names, as `ovseg up` runs them; yields their lines."""
-    lines: list[str] = []
-    environment = {
-        f"OVSEG_{name.upper()}": str(value) for name, value in settings.model_dump(exclude_defaults=True).items()
-    }
-    environment["OVSEG_ALLOWED_PRIVATE_HOSTS"] = ",".join(settings.allowed_private_hosts)
-    children = [
-        Child(Command(name, [sys.executable, "-m", "cli", name], environment), lambda _, line: lines.append(line))
-        for name in names
-    ]
-    try:
-        yield lines
-    finally:
-        for child in children:
-            child.ask_to_end()
-        for child in children:
-            child.end_by(time.monotonic() + 5)
 
 
 def test_a_quick_receiver_does_not_wait_for_one_that_hangs(settings: Settings, host: Host) -> None:

@@ -1,0 +1,157 @@
+"""What somebody removed from storage, a lifecycle rule or a hand, is said to be gone; it is no outage."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from flask.testing import FlaskClient
+
+from configs.settings import Settings
+from gateway import create_app
+from gateway.services import Services
+from tests import pictures, protocol
+from tests.parts import processes
+from tests.protocol import HOOK, PICTURE
+from worker import files, webhook
+from worker.job import Job, Run
+
+PHOTO = base64.b64encode(pictures.photo()).decode()
+BODY = {"image": PHOTO, "prompts": [{"box": [1, 2, 30, 40]}], "device": "gpu"}
+REMOVED = {"reason": "removed_from_storage"}
+
+
+@pytest.fixture
+def client(s3_settings: Settings) -> Iterator[FlaskClient]:
+    with create_app(s3_settings).test_client() as client:
+        yield client
+
+
+@pytest.fixture
+def at(client: FlaskClient) -> Services:
+    services: Services = client.application.extensions["ovseg"]
+    return services
+
+
+def succeeded(client: FlaskClient, at: Services, **fields: Any) -> Job:
+    """A job that ended well, its result and overlay in storage."""
+    job_id = client.post("/v1/jobs", json={**BODY, "webhook": {"url": HOOK}, **fields}).get_json()["id"]
+    job = protocol.begin(at.jobs, job_id)
+    document = {"logId": job_id, "result": {"masks": [], "maskInfos": []}, "errorCode": 0, "errorMsg": "Success"}
+    at.storage.put(files.result(job.attempt_prefix), json.dumps(document).encode(), "application/json")
+    at.storage.put(files.overlay(job.attempt_prefix), b"jpeg", "image/jpeg")
+    at.jobs.succeed(job, PICTURE, {}, Run("openvino", "float32", "miss"))
+    at.inputs.settle(job_id, str(job.request.image.key))
+    at.archive.keep(job_id)
+    found = at.jobs.get(job_id)
+    assert found is not None
+    return found
+
+
+def test_a_job_whose_result_is_gone_says_so_and_everything_else_of_itself(
+    client: FlaskClient, at: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = succeeded(client, at)
+    before = client.get(f"/v1/jobs/{job.id}").get_json()
+    assert before["result"] == {"masks": [], "maskInfos": []}
+    assert before["result_gone"] is None
+    at.storage.erase(f"jobs/{job.id}/")
+    caplog.clear()
+    for _ in range(2):
+        answer = client.get(f"/v1/jobs/{job.id}")
+        assert answer.status_code == 200
+        after = answer.get_json()
+        assert (after["result"], after["result_gone"], after["files"]["result"]["url"]) == (None, REMOVED, None)
+        assert after.keys() == before.keys()
+        for name in before.keys() - {"result", "result_gone", "files"}:
+            assert after[name] == before[name]
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert client.get("/v1/jobs").get_json()["jobs"][0]["id"] == job.id
+    assert client.delete(f"/v1/jobs/{job.id}").status_code == 204
+
+
+def test_so_does_one_that_redis_has_lost(client: FlaskClient, at: Services) -> None:
+    job = succeeded(client, at)
+    at.storage.erase(f"jobs/{job.id}/")
+    at.redis.delete(f"{at.settings.redis_prefix}job:{job.id}")
+    answer = client.get(f"/v1/jobs/{job.id}")
+    assert (answer.status_code, answer.get_json()["result_gone"]) == (200, REMOVED)
+
+
+def test_where_only_the_overlay_is_gone_the_result_is_there(client: FlaskClient, at: Services) -> None:
+    job = succeeded(client, at)
+    at.storage.erase(files.overlay(job.attempt_prefix))
+    shown = client.get(f"/v1/jobs/{job.id}").get_json()
+    assert (shown["result"], shown["result_gone"]) == ({"masks": [], "maskInfos": []}, None)
+
+
+def test_a_retry_of_a_job_whose_image_is_gone_is_410(client: FlaskClient, at: Services) -> None:
+    job = succeeded(client, at)
+    at.storage.erase(f"jobs/{job.id}/")
+    answer = client.post(f"/v1/jobs/{job.id}/retry")
+    assert (answer.status_code, answer.get_json()["code"]) == (410, "input_gone")
+
+
+def test_a_webhook_tells_that_a_result_is_gone_in_the_same_shape(client: FlaskClient, at: Services) -> None:
+    job = succeeded(client, at)
+    event = at.events.get(f"evt_{job.id}_succeeded")
+    assert event is not None
+    before = json.loads(webhook.payload(event.event, job, at.storage))["data"]
+    at.storage.erase(f"jobs/{job.id}/")
+    after = json.loads(webhook.payload(event.event, job, at.storage))["data"]
+    assert after.keys() == before.keys()
+    assert (before["result_gone"], after["result"], after["result_gone"]) == (None, None, REMOVED)
+
+
+@pytest.mark.parametrize("lost", [files.result, files.overlay])
+def test_paddlexs_route_is_410_where_its_result_is_gone(s3_settings: Settings, lost: Any) -> None:
+    app = create_app(s3_settings)
+    at: Services = app.extensions["ovseg"]
+
+    def work_badly() -> None:
+        while not (jobs := at.jobs.list(None, 1, None)[0]):
+            threading.Event().wait(0.05)
+        job = protocol.begin(at.jobs, jobs[0].id)
+        document = {"result": {"masks": [], "maskInfos": []}}
+        for name, data in ((files.result, json.dumps(document).encode()), (files.overlay, b"jpeg")):
+            if name is not lost:
+                at.storage.put(name(job.attempt_prefix), data, "application/octet-stream")
+        at.jobs.succeed(job, PICTURE, {})
+
+    worker = threading.Thread(target=work_badly)
+    worker.start()
+    body = {"image": PHOTO, "prompt": [[1, 2, 30, 40]], "promptType": "box"}
+    answer = app.test_client().post("/open-vocabulary-segmentation", json=body)
+    worker.join()
+    assert (answer.status_code, answer.get_json()["errorCode"]) == (410, 410)
+    assert "no longer in storage" in answer.get_json()["errorMsg"]
+
+
+def test_a_bucket_that_is_gone_is_an_outage(client: FlaskClient, at: Services, s3_settings: Settings) -> None:
+    job = succeeded(client, at)
+    elsewhere = create_app(s3_settings.model_copy(update={"s3_bucket": "no-such-bucket"})).test_client()
+    answer = elsewhere.get(f"/v1/jobs/{job.id}")
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "unavailable")
+
+
+def test_a_queued_job_whose_image_is_gone_fails_for_good_with_its_reason(client: FlaskClient, at: Services) -> None:
+    job_id = client.post("/v1/jobs", json={**BODY, "device": "cpu"}).get_json()["id"]
+    key = client.get(f"/v1/jobs/{job_id}").get_json()["image"]["key"]
+    at.inputs.settle(job_id, key)
+    at.storage.erase(key)
+    with processes(at.settings, "worker"):
+        job = client.get(f"/v1/jobs/{job_id}?wait=60").get_json()
+    assert (job["status"], job["attempt"]) == ("failed", 1)
+    assert (job["error"]["code"], job["error"]["field"]) == ("input_gone", "image")
+
+
+def test_a_signed_url_of_what_is_there_still_works(client: FlaskClient, at: Services) -> None:
+    job = succeeded(client, at)
+    url = client.get(f"/v1/jobs/{job.id}").get_json()["files"]["result"]["url"]
+    assert requests.get(url, timeout=30).status_code == 200

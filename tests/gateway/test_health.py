@@ -1,0 +1,57 @@
+"""What probes are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask.testing import FlaskClient
+
+from configs.settings import Settings
+from gateway import create_app
+from worker.connection import connect
+from worker.roster import Roster
+
+
+@pytest.fixture
+def client(s3_settings: Settings) -> Iterator[FlaskClient]:
+    with create_app(s3_settings).test_client() as client:
+        yield client
+
+
+def test_a_fleet_without_workers_is_ready_for_the_jobs_that_call_for_them(client: FlaskClient) -> None:
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.get_json() == {
+        "status": "ready",
+        "checks": {"redis": "ok", "storage": "ok", "gateway": "ok"},
+        "workers": {},
+        "submissions": "ok",
+    }
+
+
+def test_who_wants_workers_asks_for_them(client: FlaskClient, s3_settings: Settings) -> None:
+    answer = client.get("/readyz?workers=1")
+    assert (answer.status_code, answer.get_json()["checks"]["workers"]) == (503, "no live worker")
+    with connect(s3_settings) as redis:
+        Roster(redis, s3_settings, "a", "cpu").enter()
+        Roster(redis, s3_settings, "b", "gpu:1").enter()
+    assert client.get("/readyz").get_json()["workers"] == {"cpu": 1, "gpu": 1}
+    for wanted, status in ((0, 200), (1, 200), (2, 200), (3, 503)):
+        answer = client.get(f"/readyz?workers={wanted}")
+        assert answer.status_code == status
+    assert answer.get_json()["checks"]["workers"] == "2 of 3 live workers"
+
+
+@pytest.mark.parametrize("change", [{"redis_url": "redis://127.0.0.1:1/0"}, {"s3_endpoint_url": "http://127.0.0.1:1"}])
+def test_without_redis_or_storage_it_is_not_ready(s3_settings: Settings, change: dict[str, str]) -> None:
+    answer = create_app(s3_settings.model_copy(update=change)).test_client().get("/readyz")
+    checks = answer.get_json()["checks"]
+    assert answer.status_code == 503
+    assert [checks["redis"], checks["storage"]].count("ok") == 1
+
+
+def test_a_gateway_that_is_told_to_stop_says_so(client: FlaskClient) -> None:
+    client.application.extensions["ovseg"].leaving.set()
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.get_json()["checks"]["gateway"]) == (503, "told to stop")

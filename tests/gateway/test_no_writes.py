@@ -1,0 +1,65 @@
+"""A Redis that answers and cannot write is said to be one; what can be read is read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from redis import Redis
+
+from cli.embedded.seaweedfs import BUCKET, Seaweedfs
+from configs.settings import Settings
+from gateway import create_app
+from tests import small_valkey
+from worker.connection import connect
+
+JOB = {"image": "https://example.com/a.jpg", "prompts": [{"box": [1, 2, 3, 4]}], "device": "gpu"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "valkey"
+
+
+@pytest.fixture
+def client(folder: Path, s3: Seaweedfs) -> Iterator[FlaskClient]:
+    with small_valkey.running(folder, megabytes=64) as url:
+        settings = Settings(redis_url=url, s3_endpoint_url=s3.endpoint_url, s3_bucket=BUCKET)
+        with create_app(settings).test_client() as client:
+            yield client
+
+
+def disk_fails(redis: Redis, folder: Path) -> None:
+    """MISCONF: as after a snapshot that found the disk full."""
+    (folder / "dump.rdb" / "in the way").mkdir(parents=True)
+    redis.config_set("save", "3600 1")
+    redis.bgsave()
+    deadline = time.monotonic() + 30
+    while redis.info("persistence")["rdb_last_bgsave_status"] == "ok":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def no_replica_listens(redis: Redis, folder: Path) -> None:
+    redis.config_set("min-replicas-to-write", 1)
+
+
+def it_is_a_replica(redis: Redis, folder: Path) -> None:
+    redis.execute_command("REPLICAOF", "127.0.0.1", "1")
+
+
+@pytest.mark.parametrize("what", [disk_fails, no_replica_listens, it_is_a_replica])
+def test_a_redis_that_cannot_write_is_not_said_to_be_away(client: FlaskClient, folder: Path, what: Any) -> None:
+    job_id = client.post("/v1/jobs", json=JOB).get_json()["id"]
+    with connect(client.application.extensions["ovseg"].settings) as redis:
+        what(redis, folder)
+    for answer in (client.post("/v1/jobs", json=JOB), client.delete(f"/v1/jobs/{job_id}")):
+        assert (answer.status_code, answer.get_json()["code"]) == (503, "unavailable")
+        assert int(answer.headers["Retry-After"]) > 0
+        assert answer.get_json()["detail"] == "the job store takes no writes; try again soon"
+    assert client.get(f"/v1/jobs/{job_id}").status_code == 200
+    assert [job["id"] for job in client.get("/v1/jobs").get_json()["jobs"]] == [job_id]

@@ -1,0 +1,80 @@
+"""Paths and query parameters: what a route does not take is refused by name."""
+
+from __future__ import annotations
+
+import pytest
+from flask.testing import FlaskClient
+
+PADDLEX = "/open-vocabulary-segmentation"
+
+# fmt: off
+QUERIES = [
+    ("POST", "/v1/jobs", "wait=5", "wait", "this route takes none"),
+    ("PUT", "/v1/jobs/mine", "wait=5", "wait", "this route takes none"),
+    ("GET", "/v1/jobs", "wait=5", "wait", "allowed: status, limit, cursor"),
+    ("GET", "/v1/jobs", "Limit=5", "Limit", "allowed: status, limit, cursor"),
+    ("GET", "/v1/jobs", "limit=1&limit=2", "limit", "given 2 times"),
+    ("GET", "/v1/jobs", "limit=1&limit=1", "limit", "given 2 times"),
+    ("GET", "/v1/jobs", "limit[]=1", "limit[]", "allowed: status, limit, cursor"),
+    ("GET", "/v1/jobs/x", "limit=5", "limit", "allowed: wait"),
+    ("GET", "/v1/jobs/x", "wait=1&wait=2", "wait", "given 2 times"),
+    ("GET", "/v1/jobs/x", "", None, ""),
+    ("DELETE", "/v1/jobs/x", "force=1", "force", "this route takes none"),
+    ("POST", "/v1/jobs/x/cancel", "now=1", "now", "this route takes none"),
+    ("POST", "/v1/jobs/x/retry", "wait=1", "wait", "this route takes none"),
+    ("GET", "/v1/jobs/x/webhook-deliveries", "status=1", "status", "allowed: limit, cursor"),
+    ("POST", "/v1/embeddings", "model=x", "model", "this route takes none"),
+    ("GET", "/v1/events/x", "x=", "x", "this route takes none"),
+    ("POST", "/v1/events/x/redeliver", "x", "x", "this route takes none"),
+    ("GET", "/v1/webhook-endpoints", "limit=5", "limit", "this route takes none"),
+    ("POST", "/v1/webhook-endpoints", "x=1", "x", "this route takes none"),
+    ("GET", "/v1/webhook-endpoints/x", "x=1", "x", "this route takes none"),
+    ("PATCH", "/v1/webhook-endpoints/x", "x=1", "x", "this route takes none"),
+    ("DELETE", "/v1/webhook-endpoints/x", "x=1", "x", "this route takes none"),
+    ("GET", "/v1/webhook-endpoints/x/events", "x=1", "x", "allowed: limit, cursor"),
+    ("POST", "/v1/webhook-endpoints/x/test", "x=1", "x", "this route takes none"),
+    ("POST", "/v1/webhook-endpoints/x/replay", "since=1", "since", "this route takes none"),
+    ("POST", "/v1/webhook-endpoints/x/rotate-secret", "x=1", "x", "this route takes none"),
+    ("GET", "/metrics", "x=1", "x", "this route takes none"),
+    ("GET", "/readyz", "worker=1", "worker", "allowed: workers"),
+    ("GET", "/healthz", "x=1", "x", "this route takes none"),
+    ("GET", "/", "x=1", "x", "this route takes none"),
+    ("GET", "/v1/jobs", "%C3%A9%0a%1b=1", "é\n\u001b", "allowed: status"),
+    ("GET", "/v1/jobs", "x" * 3000 + "=1", "x" * 80 + "...", "allowed: status"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("method", "path", "query", "field", "words"), QUERIES)
+def test_a_query_parameter_that_a_route_does_not_take_is_refused_by_name(
+    asked: FlaskClient, method: str, path: str, query: str, field: str | None, words: str
+) -> None:
+    answer = asked.open(path, method=method, query_string=query, json={})
+    if field is None:
+        assert answer.status_code == 404
+        return
+    assert answer.status_code == 422, answer.text
+    [error] = answer.get_json()["errors"]
+    assert error["field"] == field
+    assert words in error["message"]
+
+
+@pytest.mark.parametrize("path", ["/health", PADDLEX])
+def test_paddlexs_routes_refuse_query_parameters_in_their_own_words(asked: FlaskClient, path: str) -> None:
+    answer = asked.open(path, method="POST" if path == PADDLEX else "GET", query_string="x=1", json={})
+    assert (answer.status_code, answer.get_json()["errorCode"]) == (422, 422)
+    assert "x: unknown query parameter" in answer.get_json()["errorMsg"]
+
+
+def test_every_route_is_in_the_table_of_queries(asked: FlaskClient) -> None:
+    """So that a new route does not ignore what it is asked."""
+    adapter = asked.application.url_map.bind("localhost")
+    tried = {adapter.match(path, method)[0] for method, path, _, _, _ in QUERIES} | {"paddlex.infer", "paddlex.health"}
+    assert {rule.endpoint for rule in asked.application.url_map.iter_rules()} == tried
+
+
+@pytest.mark.parametrize("path", ["//v1/jobs", "/v1//jobs", "/v1/jobs/", "/v1/jobs//x"])
+def test_a_path_with_a_slash_too_many_is_not_redirected_to_what_host_says(asked: FlaskClient, path: str) -> None:
+    answer = asked.get("/", environ_overrides={"PATH_INFO": path}, headers={"Host": "localhost:1"})
+    assert answer.status_code in (200, 404)  # Werkzeug takes the first two slashes for one
+    assert "Location" not in answer.headers

@@ -1,0 +1,190 @@
+"""Redis has no memory left: what ends, erases or tells still goes its way; what would add is refused whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from redis.exceptions import OutOfMemoryError
+
+from configs.settings import Settings
+from tests import protocol, small_valkey
+from tests.conftest import WEBHOOK_SECRET
+from tests.protocol import AT, BROKEN, HOOK, PICTURE
+from worker import queue
+from worker.connection import connect
+from worker.delivery import Delivery
+from worker.endpoints import Endpoints
+from worker.events import Events
+from worker.idempotency import Once
+from worker.job import Job, moment
+from worker.jobs import Jobs
+from worker.roster import Roster, alive
+
+
+class Room:
+    """Everything that works on one Redis."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.redis, app = connect(settings), queue.create(settings)
+        self.jobs, self.events = Jobs(self.redis, app, settings), Events(self.redis, app, settings)
+        self.endpoints = Endpoints(self.redis, settings)
+        self.roster = Roster(self.redis, settings, "w1", "cpu")
+
+    def queued(self) -> str:
+        return protocol.accept(self.jobs, webhook=HOOK)
+
+    def running(self) -> Job:
+        return protocol.begin(self.jobs, self.queued())
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    with small_valkey.running(tmp_path_factory.mktemp("valkey"), megabytes=32) as url:
+        yield Room(Settings(redis_url=url, webhook_secret=WEBHOOK_SECRET))
+
+
+Act = Callable[[], object]
+
+
+def begin(room: Room) -> Act:
+    job_id = room.queued()
+    return lambda: protocol.begin(room.jobs, job_id).status
+
+
+def beat(room: Room) -> Act:
+    job = room.running()
+    return lambda: room.jobs.beat([job])
+
+
+def succeed(room: Room) -> Act:
+    job = room.running()
+    return lambda: room.jobs.succeed(job, PICTURE, {"encode": 1.0})
+
+
+def fail(room: Room) -> Act:
+    job = room.running()
+    return lambda: room.jobs.fail(job, BROKEN)
+
+
+def retry_later(room: Room) -> Act:
+    job = room.running()
+    return lambda: room.jobs.retry_later(job, BROKEN)
+
+
+def hand_back(room: Room) -> Act:
+    job = room.running()
+    return lambda: room.jobs.hand_back(job)
+
+
+def requeue(room: Room) -> Act:
+    room.running()
+    protocol.let_leases_end(room.settings)
+    return lambda: next(status for _, status in protocol.sweep(room.jobs) if status)
+
+
+def cancel(room: Room) -> Act:
+    job_id = room.queued()
+    return lambda: room.jobs.cancel(job_id)
+
+
+def cancel_running(room: Room) -> Act:
+    job = room.running()
+    return lambda: (room.jobs.cancel(job.id), room.jobs.stop(job))
+
+
+def expire(room: Room) -> Act:
+    job_id = protocol.accept(room.jobs, start_within_s=5)
+    protocol.let_deadline_pass(room.settings, job_id)
+    return lambda: room.jobs.expire(job_id)
+
+
+def erase(room: Room) -> Act:
+    job_id = room.queued()
+    return lambda: room.jobs._scripts("erase", job_id, 1, 1, 0)
+
+
+def deliver(room: Room) -> Act:
+    job = room.running()
+    room.jobs.fail(job, BROKEN)
+
+    def act() -> object:
+        event = room.events.begin(f"evt_{job.id}_failed", AT)
+        assert event is not None
+        room.events.delivered(event, Delivery(moment("1"), HOOK, 200, None, 1.0))
+        return room.events.get(event.id).event.state  # type: ignore[union-attr]
+
+    return act
+
+
+def forget_an_endpoint(room: Room) -> Act:
+    endpoint_id = protocol.endpoint(room.endpoints).id
+    return lambda: room.endpoints.delete(endpoint_id)
+
+
+def say_that_a_worker_lives(room: Room) -> Act:
+    def act() -> object:
+        room.roster.enter()
+        return dict(alive(room.redis, room.settings))
+
+    return act
+
+
+@pytest.mark.parametrize(
+    ("move", "outcome"),
+    [
+        (begin, "running"),
+        (beat, {}),
+        (succeed, "succeeded"),
+        (fail, "failed"),
+        (retry_later, "queued"),
+        (hand_back, "queued"),
+        (requeue, "queued"),
+        (cancel, "canceled"),
+        (cancel_running, ("running", "canceled")),
+        (expire, "expired"),
+        (erase, "queued"),
+        (deliver, "delivered"),
+        (forget_an_endpoint, True),
+        (say_that_a_worker_lives, {"cpu": 1}),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_without_memory_work_goes_on_and_ends(room: Room, move: Callable[[Room], Act], outcome: object) -> None:
+    act = move(room)
+    with small_valkey.out_of_memory(room.settings):
+        assert act() == outcome
+
+
+def test_without_memory_nothing_is_accepted_and_nothing_is_left_behind(room: Room) -> None:
+    before = protocol.keys(room.settings)
+    with small_valkey.out_of_memory(room.settings):
+        assert room.jobs.accept_once("one", protocol.request(), b"image", None).full == "memory"
+        with pytest.raises(OutOfMemoryError):
+            protocol.endpoint(room.endpoints)
+    assert protocol.keys(room.settings) == before
+
+
+def test_without_memory_what_was_accepted_before_is_still_found(room: Room) -> None:
+    once = Once("me/key", "f")
+    room.jobs.accept_once("first", protocol.request(), b"", once)
+    with small_valkey.out_of_memory(room.settings):
+        again = room.jobs.accept_once("second", protocol.request(), b"", once)
+    assert again.job is not None
+    assert again.job.id == "first"
+
+
+def test_so_many_jobs_are_queued_and_no_more_until_one_is_gone(jobs: Jobs, settings: Settings) -> None:
+    few = Jobs(jobs._redis, jobs._app, settings.model_copy(update={"max_queued_jobs": 2}))
+    first, second = protocol.accept(few), protocol.accept(few, device="gpu")
+    refused = few.accept_once("third", protocol.request(), b"image", None)
+    assert (refused.job, refused.full, few.full()) == (None, "jobs", "jobs")
+    assert not [key for key in protocol.keys(settings) if "third" in key]
+
+    retried = protocol.begin(few, first)
+    assert few.accept_once("third", protocol.request(), b"", None).is_new  # what runs is not queued
+    assert few.retry_later(retried, BROKEN) == "queued"  # and comes back whatever the bound
+    few.cancel(second)
+    few.cancel("third")
+    assert few.full() == ""
