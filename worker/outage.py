@@ -16,8 +16,8 @@ BUSY = "BUSY"  # another's script runs for too long
 def is_one(error: BaseException) -> bool:
     """Whether an error says so; an answer that storage did give, but of 4xx, does not.
 
-    Nor does Redis's answer that what it was asked is wrong: that is a fault of ours. redis-py has a class for most states
-    of a server, and leaves the code of the others before the message.
+    Nor does Redis's answer that what it was asked is wrong: that is a fault of ours. redis-py has a class for most
+    states of a server, and leaves the code of the others before the message.
     """
     if isinstance(error, ClientError):
         return error.response["ResponseMetadata"]["HTTPStatusCode"] >= HTTPStatus.INTERNAL_SERVER_ERROR
