@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from flask.testing import FlaskClient
 from configs.settings import Settings
 from gateway import create_app
 from gateway.services import Services
-from tests import pictures, protocol
+from tests import lone_gateway, pictures, protocol
 from tests.parts import processes
 from tests.protocol import HOOK, PICTURE
 from worker import files, webhook
@@ -45,13 +46,32 @@ def succeeded(client: FlaskClient, at: Services, **fields: Any) -> Job:
     job = protocol.begin(at.jobs, job_id)
     document = {"logId": job_id, "result": {"masks": [], "maskInfos": []}, "errorCode": 0, "errorMsg": "Success"}
     at.storage.put(files.result(job.attempt_prefix), json.dumps(document).encode(), "application/json")
-    at.storage.put(files.overlay(job.attempt_prefix), b"jpeg", "image/jpeg")
+    at.storage.put(files.overlay_jpeg(job.attempt_prefix), b"jpeg", "image/jpeg")
     at.jobs.succeed(job, PICTURE, {}, Run("openvino", "float32", "miss"))
-    at.inputs.settle(job_id, str(job.request.image.key))
+    wait_until_stored(at, job_id)
     at.archive.keep(job_id)
     found = at.jobs.get(job_id)
     assert found is not None
     return found
+
+
+def wait_until_stored(at: Services, job_id: str) -> None:
+    """Until the gateway has moved the job's image from Redis to storage: one that is erased stays erased then."""
+    deadline = time.monotonic() + 60
+    while at.redis.exists(f"{at.settings.redis_prefix}input:{job_id}"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def ended(client: FlaskClient, job_id: str) -> dict[str, Any]:
+    """The job object, once it has ended."""
+    deadline = time.monotonic() + 120
+    while True:
+        job: dict[str, Any] = client.get(f"/v1/jobs/{job_id}").get_json()
+        if job["completed_at"] is not None:
+            return job
+        assert time.monotonic() < deadline, job
+        time.sleep(0.2)
 
 
 def test_a_job_whose_result_is_gone_says_so_and_everything_else_of_itself(
@@ -86,7 +106,7 @@ def test_so_does_one_that_redis_has_lost(client: FlaskClient, at: Services) -> N
 
 def test_where_only_the_overlay_is_gone_the_result_is_there(client: FlaskClient, at: Services) -> None:
     job = succeeded(client, at)
-    at.storage.erase(files.overlay(job.attempt_prefix))
+    at.storage.erase(files.overlay_jpeg(job.attempt_prefix))
     shown = client.get(f"/v1/jobs/{job.id}").get_json()
     assert (shown["result"], shown["result_gone"]) == ({"masks": [], "maskInfos": []}, None)
 
@@ -109,28 +129,27 @@ def test_a_webhook_tells_that_a_result_is_gone_in_the_same_shape(client: FlaskCl
     assert (before["result_gone"], after["result"], after["result_gone"]) == (None, None, REMOVED)
 
 
-@pytest.mark.parametrize("lost", [files.result, files.overlay])
-def test_paddlexs_route_is_410_where_its_result_is_gone(s3_settings: Settings, lost: Any) -> None:
-    app = create_app(s3_settings)
-    at: Services = app.extensions["ovseg"]
-
+@pytest.mark.parametrize("lost", [files.result, files.overlay_jpeg])
+def test_paddlexs_route_is_410_where_its_result_is_gone(
+    s3_settings: Settings, at: Services, lost: Callable[[str], str]
+) -> None:
     def work_badly() -> None:
         while not (jobs := at.jobs.list(None, 1, None)[0]):
-            threading.Event().wait(0.05)
+            time.sleep(0.05)
         job = protocol.begin(at.jobs, jobs[0].id)
         document = {"result": {"masks": [], "maskInfos": []}}
-        for name, data in ((files.result, json.dumps(document).encode()), (files.overlay, b"jpeg")):
+        for name, data in ((files.result, json.dumps(document).encode()), (files.overlay_jpeg, b"jpeg")):
             if name is not lost:
                 at.storage.put(name(job.attempt_prefix), data, "application/octet-stream")
         at.jobs.succeed(job, PICTURE, {})
 
-    worker = threading.Thread(target=work_badly)
-    worker.start()
     body = {"image": PHOTO, "prompt": [[1, 2, 30, 40]], "promptType": "box"}
-    answer = app.test_client().post("/open-vocabulary-segmentation", json=body)
-    worker.join()
-    assert (answer.status_code, answer.get_json()["errorCode"]) == (410, 410)
-    assert "no longer in storage" in answer.get_json()["errorMsg"]
+    with lone_gateway.running(s3_settings) as gateway, ThreadPoolExecutor(1) as worker:
+        work = worker.submit(work_badly)
+        answer = requests.post(f"{gateway.url}/open-vocabulary-segmentation", json=body, timeout=60)
+        work.result()
+    assert (answer.status_code, answer.json()["errorCode"]) == (410, 410)
+    assert "no longer in storage" in answer.json()["errorMsg"]
 
 
 def test_a_bucket_that_is_gone_is_an_outage(client: FlaskClient, at: Services, s3_settings: Settings) -> None:
@@ -143,10 +162,10 @@ def test_a_bucket_that_is_gone_is_an_outage(client: FlaskClient, at: Services, s
 def test_a_queued_job_whose_image_is_gone_fails_for_good_with_its_reason(client: FlaskClient, at: Services) -> None:
     job_id = client.post("/v1/jobs", json={**BODY, "device": "cpu"}).get_json()["id"]
     key = client.get(f"/v1/jobs/{job_id}").get_json()["image"]["key"]
-    at.inputs.settle(job_id, key)
+    wait_until_stored(at, job_id)
     at.storage.erase(key)
     with processes(at.settings, "worker"):
-        job = client.get(f"/v1/jobs/{job_id}?wait=60").get_json()
+        job = ended(client, job_id)
     assert (job["status"], job["attempt"]) == ("failed", 1)
     assert (job["error"]["code"], job["error"]["field"]) == ("input_gone", "image")
 
