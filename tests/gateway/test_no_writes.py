@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,7 @@ def client(folder: Path, s3: Seaweedfs) -> Iterator[FlaskClient]:
         settings = Settings(redis_url=url, s3_endpoint_url=s3.endpoint_url, s3_bucket=BUCKET)
         with create_app(settings).test_client() as client:
             yield client
+        shutil.rmtree(folder / "dump.rdb", ignore_errors=True)  # Valkey does not end while its snapshot fails
 
 
 def disk_fails(redis: Redis, folder: Path) -> None:
