@@ -123,7 +123,7 @@ def errors_of(body: object, image_file: bytes | None = None, settings: Settings 
         ({"image": "data:image/png;base64,a", "prompts": [BOX]}, "image_unreadable", "image", "nor base64"),
         ({"image": "data:", "prompts": [BOX]}, "image_unreadable", "image", "must be base64"),
         ({"image": "data:,%ff", "prompts": [BOX]}, "image_format_unsupported", "image", "not an image"),
-        ({"image": "data:,%\ud800", "prompts": [BOX]}, "image_unreadable", "image", "only ASCII"),
+        ({"image": "data:,%\u00e9", "prompts": [BOX]}, "image_unreadable", "image", "only ASCII"),
         (
             {"image": base64.b64encode(b"some text").decode(), "prompts": [BOX]},
             "image_format_unsupported",
