@@ -1,0 +1,163 @@
+"""Requests that nobody should send: crude ones, and valid ones with something wrong."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+from tests.attack import nasty, wire
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT", "get", "PROPFIND", "\x01")
+PATHS = (
+    "/",
+    "/healthz",
+    "/readyz",
+    "/health",
+    "/metrics",
+    "/v1/jobs",
+    "/v1/jobs/{id}",
+    "/v1/jobs/{id}/cancel",
+    "/v1/jobs/{id}/retry",
+    "/v1/jobs/{id}/webhook-deliveries",
+    "/v1/embeddings",
+    "/v1/events/{id}",
+    "/v1/events/{id}/redeliver",
+    "/v1/webhook-endpoints",
+    "/v1/webhook-endpoints/{id}",
+    "/v1/webhook-endpoints/{id}/events",
+    "/v1/webhook-endpoints/{id}/replay",
+    "/v1/webhook-endpoints/{id}/rotate-secret",
+    "/v1/webhook-endpoints/{id}/test",
+    "/open-vocabulary-segmentation",
+    "//evil.invalid/v1/jobs",
+    "/../../etc/passwd",
+    "http://evil.invalid/v1/jobs",
+    "*",
+)
+QUERIES = ("limit", "cursor", "status", "wait", "workers", "colour", "")
+HEADERS = (
+    "Content-Type",
+    "Content-Length",
+    "Transfer-Encoding",
+    "Content-Encoding",
+    "Host",
+    "Origin",
+    "Sec-Fetch-Site",
+    "Idempotency-Key",
+    "Prefer",
+    "Expect",
+    "Accept",
+    "Range",
+    "Cookie",
+    "X-Forwarded-For",
+)
+HEADER_VALUES = (
+    "application/json",
+    "text/plain",
+    "multipart/form-data",
+    "multipart/form-data; boundary=x",
+    "chunked",
+    "gzip",
+    "gzip, chunked",
+    "identity",
+    "0",
+    "-1",
+    "1" * 30,
+    "١٢",
+    "wait=1",
+    "wait=٣",
+    "100-continue",
+    "https://evil.invalid",
+    "null",
+    "cross-site",
+    "evil.invalid",
+    '"key"',
+    "x" * 5_000,
+)
+ENDPOINT = {"url": "https://hooks.example.invalid/a", "events": ["job.succeeded"], "description": "the archive"}
+SPAN = {"since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"}
+
+
+def job(image: bytes) -> dict[str, Any]:
+    """A request with every field, for an image of at least 20 x 20."""
+    return {
+        "image": base64.b64encode(image).decode(),
+        "prompts": [{"box": [1, 1, 18, 18]}, {"points": [[5, 5], [9, 9]], "labels": [1, 0]}],
+        "model": "SAM-Lite",
+        "device": "cpu",
+        "outputs": ["rle", "png", "polygons", "overlay"],
+        "metadata": {"a": ["b", {"c": 1}]},
+        "webhook": {"url": "https://hooks.example.invalid/", "events": ["job.failed"]},
+        "deadline": {"start_within_s": 600, "run_within_s": 600},
+    }
+
+
+def crude(dice: random.Random) -> bytes:
+    """Method, target, headers and body that have little to do with one another."""
+    if dice.random() < 0.1:
+        return dice.randbytes(dice.choice([1, 20, 5_000]))
+    headers = [(dice.choice(HEADERS), dice.choice(HEADER_VALUES)) for _ in range(dice.randrange(5))]
+    body = dice.choice([b"", b"{}", b"[]", b"0\r\n\r\n", b"zz\r\n{}\r\n", dice.randbytes(300)])
+    request = wire.build(dice.choice(METHODS), target(dice), headers, body)
+    return nasty.bytes_changed(request, dice) if dice.random() < 0.3 else request
+
+
+def target(dice: random.Random) -> str:
+    path = dice.choice(PATHS).replace("{id}", dice.choice(["no-such", "%00", "%ff", "a" * 300, "..%2f..", "ep_1"]))
+    if dice.random() < 0.4:
+        path += f"?{dice.choice(QUERIES)}={dice.choice(['1', '0', 'x', '%D9%A3', '%00', '1&limit=2', 'nan', '-1'])}"
+    return path
+
+
+def nearly_valid(image: bytes) -> Callable[[random.Random], bytes]:
+    """Makes requests that are right but for one to three places."""
+    asked = job(image)
+    paddlex = {"image": asked["image"], "prompt": [[1, 1, 18, 18]], "promptType": "box", "visualize": True}
+    bodies: list[tuple[str, str, Any]] = [
+        ("POST", "/v1/jobs", asked),
+        ("POST", "/v1/jobs", asked),
+        ("PUT", "/v1/jobs/attack-{n}", asked),
+        ("POST", "/v1/embeddings", {"image": asked["image"], "metadata": {"a": 1}}),
+        ("POST", "/open-vocabulary-segmentation", paddlex),
+        ("POST", "/v1/webhook-endpoints", ENDPOINT),
+        ("PATCH", "/v1/webhook-endpoints/ep_0", ENDPOINT),
+        ("POST", "/v1/webhook-endpoints/ep_0/replay", SPAN),
+    ]
+
+    def make(dice: random.Random) -> bytes:
+        method, path, document = dice.choice(bodies)
+        path = path.replace("{n}", str(dice.randrange(50)))
+        if path == "/v1/jobs" and method == "POST" and dice.random() < 0.3:
+            return _multipart(path, image, document, dice)
+        headers = [("Content-Type", "application/json")]
+        if dice.random() < 0.2:
+            headers.append((dice.choice(HEADERS[2:]), dice.choice(HEADER_VALUES)))
+        return wire.build(method, path, headers, nasty.dumped(nasty.changed(document, dice), dice))
+
+    return make
+
+
+def _multipart(path: str, image: bytes, document: dict[str, Any], dice: random.Random) -> bytes:
+    fields = nasty.changed({name: value for name, value in document.items() if name != "image"}, dice)
+    parts = [("image", b'; filename="a.png"', image), ("request", b"", nasty.dumped(fields, dice))]
+    parts += dice.choice([[], [], [parts[0]], [parts[1]], [("x", b"", b"y")] * 1_200])
+    body = b"".join(
+        b'--b\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n' % (name.encode(), more, data)
+        for name, more, data in parts
+    )
+    body += dice.choice([b"--b--\r\n", b"--b--\r\n", b"", b"--c--\r\n"])
+    kind = dice.choice(["multipart/form-data; boundary=b"] * 4 + ["multipart/form-data", "multipart/form-data; boundary="])
+    return wire.build("POST", path, [("Content-Type", kind)], body)
+
+
+def with_image(image: bytes) -> bytes:
+    """A valid submission of this file, by multipart."""
+    asked = json.dumps({"prompts": [{"box": [1, 1, 18, 18]}], "outputs": ["rle", "overlay"]}).encode()
+    body = (
+        b'--ovseg-b\r\nContent-Disposition: form-data; name="request"\r\n\r\n%s\r\n'
+        b'--ovseg-b\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n%s\r\n--ovseg-b--\r\n'
+    ) % (asked, image)
+    return wire.build("POST", "/v1/jobs", [("Content-Type", "multipart/form-data; boundary=ovseg-b")], body)

@@ -1,0 +1,49 @@
+"""The processes of the service, and the memory that they take."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+
+import psutil
+
+MEGABYTE = 1_000_000
+LOOK_SECONDS = 0.5
+
+
+class Watch:
+    """Looks at the descendants of a process until it is closed. `peak` has megabytes of resident memory by role."""
+
+    def __init__(self, pid: int) -> None:
+        self._root = psutil.Process(pid)
+        self.peak: dict[str, float] = defaultdict(float)
+        self.now: dict[str, float] = {}
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(LOOK_SECONDS):
+            self.now = self._look()
+            for role, megabytes in self.now.items():
+                self.peak[role] = max(self.peak[role], megabytes)
+
+    def _look(self) -> dict[str, float]:
+        found: dict[str, float] = defaultdict(float)
+        for child in self._root.children():
+            try:
+                family = [child, *child.children(recursive=True)]
+                found[_role(child)] += sum(one.memory_info().rss for one in family) / MEGABYTE
+            except psutil.Error:  # it ended meanwhile
+                continue
+        return found
+
+
+def _role(process: psutil.Process) -> str:
+    """The word after `-m cli` of the service's own processes, else the program's name."""
+    words = process.cmdline()
+    return words[words.index("cli") + 1] if "cli" in words else process.name()
