@@ -6,13 +6,14 @@ PIP := .venv/bin/pip --disable-pip-version-check
 LOCKED := install --require-hashes --requirement
 OURSELVES := install --no-deps --no-build-isolation --editable .
 
-.PHONY: demo up test chaos-small chaos lint format lock pin-images train-lite eval-lite test-training parity bench bench-overhead bench-models clean help
+.PHONY: demo up test chaos-small chaos attack-small attack lint format lock pin-images train-lite eval-lite test-training parity bench bench-overhead bench-models clean help
 
 help:
 	@echo "make demo            segment a photo through the whole service; pictures in ./output/"
 	@echo "make up              the service at http://127.0.0.1:8080, until Ctrl-C"
 	@echo "make test            every test, against real servers"
 	@echo "make chaos-small     400 jobs through kills and outages, in two minutes; make chaos: 5,000, in half an hour"
+	@echo "make attack-small    fuzzed requests, damaged images, bombs and slow hosts, in two minutes; make attack: all kinds of them"
 	@echo "make lint            ruff and mypy"
 	@echo "make lock            renew locks/*.txt after a change of pyproject.toml; UPGRADE=--upgrade takes the newest of all"
 	@echo "make pin-images      write the digests of the base images behind their tags; needs docker buildx and a registry"
@@ -37,6 +38,13 @@ chaos-small: .venv/dev
 
 chaos: .venv/dev
 	.venv/bin/python -m tests.chaos full
+
+# Whatever strangers send: the figures of docs/security.md.
+attack-small: .venv/dev
+	.venv/bin/python -m tests.attack small
+
+attack: .venv/dev
+	.venv/bin/python -m tests.attack full
 
 lint: .venv/dev
 	.venv/bin/ruff check .
