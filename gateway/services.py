@@ -19,7 +19,7 @@ from worker.erasure import Erasure
 from worker.events import Events
 from worker.inputs import Inputs
 from worker.jobs import Jobs
-from worker.storage import IMPATIENT, Storage
+from worker.storage import IMPATIENT, UNHURRIED, Storage
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Services:
         redis, app = connect(settings), queue.create(settings)
         jobs, events = Jobs(redis, app, settings), Events(redis, app, settings)
         storage = Storage(settings, IMPATIENT)
-        inputs = Inputs(connect(settings, as_bytes=True), settings.redis_prefix, storage)
+        background = Storage(settings, UNHURRIED)
+        inputs = Inputs(connect(settings, as_bytes=True), settings.redis_prefix, storage, background)
         archive = Archive(redis, settings, storage, inputs)
         erasure = Erasure(redis, settings, storage, archive)
         leaving = threading.Event()

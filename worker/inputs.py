@@ -27,12 +27,16 @@ ARCHIVE_AFTER_SECONDS = 0.05
 
 
 class Inputs:
-    """Images by job. Thread-safe. `redis` must answer in bytes."""
+    """Images by job. Thread-safe. `redis` must answer in bytes.
 
-    def __init__(self, redis: Redis, prefix: str, storage: Storage) -> None:
+    `storage` serves callers that wait, `background` moves images while nobody waits; it is `storage` unless given.
+    """
+
+    def __init__(self, redis: Redis, prefix: str, storage: Storage, background: Storage | None = None) -> None:
         self._redis = redis
         self._prefix = prefix
         self._storage = storage
+        self._background = background or storage
         self._room = threading.BoundedSemaphore(MOST_IN_REDIS)
         self._is_storage_away = False
         self._threads = ThreadPoolExecutor(ARCHIVE_THREADS, "archive")
@@ -79,10 +83,10 @@ class Inputs:
             self.release()
 
     def _put_away(self, job_id: str, key: str, image: bytes) -> None:
-        self._storage.put(key, image, "application/octet-stream")
+        self._background.put(key, image, "application/octet-stream")
         self._redis.delete(self._name(job_id))
         if not self._redis.exists(f"{self._prefix}job:{job_id}"):  # the job was erased meanwhile
-            self._storage.erase(key)
+            self._background.erase(key)
 
     def _name(self, job_id: str) -> str:
         return f"{self._prefix}input:{job_id}"

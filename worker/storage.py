@@ -41,6 +41,8 @@ class Patience:
 PATIENT = Patience(3, 30, 3)
 # For whoever has a client waiting, who should hear within three seconds that storage is away.
 IMPATIENT = Patience(1, 1.8, 1)
+# For what a gateway does in the background. Several images of 20 MB at once take a busy storage some seconds.
+UNHURRIED = Patience(1, 20, 1)
 
 
 class Storage:

@@ -149,7 +149,9 @@ def _multipart(path: str, image: bytes, document: dict[str, Any], dice: random.R
         for name, more, data in parts
     )
     body += dice.choice([b"--b--\r\n", b"--b--\r\n", b"", b"--c--\r\n"])
-    kind = dice.choice(["multipart/form-data; boundary=b"] * 4 + ["multipart/form-data", "multipart/form-data; boundary="])
+    kind = dice.choice(
+        ["multipart/form-data; boundary=b"] * 4 + ["multipart/form-data", "multipart/form-data; boundary="]
+    )
     return wire.build("POST", path, [("Content-Type", kind)], body)
 
 

@@ -17,8 +17,8 @@ TEXTS = (
     "line\r\nforged: yes",
     "\u202egnp.exe",
     "\u2028",
-    "٣",
-    "１２",
+    "\u0663",  # a digit, three, in Arabic
+    "\uff11\uff12",  # digits of full width
     "1e400",
     "NaN",
     "-1",

@@ -134,9 +134,7 @@ def run(scale: Scale, folder: Path, seed: int, show: bool = False) -> Outcome:
         finally:
             service.stop()
     memory = {role: (before.get(role, 0.0), peak, watch.now.get(role, 0.0)) for role, peak in watch.peak.items()}
-    return Outcome(
-        scale, time.monotonic() - start, attack.verdict, attack.slowest_seconds, attack.neighbours, memory
-    )
+    return Outcome(scale, time.monotonic() - start, attack.verdict, attack.slowest_seconds, attack.neighbours, memory)
 
 
 def _job_id(body: bytes) -> str | None:

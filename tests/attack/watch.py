@@ -27,7 +27,7 @@ class Watch:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._stopping.wait(LOOK_SECONDS):
+        while not self._stopping.wait(LOOK_SECONDS) and self._root.is_running():
             self.now = self._look()
             for role, megabytes in self.now.items():
                 self.peak[role] = max(self.peak[role], megabytes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 
@@ -10,9 +11,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.embedded.seaweedfs import Seaweedfs
 from configs.settings import Settings
+from tests.chaos import fault_proxy
+from tests.chaos.fault_proxy import Fault
 from worker.connection import connect
 from worker.inputs import MOST_IN_REDIS, Inputs
-from worker.storage import Storage
+from worker.storage import IMPATIENT, UNHURRIED, Storage
 
 KEY, IMAGE = "jobs/j/input", b"\xff\xd8 picture"
 
@@ -91,3 +94,22 @@ def test_while_storage_is_away_nothing_more_goes_to_redis(s3_settings: Settings,
         inputs._storage = Storage(s3_settings)  # storage is back
         inputs.store(KEY, IMAGE)
         assert inputs.reserve()
+
+
+def test_a_large_image_that_storage_takes_slowly_is_no_outage_to_the_next_client(
+    s3_settings: Settings, s3: Seaweedfs
+) -> None:
+    port = int(s3.endpoint_url.rpartition(":")[2])
+    with (
+        fault_proxy.proxy(lambda: asyncio.open_connection("127.0.0.1", port)) as slow,
+        connect(s3_settings, as_bytes=True) as redis,
+    ):
+        slow.inflict(Fault.DELAY)  # of 64 kB by 0.2 s: the image takes three seconds
+        behind = s3_settings.model_copy(update={"s3_endpoint_url": f"http://127.0.0.1:{slow.port}"})
+        inputs = Inputs(redis, behind.redis_prefix, Storage(behind, IMPATIENT), Storage(behind, UNHURRIED))
+        put_in_redis(behind, "large")
+        assert inputs.reserve()
+        inputs.archive("large", "jobs/large/input", bytes(1_000_000))
+        wait_until(lambda: not is_in_redis(behind, "large"))
+        assert inputs.reserve()
+        assert len(Storage(s3_settings).get("jobs/large/input")) == 1_000_000
