@@ -157,7 +157,7 @@ def _multipart(path: str, image: bytes, document: dict[str, Any], dice: random.R
 
 def with_image(image: bytes) -> bytes:
     """A valid submission of this file, by multipart."""
-    asked = json.dumps({"prompts": [{"box": [1, 1, 18, 18]}], "outputs": ["rle", "overlay"]}).encode()
+    asked = json.dumps({"prompts": [{"box": [0, 0, 18, 18]}], "outputs": ["rle", "overlay"]}).encode()
     body = (
         b'--ovseg-b\r\nContent-Disposition: form-data; name="request"\r\n\r\n%s\r\n'
         b'--ovseg-b\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n%s\r\n--ovseg-b--\r\n'

@@ -7,9 +7,10 @@ import json
 import random
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ from tqdm import tqdm
 from tests import bombs, drips, fakes, pictures
 from tests.attack import http_requests, image_files, wire
 from tests.attack.scale import Scale
-from tests.attack.verdict import Verdict
+from tests.attack.verdict import SLOWEST_NEIGHBOUR_SECONDS, Verdict
 from tests.attack.watch import Watch
 from tests.service import Service
 
@@ -54,7 +55,7 @@ class Attack:
         half = self._scale.requests // 2
         crude = (http_requests.crude(self._dice) for _ in range(half))
         nearly = (make(self._dice) for _ in range(half))
-        self._send("crude requests", list(crude))
+        self._send("crude requests", list(crude), is_all=True)
         self._send("nearly valid requests", list(nearly))
 
     def images(self) -> None:
@@ -75,19 +76,19 @@ class Attack:
             self._beside(f"image host that drips: {name}", [request] * 4)
 
     def settle(self) -> None:
-        """Every job that was accepted must end."""
+        """Every job that was accepted since the last time must end."""
         deadline = time.monotonic() + self._scale.patience_seconds
         with ThreadPoolExecutor(THREADS) as pool:
             waits = pool.map(lambda job_id: self._end_of(job_id, deadline), sorted(self._accepted))
             bar = tqdm(waits, "jobs that must end", len(self._accepted), disable=not self._show, mininterval=1)
             for job_id, job in bar:
                 self.verdict.ended(job, job_id)
-        self.verdict.broken["processes that fell"] += [x for x in self._service.lines if "starting it again" in x]
+        self._accepted.clear()
+        self.verdict.broken["processes that fell"] = [x for x in self._service.lines if "starting it again" in x]
 
-    def _send(self, what: str, requests: Iterable[bytes]) -> None:
-        requests = list(requests)
+    def _send(self, what: str, requests: Sequence[bytes], is_all: bool = False) -> None:
         with ThreadPoolExecutor(THREADS) as pool:
-            answers = pool.map(lambda request: wire.send(self._service.port, request), requests)
+            answers = pool.map(lambda request: wire.send(self._service.port, request, is_all), requests)
             bar = tqdm(answers, what, len(requests), disable=not self._show, mininterval=1)
             for request, answer in zip(requests, bar, strict=True):
                 self.verdict.hear(request, answer)
@@ -99,14 +100,32 @@ class Attack:
         """A normal job, submitted right after hostile ones."""
         self._send(name, hostile)
         start = time.monotonic()
-        job = self._service.wait(self._service.submit(image=_photo(), prompts=PROMPT)["id"])
+        job = self._normal_job(start + SLOWEST_NEIGHBOUR_SECONDS)
         self.neighbours[name] = time.monotonic() - start
-        self.verdict.neighbour(name, self.neighbours[name], job["status"])
+        self.verdict.neighbour(name, self.neighbours[name], job["status"] if job else "not accepted")
+
+    def _normal_job(self, deadline: float) -> dict[str, Any] | None:
+        """What became of it until the deadline. A 503 is followed by another try, as its `Retry-After` asks for."""
+        job: dict[str, Any] | None = None
+        asked = {"image": _photo(), "prompts": PROMPT}
+        while time.monotonic() < deadline and (job is None or job["completed_at"] is None):
+            if job is None:
+                answer = self._service.post("/v1/jobs", json=asked)
+            else:
+                answer = self._service.get(f"/v1/jobs/{job['id']}", params={"wait": 10})
+            if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+                time.sleep(1)
+                continue
+            answer.raise_for_status()
+            job = answer.json()
+        return job
 
     def _end_of(self, job_id: str, deadline: float) -> tuple[str, dict[str, Any] | None]:
         while True:
             answer = self._service.get(f"/v1/jobs/{job_id}", params={"wait": 20})
             job: dict[str, Any] | None = answer.json() if answer.status_code == 200 else None
+            if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+                time.sleep(1)
             if answer.status_code in (404, 410) or time.monotonic() > deadline:
                 return job_id, job
             if job is not None and job["completed_at"] is not None:
@@ -125,6 +144,7 @@ def run(scale: Scale, folder: Path, seed: int, show: bool = False) -> Outcome:
             attack = Attack(service, scale, seed, show)
             attack.requests()
             attack.images()
+            attack.settle()
             attack.bombs()
             attack.hosts(host)
             attack.settle()

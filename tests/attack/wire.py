@@ -21,13 +21,16 @@ class Answer:
     is_late: bool
 
 
-def send(port: int, request: bytes) -> Answer:
-    """Send the bytes, say that no more will come, and read the answer to its end."""
+def send(port: int, request: bytes, is_all: bool = False) -> Answer:
+    """Send the bytes and read the answer to its end; where it `is_all`, say that no more will come.
+
+    A gateway takes that for a client that hangs up, and cuts short what it holds.
+    """
     start = time.monotonic()
     data, is_late = bytearray(), False
     try:
         with socket.create_connection(("127.0.0.1", port), ANSWER_SECONDS) as wire:
-            _push(wire, request)
+            _push(wire, request, is_all)
             while len(data) < READ_BYTES and (chunk := wire.recv(65_536)):
                 data += chunk
     except TimeoutError:
@@ -38,10 +41,11 @@ def send(port: int, request: bytes) -> Answer:
     return Answer(int(status[1]) if status else None, bytes(data), time.monotonic() - start, is_late)
 
 
-def _push(wire: socket.socket, request: bytes) -> None:
+def _push(wire: socket.socket, request: bytes, is_all: bool) -> None:
     try:
         wire.sendall(request)
-        wire.shutdown(socket.SHUT_WR)
+        if is_all:
+            wire.shutdown(socket.SHUT_WR)
     except (BrokenPipeError, ConnectionResetError):
         pass  # an answer may have come all the same
 
