@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
@@ -21,6 +22,8 @@ import requests
 
 from cli.embedded.seaweedfs import BUCKET, Seaweedfs
 from tests import fakes, listening, pictures
+from tests.chaos import fault_proxy
+from tests.chaos.fault_proxy import Fault
 from tests.conftest import WEBHOOK_SECRET
 from tests.service import Service
 
@@ -184,27 +187,34 @@ def test_a_worker_killed_in_mid_job_costs_an_attempt_and_nothing_else(tmp_path: 
             assert [(t["type"], t["data"]["attempt"]) for t in told] == [("job.succeeded", 2)]
 
 
-def test_a_worker_that_hangs_past_a_deadline_is_put_down_and_its_other_job_goes_on(tmp_path: Path) -> None:
-    with fakes.host() as host:
-        for path in ("/hangs.jpg", "/other.jpg"):
-            host.answers[path] = lambda request: time.sleep(600)
+def test_a_worker_that_hangs_past_a_deadline_is_put_down_and_its_other_job_goes_on(
+    tmp_path: Path, s3: Seaweedfs
+) -> None:
+    port = int(s3.endpoint_url.rpartition(":")[2])
+    with (
+        fakes.host() as host,
+        fault_proxy.proxy(lambda: asyncio.open_connection("127.0.0.1", port)) as storage,
+    ):
+        host.answers["/other.jpg"] = lambda request: time.sleep(600)
         settings = {
             "OVSEG_ALLOWED_PRIVATE_HOSTS": host.address,
             "OVSEG_FETCH_TIMEOUT_SECONDS": "600",
             "OVSEG_LEASE_SECONDS": str(LEASE_SECONDS),
+            "OVSEG_S3_BUCKET": BUCKET,
+            "OVSEG_S3_ENDPOINT_URL": f"http://127.0.0.1:{storage.port}",
             "OVSEG_WATCHDOG_GRACE_SECONDS": "3",
         }
         with service(tmp_path, **settings) as running:
             other = running.submit(image=host.url("/other.jpg"), prompts=PROMPTS)["id"]
-            deadline = {"run_within_s": 3}
-            hangs = running.submit(image=host.url("/hangs.jpg"), prompts=PROMPTS, deadline=deadline)["id"]
-            host.wait_for("/hangs.jpg")
             host.wait_for("/other.jpg")
-            host.serve("/other.jpg", pictures.photo())
-
+            storage.inflict(Fault.HOLE)  # what is sent to it is answered by nobody, for longer than the deadline
+            hangs = running.submit(image=PHOTO, prompts=PROMPTS, deadline={"run_within_s": 3})["id"]
             job = running.wait(hangs)
             assert (job["status"], job["error"]["code"], job["attempt"]) == ("failed", "timeout", 1)
+            host.serve("/other.jpg", pictures.photo())
+
             wait_until(lambda: any("worker ended with code 75; starting it again" in line for line in running.lines))
+            storage.inflict(Fault.NONE)
             job = running.wait(other)
             assert (job["status"], job["attempt"]) == ("succeeded", 2)
             assert running.get(f"/v1/jobs/{hangs}").json()["attempt"] == 1
