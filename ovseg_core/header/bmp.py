@@ -12,6 +12,9 @@ HEADER_BYTES = (40, 52, 56, 64, 108, 124)
 NONE, RLE8, RLE4, BITFIELDS, ALPHABITFIELDS = 0, 1, 2, 3, 6
 BITS = {NONE: (1, 4, 8, 16, 24, 32), RLE8: (8,), RLE4: (4,), BITFIELDS: (16, 32), ALPHABITFIELDS: (16, 32)}
 
+MASKS_AT = 54  # behind a header of 40 bytes, or within a longer one
+MASKS = {16: (0x7C00, 0x3E0, 0x1F), 32: (0xFF0000, 0xFF00, 0xFF)}  # where the file gives none
+
 
 @dataclass(frozen=True)
 class Bitmap:
@@ -20,6 +23,7 @@ class Bitmap:
     bits: int  # a pixel
     compression: int
     pixels_at: int  # a position in the file
+    masks: tuple[int, int, int] | None  # which bits of a pixel are red, green and blue; only of 16 and 32 bits
 
 
 def read(data: bytes) -> Header:
@@ -35,10 +39,13 @@ def bitmap(data: bytes) -> Bitmap:
     elif size in HEADER_BYTES:
         width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
     else:
+        raise unsupported(f"this BMP has a header of {size:,} bytes; supported are 12, 40, 52, 56, 64, 108 and 124")
+    if pixels_at < 14 + size:
         raise unreadable("this begins like a BMP file, but its header is broken")
     if bits not in BITS.get(compression, ()) or (size == 64 and compression == BITFIELDS):  # Huffman's code in OS/2
         raise unsupported(
             f"this BMP has {bits} bits a pixel and compression {compression}; supported are 1, 4, 8, 16, 24 and 32 "
             "bits, run lengths of 4 and 8 bits, and colour masks of 16 and 32 bits"
         )
-    return Bitmap((abs(height), width), height < 0, bits, compression, pixels_at)
+    masks = struct.unpack_from("<III", data, MASKS_AT) if compression in (BITFIELDS, ALPHABITFIELDS) else MASKS.get(bits)
+    return Bitmap((abs(height), width), height < 0, bits, compression, pixels_at, masks)

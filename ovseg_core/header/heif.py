@@ -52,7 +52,8 @@ def read_heic(data: bytes) -> Header:
     if not is_heic_read():
         raise unsupported("HEIC is read only where the extra heic is installed: pip install 'ovseg[heic]'")
     found = picture(data)
-    return Header("HEIC", found.crop_hw or found.hw, found.orientation)
+    # libheif turns the pixels as it decodes them, so that nothing is left to turn.
+    return Header("HEIC", Header("HEIC", found.crop_hw or found.hw, found.orientation).image_hw)
 
 
 def is_heic_read() -> bool:

@@ -13,7 +13,7 @@ from ovseg_core.header.head import Header, too_costly, unreadable, unsupported
 MARKER = re.compile(rb"\xff[^\xff\0]", re.DOTALL)
 # Within a scan, 0 and the restart markers belong to the data.
 MARKER_AFTER_SCAN = re.compile(rb"\xff[^\xff\0\xd0-\xd7]", re.DOTALL)
-SOI, EOI, SOS, APP0, APP1, APP14, TEM = 0xD8, 0xD9, 0xDA, 0xE0, 0xE1, 0xEE, 0x01
+SOI, EOI, SOS, DRI, APP0, APP1, APP14, TEM = 0xD8, 0xD9, 0xDA, 0xDD, 0xE0, 0xE1, 0xEE, 0x01
 WITHOUT_LENGTH = (TEM, *range(0xD0, 0xD8))
 FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
 SEQUENTIAL, PROGRESSIVE = (0xC0, 0xC1, 0xC9), (0xC2, 0xCA)  # with Huffman's codes, then with arithmetic ones

@@ -11,7 +11,7 @@ SIGNATURES = (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6")
 MOST_BYTES = 1 << 20  # of a header with its comments
 # No part gives back what it took, so that the time is linear.
 BLANK = re.compile(rb"(?:[ \t\n\v\f\r]|#[^\n\r]*+[\n\r])*+")
-NUMBER = re.compile(rb"[0-9]{1,10}+")
+NUMBER = re.compile(rb"([0-9]{1,10}+)(?:#[^\n\r]*+)?+")  # a comment may follow at once
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def raster(data: bytes) -> Raster:
         found = NUMBER.match(start, blank.end() if blank else at)
         if found is None:
             break
-        numbers.append(int(found[0]))
+        numbers.append(int(found[1]))
         at = found.end()
     else:
         if at < len(start) and start[at : at + 1].isspace():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ovseg_core.header import tiff_directory
 from ovseg_core.header.head import Header, too_costly, unreadable, unsupported
 from ovseg_core.header.tiff_directory import SIGNATURES, Directory
 
-__all__ = ["SIGNATURES", "Page", "page", "read"]
+__all__ = ["SIGNATURES", "Page", "page", "pages", "read"]
 
 # Tags.
 SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 254, 256, 257, 258, 259, 262, 266
@@ -30,6 +31,8 @@ PHOTOMETRICS = {
 NONE, FAX4, LZW, JPEG, DEFLATE, PACKBITS, OLD_DEFLATE, LZMA, ZSTD = 1, 4, 5, 7, 8, 32773, 32946, 34925, 50000
 PREDICTED = (LZW, DEFLATE, OLD_DEFLATE, LZMA, ZSTD)  # whose samples may be differences
 COMPRESSIONS = (NONE, FAX4, JPEG, PACKBITS, *PREDICTED)
+REDUCED, TRANSPARENCY = 1, 4  # bits of SUBFILE: another page, smaller, or what of it is seen
+CANON = b"CR\2"  # where other TIFFs may have pixels; with the version, those are unlikely to be the same
 KINDS = {1: "unsigned", 2: "signed", 3: "floating point", 5: "complex", 6: "complex"}
 MOST_SEGMENTS = 400_000  # strips or tiles: those of 16 x 16 pixels in 100 megapixels
 MOST_BYTES = 1 << 30  # of all samples: 178 megapixels of RGB with 16 bits
@@ -66,11 +69,18 @@ class Page:
 
 def read(data: bytes) -> Header:
     directory = tiff_directory.first(data)
-    if data[8:10] == b"CR" or directory.number(DNG):
+    if data[8:11] == CANON or directory.number(DNG):
         raise unsupported("RAW photos are not supported")
-    if directory.value(SUBFILE, 0) & 1 and directory.number(SUBDIRECTORIES):
+    if directory.value(SUBFILE, 0) & REDUCED and directory.number(SUBDIRECTORIES):
         raise unsupported("the first page of this TIFF is a thumbnail, as in RAW photos, which are not supported")
     return header_of(page(directory))
+
+
+def pages(data: bytes) -> Iterator[Directory]:
+    """The first picture's directory, and those of others that are not versions of another in less detail, or masks."""
+    for i, directory in enumerate(tiff_directory.every(data)):
+        if i == 0 or not directory.value(SUBFILE, 0) & (REDUCED | TRANSPARENCY):
+            yield directory
 
 
 def header_of(page: Page) -> Header:

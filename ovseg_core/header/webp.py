@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ovseg_core.header import exif
 from ovseg_core.header.head import Header, too_costly, unreadable
 
+HAS_EXIF = 0x08  # a flag of VP8X, without which other readers do not look for the chunk
 MOST_CHUNKS = 100_000  # an hour of animation
 
 
@@ -16,11 +17,14 @@ def read(data: bytes) -> Header:
     if first == b"VP8X":
         width = int.from_bytes(data[at + 4 : at + 7], "little") + 1
         height = int.from_bytes(data[at + 7 : at + 10], "little") + 1
-        block = next(
-            (data[at : at + min(length, exif.MOST_BYTES)] for kind, at, length in chunks(data) if kind == b"EXIF"), b""
-        )
-        return Header("WEBP", (height, width), exif.orientation(block))
+        return Header("WEBP", (height, width), exif.orientation(_exif(data)) if data[at] & HAS_EXIF else 1)
     return Header("WEBP", hw(data, first, at))
+
+
+def _exif(data: bytes) -> bytes:
+    found = ((at, length) for kind, at, length in chunks(data) if kind == b"EXIF")
+    at, length = next(found, (0, 0))
+    return data[at : at + min(length, exif.MOST_BYTES)]
 
 
 def hw(data: bytes, kind: bytes, at: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ovseg_core import header
 from ovseg_core.errors import OvsegError
-from ovseg_core.header import Header, tiff_directory
+from ovseg_core.header import Header
 from ovseg_core.header import tiff as tiff_header
 from ovseg_core.header.head import unreadable
 from ovseg_core.image import avif, bmp, heic, jpeg, png, pnm, tiff, webp
@@ -56,7 +56,7 @@ def page_count(data: bytes) -> int:
     if not data.startswith(tiff_header.SIGNATURES):
         return 1
     with _errors_told("TIFF"):
-        return sum(1 for _ in tiff_directory.every(data))
+        return sum(1 for _ in tiff_header.pages(data))
 
 
 def pages(data: bytes, max_pixels: int) -> Iterator[np.ndarray]:
@@ -69,7 +69,7 @@ def pages(data: bytes, max_pixels: int) -> Iterator[np.ndarray]:
         yield decode(data, max_pixels)
         return
     with _errors_told("TIFF"):
-        for directory in tiff_directory.every(data):
+        for directory in tiff_header.pages(data):
             page = tiff_header.page(directory)
             head = tiff_header.header_of(page)
             header.check_pixels(head, max_pixels)

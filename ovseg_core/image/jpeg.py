@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Callable
 
 import numpy as np
 import simplejpeg
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 from ovseg_core.header import jpeg
-from ovseg_core.header.head import unreadable
+from ovseg_core.header.head import unreadable, unsupported
 
 # What libjpeg says of files whose pixels are right. It tells the first of its warnings only, so a file with one of
 # these is read again without the bytes that it is about.
@@ -20,6 +22,11 @@ HARMLESS = (
     "Invalid SOS parameters",
     "bad ICC marker",
 )
+# A few bytes behind the last code, such as a line's end, are no sign of damage; more of them are, unless they are zeros.
+STRAY = re.compile(r"data: [1-4] extraneous bytes before marker 0xd9$")
+UNKNOWN_SAMPLING = "Could not determine subsampling"
+OTHER_DATA = b"\x55" * 64
+FEW = 4  # bytes at the data's end
 ADOBE_TRANSFORM_AT = 15  # in the segment, from its marker on
 Allocate = Callable[[tuple[int, int, int], type[np.uint8]], np.ndarray]
 
@@ -48,6 +55,10 @@ def strict(data: bytes, pixels: np.ndarray, colours: str) -> np.ndarray:
             return pixels
         except ValueError as error:
             warning = str(error)
+            if STRAY.search(warning):  # the only one: what comes after it would be behind the picture
+                return pixels
+            if UNKNOWN_SAMPLING in warning:
+                return _of_unusual_sampling(_without_padding(data), pixels)
             if not any(words in warning for words in HARMLESS):
                 break
     raise unreadable(f"the JPEG is corrupt or breaks off: {warning}")
@@ -60,8 +71,10 @@ def plain(data: bytes, has_padding: bool = True) -> bytes:
     for code, at, length in jpeg.segments(data):
         if scan_at:
             scan = data[scan_at:at]
-            # Behind the last code may be a byte that a reader has taken and not used; further ones it misses.
-            parts.append(scan if has_padding else scan[: len(scan.rstrip(b"\0")) + 1])
+            if not has_padding:
+                scan = scan.rstrip(b"\xff")
+                scan = scan[: len(scan.rstrip(b"\0")) + 1]  # a zero behind 0xFF belongs to it
+            parts.append(scan)
             scan_at = 0
         segment = bytearray(data[at : at + 2 + length])
         if code in jpeg.FRAMES:
@@ -82,5 +95,34 @@ def plain(data: bytes, has_padding: bool = True) -> bytes:
 
 
 def _without_padding(data: bytes) -> bytes:
-    """Without zeros after the end of a scan, as some cameras write to fill a block."""
+    """Without zeros and 0xFF after the end of a scan, as some cameras write to fill a block."""
     return plain(data, has_padding=False)
+
+
+def _of_unusual_sampling(data: bytes, pixels: np.ndarray) -> np.ndarray:
+    """Fills and returns `pixels` where the colours' resolutions are a combination that libjpeg-turbo's own interface
+    refuses. ImageMagick writes CMYK so.
+
+    Pillow reads them, but hides libjpeg's warnings. So the data is decoded with other bytes behind it, and with other
+    bytes at its end: the first must change nothing (else it breaks off), the second something (else it has too much).
+    """
+    codes = [code for code, _, _ in jpeg.segments(data)]
+    if codes.count(jpeg.SOS) > 1 or jpeg.DRI in codes:
+        raise unsupported("this JPEG has an unusual sampling of its colours, and several scans or restarts")
+    end = data.rfind(b"\xff\xd9")
+    if end < 0:
+        raise unreadable("the JPEG breaks off")
+    whole, longer, altered = (
+        _by_pillow(body + b"\xff\xd9")
+        for body in (data[:end], data[:end] + OTHER_DATA, data[: end - FEW].rstrip(b"\xff") + OTHER_DATA[:FEW])
+    )
+    if not np.array_equal(whole, longer) or np.array_equal(whole, altered):
+        raise unreadable("the JPEG is corrupt or breaks off")
+    pixels[:] = whole
+    return pixels
+
+
+def _by_pillow(data: bytes) -> np.ndarray:
+    """The components as libjpeg gives them; Pillow inverts those of CMYK."""
+    components = np.asarray(JpegImagePlugin.JpegImageFile(io.BytesIO(data)))
+    return 255 - components if components.shape[-1] == 4 else components

@@ -11,8 +11,9 @@ import numpy as np
 from PIL import PngImagePlugin
 
 from ovseg_core.header import png
-from ovseg_core.header.head import unreadable
+from ovseg_core.header.head import unreadable, unsupported
 
+PALETTE = 3  # a colour type
 SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # a pixel, by colour type
 # Of each pass of an interlaced picture: its first column and row, and the steps right and down.
 ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
@@ -20,13 +21,15 @@ ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (
 
 @dataclass
 class Parts:
-    """The chunks that make a picture."""
+    """The chunks that make a picture.
+
+    `frame` is the data of an animation's first frame where that is not the picture, and `control` its size and place.
+    """
 
     palette: bytes = b""
     picture: list[bytes] = field(default_factory=list)
-    frame_first: bool = False  # an animation's first frame is the picture itself
-    controls: list[bytes] = field(default_factory=list)  # of an animation's frames, fcTL
-    frame: list[bytes] = field(default_factory=list)  # the data of the first that is not the picture itself
+    control: bytes = b""
+    frame: list[bytes] = field(default_factory=list)
 
 
 def decode(data: bytes) -> np.ndarray:
@@ -36,8 +39,8 @@ def decode(data: bytes) -> np.ndarray:
     """
     width, height, *kind = png.ihdr(data)
     parts = _parts(data)
-    if parts.controls and not parts.frame_first and parts.frame:
-        _, frame_w, frame_h, x, y = struct.unpack_from(">IIIII", parts.controls[0])
+    if parts.frame:
+        _, frame_w, frame_h, x, y = struct.unpack_from(">IIIII", parts.control)
         if not (0 < frame_w <= width - x and 0 < frame_h <= height - y):
             raise unreadable("the first frame of this animated PNG reaches beyond the picture")
         pixels = np.zeros((height, width, 3), np.uint8)
@@ -48,34 +51,43 @@ def decode(data: bytes) -> np.ndarray:
 
 
 def _parts(data: bytes) -> Parts:
-    """Raises OvsegError for a chunk that matters whose checksum is wrong, and where the end is missing."""
+    """Raises OvsegError for a chunk with pixels whose checksum is wrong, and where the end is missing."""
     parts = Parts()
+    is_animated, controls = False, 0
     for kind, at, length in png.chunks(data):
-        content = memoryview(data)[at : at + length]
-        # Other chunks change no pixel, so that their checksums do not matter.
-        matters = kind in (b"IHDR", b"PLTE", b"IDAT", b"IEND", b"fcTL", b"fdAT")
-        checksum = data[at + length : at + length + 4]
-        if matters and zlib.crc32(content, zlib.crc32(kind)) != int.from_bytes(checksum, "big"):
-            raise unreadable("the PNG is corrupt: the checksum of a chunk with pixels is wrong")
-        if kind == b"PLTE":
-            parts.palette = bytes(content)
-        elif kind == b"IDAT":
-            parts.picture.append(bytes(content))
-        elif kind == b"fcTL" and length >= 20:
-            parts.frame_first |= not parts.picture
-            parts.controls.append(bytes(content))
-        elif kind == b"fdAT" and len(parts.controls) == 1:
-            parts.frame.append(bytes(content[4:]))
-        elif kind == b"IEND":
+        if kind == b"IEND":
             return parts
+        if kind == b"acTL":
+            is_animated |= not parts.picture  # after the picture, it counts for nothing
+        elif kind == b"fcTL":
+            controls += 1
+            if not parts.picture:
+                is_animated = False  # the first frame is the picture
+            elif is_animated and controls == 1:
+                parts.control = _checked(data, at, length)
+        elif kind == b"fdAT" and parts.control and controls == 1:
+            parts.frame.append(_checked(data, at, length)[4:])
+        elif kind == b"PLTE":
+            parts.palette = _checked(data, at, length)
+        elif kind == b"IDAT":
+            parts.picture.append(_checked(data, at, length))
         elif kind[0] & 0x20 == 0 and kind != b"IHDR":
-            raise unreadable("this PNG has a chunk that is needed to read it, and that PNG does not know")
+            raise unsupported(f"this PNG cannot be read without its chunk {kind!r}, which is not supported")
     raise unreadable("the PNG breaks off before its end")
+
+
+def _checked(data: bytes, at: int, length: int) -> bytes:
+    """A chunk's content. The checksums of chunks without pixels are not looked at."""
+    if zlib.crc32(data[at - 4 : at + length]) != int.from_bytes(data[at + length : at + length + 4], "big"):
+        raise unreadable("the PNG is corrupt: the checksum of a chunk with pixels is wrong")
+    return data[at : at + length]
 
 
 def _picture(width: int, height: int, kind: list[int], palette: bytes, packed: bytes) -> np.ndarray:
     """A PNG of nothing but this, read. `kind` is what follows width and height in IHDR."""
     chunks = [_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, *kind))]
+    if kind[1] == PALETTE and not palette:
+        raise unreadable("this PNG lacks its palette")
     if palette:
         chunks.append(_chunk(b"PLTE", palette))
     chunks += [_chunk(b"IDAT", packed), _chunk(b"IEND", b"")]

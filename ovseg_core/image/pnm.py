@@ -51,8 +51,10 @@ def _numbers(data: bytes, raster: pnm.Raster) -> np.ndarray:
         values = np.frombuffer(data, kind, count, raster.pixels_at)
     else:
         text = COMMENT.sub(b"", data[raster.pixels_at :])
-        if OTHER.search(text) or LONGEST_NUMBER.search(text):
-            raise unreadable("this PNM has something else than small numbers among its pixels")
+        if other := OTHER.search(text):
+            text = text[: other.start()]  # may be an end mark, or words behind the picture
+        if LONGEST_NUMBER.search(text):
+            raise unreadable("this PNM has a number of more than 10 digits among its pixels")
         values = np.fromstring(text, np.int64, sep=" ")
         values = values[: _enough(len(values), count)]
     if values.max() > raster.maxval:

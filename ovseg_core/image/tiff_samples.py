@@ -95,7 +95,7 @@ def _rows(page: Page, segments: list[Segment]) -> np.ndarray:
     for y, x, packed in segments:
         there = most_rows if page.is_tiled else min(most_rows, height - y)
         content = REVERSED[np.frombuffer(packed, np.uint8)].tobytes() if is_reversed else packed
-        content = content if page.compression == tiff.NONE else _inflated(content, there * across)
+        content = content if page.compression == tiff.NONE else _inflated(content, most_rows * across)
         if len(content) < there * across:
             raise unreadable("the TIFF has a strip or tile with too little data")
         segment = np.frombuffer(content, np.uint8, there * across).reshape(there, across)
@@ -105,11 +105,11 @@ def _rows(page: Page, segments: list[Segment]) -> np.ndarray:
     return rows
 
 
-def _inflated(packed: bytes | memoryview, wanted: int) -> bytes:
-    """Unlike libtiff this reads on to the checksum."""
+def _inflated(packed: bytes | memoryview, most: int) -> bytes:
+    """Unlike libtiff this reads on to the checksum. Some programs fill up the last strip, to `most` bytes."""
     stream = zlib.decompressobj()
     try:
-        content = stream.decompress(packed, wanted + MOST_TOO_MUCH)
+        content = stream.decompress(packed, most + MOST_TOO_MUCH)
     except zlib.error:
         raise unreadable("the TIFF is corrupt: a strip or tile cannot be inflated") from None
     if not stream.eof:
