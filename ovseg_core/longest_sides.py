@@ -1,4 +1,4 @@
-"""How long a side, in pixels, the formats hold that we write."""
+"""The longest side, in pixels, that each format that we write can hold."""
 
 from __future__ import annotations
 

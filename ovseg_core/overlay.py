@@ -12,7 +12,7 @@ from ovseg_core.masks import Mask
 from ovseg_core.prompts import Prompt
 
 OPACITY = 0.45  # enough to see which pixels are meant, and still what is under them
-THICKEST = 32  # pixels of a line: of a picture that is long and narrow, one for its length would hide its width
+THICKEST = 32  # pixels of a line: a width that suits the length of a long, narrow picture would cover it
 GREEN, RED, WHITE = (34, 197, 94), (239, 68, 68), (255, 255, 255)
 
 
@@ -90,7 +90,7 @@ def _mark(picture: np.ndarray, prompt: Prompt, colour: palette.RGB, unit: int) -
 
 
 def _near(picture: np.ndarray, x: float, y: float, unit: int) -> tuple[int, int]:
-    """The pixel, or one just so far beyond the picture that what is drawn there is not seen. OpenCV takes 32 bits."""
+    """The pixel, clipped to just beyond the picture, where nothing drawn is seen: OpenCV's coordinates have 32 bits."""
     height, width = picture.shape[:2]
     beyond = 8 * unit  # more than a point's radius and the thickest line
     return round(min(max(x, -beyond), width + beyond)), round(min(max(y, -beyond), height + beyond))

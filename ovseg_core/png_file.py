@@ -12,7 +12,7 @@ from ovseg_core import longest_sides
 
 
 def of(pixels: np.ndarray) -> bytes:
-    """Of grey (H, W) or RGB (H, W, 3) uint8, with sides of any length. May change the array that it is given."""
+    """A PNG file of grey (H, W) or RGB (H, W, 3) uint8, with sides of any length. May change the array."""
     if max(pixels.shape[:2]) > longest_sides.PNG_BY_OPENCV:
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)  # OpenCV's level

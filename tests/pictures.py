@@ -7,11 +7,15 @@ import struct
 import zlib
 from typing import Any
 
+import cv2
 import numpy as np
 from PIL import Image
 
 from cli.demo import PHOTO
 from ovseg_core import image
+
+# A block with the orientation 6 and nothing else.
+EXIF_6 = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
 
 
 def photo() -> bytes:
@@ -127,3 +131,16 @@ def bmp_rows(values: np.ndarray) -> bytes:
     """Rows from the bottom up, each filled to four bytes."""
     rows = [row.tobytes() for row in values[::-1]]
     return b"".join(row.ljust(-(-len(row) // 4) * 4, b"\0") for row in rows)
+
+
+def wide(values: np.ndarray) -> np.ndarray:
+    """The same in 16 bits, with random low bytes."""
+    low = np.random.default_rng(1).integers(0, 256, values.shape, dtype=np.uint16)
+    return values.astype(np.uint16) << 8 | low
+
+
+def by_opencv(data: bytes) -> np.ndarray:
+    """RGB pixels (H, W, 3) uint8."""
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None
+    return pixels[..., ::-1]

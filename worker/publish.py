@@ -40,7 +40,7 @@ def _files(job: Job, picture: Picture, masks: Sequence[Mask]) -> Iterator[File]:
     wanted, prefix, prompts = job.request.outputs, job.attempt_prefix, job.request.prompts
     if "overlay" in wanted:
         yield File(files.overlay_jpeg(prefix), "image/jpeg", lambda: overlay.jpeg(picture(), masks, prompts))
-        # What no JPEG can hold is scaled there, for PaddleX's route; the job's own overlay has every pixel.
+        # That JPEG is scaled down where no JPEG can hold the picture, for PaddleX's route. The job's overlay never is.
         image_hw = masks[0].image_hw if masks else picture().shape[:2]
         if (key := files.overlay(prefix, image_hw)) != files.overlay_jpeg(prefix):
             yield File(key, "image/png", lambda: overlay.png(picture(), masks, prompts))

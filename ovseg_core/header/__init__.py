@@ -27,7 +27,7 @@ READERS: dict[str, Callable[[bytes], Header]] = {
 }
 FORMATS = tuple(READERS)
 MOST_PIXELS = 178_956_970  # of 3 bytes each, an eighth of 4 GiB; no setting allows more
-# Others by how they begin, to say what they are.
+# How files of other formats begin, so that an error can name the format.
 OTHERS = {
     b"GIF8": "GIF",
     b"%PDF": "PDF",

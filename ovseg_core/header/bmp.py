@@ -47,5 +47,7 @@ def bitmap(data: bytes) -> Bitmap:
             f"this BMP has {bits} bits a pixel and compression {compression}; supported are 1, 4, 8, 16, 24 and 32 "
             "bits, run lengths of 4 and 8 bits, and colour masks of 16 and 32 bits"
         )
-    masks = struct.unpack_from("<III", data, MASKS_AT) if compression in (BITFIELDS, ALPHABITFIELDS) else MASKS.get(bits)
+    masks = (
+        struct.unpack_from("<III", data, MASKS_AT) if compression in (BITFIELDS, ALPHABITFIELDS) else MASKS.get(bits)
+    )
     return Bitmap((abs(height), width), height < 0, bits, compression, pixels_at, masks)

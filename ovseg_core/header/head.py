@@ -38,5 +38,5 @@ def unsupported(message: str) -> OvsegError:
 
 
 def too_costly(message: str) -> OvsegError:
-    """To read the file would take more time or memory than any honest file of its size."""
+    """Reading the file would take more time or memory than any honest file of its size."""
     return OvsegError("image_too_costly", message, "image")

@@ -26,7 +26,7 @@ MOST_SCANS, MOST_SCANNED_PIXELS = 1_000, 4_000_000_000
 
 @dataclass(frozen=True)
 class Frame:
-    """What the segments before the first scan say; that begins at `scan_at`, a position in the file."""
+    """What the segments before the first scan say. `scan_at` is where that scan begins in the file."""
 
     hw: tuple[int, int]
     coding: int  # the frame's marker

@@ -9,7 +9,7 @@ from ovseg_core.header.head import Header, too_costly, unreadable
 
 SIGNATURES = (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6")
 MOST_BYTES = 1 << 20  # of a header with its comments
-# No part gives back what it took, so that the time is linear.
+# Possessive, so that matching takes linear time.
 BLANK = re.compile(rb"(?:[ \t\n\v\f\r]|#[^\n\r]*+[\n\r])*+")
 NUMBER = re.compile(rb"([0-9]{1,10}+)(?:#[^\n\r]*+)?+")  # a comment may follow at once
 

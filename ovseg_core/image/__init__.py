@@ -86,7 +86,7 @@ def _filled(stored: np.ndarray, head: Header, allocate: Allocate) -> np.ndarray:
 
 @contextmanager
 def _errors_told(name: str) -> Iterator[None]:
-    """What a library raises at a broken file, as an OvsegError; its words are for programmers."""
+    """Turns what a library raises at a broken file into an OvsegError, without its words, which are for programmers."""
     try:
         yield
     except (OvsegError, MemoryError, GeneratorExit):

@@ -1,4 +1,4 @@
-"""BMP: of 16 and 32 bits by NumPy, packed by run lengths by OpenCV (Pillow unpacks them in Python), others by Pillow."""
+"""BMP: 16 and 32 bits by NumPy, run lengths by OpenCV (Pillow unpacks them in Python), others by Pillow."""
 
 from __future__ import annotations
 
@@ -49,6 +49,8 @@ def _scaled(rows: np.ndarray, mask: int) -> np.ndarray:
     most = mask >> max(low, 0)
     if not mask or most & (most + 1) or mask > np.iinfo(rows.dtype).max:
         raise unsupported(f"this BMP has the colour mask {mask:#x}; supported are masks of one run of bits")
+    if most == 255 and low % 8 == 0:
+        return rows.view(np.uint8)[:, low // 8 :: rows.itemsize]
     values = rows & mask
     values >>= low
     if most > 255:

@@ -1,4 +1,4 @@
-"""JPEG by libjpeg-turbo, whose warnings are heard."""
+"""JPEG by libjpeg-turbo, whose warnings are errors unless they change no pixel."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from PIL import Image, JpegImagePlugin
 from ovseg_core.header import jpeg
 from ovseg_core.header.head import unreadable, unsupported
 
-# What libjpeg says of files whose pixels are right. It tells the first of its warnings only, so a file with one of
-# these is read again without the bytes that it is about.
+# Warnings of libjpeg about files whose pixels are right. It reports only the first one, so such a file is decoded again
+# without the bytes that caused it.
 HARMLESS = (
     "extraneous bytes before marker",
     "unknown JFIF revision",
@@ -22,10 +22,10 @@ HARMLESS = (
     "Invalid SOS parameters",
     "bad ICC marker",
 )
-# A few bytes behind the last code, such as a line's end, are no sign of damage; more of them are, unless they are zeros.
+# A few bytes behind the last code, such as a line's end, are no sign of damage; more are, unless they are zeros.
 STRAY = re.compile(r"data: [1-4] extraneous bytes before marker 0xd9$")
 UNKNOWN_SAMPLING = "Could not determine subsampling"
-OTHER_DATA = b"\x55" * 64
+OTHER_DATA = bytes(range(1, 255))  # without markers
 FEW = 4  # bytes at the data's end
 ADOBE_TRANSFORM_AT = 15  # in the segment, from its marker on
 Allocate = Callable[[tuple[int, int, int], type[np.uint8]], np.ndarray]
@@ -49,9 +49,9 @@ def decode(data: bytes, allocate: Allocate = np.empty) -> np.ndarray:
 
 def strict(data: bytes, pixels: np.ndarray, colours: str) -> np.ndarray:
     """Fills and returns `pixels`. Raises OvsegError `image_unreadable`."""
-    for wash in (bytes, plain, _without_padding):
+    for clean in (bytes, plain, _without_padding):
         try:
-            simplejpeg.decode_jpeg(wash(data), colours, buffer=pixels)
+            simplejpeg.decode_jpeg(clean(data), colours, buffer=pixels)
             return pixels
         except ValueError as error:
             warning = str(error)

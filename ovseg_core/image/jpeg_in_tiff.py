@@ -15,7 +15,7 @@ ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"
 
 
 def samples(page: Page, segments: list[tuple[int, int, memoryview]]) -> np.ndarray:
-    """(H, W, bands together) uint8; of YCbCr they are RGB. Raises OvsegError `image_unreadable`."""
+    """(H, W, bands together) uint8, YCbCr converted to RGB. Raises OvsegError `image_unreadable`."""
     (height, width), (rows, columns), bands = page.hw, page.segment_hw, page.bands_together
     is_ycbcr = page.photometric == tiff.YCBCR and bands == 3
     tables = bytes(page.directory.values(tiff.JPEG_TABLES, 1 << 16))[2:-2]

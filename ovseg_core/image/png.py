@@ -97,7 +97,7 @@ def _picture(width: int, height: int, kind: list[int], palette: bytes, packed: b
         pixels = np.repeat((np.asarray(image) >> 8).astype(np.uint8)[..., None], 3, axis=2)
     else:
         pixels = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
-    # Pillow says nothing of rows that are not there if the data is whole; it leaves them black.
+    # If the data is whole but has too few rows, Pillow leaves the others black without an error.
     if (kind[-1] or not pixels[-1].any()) and not _reaches(packed, _unpacked_bytes(width, height, kind)):
         raise unreadable("the PNG is corrupt: it has fewer rows than its header says")
     return pixels
@@ -118,7 +118,7 @@ def _unpacked_bytes(width: int, height: int, kind: list[int]) -> int:
 
 
 def _reaches(packed: bytes, wanted: int) -> bool:
-    """Whether so many bytes come out."""
+    """Whether at least `wanted` bytes come out."""
     stream, got, rest = zlib.decompressobj(), 0, packed
     while got < wanted and not stream.eof:
         out = len(stream.decompress(rest, 1 << 20))

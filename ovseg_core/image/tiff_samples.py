@@ -1,7 +1,7 @@
 """The samples of a TIFF's page.
 
-Whatever the samples are, libtiff (by Pillow) only unpacks bytes here: it is told of a grey picture of 8 bits whose rows
-are as long as ours in bytes. So no combination of bands, bits, planes and colours depends on what Pillow knows of it.
+Whatever the samples are, libtiff (by Pillow) only unpacks bytes here: the file that it gets describes a grey picture of
+8 bits whose rows have as many bytes as ours. So Pillow need not know the combination of bands, bits, planes and colours.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _inflated(packed: bytes | memoryview, most: int) -> bytes:
 
 
 def _unpacked(page: Page, segments: list[Segment], mode: str) -> np.ndarray:
-    """The same of one that is packed in another way; (H, W) of 0 and 1 with the mode "1"."""
+    """The rows (H, bytes) of a page that is packed in another way; (H, W) of 0 and 1 with the mode "1"."""
     (height, width), (rows, columns) = page.hw, page.segment_hw
     if mode == "1":
         for _, _, packed in segments:
@@ -171,7 +171,7 @@ def _alone(is_tiled: bool, tags: dict[int, list[int]], segments: list[Segment]) 
 
 
 def _check_end_of_fax(packed: memoryview, is_reversed: bool) -> None:
-    """libtiff only warns, unheard, of data that breaks off; so its last code must be there."""
+    """libtiff fills up data that breaks off, and Pillow drops its warning; so the end code must be there."""
     tail = bytes(packed[-64:])
     if is_reversed:
         tail = REVERSED[np.frombuffer(tail, np.uint8)].tobytes()

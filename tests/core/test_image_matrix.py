@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import io
 import itertools
-import struct
 import sys
 import zlib
 
-import cv2
 import imagecodecs
 import numpy as np
 import pillow_heif
@@ -26,22 +24,10 @@ SCENE = pictures.scene(61, 83)  # odd sides, so that no row or tile ends evenly
 GREY = SCENE[..., 1]
 
 
-def wide(values: np.ndarray) -> np.ndarray:
-    """The same in 16 bits, with low bytes that matter to nobody."""
-    low = np.random.default_rng(1).integers(0, 256, values.shape, dtype=np.uint16)
-    return values.astype(np.uint16) << 8 | low
-
-
 def tiff(values: np.ndarray, **options: object) -> bytes:
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, values, **options)
     return buffer.getvalue()
-
-
-def by_opencv(data: bytes) -> np.ndarray:
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    assert pixels is not None
-    return pixels[..., ::-1]
 
 
 def decoded(data: bytes) -> np.ndarray:
@@ -67,7 +53,7 @@ def test_a_tiff_has_the_pixels_that_tifffile_reads_of_it(packing: str | None, la
     options = {"compression": packing, "byteorder": order, "metadata": None, **LAYOUTS[layout], **level}
     predictors = (None, True) if packing in ("lzw", "deflate", "zstd", "lzma") else (None,)
     for predictor, big, deep, kind in itertools.product(predictors, (False, True), (False, True), KINDS):
-        values, settings, expected = KINDS[kind](wide(SCENE) if deep else SCENE)
+        values, settings, expected = KINDS[kind](pictures.wide(SCENE) if deep else SCENE)
         data = tiff(values, predictor=predictor, bigtiff=big, **options, **settings)
         assert np.array_equal(tifffile.imread(io.BytesIO(data)), values)
         assert np.array_equal(decoded(data), expected), (kind, predictor, big, deep)
@@ -112,13 +98,13 @@ def test_a_tiff_of_one_bit_has_the_pixels_that_opencv_reads_of_it(is_white_zero:
     data = pictures.encoded(bits, "TIFF", compression=name, tiffinfo={262: 0 if is_white_zero else 1})
     pixels = decoded(data)
     assert set(np.unique(pixels)) == {0, 255}
-    assert np.array_equal(pixels, by_opencv(data))
+    assert np.array_equal(pixels, pictures.by_opencv(data))
 
 
 def test_a_tiff_of_cmyk_is_converted_as_opencv_does() -> None:
     cmyk = np.asarray(Image.fromarray(SCENE).convert("CMYK")).copy()
     cmyk[..., 3] = GREY // 3
-    for values in (cmyk, wide(cmyk)):
+    for values in (cmyk, pictures.wide(cmyk)):
         data = tiff(values, photometric="separated", planarconfig="contig", metadata=None)
         ink = cmyk.astype(float)
         expected = (255 - ink[..., :3]) * (255 - ink[..., 3:]) / 255
@@ -129,7 +115,7 @@ def test_a_tiff_of_cmyk_is_converted_as_opencv_does() -> None:
 def test_a_tiff_of_jpegs_has_the_pixels_that_opencv_reads_of_it(tile: tuple[int, int] | None) -> None:
     for photometric, values in (("ycbcr", SCENE), ("rgb", SCENE), ("minisblack", GREY)):
         data = tiff(values, photometric=photometric, compression="jpeg", tile=tile, rowsperstrip=None if tile else 16)
-        pixels, expected = decoded(data).astype(int), by_opencv(data).astype(int)
+        pixels, expected = decoded(data).astype(int), pictures.by_opencv(data).astype(int)
         assert np.abs(pixels - expected).max() <= (6 if photometric == "ycbcr" else 0), photometric
 
 
@@ -207,7 +193,7 @@ def test_a_tiff_that_is_not_read_is_told_what_is_not_supported(values: np.ndarra
 def test_a_png_has_the_pixels_that_were_written(is_interlaced: bool, kind: int, depth: int) -> None:
     bands = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[kind]
     samples = np.dstack([SCENE, SCENE[..., :1]])[..., :bands]
-    samples = wide(samples) if depth == 16 else samples >> (8 - depth)
+    samples = pictures.wide(samples) if depth == 16 else samples >> (8 - depth)
     colours = np.random.default_rng(depth).integers(0, 256, (1 << min(depth, 8), 3), dtype=np.uint8)
     data = pictures.png(samples, depth, kind, colours if kind == 3 else None, is_interlaced=is_interlaced)
     if kind == 3:
@@ -217,14 +203,14 @@ def test_a_png_has_the_pixels_that_were_written(is_interlaced: bool, kind: int, 
         expected = high[..., :3] if kind in (2, 6) else np.repeat(high[..., :1], 3, axis=2)
     assert np.array_equal(decoded(data), expected)
     if depth < 16:
-        assert np.array_equal(by_opencv(data), expected)
+        assert np.array_equal(pictures.by_opencv(data), expected)
 
 
 @pytest.mark.parametrize("maxval", [1, 2, 7, 100, 254, 255, 256, 1000, 1023, 4095, 32767, 65534, 65535])
 @pytest.mark.parametrize("bands", [1, 3])
 @pytest.mark.parametrize("is_text", [False, True])
 def test_a_pnm_is_scaled_by_its_largest_value(is_text: bool, bands: int, maxval: int) -> None:
-    values = (wide(SCENE).astype(int) * (maxval + 1) >> 16)[..., :bands]
+    values = (pictures.wide(SCENE).astype(int) * (maxval + 1) >> 16)[..., :bands]
     magic = (b"P2" if bands == 1 else b"P3") if is_text else (b"P5" if bands == 1 else b"P6")
     head = b"%s\n# made by hand\n%d %d # w h\n%d\n" % (magic, values.shape[1], values.shape[0], maxval)
     raw = values.astype(np.uint8 if maxval < 256 else ">u2").tobytes()
@@ -234,6 +220,16 @@ def test_a_pnm_is_scaled_by_its_largest_value(is_text: bool, bands: int, maxval:
     assert (pixels.min(), pixels.max()) == (0, 255)
     if maxval == 65535:
         assert np.array_equal(pixels[..., :bands], values >> 8)
+
+
+def test_a_pnm_may_have_comments_behind_its_numbers_and_text_behind_its_pixels() -> None:
+    head = b"P%d#a\n# b\n83#c\n61 # d\n#\n255#e\n"
+    text = b" ".join(b"%d" % value for value in SCENE.ravel())
+    assert np.array_equal(decoded(head % 6 + SCENE.tobytes()), SCENE)
+    for behind in (b"", b"\n\x1a", b" the end", b" 7 8\n"):
+        assert np.array_equal(decoded(head % 3 + text + behind), SCENE)
+    with pytest.raises(OvsegError, match="breaks off"):
+        decoded(head % 3 + text.replace(b" ", b" x ", 1))
 
 
 @pytest.mark.parametrize("is_text", [False, True])
@@ -283,13 +279,13 @@ def test_an_avif_has_the_pixels_that_imagecodecs_reads_of_it(subsampling: str, h
 
 @pytest.mark.parametrize("bits", [10, 12])
 def test_an_avif_of_more_bits_is_scaled_to_eight(bits: int) -> None:
-    deep = wide(SCENE) >> (16 - bits)
+    deep = pictures.wide(SCENE) >> (16 - bits)
     data = imagecodecs.avif_encode(deep, level=100, bitspersample=bits)
     assert np.abs(decoded(data).astype(int) - SCENE).max() <= 2
 
 
 def test_a_heic_has_the_pixels_that_were_written() -> None:
-    for picture in (SCENE, wide(SCENE)):
+    for picture in (SCENE, pictures.wide(SCENE)):
         mode = "RGB" if picture.dtype == np.uint8 else "RGB;16"
         buffer = io.BytesIO()
         file = pillow_heif.from_bytes(mode, (SCENE.shape[1], SCENE.shape[0]), picture.tobytes())
@@ -303,67 +299,4 @@ def test_a_heic_without_the_extra_is_refused_and_told_of_it(monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(OvsegError, match="the extra heic") as caught:
         header.read(buffer.getvalue(), LIMIT)
-    assert caught.value.code == "image_format_unsupported"
-
-
-PALETTE = np.random.default_rng(3).integers(0, 256, (256, 3), dtype=np.uint8)
-BMP_PALETTE = np.dstack([PALETTE[:, 2], PALETTE[:, 1], PALETTE[:, 0], np.zeros(256, np.uint8)]).tobytes()
-BGR = SCENE[..., ::-1]
-FIVE_BITS = (SCENE >> 3).astype("<u2")
-GREEN_OF_SIX = (SCENE[..., 1] >> 2).astype("<u2")
-OF_555 = FIVE_BITS[..., 0] << 10 | FIVE_BITS[..., 1] << 5 | FIVE_BITS[..., 2]
-OF_565 = FIVE_BITS[..., 0] << 11 | GREEN_OF_SIX << 5 | FIVE_BITS[..., 2]
-FROM_FIVE = np.round(FIVE_BITS.astype(int) * 255 / 31)
-FROM_565 = np.dstack([FROM_FIVE[..., 0], np.round(GREEN_OF_SIX.astype(int) * 255 / 63), FROM_FIVE[..., 2]])
-
-
-def run_lengths(values: np.ndarray) -> bytes:
-    """Each pixel a run of one."""
-    rows = [b"".join(b"\1%c" % value for value in row) for row in values[::-1]]
-    return b"\0\0".join(rows) + b"\0\1"
-
-
-BMPS = {
-    "8 bits": (8, pictures.bmp_rows(GREY), 0, BMP_PALETTE, PALETTE[GREY]),
-    "run lengths": (8, run_lengths(GREY), 1, BMP_PALETTE, PALETTE[GREY]),
-    "4 bits": (4, pictures.bmp_rows((GREY[:, ::2] >> 4) * 17), 0, BMP_PALETTE[:64], None),
-    "24 bits": (24, pictures.bmp_rows(BGR), 0, b"", SCENE),
-    "32 bits": (32, pictures.bmp_rows(np.dstack([BGR, 0 * GREY])), 0, b"", SCENE),
-    "32 bits with masks": (
-        32,
-        pictures.bmp_rows(np.dstack([BGR, 0 * GREY])),
-        3,
-        struct.pack("<III", 0xFF0000, 0xFF00, 0xFF),
-        SCENE,
-    ),
-    "15 bits": (16, pictures.bmp_rows(OF_555), 0, b"", FROM_FIVE),
-    "16 bits": (16, pictures.bmp_rows(OF_565), 3, struct.pack("<III", 0xF800, 0x7E0, 0x1F), FROM_565),
-}
-
-
-@pytest.mark.parametrize("kind", BMPS)
-def test_a_bmp_has_the_pixels_that_were_written(kind: str) -> None:
-    bits, body, compression, behind_header, expected = BMPS[kind]
-    height, width = GREY.shape
-    data = pictures.bmp((width, height), bits, body, compression, behind_header)
-    if expected is None:
-        expected = PALETTE[np.repeat(GREY[:, ::2] >> 4, 2, axis=1)[:, :width]]
-    assert np.abs(decoded(data) - expected.astype(float)).max() <= (1 if bits == 16 else 0)  # rounded or cut off
-    if bits != 16:  # of which OpenCV leaves the low bits zero
-        assert np.array_equal(by_opencv(data), expected)
-    with pytest.raises(OvsegError) as caught:
-        image.decode(data[: -len(body) // 2], LIMIT)
-    assert caught.value.code == "image_unreadable"
-
-
-def test_a_bmp_from_the_top_down_is_upright() -> None:
-    height, width = GREY.shape
-    data = pictures.bmp((width, -height), 24, pictures.bmp_rows(BGR[::-1]))
-    assert np.array_equal(decoded(data), SCENE)
-
-
-def test_a_bmp_with_unusual_masks_is_refused_by_that() -> None:
-    masks = struct.pack("<III", 0xFFC00000, 0x3FF000, 0xFFC)
-    with pytest.raises(OvsegError, match="colour masks") as caught:
-        image.decode(pictures.bmp((2, 2), 32, bytes(16), 3, masks), LIMIT)
     assert caught.value.code == "image_format_unsupported"
