@@ -112,17 +112,15 @@ def _of_unusual_sampling(data: bytes, pixels: np.ndarray) -> np.ndarray:
     end = data.rfind(b"\xff\xd9")
     if end < 0:
         raise unreadable("the JPEG breaks off")
-    whole, longer, altered = (
-        _by_pillow(body + b"\xff\xd9")
-        for body in (data[:end], data[:end] + OTHER_DATA, data[: end - FEW].rstrip(b"\xff") + OTHER_DATA[:FEW])
-    )
-    if not np.array_equal(whole, longer) or np.array_equal(whole, altered):
+    whole = _by_pillow(data[:end])
+    longer, altered = data[:end] + OTHER_DATA, data[: end - FEW].rstrip(b"\xff") + OTHER_DATA[:FEW]
+    if not np.array_equal(whole, _by_pillow(longer)) or np.array_equal(whole, _by_pillow(altered)):
         raise unreadable("the JPEG is corrupt or breaks off")
     pixels[:] = whole
+    if pixels.shape[2] == 4:
+        np.subtract(255, pixels, out=pixels)  # Pillow inverts CMYK, libjpeg does not
     return pixels
 
 
 def _by_pillow(data: bytes) -> np.ndarray:
-    """The components as libjpeg gives them; Pillow inverts those of CMYK."""
-    components = np.asarray(JpegImagePlugin.JpegImageFile(io.BytesIO(data)))
-    return 255 - components if components.shape[-1] == 4 else components
+    return np.asarray(JpegImagePlugin.JpegImageFile(io.BytesIO(data + b"\xff\xd9")))

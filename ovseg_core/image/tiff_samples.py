@@ -1,7 +1,7 @@
 """The samples of a TIFF's page.
 
 Whatever the samples are, libtiff (by Pillow) only unpacks bytes here: the file that it gets describes a grey picture of
-8 bits whose rows have as many bytes as ours. So Pillow need not know the combination of bands, bits, planes and colours.
+8 bits whose rows have as many bytes as ours. So no combination of bands, bits, planes and colours depends on Pillow.
 """
 
 from __future__ import annotations
