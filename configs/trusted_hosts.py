@@ -13,7 +13,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 FORMS = "a host (minio), a domain (.internal.example), an address (10.0.0.5, ::1) or a network (10.0.0.0/8)"
 _ENTRY = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^:\[\]]+))(?::(?P<port>[0-9]{1,5}))?")
-_NAME = re.compile(r"\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+# Whose last label is a number is an address in a spelling of old (127.1, 010.0.0.1), which no URL's host keeps.
+_NAME = re.compile(r"\.?([a-z0-9_-]+\.)*(?![0-9]+$|0x[0-9a-f]*$)[a-z0-9_-]+")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,6 @@ def parse(entries: tuple[str, ...]) -> tuple[TrustedHost, ...]:
 
 def _network(text: str) -> Network | None:
     try:
-        return ipaddress.ip_network(text, strict=False)
+        return None if "%" in text else ipaddress.ip_network(text, strict=False)  # no URL may name a zone
     except ValueError:
         return None

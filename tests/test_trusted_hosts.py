@@ -63,6 +63,13 @@ def test_an_entry_trusts_what_it_names_and_nothing_else(hosts: str, trusted: lis
         ".",
         "a b",
         "a*b",
+        # addresses in spellings that name a host in no URL, which would trust nothing without a word
+        "127.1",
+        "010.0.0.1",
+        "0x7f000001",
+        "10.0.0",
+        "10.0.0.256:80",
+        "fe80::1%eth0",
     ],
 )
 def test_an_entry_that_is_none_stops_the_process_at_its_start(entry: str) -> None:

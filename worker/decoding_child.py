@@ -35,7 +35,7 @@ TOLD_CHARACTERS = 8_000  # of an error's text, which may quote the file; as JSON
 OUT_OF_MEMORY = re.compile(r"memory|decoder error -9\b", re.IGNORECASE)
 AVIF_THREADS = 2  # not one for each core: each maps memory, and other jobs want cores too
 OPEN_FILES = 32  # the socket, the memory, and what an import opens
-OOM_SCORE = 500  # where the machine runs out of memory, this process should go, not the worker
+OOM_SCORE = 500  # where the machine runs out of memory, the kernel should end this process, not the worker
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def main() -> None:
         signal.signal(name, signal.SIG_IGN)  # also sent to us by some supervisors; the parent finishes its jobs first
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
-    Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
+    _raise_oom_score()
     Image.preinit()
     AvifImagePlugin.DEFAULT_MAX_THREADS = AVIF_THREADS
     with socket.socket(fileno=channel) as parent_socket, mmap.mmap(memory, 0) as shared:
@@ -100,6 +100,13 @@ def _limit(kind: int, value: int) -> None:
     if hard != resource.RLIM_INFINITY and (value > hard or value == resource.RLIM_INFINITY):
         value = hard
     resource.setrlimit(kind, (value, hard))
+
+
+def _raise_oom_score() -> None:
+    """Only root may lower it, and some supervisors set the highest: Kubernetes does for a pod without requests."""
+    score = Path("/proc/self/oom_score_adj")
+    if int(score.read_text()) < OOM_SCORE:
+        score.write_text(str(OOM_SCORE))
 
 
 def _address_space() -> int:

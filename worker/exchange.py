@@ -8,6 +8,7 @@ address that is dialled (https://curl.se/libcurl/c/CURLOPT_OPENSOCKETFUNCTION.ht
 
 from __future__ import annotations
 
+import ctypes
 import ipaddress
 import os
 import re
@@ -45,6 +46,7 @@ REASONS = {
 REASONS_OF_BODY = {
     pycurl.E_OPERATION_TIMEDOUT: "the URL did not send everything in time",
     pycurl.E_BAD_CONTENT_ENCODING: "what the URL sends is not in its Content-Encoding",
+    pycurl.E_WRITE_ERROR: "what the URL sends goes on after the end of its Content-Encoding",
 }
 
 
@@ -112,6 +114,8 @@ class Line:
     def __init__(self) -> None:
         self._curl = pycurl.Curl()
         self._multi = pycurl.CurlMulti()
+        # Never freed: at the end of the process libcurl would wait for every name that is still being resolved.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._multi))
 
     def exchange(self, request: Request, check: Callable[[], None]) -> Received:
         """Send a request and read its answer. `check` is called now and then; what it raises ends the exchange.

@@ -66,7 +66,7 @@ class GuardedClient:
             location = received.header("location")
             if received.status not in REDIRECTS or location is None:
                 return _body(received, max_bytes, field)
-            target = check_parsed(target.redirected(location, field), field, self._settings)
+            target = self._redirected(target, location, field)
         raise OvsegError("url_unreachable", f"more than {MAX_REDIRECTS} redirects", field)
 
     def post(
@@ -83,6 +83,13 @@ class GuardedClient:
         retry_after = received.header("retry-after")
         asked = None if retry_after is None else retry_after.decode("latin-1")
         return Answer(received.status, asked, bytes(received.body))
+
+    def _redirected(self, url: WebUrl, location: bytes, field: str) -> WebUrl:
+        """Raises OvsegError that says that it was not the caller's own URL."""
+        try:
+            return check_parsed(url.redirected(location, field), field, self._settings)
+        except OvsegError as error:
+            raise OvsegError(error.code, f"the URL redirects to another: {error.message}", field) from error
 
     def _exchange(self, request: Request, field: str, check: Callable[[], None]) -> Received:
         try:

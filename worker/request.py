@@ -22,8 +22,6 @@ from worker.validation import InvalidRequest, short_list, validated
 Numbers = Annotated[list[Number], FailFast()]
 PromptType = Literal["box", "point"]
 
-# A presigned URL with a session token has up to 4,000 characters, and servers take 8,000 (RFC 9110, section 4.1).
-MAX_URL_CHARACTERS = 8192
 MAX_NAME_CHARACTERS = 256
 SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]{0,31}):", re.IGNORECASE | re.ASCII)  # no base64 has a colon
 DEFAULT_OUTPUTS: tuple[Output, ...] = ("rle", "overlay")
@@ -155,15 +153,12 @@ def _submission(
 
 
 def _check_scheme(fields: ImageFields) -> None:
-    """A URL is of a kind that can be fetched, and of a length that can be kept."""
+    """A URL is of a kind that can be fetched."""
     found = SCHEME.match(fields.image or "")
     scheme = found[1].lower() if found else "data"
     if scheme not in ("http", "https", "data"):
         instead = "give an http(s) URL (of an object in S3 a presigned one), or base64"
         _refuse("url_invalid", f"{scheme}: URLs cannot be fetched; {instead}", "image")
-    if scheme != "data" and len(fields.image or "") > MAX_URL_CHARACTERS:
-        length = f"{len(fields.image or ''):,} characters; at most {MAX_URL_CHARACTERS:,} are allowed"
-        _refuse("url_invalid", f"a URL of {length}", "image")
 
 
 def _image(fields: ImageFields, image_file: bytes | None, settings: Settings) -> bytes | str:

@@ -15,7 +15,7 @@ from ovseg_core.errors import OvsegError
 from worker.public_address import is_public
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-# Presigned URLs with a session's token have 2,000; RFC 9110, section 4.1, wants 8,000 to be possible.
+# Presigned URLs with a session's token have up to 4,000; RFC 9110, section 4.1, asks servers to take 8,000.
 MAX_LENGTH = 8192
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 _BRACKETED = re.compile(r"\[[^\[\]]*:[^\[\]]*\](:[0-9]*)?")
@@ -66,7 +66,7 @@ class WebUrl:
         return f"{self.scheme}://{f'[{host}]' if ':' in host else host}{port}{self.target}"
 
     def redirected(self, location: bytes, field: str) -> WebUrl:
-        """Where a `Location` leads from here; it may be UTF-8, or any bytes. Raises as `parse` does."""
+        """Where a `Location` leads from here; it may be UTF-8, or any bytes. Raises OvsegError as `parse` does."""
         try:
             text = location.decode().strip()
         except UnicodeDecodeError:
@@ -74,7 +74,7 @@ class WebUrl:
         try:
             return WebUrl.parse(urljoin(str(self), text), field)
         except ValueError as error:
-            raise OvsegError("url_invalid", "the URL redirects to what is not a URL", field) from error
+            raise OvsegError("url_invalid", "not a URL: its host, port or text is malformed", field) from error
 
 
 def check_url(url: str, field: str, settings: Settings, https_only: bool = False) -> WebUrl:

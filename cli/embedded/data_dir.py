@@ -37,16 +37,24 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def private(folder: Path) -> Path:
-    """The folder, made if need be, which nobody but its owner can enter, also where a copy or an unpacked backup could
-    be entered by others."""
+    """The folder, made if need be, which only we can enter from now on; a copy or an unpacked backup may have been open
+    to others.
+
+    Raises PermissionError if another user made it.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _check_owner(folder)
     folder.chmod(0o700)
     return folder
 
 
 def kept(path: Path, make: Callable[[], Any]) -> Any:
-    """The JSON in a file that only its owner can read; made and written the first time, the same ever after."""
+    """The JSON in a file that only we can read; made and written the first time, the same ever after.
+
+    Raises PermissionError if another user made the file.
+    """
     if path.exists():
+        _check_owner(path)
         return json.loads(path.read_text())
     value = make()
     replace(path, value)
@@ -60,3 +68,10 @@ def replace(path: Path, value: Any) -> None:
     with os.fdopen(descriptor, "w") as file:
         json.dump(value, file, indent=2)
     draft.replace(path)
+
+
+def _check_owner(path: Path) -> None:
+    """Whoever made a folder or a file can change it at any time, and may have made it before us where all may write."""
+    owner = path.lstat().st_uid
+    if owner != os.getuid():
+        raise PermissionError(f"{path} belongs to another user (uid {owner}); choose another --data-dir")

@@ -34,7 +34,7 @@ def are_free(ports: dict[str, int]) -> bool:
 
 def is_free(port: int) -> bool:
     """Nobody listens on the port, and no socket file of another user's SeaweedFS is in the way."""
-    if any(file.stat().st_uid != os.getuid() for file in socket_files(port)):
+    if any(_owner(file) not in (None, os.getuid()) for file in socket_files(port)):
         return False
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free
@@ -43,6 +43,14 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _owner(file: Path) -> int | None:
+    """The id of the user who made it, a link too; None where it is gone by now."""
+    try:
+        return file.lstat().st_uid
+    except FileNotFoundError:
+        return None
 
 
 def taken_by_others(wanted: Collection[int]) -> dict[int, int]:

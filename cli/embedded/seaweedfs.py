@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -98,10 +99,11 @@ class Seaweedfs:
         return environment
 
     def remove_sockets(self) -> None:
-        """Away with the socket files beside our ports; a SeaweedFS that has ended leaves some."""
+        """Remove our socket files beside the ports; a SeaweedFS that has ended leaves some."""
         for port in self.ports.values():
             for file in (*ports.socket_files(port), *ports.socket_files(port + ports.GRPC_OFFSET)):
-                file.unlink(missing_ok=True)
+                with suppress(PermissionError):  # another user's, who may have made it since we looked
+                    file.unlink(missing_ok=True)
 
     def doors_are_shut(self) -> bool:
         """Whether all ports but S3's, which wants a signature, refuse who has no certificate; not while one is silent.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def path(folder: Path, name: str) -> Path:
         return beside
     private = Path(tempfile.gettempdir()) / f"ovseg-{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"
     private.mkdir(mode=0o700, exist_ok=True)
-    if private.stat().st_mode & 0o077 or private.stat().st_uid != os.getuid():
-        raise PermissionError(f"{private} can be opened by others")
+    found = private.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077 or found.st_uid != os.getuid():
+        raise PermissionError(f"{private} is not ours alone; remove it, or choose a --data-dir with a shorter path")
     return private / name

@@ -26,6 +26,7 @@ from cli.child import Child
 from cli.embedded.doors import DoorOpen
 from cli.embedded.seaweedfs import BUCKET, Seaweedfs
 from tests import listening, pictures
+from tests.root import want_root
 from tests.service import Service
 
 MUST_BE_REFUSED = "refused: TLSV13_ALERT_CERTIFICATE_REQUIRED"
@@ -36,13 +37,6 @@ AS_AN_IMAGE_OF_A_PAGE = (
     "Host: rebound.example\r\nOrigin: https://evil.example\r\nReferer: https://evil.example/\r\n"
     "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: image\r\n"
 )
-
-
-def want_root() -> None:
-    if os.getuid() != 0:
-        if os.environ.get("CI"):
-            pytest.fail("CI must run this as root: only root can become another user")
-        pytest.skip("only root can become another user")
 
 
 @pytest.fixture(scope="module")

@@ -17,11 +17,12 @@ import requests
 from botocore.exceptions import ClientError
 
 from cli.child import Child
-from cli.embedded import certificates, ports, sockets
+from cli.embedded import certificates, data_dir, ports, sockets, valkey
 from cli.embedded.doors import DoorOpen
 from cli.embedded.seaweedfs import BUCKET, Seaweedfs
 from cli.stack import Plan, Stack, free_port
 from configs.settings import Settings
+from tests.root import want_root
 from worker.storage import Storage
 
 
@@ -157,3 +158,31 @@ def test_a_socket_lies_beside_its_data_unless_the_kernel_forbids(tmp_path_factor
     with pytest.raises(PermissionError):
         sockets.path(long, "x")
     elsewhere.parent.rmdir()
+    elsewhere.parent.symlink_to(short)  # by another user, who guessed the name
+    with pytest.raises(PermissionError):
+        sockets.path(long, "x")
+    elsewhere.parent.unlink()
+
+
+def test_a_link_under_tmp_that_leads_nowhere_takes_no_port() -> None:
+    link = Path(f"/tmp/seaweedfs-test-{ports.HIGHEST}.sock")
+    link.symlink_to("/nowhere")
+    try:
+        assert ports.is_free(ports.HIGHEST)
+    finally:
+        link.unlink()
+
+
+@pytest.mark.parametrize("name", ["valkey", "seaweedfs", "webhook-secret.json"])
+def test_what_another_user_put_into_the_data_folder_is_not_used(name: str, tmp_path: Path) -> None:
+    want_root()
+    planted = tmp_path / name
+    planted.write_text('"whsec_theirs"') if name.endswith(".json") else planted.mkdir()
+    os.chown(planted, 65534, 65534)
+    use = {
+        "valkey": valkey.command,
+        "seaweedfs": Seaweedfs,
+        "webhook-secret.json": lambda path: data_dir.kept(path, str),
+    }
+    with pytest.raises(PermissionError, match="belongs to another user"):
+        use[name](planted)

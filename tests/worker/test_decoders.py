@@ -306,3 +306,21 @@ def test_a_child_has_no_credentials_writes_no_core_and_outlives_a_signal_to_all(
         os.kill(pid, signal.SIGINT)
         decoders.decode(pictures.photo(), 512 * 512, go_on)
         assert not is_gone(pid)
+
+
+@pytest.mark.parametrize(("of_worker", "of_child"), [(0, 500), (1000, 1000)])
+def test_a_child_is_killed_before_its_worker_and_keeps_a_higher_score_that_it_may_not_lower(
+    of_worker: int, of_child: int
+) -> None:
+    score = Path("/proc/self/oom_score_adj")
+    before = score.read_text()
+    if int(before) > of_worker:
+        pytest.skip("this process may not lower its own score")
+    score.write_text(str(of_worker))
+    try:
+        with decoders_of() as decoders:
+            pid = decoders.warm_up()
+            decoders.decode(pictures.photo(), 512 * 512, go_on)
+            assert int(Path(f"/proc/{pid}/oom_score_adj").read_text()) == of_child
+    finally:
+        score.write_text(before)

@@ -6,6 +6,8 @@ import contextlib
 import gzip
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 import zlib
@@ -21,6 +23,7 @@ from configs.settings import Settings
 from ovseg_core.errors import OvsegError
 from tests import drips, fakes
 from tests.fakes import Host
+from tests.root import want_own_mounts
 from worker.guarded import GuardedClient
 
 LIMIT = 1_000_000
@@ -250,9 +253,16 @@ def test_a_compressed_transfer_that_nobody_asked_for_is_left(transfer: bytes, ho
     assert caught.value.code == "url_unreachable"
 
 
-def test_a_body_that_is_not_in_its_encoding_is_the_urls_fault(host: Host) -> None:
-    with pytest.raises(OvsegError, match="not in its Content-Encoding") as caught:
-        client(host.address).get(encoded(host, "gzip", b"picture"), LIMIT, 10, "image")
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"picture", "not in its Content-Encoding"),
+        (gzip.compress(b"picture") + b"more", "goes on after the end of its Content-Encoding"),
+    ],
+)
+def test_a_body_that_is_not_in_its_encoding_is_the_urls_fault(body: bytes, said: str, host: Host) -> None:
+    with pytest.raises(OvsegError, match=said) as caught:
+        client(host.address).get(encoded(host, "gzip", body), LIMIT, 10, "image")
     assert caught.value.code == "url_unreachable"
 
 
@@ -330,3 +340,50 @@ def test_a_certificate_is_verified_by_the_authorities_of_ssl_cert_file(monkeypat
         with authority.cert_pem.tempfile() as path:
             monkeypatch.setenv("SSL_CERT_FILE", path)
             assert client(address).get(f"https://{address}/", LIMIT, 10, "image") == b"hi"
+
+
+# Names
+
+
+SILENT_NAMES = """
+import ctypes, socket, subprocess, sys, time
+from configs.settings import Settings
+from ovseg_core.errors import OvsegError
+from worker.guarded import GuardedClient
+
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # is sent questions, and answers none
+server.bind(("127.1.2.3", 53))
+with open(sys.argv[1], "w") as file:
+    file.write("nameserver 127.1.2.3\\noptions timeout:30 attempts:2\\n")
+subprocess.run(["mount", "--bind", sys.argv[1], "/etc/resolv.conf"], check=True)
+
+class Stop(Exception):
+    pass
+
+def stop():
+    raise Stop
+
+def outcome(ask):
+    start = time.monotonic()
+    try:
+        ask()
+    except (OvsegError, Stop) as error:
+        print(error or "stopped", "|", time.monotonic() - start)
+
+client = GuardedClient(Settings())
+outcome(lambda: client.get("http://a.example/", 1, 0.3, "image"))
+outcome(lambda: client.post("https://a.example/", b"{}", {}, 0.3, "webhook.url"))
+outcome(lambda: client.get("http://a.example/", 1, 600, "image", stop))
+"""
+
+
+def test_a_name_server_that_says_nothing_holds_nobody_up(tmp_path: Path) -> None:
+    """Not in time, nor when the fetch is no longer wanted, nor when the process ends."""
+    want_own_mounts()
+    command = ["unshare", "--mount", sys.executable, "-c", SILENT_NAMES, str(tmp_path / "resolv.conf")]
+    with taking_at_most(3 * SLACK_SECONDS):
+        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert ran.returncode == 0, ran.stderr
+    outcomes = [line.split(" | ") for line in ran.stdout.splitlines()]
+    assert [said for said, _ in outcomes] == ["a.example did not answer in time"] * 2 + ["stopped"]
+    assert all(float(seconds) < SLACK_SECONDS for _, seconds in outcomes)

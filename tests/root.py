@@ -1,0 +1,21 @@
+"""What only root can try: to be another user, or to see another file system."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+
+def want_root() -> None:
+    if os.getuid() != 0:
+        if os.environ.get("CI"):
+            pytest.fail("CI must run this as root: only root can become another user")
+        pytest.skip("only root can become another user")
+
+
+def want_own_mounts() -> None:
+    want_root()
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("this container may mount nothing")
