@@ -149,7 +149,7 @@ def test_a_handshake_that_is_no_longer_wanted_ends_at_once() -> None:
 
 
 def stop() -> None:
-    raise Stop
+    raise Stop("stopped")
 
 
 def test_what_dripped_is_hung_up_on(host: Host) -> None:
@@ -361,14 +361,14 @@ class Stop(Exception):
     pass
 
 def stop():
-    raise Stop
+    raise Stop("stopped")
 
 def outcome(ask):
     start = time.monotonic()
     try:
         ask()
     except (OvsegError, Stop) as error:
-        print(error or "stopped", "|", time.monotonic() - start)
+        print(error, "|", time.monotonic() - start)
 
 client = GuardedClient(Settings())
 outcome(lambda: client.get("http://a.example/", 1, 0.3, "image"))
