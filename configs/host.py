@@ -26,6 +26,8 @@ class Host:
         name, port = found.groups()
         if name.startswith("["):
             name = str(ipaddress.IPv6Address(name[1:-1]))
+        if port and int(port) > 65535:
+            raise ValueError(f"{text!r} has a port above 65535")
         return cls(name, int(port) if port else None)
 
 
@@ -56,7 +58,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class HostPattern:
-    """A host that a setting allows: `name`, `.name` with all names below it, `name:port`, or `*`."""
+    """A host that a setting allows: `name`, `.name` with all names below it, either with a port, or `*`."""
 
     text: str
 
@@ -79,7 +81,7 @@ class HostPattern:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether who listens on this address, or name, is reached from this machine alone."""
+    """Whether a server that listens on this address, or name, is reached only from this machine."""
     try:
         return ipaddress.ip_address(address.strip("[]")).is_loopback
     except ValueError:

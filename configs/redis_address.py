@@ -1,4 +1,4 @@
-"""The address of Redis or Valkey, read once: redis-py and Celery's kombu each read a URL in a way of their own."""
+"""The address of Redis or Valkey, parsed here, because redis-py and Celery's kombu read a URL in different ways."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ESCAPE = "write @ : / ? # % of a name or password as %40 %3A %2F %3F %23 %25"
 
 @dataclass(frozen=True)
 class RedisAddress:
-    """A server, and who we are there. `path` is that of a unix socket; then `host` is empty."""
+    """A server, and our name and password there. `path` is that of a unix socket; then `host` is empty."""
 
     host: str
     port: int

@@ -13,7 +13,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 FORMS = "a host (minio), a domain (.internal.example), an address (10.0.0.5, ::1) or a network (10.0.0.0/8)"
 _ENTRY = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^:\[\]]+))(?::(?P<port>[0-9]{1,5}))?")
-# Whose last label is a number is an address in a spelling of old (127.1, 010.0.0.1), which no URL's host keeps.
+# A host whose last label is a number is an address in an old spelling (127.1, 010.0.0.1). URLs are compared by the
+# address, so such an entry would trust nothing.
 _NAME = re.compile(r"\.?([a-z0-9_-]+\.)*(?![0-9]+$|0x[0-9a-f]*$)[a-z0-9_-]+")
 
 
@@ -47,7 +48,7 @@ class TrustedHost:
 
 
 def is_trusted(host: str | Address, port: int, entries: Sequence[str]) -> bool:
-    """Whether one of the entries names this host: a name, lower case, or an address."""
+    """Whether one of the entries names this host: a name in lower case, or an address."""
     return any(trusted.has(host, port) for trusted in parse(tuple(entries)))
 
 

@@ -1,9 +1,9 @@
-"""Keeps out what web pages of others send: by the Host and the Origin of a request, and the type of its body.
+"""Refuses requests of other sites' web pages, by the Host and the Origin of a request and the type of its body.
 
-A browser sends requests for whatever page it shows. `Host` tells those of a page whose name was made to point here
-(DNS rebinding). `Origin` (RFC 6454) and `Sec-Fetch-Site` (W3C Fetch Metadata) tell where a page comes from; no page can
-set them, and programs send neither. JSON as content type is something that a page of another site may send only with
-a permission (CORS), which this service never gives.
+A browser sends requests for every page it shows. `Host` gives away a page whose own name was made to resolve to this
+machine (DNS rebinding). `Origin` (RFC 6454) and `Sec-Fetch-Site` (W3C Fetch Metadata) say where a page comes from; no
+page can set them, and programs send neither. A page of another site may send JSON as its content type only with a
+permission (CORS), which this service never gives.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from configs.settings import Settings
 from ovseg_core.errors import OvsegError
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-# For probes and scrapers, which come by address. They say nothing of jobs.
+# For probes and scrapers, which use addresses. These routes say nothing about jobs.
 TAKES_ANY_HOST = ("health.alive", "health.ready", "paddlex.health", "metrics.metrics")
-# What takes a form with a file. All others take JSON, or nothing.
+# Routes that take a form with a file. All others take JSON, or nothing.
 TAKES_FORM = ("jobs.submit", "jobs.create", "embeddings.submit")
 
 
@@ -88,7 +88,7 @@ def _cross_site(origin: str) -> OvsegError:
 
 
 def _check_content_type() -> None:
-    """Of a body where none is expected too: what is ignored today may have a meaning tomorrow."""
+    """Also where no body is expected: what is ignored today may have a meaning later."""
     allowed = ["application/json"]
     if request.endpoint in TAKES_FORM:
         allowed.append("multipart/form-data")

@@ -1,4 +1,4 @@
-"""One Redis, told to redis-py and to Celery's kombu, who write its address differently."""
+"""How redis-py and Celery's kombu connect to Redis; they write its address in different ways."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from configs import redis_address
 from configs.redis_address import RedisAddress
 from configs.settings import Settings
 
-# A call to Redis takes well under a millisecond; one that takes seconds is one to a server that is away, and the
-# client who waits behind it should be told so.
+# A call to Redis takes well under a millisecond. If one takes seconds, the server is away, and the client that waits
+# for an answer should learn that.
 CALL_TIMEOUT_SECONDS = 2.0
-# For threads beside those that answer requests: who archives, listens, checks readiness.
+# For threads that do not answer requests: they archive, listen, check readiness.
 SPARE_CONNECTIONS = 100
 
 

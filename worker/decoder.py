@@ -26,7 +26,7 @@ START_SECONDS = 60.0  # a cold disk, a busy machine
 # What stays of the shared memory between two files: most files, and the pixels of 12 megapixels. Fresh pages of shared
 # memory are slow: they would make decoding a JPEG of that size 65 % dearer.
 KEPT_FILE_BYTES, KEPT_PIXEL_BYTES = 8 << 20, 36 << 20
-# No credentials, and little else: the child reads what strangers send.
+# The child reads what strangers send, so it gets no credentials and little else.
 ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONHOME", "LANG", "TZ")
 FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}  # each maps memory
 
@@ -147,7 +147,7 @@ class Decoder:
         return answer
 
     def _exit_code(self) -> int:
-        """Of a child that closed its socket, so ends at this moment or broke our protocol."""
+        """Of a child that closed its socket: it is about to end, or something is wrong with it, and it is killed."""
         try:
             return self._process.wait(ENDING_SECONDS)
         except subprocess.TimeoutExpired:

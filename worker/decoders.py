@@ -45,7 +45,7 @@ class Decoders:
         return decoder.pid
 
     def header(self, data: bytes, check: Callable[[], None]) -> Header:
-        """What the file says of itself. Raises as `header.read` does, and as `decode`."""
+        """The file's header. Raises as `header.read` does, and as `decode`."""
         decoder, answer = self._ask("header", data, self._settings.max_image_pixels, check)
         self._release(decoder)
         fields: dict[str, Any] = {
@@ -54,8 +54,8 @@ class Decoders:
         return Header(**fields)
 
     def decode(self, data: bytes, pixel_count: int, check: Callable[[], None]) -> np.ndarray:
-        """RGB pixels (H, W, 3) uint8, read-only, of an image that has `pixel_count` by its header. They lie in memory
-        that is used again when the last view of this array is gone.
+        """RGB pixels (H, W, 3) uint8, read-only, of an image whose header says that it has `pixel_count`. Their memory
+        is used again when the last view of this array is gone.
 
         `check` is called every fraction of a second, and may raise to interrupt.
         Raises what `check` raises, OvsegError as `image.decode` does, `image_too_costly` for a file that takes more
@@ -67,7 +67,7 @@ class Decoders:
         return flat.reshape(answer["shape"])
 
     def close(self) -> None:
-        """End the children that wait for work; of the others, each ends when its picture is gone, or we are."""
+        """End the children that wait for work. Each of the others ends when its picture is gone, or with us."""
         self._creator.shutdown()
         while self._idle:
             self._idle.pop().kill()
@@ -99,7 +99,7 @@ class Decoders:
     def _ask_twice(
         self, data: bytes, request: dict[str, Any], check: Callable[[], None]
     ) -> tuple[Decoder, dict[str, Any]]:
-        """A child may be killed through no fault of the file, so a second one may try, which is new."""
+        """A child may be killed for a reason outside the file, so a second one, a new one, tries too."""
         cpu_seconds = self._settings.decode_seconds
         wall_seconds = cpu_seconds * WALL_SECONDS_PER_CPU_SECOND
         for take in (self._idle_or_new, self._new):
@@ -132,7 +132,7 @@ class Decoders:
         return start.result()
 
     def _release(self, decoder: Decoder) -> None:
-        """Called by whichever thread lets go of a picture, perhaps in the midst of anything: so without a lock."""
+        """Takes no lock: the garbage collector may call it in any thread, also in one that is inside this class."""
         if len(self._idle) < self._settings.worker_concurrency and decoder.is_alive:
             decoder.shrink()
             self._idle.append(decoder)

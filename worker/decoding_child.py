@@ -30,8 +30,8 @@ from ovseg_core.errors import OvsegError
 from worker.lifeline import die_with_parent
 
 MESSAGE_BYTES = 65_536
-TOLD_CHARACTERS = 8_000  # of an error's text, which may quote the file; as JSON it fits into a message
-# What decoders say that are refused memory: libjpeg, libwebp and others in words, Pillow's by a number.
+MAX_ERROR_CHARACTERS = 8_000  # of an error's text, which may quote the file; as JSON it fits into a message
+# What decoders say when they are refused memory: libjpeg, libwebp and others in words, Pillow's by a number.
 OUT_OF_MEMORY = re.compile(r"memory|decoder error -9\b", re.IGNORECASE)
 AVIF_THREADS = 2  # not one for each core: each maps memory, and other jobs want cores too
 OPEN_FILES = 32  # the socket, the memory, and what an import opens
@@ -61,8 +61,7 @@ def main() -> None:
 
 
 def _answer(request: dict[str, Any], shared: mmap.mmap, file_room: int) -> dict[str, Any]:
-    """What became of one file: its header, the shape of its pixels, the caller's error or our own."""
-
+    """The result for one file: its header, the shape of its pixels, the caller's error or our own."""
     made: list[np.ndarray] = []
 
     def allocate(shape: tuple[int, ...], dtype: type) -> np.ndarray:
@@ -80,18 +79,18 @@ def _answer(request: dict[str, Any], shared: mmap.mmap, file_room: int) -> dict[
             raise RuntimeError("image.decode returned other pixels than those that it allocated")
         return {"shape": pixels.shape}
     except Exception as error:
-        _limit(resource.RLIMIT_AS, resource.RLIM_INFINITY)  # to tell of an error takes memory too
-        return _told(error)
+        _limit(resource.RLIMIT_AS, resource.RLIM_INFINITY)  # to describe an error takes memory too
+        return _described(error)
 
 
-def _told(error: Exception) -> dict[str, Any]:
+def _described(error: Exception) -> dict[str, Any]:
     if isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError):
         return {"out_of_memory": True}
     if isinstance(error, OvsegError):
         if error.code == "image_unreadable" and OUT_OF_MEMORY.search(error.message):
             return {"out_of_memory": True}
-        return {"error": [error.code, error.message[:TOLD_CHARACTERS], error.field]}
-    return {"broke": "".join(traceback.format_exception(error))[-TOLD_CHARACTERS:]}
+        return {"error": [error.code, error.message[:MAX_ERROR_CHARACTERS], error.field]}
+    return {"broke": "".join(traceback.format_exception(error))[-MAX_ERROR_CHARACTERS:]}
 
 
 def _limit(kind: int, value: int) -> None:

@@ -1,8 +1,8 @@
-"""One HTTP request and its answer, over libcurl, which a stranger's server can neither hold up nor fill up.
+"""One HTTP request and its answer, over libcurl, with a bound on time and bytes whatever the server does.
 
-With libcurl everything in a call ends at one deadline: resolving, connecting, the TLS handshake, sending, every header,
-chunk line and trailer. It caps header bytes, takes off a content encoding piece by piece, and sends a request again
-whose reused connection had died before any answer. It asks us for every socket, so the address that is checked is the
+libcurl has one deadline for the whole of a call: resolving, connecting, the TLS handshake, sending, every header, chunk
+line and trailer. It limits the bytes of headers, decodes a content encoding piece by piece, and repeats a request if a
+reused connection died before an answer came. It asks us to open every socket, so the address that is checked is the
 address that is dialled (https://curl.se/libcurl/c/CURLOPT_OPENSOCKETFUNCTION.html).
 """
 
@@ -27,10 +27,10 @@ from worker.web_url import WebUrl
 CONNECT_TIMEOUT_SECONDS = 5.0
 # Between two calls of `check`, each of which costs a call to Redis.
 CHECK_SECONDS = 0.5
-# A socket that is ready ends a pause at once; this is for deadlines, and for names being resolved.
+# The longest pause between two looks at the deadline. A socket that is ready ends a pause at once.
 TICK_SECONDS = 0.05
 USER_AGENT = "ovseg (+https://github.com/ovseg/ovseg)"
-# The content encodings that libcurl can take off. Some servers say other things there and send the file as it is
+# The content encodings that libcurl can decode. Some servers name other things there and send the file as it is
 # (`aws-chunked` of objects in S3).
 DECODABLE = frozenset(["gzip", "x-gzip", "deflate", "br"])
 PLAIN = frozenset(["", "identity", "none"])
@@ -41,7 +41,7 @@ REASONS = {
     pycurl.E_SSL_CONNECT_ERROR: "breaks off the TLS handshake",
     pycurl.E_UNSUPPORTED_PROTOCOL: "does not answer in HTTP",
     pycurl.E_FTP_WEIRD_SERVER_REPLY: "does not answer in HTTP",
-    pycurl.E_OK: "does not answer in HTTP",  # nor in anything that libcurl minds
+    pycurl.E_OK: "does not answer in HTTP",  # nor in anything that libcurl calls an error
 }
 REASONS_OF_BODY = {
     pycurl.E_OPERATION_TIMEDOUT: "the URL did not send everything in time",
@@ -62,8 +62,8 @@ class NoAnswer(Exception):
 class Request:
     """A GET or, with `post`, its body and headers, a POST.
 
-    `deadline` is of time.monotonic(). Of an answer's body at most `most_bytes` are read, decoded ones; nothing of
-    answers with a status that `reads` does not want.
+    `deadline` is a time of time.monotonic(). At most `most_bytes` of the answer's body are read, counted after
+    decoding; none if `reads` is False for the answer's status.
     """
 
     url: WebUrl
@@ -89,7 +89,7 @@ class Received:
 
     @property
     def encodings(self) -> list[str]:
-        """The content encodings, first one first, without those that change nothing."""
+        """The content encodings in the order in which they were applied, without those that change nothing."""
         said = b",".join(value for name, value in self.headers if name == "content-encoding")
         each = (one.strip().lower() for one in said.decode("latin-1").split(","))
         return [encoding for encoding in each if encoding not in PLAIN]
@@ -118,7 +118,7 @@ class Line:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._multi))
 
     def exchange(self, request: Request, check: Callable[[], None]) -> Received:
-        """Send a request and read its answer. `check` is called now and then; what it raises ends the exchange.
+        """Send a request and read its answer. `check` is called twice a second; what it raises ends the exchange.
 
         Raises Refused and NoAnswer.
         """
@@ -140,9 +140,9 @@ class Line:
         return reading.received
 
     def _run(self, reading: _Reading, check: Callable[[], None]) -> int:
-        """How it ended: a code of libcurl's.
+        """Returns libcurl's result code.
 
-        Its easy interface would do, but calls nobody back while it resolves or shakes hands.
+        With the multi interface, because the easy one calls nothing back while it resolves a name or shakes hands.
         """
         self._multi.add_handle(self._curl)
         try:
@@ -160,18 +160,18 @@ class Line:
         return int(next((code for _, code, _ in failed), pycurl.E_OK))
 
     def _prepare(self, request: Request, reading: _Reading) -> None:
-        """What the handle is to do. It knows no cookies, no .netrc and no redirects unless told."""
+        """Set the handle's options. By default libcurl uses no cookies, no .netrc, and follows no redirect."""
         left = max(request.deadline - time.monotonic(), 0.001)
         options = {
             pycurl.URL: str(request.url),
             pycurl.TIMEOUT_MS: max(int(left * 1000), 1),  # 0 would be none
             pycurl.CONNECTTIMEOUT_MS: max(int(min(left, CONNECT_TIMEOUT_SECONDS) * 1000), 1),
             pycurl.NOSIGNAL: 1,
-            pycurl.PROXY: "",  # one from the environment would resolve the name behind the check's back
+            pycurl.PROXY: "",  # one from the environment would resolve the name itself, unchecked
             pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
             pycurl.CAINFO: os.environ.get("SSL_CERT_FILE") or certifi.where(),
             pycurl.USERAGENT: USER_AGENT,
-            pycurl.ACCEPT_ENCODING: "identity",  # and take off what comes all the same
+            pycurl.ACCEPT_ENCODING: "identity",  # what is encoded all the same is decoded
             pycurl.HTTP_CONTENT_DECODING: int(request.decodes),
             pycurl.OPENSOCKETFUNCTION: reading.open_socket,
             pycurl.HEADERFUNCTION: reading.take_header,
@@ -207,7 +207,7 @@ class _Reading:
 
     def open_socket(self, purpose: int, asked: Asked) -> socket.socket | int:
         if self.is_refused or not self._request.may_dial(ipaddress.ip_address(asked.addr[0])):
-            self.is_refused = True  # nor any other of this host's addresses
+            self.is_refused = True  # the host's other addresses are not tried either
             return _REFUSED
         try:
             self._sockets.append(socket.socket(asked.family, asked.socktype, asked.protocol))
@@ -240,7 +240,7 @@ class _Reading:
     def _end_of_headers(self) -> int | None:
         received, request = self.received, self._request
         if sum(encoding in DECODABLE for encoding in received.encodings) > 1:
-            # Each makes of its input a thousand times as much, and only what the last one makes is counted.
+            # Each may expand its input a thousandfold, and only the output of the last one is counted.
             received.broke = "the URL sends more than one Content-Encoding"
         can_be_read = received.broke is None and (received.can_be_decoded or not request.decodes)
         if can_be_read and request.most_bytes > 0 and request.reads(received.status):

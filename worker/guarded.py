@@ -1,9 +1,9 @@
-"""The way out to strangers: image URLs and webhook URLs, which name whatever host their author likes.
+"""Requests to the image URLs and webhook URLs of strangers, who may name any host.
 
-A URL must not make us knock at our own doors (server-side request forgery, CWE-918), and who answers must not hold us
-up. So only public addresses are dialled, each checked as it is dialled, at ports 80 and 443; a setting names private
-hosts to trust. Redirects are followed by hand, so that each is checked. One deadline and one cap on bytes hold for the
-whole of it.
+A URL must not make us send a request into our own network (server-side request forgery, CWE-918), and no server may
+hold us up. So only public addresses are dialled, each checked as it is dialled, at ports 80 and 443; a setting names
+private hosts to trust. Redirects are followed here, not by libcurl, so that each is checked. One deadline and one
+limit on bytes hold for the whole of a fetch.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Answer:
 
 
 class GuardedClient:
-    """Fetches and posts where strangers say. Thread-safe."""
+    """Fetches from and posts to URLs that strangers give. Thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -61,7 +61,7 @@ class GuardedClient:
         for _ in range(MAX_REDIRECTS + 1):
             request = Request(target, self._may_dial(target), deadline, max_bytes + 1, lambda status: status == 200)
             received = self._exchange(request, field, check)
-            if received.status == HTTPStatus.OK and not received.can_be_decoded:  # it may be the file as it is
+            if received.status == HTTPStatus.OK and not received.can_be_decoded:  # often the file as it is
                 received = self._exchange(replace(request, decodes=False), field, check)
             location = received.header("location")
             if received.status not in REDIRECTS or location is None:
@@ -74,7 +74,7 @@ class GuardedClient:
     ) -> Answer:
         """Post once, follow nothing, and read no more than `answer_bytes` of the answer.
 
-        Raises OvsegError as `get` does; not where an answer that has begun breaks off, for its status is known.
+        Raises OvsegError as `get` does. An answer that breaks off after its headers is no error: its status is known.
         """
         deadline = time.monotonic() + timeout_seconds
         target = check_url(url, field, self._settings, https_only=True)
@@ -106,7 +106,7 @@ class GuardedClient:
             self._idle.put(line)
 
     def _may_dial(self, url: WebUrl) -> Callable[[Address], bool]:
-        """Any address of a host that is named as trusted; else those of trusted networks, and public ones."""
+        """Any address, if the host is trusted by name; else public addresses and those of trusted networks."""
         if is_trusted(url, self._settings):
             return lambda address: True
         entries = self._settings.allowed_private_hosts
@@ -114,7 +114,7 @@ class GuardedClient:
 
 
 def _body(received: Received, max_bytes: int, field: str) -> bytes:
-    """Raises OvsegError unless it is all that an answer of 200 sent."""
+    """The whole body of a 200 answer. Raises OvsegError for any other answer."""
     if received.status != HTTPStatus.OK:
         raise OvsegError("url_unreachable", f"the URL answered {received.status}", field)
     if len(received.body) > max_bytes:

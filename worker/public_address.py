@@ -1,4 +1,4 @@
-"""Which addresses belong to the public internet, and to nobody's inner network.
+"""Which addresses belong to the public internet.
 
 Sources: IANA's registries of special-purpose addresses
 (https://www.iana.org/assignments/iana-ipv4-special-registry, https://www.iana.org/assignments/iana-ipv6-special-registry)
@@ -13,7 +13,7 @@ from configs.trusted_hosts import Address
 
 GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 
-# The whole of the registries, also what is "globally reachable" in them: no image lies on an anycast relay.
+# All entries of the registries, also those that are "globally reachable": no image lies on an anycast relay.
 SPECIAL_V4 = [
     ipaddress.ip_network(network)
     for network in (
@@ -53,11 +53,11 @@ ISATAP = (0x0000_5EFE, 0x0200_5EFE)
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is one that anybody on the internet could mean.
+    """Whether an address belongs to the public internet.
 
-    Addresses that carry an IPv4 address (6to4, Teredo, NAT64, SIIT, ISATAP) are not, whatever they carry: the packets
-    end where a gateway of this network sends them. An IPv4-mapped one counts as its IPv4 address, which is what is
-    dialled.
+    IPv6 addresses that contain an IPv4 address (6to4, Teredo, NAT64, SIIT, ISATAP) do not, whichever it is: a gateway
+    of this network decides where their packets go. An IPv4-mapped one counts as its IPv4 address, which the kernel
+    dials.
     """
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:

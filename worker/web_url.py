@@ -26,10 +26,10 @@ _KEPT = "!$%&'()*+,/:;=?@[]~"
 
 @dataclass(frozen=True)
 class WebUrl:
-    """A URL in one spelling, so that whoever checks it and whoever dials it read the same host.
+    """A URL in one spelling, so that our checks and libcurl read the same host.
 
-    `host` is ASCII, lower case, without brackets or a last dot; `address` is what it means where it is no name, in
-    whatever way that was spelled (127.1, 0x7f000001); `target` is path and query, percent-encoded.
+    `host` is ASCII, lower case, without brackets or a last dot; `address` is the IP address if the host is one, however
+    it was spelled (127.1, 0x7f000001), and None for a name; `target` is path and query, percent-encoded.
     """
 
     scheme: str
@@ -78,7 +78,7 @@ class WebUrl:
 
 
 def check_url(url: str, field: str, settings: Settings, https_only: bool = False) -> WebUrl:
-    """What can be told of a URL without resolving its host; the rest is told when it is used.
+    """Parse a URL, and check what is known before its host is resolved; addresses are checked when they are dialled.
 
     Raises OvsegError `url_invalid` or `url_forbidden`.
     """
@@ -86,7 +86,7 @@ def check_url(url: str, field: str, settings: Settings, https_only: bool = False
 
 
 def check_parsed(url: WebUrl, field: str, settings: Settings, https_only: bool = False) -> WebUrl:
-    """As `check_url`, of a URL that is parsed."""
+    """As `check_url`, for a URL that is already parsed."""
     if url.port == 0:
         raise OvsegError("url_forbidden", "port 0 is not allowed; use 80 or 443", field)
     if is_trusted(url, settings):
@@ -138,7 +138,7 @@ def _ascii(hostname: str, field: str) -> str:
 
 
 def _literal(host: str, field: str) -> Address | None:
-    """The address that a host is, None for a name. Raises OvsegError for what looks like one and is none."""
+    """The host's address, None for a name. Raises OvsegError for a host that looks like an address and is not one."""
     try:
         if ":" in host:
             return ipaddress.IPv6Address(host)

@@ -145,8 +145,8 @@ def _receiver(event: Event, job: Job | None, sender: Sender) -> Receiver:
 def _post(event: Event, job: Job | None, receiver: Receiver, sender: Sender) -> tuple[Delivery, float | None]:
     """What came of it, and the pause that the receiver asked for.
 
-    Whatever goes wrong, here or there, is a try that failed: one without an outcome would be repeated for ever. But
-    for an outage of ours, which raises.
+    Any exception is a try that failed: a try without an outcome would be repeated for ever. Only an outage of Redis or
+    storage is raised, because it passes.
     """
     at, start = datetime.now(UTC), time.perf_counter()
     url, timeout = receiver.url, sender.settings.webhook_timeout_seconds

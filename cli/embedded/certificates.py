@@ -1,7 +1,7 @@
-"""The certificate by which SeaweedFS's parts know each other, and nobody else.
+"""The certificate by which SeaweedFS's parts know each other.
 
-It is its own authority: whoever demands a certificate signed by it accepts the holder of its key alone. Certificate
-and key are in one file, which is read by its owner only and replaced as a whole.
+It is its own authority, so a server that demands a certificate signed by it accepts only the holder of its key.
+Certificate and key are in one file, which only its owner can read and which is replaced as a whole.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CLOCK_ERROR = timedelta(days=1)
 
 
 def keep(path: Path) -> None:
-    """Make the file, unless it holds a key with a valid certificate and only its owner could read it."""
+    """Make the file, unless it holds a key with a valid certificate and only its owner can read it."""
     if not _is_good(path, datetime.now(UTC)):
         _replace(path, new(datetime.now(UTC)))
 

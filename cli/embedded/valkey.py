@@ -46,5 +46,5 @@ def socket_path(folder: Path) -> Path:
 
 
 def _is_worth_reading(line: str) -> bool:
-    """All it has to say but for one piece of advice to the machine's root, which is given at every start."""
+    """All lines except one at every start, which advises the machine's root."""
     return "overcommit_memory" not in line

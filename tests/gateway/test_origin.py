@@ -67,6 +67,7 @@ NO_HOST = [
     "[::1",
     "[x]",
     "localhost,evil",
+    "localhost:65536",
 ]
 
 

@@ -124,6 +124,9 @@ def errors_of(body: object, image_file: bytes | None = None, settings: Settings 
         ({"image": "data:", "prompts": [BOX]}, "image_unreadable", "image", "must be base64"),
         ({"image": "data:,%ff", "prompts": [BOX]}, "image_format_unsupported", "image", "not an image"),
         ({"image": "data:,%\u00e9", "prompts": [BOX]}, "image_unreadable", "image", "only ASCII"),
+        ({"image": "data:,%89P%zz", "prompts": [BOX]}, "image_unreadable", "image", "two hexadecimal digits"),
+        ({"image": "data:,%89PN%4", "prompts": [BOX]}, "image_unreadable", "image", "two hexadecimal digits"),
+        ({"image": "data:;base64,aGk%", "prompts": [BOX]}, "image_unreadable", "image", "two hexadecimal digits"),
         (
             {"image": base64.b64encode(b"some text").decode(), "prompts": [BOX]},
             "image_format_unsupported",
