@@ -1,8 +1,8 @@
 """A decoding child whose decoder counts nothing: Pillow alone. What still holds are the limits of the process.
 
-A file that begins with HANGS never ends, without CPU time; one that begins with CRASHES kills the process; one that
-begins with FALLS_ONCE and a path kills it if there is no file at that path yet, and makes that file; with HANGS_ONCE it
-hangs instead.
+How a file begins says what happens. HANGS: decoding never ends, and takes no CPU time. CRASHES: the process crashes.
+IS_KILLED: it is killed, as by the kernel when memory runs out. FALLS_ONCE and a path: it is killed if there is no file
+at that path yet, which is made then. HANGS_ONCE and a path: likewise, but it hangs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from ovseg_core import header, image
 from ovseg_core.errors import OvsegError
 from worker import decoding_child
 
-HANGS, CRASHES, FALLS_ONCE, HANGS_ONCE = b"hangs always", b"crashes", b"falls once ", b"hangs once "
+HANGS, CRASHES, IS_KILLED = b"hangs always", b"crashes", b"is killed"
+FALLS_ONCE, HANGS_ONCE = b"falls once ", b"hangs once "
 READ = header.read
 PROGRAM = ("-m", "tests.decoder_without_counts")
 
@@ -31,6 +32,8 @@ def decode(data: bytes, max_pixels: int, allocate: Callable[..., np.ndarray]) ->
         time.sleep(600)
     if data.startswith(CRASHES):
         os.kill(os.getpid(), signal.SIGSEGV)
+    if data.startswith(IS_KILLED):
+        os.kill(os.getpid(), signal.SIGKILL)
     if data.startswith((FALLS_ONCE, HANGS_ONCE)):
         mark = Path(data.removeprefix(FALLS_ONCE).removeprefix(HANGS_ONCE).decode())
         if not mark.exists():

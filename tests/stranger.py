@@ -1,7 +1,7 @@
-"""`python -m tests.stranger`: another user of this machine, who tries what it is told to.
+"""`python -m tests.stranger`: another user of this machine, who makes the attempts that a test lists.
 
 Started by root, so that it may import what it needs; then it becomes uid 65534 with no groups. It reads one JSON object
-from standard input and writes one: what each attempt brought.
+from standard input and writes one: the outcome of each attempt.
 """
 
 from __future__ import annotations

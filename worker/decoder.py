@@ -38,6 +38,7 @@ class Died(Exception):
         how = f"was killed by {signal.Signals(-exit_code).name}" if exit_code < 0 else f"ended with code {exit_code}"
         super().__init__(how)
         self.is_of_cpu_time = exit_code == -signal.SIGXCPU
+        self.is_from_outside = exit_code == -signal.SIGKILL  # where memory runs out the kernel sends it; no crash does
 
 
 class Decoder:

@@ -59,7 +59,7 @@ class Decoders:
 
         `check` is called every fraction of a second, and may raise to interrupt.
         Raises what `check` raises, OvsegError as `image.decode` does, `image_too_costly` for a file that takes more
-        CPU time or memory than is allowed, and RuntimeError where our own code fails.
+        CPU time or memory than is allowed, and RuntimeError where our own code fails or the machine lacks memory.
         """
         decoder, answer = self._ask("pixels", data, pixel_count, check)
         flat = decoder.pixels(answer["shape"])
@@ -99,9 +99,13 @@ class Decoders:
     def _ask_twice(
         self, data: bytes, request: dict[str, Any], check: Callable[[], None]
     ) -> tuple[Decoder, dict[str, Any]]:
-        """A child may be killed for a reason outside the file, so a second one, a new one, tries too."""
+        """A child may be killed for a reason outside the file, so a second one, a new one, tries too.
+
+        Raises RuntimeError if both are: on another machine, or later, there may be memory enough.
+        """
         cpu_seconds = self._settings.decode_seconds
         wall_seconds = cpu_seconds * WALL_SECONDS_PER_CPU_SECOND
+        killed = 0
         for take in (self._idle_or_new, self._new):
             decoder = take()
             try:
@@ -111,8 +115,11 @@ class Decoders:
             except Died as died:
                 if died.is_of_cpu_time:
                     raise _too_costly(f"{cpu_seconds:g} s of CPU time") from None
+                killed += died.is_from_outside
                 log.warning("a decoder %s over an image of %d bytes", died, len(data))
             check()
+        if killed == 2:
+            raise RuntimeError("two decoders were killed over an image; is this machine out of memory?")
         raise OvsegError("image_unreadable", "the image cannot be decoded: two decoders crashed over it", "image")
 
     def _idle_or_new(self) -> Decoder:

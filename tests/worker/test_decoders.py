@@ -229,6 +229,12 @@ def test_a_file_over_which_two_children_crash_is_unreadable(countless: Decoders)
     assert (refused.value.code, refused.value.field) == ("image_unreadable", "image")
 
 
+def test_a_file_over_which_two_children_are_killed_is_not_called_unreadable(countless: Decoders) -> None:
+    """The kernel kills them where memory runs out; the image may be sound, and the job is tried again."""
+    with pytest.raises(RuntimeError, match="out of memory"):
+        countless.decode(decoder_without_counts.IS_KILLED, 1, go_on)
+
+
 def test_children_that_are_killed_while_they_wait_are_replaced(decoders: Decoders) -> None:
     held = [decoders.decode(pictures.photo(), 512 * 512, go_on) for _ in range(3)]
     del held

@@ -27,7 +27,7 @@ from tests.root import want_own_mounts
 from worker.guarded import GuardedClient
 
 LIMIT = 1_000_000
-SLACK_SECONDS = 10  # for machines that are slow at times; who holds a client up here does so for ever
+SLACK_SECONDS = 10  # for slow machines; the servers of these tests would hold a client up for ever
 
 
 class Stop(Exception):
@@ -40,7 +40,7 @@ def client(*trusted: str) -> GuardedClient:
 
 @contextmanager
 def listening(talk: Callable[[socket.socket], None]) -> Iterator[str]:
-    """The address of a server that talks so on each connection, which is none of HTTP unless `talk` makes it so."""
+    """The address of a server that runs `talk` on each connection; it speaks HTTP only if `talk` does."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def accept() -> None:
@@ -237,7 +237,7 @@ def test_a_body_is_bounded_by_what_it_decodes_to(host: Host) -> None:
 def test_an_encoding_within_an_encoding_is_refused(
     encoding: str, compress: Callable[[bytes], bytes], host: Host
 ) -> None:
-    """What is between the two is counted by nobody, and may be a thousand times as large."""
+    """Nothing counts the bytes between the two, which may be a thousand times as many."""
     url = encoded(host, encoding, compress(gzip.compress(b"picture")))
     with pytest.raises(OvsegError, match="more than one Content-Encoding"):
         client(host.address).get(url, LIMIT, 10, "image")
@@ -378,7 +378,7 @@ outcome(lambda: client.get("http://a.example/", 1, 600, "image", stop))
 
 
 def test_a_name_server_that_says_nothing_holds_nobody_up(tmp_path: Path) -> None:
-    """Not in time, nor when the fetch is no longer wanted, nor when the process ends."""
+    """Neither until its own time is over, nor after a cancel, nor at the end of the process."""
     want_own_mounts()
     command = ["unshare", "--mount", sys.executable, "-c", SILENT_NAMES, str(tmp_path / "resolv.conf")]
     with taking_at_most(3 * SLACK_SECONDS):
