@@ -14,6 +14,7 @@ import os
 import re
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -29,6 +30,10 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 CHECK_SECONDS = 0.5
 # The longest pause between two looks at the deadline. A socket that is ready ends a pause at once.
 TICK_SECONDS = 0.05
+# libcurl gives up on a name in time, but a thread of its own goes on to wait for the name server; each line has 20 such
+# threads, and a name may need two. Few resolvers wait for longer than a minute.
+MOST_UNRESOLVED = 5
+RESOLVER_SECONDS = 60.0
 USER_AGENT = "ovseg (+https://github.com/ovseg/ovseg)"
 # The content encodings that libcurl can decode. Some servers name other things there and send the file as it is
 # (`aws-chunked` of objects in S3).
@@ -116,6 +121,13 @@ class Line:
         self._multi = pycurl.CurlMulti()
         # Never freed: at the end of the process libcurl would wait for every name that is still being resolved.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._multi))
+        self._unresolved_at: deque[float] = deque(maxlen=MOST_UNRESOLVED)
+
+    @property
+    def is_clogged(self) -> bool:
+        """Whether so many names are perhaps still being resolved that another would have to wait for them."""
+        is_full = len(self._unresolved_at) == MOST_UNRESOLVED
+        return is_full and time.monotonic() - self._unresolved_at[0] < RESOLVER_SECONDS
 
     def exchange(self, request: Request, check: Callable[[], None]) -> Received:
         """Send a request and read its answer. `check` is called twice a second; what it raises ends the exchange.
@@ -131,6 +143,8 @@ class Line:
         finally:
             self._curl.reset()  # keeps the connections
             reading.close()
+            if not reading.has_dialled:
+                self._unresolved_at.append(time.monotonic())
         if reading.is_refused:
             raise Refused
         if not reading.has_headers:
@@ -197,6 +211,7 @@ class _Reading:
         self.has_headers = False
         self.has_enough = False
         self.is_refused = False
+        self.has_dialled = False
         self._request = request
         self._sockets: list[socket.socket] = []
 
@@ -206,6 +221,7 @@ class _Reading:
             ours.close()
 
     def open_socket(self, purpose: int, asked: Asked) -> socket.socket | int:
+        self.has_dialled = True
         if self.is_refused or not self._request.may_dial(ipaddress.ip_address(asked.addr[0])):
             self.is_refused = True  # the host's other addresses are not tried either
             return _REFUSED
@@ -225,7 +241,7 @@ class _Reading:
             name, _, value = line.partition(b":")
             self.received.headers.append((name.decode("latin-1").strip().lower(), value.strip()))
         elif self.received.status >= 200:
-            self.has_headers = True
+            self.has_headers = self.has_dialled = True  # perhaps over an earlier connection
             return self._end_of_headers()
         return None
 

@@ -8,7 +8,7 @@ limit on bytes hold for the whole of a fetch.
 
 from __future__ import annotations
 
-import queue
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -40,7 +40,8 @@ class GuardedClient:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._idle: queue.LifoQueue[Line] = queue.LifoQueue()  # the line used last is the likeliest to be connected
+        self._lock = threading.Lock()
+        self._idle: list[Line] = []
 
     def get(
         self,
@@ -92,10 +93,7 @@ class GuardedClient:
             raise OvsegError(error.code, f"the URL redirects to another: {error.message}", field) from error
 
     def _exchange(self, request: Request, field: str, check: Callable[[], None]) -> Received:
-        try:
-            line = self._idle.get_nowait()
-        except queue.Empty:
-            line = Line()
+        line = self._idle_or_new()
         try:
             return line.exchange(request, check)
         except Refused:
@@ -103,7 +101,16 @@ class GuardedClient:
         except NoAnswer as why:
             raise OvsegError("url_unreachable", str(why), field) from why
         finally:
-            self._idle.put(line)
+            with self._lock:
+                self._idle.append(line)
+
+    def _idle_or_new(self) -> Line:
+        """The line used last is the likeliest to be connected. A clogged one would keep another host waiting."""
+        with self._lock:
+            free = next((line for line in reversed(self._idle) if not line.is_clogged), None)
+            if free is not None:
+                self._idle.remove(free)
+        return free or Line()
 
     def _may_dial(self, url: WebUrl) -> Callable[[Address], bool]:
         """Any address, if the host is trusted by name; else public addresses and those of trusted networks."""

@@ -356,6 +356,9 @@ server.bind(("127.1.2.3", 53))
 with open(sys.argv[1], "w") as file:
     file.write("nameserver 127.1.2.3\\noptions timeout:30 attempts:2\\n")
 subprocess.run(["mount", "--bind", sys.argv[1], "/etc/resolv.conf"], check=True)
+with open(sys.argv[2], "w") as file:
+    file.write("127.0.0.1 known.example\\n")
+subprocess.run(["mount", "--bind", sys.argv[2], "/etc/hosts"], check=True)
 
 class Stop(Exception):
     pass
@@ -371,6 +374,12 @@ def outcome(ask):
         print(error, "|", time.monotonic() - start)
 
 client = GuardedClient(Settings())
+for i in range(25):
+    try:
+        client.get(f"http://{i}.example/", 1, 0.01, "image")
+    except OvsegError:
+        pass
+outcome(lambda: client.get("http://known.example/", 1, 600, "image"))
 outcome(lambda: client.get("http://a.example/", 1, 0.3, "image"))
 outcome(lambda: client.post("https://a.example/", b"{}", {}, 0.3, "webhook.url"))
 outcome(lambda: client.get("http://a.example/", 1, 600, "image", stop))
@@ -378,12 +387,18 @@ outcome(lambda: client.get("http://a.example/", 1, 600, "image", stop))
 
 
 def test_a_name_server_that_says_nothing_holds_nobody_up(tmp_path: Path) -> None:
-    """Neither until its own time is over, nor after a cancel, nor at the end of the process."""
+    """Neither a fetch beyond its time or a cancel, nor a fetch from a known host, nor the end of the process."""
     want_own_mounts()
-    command = ["unshare", "--mount", sys.executable, "-c", SILENT_NAMES, str(tmp_path / "resolv.conf")]
+    paths = [str(tmp_path / name) for name in ("resolv.conf", "hosts")]
+    command = ["unshare", "--mount", sys.executable, "-c", SILENT_NAMES, *paths]
     with taking_at_most(3 * SLACK_SECONDS):
         ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert ran.returncode == 0, ran.stderr
     outcomes = [line.split(" | ") for line in ran.stdout.splitlines()]
-    assert [said for said, _ in outcomes] == ["a.example did not answer in time"] * 2 + ["stopped"]
+    assert [said for said, _ in outcomes] == [
+        "known.example is not a public address",  # so it was resolved
+        "a.example did not answer in time",
+        "a.example did not answer in time",
+        "stopped",
+    ]
     assert all(float(seconds) < SLACK_SECONDS for _, seconds in outcomes)
