@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.http import parse_list_header
 
 from gateway import acceptance, body, idempotency_key, paging, query
 from gateway.services import services
@@ -22,6 +23,7 @@ blueprint = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
 # What a client may call its job; a UUID of version 7 is what we call one.
 CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 OUR_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+WAIT = re.compile(r"wait\s*=\s*\"?([0-9]{1,9})\"?\s*(;|$)", re.IGNORECASE)  # a preference, perhaps with parameters
 NO_SCOPE = ""  # all callers are one, until they have keys to be told apart by
 
 
@@ -140,8 +142,11 @@ def _patience() -> tuple[float, bool]:
     longest = services().settings.max_wait_seconds
     if "wait" in request.args:
         return query.number("wait", longest), False
-    wish = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,9})\"?(?=[,;\s]|$)", request.headers.get("Prefer", ""))
-    return (min(float(wish[1]), longest), True) if wish else (0.0, False)
+    for preference in parse_list_header(request.headers.get("Prefer", "")):
+        wish = WAIT.match(preference)
+        if wish:
+            return min(float(wish[1]), longest), True
+    return 0.0, False
 
 
 def _one_of(name: str, choices: Any) -> Any:

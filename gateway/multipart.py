@@ -9,12 +9,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
 
 from ovseg_core.errors import OvsegError
 from worker.validation import brief
 
 MAX_BOUNDARY = 200  # RFC 2046 allows 70; some clients write more
+# Of headers, and of what is before the first part and after the last: some hundred bytes in real bodies, while a header
+# of megabytes takes half a minute to parse. More than the largest piece, which the decoder is given as a whole.
+MAX_BYTES_OUTSIDE = 128 * 1024
 
 
 @dataclass
@@ -34,6 +38,9 @@ def parts(pieces: Iterator[bytes], boundary: str | None, allowed: Sequence[str])
     except ValueError as error:
         reason = "it breaks off" if "cannot parse beyond" in str(error) else str(error)
         problem = OvsegError("invalid_multipart", f"not multipart/form-data: {reason}")
+    except RequestEntityTooLarge:
+        message = f"more than {MAX_BYTES_OUTSIDE:,} bytes outside the data of parts; is the boundary that of the body?"
+        problem = OvsegError("invalid_multipart", message)
     except OvsegError as error:
         problem = error
     for _ in pieces:
@@ -54,7 +61,8 @@ def _parts(pieces: Iterable[bytes], boundary: bytes, allowed: Sequence[str]) -> 
 
 
 def _events(pieces: Iterable[bytes], boundary: bytes) -> Iterator[Event]:
-    decoder = MultipartDecoder(boundary)
+    # It hands out data at once, and keeps all else until that has ended.
+    decoder = MultipartDecoder(boundary, max_form_memory_size=MAX_BYTES_OUTSIDE)
     for piece in chain(pieces, [None]):
         decoder.receive_data(piece)
         while not isinstance(event := decoder.next_event(), NeedData):

@@ -11,7 +11,6 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 
 from flask.typing import ResponseReturnValue
-from redis import RedisError
 
 from configs.settings import Settings
 from gateway import handover
@@ -107,8 +106,8 @@ class Waiting:
         while True:
             try:
                 self._follow()
-            except RedisError as error:
-                log.warning("no news of finished jobs, Redis is away: %s", error)
+            except Exception as error:  # Redis is away, as a rule; whatever it is, others go on waiting
+                log.warning("no news of finished jobs: %s: %s", type(error).__name__, error)
                 time.sleep(1)
 
     def _follow(self) -> None:
@@ -132,9 +131,15 @@ class Waiting:
             if hold.until + FORGET_SECONDS < time.monotonic():
                 self._drop(hold)
         for job_id in {hold.job_id for hold in holds}:
-            job = self._jobs.get(job_id)
-            if job is None or job.status.is_terminal:
+            if self._is_over(self._read(job_id), may_be_early=False):
                 self._end(job_id)
+
+    def _read(self, job_id: str) -> Job | None:
+        """None also for a record that cannot be read: the request that waits for it will say so, and only that one."""
+        try:
+            return self._jobs.get(job_id)
+        except (LookupError, ValueError):
+            return None
 
     def _end(self, job_id: str) -> None:
         with self._lock:

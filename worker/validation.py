@@ -20,6 +20,10 @@ MAX_DEPTH = 32
 # The largest double has 309 digits: what is longer is no number to JavaScript, or to any other reader of doubles.
 MAX_DIGITS = 308
 MAX_CHOICES = 32  # of a list that chooses among a few names; some write one twice
+# Names in an object; the largest model has ten fields. Pydantic makes an error of each unknown name while no other
+# thread runs: 100,000 take a second.
+MAX_NAMES = 32
+FREE_FORM = "metadata"  # the field that is bounded in bytes instead
 # Of a stranger's text in an error message: enough to recognise it.
 SHOWN_CHARACTERS = 80
 
@@ -69,6 +73,9 @@ def _check_values(body: Mapping[str, Any]) -> None:
         path, container = containers.pop()
         if len(path) > MAX_DEPTH:
             raise OvsegError("invalid_value", f"nested deeper than {MAX_DEPTH} levels", _field(path[:1]))
+        if isinstance(container, Mapping) and len(container) > MAX_NAMES and path[:1] != (FREE_FORM,):
+            message = f"an object of {len(container):,} names; outside of {FREE_FORM}, none has more than {MAX_NAMES}"
+            raise OvsegError("unknown_field", message, _field(path) or None)
         for name, value in container.items() if isinstance(container, Mapping) else enumerate(container):
             if isinstance(name, str):
                 _check_text(name, (*path, name))

@@ -86,8 +86,8 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         is_header = self._current_request is None
         try:
             goes_on: bool = super()._feed_callback_parser(data)
-        except ValueError as error:  # a Content-Length of 5,000 digits: Python refuses to make a number of it
-            return self._refuse(HTTPStatus.BAD_REQUEST, str(error))
+        except ValueError:  # Python makes no number of 5,000 digits
+            return self._refuse(HTTPStatus.BAD_REQUEST, "Content-Length has too many digits")
         if goes_on and is_header and self._current_request is None:
             self._header_bytes += len(data)
             if self._header_timer is None:
@@ -139,6 +139,11 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     def _will_close(self, request: Any, response_requires_close: bool) -> bool:
         is_last = self._hung_up.is_set() and not self._callback_parser.remaining()
         return is_last or bool(super()._will_close(request, response_requires_close))
+
+    def _send_response_start(self, status: int, headers: Any, request: Any, close: bool = False) -> None:
+        if request.version < (1, 1) and not close:  # else a client of HTTP/1.0 waits for the end of the connection
+            headers = [*headers, (b"Connection", b"keep-alive")]
+        super()._send_response_start(status, headers, request, close)
 
     def _build_http_scope(self, *args: Any) -> dict[str, Any]:
         scope: dict[str, Any] = super()._build_http_scope(*args)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import IO, Any
 
 from werkzeug import exceptions
@@ -12,9 +13,10 @@ from werkzeug import exceptions
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 IN_MEMORY_BYTES = 64 * 1024
-# At least so many bytes (or the rest) in so many seconds: half a slow modem. And all of it within the total.
+# At least so many bytes (or the rest) in so many seconds: half a slow modem.
 PIECE_BYTES, PIECE_SECONDS = 32 * 1024, 10.0
-TOTAL_SECONDS = 300.0
+# The whole body: a while for any, and longer the more has arrived, so that a slow line can send the largest image.
+TOTAL_SECONDS, BYTES_PER_SECOND = 300.0, 16 * 1024
 RETRY_AFTER_SECONDS = 2
 
 
@@ -91,7 +93,8 @@ class Upload:
         self._shelf.end(self)
         self.close()
         if self._deadline is not None:
-            self._deadline.reschedule(0)
+            with suppress(RuntimeError):  # it is over in this instant
+                self._deadline.reschedule(0)
 
     def close(self) -> None:
         self.file.close()
@@ -100,13 +103,16 @@ class Upload:
 
     async def _receive_all(self, receive: Receive) -> None:
         loop = asyncio.get_running_loop()
-        end, piece = loop.time() + TOTAL_SECONDS, 0
-        async with asyncio.timeout(PIECE_SECONDS) as self._deadline:
+        start, piece = loop.time(), 0
+        deadline = start + PIECE_SECONDS
+        async with asyncio.timeout_at(deadline) as self._deadline:
             while True:
                 message = await receive()
                 if message["type"] != "http.request":
                     raise HungUp
-                if self._is_evicted:
+                # A piece that comes in the instant of the deadline keeps asyncio.wait_for, and so gunicorn, from being
+                # interrupted by it (Python 3.11).
+                if self._is_evicted or (message["more_body"] and loop.time() >= deadline):
                     raise TimeoutError
                 self._store(message["body"])
                 self.is_whole = not message["more_body"]
@@ -116,7 +122,9 @@ class Upload:
                 piece += len(message["body"])
                 if piece >= PIECE_BYTES:
                     piece = 0
-                    self._deadline.reschedule(min(loop.time() + PIECE_SECONDS, end))
+                    end = start + TOTAL_SECONDS + self._stored / BYTES_PER_SECOND
+                    deadline = min(loop.time() + PIECE_SECONDS, end)
+                    self._deadline.reschedule(deadline)
 
     def _store(self, data: bytes) -> None:
         self._shelf.take(len(data), self)
@@ -138,5 +146,5 @@ def _unavailable(why: str) -> exceptions.ServiceUnavailable:
 def _too_slow() -> exceptions.RequestTimeout:
     return exceptions.RequestTimeout(
         f"the body arrives too slowly: {PIECE_BYTES:,} bytes, or the rest, are expected every {PIECE_SECONDS:g} s, "
-        f"and all of it within {TOTAL_SECONDS:g} s"
+        f"and all of it within {TOTAL_SECONDS:g} s and one more for every {BYTES_PER_SECOND:,} bytes"
     )

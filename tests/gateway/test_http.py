@@ -130,6 +130,16 @@ def test_requests_sent_at_once_are_answered_in_their_order(gateway: LoneGateway)
     assert statuses == [b"422", b"200", b"422", b"404"]
 
 
+def test_a_client_of_http_1_0_that_keeps_its_connection_is_told_that_it_may(gateway: LoneGateway) -> None:
+    """Without the field it waits for the end of the connection (RFC 9112, section 9.3)."""
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as client:
+        for _ in range(2):
+            client.sendall(b"GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+            assert b"\r\nConnection: keep-alive\r\n" in client.recv(1000)
+    closed = exchange(gateway, b"GET /healthz HTTP/1.0\r\n\r\n")
+    assert closed.count(b"Connection: ") == closed.count(b"Connection: close") == 1
+
+
 def test_head_has_the_header_of_get_and_no_body(gateway: LoneGateway) -> None:
     get = exchange(gateway, b"GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\n\r\n")
     head = exchange(gateway, b"HEAD /v1/jobs HTTP/1.1\r\nHost: localhost\r\n\r\n")

@@ -192,10 +192,22 @@ def test_a_presigned_url_of_four_thousand_characters_is_taken(asked: FlaskClient
 
 
 def test_of_very_many_mistakes_the_first_are_told_and_the_rest_is_counted(asked: FlaskClient) -> None:
-    answer = post(asked, JOBS, {**JOB, **{f"x{n}": 1 for n in range(5000)}})
+    prompt = {f"x{n}": 1 for n in range(25)}
+    answer = post(asked, JOBS, {**JOB, "prompts": [prompt] * 200})
     assert answer.status_code == 422
     assert len(answer.get_json()["errors"]) == 100
     assert "and 4,900 more" in answer.get_json()["detail"]
+
+
+def test_an_object_of_very_many_names_is_refused_before_each_is_looked_at(asked: FlaskClient) -> None:
+    names = {f"x{n}": 1 for n in range(100_000)}
+    for body, field in (({**JOB, **names}, None), ({**JOB, "prompts": [names]}, "prompts[0]")):
+        answer = post(asked, JOBS, body)
+        assert (answer.status_code, answer.get_json()["code"]) == (422, "unknown_field")
+        assert [error["field"] for error in answer.get_json().get("errors", [])] == ([field] if field else [])
+        assert "names; outside of metadata, none has more than 32" in answer.get_json()["detail"]
+    many = {f"{n}": 1 for n in range(400)}
+    assert post(asked, JOBS, {**JOB, "device": "gpu", "metadata": many}).get_json()["metadata"] == many
 
 
 @pytest.mark.parametrize(
@@ -247,6 +259,25 @@ def test_a_preference_that_makes_no_sense_is_not_applied(asked: FlaskClient, pre
     header = prefer.encode().decode("latin-1")  # as a WSGI server hands on the bytes of a header
     answer = asked.get(f"{JOBS}/{job_id}", environ_overrides={"HTTP_PREFER": header})
     assert (answer.status_code, answer.headers.get("Preference-Applied")) == (200, None)
+
+
+@pytest.mark.parametrize(
+    ("prefer", "applied"),
+    [
+        ("wait=1", "wait=1"),
+        ("Wait=1", "wait=1"),
+        ('return=minimal, wait = "7"', "wait=7"),
+        ("wait=5; x=y, wait=9", "wait=5"),
+        ("wait=600", "wait=60"),
+        ('x="a, wait=3"', None),
+        ("respond-async; wait=3", None),
+        ("waiter=3", None),
+    ],
+)
+def test_a_preference_is_read_as_rfc_7240_writes_it(asked: FlaskClient, prefer: str, applied: str | None) -> None:
+    job_id = post(asked, JOBS, {**JOB, "device": "gpu"}).get_json()["id"]
+    answer = asked.get(f"{JOBS}/{job_id}", headers={"Prefer": prefer})
+    assert (answer.status_code, answer.headers.get("Preference-Applied")) == (200, applied)
 
 
 @pytest.mark.parametrize("job_id", [ARABIC_3, "%ff", "%ed%a0%80", "%00", "a%0ab", "é", "x" * 65])

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext, suppress
 from typing import Any
 
 import pytest
-from werkzeug.exceptions import HTTPException, ServiceUnavailable
+from werkzeug.exceptions import HTTPException, RequestTimeout, ServiceUnavailable
 
+from gateway.server import upload
 from gateway.server.turnstile import Turnstile
 from gateway.server.upload import Receive, Shelf, Upload
 
 
-def sent(*pieces: bytes, then: Callable[[], Any] | None = None) -> Receive:
-    """A client that sends these; with `then`, more is to come, and it waits for that first."""
+def sent(*pieces: bytes, then: Callable[[], Any] | None = None, pause: float = 0) -> Receive:
+    """A client that sends these, with a `pause` in between; with `then`, it waits for that before it goes on."""
     left = list(pieces)
 
     async def receive() -> dict[str, Any]:
         if not left:
             assert then is not None
             await then()
+        elif len(left) < len(pieces):
+            await asyncio.sleep(pause)
         body = left.pop(0) if left else b""
         return {"type": "http.request", "body": body, "more_body": bool(left) or then is not None}
 
@@ -77,6 +80,40 @@ def test_a_body_is_read_to_one_piece_beyond_what_is_allowed(read: Read) -> None:
     async def scenario() -> None:
         upload = await read(Shelf(1000), sent(bytes(10), bytes(10), bytes(500)), most=15)
         assert (upload.size, upload.is_whole) == (20, False)
+
+    asyncio.run(scenario())
+
+
+def test_the_more_of_a_body_has_arrived_the_longer_the_rest_may_take(
+    read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """300 s alone are too few for 20 MB at 64 kB/s."""
+    monkeypatch.setattr(upload, "PIECE_BYTES", 50)
+    monkeypatch.setattr(upload, "TOTAL_SECONDS", 0.2)
+
+    async def scenario(bytes_per_second: int) -> int:
+        monkeypatch.setattr(upload, "BYTES_PER_SECOND", bytes_per_second)
+        return (await read(Shelf(100), sent(bytes(50), bytes(1), pause=0.5))).size
+
+    assert asyncio.run(scenario(1)) == 51
+    with pytest.raises(RequestTimeout):
+        asyncio.run(scenario(1_000_000))
+
+
+def test_a_byte_in_the_instant_of_the_deadline_does_not_lift_it(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload, "PIECE_SECONDS", 0.1)
+    loses_its_end = [False, True]
+
+    async def receive() -> dict[str, Any]:
+        with (
+            suppress(asyncio.CancelledError) if loses_its_end.pop() else nullcontext()
+        ):  # as asyncio.wait_for does then
+            await asyncio.sleep(60)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    async def scenario() -> None:
+        with pytest.raises(RequestTimeout):
+            await asyncio.wait_for(read(Shelf(100), receive), 10)
 
     asyncio.run(scenario())
 

@@ -1,0 +1,38 @@
+"""Requests that are held until their job has ended share one thread, and nothing may end that."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from flask import Flask
+
+from configs.settings import Settings
+from gateway import handover, waiting
+from gateway.waiting import Hold, Waiting
+from tests import protocol
+from worker.connection import connect
+from worker.jobs import Jobs
+
+
+def hold(at: Waiting, job_id: str) -> Hold:
+    """A request that waits for this job."""
+    with Flask("test").test_request_context(environ_overrides={handover.CAN_HOLD: True}) as context:
+        at.answer(job_id, 60, lambda job: "")
+        found: Hold = context.request.environ[handover.HOLD]
+        return found
+
+
+def test_a_record_that_cannot_be_read_ends_the_wait_for_it_and_no_other(
+    jobs: Jobs, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "LOOK_AGAIN_SECONDS", 0.0)
+    at = Waiting(jobs, settings, threading.Event())
+    broken, sound = protocol.accept(jobs), protocol.accept(jobs)
+    waits = [hold(at, broken), hold(at, sound)]
+    with connect(settings) as redis:
+        redis.hset(f"{settings.redis_prefix}job:{broken}", "status", "of a later version")
+    waits[0].over.result(30)
+    assert not waits[1].over.done()
+    jobs.cancel(sound)
+    waits[1].over.result(30)
