@@ -23,7 +23,7 @@ def escape(text: str) -> str:
     """`text` with every character that is not printable as Python writes it in a string: \\n, \\x1b, \\u202e.
 
     Not printable are control characters (C0 and C1), separators of lines, formats such as those that turn the direction
-    of text, and lone surrogates, which cannot be written at all (Unicode's categories C and Z, but for the space).
+    of text, and lone surrogates, which cannot be written at all (Unicode's categories C and Z, except the space).
     """
     if text.isprintable():
         return text

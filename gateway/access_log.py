@@ -1,4 +1,4 @@
-"""A line in the log for each request, but for the health checks that come every second."""
+"""A line in the log for each request, except health checks, which come every second."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def keep(app: Flask) -> None:
 
 
 def _start() -> None:
-    request.environ.setdefault(STARTED_AT, time.perf_counter())  # before it was held, if it was
+    request.environ.setdefault(STARTED_AT, time.perf_counter())  # a request that was held keeps its first start
 
 
 def _end(response: Response) -> Response:
     if request.endpoint not in UNINTERESTING and not handover.is_held():
         ms = (time.perf_counter() - request.environ[STARTED_AT]) * 1000
-        target = request.environ["RAW_URI"][:MAX_TARGET]  # as it came, without a space: it takes the place of one word
+        target = request.environ["RAW_URI"][:MAX_TARGET]  # not decoded, so without spaces: the line keeps its words
         log.info("%s %s %d in %.0f ms", request.method, target, response.status_code, ms)
     return response

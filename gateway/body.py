@@ -110,7 +110,7 @@ def _check_size(data: bytes, settings: Settings) -> None:
 
 
 def _integer(digits: str) -> int:
-    """Of one with too many digits, too many still: it will be refused by its place."""
+    """An integer with too many digits keeps one more than is allowed: validation refuses it and names its field."""
     return int(digits[: MAX_DIGITS + 2])
 
 

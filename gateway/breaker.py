@@ -1,6 +1,6 @@
-"""Redis that does not answer is asked by one request at a time; the others are told at once that it is away.
+"""While Redis does not answer, one request at a time tries it, and all others get 503 at once.
 
-Else each would hold its thread for the two seconds of a call, and when all threads are held, answers come late.
+Otherwise each would hold its thread for the two seconds of a call, and with all threads held every answer is late.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Breaker:
         self._ask_again_at = 0.0
 
     def refuses(self) -> bool:
-        """Whether Redis was away a moment ago; now and then False all the same, to who is to ask it."""
+        """Whether Redis did not answer a moment ago; now and then False, for the one request that tries it again."""
         with self._lock:
             now = time.monotonic()
             if self._is_open and now >= self._ask_again_at:
@@ -70,5 +70,5 @@ def guard(app: Flask) -> None:
 
 
 def _needs_redis() -> bool:
-    """Whatever is not known to do without it; a target that leads nowhere has no endpoint."""
+    """True unless the view is known to need none; an unknown path has no endpoint, and needs none."""
     return request.endpoint is not None and request.endpoint not in NEEDS_NO_REDIS

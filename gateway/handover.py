@@ -1,4 +1,4 @@
-"""What the server and the application say to one another about a request, in its WSGI environ."""
+"""What the server and the application pass to each other about a request, in its WSGI environ."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def attend(app: Flask) -> None:
 
 
 def can_hold() -> bool:
-    """Whether the server would call again for the answer to the request in hand. Others get it at once."""
+    """Whether the server will call again for the answer to the current request; others need it at once."""
     return CAN_HOLD in request.environ and RESUMED not in request.environ
 
 
@@ -44,7 +44,7 @@ def is_held() -> bool:
 
 
 def refuse(environ: dict[str, Any], refusal: HTTPException) -> None:
-    """The server could not read the request; the application is to say so, as the route's clients expect it."""
+    """The server could not read the request; the application answers with this error in the form of the route."""
     environ[REFUSAL] = refusal
 
 

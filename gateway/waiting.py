@@ -1,4 +1,4 @@
-"""Hold a request until its job has ended. No thread waits: the server keeps the connection, and asks again."""
+"""Hold a request until its job has ended. No thread waits: the server keeps the connection and asks again."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Hold:
         self.over: Future[None] = Future()
 
     def end(self) -> None:
-        with suppress(InvalidStateError):  # it has ended, or nobody waits for it any more
+        with suppress(InvalidStateError):  # it has ended already, or the client has hung up
             self.over.set_result(None)
 
 
@@ -106,7 +106,7 @@ class Waiting:
         while True:
             try:
                 self._follow()
-            except Exception as error:  # Redis is away, as a rule; whatever it is, others go on waiting
+            except Exception as error:  # mostly an outage of Redis; without this thread no wait would end early
                 log.warning("no news of finished jobs: %s: %s", type(error).__name__, error)
                 time.sleep(1)
 

@@ -31,7 +31,7 @@ PIECE_BYTES = 64 * 1024
 # To take an answer: a while for any, and longer for a large one, at the rate of a slow line.
 ANSWER_SECONDS, ANSWER_BYTES_PER_SECOND = 30.0, 16 * 1024
 
-# Is this process alive: answered while all threads wait for a storage that is away. These ask nobody.
+# These need neither Redis nor storage. They have a thread of their own, so that they answer while all others wait.
 PROBES = ("/healthz", "/health")
 
 
@@ -62,7 +62,7 @@ class Bridge:
         with suppress(HungUp):
             try:
                 environ = await _request(scope, upload, receive)
-                async with self._turnstile.passed(min(upload.size, self._most)):
+                async with self._turnstile.passed(min(upload.size, self._most) if upload.is_whole else 0):
                     answer = await self._run(environ)
             finally:
                 upload.close()

@@ -72,9 +72,9 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
             super().data_received(data)
 
     def eof_received(self) -> bool:
-        """A client that sends no more may still read its answer; one that has hung up looks the same until we write.
+        """The client sends no more. It may still read, or may have hung up: both look the same until we write.
 
-        So the answer is still sent, and who holds it back is told.
+        So a hold ends, and the answer is sent.
         """
         self._hung_up.set()
         if self.is_reading and self.is_busy:

@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from werkzeug.exceptions import BadRequest
 
-# Told by the server itself: the body has been read, whatever it came as.
+# The server sets these itself, since it has read the body: chunked or not makes no difference any more.
 OF_THE_BODY = ("HTTP_TRANSFER_ENCODING", "CONTENT_LENGTH")
 
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 
 class Turnstile:
-    """Lets requests pass as long as their bodies have at most so many bytes together; who comes first goes first."""
+    """Lets requests pass while their bodies have at most so many bytes together; first come, first served."""
 
     def __init__(self, size: int, free_of_charge: int) -> None:
         """Bodies of up to `free_of_charge` bytes pass without being counted."""

@@ -21,14 +21,14 @@ RETRY_AFTER_SECONDS = 2
 
 
 class HungUp(Exception):
-    """The client is gone; there is nobody to answer."""
+    """The client has closed the connection: no answer is needed."""
 
 
 class Shelf:
     """The space that the bodies of all requests of a process share, in bytes.
 
-    Where a body finds none, the one that has been arriving for longest has to go: who is slow on purpose must not keep
-    out those who are not.
+    When it is used up, the body that has been arriving for longest is dropped: clients slow on purpose must not
+    keep others out.
     """
 
     def __init__(self, size: int) -> None:
@@ -42,7 +42,7 @@ class Shelf:
         self._arriving.pop(upload, None)
 
     def take(self, count: int, upload: Upload) -> None:
-        """Raises ServiceUnavailable if `upload` itself has to go."""
+        """Raises ServiceUnavailable if `upload` itself is the one to be dropped."""
         while self._free < count:
             oldest = next(iter(self._arriving))
             if oldest is upload:
@@ -69,7 +69,7 @@ class Upload:
     async def read(self, headers: dict[bytes, bytes], receive: Receive) -> None:
         """Raises HungUp, and an HTTPException for a body that is too slow, or has no room, or is coded.
 
-        A body that its Content-Length says to be too large is not read at all, and its client not told to continue.
+        A body whose Content-Length is too large is not read, and its client gets no 100 Continue.
         """
         coding = headers.get(b"transfer-encoding", b"chunked")
         if coding.lower() != b"chunked":
@@ -88,7 +88,7 @@ class Upload:
         self.file.seek(0)
 
     def evict(self) -> None:
-        """Make room for another."""
+        """Drop this body, to make room for another."""
         self._is_evicted = True
         self._shelf.end(self)
         self.close()

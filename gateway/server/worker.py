@@ -22,7 +22,7 @@ OTHER_FILES = 1024
 
 
 class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Told to stop, it says so at /readyz, and stops only when whoever sends it requests has had time to see that."""
+    """After the signal to stop, it goes on for `gateway_drain_seconds`; /readyz tells load balancers meanwhile."""
 
     def init_process(self) -> None:
         self.connections: dict[Connection, None] = {}  # in the order of their arrival
@@ -36,7 +36,7 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         self.asgi = Bridge(app, self.services.settings)
 
     def admit(self, connection: Connection) -> None:
-        """Where there is no room, the connection goes that has been sending a request for longest; else the new one."""
+        """Without room, close the oldest connection that is still sending a request, which may be the new one."""
         self.connections[connection] = None
         if len(self.connections) > self._max_connections:
             next(other for other in self.connections if other.is_reading).abort()
