@@ -276,7 +276,7 @@ def _metadata(metadata: dict[str, Any], settings: Settings) -> dict[str, Any]:
     try:
         size = len(json.dumps(metadata, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode())
     except ValueError:
-        _refuse("invalid_value", "NaN and Infinity are not JSON", "metadata")
+        _refuse("invalid_value", "its numbers must be finite, and no larger than a double holds", "metadata")
     if size > settings.max_metadata_bytes:
         _refuse("metadata_too_large", f"{size:,} bytes of JSON; at most {settings.max_metadata_bytes:,}", "metadata")
     return metadata
