@@ -50,6 +50,7 @@ class Waiting:
         self._jobs = jobs
         self._leaving = leaving
         self._settings = settings
+        self.most_holds: int | None = None  # a server sets it, so that connections are left for other requests
         self._holds: dict[str, set[Hold]] = defaultdict(set)
         self._lock = threading.Lock()
         self._listener: threading.Thread | None = None
@@ -58,10 +59,11 @@ class Waiting:
     def answer(self, job_id: str, seconds: float, answer: Answer, may_be_early: bool = True) -> ResponseReturnValue:
         """`answer` of the job as soon as it has ended, or as it is after so many seconds; of None if there is none.
 
-        It comes early when this process is to stop, if it `may_be_early`, and when the client has hung up.
+        It comes early when this process is to stop, if it `may_be_early`, and when the client has hung up; and at once
+        where `most_holds` are kept already.
         """
         job = self._jobs.get(job_id)
-        if self._is_over(job, may_be_early) or seconds <= 0 or not handover.can_hold():
+        if self._is_over(job, may_be_early) or seconds <= 0 or not handover.can_hold() or self._is_full():
             return answer(job)
         hold = Hold(job_id, seconds, may_be_early, lambda: self._answer(hold, answer))
         self._keep(hold)
@@ -83,6 +85,10 @@ class Waiting:
 
     def _is_over(self, job: Job | None, may_be_early: bool) -> bool:
         return job is None or job.status.is_terminal or (may_be_early and self._leaving.is_set())
+
+    def _is_full(self) -> bool:
+        with self._lock:
+            return self.most_holds is not None and sum(map(len, self._holds.values())) >= self.most_holds
 
     def _answer(self, hold: Hold, answer: Answer) -> ResponseReturnValue:
         self._drop(hold)

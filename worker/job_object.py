@@ -11,7 +11,6 @@ from worker.job import Job, Status
 from worker.storage import ObjectMissing, Storage
 
 # Why a result is gone while its job is still on record.
-REMOVED = "removed_from_storage"  # by a lifecycle rule of the bucket, or by hand
 
 
 def describe(job: Job, storage: Storage | None = None) -> dict[str, Any]:
@@ -58,8 +57,8 @@ def describe_with_result(job: Job, storage: Storage) -> dict[str, Any]:
     if job.files_prefix is not None:
         try:
             described["result"] = result(job.files_prefix, storage)
-        except ObjectMissing:
-            described["result_gone"] = {"reason": REMOVED}
+        except ObjectMissing as missing:
+            described["result_gone"] = {"reason": missing.reason}
             described["files"]["result"]["url"] = None
     return described
 

@@ -21,12 +21,19 @@ if TYPE_CHECKING:
 DEFAULT_REGION = "us-east-1"  # what servers other than Amazon's expect
 
 
-class ObjectMissing(ClientError):
-    """There is no object of this key (any more)."""
-
-
 # As S3 says it, and as some others do. A bucket that is not there is an outage.
 MISSING = ("NoSuchKey", "NotFound", "404")
+# A lifecycle rule has moved the object to an archive, for instance Glacier, from which nobody reads at once.
+ARCHIVED = "InvalidObjectState"
+
+
+class ObjectMissing(ClientError):
+    """There is no object of this key (any more), or none that can be read."""
+
+    @property
+    def reason(self) -> str:
+        """A word for programs: `removed_from_storage` or `archived_in_storage`."""
+        return "archived_in_storage" if self.response["Error"]["Code"] == ARCHIVED else "removed_from_storage"
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ class Storage:
         try:
             return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         except ClientError as error:
-            if error.response["Error"]["Code"] not in MISSING:
+            if error.response["Error"]["Code"] not in (*MISSING, ARCHIVED):
                 raise
             raise ObjectMissing(error.response, "GetObject") from None
 

@@ -180,7 +180,9 @@ def _check_end_of_fax(packed: memoryview, is_reversed: bool) -> None:
     while bits and bits & 1 == 0:
         bits >>= 1
     if bits & 0xFFFFFF != END_OF_FAX:
-        message = "the Group 4 data of this TIFF has no end code (EOFB), so it may have broken off; save it with another"
+        message = (
+            "the Group 4 data of this TIFF has no end code (EOFB), so it may have broken off; save it with another"
+        )
         raise unreadable(f"{message} compression, or with a program that writes the code")
 
 

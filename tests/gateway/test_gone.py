@@ -18,6 +18,7 @@ from configs.settings import Settings
 from gateway import create_app
 from gateway.services import Services
 from tests import lone_gateway, pictures, protocol
+from tests.fakes import Host
 from tests.parts import processes
 from tests.protocol import HOOK, PICTURE
 from worker import files, webhook
@@ -150,6 +151,18 @@ def test_paddlexs_route_is_410_where_its_result_is_gone(
         work.result()
     assert (answer.status_code, answer.json()["errorCode"]) == (410, 410)
     assert "no longer in storage" in answer.json()["errorMsg"]
+
+
+def test_a_result_that_a_rule_has_moved_to_an_archive_is_gone_too(
+    client: FlaskClient, at: Services, s3_settings: Settings, host: Host
+) -> None:
+    job = succeeded(client, at)
+    words = b"<Error><Code>InvalidObjectState</Code><Message>not valid for the storage class</Message></Error>"
+    host.serve(f"/{s3_settings.s3_bucket}/{files.result(job.attempt_prefix)}", words, "application/xml", status=403)
+    elsewhere = create_app(s3_settings.model_copy(update={"s3_endpoint_url": host.url("")})).test_client()
+    shown = elsewhere.get(f"/v1/jobs/{job.id}")
+    assert (shown.status_code, shown.get_json()["result"]) == (200, None)
+    assert shown.get_json()["result_gone"] == {"reason": "archived_in_storage"}
 
 
 def test_a_bucket_that_is_gone_is_an_outage(client: FlaskClient, at: Services, s3_settings: Settings) -> None:

@@ -36,3 +36,17 @@ def test_a_record_that_cannot_be_read_ends_the_wait_for_it_and_no_other(
     assert not waits[1].over.done()
     jobs.cancel(sound)
     waits[1].over.result(30)
+
+
+def test_a_wait_beyond_the_most_is_answered_at_once_and_leaves_connections_for_others(
+    jobs: Jobs, settings: Settings
+) -> None:
+    at = Waiting(jobs, settings, threading.Event())
+    at.most_holds = 2
+    job_id = protocol.accept(jobs)
+    first, _ = hold(at, job_id), hold(at, job_id)
+    with Flask("test").test_request_context(environ_overrides={handover.CAN_HOLD: True}):
+        assert at.answer(job_id, 60, lambda job: "as it is now") == "as it is now"
+    with Flask("test").app_context():
+        first.answer()
+    assert isinstance(hold(at, job_id), Hold)
