@@ -79,11 +79,13 @@ def up(data_dir: Path | None, port: int | None, host: str | None, device: str | 
     from cli.stack import Plan, free_port
 
     settings = _settings()
-    host = settings.gateway_host if host is None else host
+    host = host or settings.gateway_host
     port = settings.gateway_port if port is None else port
     folder = data_dir or settings.data_dir or _default_data_dir()
     folder = folder.expanduser().resolve()
-    _exit_with(command.run(Plan(folder, host, port or free_port(host), device or settings.device, settings)))
+    with _said_plainly():
+        port = port or free_port(host)
+    _exit_with(command.run(Plan(folder, host, port, device or settings.device, settings)))
 
 
 @main.command()

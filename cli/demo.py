@@ -38,12 +38,12 @@ def run(output: Path, settings: Settings) -> int:
         # Without a word on the port it takes a free one, so that it runs beside another service.
         port = settings.gateway_port if "gateway_port" in settings.model_fields_set else 0
         host = settings.gateway_host
-        plan = Plan(Path(folder), host, port or free_port(host), settings.device, settings)
         try:
+            plan = Plan(Path(folder), host, port or free_port(host), settings.device, settings)
             with running(plan, terminal.show):
                 job = _submit(plan.url)
                 _write(job, output)
-        except (StartFailed, InUse, FileNotFoundError, requests.RequestException) as error:
+        except (StartFailed, InUse, OSError) as error:
             terminal.show("ovseg", str(error))
             return 1
         except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
@@ -153,9 +154,12 @@ class Stack:
     def _wait_for_port(self) -> None:
         """A stack that was just killed may need a moment to let go of its port."""
         deadline = time.monotonic() + 3
-        while not _can_listen(self.plan.host, self.plan.port):
+        where = f"port {self.plan.port} on {self.plan.host}"
+        while error := _error_of_listening(self.plan.host, self.plan.port):
+            if error.errno != errno.EADDRINUSE:
+                raise StartFailed(f"cannot listen at {where}: {error.strerror}")
             if time.monotonic() > deadline:
-                raise StartFailed(f"port {self.plan.port} on {self.plan.host} is taken; choose another by --port")
+                raise StartFailed(f"{where} is taken; choose another by --port")
             time.sleep(0.1)
 
     def _wait(self, name: str, unready: Callable[[], str], seconds: float) -> None:
@@ -186,20 +190,23 @@ def running(plan: Plan, show: Show) -> Iterator[Stack]:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody listens on at this moment."""
+    """A port that nobody listens on at this moment. Raises OSError, which names a host that is not this machine's."""
     with _socket_for(host) as probe:
-        probe.bind((host, 0))
+        try:
+            probe.bind((host, 0))
+        except OSError as error:
+            raise OSError(error.errno, f"cannot listen: {error.strerror}", host) from None
         return int(probe.getsockname()[1])
 
 
-def _can_listen(host: str, port: int) -> bool:
+def _error_of_listening(host: str, port: int) -> OSError | None:
     with _socket_for(host) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return error
+    return None
 
 
 def _socket_for(host: str) -> socket.socket:

@@ -22,8 +22,13 @@ MEGABYTE = 1_000_000
 
 
 class Settings(BaseSettings):
-    # What is wrong is said without the value, which may be a secret.
-    model_config = SettingsConfigDict(env_prefix="OVSEG_", frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix="OVSEG_",
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,  # the value may be a secret
+        allow_inf_nan=False,  # durations become whole seconds in places
+    )
 
     # Where things are
     redis_url: str = Field(
@@ -159,7 +164,7 @@ class Settings(BaseSettings):
 
     # The gateway
     gateway_host: str = Field(
-        default="127.0.0.1", description="Address to listen on; loopback until you say otherwise."
+        default="127.0.0.1", min_length=1, description="Address to listen on; loopback until you say otherwise."
     )
     gateway_port: int = Field(default=8080, ge=0, le=65535, description="As PaddleX serves.")
     gateway_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -186,7 +191,7 @@ class Settings(BaseSettings):
         default=300.0, gt=0, description="Longest time PaddleX's synchronous route waits; its own clients wait 300."
     )
 
-    # Models; the library reads the first two from the environment too
+    # Models; the library reads these from the environment too
     models_dir: Path | None = Field(
         default=None, description="Where fetched weights lie; unset means ~/.cache/ovseg/models."
     )
@@ -324,6 +329,21 @@ class Settings(BaseSettings):
     def _check_gateway_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:
             HostPattern(text)
+        return value
+
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _check_data_dir(cls, value: object) -> object:
+        return value or None  # Path("") is the folder that the process happens to run in
+
+    @field_validator("gateway_port", mode="before")
+    @classmethod
+    def _check_port(cls, value: object) -> object:
+        if isinstance(value, str) and "://" in value:
+            raise ValueError(
+                "it is no number; Kubernetes sets it for a Service named ovseg-gateway: set enableServiceLinks: false "
+                "in the pod"
+            )
         return value
 
     @field_validator("allowed_private_hosts", "gateway_allowed_hosts", mode="before")

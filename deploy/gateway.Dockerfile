@@ -20,7 +20,8 @@ COPY ovseg_core ovseg_core
 COPY worker worker
 RUN pip install --no-cache-dir --no-deps --no-build-isolation .
 
-USER ovseg
+# By number: Kubernetes' runAsNonRoot refuses a name, which it cannot judge.
+USER 10001
 EXPOSE 8080
 # On loopback nobody outside the container would reach it; what is published decides who does.
 ENV PYTHONUNBUFFERED=1 OVSEG_GATEWAY_HOST=0.0.0.0

@@ -28,7 +28,8 @@ COPY ovseg_core ovseg_core
 COPY worker worker
 RUN pip install --no-cache-dir --no-deps --no-build-isolation .
 
-USER ovseg
+# By number: Kubernetes' runAsNonRoot refuses a name, which it cannot judge.
+USER 10001
 # /models has weights and may be mounted read-only; /cache has what the worker makes of them, is its home, and keeps the
 # kernels that CUDA compiles at the first start (~/.nv).
 ENV PYTHONUNBUFFERED=1 HOME=/cache OVSEG_MODELS_DIR=/models OVSEG_ENGINES_DIR=/cache/engines

@@ -24,7 +24,8 @@ COPY ovseg_core ovseg_core
 COPY worker worker
 RUN pip install --no-cache-dir --no-deps --no-build-isolation .
 
-USER ovseg
+# By number: Kubernetes' runAsNonRoot refuses a name, which it cannot judge.
+USER 10001
 # /models has weights and may be mounted read-only; /cache has what the worker makes of them, and is its home.
 ENV PYTHONUNBUFFERED=1 HOME=/cache OVSEG_MODELS_DIR=/models OVSEG_ENGINES_DIR=/cache/engines
 VOLUME ["/models", "/cache"]

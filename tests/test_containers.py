@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from redis import Redis, RedisError
 
 from cli.embedded import binary
@@ -176,6 +178,38 @@ def test_what_an_image_copies_is_in_its_context() -> None:
                 for source in rest.split()[:-1]:
                     assert source.partition("/")[0] in context, (image.name, source)
                     assert (ROOT / source).exists()
+
+
+@pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.stem)
+def test_an_image_names_its_user_by_number_so_kubernetes_can_tell_that_it_is_not_root(image: Path) -> None:
+    steps = instructions(image)
+    user = next(rest for what, rest in steps if what == "USER")
+    made = next(rest for what, rest in steps if what == "RUN" and "useradd" in rest)
+    assert f"useradd --uid {user} " in made
+
+
+def test_the_pod_of_the_docs_fits_the_images_and_the_settings() -> None:
+    docs = (ROOT / "docs" / "containers.md").read_text()
+    pod = yaml.safe_load(next(block for block in re.findall(r"```yaml\n(.*?)```", docs, re.DOTALL) if "Probe" in block))
+    [container] = pod["spec"]["containers"]
+    image = dict(instructions(ROOT / "deploy" / f"{container['image'].removeprefix('ovseg-')}.Dockerfile"))
+    assert pod["spec"]["securityContext"] == {"runAsNonRoot": True, "fsGroup": int(image["USER"])}
+    assert {at["mountPath"] for at in container["volumeMounts"]} == {"/tmp", *json.loads(image["VOLUME"])}
+    assert {at["name"] for at in container["volumeMounts"]} == {at["name"] for at in pod["spec"]["volumes"]}
+    assert pod["spec"]["terminationGracePeriodSeconds"] > Settings().shutdown_grace_seconds
+    for probe in ("livenessProbe", "startupProbe"):
+        assert container[probe]["exec"]["command"] == COMPOSE["services"]["worker"]["healthcheck"]["test"][1:]
+    # Kubernetes would set OVSEG_GATEWAY_PORT=tcp://10.0.0.1:8080 where a Service is named ovseg-gateway.
+    assert pod["spec"]["enableServiceLinks"] is False
+
+
+def test_a_bucket_of_another_name_is_the_one_that_compose_makes_and_opens() -> None:
+    given = {**SECRETS, "OVSEG_S3_BUCKET": "masks"}
+    document = compose.read(given)
+    assert "-bucket=masks" in document["services"]["s3"]["command"]
+    (identity,) = json.loads(document["configs"]["s3"]["content"])["identities"]
+    assert identity["actions"] == ["Read:masks", "Write:masks", "List:masks", "Tagging:masks"]
+    assert compose.environment_of(document["services"]["worker"], given)["OVSEG_S3_BUCKET"] == "masks"
 
 
 def test_the_gateways_image_listens_where_a_published_port_leads() -> None:

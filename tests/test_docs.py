@@ -104,7 +104,7 @@ def test_the_compose_file_is_valid() -> None:
 def test_no_image_runs_as_root(file: Path) -> None:
     lines = file.read_text().splitlines()
     users = [i for i, line in enumerate(lines) if line.startswith("USER ")]
-    assert lines[users[-1]] == "USER ovseg"
+    assert lines[users[-1]] == "USER 10001"
     assert any(line.startswith("CMD ") for line in lines[users[-1] :])
 
 

@@ -94,6 +94,10 @@ WRONG = [
     *(pytest.param("s3_bucket", value, id=f"bucket {value!r}") for value in ("", "a", "a/b", "a b", "../a", "a" * 256)),
     *(pytest.param("s3_region", value, id=f"region {value!r}") for value in ("", "a b", "-a", "a" * 64, "eu/x", "12")),
     pytest.param("webhook_secret", SECRET, id="webhook secret"),
+    pytest.param("lease_seconds", "inf", id="a lease without end"),
+    pytest.param("retention_seconds", "nan", id="a retention that is no number"),
+    pytest.param("gateway_host", "", id="a host that would be all addresses"),
+    pytest.param("gateway_port", f"tcp://{SECRET}:8080", id="a port as Kubernetes' links of Services write it"),
 ]
 
 
@@ -124,6 +128,11 @@ def test_a_value_that_cannot_work_is_refused_in_one_line_without_it(name: str, v
 )
 def test_a_value_that_works_is_taken(name: str, value: str) -> None:
     assert getattr(Settings(**{name: value}), name) == value
+
+
+def test_an_empty_data_dir_is_none_and_not_the_current_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OVSEG_DATA_DIR", "")
+    assert Settings().data_dir is None
 
 
 def test_settings_are_printed_without_secrets() -> None:

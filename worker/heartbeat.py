@@ -45,7 +45,8 @@ class Heartbeat:
     def stop(self) -> None:
         """Take leave at once, so that nobody waits for this worker's lease to end."""
         self._stopping.set()
-        self._thread.join()
+        if self._thread.is_alive():  # not where Redis was never reached
+            self._thread.join()
 
     @contextmanager
     def holding(self, job: Job) -> Iterator[None]:

@@ -1,8 +1,7 @@
 """What `predict` takes: arrays, paths, URLs, folders, PDFs, TIFFs, and lists, iterators and generators of these.
 
-Nothing is read before its turn, but for as many files of a list or folder as a batch has: a thread reads them while the
-network works. An iterator or generator of the caller's is asked only when its next image is wanted, and only by the
-thread that wants it.
+While the network works, a thread reads as many files of a list or folder as a batch has, and no more. An iterator or
+generator of the caller's runs in the caller's thread, and only when its next image is needed.
 """
 
 from __future__ import annotations
@@ -50,16 +49,17 @@ class Page:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """In the place of an image, or of the rest of a document: what is wrong with it."""
+    """Stands for an image, or for the rest of a document, that cannot be read; `error` says why."""
 
     path: str | None
     error: Exception
 
 
 def batches(given: Input, size: int = 1) -> Iterator[list[Page | Unreadable]]:
-    """Pages, `size` at a time; fewer at the end, and before an error of the caller's iterator, which is raised then.
+    """Pages, `size` at a time; fewer at the end. Before an error of the caller's iterator is raised, the pages that
+    were read are given.
 
-    Leaving it, as `break` does, returns at once; at most one file is read to its end by a thread that nobody waits for.
+    To close it returns at once. The thread that reads ahead then ends after the file that it is reading.
     """
     batch: list[Page | Unreadable] = []
     with closing(_pages(given, size)) as pages:
@@ -100,8 +100,8 @@ def _pages_of(source: Source, opened: Future[Iterator[Page]]) -> Iterator[Page |
 
 
 def _opened(source: Source) -> Iterator[Page]:
-    """Read, and the first picture decoded; but PDFs are drawn as they are asked for, by the caller's thread: PDFium is
-    for one thread only, and the caller may use it too."""
+    """Reads the source and decodes its first picture. Pages of PDFs are drawn later, in the caller's thread: PDFium may
+    be used by one thread only, and the caller may use it too."""
     given = source.given
     if isinstance(given, Exception):
         raise given
@@ -116,10 +116,10 @@ def _opened(source: Source) -> Iterator[Page]:
 
 
 def _named(error: Exception, source: Source) -> Exception:
-    """The error with the name of the file or URL; one that the caller can put right, whichever library raised it.
+    """The error as an OvsegError that names the file or URL, whichever library raised it.
 
-    The name is in Python's quotes, which show what no terminal can. A path where nothing lies stays a
-    FileNotFoundError, an array that is no image a ValueError, and what is no input a TypeError.
+    `repr` shows characters of the name that a terminal cannot. A path where nothing lies stays a FileNotFoundError, an
+    array that is no image a ValueError, and an input of a wrong type a TypeError.
     """
     if source.path is None:
         return error
@@ -138,7 +138,7 @@ def _named(error: Exception, source: Source) -> Exception:
 
 
 def _of_array(array: np.ndarray) -> np.ndarray:
-    """PaddleX takes an array for what OpenCV reads: (H, W, 3) in BGR; also (H, W) grey and (H, W, 4) with alpha."""
+    """Arrays are as OpenCV reads images: (H, W, 3) in BGR, as PaddleX has it; also (H, W) grey and (H, W, 4) BGRA."""
     is_image = array.ndim in (2, 3) and array.size > 0 and (array.ndim == 2 or array.shape[2] in (1, 3, 4))
     if array.dtype != np.uint8 or not is_image:
         raise ValueError(f"an array is (H, W, 3) uint8 in BGR, or grey, or BGRA; not {array.shape} {array.dtype}")
@@ -155,7 +155,7 @@ def _of_bytes(data: bytes, path: str) -> Iterator[Page]:
 
 
 def _of_pages(data: bytes, path: str) -> Iterator[Page]:
-    """Of a TIFF each page; of any other image the one that it is."""
+    """Each page of a TIFF; any other image has one."""
     count = image.page_count(data)
     for i, pixels in enumerate(image.pages(data, MAX_PIXELS)):
         yield Page(pixels, path, i if count > 1 else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -57,13 +58,14 @@ class Model:
         (or generator) of these has one for each image. An image is encoded once for all its prompts, and `batch_size`
         images, whatever their sizes, in one run of the encoder.
 
-        With `on_error` "skip" an image that cannot be read, or that a prompt lies outside of, is logged and kept in the
-        answer's `skipped`, and the next one follows; its prompts are passed over with it. With "raise" it ends the
-        loop, once all images before it are answered.
+        With `on_error` "skip" an image that cannot be read, or that does not contain one of its prompts, is logged and
+        kept in the answer's `skipped`, and the loop goes on with the next image and the next prompts. With "raise" it
+        ends the loop, once all images before it are answered.
 
         Raises OvsegError for an image that cannot be read and for a prompt that is wrong or lies outside an image, with
-        the image's path or URL in the message; FileNotFoundError for a path where nothing lies; ValueError for prompts
-        that are none or too few, and for an array that is no image; TypeError for an input of another kind.
+        the image's path or URL in the message; FileNotFoundError for a path where nothing lies; ValueError for what are
+        no prompts, for fewer prompts than images, and for an array that is no image; TypeError for an input of another
+        kind.
         """
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
@@ -158,7 +160,7 @@ def _in(path: Path, spec: ModelSpec) -> ModelSpec:
 
 def _pull(spec: ModelSpec) -> None:
     try:
-        pull(spec)
+        pull(spec, os.environ.get("OVSEG_MODELS_MIRROR"))
     except PullFailed as error:
         raise PullFailed(
             f"{error} (On the command line that is --model SAM-Lite, in Python model='SAM-Lite'.)"

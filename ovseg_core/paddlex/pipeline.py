@@ -86,17 +86,15 @@ def create_pipeline(
     if config is None:
         if name is None:
             raise ValueError(f"name a pipeline ({NAME}), the path of its YAML file, or a config")
-        config = yaml.safe_load(default_config() if name == NAME else _read(name))
+        config = _parsed(default_config() if name == NAME else _read(name), name)
     if not isinstance(config, Mapping) or config.get("pipeline_name") != NAME:
         raise ValueError(f"the configuration is not one of {NAME}: its pipeline_name must be that")
-    missing = sorted(set(SUB_MODULES.values()) - set(config.get("SubModules", {})))
-    if missing:
-        raise ValueError(f"the configuration lacks SubModules.{missing[0]}")
-    if model is not None:
-        modules = {
-            key: {**value, "model_name": model, "model_dir": None} for key, value in config["SubModules"].items()
-        }
-        config = {**config, "SubModules": modules}
+    given = {"model_name": model, "model_dir": None} if model is not None else {}
+    modules = {key: {**_module(config, key), **given} for key in sorted(set(SUB_MODULES.values()))}
+    for key, module in modules.items():
+        if not module.get("model_name"):
+            raise ValueError(f"the configuration lacks SubModules.{key}.model_name")
+    config = {**config, "SubModules": modules}
     return Pipeline(config, device, engine, precision, use_hpip or bool(config.get("use_hpip")))
 
 
@@ -105,8 +103,23 @@ def default_config() -> str:
     return resources.files("ovseg_core.paddlex").joinpath(f"{NAME}.yaml").read_text()
 
 
+def _module(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    modules = config.get("SubModules")
+    module = modules.get(key) if isinstance(modules, Mapping) else None
+    if not isinstance(module, Mapping):
+        raise ValueError(f"the configuration lacks SubModules.{key}")
+    return module
+
+
+def _parsed(text: str, name: str | Path) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{str(name)!r} is no YAML: {error}") from None
+
+
 def _read(name: str | Path) -> str:
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
         raise ValueError(f"there is no pipeline {str(name)!r}; this is {NAME}, or the path of its YAML file")
-    return path.read_text()
+    return path.read_text(encoding="utf-8")

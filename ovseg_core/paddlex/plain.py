@@ -1,36 +1,41 @@
-"""Lists and numbers out of what prompts may be given in: lists, tuples, arrays and tensors, of any nesting."""
+"""Prompts as plain lists and numbers, whether they came as lists, tuples, arrays or tensors, in any nesting."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 
 def of(value: Any) -> Any:
-    """Arrays and tensors (of NumPy, Paddle, torch and others that NumPy can read), their scalars, and tuples as lists
-    and Python's numbers; mappings as dicts; anything else as it is, for the caller to refuse."""
+    """Makes lists of tuples, arrays and tensors (NumPy, Paddle, torch and others that NumPy can read), Python's numbers
+    of their scalars, and dicts of mappings. Anything else comes back as it is, for the caller to refuse."""
     if isinstance(value, Mapping):
         return {key: of(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [of(one) for one in value]
     if "bfloat16" in str(getattr(value, "dtype", "")) and hasattr(value, "astype"):
-        value = value.astype("float32")  # Paddle's own list of one has its bits, as integers
+        value = value.astype("float32")  # whose `tolist` in Paddle gives the bits, as integers
     if hasattr(value, "tolist"):
-        return value.tolist()
+        found = value.tolist()
+        if isinstance(found, list):  # an array of objects has any kind of them
+            return of(found)
+        return float(found) if isinstance(found, np.longdouble) else found
     if hasattr(value, "__array__"):
         return value.__array__().tolist()
     return value
 
 
 def numbers(value: Any, length: int, where: str) -> list[float]:
-    """`length` numbers out of what `of` gave. Raises ValueError, which names `where`."""
+    """A row of `length` numbers, from what `of` returned. Raises ValueError, which names `where`."""
     if not isinstance(value, list) or len(value) != length:
         raise ValueError(f"{where} must be a list of {length} numbers, not {shown(value)}")
     return [_number(one, f"{where}[{i}]") for i, one in enumerate(value)]
 
 
 def rows(value: Any, where: str) -> list[Any]:
-    """A list out of what `of` gave. Raises ValueError, which names `where`."""
+    """A list, from what `of` returned. Raises ValueError, which names `where`."""
     if not isinstance(value, list):
         raise ValueError(f"{where} must be a list or an array, not {shown(value)}")
     return value

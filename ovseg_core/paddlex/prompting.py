@@ -17,23 +17,23 @@ KEYS = ("box", "points", "labels")  # of a mixed prompt
 
 @dataclass(frozen=True)
 class Given:
-    """What was asked of one image: as it was given, in lists and numbers, and as prompts."""
+    """The prompts of one image: `plain` as they were given, in lists and numbers, and parsed."""
 
     plain: dict[str, Any]
     prompts: list[Prompt]
 
     @classmethod
     def of(cls, prompts: Any) -> Given:
-        """Raises OvsegError `invalid_prompt`, and ValueError for an unknown kind, a row of another length, and what is
-        no number."""
+        """Raises OvsegError `invalid_prompt`, and ValueError for an unknown kind, a row of a wrong length and a value
+        that is no number."""
         if not isinstance(prompts, Mapping):
             form = "{'box_prompt': [...]}"
             raise ValueError(f"prompts are a mapping as {form}, or one for each image, not {plain.shown(prompts)}")
-        told = plain.of(prompts)
-        return cls(told, [prompt for kind, rows in told.items() for prompt in _parsed(kind, rows)])
+        listed = plain.of(prompts)
+        return cls(listed, [prompt for kind, rows in listed.items() for prompt in _parsed(kind, rows)])
 
     def within(self, image_hw: tuple[int, int], path: str | None) -> list[Prompt]:
-        """Raises OvsegError for a prompt that lies outside the image, which is told by its path."""
+        """The prompts, clipped to the image. Raises OvsegError, with the image's path, for one that lies outside."""
         try:
             return fit(self.prompts, image_hw, field="prompts")
         except OvsegError as error:
@@ -43,7 +43,7 @@ class Given:
 
 
 def of_images(prompts: Prompts | Iterable[Prompts]) -> Iterator[Given]:
-    """One for each image, without end where all images get the same. Raises as `Given.of`."""
+    """Prompts for image after image; endless where all images get the same. Raises as `Given.of`."""
     if isinstance(prompts, Mapping) or not isinstance(prompts, Iterable):
         return itertools.repeat(Given.of(prompts))
     return map(Given.of, prompts)
@@ -52,14 +52,14 @@ def of_images(prompts: Prompts | Iterable[Prompts]) -> Iterator[Given]:
 def of_rows(prompt_type: str, rows: Sequence[Any]) -> Prompts | list[Prompts]:
     """The pipeline's `prompt`: rows for every image, or lists of rows, one list for each image. Raises ValueError."""
     kind = f"{prompt_type}_prompt"
-    told = plain.rows(plain.of(rows), "prompt")
-    if any(map(_is_of_an_image, told)):
-        return [{kind: plain.rows(one, f"prompt[{i}]")} for i, one in enumerate(told)]
-    return {kind: told}
+    listed = plain.rows(plain.of(rows), "prompt")
+    if any(map(_is_of_an_image, listed)):
+        return [{kind: plain.rows(one, f"prompt[{i}]")} for i, one in enumerate(listed)]
+    return {kind: listed}
 
 
 def _is_of_an_image(value: Any) -> bool:
-    """Whether it is a list of rows, be it an empty one, and not a row."""
+    """Whether it is a list of rows, which may be empty, and not a row."""
     return isinstance(value, list) and all(isinstance(one, list | dict) for one in value)
 
 

@@ -1,4 +1,4 @@
-"""A thread that reads ahead and that nobody has to wait for."""
+"""A thread that reads ahead, and is not waited for at the end."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ class Result(dict[str, Any]):
 
     def _path(self, given: Any, suffix: builtins.str, files: frozenset[builtins.str]) -> Path:
         path = Path(given)
-        if path.suffix.lower() not in files:
+        if path.suffix.lower() not in files or path.is_dir():
             path = path / self._folder
             stem, of_input = stem_and_suffix(self["input_path"])
             path /= self._saved_names.of(self._owner, path, stem or self._made_up_stem, of_input) + f"_res{suffix}"

@@ -1,4 +1,4 @@
-"""What `predict` gives: results, one after the other, and what was skipped."""
+"""What `predict` returns: results, one after the other, and the images that were skipped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Skipped:
-    """An image without a result: its path or URL (None for an array), its place in the run from 0, and why."""
+    """An image without a result: its path or URL (None for an array), its position (from 0) and the error."""
 
     path: str | None
     position: int
@@ -21,9 +21,9 @@ class Skipped:
 
 
 class Run(Iterator[Result]):
-    """Results, each computed when it is asked for. `skipped` are the images passed over so far.
+    """Results, each computed when it is asked for. `skipped` has the images that had none so far.
 
-    To leave the loop, or to `close`, returns at once, and nothing more is read.
+    Leaving the loop and `close` return at once; no further file is read.
     """
 
     def __init__(self, found: Generator[Result | Skipped], skips: bool) -> None:
@@ -46,7 +46,7 @@ class Run(Iterator[Result]):
 
 
 def _without_frames(skipped: Skipped) -> Skipped:
-    """What an error keeps of the frames that it came through is whole files and pictures."""
+    """Without tracebacks, whose frames would keep whole files and pictures in memory."""
     error: BaseException | None = skipped.error
     while error is not None:
         error.__traceback__, error.__context__, error = None, None, error.__cause__

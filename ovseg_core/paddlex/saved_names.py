@@ -1,17 +1,22 @@
-"""Under which name a result is saved, so that none takes another's file."""
+"""The names of saved results, so that none overwrites another's file."""
 
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+# Of a file's name, which may have 255 bytes on Linux; what is added to it is shorter than the rest.
+LONGEST_STEM_BYTES = 200
+LONGEST_SUFFIX_BYTES = 20
+
 
 @dataclass(frozen=True)
 class Owner:
-    """A result: of which file or URL (None for an array) and page, and the how-manieth of which call of `predict`."""
+    """A result: its file or URL (None for an array), its page, the call of `predict`, and its place in that call."""
 
     path: str | None
     page: int | None
@@ -26,7 +31,7 @@ class Owner:
 
 
 class SavedNames:
-    """The names that results of one model were saved under. Callable from any thread."""
+    """The names under which one model's results were saved. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._owners: dict[Path, Owner] = {}
@@ -34,8 +39,9 @@ class SavedNames:
 
     def of(self, owner: Owner, folder: Path, stem: str, suffix: str) -> str:
         """`stem`; where another result of these has that name in this folder `stem.suffix`, then `stem.suffix_2`, and
-        so on; each with the number of the page behind it."""
+        so on; each with the number of the page behind it. A stem of more than 200 bytes is cut."""
         page = "" if owner.page is None else f"_{owner.page}"
+        stem, suffix = _cut(stem, LONGEST_STEM_BYTES), _cut(suffix, LONGEST_SUFFIX_BYTES)
         with self._lock:
             for base in _bases(stem, suffix):
                 place = folder.absolute() / (base + page)
@@ -44,6 +50,12 @@ class SavedNames:
                     self._owners[place] = owner
                     return base + page
         raise AssertionError("there is always another number")
+
+
+def _cut(name: str, longest: int) -> str:
+    """Not inside a character."""
+    encoded = os.fsencode(name)
+    return name if len(encoded) <= longest else encoded[:longest].decode(errors="ignore")
 
 
 def _bases(stem: str, suffix: str) -> Iterator[str]:

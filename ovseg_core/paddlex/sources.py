@@ -1,7 +1,7 @@
-"""The arrays, files and URLs in what `predict` is given, one by one.
+"""The arrays, files and URLs in the input of `predict`, one by one.
 
-Lists and folders are there to be read ahead. An iterator or generator of the caller's is not: it may belong to a thread
-(SQLite's cursors do), and it may be a camera that has nothing new for an hour.
+Lists and folders are read ahead. An iterator or generator of the caller's is not: it may belong to one thread (SQLite's
+cursors do), and it may be a camera that has nothing new for an hour.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ WHAT = "input is an array, a path, a URL, or several of these"
 
 @dataclass(frozen=True)
 class Source:
-    """One array, file or URL; or an error in the place of what cannot be one.
+    """One array, file or URL, or an error where the input was none.
 
-    `path` is what results call it, None for an array. `folder` is where the file lies in the folder that was given.
+    `path` is its `input_path` in results, None for an array. `folder` is the file's place in the folder that was given.
     """
 
     given: np.ndarray | Path | str | Exception
@@ -41,14 +41,14 @@ class Source:
 
 
 class Sources:
-    """The sources in what was given, in order. For one thread, the caller's."""
+    """The sources of an input, in order. Used by the caller's thread only."""
 
     def __init__(self, given: Any) -> None:
-        self._stack: list[tuple[Iterator[Any], bool]] = [(iter([given]), True)]  # and whether it is ready
+        self._stack: list[tuple[Iterator[Any], bool]] = [(iter([given]), True)]  # False: the caller's own
 
     def take(self, *, asks: bool) -> Source | None:
-        """The next one, or None at the end. Unless it `asks`, also None where an iterator of the caller's would have to
-        be asked. Raises what that raises."""
+        """The next source, or None at the end. Without `asks` also None where the next one would come from an iterator
+        of the caller's. Raises what that iterator raises."""
         while self._stack:
             iterator, is_ready = self._stack[-1]
             if not is_ready and not asks:
@@ -60,7 +60,7 @@ class Sources:
                 continue
             if isinstance(one, Source):
                 return one
-            if isinstance(one, np.ndarray):
+            if isinstance(one, np.ndarray) and not _is_column(one):
                 return Source(one, None)
             if isinstance(one, str | os.PathLike):
                 self._stack.append((_named(one), True))
@@ -73,8 +73,15 @@ class Sources:
 
 def _is_several(given: Any) -> bool:
     """Tensors and bytes can be iterated too, but not to images."""
-    is_one = isinstance(given, Mapping | bytes | bytearray | memoryview) or hasattr(given, "__array__")
-    return isinstance(given, Iterable) and not is_one
+    if isinstance(given, Mapping | bytes | bytearray | memoryview) or not isinstance(given, Iterable):
+        return False
+    return _is_column(given) or not hasattr(given, "__array__")
+
+
+def _is_column(given: Any) -> bool:
+    """Whether it is an array of paths or a table's column of them (pandas, polars): one dimension, not of numbers."""
+    kind = getattr(getattr(given, "dtype", None), "kind", "O")
+    return kind in "OUT" and len(getattr(given, "shape", ())) == 1
 
 
 def _no_source(given: Any) -> str:
@@ -109,8 +116,8 @@ def in_folder(root: Path, suffixes: frozenset[str] = IN_FOLDERS) -> list[Source]
     """The images and documents below a folder, by their suffixes, in order of their paths; and an error for each folder
     that cannot be read.
 
-    Hidden files are not among them, which macOS's `._NAME` are too. Links to files are followed, links to folders are
-    not, so there are no loops. What is no file, as a pipe, is passed over.
+    Hidden files and folders are left out (macOS's `._NAME` are hidden), and so is what is no file, such as a pipe.
+    Links to files are followed, links to folders are not, so there are no loops.
     """
     unreadable: list[OSError] = []
     found = []
@@ -127,7 +134,7 @@ def in_folder(root: Path, suffixes: frozenset[str] = IN_FOLDERS) -> list[Source]
 def _is_file_or_broken(path: Path) -> bool:
     try:
         is_file = stat.S_ISREG(path.stat().st_mode)
-    except OSError:  # whoever reads it will say what is wrong
+    except OSError:  # reading it will raise the same, with its name
         return True
     if not is_file:
         log.warning("%r is passed over: it is not a file", str(path))
@@ -135,9 +142,9 @@ def _is_file_or_broken(path: Path) -> bool:
 
 
 def read(path: Path) -> bytes:
-    """A file's bytes. Raises OvsegError `image_unreadable` for what is no file, and OSError.
+    """A file's bytes. Raises OSError, and OvsegError `image_unreadable` where the path is no file's.
 
-    A pipe is opened without waiting for its writer, and never read.
+    A pipe is opened without waiting for a writer, and is not read.
     """
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):

@@ -21,12 +21,13 @@ from ovseg_core.errors import OvsegError
 from ovseg_core.models.pull import PullFailed
 from ovseg_core.paddlex import inputs
 from ovseg_core.paddlex.model import Model
-from ovseg_core.paddlex.pipeline import Pipeline
+from ovseg_core.paddlex.pipeline import NAME, SUB_MODULES, Pipeline
 from tests import pictures
 from tests.fakes import Host
 
 BOXES = [[140, 10, 305, 180], [340, 4, 462, 300]]
 PHOTO = str(pictures.PHOTO)
+MODULES = set(SUB_MODULES.values())
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +155,16 @@ def test_a_checkpoint_of_one_s_own_and_a_configuration(model: Model, tmp_path: P
     assert (res["masks"][0] == wanted["masks"][0]).all()
 
 
+def test_weights_are_fetched_from_the_mirror_of_the_setting_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OVSEG_MODELS_DIR", str(tmp_path))
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("OVSEG_MODELS_MIRROR", "http://127.0.0.1:2/weights")
+    with pytest.raises(PullFailed, match=r"no connection to 127\.0\.0\.1:2; no connection to dl\."):
+        create_model("SAM-H_box", device="cpu")
+
+
 def test_a_model_that_cannot_be_had_is_not_replaced_silently(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OVSEG_MODELS_DIR", str(tmp_path))
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")  # no internet for this test
@@ -172,6 +183,15 @@ def test_a_model_that_cannot_be_had_is_not_replaced_silently(tmp_path: Path, mon
         (lambda p: p.predict("missing.jpg", BOXES), "missing.jpg"),
         (lambda p: create_pipeline(pipeline="ocr"), "there is no pipeline 'ocr'"),
         (lambda p: create_pipeline(config={"pipeline_name": "ocr"}), "pipeline_name must be that"),
+        (lambda p: create_pipeline(config={"pipeline_name": NAME, "SubModules": None}), "lacks SubModules.BoxPrompt"),
+        (
+            lambda p: create_pipeline(config={"pipeline_name": NAME, "SubModules": dict.fromkeys(MODULES)}, model="X"),
+            "lacks SubModules.BoxPromptSegmentation",
+        ),
+        (
+            lambda p: create_pipeline(config={"pipeline_name": NAME, "SubModules": {key: {} for key in MODULES}}),
+            "lacks SubModules.BoxPromptSegmentation.model_name",
+        ),
         (lambda p: create_model("SAM-Lite", model_dir="/nowhere"), "must name a checkpoint file or a folder"),
     ],
 )
@@ -209,6 +229,14 @@ def test_the_configuration_can_be_taken_changed_and_used(tmp_path: Path) -> None
     ran = ovseg("--pipeline", str(path), "--input", PHOTO, "--prompt_type", "point", "--prompt", "[[220,90]]")
     assert ran.returncode == 0, ran.stderr
     assert "'label': 'point_prompt'" in ran.stdout
+
+
+def test_a_configuration_that_is_no_yaml_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("SubModules: [")
+    ran = ovseg("--pipeline", str(tmp_path / "mine.yaml"), "--input", PHOTO, "--prompt", "[[1,2,30,40]]")
+    assert ran.returncode == 1
+    assert "mine.yaml' is no YAML: " in ran.stderr
+    assert "Traceback" not in ran.stderr
 
 
 @pytest.mark.parametrize(

@@ -260,6 +260,26 @@ def test_what_is_no_image_is_refused_with_what_is(model: Model, given: Any) -> N
     assert (len(list(run)), [skipped.position for skipped in run.skipped]) == (1, [0])
 
 
+class Column:
+    """Of a table, as pandas and polars have them: of one dimension, and NumPy can read it."""
+
+    def __init__(self, values: list[Any]) -> None:
+        self._values = values
+        self.shape = (len(values),)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._values)
+
+    def __array__(self) -> np.ndarray:
+        return np.array(self._values, object)
+
+
+@pytest.mark.parametrize("made", [Column, np.array, lambda paths: np.array(paths, object)])
+def test_a_column_or_an_array_of_paths_is_several_paths(model: Model, tmp_path: Path, made: Any) -> None:
+    paths = [str(image_file(tmp_path / f"{i}.png")) for i in range(2)]
+    assert [result["input_path"] for result in model.predict(made(paths), BOX)] == paths
+
+
 def test_skipped_images_take_their_prompts_with_them(pipeline: Pipeline, tmp_path: Path) -> None:
     images = [SMALL, image_file(tmp_path / "a.png", b""), SMALL[:10], SMALL]
     rows = [[[1, 1, 9, 9]], [[2, 2, 9, 9]], [[1, 20, 9, 30]], [[4, 4, 9, 9]]]

@@ -91,6 +91,26 @@ def test_pages_and_files_named_like_pages_are_all_kept(model: Model, tmp_path: P
     assert saved(tmp_path / "out") == ["a_0_res.json", "a_1.png_res.json", "a_1_res.json"]
 
 
+@pytest.mark.parametrize("stem", ["a" * 251, "影" * 83, "é" * 123 + "a"])
+def test_a_result_of_an_image_with_the_longest_name_is_saved(model: Model, tmp_path: Path, stem: str) -> None:
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    image_file(folder / f"{stem}.png")
+    image_file(folder / f"{stem[:-1]}b.png")
+    for result in model.predict(folder, BOX):
+        result.save_all(out)
+    assert [name[:60] for name in saved(out)] == [stem[:60]] * 4
+    assert all(name.startswith(stem[:60]) and len(os.fsencode(name)) <= 255 for name in saved(out))
+
+
+def test_a_folder_named_like_a_file_of_results_is_a_folder(model: Model, tmp_path: Path) -> None:
+    for name in ("a.png", "a.json"):
+        (tmp_path / name).mkdir()
+    [result] = model.predict(SMALL, BOX)
+    result.save_to_img(tmp_path / "a.png")
+    result.save_to_json(tmp_path / "a.json")
+    assert [Path(name).parent.name for name in saved(tmp_path)] == ["a.json", "a.png"]
+
+
 def test_a_name_that_is_no_utf_8_is_saved_and_printed(
     model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

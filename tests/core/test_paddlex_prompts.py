@@ -68,11 +68,14 @@ def test_arrays_and_tensors_mean_what_lists_mean(way: str) -> None:
     assert Given.of({"mixed_prompt": mixed}).prompts == Given.of({"mixed_prompt": MIXED}).prompts
 
 
-@pytest.mark.parametrize("number", [np.float32, np.int8, np.float64, paddle.to_tensor, lambda v: np.array(v)])
+@pytest.mark.parametrize("number", [np.float32, np.int8, np.longdouble, paddle.to_tensor, lambda v: np.array(v)])
 def test_scalars_of_a_library_mean_what_numbers_mean(number: Callable[[float], Any]) -> None:
     found = Given.of({"point_prompt": [[number(22), number(9)]]})
     assert found == Given.of({"point_prompt": [[22, 9]]})
     assert json.dumps(found.plain)
+    objects = np.empty((1, 2), object)
+    objects[0, 0], objects[0, 1] = number(22), number(9)
+    assert Given.of({"point_prompt": objects}) == found
 
 
 @pytest.mark.parametrize("made", [list, np.array, paddle.to_tensor])

@@ -72,6 +72,19 @@ def test_a_port_on_the_command_line_wins_over_the_setting(tmp_path: Path, taken:
     assert f"port {of_flag} on localhost is taken" in by_flag.stdout
 
 
+@pytest.mark.parametrize("command", ["up", "demo"])
+@pytest.mark.parametrize("host", ["192.0.2.1", "[::1]", "no.such.host.invalid"])
+@pytest.mark.parametrize("port", ["0", "8080"])
+def test_a_host_that_is_not_this_machines_is_not_called_a_taken_port(
+    tmp_path: Path, command: str, host: str, port: str
+) -> None:
+    ran = run(command, OVSEG_GATEWAY_HOST=host, OVSEG_GATEWAY_PORT=port, OVSEG_DATA_DIR=str(tmp_path / "data"))
+    (line,) = (ran.stdout + ran.stderr).splitlines()
+    assert ran.returncode == 1
+    assert host in line
+    assert "taken" not in line
+
+
 def test_the_demo_listens_on_the_port_that_a_setting_names(tmp_path: Path, taken: tuple[str, str]) -> None:
     ran = run("demo", "--output", str(tmp_path), OVSEG_GATEWAY_PORT=taken[0])
     assert ran.returncode == 1

@@ -119,6 +119,11 @@ def test_a_worker_is_on_the_roster_until_it_leaves(jobs: Jobs, brisk: Settings) 
         assert not roster.alive(redis, brisk)
 
 
+def test_a_worker_that_never_reached_redis_stops_without_a_traceback(jobs: Jobs, brisk: Settings) -> None:
+    with connect(brisk) as redis:
+        Heartbeat(jobs, Roster(redis, brisk, "w3", "cpu"), LEASE_SECONDS).stop()
+
+
 def test_a_worker_that_fell_silent_is_struck_off(brisk: Settings) -> None:
     with connect(brisk) as redis:
         Roster(redis, brisk, "w1", "cpu").enter()
