@@ -91,7 +91,7 @@ def test_pages_and_files_named_like_pages_are_all_kept(model: Model, tmp_path: P
     assert saved(tmp_path / "out") == ["a_0_res.json", "a_1.png_res.json", "a_1_res.json"]
 
 
-@pytest.mark.parametrize("stem", ["a" * 251, "影" * 83, "é" * 123 + "a"])
+@pytest.mark.parametrize("stem", ["a" * 251, "影" * 83, "é" * 123 + "a"], ids=["a", "影", "é"])
 def test_a_result_of_an_image_with_the_longest_name_is_saved(model: Model, tmp_path: Path, stem: str) -> None:
     folder, out = tmp_path / "photos", tmp_path / "out"
     image_file(folder / f"{stem}.png")

@@ -72,9 +72,10 @@ def test_a_port_on_the_command_line_wins_over_the_setting(tmp_path: Path, taken:
     assert f"port {of_flag} on localhost is taken" in by_flag.stdout
 
 
-@pytest.mark.parametrize("command", ["up", "demo"])
-@pytest.mark.parametrize("host", ["192.0.2.1", "[::1]", "no.such.host.invalid"])
-@pytest.mark.parametrize("port", ["0", "8080"])
+@pytest.mark.parametrize(
+    ("command", "host", "port"),
+    [("up", "192.0.2.1", "8080"), ("up", "[::1]", "0"), ("demo", "no.such.host.invalid", "8080")],
+)
 def test_a_host_that_is_not_this_machines_is_not_called_a_taken_port(
     tmp_path: Path, command: str, host: str, port: str
 ) -> None:
