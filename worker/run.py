@@ -9,23 +9,25 @@ import socket
 import threading
 import warnings
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from celery import Celery
 from celery.platforms import SecurityWarning
 from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_shutting_down
 
-from configs.settings import MEGABYTE, Settings
+from configs.settings import Settings
 from worker import cores, eviction, pulse, queue, queue_pulse, reaper
 from worker.archive import Archive
 from worker.connection import connect
 from worker.erasure import Erasure
 from worker.events import Events
-from worker.guarded import GuardedClient
 from worker.inputs import Inputs
 from worker.jobs import Jobs
 from worker.pulse import Pulse
-from worker.roster import Roster
 from worker.storage import Storage
+
+if TYPE_CHECKING:
+    from worker.bench import Bench
 
 log = logging.getLogger(__name__)
 
@@ -34,67 +36,35 @@ STORAGE_SWEEP_SECONDS = 600.0
 
 
 def segmenting(settings: Settings, device: str) -> None:
-    """Work on jobs until SIGTERM or SIGINT, then finish those in hand, or hand them back.
+    """Work on jobs until SIGTERM or SIGINT, then finish those that are running, or hand them back.
 
-    `device` is "cpu" or "gpu:N". Raises ValueError for another, or one that this machine or build of Paddle lacks, and
-    for cores that there are not.
+    `device` is "cpu" or "gpu:N". Raises ValueError for another one, for a device that this machine or build of Paddle
+    lacks, and for cores that do not exist.
     """
-    kind, _, index = device.partition(":")
-    if kind == "gpu":
-        _see_only_gpu(index or "0")
-    elif device != "cpu":
-        raise ValueError(f"device must be cpu or gpu:N, not {device!r}")
-
+    _see_only(device)
     if settings.worker_cores:
         cores.keep_to(settings.worker_cores)
 
-    # Not before now: what is visible to CUDA is decided before Paddle is imported.
+    # Only now: Paddle decides at its import what CUDA shows it.
     from worker import leaving
-    from worker.decoders import Decoders
-    from worker.embeddings import Embeddings
-    from worker.heartbeat import Heartbeat
-    from worker.inference import Inference
-    from worker.shared_embeddings import SharedEmbeddings
-    from worker.tasks import Bench, segment
+    from worker.bench import Bench
+    from worker.tasks import segment
 
-    app, redis = queue.create(settings), connect(settings)
-    name = f"{socket.gethostname()}:{os.getpid()}"
-    jobs = Jobs(redis, app, settings)
-    roster = Roster(redis, settings, name, device)
-    heartbeat = Heartbeat(jobs, roster, settings.lease_seconds)
-    decoders = Decoders(settings)
-    decoders.warm_up()
-    log.info("loading %s on %s", settings.default_model, device)
-    inference = Inference("gpu:0" if kind == "gpu" else "cpu", settings.engine, settings.precision)
-    inference.warm_up(settings.default_model)
-    storage = Storage(settings)
-    inputs = Inputs(connect(settings, as_bytes=True), settings.redis_prefix, storage)
-    archive = Archive(redis, settings, storage, inputs)
-    shared = SharedEmbeddings(redis, settings, storage, roster.line)
-    embeddings = Embeddings(inference, shared, settings.embedding_cache_megabytes * MEGABYTE)
-    client = GuardedClient(settings)
-    bench = Bench(name, settings, jobs, storage, inputs, archive, client, decoders, heartbeat, inference, embeddings)
+    app = queue.create(settings)
+    bench = Bench.open(settings, app, device)
 
     @app.task(name=queue.SEGMENT)
     def task(job_id: str) -> None:
         segment(job_id, bench)
 
-    worker_ready.connect(lambda **_: heartbeat.start(), weak=False)
+    worker_ready.connect(lambda **_: bench.heartbeat.start(), weak=False)
     worker_shutting_down.connect(
-        lambda **_: leaving.within(settings.shutdown_grace_seconds, jobs, heartbeat, roster), weak=False
+        lambda **_: leaving.within(settings.shutdown_grace_seconds, bench.jobs, bench.heartbeat, bench.roster),
+        weak=False,
     )
-    worker_shutdown.connect(lambda **_: heartbeat.stop(), weak=False)
-    worker_shutdown.connect(lambda **_: decoders.close(), weak=False)
-    taking, running = Pulse(redis, settings, "worker", "queue"), Pulse(redis, settings, "worker", "device")
-
-    def beat() -> None:
-        taking.beat()
-        # Where the device hangs, the queue's loop goes on until every slot waits for it.
-        if inference.running_seconds < settings.watchdog_grace_seconds:
-            running.beat()
-
-    _beat(app, beat, settings)
-    _consume(app, queue.queues_of_worker(device), settings.worker_concurrency, name)
+    worker_shutdown.connect(lambda **_: bench.close(), weak=False)
+    _beat(app, _signs_of(bench), settings)
+    _consume(app, queue.queues_of_worker(device), settings.worker_concurrency, bench.name)
 
 
 def sending(settings: Settings) -> None:
@@ -151,11 +121,29 @@ def reaping(settings: Settings) -> None:
     reaper.run(sweeps, settings.sweep_seconds, stopping)
 
 
-def _see_only_gpu(index: str) -> None:
-    if not index.isdigit():
-        raise ValueError(f"device must be gpu:N with a number N, not gpu:{index}")
-    os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # numbered as nvidia-smi numbers them
-    os.environ["CUDA_VISIBLE_DEVICES"] = index
+def _see_only(device: str) -> None:
+    """Hide all GPUs but the one of "gpu:N". Raises ValueError for what is neither that nor "cpu"."""
+    kind, _, index = device.partition(":")
+    if kind == "gpu":
+        if not (index or "0").isdecimal():
+            raise ValueError(f"device must be gpu:N with a number N, not {device}")
+        os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # numbered as nvidia-smi numbers them
+        os.environ["CUDA_VISIBLE_DEVICES"] = index or "0"
+    elif device != "cpu":
+        raise ValueError(f"device must be cpu or gpu:N, not {device!r}")
+
+
+def _signs_of(bench: Bench) -> Callable[[], None]:
+    """Gives a worker's signs of life when it is called: the queue's, and the device's unless that hangs."""
+    taking, running = (Pulse(bench.redis, bench.settings, "worker", name) for name in ("queue", "device"))
+
+    def beat() -> None:
+        taking.beat()
+        # Where the device hangs, the queue's loop goes on until every slot waits for it.
+        if bench.inference.running_seconds < bench.settings.watchdog_grace_seconds:
+            running.beat()
+
+    return beat
 
 
 def _beat(app: Celery, give: Callable[[], None], settings: Settings) -> None:

@@ -5,53 +5,24 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cache, partial
 
 import numpy as np
 from redis import RedisError
 
-from configs.settings import Settings
 from ovseg_core.errors import OvsegError
 from ovseg_core.prompts import fit
 from worker import fetch, image_content, outage, publish, watchdog
-from worker.archive import AFTER_END_SECONDS, Archive
-from worker.decoders import Decoders
-from worker.embeddings import Embeddings
-from worker.guarded import GuardedClient
-from worker.heartbeat import Heartbeat, LeaseLost, Stopped
-from worker.inference import Inference
-from worker.inputs import Inputs
+from worker.archive import AFTER_END_SECONDS
+from worker.bench import Bench
+from worker.heartbeat import LeaseLost, Stopped
 from worker.job import Job, JobError, Run, Status
-from worker.jobs import Jobs
-from worker.storage import Storage
 
 log = logging.getLogger(__name__)
 
-# Uploads are small and wait mostly for the server; more threads only wait together.
-UPLOAD_THREADS = 8
 # A server that was killed is back within a second or two.
 SAY_AGAIN_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What a worker works with; one for each process."""
-
-    name: str
-    settings: Settings
-    jobs: Jobs
-    storage: Storage
-    inputs: Inputs
-    archive: Archive
-    client: GuardedClient
-    decoders: Decoders
-    heartbeat: Heartbeat
-    inference: Inference
-    embeddings: Embeddings
-    uploads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(UPLOAD_THREADS, "upload"))
 
 
 def segment(job_id: str, bench: Bench) -> None:

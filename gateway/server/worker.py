@@ -11,6 +11,7 @@ from flask import Flask
 from gunicorn.glogging import Logger
 from gunicorn.workers.gasgi import ASGIWorker
 
+from gateway.server import heap
 from gateway.server.bridge import Bridge
 from gateway.server.connection import Connection
 from gateway.services import Services
@@ -25,6 +26,7 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
     """After the signal to stop, it goes on for `gateway_drain_seconds`; /readyz tells load balancers meanwhile."""
 
     def init_process(self) -> None:
+        heap.give_back_large_blocks()
         self.connections: dict[Connection, None] = {}  # in the order of their arrival
         self._max_connections = _room_for_connections()
         self._stop_at_once = asyncio.Event()

@@ -22,7 +22,7 @@ def _lines(outcome: Outcome) -> Iterator[str]:
     yield from _table("How accepted jobs ended", verdict.ends)
     yield "\nSeconds until a normal job had succeeded beside four of"
     yield from (_row(name, f"{seconds:.1f}") for name, seconds in outcome.neighbours.items())
-    yield "\nResident memory, MB: at the start, at most, at the end"
+    yield "\nMemory, MB: at the start, at most, at the end"
     for role, figures in sorted(outcome.memory_mb.items()):
         yield _row(role, " ".join(f"{megabytes:>7.0f}" for megabytes in figures))
     yield "\nMust be 0"

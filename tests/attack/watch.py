@@ -12,7 +12,10 @@ LOOK_SECONDS = 0.5
 
 
 class Watch:
-    """Looks at the descendants of a process until it is closed. `peak` has megabytes of resident memory by role."""
+    """Looks at the descendants of a process until it is closed.
+
+    `peak` and `now` have megabytes by role; of memory that processes share, each has its part (PSS).
+    """
 
     def __init__(self, pid: int) -> None:
         self._root = psutil.Process(pid)
@@ -37,7 +40,7 @@ class Watch:
         for child in self._root.children():
             try:
                 family = [child, *child.children(recursive=True)]
-                found[_role(child)] += sum(one.memory_info().rss for one in family) / MEGABYTE
+                found[_role(child)] += sum(one.memory_full_info().pss for one in family) / MEGABYTE
             except psutil.Error:  # it ended meanwhile
                 continue
         return found
