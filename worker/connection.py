@@ -14,8 +14,8 @@ from configs import redis_address
 from configs.redis_address import RedisAddress
 from configs.settings import Settings
 
-# A call to Redis takes well under a millisecond. If one takes seconds, the server is away, and the client that waits
-# for an answer should learn that.
+# A call to Redis takes well under a millisecond. If one takes seconds, the server is unreachable, and the client that
+# waits for an answer should learn that.
 CALL_TIMEOUT_SECONDS = 2.0
 # For threads that do not answer requests: they archive, listen, check readiness.
 SPARE_CONNECTIONS = 100

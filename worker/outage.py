@@ -1,4 +1,4 @@
-"""Redis or object storage is away: nobody's fault but time's."""
+"""Redis or object storage is unreachable, which passes: neither the caller's fault nor the code's."""
 
 from __future__ import annotations
 

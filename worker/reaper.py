@@ -17,7 +17,7 @@ Sweep = Callable[[], None]
 
 
 def run(sweeps: Mapping[str, Sweep], sweep_seconds: float, stopping: threading.Event) -> None:
-    """Repeat each sweep until told to stop. A Redis that is away is waited for."""
+    """Repeat each sweep until `stopping` is set. While Redis is unreachable, the sweeps wait."""
     # In threads of their own: storage may be slow and events many, and a lost job should not wait for that.
     threads = [
         threading.Thread(target=_repeat, args=(look, sweep_seconds, stopping), name=name)

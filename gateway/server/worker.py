@@ -23,7 +23,7 @@ OTHER_FILES = 1024
 
 
 class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
-    """After the signal to stop, it goes on for `gateway_drain_seconds`; /readyz tells load balancers meanwhile."""
+    """After the signal to stop, it serves for `gateway_drain_seconds` more; meanwhile /readyz reports the stop."""
 
     def init_process(self) -> None:
         heap.give_back_large_blocks()

@@ -113,7 +113,7 @@ def target(dice: random.Random) -> str:
 
 
 def nearly_valid(image: bytes) -> Callable[[random.Random], bytes]:
-    """Makes requests that are right but for one to three places."""
+    """Makes requests that are valid except in one to three places."""
     asked = job(image)
     paddlex = {"image": asked["image"], "prompt": [[1, 1, 18, 18]], "promptType": "box", "visualize": True}
     bodies: list[tuple[str, str, Any]] = [

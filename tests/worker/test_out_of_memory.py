@@ -1,4 +1,4 @@
-"""Redis has no memory left: what ends, erases or tells still goes its way; what would add is refused whole."""
+"""Redis has no memory left: jobs still end, are erased and notify; whatever would add data is refused as a whole."""
 
 from __future__ import annotations
 

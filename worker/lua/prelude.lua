@@ -1,5 +1,5 @@
--- Stands before every script, but after a first line `#!lua flags=allow-oom`: such a script runs also where Redis is out
--- of memory, because it ends, erases or tells something, and little remains of it. The others add, and are refused then.
+-- Precedes every script. A script whose first line is `#!lua flags=allow-oom` also runs when Redis is out of memory: it
+-- ends a job, erases one or records an event, and adds little. Scripts without that line add data, and are refused then.
 --
 -- A script is the only way a job changes its state: it runs alone, on Redis's own clock.
 --
@@ -167,7 +167,7 @@ local function admit(host, places, keep)
 end
 
 -- Of Redis's memory, what submissions may fill. The rest is for what empties it: claims, results, events, and the copies
--- that Celery makes of messages in hand.
+-- that Celery keeps of messages until they are done.
 local FILLED_BY_SUBMISSIONS = 0.9
 
 -- How much of Redis's memory is in use, 0 to 1; 0 without a `maxmemory`. The arguments of this call are counted in.
