@@ -6,7 +6,7 @@ PIP := .venv/bin/pip --disable-pip-version-check
 LOCKED := install --require-hashes --requirement
 OURSELVES := install --no-deps --no-build-isolation --editable .
 
-.PHONY: demo up test chaos-small chaos attack-small attack lint format lock pin-images train-lite eval-lite test-training parity bench bench-overhead bench-models clean help
+.PHONY: demo up test chaos-small chaos attack-small attack lint format lock pin-images train-lite eval-lite test-training parity bench bench-overhead bench-decoding bench-slow-clients bench-models clean help
 
 help:
 	@echo "make demo            segment a photo through the whole service; pictures in ./output/"
@@ -22,6 +22,8 @@ help:
 	@echo "make bench           beside PaddleX and torch, and the service under load; writes benchmarks/RESULTS.md"
 	@echo "make bench-models    how long each network takes here"
 	@echo "make bench-overhead  what the service adds to the network's own time"
+	@echo "make bench-decoding  CPU time of decoding in a child process, beside decoding in the same process"
+	@echo "make bench-slow-clients   how soon others are answered beside hundreds of slow clients"
 
 demo: .venv/embedded
 	.venv/bin/ovseg demo --output output
@@ -86,6 +88,12 @@ bench: .venv-parity/ready
 
 bench-overhead: .venv/dev
 	.venv/bin/python benchmarks/overhead.py
+
+bench-decoding: .venv/dev
+	.venv/bin/python -m benchmarks.decoding
+
+bench-slow-clients: .venv/dev
+	.venv/bin/python -m benchmarks.slow_clients
 
 bench-models: .venv/dev
 	.venv/bin/python -m benchmarks.models
