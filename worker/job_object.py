@@ -59,7 +59,8 @@ def describe_with_result(job: Job, storage: Storage) -> dict[str, Any]:
             described["result"] = result(job.files_prefix, storage)
         except ObjectMissing as missing:
             described["result_gone"] = {"reason": missing.reason}
-            described["files"]["result"]["url"] = None
+            readable = () if missing.is_archived else storage.list(job.files_prefix)
+            described["files"] = _without_urls(described["files"], set(readable))
     return described
 
 
@@ -86,6 +87,15 @@ def _files(job: Job, storage: Storage | None) -> dict[str, Any]:
     if "png" in wanted:
         named["masks"] = [_file(files.mask(prefix, i), storage) for i in range(len(job.request.prompts))]
     return named
+
+
+def _without_urls(named: dict[str, Any], readable: set[str]) -> dict[str, Any]:
+    """The files of a job object, with a URL only for those keys that can be read."""
+
+    def shown(file: dict[str, str | None]) -> dict[str, str | None]:
+        return file if file["key"] in readable else {**file, "url": None}
+
+    return {name: list(map(shown, file)) if isinstance(file, list) else shown(file) for name, file in named.items()}
 
 
 def _image_hw(job: Job) -> tuple[int, int]:

@@ -31,9 +31,13 @@ class ObjectMissing(ClientError):
     """There is no object of this key (any more), or none that can be read."""
 
     @property
+    def is_archived(self) -> bool:
+        return self.response["Error"]["Code"] == ARCHIVED
+
+    @property
     def reason(self) -> str:
         """A word for programs: `removed_from_storage` or `archived_in_storage`."""
-        return "archived_in_storage" if self.response["Error"]["Code"] == ARCHIVED else "removed_from_storage"
+        return "archived_in_storage" if self.is_archived else "removed_from_storage"
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,8 @@ def test_a_job_whose_result_is_gone_says_so_and_everything_else_of_itself(
         answer = client.get(f"/v1/jobs/{job.id}")
         assert answer.status_code == 200
         after = answer.get_json()
-        assert (after["result"], after["result_gone"], after["files"]["result"]["url"]) == (None, REMOVED, None)
+        assert (after["result"], after["result_gone"]) == (None, REMOVED)
+        assert {name: file["url"] for name, file in after["files"].items()} == {"result": None, "overlay": None}
         assert after.keys() == before.keys()
         for name in before.keys() - {"result", "result_gone", "files"}:
             assert after[name] == before[name]
@@ -110,6 +111,14 @@ def test_where_only_the_overlay_is_gone_the_result_is_there(client: FlaskClient,
     at.storage.erase(files.overlay_jpeg(job.attempt_prefix))
     shown = client.get(f"/v1/jobs/{job.id}").get_json()
     assert (shown["result"], shown["result_gone"]) == ({"masks": [], "maskInfos": []}, None)
+
+
+def test_where_only_the_result_is_gone_the_overlay_still_has_its_url(client: FlaskClient, at: Services) -> None:
+    job = succeeded(client, at)
+    at.storage.remove([files.result(job.attempt_prefix)])
+    shown = client.get(f"/v1/jobs/{job.id}").get_json()
+    assert (shown["result_gone"], shown["files"]["result"]["url"]) == (REMOVED, None)
+    assert requests.get(shown["files"]["overlay"]["url"], timeout=30).content == b"jpeg"
 
 
 def test_a_retry_of_a_job_whose_image_is_gone_is_410(client: FlaskClient, at: Services) -> None:
