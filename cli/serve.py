@@ -14,7 +14,7 @@ from gateway import create_app
 from gateway.server.worker import LogToRoot, Worker
 from worker.lifeline import die_with_parent
 
-# For requests in progress when the gateway is told to stop.
+# Requests that are in progress when the gateway stops have this long to finish.
 REQUEST_SECONDS = 30
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Annotated
 from urllib.parse import SplitResult, unquote, urlsplit
+
+from pydantic import AfterValidator
 
 DEFAULT_PORT = 6379
 LONGEST_SOCKET_PATH_BYTES = 107  # unix(7): sun_path has 108, with a zero at the end
@@ -90,3 +93,11 @@ def _database(query: str, path: str) -> int:
     if len(numbers := {int(number) for number in named}) > 1:
         raise ValueError("it names two databases")
     return numbers.pop() if numbers else 0
+
+
+def _checked(url: str) -> str:
+    parse(url)
+    return url
+
+
+RedisUrl = Annotated[str, AfterValidator(_checked)]

@@ -8,15 +8,17 @@ from boto3's own chain (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws, an 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from configs import certificate_files, cores, redis_address, s3_names, trusted_hosts
+from configs import certificate_files, s3_names
 from configs import webhook_secret as secrets
-from configs.host import HostPattern
+from configs.cores import Cores
+from configs.host_list import HostPatterns, TrustedHosts
 from configs.http_address import HttpAddress
+from configs.redis_address import RedisUrl
 
 MEGABYTE = 1_000_000
 
@@ -31,7 +33,7 @@ class Settings(BaseSettings):
     )
 
     # Where things are
-    redis_url: str = Field(
+    redis_url: RedisUrl = Field(
         default="redis://127.0.0.1:6379/0",
         repr=False,  # it may hold a password
         description="Redis or Valkey: redis://, rediss:// (TLS; certificate and host name of the server are verified) "
@@ -117,7 +119,7 @@ class Settings(BaseSettings):
     )
 
     # Meeting strangers
-    allowed_private_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+    allowed_private_hosts: TrustedHosts = Field(
         default=(),
         description="Hosts (comma separated) that image and webhook URLs may name although they are private, on "
         "another port than 80 or 443, or, for webhooks, without https: `minio`, `10.0.0.5`, `::1`; `.internal.example` "
@@ -167,7 +169,7 @@ class Settings(BaseSettings):
         default="127.0.0.1", min_length=1, description="Address to listen on; loopback until you say otherwise."
     )
     gateway_port: int = Field(default=8080, ge=0, le=65535, description="As PaddleX serves.")
-    gateway_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+    gateway_allowed_hosts: HostPatterns = Field(
         default=(),
         description="Hosts (comma separated, `name`, `name:port`, `.name` with all names below it) that a request's "
         "Host may name, besides localhost, 127.0.0.1 and [::1], and whose pages may change things (Origin). Empty: "
@@ -246,7 +248,7 @@ class Settings(BaseSettings):
     device: str = Field(
         default="cpu", description="What a worker runs on: cpu, or gpu:N. The option --device says it for one process."
     )
-    worker_cores: Annotated[tuple[int, ...], NoDecode] = Field(
+    worker_cores: Cores = Field(
         default=(),
         description="The CPU cores that a worker keeps to, as in 0-3,8; unset: all. Where several workers share a "
         "machine, give each its own.",
@@ -299,12 +301,6 @@ class Settings(BaseSettings):
         "three days that a webhook is tried for, an event that nobody took goes with its job.",
     )
 
-    @field_validator("redis_url")
-    @classmethod
-    def _check_redis_url(cls, value: str) -> str:
-        redis_address.parse(value)
-        return value
-
     @field_validator("redis_ca_file")
     @classmethod
     def _check_authorities(cls, value: Path | None, info: ValidationInfo) -> Path | None:
@@ -324,13 +320,6 @@ class Settings(BaseSettings):
             raise ValueError("it is not set, but OVSEG_REDIS_KEY_FILE is")
         return value
 
-    @field_validator("gateway_allowed_hosts")
-    @classmethod
-    def _check_gateway_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            HostPattern(text)
-        return value
-
     @field_validator("data_dir", mode="before")
     @classmethod
     def _check_data_dir(cls, value: object) -> object:
@@ -345,26 +334,6 @@ class Settings(BaseSettings):
                 "in the pod"
             )
         return value
-
-    @field_validator("allowed_private_hosts", "gateway_allowed_hosts", mode="before")
-    @classmethod
-    def _split_hosts(cls, value: object) -> object:
-        return (
-            tuple(host.strip().lower() for host in value.split(",") if host.strip())
-            if isinstance(value, str)
-            else value
-        )
-
-    @field_validator("allowed_private_hosts")
-    @classmethod
-    def _check_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        trusted_hosts.parse(value)
-        return value
-
-    @field_validator("worker_cores", mode="before")
-    @classmethod
-    def _parse_cores(cls, value: object) -> object:
-        return cores.parse(value) if isinstance(value, str) and value else value or ()
 
     @field_validator("webhook_secret")
     @classmethod

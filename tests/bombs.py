@@ -137,7 +137,7 @@ def webp_flat(width: int = 8900, height: int = 8900) -> bytes:
 
 
 def webp_frames(count: int = 200_000) -> bytes:
-    # 10 MB, nothing: an animation of one pixel with so many frames, of which only the first is wanted.
+    # 10 MB, nothing: a one-pixel animation with `count` frames; a reader needs only the first.
     out = io.BytesIO()
     images = [Image.new("RGB", (1, 1), colour) for colour in ("red", "blue")]
     images[0].save(out, "WEBP", save_all=True, append_images=images[1:], lossless=True)
@@ -172,7 +172,7 @@ def png_empty_data(count: int = 1_000_000) -> bytes:
 
 
 def apng_frames(count: int = 100_000) -> bytes:
-    # 6 MB, nothing: an animation with so many frames, of which only the first is wanted.
+    # 6 MB, nothing: an animation with `count` frames; a reader needs only the first.
     data = zlib.compress(b"\0\x80")
     chunks = [_png_chunk(b"acTL", struct.pack(">II", count, 0)), _apng_control(0), _png_chunk(b"IDAT", data)]
     for i in range(1, count):

@@ -11,12 +11,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from cli.child import Child
-from cli.embedded import valkey
 from cli.embedded.seaweedfs import BUCKET, Seaweedfs
 from configs import webhook_secret
 from configs.settings import Settings
 from gateway import create_app
-from tests import fakes, lone_gateway
+from tests import fakes, lone_gateway, own_valkey
 from tests.fakes import Host
 from tests.lone_gateway import LoneGateway
 from tests.service import Service
@@ -49,17 +48,8 @@ def translations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Valkey of our own."""
-    folder = tmp_path_factory.mktemp("valkey")
-    server = Child(valkey.command(folder), ignore)
-    try:
-        deadline = time.monotonic() + 30
-        while not valkey.is_ready(folder):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        yield valkey.url(folder)
-    finally:
-        server.ask_to_end()
-        server.end_by(time.monotonic() + 10)
+    with own_valkey.running(tmp_path_factory.mktemp("valkey")) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -88,7 +88,7 @@ def test_every_error_code_is_documented() -> None:
 
 def test_both_pages_name_the_formats_that_are_read() -> None:
     inputs = (ROOT / "docs" / "inputs.md").read_text()
-    for page, pattern in ((inputs, r"^\| (JPEG, .*?) \|"), (API, r"^Images: (.*?), of which")):
+    for page, pattern in ((inputs, r"^\| (JPEG, .*?) \|"), (API, r"^Images: (.*?)\. The first picture")):
         [listed] = re.findall(pattern, page, re.MULTILINE)
         names = {name.partition(" (")[0].upper() for name in listed.split(", ")}
         assert names == {"PNM" if name == "PPM" else name for name in header.FORMATS}

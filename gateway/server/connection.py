@@ -59,12 +59,12 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
 
     @property
     def is_busy(self) -> bool:
-        """Whether a request has begun to arrive, or an answer has not left."""
+        """Whether part of a request has arrived, or part of an answer has not been sent yet."""
         is_begun = self._current_request is not None or self._header_bytes > 0
         return (is_begun and not self._closed) or self.transport.get_write_buffer_size() > 0
 
     def abort(self) -> None:
-        """Close now, whatever has not been sent."""
+        """Close at once and discard what has not been sent."""
         self.transport.abort()
 
     def data_received(self, data: bytes) -> None:

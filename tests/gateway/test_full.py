@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from cli.embedded.seaweedfs import BUCKET, Seaweedfs
 from configs.settings import Settings
 from gateway import create_app
-from tests import pictures, small_valkey
+from tests import own_valkey, pictures
 from tests.conftest import WEBHOOK_SECRET
 from tests.parts import processes
 from worker.connection import connect
@@ -27,7 +27,7 @@ LARGE = {"points": [[n / 7, n / 11] for n in range(1, 101)]}
 
 @pytest.fixture
 def settings(tmp_path: Path, s3: Seaweedfs) -> Iterator[Settings]:
-    with small_valkey.running(tmp_path, megabytes=24) as url:
+    with own_valkey.running(tmp_path, megabytes=24) as url:
         yield Settings(
             redis_url=url,
             s3_endpoint_url=s3.endpoint_url,
@@ -136,7 +136,7 @@ def test_an_image_that_redis_has_no_room_for_goes_to_storage_first(settings: Set
 def test_a_redis_that_others_have_filled_is_said_to_be_full_and_not_to_be_away(settings: Settings) -> None:
     client = create_app(settings).test_client()
     job_id = submit(client).get_json()["id"]
-    with small_valkey.out_of_memory(settings):
+    with own_valkey.out_of_memory(settings):
         assert_full(submit(client), "memory")
         assert_full(client.post("/v1/webhook-endpoints", json={"url": "https://example.com/hook"}), "memory")
         assert client.get("/readyz").status_code == 200

@@ -15,7 +15,7 @@ from redis import Redis
 from cli.embedded.seaweedfs import BUCKET, Seaweedfs
 from configs.settings import Settings
 from gateway import create_app
-from tests import small_valkey
+from tests import own_valkey
 from worker.connection import connect
 
 JOB = {"image": "https://example.com/a.jpg", "prompts": [{"box": [1, 2, 3, 4]}], "device": "gpu"}
@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def client(folder: Path, s3: Seaweedfs) -> Iterator[FlaskClient]:
-    with small_valkey.running(folder, megabytes=64) as url:
+    with own_valkey.running(folder, megabytes=64) as url:
         settings = Settings(redis_url=url, s3_endpoint_url=s3.endpoint_url, s3_bucket=BUCKET)
         with create_app(settings).test_client() as client:
             yield client

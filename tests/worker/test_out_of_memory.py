@@ -8,7 +8,7 @@ import pytest
 from redis.exceptions import OutOfMemoryError
 
 from configs.settings import Settings
-from tests import protocol, small_valkey
+from tests import own_valkey, protocol
 from tests.conftest import WEBHOOK_SECRET
 from tests.protocol import AT, BROKEN, HOOK, PICTURE
 from worker import queue
@@ -41,7 +41,7 @@ class Room:
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    with small_valkey.running(tmp_path_factory.mktemp("valkey"), megabytes=32) as url:
+    with own_valkey.running(tmp_path_factory.mktemp("valkey"), megabytes=32) as url:
         yield Room(Settings(redis_url=url, webhook_secret=WEBHOOK_SECRET))
 
 
@@ -153,13 +153,13 @@ def say_that_a_worker_lives(room: Room) -> Act:
 )
 def test_without_memory_work_goes_on_and_ends(room: Room, move: Callable[[Room], Act], outcome: object) -> None:
     act = move(room)
-    with small_valkey.out_of_memory(room.settings):
+    with own_valkey.out_of_memory(room.settings):
         assert act() == outcome
 
 
 def test_without_memory_nothing_is_accepted_and_nothing_is_left_behind(room: Room) -> None:
     before = protocol.keys(room.settings)
-    with small_valkey.out_of_memory(room.settings):
+    with own_valkey.out_of_memory(room.settings):
         assert room.jobs.accept_once("one", protocol.request(), b"image", None).full == "memory"
         with pytest.raises(OutOfMemoryError):
             protocol.endpoint(room.endpoints)
@@ -169,7 +169,7 @@ def test_without_memory_nothing_is_accepted_and_nothing_is_left_behind(room: Roo
 def test_without_memory_what_was_accepted_before_is_still_found(room: Room) -> None:
     once = Once("me/key", "f")
     room.jobs.accept_once("first", protocol.request(), b"", once)
-    with small_valkey.out_of_memory(room.settings):
+    with own_valkey.out_of_memory(room.settings):
         again = room.jobs.accept_once("second", protocol.request(), b"", once)
     assert again.job is not None
     assert again.job.id == "first"

@@ -1,4 +1,4 @@
-"""A Valkey of one test's own, with little memory."""
+"""A Valkey of the tests' own."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from pathlib import Path
 from cli.child import Child
 from cli.embedded import valkey
 from configs.settings import Settings
-from tests.conftest import ignore
 from worker.connection import connect
 
 
 @contextmanager
-def running(folder: Path, megabytes: int) -> Iterator[str]:
-    """Its URL."""
-    server = Child(valkey.command(folder, megabytes), ignore)
+def running(folder: Path, megabytes: int = 2000) -> Iterator[str]:
+    """Its URL; it takes at most `megabytes` of memory."""
+    server = Child(valkey.command(folder, megabytes), lambda label, line: None)
     try:
         deadline = time.monotonic() + 30
         while not valkey.is_ready(folder):

@@ -1,0 +1,33 @@
+"""Settings that list hosts, separated by commas; a list that cannot be read stops the start."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator
+from pydantic_settings import NoDecode
+
+from configs import trusted_hosts
+from configs.host import HostPattern
+
+
+def _split(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(host.strip().lower() for host in value.split(",") if host.strip())
+
+
+def _trusted(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    trusted_hosts.parse(hosts)
+    return hosts
+
+
+def _patterns(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    for host in hosts:
+        HostPattern(host)
+    return hosts
+
+
+# NoDecode: pydantic-settings would read the variable as JSON.
+TrustedHosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_trusted)]
+HostPatterns = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_patterns)]
