@@ -7,7 +7,8 @@ import sys
 
 from configs.settings import Settings
 from tests.chaos import box_inference
-from worker import inference, run
+from worker import run
+from worker.inference import inference
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING, stream=sys.stdout)

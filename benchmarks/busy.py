@@ -29,15 +29,15 @@ from PIL import Image
 from benchmarks import facts, random_weights
 from benchmarks.service import photo, serve_random, session
 from benchmarks.throughput import submit, wait
-from cli import demo
-from cli.stack import Plan, free_port, running
 from configs.settings import Settings
+from ovseg import demo
+from ovseg.stack import Plan, free_port, running
 
 CLIENTS = 8
 PY_SPY = str(Path(sys.executable).with_name("py-spy"))
 OPTIONS = ("--rate", "50", "--format", "raw", "--threads", "--idle", "--nonblocking")
 THREAD = "inference"
-RUNS_NETWORK = "_run (worker/batcher.py"
+RUNS_NETWORK = "_run (worker/inference/batcher.py"
 
 
 def main() -> None:

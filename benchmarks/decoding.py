@@ -17,10 +17,10 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import facts
-from cli import demo
 from configs.settings import Settings
+from ovseg import demo
 from ovseg_core import image
-from worker.decoders import Decoders
+from worker.image.decoders import Decoders
 
 SIZES = ((640, 480), (4000, 3000))
 FORMATS = ("JPEG", "PNG", "WEBP")

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks import random_weights
-from cli.engines import measured
+from ovseg.engines import measured
 from ovseg_core import models, networks
 from ovseg_core.segmenter import Segmenter
 

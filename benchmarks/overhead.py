@@ -23,9 +23,9 @@ import requests
 from PIL import Image
 from tqdm import tqdm
 
-from cli import demo
-from cli.stack import Plan, free_port, running
 from configs.settings import Settings
+from ovseg import demo
+from ovseg.stack import Plan, free_port, running
 
 JOBS, WARM_UP = 100, 10
 

@@ -25,7 +25,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks import facts, random_weights
-from cli import demo
+from ovseg import demo
 from ovseg_core import image, models, networks, quantization
 from ovseg_core.engines import in_openvino
 from ovseg_core.models import ModelSpec
@@ -144,7 +144,7 @@ def contestants(name: str, photo: np.ndarray, engines: list[str], folder: Path) 
 def of_sam(name: str, photo: np.ndarray, engines: list[str], folder: Path) -> Iterator[Contestant]:
     import torch
 
-    from tests import originals
+    from tests.support import originals
 
     with originals.importable():
         if name == "MobileSAM":

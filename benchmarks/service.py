@@ -34,9 +34,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from benchmarks import facts, random_weights
-from cli import demo
-from cli.stack import Plan, free_port, running
 from configs.settings import Settings
+from ovseg import demo
+from ovseg.stack import Plan, free_port, running
 from ovseg_core import models, networks, quantization
 from ovseg_core.sam import export
 from ovseg_core.sam.parts import VARIANTS

@@ -20,11 +20,11 @@ from pathlib import Path
 
 import requests
 
-from cli.child import Child
-from cli.embedded import valkey
 from configs.settings import Settings
-from tests import lone_gateway, slow_clients
-from tests.lone_gateway import LoneGateway
+from ovseg.child import Child
+from ovseg.embedded import valkey
+from tests.support import lone_gateway, slow_clients
+from tests.support.lone_gateway import LoneGateway
 
 SECONDS = 8.0  # within the 10 that a slow client has
 

@@ -27,10 +27,10 @@ from tqdm import tqdm
 
 from benchmarks import facts
 from benchmarks.service import photo, session
-from cli.stack import Plan, Stack, free_port, running
 from configs.settings import Settings
-from worker import roster
-from worker.connection import connect
+from ovseg.stack import Plan, Stack, free_port, running
+from worker.process import roster
+from worker.store.connection import connect
 
 CLIENTS = 16
 SIZE = (640, 480)

@@ -21,7 +21,7 @@ RUN pip install --no-cache-dir --require-hashes --requirement locks/worker-gpu.t
     && pip install --no-cache-dir paddlepaddle-gpu==3.3.1 --index-url "$PADDLE_INDEX" \
         --extra-index-url https://pypi.org/simple
 COPY pyproject.toml README.md LICENSE ./
-COPY cli cli
+COPY ovseg ovseg
 COPY configs configs
 COPY gateway gateway
 COPY ovseg_core ovseg_core

@@ -17,7 +17,7 @@ WORKDIR /app
 COPY locks/worker.txt locks/
 RUN pip install --no-cache-dir --require-hashes --requirement locks/worker.txt
 COPY pyproject.toml README.md LICENSE ./
-COPY cli cli
+COPY ovseg ovseg
 COPY configs configs
 COPY gateway gateway
 COPY ovseg_core ovseg_core

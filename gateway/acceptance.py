@@ -7,13 +7,14 @@ import uuid_utils
 from configs.settings import Settings
 from gateway.services import Services
 from ovseg_core.errors import OvsegError
-from worker.archive import AFTER_ACCEPTANCE_SECONDS
-from worker.idempotency import Once
-from worker.job import Job, prefix_of
-from worker.job_request import ImageSource, JobRequest
-from worker.jobs import Acceptance
-from worker.request import Submission
-from worker.storage import ObjectMissing
+from worker.image.content import ImageSource
+from worker.job.archive import AFTER_ACCEPTANCE_SECONDS
+from worker.job.idempotency import Once
+from worker.job.jobs import Acceptance
+from worker.job.parsing import Submission
+from worker.job.record import Job, prefix_of
+from worker.job.request import JobRequest
+from worker.store.storage import ObjectMissing
 
 
 def new_id() -> str:

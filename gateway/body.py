@@ -13,7 +13,7 @@ from configs.settings import Settings
 from gateway import multipart
 from gateway.services import services
 from ovseg_core.errors import OvsegError
-from worker.validation import MAX_DIGITS, brief
+from worker.job.validation import MAX_DIGITS, brief
 
 PIECE_BYTES = 64 * 1024
 JSON, MULTIPART = "application/json", "multipart/form-data"

@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from gateway import body, idempotency_key
 from gateway.jobs import NO_SCOPE, submitted
 from gateway.services import services
-from worker.request import parse_embedding
+from worker.job.parsing import parse_embedding
 
 blueprint = Blueprint("embeddings", __name__, url_prefix="/v1/embeddings")
 

@@ -10,11 +10,12 @@ from flask import Blueprint, Response, jsonify, url_for
 from gateway import body, events, paging, query
 from gateway.services import services
 from ovseg_core.errors import OvsegError
-from worker import endpoint_fields, span, web_url
-from worker.endpoint import Endpoint
-from worker.job import microseconds
-from worker.job_object import timestamp
-from worker.validation import brief
+from worker.job.description import timestamp
+from worker.job.record import microseconds
+from worker.job.validation import brief
+from worker.outbound import web_url
+from worker.webhook import endpoint_fields, span
+from worker.webhook.endpoint import Endpoint
 
 blueprint = Blueprint("endpoints", __name__, url_prefix="/v1/webhook-endpoints")
 

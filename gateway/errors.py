@@ -16,9 +16,9 @@ from werkzeug.exceptions import HTTPException
 
 from gateway import problem
 from ovseg_core.errors import OvsegError
-from worker import outage
-from worker.storage import ObjectMissing
-from worker.validation import InvalidRequest
+from worker.job.validation import InvalidRequest
+from worker.store import outage
+from worker.store.storage import ObjectMissing
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from flask import Blueprint, Response, jsonify
 from gateway import paging, query
 from gateway.services import services
 from ovseg_core.errors import OvsegError
-from worker.delivery import Delivery
-from worker.events import History
-from worker.job_object import timestamp
-from worker.validation import brief
+from worker.job.description import timestamp
+from worker.job.validation import brief
+from worker.webhook.delivery import Delivery
+from worker.webhook.events import History
 
 blueprint = Blueprint("events", __name__, url_prefix="/v1")
 

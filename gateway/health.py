@@ -10,7 +10,7 @@ from flask import Blueprint, Response, jsonify
 
 from gateway import acceptance, query
 from gateway.services import Services, services
-from worker import roster
+from worker.process import roster
 
 blueprint = Blueprint("health", __name__)
 

@@ -12,11 +12,10 @@ from werkzeug.http import parse_list_header
 from gateway import acceptance, body, idempotency_key, paging, query
 from gateway.services import services
 from ovseg_core.errors import OvsegError
-from worker import idempotency, job_object
-from worker import request as asked
-from worker.job import Job, Status, microseconds
-from worker.request import Submission
-from worker.validation import brief
+from worker.job import description, idempotency, parsing
+from worker.job.parsing import Submission
+from worker.job.record import Job, Status, microseconds
+from worker.job.validation import brief
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
 
@@ -32,7 +31,7 @@ def submit() -> tuple[Response, int, dict[str, str]]:
     """Accept a job: 202 with its object at once, whatever the work takes. Once, if the client gave a key."""
     key = idempotency_key.of_request()
     fields, image_file = body.read()
-    return submitted(asked.parse(fields, image_file, services().settings), NO_SCOPE, key)
+    return submitted(parsing.parse(fields, image_file, services().settings), NO_SCOPE, key)
 
 
 @blueprint.put("/<job_id>")
@@ -40,7 +39,7 @@ def create(job_id: str) -> tuple[Response, int, dict[str, str]]:
     """Accept a job under an id that the client chose: 202, or 200 where it was accepted before."""
     _check_client_id(job_id)
     fields, image_file = body.read()
-    submission = asked.parse(fields, image_file, services().settings)
+    submission = parsing.parse(fields, image_file, services().settings)
     job, is_new = acceptance.accept(submission, services(), job_id, idempotency.by_id(submission))
     return _accepted(job, 202 if is_new else 200)
 
@@ -52,7 +51,7 @@ def look(job_id: str) -> ResponseReturnValue:
     seconds, is_preference = _patience()
 
     def answer(job: Job | None) -> Response:
-        response = jsonify(job_object.describe_with_result(job or _archived(job_id), services().storage))
+        response = jsonify(description.describe_with_result(job or _archived(job_id), services().storage))
         if is_preference:
             response.headers["Preference-Applied"] = f"wait={seconds:g}"
         return response
@@ -69,7 +68,7 @@ def cancel(job_id: str) -> tuple[Response, int]:
         raise _not_found(job_id)
     if status not in (Status.CANCELED, Status.RUNNING):
         raise OvsegError("job_already_final", f"the job has {status} already; there is nothing left to cancel")
-    return jsonify(job_object.describe(job)), 202 if status == Status.RUNNING else 200
+    return jsonify(description.describe(job)), 202 if status == Status.RUNNING else 200
 
 
 @blueprint.post("/<job_id>/retry")
@@ -100,7 +99,7 @@ def page() -> Response:
     status = _one_of("status", Status)
     jobs, next_cursor = services().jobs.list(status, paging.limit(), paging.cursor())
     shown, next_cursor = paging.page(
-        jobs, job_object.describe, lambda n: str(microseconds(jobs[n - 1].accepted_at)), next_cursor
+        jobs, description.describe, lambda n: str(microseconds(jobs[n - 1].accepted_at)), next_cursor
     )
     return jsonify({"jobs": shown, "next_cursor": next_cursor})
 
@@ -115,7 +114,7 @@ def submitted(submission: Submission, scope: str, key: str | None) -> tuple[Resp
 
 
 def _accepted(job: Job, status: int) -> tuple[Response, int, dict[str, str]]:
-    return jsonify(job_object.describe(job)), status, {"Location": url_for("jobs.look", job_id=job.id)}
+    return jsonify(description.describe(job)), status, {"Location": url_for("jobs.look", job_id=job.id)}
 
 
 def _check_client_id(job_id: str) -> None:

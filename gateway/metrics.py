@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from gateway.services import Services, services
-from worker import fleet
+from worker.process import fleet
 
 blueprint = Blueprint("metrics", __name__)
 

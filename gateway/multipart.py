@@ -13,7 +13,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
 
 from ovseg_core.errors import OvsegError
-from worker.validation import brief
+from worker.job.validation import brief
 
 MAX_BOUNDARY = 200  # RFC 2046 allows 70; some clients write more
 # Of headers, and of what is before the first part and after the last: some hundred bytes in real bodies, while a header

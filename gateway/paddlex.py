@@ -17,9 +17,9 @@ from flask.typing import ResponseReturnValue
 from gateway import acceptance, body
 from gateway.services import services
 from ovseg_core.errors import OvsegError
-from worker import files, job_object
-from worker import request as asked
-from worker.job import Job, Status
+from worker.job import description, parsing
+from worker.job.record import Job, Status
+from worker.store import object_names
 
 blueprint = Blueprint("paddlex", __name__)
 
@@ -29,7 +29,7 @@ def infer() -> ResponseReturnValue:
     at = services()
     fields = body.read_json()
     visualize = _visualize(fields, at.settings.paddlex_visualize)
-    submission = asked.parse(_as_job(fields, visualize), None, at.settings)
+    submission = parsing.parse(_as_job(fields, visualize), None, at.settings)
     job_id = acceptance.accept(submission, at, acceptance.new_id())[0].id
 
     def answer(ended: Job | None) -> Response:
@@ -68,11 +68,11 @@ def _answer(job_id: str, job: Job | None, visualize: bool) -> dict[str, Any]:
     if job.status is Status.FAILED and job.error is not None:
         raise OvsegError(job.error.code, job.error.message, job.error.field)
     storage, prefix = services().storage, str(job.files_prefix)
-    found = job_object.result(prefix, storage)
+    found = description.result(prefix, storage)
     result = {
         "masks": found["masks"],
         "maskInfos": [{"label": info["label"], "prompt": info["prompt"]} for info in found["maskInfos"]],
     }
     if visualize:
-        result["image"] = base64.b64encode(storage.get(files.overlay_jpeg(prefix))).decode("ascii")
+        result["image"] = base64.b64encode(storage.get(object_names.overlay_jpeg(prefix))).decode("ascii")
     return {"logId": job_id, "result": result, "errorCode": 0, "errorMsg": "Success"}

@@ -9,7 +9,7 @@ from typing import TypeVar
 from flask import Flask, current_app, request
 
 from ovseg_core.errors import OvsegError
-from worker.validation import brief
+from worker.job.validation import brief
 
 View = TypeVar("View", bound=Callable[..., object])
 

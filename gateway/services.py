@@ -11,15 +11,15 @@ from redis import Redis
 
 from configs.settings import Settings
 from gateway.waiting import Waiting
-from worker import queue
-from worker.archive import Archive
-from worker.connection import connect
-from worker.endpoints import Endpoints
-from worker.erasure import Erasure
-from worker.events import Events
-from worker.inputs import Inputs
-from worker.jobs import Jobs
-from worker.storage import IMPATIENT, UNHURRIED, Storage
+from worker.image.inputs import Inputs
+from worker.job.archive import Archive
+from worker.job.erasure import Erasure
+from worker.job.jobs import Jobs
+from worker.store import queue
+from worker.store.connection import connect
+from worker.store.storage import IMPATIENT, UNHURRIED, Storage
+from worker.webhook.endpoints import Endpoints
+from worker.webhook.events import Events
 
 
 @dataclass(frozen=True)

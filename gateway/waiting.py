@@ -14,9 +14,9 @@ from flask.typing import ResponseReturnValue
 
 from configs.settings import Settings
 from gateway import handover
-from worker.connection import connect
-from worker.job import Job
-from worker.jobs import Jobs
+from worker.job.jobs import Jobs
+from worker.job.record import Job
+from worker.store.connection import connect
 
 log = logging.getLogger(__name__)
 

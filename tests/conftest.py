@@ -10,21 +10,21 @@ import hypothesis
 import pytest
 from flask.testing import FlaskClient
 
-from cli.child import Child
-from cli.embedded.seaweedfs import BUCKET, Seaweedfs
 from configs import webhook_secret
 from configs.settings import Settings
 from gateway import create_app
-from tests import fakes, lone_gateway, own_valkey
-from tests.fakes import Host
-from tests.lone_gateway import LoneGateway
-from tests.service import Service
-from worker import queue
-from worker.connection import connect
-from worker.endpoints import Endpoints
-from worker.events import Events
-from worker.jobs import Jobs
-from worker.webhook import Sender
+from ovseg.child import Child
+from ovseg.embedded.seaweedfs import BUCKET, Seaweedfs
+from tests.support import fakes, lone_gateway, own_valkey
+from tests.support.fakes import Host
+from tests.support.lone_gateway import LoneGateway
+from tests.support.service import Service
+from worker.job.jobs import Jobs
+from worker.store import queue
+from worker.store.connection import connect
+from worker.webhook.deliver import Sender
+from worker.webhook.endpoints import Endpoints
+from worker.webhook.events import Events
 
 WEBHOOK_SECRET = webhook_secret.new()
 

@@ -16,11 +16,11 @@ import pytest
 import yaml
 from redis import Redis, RedisError
 
-from cli.embedded import binary
-from cli.stack import free_port
 from configs.settings import Settings
-from tests import compose
+from ovseg.embedded import binary
+from ovseg.stack import free_port
 from tests.conftest import WEBHOOK_SECRET
+from tests.support import compose
 from tests.test_locks import PYTHONS, pins_of
 
 ROOT = Path(__file__).parents[1]

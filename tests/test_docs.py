@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from configs.settings import Settings
 from gateway.errors import STATUS_OF_CODE
 from ovseg_core import header
-from tests.service import Service
+from tests.support.service import Service
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -61,7 +61,7 @@ def test_every_setting_has_a_reason() -> None:
     for name, field in Settings.model_fields.items():
         assert field.description, name
     listed = subprocess.run(
-        [sys.executable, "-m", "cli", "settings"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "ovseg", "settings"], capture_output=True, text=True, check=True
     ).stdout
     assert all(f"OVSEG_{name.upper()} = " in listed for name in Settings.model_fields)
 
@@ -71,7 +71,7 @@ def test_settings_and_commands_named_in_the_docs_exist() -> None:
     named = {name.removeprefix("OVSEG_").lower() for name in re.findall(r"OVSEG_[A-Z0-9_]+", text)}
     assert named <= set(Settings.model_fields)
     for command in set(re.findall(r"`?ovseg ([a-z][a-z-]+)", README)):
-        ran = subprocess.run([sys.executable, "-m", "cli", command, "--help"], capture_output=True, timeout=60)
+        ran = subprocess.run([sys.executable, "-m", "ovseg", command, "--help"], capture_output=True, timeout=60)
         assert ran.returncode == 0, command
 
 
@@ -125,12 +125,13 @@ def test_the_gateways_image_has_what_the_gateway_imports_and_no_network() -> Non
     canonical = {re.sub(r"[-_.]+", "-", name).lower() for name in installed}
     assert not canonical & {"paddlepaddle", "opencv-python", "numpy", "pycocotools"}
 
-    code = "import sys, cli.serve, gateway, worker.run, worker.webhook; gateway.create_app(); print(*sys.modules)"
+    imports = "import sys, ovseg.serve, gateway, worker.run, worker.webhook.deliver"
+    code = f"{imports}; gateway.create_app(); print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     owners = metadata.packages_distributions()
     tried = {"setuptools", "cryptography", "cffi"}  # redis-py and billiard load the last two if they are there
     for module in {name.partition(".")[0] for name in modules.split()} - {
-        "cli",
+        "ovseg",
         "configs",
         "gateway",
         "worker",

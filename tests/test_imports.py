@@ -23,12 +23,12 @@ def test_the_gateway_loads_neither_paddle_nor_openvino_nor_opencv() -> None:
 
 @pytest.mark.parametrize("command", ["gateway", "reaper", "webhooks"])
 def test_processes_that_segment_nothing_load_no_network_either(command: str) -> None:
-    module = {"gateway": "cli.serve", "reaper": "worker.run", "webhooks": "worker.webhook"}[command]
-    assert not loaded_by(f"import cli.commands, {module}") & {"paddle", "cv2", "numpy"}
+    module = {"gateway": "ovseg.serve", "reaper": "worker.run", "webhooks": "worker.webhook.deliver"}[command]
+    assert not loaded_by(f"import ovseg.commands, {module}") & {"paddle", "cv2", "numpy"}
 
 
 def test_a_child_that_decodes_images_loads_no_network_and_nothing_of_the_service() -> None:
-    loaded = loaded_by("import worker.decoding_child")
+    loaded = loaded_by("import worker.image.decoding_child")
     assert {"numpy", "PIL"} <= loaded
     assert not loaded & {"paddle", "openvino", "onnxruntime", "redis", "celery", "boto3", "pydantic", "configs"}
 
@@ -36,13 +36,13 @@ def test_a_child_that_decodes_images_loads_no_network_and_nothing_of_the_service
 def test_the_core_knows_no_other_room() -> None:
     loaded = loaded_by("import ovseg_core.segmenter, ovseg_core.overlay, ovseg_core.results, ovseg_core.image")
     assert "ovseg_core" in loaded
-    assert not loaded & {"gateway", "worker", "configs", "cli", "flask", "redis", "celery", "boto3"}
+    assert not loaded & {"gateway", "worker", "configs", "ovseg", "flask", "redis", "celery", "boto3"}
 
 
 def test_imports_follow_a_request_and_never_turn_back() -> None:
-    assert not loaded_by("import worker.run, worker.tasks") & {"gateway", "cli"}
-    assert "cli" not in loaded_by("import gateway")
+    assert not loaded_by("import worker.run, worker.tasks") & {"gateway", "ovseg"}
+    assert "ovseg" not in loaded_by("import gateway")
 
 
 def test_the_command_is_there_before_anything_heavy() -> None:
-    assert not loaded_by("import cli.commands") & {"paddle", "flask", "celery", "boto3", "cv2", "numpy"}
+    assert not loaded_by("import ovseg.commands") & {"paddle", "flask", "celery", "boto3", "cv2", "numpy"}

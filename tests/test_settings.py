@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from cli.embedded import certificates
 from configs.settings import Settings
-from worker.storage import Storage
+from ovseg.embedded import certificates
+from worker.store.storage import Storage
 
 SECRET = "hunter2"
 
@@ -27,7 +27,7 @@ SECRET = "hunter2"
 def test_a_redis_that_is_not_supported_stops_every_process_in_one_line(command: list[str], tmp_path: Path) -> None:
     environment = os.environ | {"OVSEG_REDIS_URL": f"sentinel://:{SECRET}@h:26379/0", "XDG_DATA_HOME": str(tmp_path)}
     ran = subprocess.run(
-        [sys.executable, "-m", "cli", *command], env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "ovseg", *command], env=environment, capture_output=True, text=True, timeout=60
     )
     assert ran.returncode == 1
     assert ran.stderr.splitlines() == [
@@ -214,7 +214,7 @@ def test_a_region_or_profile_that_there_is_not_stops_a_process_in_one_line(comma
     for name, value in {"AWS_REGION": "a b", "AWS_PROFILE": "there-is-none"}.items():
         environment = os.environ | {name: value, "OVSEG_REDIS_URL": redis_url}
         ran = subprocess.run(
-            [sys.executable, "-m", "cli", command], env=environment, capture_output=True, text=True, timeout=60
+            [sys.executable, "-m", "ovseg", command], env=environment, capture_output=True, text=True, timeout=60
         )
         assert ran.returncode == 1
         (line,) = ran.stderr.splitlines()

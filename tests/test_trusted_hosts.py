@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
-from worker.web_url import check_url
+from worker.outbound.web_url import check_url
 
 
 def passes(url: str, hosts: str) -> bool:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ovseg_core import canvas, models
 from ovseg_core.canvas import Frame
 from ovseg_core.lite.shape import CANDIDATES, COARSE_STRIDE, REGION
-from tests import lite_prompts, originals, sam_weights
+from tests.support import lite_prompts, originals, sam_weights
 from training.network import SamLite, boxes_of, region_maps, region_of, sampled
 
 
@@ -86,7 +86,7 @@ def as_shipped(weights: Path) -> SamLite:
 
 @torch.no_grad()
 def sam() -> dict[str, np.ndarray]:
-    """Meta's SAM, a small one, with the weights of tests/sam_weights.py."""
+    """Meta's SAM, a small one, with the weights of tests/support/sam_weights.py."""
     with originals.importable():
         from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, TwoWayTransformer
         from segment_anything.modeling import Sam as MetaSam
@@ -120,7 +120,7 @@ def sam() -> dict[str, np.ndarray]:
 
 @torch.no_grad()
 def mobile_sam() -> dict[str, np.ndarray]:
-    """MobileSAM's TinyViT, a small one, with the weights of tests/sam_weights.py; and what the public file must hold:
+    """MobileSAM's TinyViT, a small one, with the weights of tests/support/sam_weights.py; and what the public file has:
     the names and shapes of the whole network in its real size."""
     with originals.importable():
         from mobile_sam import sam_model_registry

@@ -12,18 +12,18 @@ from celery import Celery
 from redis import Redis
 
 from configs.settings import MEGABYTE, Settings
-from worker.archive import Archive
-from worker.connection import connect
-from worker.decoders import Decoders
-from worker.embeddings import Embeddings
-from worker.guarded import GuardedClient
-from worker.heartbeat import Heartbeat
-from worker.inference import Inference
-from worker.inputs import Inputs
-from worker.jobs import Jobs
-from worker.roster import Roster
-from worker.shared_embeddings import SharedEmbeddings
-from worker.storage import Storage
+from worker.image.decoders import Decoders
+from worker.image.inputs import Inputs
+from worker.inference.embeddings import Embeddings
+from worker.inference.inference import Inference
+from worker.inference.shared_embeddings import SharedEmbeddings
+from worker.job.archive import Archive
+from worker.job.jobs import Jobs
+from worker.outbound.client import GuardedClient
+from worker.process.heartbeat import Heartbeat
+from worker.process.roster import Roster
+from worker.store.connection import connect
+from worker.store.storage import Storage
 
 log = logging.getLogger(__name__)
 

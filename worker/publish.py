@@ -12,9 +12,9 @@ import numpy as np
 
 from ovseg_core import overlay, png_file, results
 from ovseg_core.masks import Mask
-from worker import files
-from worker.job import Job
-from worker.storage import Storage
+from worker.job.record import Job
+from worker.store import object_names
+from worker.store.storage import Storage
 
 Picture = Callable[[], np.ndarray]  # reads the image, (H, W, 3) uint8 RGB
 
@@ -39,15 +39,15 @@ def result(job: Job, picture: Picture, masks: Sequence[Mask], storage: Storage, 
 def _files(job: Job, picture: Picture, masks: Sequence[Mask]) -> Iterator[File]:
     wanted, prefix, prompts = job.request.outputs, job.attempt_prefix, job.request.prompts
     if "overlay" in wanted:
-        yield File(files.overlay_jpeg(prefix), "image/jpeg", lambda: overlay.jpeg(picture(), masks, prompts))
+        yield File(object_names.overlay_jpeg(prefix), "image/jpeg", lambda: overlay.jpeg(picture(), masks, prompts))
         # That JPEG is scaled down where no JPEG can hold the picture, for PaddleX's route. The job's overlay never is.
         image_hw = masks[0].image_hw if masks else picture().shape[:2]
-        if (key := files.overlay(prefix, image_hw)) != files.overlay_jpeg(prefix):
+        if (key := object_names.overlay(prefix, image_hw)) != object_names.overlay_jpeg(prefix):
             yield File(key, "image/png", lambda: overlay.png(picture(), masks, prompts))
     if "png" in wanted:
         for i, mask in enumerate(masks):
-            yield File(files.mask(prefix, i), "image/png", partial(_png, mask))
-    yield File(files.result(prefix), "application/json", lambda: _document(job, masks))
+            yield File(object_names.mask(prefix, i), "image/png", partial(_png, mask))
+    yield File(object_names.result(prefix), "application/json", lambda: _document(job, masks))
 
 
 def _document(job: Job, masks: Sequence[Mask]) -> bytes:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 
 from redis import RedisError
 
-from worker.events import Events
-from worker.jobs import Jobs
+from worker.job.jobs import Jobs
+from worker.webhook.events import Events
 
 log = logging.getLogger(__name__)
 

@@ -16,15 +16,18 @@ from celery.platforms import SecurityWarning
 from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_shutting_down
 
 from configs.settings import Settings
-from worker import cores, eviction, pulse, queue, queue_pulse, reaper
-from worker.archive import Archive
-from worker.connection import connect
-from worker.erasure import Erasure
-from worker.events import Events
-from worker.inputs import Inputs
-from worker.jobs import Jobs
-from worker.pulse import Pulse
-from worker.storage import Storage
+from worker import reaper
+from worker.image.inputs import Inputs
+from worker.inference import eviction
+from worker.job.archive import Archive
+from worker.job.erasure import Erasure
+from worker.job.jobs import Jobs
+from worker.process import cores, pulse, queue_pulse
+from worker.process.pulse import Pulse
+from worker.store import queue
+from worker.store.connection import connect
+from worker.store.storage import Storage
+from worker.webhook.events import Events
 
 if TYPE_CHECKING:
     from worker.bench import Bench
@@ -46,8 +49,8 @@ def segmenting(settings: Settings, device: str) -> None:
         cores.keep_to(settings.worker_cores)
 
     # Only now: Paddle decides at its import what CUDA shows it.
-    from worker import leaving
     from worker.bench import Bench
+    from worker.process import leaving
     from worker.tasks import segment
 
     app = queue.create(settings)
@@ -71,7 +74,7 @@ def sending(settings: Settings) -> None:
     """Deliver webhooks until SIGTERM or SIGINT. Raises ValueError without a secret to sign them with."""
     if settings.webhook_secret is None:
         raise ValueError("OVSEG_WEBHOOK_SECRET is not set; `ovseg webhook-secret` makes one, for the gateway too")
-    from worker.webhook import Sender, deliver
+    from worker.webhook.deliver import Sender, deliver
 
     app, redis = queue.create(settings), connect(settings)
     sender = Sender.open(settings, redis, app)

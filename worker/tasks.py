@@ -13,11 +13,15 @@ from redis import RedisError
 
 from ovseg_core.errors import OvsegError
 from ovseg_core.prompts import fit
-from worker import fetch, image_content, outage, publish, watchdog
-from worker.archive import AFTER_END_SECONDS
+from worker import publish
 from worker.bench import Bench
-from worker.heartbeat import LeaseLost, Stopped
-from worker.job import Job, JobError, Run, Status
+from worker.image import fetch
+from worker.image.content import ImageContent
+from worker.job.archive import AFTER_END_SECONDS
+from worker.job.attempt import LeaseLost, Stopped
+from worker.job.record import Job, JobError, Run, Status
+from worker.process import watchdog
+from worker.store import outage
 
 log = logging.getLogger(__name__)
 
@@ -62,11 +66,11 @@ def _work(job: Job, bench: Bench) -> None:
     @cache
     def file() -> bytes:
         with timings.of("fetch"):
-            return fetch.image(job, bench.inputs, bench.client, bench.settings, check)
+            return fetch.image(job.id, job.request.image, bench.inputs, bench.client, bench.settings, check)
 
     model, content = job.request.model, job.request.image.content
     if content is None:
-        content = image_content.of(file(), bench.decoders.header(file(), check))
+        content = ImageContent.of(file(), bench.decoders.header(file(), check))
     elif not bench.embeddings.has(model, content.sha256):
         file()  # before others wait for its embedding: that this job's file is gone should not be their error
     prompts, pixel_count = fit(job.request.prompts, content.image_hw), content.width * content.height

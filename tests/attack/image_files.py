@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tests import pictures
 from tests.attack import nasty
+from tests.support import pictures
 
 SIDE = 64
 

@@ -16,12 +16,12 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from tests import bombs, drips, fakes, pictures
 from tests.attack import http_requests, image_files, wire
 from tests.attack.scale import Scale
 from tests.attack.verdict import SLOWEST_NEIGHBOUR_SECONDS, Verdict
 from tests.attack.watch import Watch
-from tests.service import Service
+from tests.support import bombs, drips, fakes, pictures
+from tests.support.service import Service
 
 Kind = TypeVar("Kind")
 

@@ -47,6 +47,6 @@ class Watch:
 
 
 def _role(process: psutil.Process) -> str:
-    """The word after `-m cli` of the service's own processes, else the program's name."""
+    """The word after `-m ovseg` of the service's own processes, else the program's name."""
     words = process.cmdline()
-    return words[words.index("cli") + 1] if "cli" in words else process.name()
+    return words[words.index("ovseg") + 1] if "ovseg" in words else process.name()

@@ -15,9 +15,9 @@ from tests.chaos.journal import read as read_journals
 from tests.chaos.order import Order
 from tests.chaos.receiver import Receiver, Told
 from tests.chaos.stack import Stack
-from worker import files
-from worker.connection import connect
-from worker.storage import ObjectMissing, Storage
+from worker.store import object_names
+from worker.store.connection import connect
+from worker.store.storage import ObjectMissing, Storage
 
 INDEXES = (
     "leases",
@@ -57,7 +57,7 @@ def collect(stack: Stack, clients: Clients, receiver: Receiver) -> Evidence:
             jobs=jobs,
             documents={job["id"]: _stored(storage, job["files"]["result"]["key"]) for job in succeeded},
             pictures={
-                job["id"]: _stored(storage, files.mask(f"jobs/{job['id']}/{job['attempt']}/", 0))
+                job["id"]: _stored(storage, object_names.mask(f"jobs/{job['id']}/{job['attempt']}/", 0))
                 for job in succeeded
                 if "png" in job["outputs"]
             },

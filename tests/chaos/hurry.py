@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from worker import events, jobs, webhook
+from worker.job import jobs
+from worker.webhook import deliver, events
 
 LEASE_SECONDS = 3.0
 SWEEP_SECONDS = 0.5
@@ -21,6 +22,6 @@ SETTINGS = {
 
 def hurry() -> None:
     """The pauses that are no settings, in this process."""
-    webhook.RETRY_DELAYS_SECONDS = (0.5, 1.0) + (2.0,) * 100  # type: ignore[assignment]
+    deliver.RETRY_DELAYS_SECONDS = (0.5, 1.0) + (2.0,) * 100  # type: ignore[assignment]
     events.SENDER_GRACE_SECONDS = 3
     jobs.RESEND_SECONDS = events.RESEND_SECONDS = 4  # type: ignore[attr-defined]

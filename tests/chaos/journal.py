@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from worker.job import Job
-from worker.jobs import Jobs
+from worker.job.jobs import Jobs
+from worker.job.record import Job
 
 FOLDER = "CHAOS_JOURNALS"
 

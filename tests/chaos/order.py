@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco
 
-from tests import pictures
+from tests.support import pictures
 
 HEIGHT, WIDTH = 90, 120
 EVENTS = ("job.started", "job.succeeded")

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from cli import log
 from configs.settings import Settings
+from ovseg import log
 from tests.chaos.hurry import hurry
 
 
@@ -17,7 +17,7 @@ def main(role: str) -> None:
     hurry()
     settings = Settings()
     if role == "gateway":
-        from cli.serve import Server
+        from ovseg.serve import Server
 
         Server(settings).run()
         return
@@ -26,7 +26,7 @@ def main(role: str) -> None:
     if role == "worker":
         from tests.chaos.box_inference import BoxInference
         from tests.chaos.journal import JournaledJobs
-        from worker import inference
+        from worker.inference import inference
 
         inference.Inference = BoxInference  # type: ignore[assignment,misc]
         run.Jobs = JournaledJobs  # type: ignore[misc]

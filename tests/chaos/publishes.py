@@ -8,7 +8,7 @@ import time
 from redis import RedisError
 
 from configs.settings import Settings
-from worker.connection import connect
+from worker.store.connection import connect
 
 # Valkey tells of list commands on every key.
 FLAGS = ("--notify-keyspace-events", "Kl")

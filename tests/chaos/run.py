@@ -23,7 +23,7 @@ from tests.chaos.receiver import Receiver
 from tests.chaos.scale import Scale
 from tests.chaos.stack import Stack
 from tests.chaos.verdict import Verdict
-from worker.connection import connect
+from worker.store.connection import connect
 
 
 @dataclass(frozen=True)

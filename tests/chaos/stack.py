@@ -12,10 +12,10 @@ from pathlib import Path
 
 import requests
 
-from cli.embedded import valkey
-from cli.embedded.seaweedfs import BUCKET, Seaweedfs
-from cli.stack import free_port
 from configs.settings import Settings
+from ovseg.embedded import valkey
+from ovseg.embedded.seaweedfs import BUCKET, Seaweedfs
+from ovseg.stack import free_port
 from tests.chaos import fault_proxy, hurry, journal, publishes
 from tests.chaos.fault_proxy import FaultProxy
 from tests.chaos.member import Member

@@ -17,7 +17,7 @@ from tests.chaos import stack
 from tests.chaos.order import Order
 from tests.chaos.scale import Scale
 from tests.chaos.stack import Stack
-from worker.connection import connect
+from worker.store.connection import connect
 
 
 def submit(members: Stack, n: int) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def recover(members: Stack) -> str:
         "OVSEG_REDIS_URL": settings.redis_url,
         "OVSEG_S3_ENDPOINT_URL": str(settings.s3_endpoint_url),
     }
-    command = [sys.executable, "-m", "cli", "recover"]
+    command = [sys.executable, "-m", "ovseg", "recover"]
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout

@@ -10,11 +10,11 @@ import pytest
 import requests
 
 from configs import webhook_secret
-from tests import fakes, pictures
 from tests.chaos import stack
 from tests.chaos.order import Order
 from tests.chaos.scale import Scale
 from tests.chaos.stack import Stack
+from tests.support import fakes, pictures
 
 # Three seconds are promised; the rest is for a machine that is busy elsewhere.
 SOON_SECONDS = 3 + 3

@@ -12,11 +12,11 @@ import pytest
 import requests
 
 from configs import webhook_secret
-from tests import fakes, pictures
 from tests.chaos import stack
 from tests.chaos.order import Order
 from tests.chaos.scale import Scale
 from tests.chaos.stack import Stack
+from tests.support import fakes, pictures
 
 PAIRS = Scale(name="pairs", jobs=0, seconds=0, gateways=2, workers=2, reapers=1)
 DRAIN_SECONDS = 4

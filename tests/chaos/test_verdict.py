@@ -12,13 +12,13 @@ from PIL import Image
 
 from ovseg_core import results
 from ovseg_core.prompts import Prompt
-from tests import pictures
 from tests.chaos.box_inference import BoxInference
 from tests.chaos.evidence import Evidence
 from tests.chaos.journal import Entry
 from tests.chaos.order import EVENTS, HEIGHT, WIDTH, Order
 from tests.chaos.receiver import Told
 from tests.chaos.verdict import judge
+from tests.support import pictures
 
 ORDER = Order(5)
 

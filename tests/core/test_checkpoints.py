@@ -13,8 +13,8 @@ from safetensors.numpy import save_file
 from ovseg_core import checkpoints
 from ovseg_core.checkpoints import hugging_face
 from ovseg_core.quiet_paddle import paddle
-from tests import sam_weights
-from tests.torch_files import Tensor, as_torch, torch_zip
+from tests.support import sam_weights
+from tests.support.torch_files import Tensor, as_torch, torch_zip
 
 ARRAYS = {
     "lin1.weight": np.arange(6, dtype=np.float32).reshape(2, 3),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cli.commands import main
+from ovseg.commands import main
 from ovseg_core import devices, models, networks
 from ovseg_core.segmenter import Segmenter
 

@@ -13,7 +13,7 @@ from ovseg_core.canvas import Frame
 from ovseg_core.embedding import Embedding
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
-from tests import pictures
+from tests.support import pictures
 
 features = st.lists(
     arrays.arrays(np.float32, arrays.array_shapes(max_dims=3), elements=st.floats(-1e6, 1e6, width=32)), max_size=3

@@ -9,7 +9,7 @@ import pytest
 
 from ovseg_core import image
 from ovseg_core.errors import OvsegError
-from tests import pictures
+from tests.support import pictures
 
 LIMIT = 80_000_000
 SCENE = pictures.scene(61, 83)  # odd sides, so that no row ends evenly

@@ -16,7 +16,7 @@ from PIL import Image
 
 from ovseg_core import header, image
 from ovseg_core.errors import OvsegError
-from tests import pictures
+from tests.support import pictures
 
 LIMIT = 80_000_000
 UPLOAD = 20_000_000  # bytes, of the largest image that a service takes by default

@@ -12,7 +12,7 @@ from PIL import Image
 
 from ovseg_core import image
 from ovseg_core.errors import OvsegError
-from tests import pictures
+from tests.support import pictures
 
 LIMIT = 80_000_000
 SCENE = pictures.scene(203, 301)

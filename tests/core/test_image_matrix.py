@@ -17,7 +17,7 @@ from PIL import Image, ImageCms
 from ovseg_core import header, image
 from ovseg_core.errors import OvsegError
 from ovseg_core.header import png as png_header
-from tests import pictures
+from tests.support import pictures
 
 LIMIT = 80_000_000
 SCENE = pictures.scene(61, 83)  # odd sides, so that no row or tile ends evenly

@@ -19,7 +19,7 @@ from ovseg_core import header, image
 from ovseg_core.errors import OvsegError
 from ovseg_core.image import orientation as orientation_of
 from ovseg_core.paddlex import inputs
-from tests import pictures
+from tests.support import pictures
 
 LIMIT = 80_000_000
 SCENE = pictures.scene(40, 60)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ovseg_core import header, image
 from ovseg_core.errors import OvsegError
-from tests import pictures
+from tests.support import pictures
 
 LIMIT = 80_000_000
 SCENE = pictures.scene(40, 60)

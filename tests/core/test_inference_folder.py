@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner
 from safetensors.numpy import save_file
 
-from cli.commands import main
+from ovseg.commands import main
 from ovseg_core import checkpoints, create_model, create_pipeline, image, models
 from ovseg_core.errors import OvsegError
 from ovseg_core.models.pull import PullFailed, pull
@@ -23,8 +23,8 @@ from ovseg_core.sam import export
 from ovseg_core.sam.network import Sam
 from ovseg_core.sam.parts import VARIANTS
 from ovseg_core.segmenter import Segmenter
-from tests import pictures, small_sam
-from tests.sam_weights import CANVAS
+from tests.support import pictures, small_sam
+from tests.support.sam_weights import CANVAS
 
 BOXES = [[140, 10, 305, 180], [340, 4, 462, 300]]
 POINTS = [[220, 90], [400.5, 120.5]]

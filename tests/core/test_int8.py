@@ -13,14 +13,14 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from cli.commands import main
+from ovseg.commands import main
 from ovseg_core import models, networks, quantization
 from ovseg_core.embedding import Embedding
 from ovseg_core.engines import int8
 from ovseg_core.models import ModelSpec
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
-from tests import pictures
+from tests.support import pictures
 
 pytestmark = [
     pytest.mark.skipif(not int8.is_supported(), reason="this CPU has no VNNI"),

@@ -1,4 +1,4 @@
-"""TinyViT on both engines against MobileSAM's own, a small one with the same weights (tests/sam_weights.py)."""
+"""TinyViT on both engines against MobileSAM's own, a small one with the same weights (tests/support/sam_weights.py)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ovseg_core.engines import in_openvino
 from ovseg_core.quiet_paddle import paddle
 from ovseg_core.sam.parts import SamParts
 from ovseg_core.sam.tiny_vit import TinyViT
-from tests import sam_weights, torch_files
+from tests.support import sam_weights, torch_files
 
 
 @pytest.fixture(scope="module")

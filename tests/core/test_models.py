@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from cli.commands import main
+from ovseg.commands import main
 from ovseg_core import models
 from ovseg_core.errors import OvsegError
 from ovseg_core.models.pull import PullFailed, pull

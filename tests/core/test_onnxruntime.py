@@ -12,7 +12,7 @@ from ovseg_core import networks
 from ovseg_core.engines import in_onnxruntime, onnx_parts
 from ovseg_core.quiet_paddle import paddle
 from ovseg_core.sam.parts import VARIANTS
-from tests import sam_weights, small_sam
+from tests.support import sam_weights, small_sam
 
 ENCODER, DECODER = Path("engines/encode.onnx"), Path("engines/decode.onnx")
 

@@ -22,8 +22,8 @@ from ovseg_core.models.pull import PullFailed
 from ovseg_core.paddlex import inputs
 from ovseg_core.paddlex.model import Model
 from ovseg_core.paddlex.pipeline import NAME, SUB_MODULES, Pipeline
-from tests import pictures
-from tests.fakes import Host
+from tests.support import pictures
+from tests.support.fakes import Host
 
 BOXES = [[140, 10, 305, 180], [340, 4, 462, 300]]
 PHOTO = str(pictures.PHOTO)
@@ -201,7 +201,7 @@ def test_mistakes_are_told(pipeline: Pipeline, call: object, complaint: str) -> 
 
 
 def ovseg(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cli", *arguments]
+    command = [sys.executable, "-m", "ovseg", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
 
 

@@ -23,7 +23,7 @@ from ovseg_core.errors import OvsegError
 from ovseg_core.paddlex.model import Model
 from ovseg_core.paddlex.pipeline import Pipeline
 from ovseg_core.quiet_paddle import paddle
-from tests import pictures
+from tests.support import pictures
 
 BOX = {"box_prompt": [[4, 4, 20, 20]]}
 SMALL = np.full((32, 40, 3), 90, np.uint8)
@@ -307,7 +307,7 @@ def test_the_command_goes_on_after_bad_files_and_says_how_many_failed(folder: Pa
     command = [
         sys.executable,
         "-m",
-        "cli",
+        "ovseg",
         "--pipeline",
         "open_vocabulary_segmentation",
         "--model",

@@ -12,7 +12,7 @@ from PIL import Image
 from ovseg_core import create_model
 from ovseg_core.paddlex.model import Model
 from ovseg_core.paddlex.saved_names import Owner, SavedNames
-from tests import pictures
+from tests.support import pictures
 
 BOX = {"box_prompt": [[4, 4, 20, 20]]}
 SMALL = np.full((32, 40, 3), 90, np.uint8)

@@ -17,7 +17,7 @@ from ovseg_core.paddlex.pipeline import NAME
 from ovseg_core.prompts import Prompt
 from ovseg_core.sam.network import Sam
 from ovseg_core.segmenter import Segmenter
-from tests import pictures, sam_weights, scenes, small_sam
+from tests.support import pictures, sam_weights, scenes, small_sam
 
 BOX = [[140, 10, 305, 180]]
 PHOTO_BOXES = [(140, 10, 305, 180), (340, 4, 462, 300), (278, 300, 512, 512)]  # a head, a shuttle, a helmet

@@ -1,4 +1,4 @@
-"""SAM on every engine against Meta's own implementation, a small one with the same weights (tests/sam_weights.py)."""
+"""SAM on every engine against Meta's own implementation: a small one, same weights (tests/support/sam_weights.py)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ovseg_core.sam.network import Sam
-from tests import sam_weights, small_sam
-from tests.sam_weights import CANVAS, PROMPTS
+from tests.support import sam_weights, small_sam
+from tests.support.sam_weights import CANVAS, PROMPTS
 
 
 @pytest.fixture(scope="module")

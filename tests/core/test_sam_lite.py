@@ -1,4 +1,4 @@
-"""SAM-Lite on each engine against the network as it was trained, on the same weights (tests/lite_prompts.py)."""
+"""SAM-Lite on each engine against the network as trained, with the same weights (tests/support/lite_prompts.py)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ovseg_core.errors import OvsegError
 from ovseg_core.lite import geometry, regions
 from ovseg_core.lite.shape import MASK_CELLS, STRIDES
 from ovseg_core.networks import Network
-from tests import lite_prompts
-from tests.lite_prompts import PROMPTS
+from tests.support import lite_prompts
+from tests.support.lite_prompts import PROMPTS
 
 SPEC = models.find("SAM-Lite")
 SIDE = SPEC.preset.canvas_size

@@ -8,7 +8,7 @@ from ovseg_core.embedding import Embedding
 from ovseg_core.errors import OvsegError
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
-from tests import pictures
+from tests.support import pictures
 
 SHUTTLE, HEAD = Prompt.of_box(340, 4, 462, 300), Prompt.of_box(140, 10, 305, 180)
 

@@ -7,7 +7,7 @@ import pytest
 
 from ovseg_core import models, networks
 from ovseg_core.networks import Asked, Features, Network, by_image
-from tests import sam_weights, small_sam
+from tests.support import sam_weights, small_sam
 
 SIDE = 256  # of SAM-Lite's canvas
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from cli.embedded.seaweedfs import BUCKET
 from configs.settings import Settings
 from gateway import create_app
 from gateway.services import Services
-from tests import pictures
+from ovseg.embedded.seaweedfs import BUCKET
+from tests.support import pictures
 
 PHOTO, NOISE = pictures.photo(), pictures.noise(50, 50)
 

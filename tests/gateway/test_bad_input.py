@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import requests
 
-from tests import pictures
-from tests.fakes import Host
-from tests.service import Service
+from tests.support import pictures
+from tests.support.fakes import Host
+from tests.support.service import Service
 
 BOX = {"box": [10, 10, 200, 200]}
 URL = "https://example.com/cat.jpg"

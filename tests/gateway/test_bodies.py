@@ -10,8 +10,8 @@ import socket
 import pytest
 from flask.testing import FlaskClient
 
-from tests import pictures
-from tests.service import Service
+from tests.support import pictures
+from tests.support.service import Service
 
 JOBS, PADDLEX = "/v1/jobs", "/open-vocabulary-segmentation"
 FIELDS = json.dumps({"prompts": [{"box": [1, 2, 30, 40]}], "device": "gpu"}).encode()

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from tests import bombs, pictures
-from tests.fakes import Host
-from tests.service import Service
+from tests.support import bombs, pictures
+from tests.support.fakes import Host
+from tests.support.service import Service
 
 REQUEST = {"prompts": [{"box": [0, 0, 1, 1]}]}
 FOUR = {

@@ -13,9 +13,9 @@ from PIL import Image
 
 from configs.settings import Settings
 from ovseg_core.segmenter import Segmenter
-from tests import pictures
-from tests.fakes import Host
-from tests.service import Service
+from tests.support import pictures
+from tests.support.fakes import Host
+from tests.support.service import Service
 
 HEAD = {"box": [140, 10, 305, 180]}
 

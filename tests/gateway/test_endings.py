@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import requests
 
-from tests import fakes, pictures
-from tests.fakes import Host
-from tests.service import Service
+from tests.support import fakes, pictures
+from tests.support.fakes import Host
+from tests.support.service import Service
 
 HEAD = {"box": [140, 10, 305, 180]}
 NOWHERE = "gpu"  # there is no such worker, so a job for it waits

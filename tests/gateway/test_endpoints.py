@@ -10,11 +10,13 @@ from standardwebhooks import Webhook as Verifier
 
 from configs import webhook_secret
 from gateway import create_app
-from tests import protocol
-from tests.fakes import Host
-from tests.service import Service
-from worker import event_type, reaper, webhook
-from worker.webhook import Sender
+from tests.support import protocol
+from tests.support.fakes import Host
+from tests.support.service import Service
+from worker import reaper
+from worker.job import event_type
+from worker.webhook import deliver
+from worker.webhook.deliver import Sender
 
 ENDPOINTS = "/v1/webhook-endpoints"
 URL = "https://example.com/hook"
@@ -83,7 +85,7 @@ def test_an_endpoint_is_tried_out(client: FlaskClient, sender: Sender, host: Hos
     event = answer.get_json()
     assert (answer.status_code, event["type"], event["state"]) == (202, "webhook.test", "pending")
     assert (event["job_id"], event["endpoint_id"]) == (None, made["id"])
-    webhook.deliver(event["id"], sender)
+    deliver.deliver(event["id"], sender)
     assert client.get(f"/v1/events/{event['id']}").get_json()["state"] == "delivered"
     shown = client.get(f"{ENDPOINTS}/{made['id']}").get_json()
     assert (shown["status"], shown["last_success_at"] is not None) == ("enabled", True)
@@ -101,7 +103,7 @@ def test_what_an_endpoint_missed_is_replayed(client: FlaskClient, sender: Sender
         sender.jobs.cancel(job_id)
     events = [f"evt_{job_id}_canceled_{made['id']}" for job_id in ids]
     for event_id in events:
-        webhook.deliver(event_id, sender)
+        deliver.deliver(event_id, sender)
     path = f"{ENDPOINTS}/{made['id']}"
     times = [client.get(f"/v1/events/{event_id}").get_json()["created_at"] for event_id in events]
 
@@ -119,7 +121,7 @@ def test_what_an_endpoint_missed_is_replayed(client: FlaskClient, sender: Sender
     for _ in events:  # no more at a time than a host may get
         reaper.sweep_events(sender.events)
         for event_id in events:
-            webhook.deliver(event_id, sender)
+            deliver.deliver(event_id, sender)
     assert [client.get(f"/v1/events/{e}").get_json()["state"] for e in events] == ["delivered"] * 3
     assert {r.headers["webhook-id"] for r in host.wait_for("/hook", 4)[1:]} == set(events)
     assert replay(since=times[0]).get_json()["replayed"] == 3  # also what was delivered

@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from tests import drips, fakes, pictures
-from tests.fakes import Host
-from tests.service import Service
+from tests.support import drips, fakes, pictures
+from tests.support.fakes import Host
+from tests.support.service import Service
 
 BOX = {"box": [10, 10, 60, 60]}
 

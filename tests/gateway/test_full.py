@@ -13,13 +13,13 @@ from flask.testing import FlaskClient
 from urllib3 import encode_multipart_formdata
 from werkzeug.test import TestResponse
 
-from cli.embedded.seaweedfs import BUCKET, Seaweedfs
 from configs.settings import Settings
 from gateway import create_app
-from tests import own_valkey, pictures
+from ovseg.embedded.seaweedfs import BUCKET, Seaweedfs
 from tests.conftest import WEBHOOK_SECRET
-from tests.parts import processes
-from worker.connection import connect
+from tests.support import own_valkey, pictures
+from tests.support.parts import processes
+from worker.store.connection import connect
 
 URL, BOX = "https://example.com/a.jpg", {"box": [1, 1, 9, 9]}
 LARGE = {"points": [[n / 7, n / 11] for n in range(1, 101)]}

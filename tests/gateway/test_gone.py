@@ -17,12 +17,13 @@ from flask.testing import FlaskClient
 from configs.settings import Settings
 from gateway import create_app
 from gateway.services import Services
-from tests import lone_gateway, pictures, protocol
-from tests.fakes import Host
-from tests.parts import processes
-from tests.protocol import HOOK, PICTURE
-from worker import files, webhook
-from worker.job import Job, Run
+from tests.support import lone_gateway, pictures, protocol
+from tests.support.fakes import Host
+from tests.support.parts import processes
+from tests.support.protocol import HOOK, PICTURE
+from worker.job.record import Job, Run
+from worker.store import object_names
+from worker.webhook import deliver
 
 PHOTO = base64.b64encode(pictures.photo()).decode()
 BODY = {"image": PHOTO, "prompts": [{"box": [1, 2, 30, 40]}], "device": "gpu"}
@@ -46,8 +47,8 @@ def succeeded(client: FlaskClient, at: Services, **fields: Any) -> Job:
     job_id = client.post("/v1/jobs", json={**BODY, "webhook": {"url": HOOK}, **fields}).get_json()["id"]
     job = protocol.begin(at.jobs, job_id)
     document = {"logId": job_id, "result": {"masks": [], "maskInfos": []}, "errorCode": 0, "errorMsg": "Success"}
-    at.storage.put(files.result(job.attempt_prefix), json.dumps(document).encode(), "application/json")
-    at.storage.put(files.overlay_jpeg(job.attempt_prefix), b"jpeg", "image/jpeg")
+    at.storage.put(object_names.result(job.attempt_prefix), json.dumps(document).encode(), "application/json")
+    at.storage.put(object_names.overlay_jpeg(job.attempt_prefix), b"jpeg", "image/jpeg")
     at.jobs.succeed(job, PICTURE, {}, Run("openvino", "float32", "miss"))
     wait_until_stored(at, job_id)
     at.archive.keep(job_id)
@@ -108,14 +109,14 @@ def test_so_does_one_that_redis_has_lost(client: FlaskClient, at: Services) -> N
 
 def test_where_only_the_overlay_is_gone_the_result_is_there(client: FlaskClient, at: Services) -> None:
     job = succeeded(client, at)
-    at.storage.erase(files.overlay_jpeg(job.attempt_prefix))
+    at.storage.erase(object_names.overlay_jpeg(job.attempt_prefix))
     shown = client.get(f"/v1/jobs/{job.id}").get_json()
     assert (shown["result"], shown["result_gone"]) == ({"masks": [], "maskInfos": []}, None)
 
 
 def test_where_only_the_result_is_gone_the_overlay_still_has_its_url(client: FlaskClient, at: Services) -> None:
     job = succeeded(client, at)
-    at.storage.remove([files.result(job.attempt_prefix)])
+    at.storage.remove([object_names.result(job.attempt_prefix)])
     shown = client.get(f"/v1/jobs/{job.id}").get_json()
     assert (shown["result_gone"], shown["files"]["result"]["url"]) == (REMOVED, None)
     assert requests.get(shown["files"]["overlay"]["url"], timeout=30).content == b"jpeg"
@@ -132,14 +133,14 @@ def test_a_webhook_tells_that_a_result_is_gone_in_the_same_shape(client: FlaskCl
     job = succeeded(client, at)
     event = at.events.get(f"evt_{job.id}_succeeded")
     assert event is not None
-    before = json.loads(webhook.payload(event.event, job, at.storage))["data"]
+    before = json.loads(deliver.payload(event.event, job, at.storage))["data"]
     at.storage.erase(f"jobs/{job.id}/")
-    after = json.loads(webhook.payload(event.event, job, at.storage))["data"]
+    after = json.loads(deliver.payload(event.event, job, at.storage))["data"]
     assert after.keys() == before.keys()
     assert (before["result_gone"], after["result"], after["result_gone"]) == (None, None, REMOVED)
 
 
-@pytest.mark.parametrize("lost", [files.result, files.overlay_jpeg])
+@pytest.mark.parametrize("lost", [object_names.result, object_names.overlay_jpeg])
 def test_paddlexs_route_is_410_where_its_result_is_gone(
     s3_settings: Settings, at: Services, lost: Callable[[str], str]
 ) -> None:
@@ -148,7 +149,7 @@ def test_paddlexs_route_is_410_where_its_result_is_gone(
             time.sleep(0.05)
         job = protocol.begin(at.jobs, jobs[0].id)
         document = {"result": {"masks": [], "maskInfos": []}}
-        for name, data in ((files.result, json.dumps(document).encode()), (files.overlay_jpeg, b"jpeg")):
+        for name, data in ((object_names.result, json.dumps(document).encode()), (object_names.overlay_jpeg, b"jpeg")):
             if name is not lost:
                 at.storage.put(name(job.attempt_prefix), data, "application/octet-stream")
         at.jobs.succeed(job, PICTURE, {})
@@ -167,7 +168,9 @@ def test_a_result_that_a_rule_has_moved_to_an_archive_is_gone_too(
 ) -> None:
     job = succeeded(client, at)
     words = b"<Error><Code>InvalidObjectState</Code><Message>not valid for the storage class</Message></Error>"
-    host.serve(f"/{s3_settings.s3_bucket}/{files.result(job.attempt_prefix)}", words, "application/xml", status=403)
+    host.serve(
+        f"/{s3_settings.s3_bucket}/{object_names.result(job.attempt_prefix)}", words, "application/xml", status=403
+    )
     elsewhere = create_app(s3_settings.model_copy(update={"s3_endpoint_url": host.url("")})).test_client()
     shown = elsewhere.get(f"/v1/jobs/{job.id}")
     assert (shown.status_code, shown.get_json()["result"]) == (200, None)

@@ -9,8 +9,8 @@ from flask.testing import FlaskClient
 
 from configs.settings import Settings
 from gateway import create_app
-from worker.connection import connect
-from worker.roster import Roster
+from worker.process.roster import Roster
+from worker.store.connection import connect
 
 
 @pytest.fixture

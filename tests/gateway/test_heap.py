@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
-from tests import bombs
-from tests.lone_gateway import LoneGateway
+from tests.support import bombs
+from tests.support.lone_gateway import LoneGateway
 
 MOST_KEPT_KB = 150_000  # without the mend some 400,000
 

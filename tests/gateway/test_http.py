@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from tests.lone_gateway import LoneGateway
+from tests.support.lone_gateway import LoneGateway
 
 POST = b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"

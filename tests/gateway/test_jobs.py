@@ -15,9 +15,9 @@ import requests
 from PIL import Image
 from pycocotools import mask as coco
 
-from tests import pictures
-from tests.fakes import Host
-from tests.service import Service
+from tests.support import pictures
+from tests.support.fakes import Host
+from tests.support.service import Service
 
 HEAD, SHUTTLE, HELMET = (
     {"box": [140, 10, 305, 180]},

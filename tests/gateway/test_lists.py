@@ -9,11 +9,11 @@ from flask.testing import FlaskClient
 
 from gateway import paging
 from gateway.paging import PAGE_BYTES
-from tests import protocol
-from tests.protocol import AT, BROKEN, HOOK
-from worker.delivery import Delivery
-from worker.events import KEPT_DELIVERIES
-from worker.job import moment
+from tests.support import protocol
+from tests.support.protocol import AT, BROKEN, HOOK
+from worker.job.record import moment
+from worker.webhook.delivery import Delivery
+from worker.webhook.events import KEPT_DELIVERIES
 
 POINTS = {"points": [[n / 7, n / 11] for n in range(1, 101)]}
 

@@ -9,8 +9,8 @@ import socket
 
 import pytest
 
-from cli import log, terminal
-from tests.lone_gateway import LoneGateway
+from ovseg import log, terminal
+from tests.support.lone_gateway import LoneGateway
 
 # C0 and C1 controls, separators of lines, what turns the direction of text or hides it, and half a character.
 HOSTILE = ["\n", "\r", "\x1b[31m", "\x1b]0;title\x07", "\x08", "\x7f", "\x9b31m", "\x85", "\u2028", "\u2029", "\x0b"]

@@ -12,11 +12,11 @@ import pytest
 from flask.testing import FlaskClient
 from redis import Redis
 
-from cli.embedded.seaweedfs import BUCKET, Seaweedfs
 from configs.settings import Settings
 from gateway import create_app
-from tests import own_valkey
-from worker.connection import connect
+from ovseg.embedded.seaweedfs import BUCKET, Seaweedfs
+from tests.support import own_valkey
+from worker.store.connection import connect
 
 JOB = {"image": "https://example.com/a.jpg", "prompts": [{"box": [1, 2, 3, 4]}], "device": "gpu"}
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests import pictures
-from tests.service import Service
+from tests.support import pictures
+from tests.support.service import Service
 
 HEAD = {"box": [140, 10, 305, 180]}
 NOWHERE = {"prompts": [HEAD], "device": "gpu"}  # there is no such worker, so it waits

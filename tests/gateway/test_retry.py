@@ -7,9 +7,9 @@ from typing import Any
 
 import requests
 
-from tests import pictures
-from tests.fakes import Host
-from tests.service import Service
+from tests.support import pictures
+from tests.support.fakes import Host
+from tests.support.service import Service
 
 HEAD = {"box": [140, 10, 305, 180]}
 

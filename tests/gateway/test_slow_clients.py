@@ -12,8 +12,8 @@ from typing import Any
 import requests
 
 from configs.settings import Settings
-from tests import lone_gateway, pictures, slow_clients
-from tests.lone_gateway import SECONDS, LoneGateway
+from tests.support import lone_gateway, pictures, slow_clients
+from tests.support.lone_gateway import SECONDS, LoneGateway
 
 EACH = 300
 BOX = [10, 10, 200, 200]

@@ -10,9 +10,9 @@ from flask import Flask
 from configs.settings import Settings
 from gateway import handover, waiting
 from gateway.waiting import Hold, Waiting
-from tests import protocol
-from worker.connection import connect
-from worker.jobs import Jobs
+from tests.support import protocol
+from worker.job.jobs import Jobs
+from worker.store.connection import connect
 
 
 def hold(at: Waiting, job_id: str) -> Hold:

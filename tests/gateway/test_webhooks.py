@@ -8,10 +8,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from gateway import create_app
-from tests import protocol
-from tests.fakes import Host
-from worker import webhook
-from worker.webhook import Sender
+from tests.support import protocol
+from tests.support.fakes import Host
+from worker.webhook import deliver
+from worker.webhook.deliver import Sender
 
 HOOK = "/hook"
 
@@ -35,7 +35,7 @@ def deliver_all(sender: Sender) -> None:
         redis.delete(f"{sender.settings.redis_prefix}q:webhook")
     protocol.let_time_pass(sender.settings, "events:due", 7 * 86_400)
     for event_id in list(sender.events.due()):
-        webhook.deliver(event_id, sender)
+        deliver.deliver(event_id, sender)
 
 
 def test_what_became_of_a_jobs_events_can_be_looked_at(client: FlaskClient, sender: Sender, host: Host) -> None:
@@ -75,7 +75,7 @@ def test_an_event_is_told_again_when_asked_for(client: FlaskClient, sender: Send
     answer = client.post(f"/v1/events/{event['id']}/redeliver")
     assert (answer.status_code, answer.get_json()["state"], answer.get_json()["tries"]) == (202, "pending", 0)
     assert protocol.messages(sender.settings, "webhook") == [event["id"]]
-    webhook.deliver(event["id"], sender)
+    deliver.deliver(event["id"], sender)
     assert {received.headers["webhook-id"] for received in host.wait_for(HOOK, 2)} == {event["id"]}
     again = client.get(f"/v1/events/{event['id']}").get_json()
     assert (again["state"], len(again["deliveries"])) == ("delivered", 2)

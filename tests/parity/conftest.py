@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ovseg_core import image
-from tests import pictures
+from tests.support import pictures
 
 os.environ.setdefault("PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True")  # PaddleX asks the internet where its models are
 

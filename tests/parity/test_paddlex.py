@@ -20,10 +20,10 @@ import yaml
 from pycocotools import mask as coco
 
 import ovseg_core
-from cli.stack import free_port
+from ovseg.stack import free_port
 from ovseg_core.sam import export
-from tests import pictures, small_sam
-from tests.service import Service
+from tests.support import pictures, small_sam
+from tests.support.service import Service
 
 paddlex = pytest.importorskip("paddlex")
 
@@ -108,7 +108,7 @@ def run(command: list[str], config: Path, save_path: Path) -> dict[str, Any]:
 
 
 def test_the_command_prints_the_same_line_and_writes_the_same_files(config: Path, tmp_path: Path) -> None:
-    ours = run([sys.executable, "-m", "cli"], config, tmp_path / "ours")
+    ours = run([sys.executable, "-m", "ovseg"], config, tmp_path / "ours")
     theirs = run([sys.executable, "-m", "paddlex"], config, tmp_path / "theirs")
     assert ours["res"].pop("page_index") is None
     assert ours == theirs

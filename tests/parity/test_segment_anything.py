@@ -12,7 +12,7 @@ import pytest
 from ovseg_core import models
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
-from tests import originals
+from tests.support import originals
 
 torch = pytest.importorskip("torch")
 with originals.importable():

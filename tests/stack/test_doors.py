@@ -22,12 +22,12 @@ import boto3
 import pytest
 import requests
 
-from cli.child import Child
-from cli.embedded.doors import DoorOpen
-from cli.embedded.seaweedfs import BUCKET, Seaweedfs
-from tests import listening, pictures
-from tests.root import want_root
-from tests.service import Service
+from ovseg.child import Child
+from ovseg.embedded.doors import DoorOpen
+from ovseg.embedded.seaweedfs import BUCKET, Seaweedfs
+from tests.support import listening, pictures
+from tests.support.root import want_root
+from tests.support.service import Service
 
 MUST_BE_REFUSED = "refused: TLSV13_ALERT_CERTIFICATE_REQUIRED"
 WANTS_TLS = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
@@ -177,7 +177,7 @@ def _request(line: str, headers: str) -> str:
 def stranger(**wanted: list[Any]) -> dict[str, list[str]]:
     """What another user gets of these."""
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.stranger"],
+        [sys.executable, "-m", "tests.support.stranger"],
         input=json.dumps({"tcp": [], "unix": [], "files": []} | wanted),
         cwd=Path(__file__).parents[2],
         capture_output=True,

@@ -16,14 +16,14 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
-from cli.child import Child
-from cli.embedded import certificates, data_dir, ports, sockets, valkey
-from cli.embedded.doors import DoorOpen
-from cli.embedded.seaweedfs import BUCKET, Seaweedfs
-from cli.stack import Plan, Stack, free_port
 from configs.settings import Settings
-from tests.root import want_root
-from worker.storage import Storage
+from ovseg.child import Child
+from ovseg.embedded import certificates, data_dir, ports, sockets, valkey
+from ovseg.embedded.doors import DoorOpen
+from ovseg.embedded.seaweedfs import BUCKET, Seaweedfs
+from ovseg.stack import Plan, Stack, free_port
+from tests.support.root import want_root
+from worker.store.storage import Storage
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:

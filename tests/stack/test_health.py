@@ -14,13 +14,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from cli import health
-from cli.stack import free_port
 from configs.settings import Settings
+from ovseg import health
+from ovseg.stack import free_port
 from tests.conftest import WEBHOOK_SECRET
-from worker.connection import connect
-from worker.pulse import Pulse
-from worker.roster import Roster
+from worker.process.pulse import Pulse
+from worker.process.roster import Roster
+from worker.store.connection import connect
 
 PATIENCE_SECONDS = 120  # a busy machine that loads a model
 HOST = socket.gethostname()
@@ -35,7 +35,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
 
 @contextmanager
 def process(part: str, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-m", "cli", part]
+    command = [sys.executable, "-m", "ovseg", part]
     started = subprocess.Popen(
         command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, start_new_session=True
     )
@@ -90,7 +90,7 @@ def test_a_part_is_healthy_while_it_works_and_not_while_it_hangs(part: str, comp
 
 def test_the_command_says_one_line_costs_little_and_ends_with_the_answer(settings: Settings) -> None:
     def ask(part: str, settings: Settings) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-X", "importtime", "-m", "cli", "health", part]
+        command = [sys.executable, "-X", "importtime", "-m", "ovseg", "health", part]
         environment = {**os.environ, "OVSEG_REDIS_URL": settings.redis_url, "OVSEG_REDIS_PREFIX": settings.redis_prefix}
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 import requests
 
-from cli import address
-from tests import pictures
+from ovseg import address
+from tests.support import pictures
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "cli", *arguments],
+        [sys.executable, "-m", "ovseg", *arguments],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
@@ -44,7 +44,7 @@ def test_up_listens_where_the_settings_say_and_keeps_its_data_there(tmp_path: Pa
         "OVSEG_DATA_DIR": str(tmp_path / "data"),
     }
     with subprocess.Popen(
-        [sys.executable, "-m", "cli", "up"],
+        [sys.executable, "-m", "ovseg", "up"],
         env={**os.environ, **settings},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

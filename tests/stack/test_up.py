@@ -20,12 +20,12 @@ from typing import Any
 import boto3
 import requests
 
-from cli.embedded.seaweedfs import BUCKET, Seaweedfs
-from tests import fakes, listening, pictures
+from ovseg.embedded.seaweedfs import BUCKET, Seaweedfs
 from tests.chaos import fault_proxy
 from tests.chaos.fault_proxy import Fault
 from tests.conftest import WEBHOOK_SECRET
-from tests.service import Service
+from tests.support import fakes, listening, pictures
+from tests.support.service import Service
 
 PHOTO = base64.b64encode(pictures.photo()).decode()
 PROMPTS = [{"box": [140, 10, 305, 180]}]
@@ -53,7 +53,7 @@ def processes_of(service: Service) -> dict[str, int]:
         except (OSError, ValueError, IndexError):
             continue
         if parent == service.process.pid:
-            found[words[4] if words[1:4] == ["-P", "-m", "cli"] else name] = int(folder.name)
+            found[words[4] if words[1:4] == ["-P", "-m", "ovseg"] else name] = int(folder.name)
     return found
 
 
@@ -264,7 +264,7 @@ def test_servers_of_ones_own_are_used_instead(tmp_path: Path, redis_url: str, s3
 
 def test_a_gpu_worker_without_a_gpu_says_what_to_install(redis_url: str) -> None:
     ran = subprocess.run(
-        [sys.executable, "-m", "cli", "worker", "--device", "gpu:0"],
+        [sys.executable, "-m", "ovseg", "worker", "--device", "gpu:0"],
         env={**os.environ, "OVSEG_REDIS_URL": redis_url},
         capture_output=True,
         text=True,
@@ -278,7 +278,7 @@ def test_a_gpu_worker_without_a_gpu_says_what_to_install(redis_url: str) -> None
 def test_a_wrong_setting_stops_every_command_with_its_name(tmp_path: Path) -> None:
     for command in (["up", "--data-dir", str(tmp_path)], ["gateway"], ["worker"], ["reaper"]):
         ran = subprocess.run(
-            [sys.executable, "-m", "cli", *command],
+            [sys.executable, "-m", "ovseg", *command],
             env={**os.environ, "OVSEG_MAX_PROMPTS": "many"},
             capture_output=True,
             text=True,
@@ -291,7 +291,7 @@ def test_a_wrong_setting_stops_every_command_with_its_name(tmp_path: Path) -> No
 def test_the_demo_writes_its_pictures_and_leaves_nothing_running(tmp_path: Path) -> None:
     output = tmp_path / "output"
     ran = subprocess.run(
-        [sys.executable, "-m", "cli", "demo", "--output", str(output)], capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", "ovseg", "demo", "--output", str(output)], capture_output=True, text=True, timeout=120
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert {file.name for file in output.iterdir()} == {

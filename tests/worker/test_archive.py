@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 
 from configs.settings import Settings
-from tests.protocol import (
+from tests.support.protocol import (
     BROKEN,
     HOOK,
     PICTURE,
@@ -21,18 +21,18 @@ from tests.protocol import (
     messages,
     request,
 )
-from worker import queue
-from worker.archive import ACCEPTED, ENDED, Archive, key_of
-from worker.connection import connect
-from worker.erasure import Erasure
-from worker.events import Events
-from worker.idempotency import Once
-from worker.inputs import Inputs
-from worker.job import Status
-from worker.job_request import ImageSource
-from worker.jobs import Jobs
-from worker.recovery import Recovery
-from worker.storage import ObjectMissing, Storage
+from worker.image.content import ImageSource
+from worker.image.inputs import Inputs
+from worker.job.archive import ACCEPTED, ENDED, Archive, key_of
+from worker.job.erasure import Erasure
+from worker.job.idempotency import Once
+from worker.job.jobs import Jobs
+from worker.job.record import Status
+from worker.job.recovery import Recovery
+from worker.store import queue
+from worker.store.connection import connect
+from worker.store.storage import ObjectMissing, Storage
+from worker.webhook.events import Events
 
 HOUR = 3600.0
 

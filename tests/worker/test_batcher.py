@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.batcher import Batcher, Kind
+from worker.inference.batcher import Batcher, Kind
 
 
 class Device:

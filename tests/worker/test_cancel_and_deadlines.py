@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from configs.settings import Settings
-from tests.protocol import (
+from tests.support.protocol import (
     BROKEN,
     OF_ENDED_JOBS,
     PICTURE,
@@ -21,8 +21,8 @@ from tests.protocol import (
     let_time_pass,
     sweep,
 )
-from worker.job import Job, Status
-from worker.jobs import Jobs
+from worker.job.jobs import Jobs
+from worker.job.record import Job, Status
 
 # What an attempt may say last.
 ENDS: list[Callable[[Jobs, Job], str]] = [

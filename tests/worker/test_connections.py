@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from configs.settings import Settings
-from worker.connection import connect
+from worker.store.connection import connect
 
 
 def test_every_thread_of_a_gateway_may_ask_redis_at_the_same_moment(settings: Settings) -> None:

@@ -22,10 +22,10 @@ from PIL import Image
 from configs.settings import Settings
 from ovseg_core import header, image
 from ovseg_core.errors import OvsegError
-from tests import bombs, decoder_without_counts, pictures
-from tests.processes import children, is_gone, wait_until
-from worker.decoder import KEPT_FILE_BYTES, KEPT_PIXEL_BYTES, PROGRAM
-from worker.decoders import MEMORY_BYTES, Decoders
+from tests.support import bombs, decoder_without_counts, pictures
+from tests.support.processes import children, is_gone, wait_until
+from worker.image.decoder import KEPT_FILE_BYTES, KEPT_PIXEL_BYTES, PROGRAM
+from worker.image.decoders import MEMORY_BYTES, Decoders
 
 MEGAPIXELS_80 = 80_000_000
 
@@ -270,8 +270,8 @@ def test_while_a_file_keeps_its_child_busy_others_are_decoded(countless: Decoder
 WORKER = """
 import os, sys, threading, time
 from configs.settings import Settings
-from tests import decoder_without_counts as program
-from worker.decoders import Decoders
+from tests.support import decoder_without_counts as program
+from worker.image.decoders import Decoders
 
 decoders = Decoders(Settings(), program.PROGRAM)
 file = program.HANGS_ONCE + sys.argv[1].encode()

@@ -13,18 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from cli.child import Child, Command
-from cli.embedded.seaweedfs import BUCKET, Seaweedfs
 from configs.settings import Settings
-from tests import bombs, pictures, protocol
-from tests.decoder_without_counts import CRASHES, FALLS_ONCE, HANGS, HANGS_ONCE
-from tests.processes import children, is_gone, wait_until
-from worker import queue
-from worker.connection import connect
-from worker.job import Job, Status
-from worker.job_request import ImageContent, ImageSource
-from worker.jobs import Jobs
-from worker.storage import Storage
+from ovseg.child import Child, Command
+from ovseg.embedded.seaweedfs import BUCKET, Seaweedfs
+from tests.support import bombs, pictures, protocol
+from tests.support.decoder_without_counts import CRASHES, FALLS_ONCE, HANGS, HANGS_ONCE
+from tests.support.processes import children, is_gone, wait_until
+from worker.image.content import ImageContent, ImageSource
+from worker.job.jobs import Jobs
+from worker.job.record import Job, Status
+from worker.store import queue
+from worker.store.connection import connect
+from worker.store.storage import Storage
 
 PATIENCE_SECONDS = 120  # for machines that are slow at times
 BOMB_SECONDS = 1  # of CPU time
@@ -69,7 +69,7 @@ def worker(redis_url: str, s3: Seaweedfs) -> Iterator[Worker]:
     changed = settings.model_dump(exclude_defaults=True)
     environment = {f"OVSEG_{name.upper()}": str(value) for name, value in changed.items()}
     lines: list[str] = []
-    command = Command("worker", [sys.executable, "-m", "tests.worker_without_counts"], environment)
+    command = Command("worker", [sys.executable, "-m", "tests.support.worker_without_counts"], environment)
     process = Child(command, lambda _, line: lines.append(line))
     try:
         with connect(settings) as redis:

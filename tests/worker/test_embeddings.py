@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from ovseg_core.canvas import Frame
 from ovseg_core.embedding import Embedding
-from worker.embeddings import Cache, Embeddings, Found
-from worker.heartbeat import Stopped
+from worker.inference.embeddings import Cache, Embeddings, Found
+from worker.job.attempt import Stopped
 
 
 class Encoder:

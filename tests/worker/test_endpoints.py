@@ -10,19 +10,20 @@ from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
 from configs.settings import Settings
-from tests import protocol
-from tests.fakes import Host
-from tests.protocol import AT, BROKEN, HOOK, PICTURE, accept, begin, messages
-from worker import event_type, webhook
-from worker.connection import connect
-from worker.delivery import Delivery
-from worker.endpoint import FAILING_AFTER, Endpoint
-from worker.endpoint_fields import EndpointFields
-from worker.endpoints import Endpoints
-from worker.events import KEPT_TESTS, Events
-from worker.jobs import Jobs
-from worker.span import Span
-from worker.webhook import Sender
+from tests.support import protocol
+from tests.support.fakes import Host
+from tests.support.protocol import AT, BROKEN, HOOK, PICTURE, accept, begin, messages
+from worker.job import event_type
+from worker.job.jobs import Jobs
+from worker.store.connection import connect
+from worker.webhook import deliver
+from worker.webhook.deliver import Sender
+from worker.webhook.delivery import Delivery
+from worker.webhook.endpoint import FAILING_AFTER, Endpoint
+from worker.webhook.endpoint_fields import EndpointFields
+from worker.webhook.endpoints import Endpoints
+from worker.webhook.events import KEPT_TESTS, Events
+from worker.webhook.span import Span
 
 PATH = "/endpoint"
 
@@ -75,7 +76,7 @@ def test_an_endpoint_is_told_with_the_job_and_signed_with_its_own_secret(sender:
     host.serve(PATH)
     one = endpoint(sender, host)
     job_id = canceled(sender.jobs)
-    webhook.deliver(f"evt_{job_id}_canceled_{one.id}", sender)
+    deliver.deliver(f"evt_{job_id}_canceled_{one.id}", sender)
     [received] = host.wait_for(PATH)
     told = Verifier(one.secret).verify(received.body, received.headers)
     assert (told["type"], told["data"]["id"], told["data"]["status"]) == ("job.canceled", job_id, "canceled")
@@ -90,7 +91,7 @@ def test_one_receiver_that_fails_is_nothing_to_the_others(sender: Sender, host: 
     bad = protocol.endpoint(sender.endpoints, host.url("/broken"))
     job_id = canceled(sender.jobs, webhook=host.url(PATH))
     for history in sender.events.of_job(job_id):
-        webhook.deliver(history.event.id, sender)
+        deliver.deliver(history.event.id, sender)
     states = {history.event.endpoint_id: history.event.state for history in sender.events.of_job(job_id)}
     assert states == {None: "delivered", good.id: "delivered", bad.id: "pending"}
     good, bad = again(sender.endpoints, good), again(sender.endpoints, bad)
@@ -105,7 +106,7 @@ def test_after_a_rotation_both_keys_sign_and_after_a_while_the_new_one(sender: S
     sender.endpoints.rotate(one.id)
     rotated = again(sender.endpoints, one)
     assert rotated.secret != one.secret
-    webhook.deliver(f"evt_{canceled(sender.jobs)}_canceled_{one.id}", sender)
+    deliver.deliver(f"evt_{canceled(sender.jobs)}_canceled_{one.id}", sender)
     [received] = host.wait_for(PATH)
     for secret in (one.secret, rotated.secret):
         Verifier(secret).verify(received.body, received.headers)
@@ -122,10 +123,10 @@ def test_410_disables_the_endpoint_and_what_waits_for_it_is_told_to_nobody(sende
     host.serve(PATH, status=410)
     one = endpoint(sender, host)
     first, second = (f"evt_{canceled(sender.jobs)}_canceled_{one.id}" for _ in range(2))
-    webhook.deliver(first, sender)
+    deliver.deliver(first, sender)
     gone = again(sender.endpoints, one)
     assert (gone.disabled_reason, gone.status(datetime.now(UTC))) == ("it answered 410", "disabled")
-    webhook.deliver(second, sender)
+    deliver.deliver(second, sender)
     history = sender.events.get(second)
     assert history is not None
     assert (history.event.state, history.deliveries) == ("dead", [])
@@ -166,8 +167,8 @@ def test_a_deleted_endpoint_is_told_nothing_and_leaves_nothing(sender: Sender, h
     event_id = f"evt_{canceled(sender.jobs)}_canceled_{one.id}"
     assert sender.endpoints.delete(one.id)
     assert not sender.endpoints.delete(one.id)
-    webhook.deliver(event_id, sender)
-    webhook.deliver(str(test_id), sender)
+    deliver.deliver(event_id, sender)
+    deliver.deliver(str(test_id), sender)
     assert host.received == []
     history = sender.events.get(event_id)
     assert history is not None
@@ -186,7 +187,7 @@ def test_an_erased_job_takes_the_events_of_endpoints_with_it(sender: Sender, hos
     one = endpoint(sender, host, events=event_type.ALL)
     job = begin(sender.jobs, accept(sender.jobs))
     sender.jobs.fail(job, BROKEN)
-    webhook.deliver(f"evt_{job.id}_failed_{one.id}", sender)
+    deliver.deliver(f"evt_{job.id}_failed_{one.id}", sender)
     with connect(sender.settings) as redis:
         assert protocol.erasure_of(redis, sender.settings, sender.storage).erase(job.id) == "failed"
     assert [key for key in protocol.keys(sender.settings) if job.id in key] == [f"erased:{job.id}"]
@@ -199,7 +200,7 @@ def test_a_test_is_told_and_logged_like_any_other_event(sender: Sender, host: Ho
     event_id = sender.events.test(one.id)
     assert event_id is not None
     assert messages(sender.settings, "webhook") == [event_id]
-    webhook.deliver(event_id, sender)
+    deliver.deliver(event_id, sender)
     [received] = host.wait_for(PATH)
     Verifier(one.secret).verify(received.body, received.headers)
     told = json.loads(received.body)
@@ -220,8 +221,8 @@ def test_of_an_endpoints_tests_the_last_are_kept(events: Events, endpoints: Endp
 def test_a_replay_goes_on_where_the_last_ended_and_floods_nobody(
     jobs: Jobs, events: Events, endpoints: Endpoints, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.events.REPLAYED_PER_CALL", 5)
-    monkeypatch.setattr("worker.events.REPLAYED_PER_STEP", 2)
+    monkeypatch.setattr("worker.webhook.events.REPLAYED_PER_CALL", 5)
+    monkeypatch.setattr("worker.webhook.events.REPLAYED_PER_STEP", 2)
     one = protocol.endpoint(endpoints)
     ids = [f"evt_{canceled(jobs)}_canceled_{one.id}" for _ in range(12)]
     since, until, counts = datetime.fromtimestamp(0, UTC), datetime.now(UTC) + timedelta(days=1), []

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from cli.embedded.seaweedfs import BUCKET
 from configs.settings import Settings
-from tests import protocol
-from tests.protocol import BROKEN, HOOK, accept, begin, drop_messages, keys, let_time_pass, request
-from worker.connection import connect
-from worker.erasure import Erasure
-from worker.idempotency import Once
-from worker.jobs import Acceptance, Jobs
-from worker.storage import Storage
+from ovseg.embedded.seaweedfs import BUCKET
+from tests.support import protocol
+from tests.support.protocol import BROKEN, HOOK, accept, begin, drop_messages, keys, let_time_pass, request
+from worker.job.erasure import Erasure
+from worker.job.idempotency import Once
+from worker.job.jobs import Acceptance, Jobs
+from worker.store.connection import connect
+from worker.store.storage import Storage
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_a_job_is_kept_for_its_time_and_no_longer(
 def test_one_sweep_erases_so_many_and_the_next_the_rest(
     jobs: Jobs, erasure: Erasure, s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.erasure.ERASED_PER_SWEEP", 2)
+    monkeypatch.setattr("worker.job.erasure.ERASED_PER_SWEEP", 2)
     ids = [ended(jobs) for _ in range(3)]
     let_time_pass(s3_settings, "ended", s3_settings.retention_seconds)
     erasure.sweep()

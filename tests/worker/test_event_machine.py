@@ -10,16 +10,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from configs.settings import Settings
-from tests import protocol
-from tests.protocol import AT, HOOK
-from worker import queue, reaper
-from worker.connection import connect
-from worker.delivery import Delivery
-from worker.endpoints import Endpoints
-from worker.events import Event, Events
-from worker.jobs import Jobs
-from worker.scripts import Scripts
-from worker.span import Span
+from tests.support import protocol
+from tests.support.protocol import AT, HOOK
+from worker import reaper
+from worker.job.jobs import Jobs
+from worker.store import queue
+from worker.store.connection import connect
+from worker.store.scripts import Scripts
+from worker.webhook.delivery import Delivery
+from worker.webhook.endpoints import Endpoints
+from worker.webhook.events import Event, Events
+from worker.webhook.span import Span
 
 PLACES, FEW = 2, 6
 HOSTS = [AT, "example.org:443"]

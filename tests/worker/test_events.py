@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from configs.settings import Settings
-from tests.protocol import (
+from tests.support.protocol import (
     AT,
     BROKEN,
     HOOK,
@@ -22,13 +22,14 @@ from tests.protocol import (
     messages,
     sweep,
 )
-from worker import queue, reaper
-from worker.connection import connect
-from worker.delivery import Delivery
-from worker.event_type import EventType
-from worker.events import KEPT_DELIVERIES, Event, Events
-from worker.jobs import Jobs
-from worker.scripts import Scripts
+from worker import reaper
+from worker.job.event_type import EventType
+from worker.job.jobs import Jobs
+from worker.store import queue
+from worker.store.connection import connect
+from worker.store.scripts import Scripts
+from worker.webhook.delivery import Delivery
+from worker.webhook.events import KEPT_DELIVERIES, Event, Events
 
 
 def answered(status: int) -> Delivery:

@@ -21,10 +21,10 @@ import trustme
 
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
-from tests import drips, fakes
-from tests.fakes import Host
-from tests.root import want_own_mounts
-from worker.guarded import GuardedClient
+from tests.support import drips, fakes
+from tests.support.fakes import Host
+from tests.support.root import want_own_mounts
+from worker.outbound.client import GuardedClient
 
 LIMIT = 1_000_000
 SLACK_SECONDS = 10  # for slow machines; the servers of these tests would hold a client up for ever
@@ -349,7 +349,7 @@ SILENT_NAMES = """
 import ctypes, socket, subprocess, sys, time
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
-from worker.guarded import GuardedClient
+from worker.outbound.client import GuardedClient
 
 server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # is sent questions, and answers none
 server.bind(("127.1.2.3", 53))

@@ -12,9 +12,9 @@ import pytest
 
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
-from tests import fakes
-from tests.fakes import Host
-from worker.guarded import GuardedClient, check_url
+from tests.support import fakes
+from tests.support.fakes import Host
+from worker.outbound.client import GuardedClient, check_url
 
 LIMIT = 1_000_000
 

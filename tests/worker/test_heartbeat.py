@@ -11,13 +11,16 @@ import pytest
 
 from configs.settings import Settings
 from ovseg_core.prompts import Prompt
-from worker import queue, roster
-from worker.connection import connect
-from worker.heartbeat import Heartbeat, LeaseLost
-from worker.job import Job
-from worker.job_request import ImageSource, JobRequest
-from worker.jobs import Jobs
-from worker.roster import Roster
+from worker.image.content import ImageSource
+from worker.job.attempt import LeaseLost
+from worker.job.jobs import Jobs
+from worker.job.record import Job
+from worker.job.request import JobRequest
+from worker.process import roster
+from worker.process.heartbeat import Heartbeat
+from worker.process.roster import Roster
+from worker.store import queue
+from worker.store.connection import connect
 
 LEASE_SECONDS = 3.0
 

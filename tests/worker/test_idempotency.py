@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from configs.settings import Settings
-from tests import pictures
-from worker.idempotency import fingerprint
-from worker.request import parse
+from tests.support import pictures
+from worker.job.idempotency import fingerprint
+from worker.job.parsing import parse
 
 URL = "https://example.com/cat.jpg"
 BASE: dict[str, Any] = {"image": URL, "prompts": [{"box": [1, 2, 30, 40]}], "metadata": {"a": 1, "b": None}}

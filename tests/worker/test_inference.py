@@ -20,8 +20,8 @@ from ovseg_core.masks import Mask
 from ovseg_core.networks import Asked, Features, Together
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
-from worker.batcher import Kind
-from worker.inference import Inference
+from worker.inference.batcher import Kind
+from worker.inference.inference import Inference
 
 SPEC = models.find("SAM-Lite")
 EMBEDDING = Embedding("SAM-Lite", (np.zeros(1, np.float32),), Frame((64, 64), 64))

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.embedded.seaweedfs import Seaweedfs
 from configs.settings import Settings
+from ovseg.embedded.seaweedfs import Seaweedfs
 from tests.chaos import fault_proxy
 from tests.chaos.fault_proxy import Fault
-from worker.connection import connect
-from worker.inputs import MOST_IN_REDIS, Inputs
-from worker.storage import IMPATIENT, UNHURRIED, Storage
+from worker.image.inputs import MOST_IN_REDIS, Inputs
+from worker.store.connection import connect
+from worker.store.storage import IMPATIENT, UNHURRIED, Storage
 
 KEY, IMAGE = "jobs/j/input", b"\xff\xd8 picture"
 

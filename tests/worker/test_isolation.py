@@ -7,14 +7,14 @@ import time
 from http.server import BaseHTTPRequestHandler
 
 from configs.settings import Settings
-from tests import drips, fakes, protocol
-from tests.fakes import Host
-from tests.parts import processes
-from worker import queue
-from worker.connection import connect
-from worker.endpoints import Endpoints
-from worker.events import Events, History
-from worker.jobs import Jobs
+from tests.support import drips, fakes, protocol
+from tests.support.fakes import Host
+from tests.support.parts import processes
+from worker.job.jobs import Jobs
+from worker.store import queue
+from worker.store.connection import connect
+from worker.webhook.endpoints import Endpoints
+from worker.webhook.events import Events, History
 
 THREADS, PER_HOST = 4, 2
 PATIENCE_SECONDS, QUICK_SECONDS = 300, 60  # far apart, for machines that are slow at times

@@ -10,16 +10,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from configs.settings import Settings
-from tests import protocol
-from tests.protocol import BROKEN, HOOK, PICTURE
-from worker import event_type, queue
-from worker.connection import connect
-from worker.endpoint_fields import EndpointFields
-from worker.endpoints import Endpoints
-from worker.event_type import EventType
-from worker.job import Job, Status
-from worker.jobs import Jobs
-from worker.scripts import Scripts
+from tests.support import protocol
+from tests.support.protocol import BROKEN, HOOK, PICTURE
+from worker.job import event_type
+from worker.job.event_type import EventType
+from worker.job.jobs import Jobs
+from worker.job.record import Job, Status
+from worker.store import queue
+from worker.store.connection import connect
+from worker.store.scripts import Scripts
+from worker.webhook.endpoint_fields import EndpointFields
+from worker.webhook.endpoints import Endpoints
 
 PASSED, FAR = 1e-6, 3600.0  # a deadline that has passed by the next call, and one that never does here
 DEADLINES: list[dict[str, float]] = [

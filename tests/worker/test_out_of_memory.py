@@ -8,18 +8,18 @@ import pytest
 from redis.exceptions import OutOfMemoryError
 
 from configs.settings import Settings
-from tests import own_valkey, protocol
 from tests.conftest import WEBHOOK_SECRET
-from tests.protocol import AT, BROKEN, HOOK, PICTURE
-from worker import queue
-from worker.connection import connect
-from worker.delivery import Delivery
-from worker.endpoints import Endpoints
-from worker.events import Events
-from worker.idempotency import Once
-from worker.job import Job, moment
-from worker.jobs import Jobs
-from worker.roster import Roster, alive
+from tests.support import own_valkey, protocol
+from tests.support.protocol import AT, BROKEN, HOOK, PICTURE
+from worker.job.idempotency import Once
+from worker.job.jobs import Jobs
+from worker.job.record import Job, moment
+from worker.process.roster import Roster, alive
+from worker.store import queue
+from worker.store.connection import connect
+from worker.webhook.delivery import Delivery
+from worker.webhook.endpoints import Endpoints
+from worker.webhook.events import Events
 
 
 class Room:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from configs.settings import Settings
-from worker import queue
-from worker.connection import connect
+from worker.store import queue
+from worker.store.connection import connect
 
 
 @pytest.mark.parametrize(

@@ -21,12 +21,12 @@ import pytest
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
-from cli.embedded import certificates
 from configs import redis_address
 from configs.settings import Settings
+from ovseg.embedded import certificates
 from tests.conftest import WEBHOOK_SECRET
-from worker import queue
-from worker.connection import connect
+from worker.store import queue
+from worker.store.connection import connect
 
 
 @contextmanager
@@ -163,7 +163,7 @@ def test_a_message_reaches_a_process_of_the_service_through_tls(
             "OVSEG_S3_ENDPOINT_URL": "http://127.0.0.1:9",
         }
         sender = subprocess.Popen(
-            [sys.executable, "-P", "-m", "cli", "webhooks"],
+            [sys.executable, "-P", "-m", "ovseg", "webhooks"],
             env=os.environ | behind_tls,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -232,7 +232,7 @@ def test_a_process_that_cannot_reach_redis_tells_no_password(server: str) -> Non
     }
     lines = []
     with subprocess.Popen(
-        [sys.executable, "-P", "-m", "cli", "webhooks"],
+        [sys.executable, "-P", "-m", "ovseg", "webhooks"],
         env=os.environ | away,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -15,9 +15,10 @@ from configs import webhook_secret
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
 from ovseg_core.prompts import Prompt
-from tests import pictures
-from worker.job_request import ImageSource, JobRequest, Webhook
-from worker.request import InvalidRequest, parse
+from tests.support import pictures
+from worker.image.content import ImageSource
+from worker.job.parsing import InvalidRequest, parse
+from worker.job.request import JobRequest, Webhook
 
 SETTINGS = Settings(webhook_secret=None, max_image_bytes=500_000)
 URL = "https://example.com/cat.jpg"

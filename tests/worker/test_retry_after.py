@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import retry_after
-from worker.retry_after import MOST_SECONDS
+from worker.webhook import retry_after
+from worker.webhook.retry_after import MOST_SECONDS
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 

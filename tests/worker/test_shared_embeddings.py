@@ -14,12 +14,13 @@ from redis import Redis
 from configs.settings import Settings
 from ovseg_core.canvas import Frame
 from ovseg_core.embedding import Embedding
-from worker import eviction, files
-from worker.connection import connect
-from worker.embeddings import Cache, Embeddings, Found
-from worker.roster import Roster
-from worker.shared_embeddings import SharedEmbeddings
-from worker.storage import Storage
+from worker.inference import eviction
+from worker.inference.embeddings import Cache, Embeddings, Found
+from worker.inference.shared_embeddings import SharedEmbeddings
+from worker.process.roster import Roster
+from worker.store import object_names
+from worker.store.connection import connect
+from worker.store.storage import Storage
 
 SLOW, FAST = 1000.0, 5.0  # milliseconds
 
@@ -131,7 +132,7 @@ def test_a_stored_embedding_that_was_swapped_cut_or_lost_is_made_again(redis: Re
     worker = Worker(redis, s3_settings, "a", encoder)
     worker.of(b"one")
     worker.of(b"two")
-    keys = [files.embedding(key) for key in stored(redis, s3_settings)]
+    keys = [object_names.embedding(key) for key in stored(redis, s3_settings)]
     datas = [storage.get(key) for key in keys]
     spoil = (
         lambda: storage.put(keys[0], datas[1], ""),  # another image's
@@ -199,7 +200,7 @@ def test_what_was_not_used_for_longest_goes_where_there_is_too_much(
     before = stored(redis, settings)
     eviction.sweep(redis, settings, storage)
     assert stored(redis, settings) == before[1:]
-    assert not storage.exists(files.embedding(before[0]))
+    assert not storage.exists(object_names.embedding(before[0]))
     assert int(redis.get(f"{prefix}embedding_bytes")) < total
     assert worker.of(b"1").cache == Cache.SHARED
     assert worker.of(b"2").cache == Cache.MISS
@@ -214,7 +215,7 @@ def test_what_was_not_used_for_long_goes(redis: Redis, s3_settings: Settings) ->
     redis.zincrby(f"{s3_settings.redis_prefix}embeddings", -(s3_settings.shared_embeddings_seconds + 1) * 1e6, key)
     eviction.sweep(redis, s3_settings, storage)
     assert stored(redis, s3_settings) == []
-    assert not storage.exists(files.embedding(key))
+    assert not storage.exists(object_names.embedding(key))
     assert int(redis.get(f"{s3_settings.redis_prefix}embedding_bytes")) == 0
 
 
@@ -225,5 +226,5 @@ def test_what_a_lost_redis_had_listed_goes(redis: Redis, s3_settings: Settings) 
     lost, listed = stored(redis, s3_settings)
     redis.zrem(f"{s3_settings.redis_prefix}embeddings", lost)
     assert eviction.remove_unlisted(redis, s3_settings, storage) >= 1
-    assert not storage.exists(files.embedding(lost))
-    assert storage.exists(files.embedding(listed))
+    assert not storage.exists(object_names.embedding(lost))
+    assert storage.exists(object_names.embedding(listed))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from configs.settings import Settings
-from tests.protocol import (
+from tests.support.protocol import (
     BROKEN,
     OF_ENDED_JOBS,
     PICTURE,
@@ -23,11 +23,11 @@ from tests.protocol import (
     request,
     sweep,
 )
-from worker import queue
-from worker.connection import connect
-from worker.idempotency import Once
-from worker.job import Job, JobError, Status
-from worker.jobs import Acceptance, Jobs
+from worker.job.idempotency import Once
+from worker.job.jobs import Acceptance, Jobs
+from worker.job.record import Job, JobError, Status
+from worker.store import queue
+from worker.store.connection import connect
 
 # Acceptance
 

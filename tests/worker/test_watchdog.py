@@ -10,9 +10,9 @@ import pytest
 HANGS = """
 import sys, time, uuid
 from datetime import UTC, datetime
-from tests.protocol import request
-from worker import watchdog
-from worker.job import Job, Status
+from tests.support.protocol import request
+from worker.process import watchdog
+from worker.job.record import Job, Status
 
 deadline = {"run_within_s": 0.2} if sys.argv[1] == "deadline" else {}
 job = Job("j", Status.RUNNING, request(**deadline), 1, datetime.now(UTC), None, None, None, "w", None, None, {}, None)

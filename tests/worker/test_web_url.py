@@ -8,8 +8,8 @@ import pytest
 
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
-from worker.public_address import is_public
-from worker.web_url import MAX_LENGTH, WebUrl, check_url, host_of
+from worker.outbound.public_address import is_public
+from worker.outbound.web_url import MAX_LENGTH, WebUrl, check_url, host_of
 
 
 def refused(url: str, settings: Settings | None = None) -> OvsegError:

@@ -15,15 +15,17 @@ from standardwebhooks import Webhook as Verifier
 from configs import webhook_secret
 from configs.settings import Settings
 from ovseg_core.prompts import Prompt
-from tests import drips, fakes, protocol
-from tests.fakes import Host
-from worker import event_type, webhook
-from worker.connection import connect
-from worker.event_type import EventType
-from worker.guarded import GuardedClient
-from worker.job import Job, JobError
-from worker.job_request import ImageSource, JobRequest, Webhook
-from worker.webhook import RETRY_DELAYS_SECONDS, Sender
+from tests.support import drips, fakes, protocol
+from tests.support.fakes import Host
+from worker.image.content import ImageSource
+from worker.job import event_type
+from worker.job.event_type import EventType
+from worker.job.record import Job, JobError
+from worker.job.request import JobRequest, Webhook
+from worker.outbound.client import GuardedClient
+from worker.store.connection import connect
+from worker.webhook import deliver
+from worker.webhook.deliver import RETRY_DELAYS_SECONDS, Sender
 
 HOOK = "/hook"
 
@@ -68,7 +70,7 @@ def pause_of(sender: Sender, event_id: str) -> float | None:
 def test_a_receiver_verifies_the_signature_and_reads_the_job(sender: Sender, host: Host) -> None:
     host.serve(HOOK, status=204)
     job = failed_job(sender, host)
-    webhook.deliver(f"evt_{job.id}_failed", sender)
+    deliver.deliver(f"evt_{job.id}_failed", sender)
     [received] = host.wait_for(HOOK)
     secret = sender.settings.webhook_secret
     assert secret is not None
@@ -85,7 +87,7 @@ def test_a_receiver_verifies_the_signature_and_reads_the_job(sender: Sender, hos
 def test_our_signature_is_the_librarys() -> None:
     secret, body, at = webhook_secret.new(), b'{"a": 1}', datetime(2026, 11, 21, tzinfo=UTC)
     expected = Verifier(secret).sign("evt_1", at, body.decode())
-    assert webhook.sign(secret, "evt_1", int(at.timestamp()), body) == expected
+    assert deliver.sign(secret, "evt_1", int(at.timestamp()), body) == expected
 
 
 @pytest.mark.parametrize("status", [301, 400, 404, 429, 500, 503])
@@ -95,15 +97,15 @@ def test_only_2xx_is_success_and_the_rest_is_tried_again_under_the_same_id(
     host.serve(HOOK, status=status)
     job = failed_job(sender, host)
     event_id = f"evt_{job.id}_failed"
-    webhook.deliver(event_id, sender)
+    deliver.deliver(event_id, sender)
     assert record(sender, event_id) | {"state": "pending", "tries": "1", "outcome": f"answered {status}"} == record(
         sender, event_id
     )
     host.serve(HOOK, status=200)
-    webhook.deliver(event_id, sender)
+    deliver.deliver(event_id, sender)
     assert record(sender, event_id)["state"] == "delivered"
     assert {r.headers["webhook-id"] for r in host.wait_for(HOOK, 2)} == {event_id}
-    webhook.deliver(event_id, sender)  # a message that comes twice
+    deliver.deliver(event_id, sender)  # a message that comes twice
     assert len(host.wait_for(HOOK, 2)) == 2
 
 
@@ -111,7 +113,7 @@ def test_a_redirect_is_not_followed(sender: Sender, host: Host) -> None:
     host.serve("/elsewhere")
     host.redirect(HOOK, "/elsewhere")
     job = failed_job(sender, host)
-    webhook.deliver(f"evt_{job.id}_failed", sender)
+    deliver.deliver(f"evt_{job.id}_failed", sender)
     assert record(sender, f"evt_{job.id}_failed")["outcome"] == "answered 302"
     assert [received.path for received in host.received] == [HOOK]
 
@@ -119,7 +121,7 @@ def test_a_redirect_is_not_followed(sender: Sender, host: Host) -> None:
 def test_a_receiver_that_is_gone_is_not_tried_again(sender: Sender, host: Host) -> None:
     host.serve(HOOK, status=410)
     job = failed_job(sender, host)
-    webhook.deliver(f"evt_{job.id}_failed", sender)
+    deliver.deliver(f"evt_{job.id}_failed", sender)
     told = record(sender, f"evt_{job.id}_failed")
     assert (told["state"], told["outcome"]) == ("dead", "answered 410")
     assert pause_of(sender, f"evt_{job.id}_failed") is None
@@ -141,7 +143,7 @@ def test_a_busy_receiver_may_ask_for_a_longer_pause(
 ) -> None:
     host.answers[HOOK] = lambda request: fakes.reply(request, status, b"", {"Retry-After": asked})
     job = failed_job(sender, host)
-    webhook.deliver(f"evt_{job.id}_failed", sender)
+    deliver.deliver(f"evt_{job.id}_failed", sender)
     pause = pause_of(sender, f"evt_{job.id}_failed")
     assert pause is not None
     assert least - 60 < pause <= most + 1  # a minute for a slow machine, a second for what `time` cuts off
@@ -149,14 +151,14 @@ def test_a_busy_receiver_may_ask_for_a_longer_pause(
 
 def test_the_pauses_are_those_of_the_specification() -> None:
     for tries, scheduled in enumerate(RETRY_DELAYS_SECONDS, start=1):
-        assert 0.8 * scheduled <= webhook.pause_seconds(tries, None) <= 1.2 * scheduled
+        assert 0.8 * scheduled <= deliver.pause_seconds(tries, None) <= 1.2 * scheduled
     assert 0.8 * 3 * 86_400 < sum(RETRY_DELAYS_SECONDS) < 1.2 * 3 * 86_400 + 5 * 3600
 
 
 def test_a_start_is_told_with_the_job_as_it_is_then(sender: Sender, host: Host) -> None:
     host.serve(HOOK)
     job = begun_job(sender, host, events=("job.started",))
-    webhook.deliver(f"evt_{job.id}_started", sender)
+    deliver.deliver(f"evt_{job.id}_started", sender)
     told = json.loads(host.wait_for(HOOK)[0].body)
     assert (told["type"], told["data"]["status"], told["data"]["attempt"]) == ("job.started", "running", 1)
     assert told["data"]["webhook"] == {"url": host.url(HOOK), "events": ["job.started"]}
@@ -165,9 +167,9 @@ def test_a_start_is_told_with_the_job_as_it_is_then(sender: Sender, host: Host) 
 def test_every_try_is_on_record_with_what_came_back(sender: Sender, host: Host) -> None:
     host.serve(HOOK, body=b"no, " * 1000, status=500)
     job = failed_job(sender, host)
-    webhook.deliver(f"evt_{job.id}_failed", sender)
+    deliver.deliver(f"evt_{job.id}_failed", sender)
     host.serve(HOOK, status=204)
-    webhook.deliver(f"evt_{job.id}_failed", sender)
+    deliver.deliver(f"evt_{job.id}_failed", sender)
     [history] = sender.events.of_job(job.id)
     second, first = history.deliveries
     assert (first.status, first.error, first.url, first.answer) == (500, None, host.url(HOOK), "no, " * 256)
@@ -179,7 +181,7 @@ def test_every_try_is_on_record_with_what_came_back(sender: Sender, host: Host) 
 def test_a_receiver_that_does_not_answer_is_tried_again(sender: Sender, host: Host) -> None:
     host.answers[HOOK] = lambda request: __import__("time").sleep(2)
     job = failed_job(sender, host)
-    webhook.deliver(f"evt_{job.id}_failed", sender)
+    deliver.deliver(f"evt_{job.id}_failed", sender)
     told = record(sender, f"evt_{job.id}_failed")
     assert (told["state"], told["outcome"]) == ("pending", "127.0.0.1 did not answer in time")
     [history] = sender.events.of_job(job.id)
@@ -190,7 +192,7 @@ def test_a_receiver_that_does_not_answer_is_tried_again(sender: Sender, host: Ho
 def test_a_receiver_that_drips_its_answer_has_not_answered_in_time(sender: Sender, host: Host, how: str) -> None:
     host.answers[HOOK] = drips.ALL[how]
     job = failed_job(sender, host)
-    webhook.deliver(f"evt_{job.id}_failed", sender)
+    deliver.deliver(f"evt_{job.id}_failed", sender)
     [history] = sender.events.of_job(job.id)
     assert [(d.status, d.error) for d in history.deliveries] == [(None, "127.0.0.1 did not answer in time")]
     assert history.event.state == "pending"
@@ -206,12 +208,12 @@ def test_a_broken_redirect_is_a_failure_like_others_and_ends_after_ten(
     job = failed_job(sender, host)
     event_id = f"evt_{job.id}_failed"
     for tries in range(1, len(RETRY_DELAYS_SECONDS) + 1):
-        webhook.deliver(event_id, sender)
+        deliver.deliver(event_id, sender)
         assert record(sender, event_id) | {"state": "pending", "tries": str(tries)} == record(sender, event_id)
         pause = pause_of(sender, event_id)
         assert pause is not None
         assert pause > 0.7 * RETRY_DELAYS_SECONDS[tries - 1] - 60  # a minute for a slow machine
-    webhook.deliver(event_id, sender)
+    deliver.deliver(event_id, sender)
     assert record(sender, event_id)["state"] == "dead"
     [history] = sender.events.of_job(job.id)
     assert [d.status for d in history.deliveries] == [302] * (len(RETRY_DELAYS_SECONDS) + 1)
@@ -231,7 +233,7 @@ def test_a_broken_redirect_is_a_failure_like_others_and_ends_after_ten(
 def test_what_is_no_answer_in_http_is_a_failure_on_record(sender: Sender, host: Host, answer: bytes) -> None:
     host.answers[HOOK] = lambda request: fakes.write(request, answer)
     job = failed_job(sender, host)
-    webhook.deliver(f"evt_{job.id}_failed", sender)
+    deliver.deliver(f"evt_{job.id}_failed", sender)
     [history] = sender.events.of_job(job.id)
     [delivery] = history.deliveries
     assert delivery.status is None
@@ -245,7 +247,7 @@ def test_a_fault_of_ours_is_a_failure_on_record_too(sender: Sender, host: Host) 
     job = begun_job(sender, host)
     sender.storage.put(f"{job.attempt_prefix}result.json", b"not JSON", "application/json")
     sender.jobs.succeed(job, {"width": 1, "height": 1, "format": "PNG"}, {})
-    webhook.deliver(f"evt_{job.id}_succeeded", sender)
+    deliver.deliver(f"evt_{job.id}_succeeded", sender)
     [history] = sender.events.of_job(job.id)
     assert [d.error for d in history.deliveries] == ["JSONDecodeError at our side; see the sender's log"]
     assert (history.event.state, history.event.tries) == ("pending", 1)
@@ -256,7 +258,7 @@ def test_an_event_whose_url_is_none_any_more_is_given_up(sender: Sender, host: H
     job = sender.jobs.begin(sender.jobs.accept(str(uuid.uuid4()), request).id, "w")
     assert job is not None
     sender.jobs.fail(job, JobError("image_unreadable", "broken", "image"))
-    webhook.deliver(f"evt_{job.id}_failed", sender)
+    deliver.deliver(f"evt_{job.id}_failed", sender)
     told = record(sender, f"evt_{job.id}_failed")
     assert (told["state"], told["outcome"]) == ("dead", "not a URL: its host, port or text is malformed")
 
@@ -267,9 +269,9 @@ def test_after_the_last_try_an_event_is_dead(sender: Sender, host: Host) -> None
     event_id = f"evt_{job.id}_failed"
     for _ in range(len(RETRY_DELAYS_SECONDS) + 1):
         assert record(sender, event_id)["state"] == "pending"
-        webhook.deliver(event_id, sender)
+        deliver.deliver(event_id, sender)
     assert record(sender, event_id)["state"] == "dead"
-    webhook.deliver(event_id, sender)
+    deliver.deliver(event_id, sender)
     assert len(host.wait_for(HOOK)) == len(RETRY_DELAYS_SECONDS) + 1
 
 
@@ -278,7 +280,7 @@ def test_a_webhook_whose_host_has_become_private_is_not_posted_to(sender: Sender
     job = failed_job(sender, host)
     settings = sender.settings.model_copy(update={"allowed_private_hosts": ()})
     wary = replace(sender, settings=settings, client=GuardedClient(settings))
-    webhook.deliver(f"evt_{job.id}_failed", wary)
+    deliver.deliver(f"evt_{job.id}_failed", wary)
     assert host.received == []
     assert record(sender, f"evt_{job.id}_failed")["state"] == "pending"
 
@@ -303,7 +305,7 @@ def test_a_deleted_job_takes_its_events_with_it(sender: Sender, host: Host) -> N
     job = begun_job(sender, host, events=event_type.ALL)
     sender.jobs.fail(job, JobError("image_unreadable", "broken", "image"))
     for what in ("started", "failed"):
-        webhook.deliver(f"evt_{job.id}_{what}", sender)
+        deliver.deliver(f"evt_{job.id}_{what}", sender)
     with connect(sender.settings) as redis:
         assert protocol.erasure_of(redis, sender.settings, sender.storage).erase(job.id) == "failed"
     assert [key for key in protocol.keys(sender.settings) if job.id in key] == [f"erased:{job.id}"]
@@ -312,12 +314,12 @@ def test_a_deleted_job_takes_its_events_with_it(sender: Sender, host: Host) -> N
 
 def test_a_large_result_is_left_out_and_said_where_to_find(sender: Sender, host: Host) -> None:
     host.serve(HOOK)
-    for size, is_told in ((10, True), (webhook.MAX_RESULT_BYTES, False)):
+    for size, is_told in ((10, True), (deliver.MAX_RESULT_BYTES, False)):
         job = begun_job(sender, host)
         document = {"logId": job.id, "errorCode": 0, "errorMsg": "Success", "result": {"masks": ["x" * size]}}
         sender.storage.put(f"{job.attempt_prefix}result.json", json.dumps(document).encode(), "application/json")
         sender.jobs.succeed(job, {"width": 1, "height": 1, "format": "PNG"}, {})
-        webhook.deliver(f"evt_{job.id}_succeeded", sender)
+        deliver.deliver(f"evt_{job.id}_succeeded", sender)
         told = json.loads(host.wait_for(HOOK)[-1].body)["data"]
         assert (told["result"] is not None) == is_told
         assert told["files"]["result"]["url"].startswith("http")

@@ -1,0 +1,305 @@
+"""The commands of `ovseg`. Each imports what it needs when it runs, so that `ovseg --help` is there at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from pydantic import ValidationError
+
+from configs import webhook_secret
+from configs.settings import Settings
+from ovseg_core.errors import OvsegError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
+@click.version_option(package_name="ovseg")
+@click.option("--pipeline", help="open_vocabulary_segmentation, or the path of its YAML file.")
+@click.option("--input", "given", help="An image, a PDF, a folder, or a URL.")
+@click.option("--prompt", help="Boxes [[x0,y0,x1,y1],...] or points [[x,y],...], each an object of its own.")
+@click.option("--prompt_type", type=click.Choice(["box", "point"]), default="box", show_default=True)
+@click.option("--save_path", help="A folder for pictures and JSON.")
+@click.option("--device", help="cpu, gpu:N, npu:N, xpu:N, mlu:N, dcu:N or gcu:N.  [default: the first GPU, else cpu]")
+@click.option("--model", help="One of `ovseg models list` instead of those the pipeline names.")
+@click.option("--engine", help="auto, openvino, onnxruntime or paddle.  [default: OVSEG_ENGINE, else auto]")
+@click.option("--use_hpip", is_flag=True, help="In bfloat16 where the CPU has it; the fastest engine runs either way.")
+@click.option("--get_pipeline_config", "config_of", help="Write the YAML file of this pipeline into --save_path.")
+@click.pass_context
+def main(
+    context: click.Context,
+    pipeline: str | None,
+    given: str | None,
+    prompt: str | None,
+    prompt_type: str,
+    save_path: str | None,
+    device: str | None,
+    model: str | None,
+    engine: str | None,
+    use_hpip: bool,
+    config_of: str | None,
+) -> None:
+    """Promptable image segmentation as a service: Segment Anything behind HTTP, Redis, Celery and S3.
+
+    With --pipeline it segments files at once, as PaddleX's command line does; the commands below run the service.
+    Settings come from the environment as OVSEG_<NAME>; `ovseg settings` lists them.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if pipeline is None and config_of is None:
+        click.echo(context.get_help())
+        return
+    from ovseg import predict
+
+    with _said_plainly():
+        if config_of is not None:
+            predict.write_config(config_of, save_path)
+            return
+        if pipeline is None or given is None or prompt is None:
+            raise ValueError("--pipeline needs --input and --prompt")
+        engine = engine or _settings().engine
+        predict.run(predict.Request(pipeline, given, prompt, prompt_type, save_path, device, model, engine, use_hpip))
+
+
+@main.command()
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Keeps everything.  [default: OVSEG_DATA_DIR]")
+@click.option("--port", type=click.IntRange(0, 65535), help="0 is any that is free.  [default: OVSEG_GATEWAY_PORT]")
+@click.option("--host", help="Address to listen on.  [default: OVSEG_GATEWAY_HOST]")
+@click.option("--device", help="The worker's: cpu or gpu:N.  [default: OVSEG_DEVICE]")
+def up(data_dir: Path | None, port: int | None, host: str | None, device: str | None) -> None:
+    """Run the whole service on this machine, until Ctrl-C.
+
+    Valkey and SeaweedFS are started too, unless OVSEG_REDIS_URL or OVSEG_S3_ENDPOINT_URL name your own.
+    """
+    from ovseg import up as command
+    from ovseg.stack import Plan, free_port
+
+    settings = _settings()
+    host = host or settings.gateway_host
+    port = settings.gateway_port if port is None else port
+    folder = data_dir or settings.data_dir or _default_data_dir()
+    folder = folder.expanduser().resolve()
+    with _said_plainly():
+        port = port or free_port(host)
+    _exit_with(command.run(Plan(folder, host, port, device or settings.device, settings)))
+
+
+@main.command()
+@click.option("--output", type=click.Path(path_type=Path), default=Path("output"), show_default=True)
+def demo(output: Path) -> None:
+    """Start the service, segment a photo through it, write the pictures, stop everything."""
+    from ovseg import demo as command
+
+    _exit_with(command.run(output, _settings()))
+
+
+@main.command()
+def gateway() -> None:
+    """Answer HTTP."""
+    from ovseg.serve import Server
+    from worker.store.storage import Storage
+
+    _log()
+    settings = _settings()
+    with _said_plainly():
+        Storage(settings)  # gunicorn's processes would say what is wrong with it by a traceback
+    Server(settings).run()
+
+
+@main.command()
+@click.option("--device", help="cpu or gpu:N; its queue follows its device.  [default: OVSEG_DEVICE]")
+def worker(device: str | None) -> None:
+    """Segment: take jobs from the queue, store their results."""
+    from worker import run
+
+    _log()
+    settings = _settings()
+    with _said_plainly():
+        run.segmenting(settings, device or settings.device)
+
+
+@main.command()
+def webhooks() -> None:
+    """Deliver webhooks."""
+    from worker import run
+
+    _log()
+    with _said_plainly():
+        run.sending(_settings())
+
+
+@main.command()
+def reaper() -> None:
+    """Put back what dead workers left behind; run one or more."""
+    from worker import run
+
+    _log()
+    with _said_plainly():
+        run.reaping(_settings())
+
+
+@main.command()
+@click.argument("part", type=click.Choice(["gateway", "worker", "webhooks", "reaper"]))
+def health(part: str) -> None:
+    """Whether the processes of a PART work on this host: one line, and exit code 0 or 1. For probes of containers."""
+    from ovseg import health as command
+
+    try:
+        click.echo(command.check(part, _settings()))
+    except command.Unhealthy as unhealthy:
+        raise click.ClickException(str(unhealthy)) from None
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+@click.option("--repeats", default=5, show_default=True, type=click.IntRange(1))
+def engines(names: tuple[str, ...], repeats: int) -> None:
+    """What can run each installed model here, how fast, and which is taken."""
+    from ovseg import engines as command
+
+    with _said_plainly():
+        command.show(names, repeats)
+
+
+@main.command()
+@click.option("--tell-since", default=1.0, show_default=True, help="Hours: tell again what ended in the last so many.")
+def recover(tell_since: float) -> None:
+    """Put jobs that Redis lost for good back from object storage. Safe to run twice."""
+    from ovseg import recover as command
+
+    _log()
+    with _said_plainly():
+        command.run(_settings(), tell_since * 3600)
+
+
+@main.group()
+def models() -> None:
+    """List, fetch, check and remove weights."""
+
+
+@models.command("list")
+def list_models() -> None:
+    """Every model: installed or not, size, licence."""
+    from ovseg import models as command
+
+    command.list_all()
+
+
+@models.command("pull")
+@click.argument("name")
+def pull_model(name: str) -> None:
+    """Fetch a model's weights. An interrupted download goes on where it ended."""
+    from ovseg import models as command
+
+    with _said_plainly():
+        command.pull(name, _settings().models_mirror)
+
+
+@models.command("verify")
+@click.argument("names", nargs=-1)
+def verify_models(names: tuple[str, ...]) -> None:
+    """Compare installed weights with their published size and SHA-256."""
+    from ovseg import models as command
+
+    with _said_plainly():
+        sys.exit(command.verify(names))
+
+
+@models.command("export")
+@click.argument("name")
+@click.option("--format", "form", type=click.Choice(["paddlex"]), default="paddlex", show_default=True)
+@click.option("--prompt_type", type=click.Choice(["box", "point"]), default="box", show_default=True)
+@click.option(
+    "--model_dir", "weights", type=click.Path(path_type=Path), help="A checkpoint file instead of NAME's own."
+)
+@click.option("--save_path", "to", type=click.Path(path_type=Path), required=True, help="The folder to write.")
+def export_model(name: str, form: str, prompt_type: str, weights: Path | None, to: Path) -> None:
+    """Write a SAM as one of PaddleX's inference models, which PaddleX and ovseg run."""
+    from ovseg import models as command
+
+    with _said_plainly():
+        command.export(name, weights, to, prompt_type)
+
+
+@models.command("quantize")
+@click.argument("name")
+@click.option("--photos", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+def quantize_model(name: str, photos: Path) -> None:
+    """Make a model's int8 encoder, for CPUs with VNNI, from some 80 photos of the kind that it will see.
+
+    Masks of boxes must stay as they are in float32 (mean IoU 0.98 or more), or nothing is kept.
+    """
+    from ovseg import models as command
+
+    with _said_plainly():
+        command.quantize(name, photos)
+
+
+@models.command("rm")
+@click.argument("name")
+def remove_model(name: str) -> None:
+    """Remove a model's weights."""
+    from ovseg import models as command
+
+    with _said_plainly():
+        command.remove(name)
+
+
+@models.command("path")
+@click.argument("name", required=False)
+def path_of_model(name: str | None) -> None:
+    """Where a model's weights lie, or belong; the folder without NAME."""
+    from ovseg import models as command
+
+    with _said_plainly():
+        command.path(name)
+
+
+@main.command("webhook-secret")
+def new_webhook_secret() -> None:
+    """Print a new secret for OVSEG_WEBHOOK_SECRET."""
+    click.echo(webhook_secret.new())
+
+
+@main.command("settings")
+def list_settings() -> None:
+    """List every setting with its default and its reason."""
+    for name, field in Settings.model_fields.items():
+        click.echo(f"OVSEG_{name.upper()} = {field.default}")
+        click.echo(click.wrap_text(str(field.description), 100, "    ", "    "))
+
+
+@contextmanager
+def _said_plainly() -> Iterator[None]:
+    """A mistake of the operator's without a traceback."""
+    try:
+        yield
+    except (ValueError, OSError, OvsegError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = [(".".join(map(str, e["loc"])).upper(), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
+        raise click.ClickException("\n".join(f"OVSEG_{name}: {what}" for name, what in wrong)) from None
+
+
+def _default_data_dir() -> Path:
+    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share") / "ovseg"
+
+
+def _log() -> None:
+    from ovseg import log
+
+    log.set_up()
+
+
+def _exit_with(code: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said and done
+    sys.exit(code)

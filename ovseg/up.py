@@ -1,0 +1,51 @@
+"""`ovseg up`: the service until Ctrl-C, its log and how to use it on one terminal."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+
+from ovseg import terminal
+from ovseg.embedded.data_dir import InUse
+from ovseg.stack import Plan, StartFailed, running
+
+READY = """
+  ovseg is ready at {url}      (everything is kept in {folder})
+
+  Submit a photo and wait for its masks:
+
+    curl -s {url}/v1/jobs \\
+      -F image=@photo.jpg \\
+      -F 'request={{"prompts": [{{"box": [100, 50, 400, 300]}}, {{"points": [[120, 80]]}}]}}'
+    curl -s '{url}/v1/jobs/ID?wait=60'
+
+  Stop with Ctrl-C.
+"""
+
+
+def run(plan: Plan) -> int:
+    """Returns the exit code: 0 after Ctrl-C or SIGTERM, 1 if the stack did not come up."""
+    stopping = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if stopping.is_set():
+            return
+        stopping.set()
+        terminal.show("ovseg", "stopping: jobs in hand are finished, the others stay in the queue")
+        raise KeyboardInterrupt
+
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, stop)
+    try:
+        with running(plan, terminal.show) as stack:
+            terminal.plain(READY.format(url=plan.url, folder=plan.folder))
+            while True:
+                stack.look_after()
+                stopping.wait(0.2)
+    except KeyboardInterrupt:
+        terminal.show("ovseg", "stopped")
+        return 0
+    except (StartFailed, InUse, FileNotFoundError) as error:
+        terminal.show("ovseg", str(error))
+        return 1

@@ -1,0 +1,28 @@
+"""Prompts on the demo's photo, in canvas pixels; tests/data/sam_lite_reference.npz holds what SAM-Lite answers.
+
+`training/references.py` wrote it: every eighth channel and fourth cell of the maps; every second logit.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ovseg_core.networks import Asked
+
+ROOT = Path(__file__).parents[2]
+PHOTO = ROOT / "ovseg" / "photos" / "astronaut.jpg"
+REFERENCE = ROOT / "tests" / "data" / "sam_lite_reference.npz"
+
+
+def _array(*rows: object) -> np.ndarray:
+    return np.array(rows, np.float32)
+
+
+PROMPTS = {
+    "box": Asked(_array([140, 10, 305, 180], [340, 4, 462, 300])),
+    "click": Asked(None, _array([[220, 90]], [[400, 120]]), _array([1], [1])),
+    "clicks": Asked(None, _array([[390, 430], [150, 330], [300, 400]]), _array([1, 0, 1])),
+    "box_clicks": Asked(_array([278, 300, 512, 512]), _array([[390, 430], [300, 310]]), _array([1, 0])),
+}

@@ -1,0 +1,40 @@
+"""A Valkey of the tests' own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from configs.settings import Settings
+from ovseg.child import Child
+from ovseg.embedded import valkey
+from worker.store.connection import connect
+
+
+@contextmanager
+def running(folder: Path, megabytes: int = 2000) -> Iterator[str]:
+    """Its URL; it takes at most `megabytes` of memory."""
+    server = Child(valkey.command(folder, megabytes), lambda label, line: None)
+    try:
+        deadline = time.monotonic() + 30
+        while not valkey.is_ready(folder):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        yield valkey.url(folder)
+    finally:
+        server.ask_to_end()
+        server.end_by(time.monotonic() + 10)
+
+
+@contextmanager
+def out_of_memory(settings: Settings) -> Iterator[None]:
+    """No command that could need memory is taken, for as long as the block runs."""
+    with connect(settings) as redis:
+        most = redis.config_get("maxmemory")["maxmemory"]
+        redis.config_set("maxmemory", 1)
+        try:
+            yield
+        finally:
+            redis.config_set("maxmemory", most)

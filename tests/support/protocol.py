@@ -1,0 +1,116 @@
+"""Moves of the job protocol, as tests make them, and what they leave in Redis."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from redis import Redis
+
+from configs.settings import Settings
+from ovseg_core.prompts import Prompt
+from worker.image.content import ImageSource
+from worker.image.inputs import Inputs
+from worker.job import event_type
+from worker.job.archive import Archive
+from worker.job.erasure import Erasure
+from worker.job.event_type import EventType
+from worker.job.jobs import Jobs
+from worker.job.record import Job, JobError
+from worker.job.request import MAX_DEADLINE_SECONDS, Deadline, JobRequest, Webhook
+from worker.store import queue
+from worker.store.connection import connect
+from worker.store.storage import Storage
+from worker.webhook.endpoint import Endpoint
+from worker.webhook.endpoint_fields import EndpointFields
+from worker.webhook.endpoints import Endpoints
+
+HOOK, AT = "https://example.com/hook", "example.com:443"
+BROKEN = JobError("internal_error", "it broke")
+OF_ENDED_JOBS = ("jobs", "ended", "unarchived", "q:segment.auto", "counts")  # keys beside the record of one that has
+PICTURE = {"width": 4, "height": 4, "format": "PNG"}
+
+
+def request(
+    device: str = "auto",
+    webhook: str | None = None,
+    events: Sequence[EventType] = event_type.ENDS,
+    **deadline: float,
+) -> JobRequest:
+    return JobRequest(
+        image=ImageSource(url="https://example.com/a.jpg"),
+        model="SAM-Lite",
+        prompts=(Prompt.of_box(1, 2, 3, 4),),
+        device=device,
+        outputs=("rle",),
+        metadata={"mine": [1, None]},
+        webhook=Webhook(url=webhook, events=events) if webhook else None,
+        deadline=Deadline(**deadline) if deadline else None,
+    )
+
+
+def endpoint(endpoints: Endpoints, url: str = HOOK, **fields: Any) -> Endpoint:
+    made = endpoints.create(EndpointFields(url=url, **fields))
+    assert made is not None
+    return made
+
+
+def accept(jobs: Jobs, **kwargs: Any) -> str:
+    return jobs.accept(str(uuid.uuid4()), request(**kwargs)).id
+
+
+def begin(jobs: Jobs, job_id: str, worker: str = "w1") -> Job:
+    job = jobs.begin(job_id, worker)
+    assert job is not None
+    return job
+
+
+def messages(settings: Settings, name: str) -> list[str]:
+    """The arguments of the messages in a queue, oldest first."""
+    with connect(settings) as redis:
+        return [queue.argument(m) for m in reversed(redis.lrange(f"{settings.redis_prefix}q:{name}", 0, -1))]
+
+
+def keys(settings: Settings) -> set[str]:
+    with connect(settings) as redis:
+        return {key.removeprefix(settings.redis_prefix) for key in redis.keys(f"{settings.redis_prefix}*")}
+
+
+def let_time_pass(settings: Settings, index: str, seconds: float) -> None:
+    """What an index says happens so much sooner: nobody has to wait, and no slow machine can be too late."""
+    with connect(settings) as redis:
+        for member in redis.zrange(settings.redis_prefix + index, 0, -1):
+            redis.zincrby(settings.redis_prefix + index, -seconds * 1_000_000, member)
+
+
+def let_leases_end(settings: Settings) -> None:
+    let_time_pass(settings, "leases", settings.lease_seconds)
+
+
+def let_deadline_pass(settings: Settings, job_id: str) -> None:
+    """The one it has now."""
+    let_time_pass(settings, "deadlines", MAX_DEADLINE_SECONDS)
+    with connect(settings) as redis:
+        record = f"{settings.redis_prefix}job:{job_id}"
+        for field in ("start_by", "run_by"):
+            if redis.hexists(record, field):
+                redis.hset(record, field, 1)
+
+
+def expire(jobs: Jobs) -> list[str]:
+    return [jobs.expire(job_id) for job_id in jobs.overdue()]
+
+
+def sweep(jobs: Jobs) -> list[tuple[str, str]]:
+    return [(left.index, jobs.requeue(left)) for left in jobs.left_behind()]
+
+
+def drop_messages(settings: Settings) -> None:
+    with connect(settings) as redis:
+        redis.delete(f"{settings.redis_prefix}q:segment.auto")
+
+
+def erasure_of(redis: Redis, settings: Settings, storage: Storage) -> Erasure:
+    inputs = Inputs(redis, settings.redis_prefix, storage)
+    return Erasure(redis, settings, storage, Archive(redis, settings, storage, inputs))

@@ -1,0 +1,107 @@
+"""The service as a stranger starts it: `ovseg up`, a process with its own data directory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from ovseg.stack import free_port
+
+READY_SECONDS = 300
+
+
+class Service:
+    """A running `ovseg up`. Its lines are kept in `lines`."""
+
+    def __init__(self, data_dir: Path, environment: Mapping[str, str] | None = None, port: int | None = None) -> None:
+        self.data_dir = data_dir
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.lines: list[str] = []
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "ovseg", "up", "--data-dir", str(data_dir), "--port", str(self.port)],
+            env={**os.environ, **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def wait_until_ready(self) -> Service:
+        """As the terminal says it, which is a moment after `/readyz` does."""
+        deadline = time.monotonic() + READY_SECONDS
+        while not any("Stop with Ctrl-C" in line for line in self.lines):
+            assert self.process.poll() is None, self.log()
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.1)
+        return self
+
+    def is_ready(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/readyz?workers=1", timeout=5).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def post(self, path: str, **kwargs: Any) -> requests.Response:
+        return requests.post(self.url + path, timeout=60, **kwargs)
+
+    def get(self, path: str, **kwargs: Any) -> requests.Response:
+        return requests.get(self.url + path, timeout=90, **kwargs)
+
+    def delete(self, path: str) -> requests.Response:
+        return requests.delete(self.url + path, timeout=60)
+
+    def submit(self, **fields: Any) -> dict[str, Any]:
+        """An accepted job."""
+        answer = self.post("/v1/jobs", json=fields)
+        assert answer.status_code == 202, answer.text
+        job: dict[str, Any] = answer.json()
+        return job
+
+    def wait(self, job_id: str) -> dict[str, Any]:
+        """The job, ended."""
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            job: dict[str, Any] = self.get(f"/v1/jobs/{job_id}", params={"wait": 60}).json()
+            if job["completed_at"] is not None:
+                return job
+            assert time.monotonic() < deadline, (job, self.log())
+
+    def stop(self) -> int:
+        """As Ctrl-C stops it."""
+        self.process.send_signal(signal.SIGINT)
+        return self._ended()
+
+    def kill(self) -> int:
+        self.process.kill()
+        return self._ended()
+
+    def log(self) -> str:
+        return "\n".join(self.lines[-200:])
+
+    def stop_reading(self) -> None:
+        """After the process has ended by itself."""
+        self._reader.join(5)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    def _ended(self) -> int:
+        code = self.process.wait(180)
+        self.stop_reading()
+        return code
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip())

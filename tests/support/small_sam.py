@@ -1,0 +1,49 @@
+"""The small SAM of `sam_weights`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from ovseg_core import checkpoints
+from ovseg_core.engines import in_onnxruntime, in_openvino, in_paddle
+from ovseg_core.sam.network import Sam
+from ovseg_core.sam.parts import SamParts
+from ovseg_core.sam.vit import VisionTransformer
+from tests.support import sam_weights
+from tests.support.sam_weights import CANVAS
+
+
+def load(folder: Path, *, on_cpu: bool = True) -> SamParts:
+    """Its layers, by way of a file in `folder` that names its arrays as Meta's checkpoints do; `on_cpu` as
+    `networks.sam_parts` has it."""
+    encoder = VisionTransformer(
+        sam_weights.CHANNELS, sam_weights.DEPTH, sam_weights.HEADS, sam_weights.WHOLE_GRID, CANVAS
+    )
+    if on_cpu:
+        encoder.take_turns()
+    network = SamParts(encoder, CANVAS)
+    network.eval()
+    path = folder / "sam.safetensors"
+    save_file(arrays(network), path)
+    checkpoints.load(network, path)
+    return network
+
+
+def on(engine: str, parts: SamParts, folder: Path, precision: str = "float32") -> Sam:
+    """On an engine, OpenVINO's in this precision, by way of the file that `load` left in `folder`."""
+    if engine == "paddle":
+        return Sam(in_paddle.runners(parts), CANVAS)
+    weights = folder / "sam.safetensors"
+    if engine == "onnxruntime":
+        return Sam(in_onnxruntime.runners("small", weights, lambda: parts, "cpu", "float32"), CANVAS)
+    return Sam(in_openvino.runners("small", weights, lambda: parts, precision), CANVAS)
+
+
+def arrays(network: SamParts) -> dict[str, np.ndarray]:
+    """Its parameters by name, in PyTorch's layout."""
+    linear = checkpoints.linear_weights(network)
+    shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    return {name: sam_weights.array(name, s[::-1] if name in linear else s) for name, s in shapes.items()}

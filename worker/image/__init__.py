@@ -1,0 +1,1 @@
+"""The image of a job: its source, its file, its pixels."""

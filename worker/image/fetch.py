@@ -1,0 +1,34 @@
+"""From an image source to the bytes of its file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from configs.settings import Settings
+from ovseg_core.errors import OvsegError
+from worker.image.content import ImageSource
+from worker.image.inputs import Inputs
+from worker.outbound.client import GuardedClient
+from worker.store.storage import ObjectMissing
+
+
+def image(
+    job_id: str,
+    source: ImageSource,
+    inputs: Inputs,
+    client: GuardedClient,
+    settings: Settings,
+    check: Callable[[], None] = lambda: None,
+) -> bytes:
+    """The image file of a job: sent along with it, or fetched from the caller's URL.
+
+    `check` is called a few times a second while a URL is fetched; an exception that it raises ends the fetch.
+    Raises OvsegError for a URL that is forbidden, silent, or sends too much; `input_gone` if the image was removed
+    from storage: no other attempt would find it either.
+    """
+    if source.key is not None:
+        try:
+            return inputs.fetch(job_id, source.key)
+        except ObjectMissing:
+            raise OvsegError("input_gone", "the image of this job is no longer in storage", "image") from None
+    return client.get(str(source.url), settings.max_image_bytes, settings.fetch_timeout_seconds, "image", check)

@@ -1,0 +1,1 @@
+"""The device's one thread, and the embeddings that save it work."""

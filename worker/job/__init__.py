@@ -1,0 +1,1 @@
+"""What a job is: what may be asked, what is on record, and who may change it."""

@@ -1,0 +1,296 @@
+"""What may be asked of the service. Parsed here, once, at the door; valid ever after."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, NoReturn
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field
+
+from configs.settings import Settings
+from ovseg_core import header, models
+from ovseg_core.errors import OvsegError
+from ovseg_core.prompts import Prompt, fit
+from worker.image import data_url
+from worker.image.content import ImageContent, ImageSource
+from worker.job.request import Deadline, Device, JobRequest, Number, Output, Webhook
+from worker.job.validation import InvalidRequest, short_list, validated
+from worker.outbound import web_url
+
+# One error for each list: of a million wrong numbers, nobody wants to read of each.
+Numbers = Annotated[list[Number], FailFast()]
+PromptType = Literal["box", "point"]
+
+MAX_NAME_CHARACTERS = 256
+SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]{0,31}):", re.IGNORECASE | re.ASCII)  # no base64 has a colon
+DEFAULT_OUTPUTS: tuple[Output, ...] = ("rle", "overlay")
+
+
+class PromptFields(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    box: list[Number] | None = Field(default=None, fail_fast=True)
+    points: list[Numbers] | None = Field(default=None, fail_fast=True)
+    labels: list[int] | None = Field(default=None, fail_fast=True)
+
+
+class ImageFields(BaseModel):
+    """What may be asked of an image without a prompt: that it be encoded."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    image: str | None = None
+    model: str | None = Field(default=None, max_length=MAX_NAME_CHARACTERS)
+    device: Device = "auto"
+    metadata: dict[str, Any] = Field(default={})
+    webhook: Webhook | None = None
+    deadline: Deadline | None = None
+
+
+class Fields(ImageFields):
+    prompts: list[PromptFields] | None = None
+    prompt: list[Numbers] | None = None
+    promptType: PromptType | None = None
+    outputs: Annotated[list[Output], BeforeValidator(short_list)] = Field(default=list(DEFAULT_OUTPUTS), min_length=1)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A valid request, but for where its image will be stored: `image` is the file's bytes, or the URL to fetch, of
+    which nothing is known."""
+
+    image: bytes | str
+    content: ImageContent | None
+    model: str
+    prompts: tuple[Prompt, ...]
+    device: Device
+    outputs: tuple[Output, ...]
+    metadata: dict[str, Any]
+    webhook: Webhook | None
+    deadline: Deadline | None
+
+    @classmethod
+    def again(cls, request: JobRequest, image: bytes | str) -> Submission:
+        """The same request once more, of the same image."""
+        return cls(
+            image=image,
+            content=request.image.content,
+            model=request.model,
+            prompts=request.prompts,
+            device=request.device,
+            outputs=request.outputs,
+            metadata=request.metadata,
+            webhook=request.webhook,
+            deadline=request.deadline,
+        )
+
+    def stored_as(self, source: ImageSource) -> JobRequest:
+        return JobRequest(
+            image=source,
+            model=self.model,
+            prompts=self.prompts,
+            device=self.device,
+            outputs=self.outputs,
+            metadata=self.metadata,
+            webhook=self.webhook,
+            deadline=self.deadline,
+        )
+
+
+def parse(body: object, image_file: bytes | None, settings: Settings) -> Submission:
+    """A request body and, from a multipart request, the image file beside it.
+
+    Everything that can be known without fetching a URL is checked: also that an image sent along is one, is not too
+    large, and holds every prompt.
+
+    Raises OvsegError; InvalidRequest where several fields may be wrong at once.
+    """
+    _check_count(body, settings)
+    fields = validated(Fields, body)
+    _check_scheme(fields)
+    image = _image(fields, image_file, settings)
+    prompts = _prompts(fields, settings)
+    content = _content(image, settings)
+    if content is not None:
+        fit(prompts, content.image_hw, _name_of_prompts(fields))
+    return _submission(fields, image, content, prompts, tuple(dict.fromkeys(fields.outputs)), settings)
+
+
+def parse_embedding(body: object, image_file: bytes | None, settings: Settings) -> Submission:
+    """As `parse`, of a request for an image's embedding alone: a submission without prompts and outputs."""
+    fields = validated(ImageFields, body)
+    _check_scheme(fields)
+    image = _image(fields, image_file, settings)
+    return _submission(fields, image, _content(image, settings), (), (), settings)
+
+
+def check_can_sign(settings: Settings, field: str | None = None) -> None:
+    """Raises OvsegError `webhooks_unavailable`."""
+    if settings.webhook_secret is None:
+        _refuse("webhooks_unavailable", "this service has no OVSEG_WEBHOOK_SECRET to sign webhooks with", field)
+
+
+def _submission(
+    fields: ImageFields,
+    image: bytes | str,
+    content: ImageContent | None,
+    prompts: tuple[Prompt, ...],
+    outputs: tuple[Output, ...],
+    settings: Settings,
+) -> Submission:
+    return Submission(
+        image=image,
+        content=content,
+        model=models.find(fields.model or settings.default_model).name,
+        prompts=prompts,
+        device=fields.device,
+        outputs=outputs,
+        metadata=_metadata(fields.metadata, settings),
+        webhook=_webhook(fields.webhook, settings),
+        deadline=fields.deadline,
+    )
+
+
+def _check_scheme(fields: ImageFields) -> None:
+    """A URL is of a kind that can be fetched."""
+    found = SCHEME.match(fields.image or "")
+    scheme = found[1].lower() if found else "data"
+    if scheme not in ("http", "https", "data"):
+        instead = "give an http(s) URL (of an object in S3 a presigned one), or base64"
+        _refuse("url_invalid", f"{scheme}: URLs cannot be fetched; {instead}", "image")
+
+
+def _image(fields: ImageFields, image_file: bytes | None, settings: Settings) -> bytes | str:
+    if image_file is not None and fields.image is not None:
+        _refuse("invalid_request", "send the image as a file part or in the request, not both", "image")
+    if image_file is None and fields.image is None:
+        _refuse("image_missing", "required: an http(s) URL, base64, a data URL, or a multipart file part", "image")
+    text = (fields.image or "").strip()
+    if text[:8].lower().startswith(("http://", "https://")):
+        web_url.check_url(text, "image", settings)
+        return text
+    data = image_file if image_file is not None else _from_text(text)
+    if len(data) > settings.max_image_bytes:
+        message = f"the image has {len(data):,} bytes; at most {settings.max_image_bytes:,} are allowed"
+        raise OvsegError("image_too_large", message, "image")
+    return data
+
+
+def _content(image: bytes | str, settings: Settings) -> ImageContent | None:
+    return ImageContent.of(image, header.read(image, settings.max_image_pixels)) if isinstance(image, bytes) else None
+
+
+def _from_text(text: str) -> bytes:
+    """An image that is in the request itself: base64, or a data URL."""
+    try:
+        return data_url.parse(text) if text[:5].lower() == "data:" else data_url.from_base64(text)
+    except ValueError as error:
+        _refuse("image_unreadable", str(error), "image")
+
+
+def _check_count(body: object, settings: Settings) -> None:
+    """Before anything else looks at each of a million prompts, or points."""
+    if not isinstance(body, Mapping):
+        return
+    for name in ("prompts", "prompt"):
+        prompts = body.get(name)
+        if isinstance(prompts, list) and len(prompts) > settings.max_prompts:
+            _refuse("too_many_prompts", f"{len(prompts):,} prompts; at most {settings.max_prompts:,} are allowed", name)
+        if isinstance(prompts, list) and not prompts:
+            _refuse("prompts_missing", "at least one prompt is required", name)
+        points = sum(_points_of(prompt) for prompt in prompts) if isinstance(prompts, list) else 0
+        if points > settings.max_total_points:
+            message = f"{points:,} points in all; at most {settings.max_total_points:,} are allowed in one job"
+            _refuse("too_many_points", message, name)
+
+
+def _points_of(prompt: object) -> int:
+    points = prompt.get("points") if isinstance(prompt, Mapping) else None
+    return len(points) if isinstance(points, list) else 0
+
+
+def _prompts(fields: Fields, settings: Settings) -> tuple[Prompt, ...]:
+    if fields.prompts is not None:
+        if fields.prompt is not None or fields.promptType is not None:
+            _refuse("invalid_request", "give either prompts, or prompt and promptType", "prompts")
+        return _each(fields.prompts, "prompts", lambda prompt: _own_prompt(prompt, settings.max_points))
+    if fields.prompt is None:
+        _refuse("prompts_missing", "required: prompts, or PaddleX's prompt and promptType", "prompts")
+    if fields.promptType is None:
+        _refuse("invalid_request", "required with prompt: box or point", "promptType")
+    read = _box_prompt if fields.promptType == "box" else _point_prompt
+    return _each(fields.prompt, "prompt", read)
+
+
+def _each(items: Sequence[Any], name: str, read: Any) -> tuple[Prompt, ...]:
+    prompts, errors = [], []
+    for i, item in enumerate(items):
+        try:
+            prompts.append(read(item))
+        except OvsegError as error:
+            errors.append(error.at(f"{name}[{i}]" + (f".{error.field}" if error.field else "")))
+    if errors:
+        raise InvalidRequest(errors)
+    return tuple(prompts)
+
+
+def _own_prompt(fields: PromptFields, max_points: int) -> Prompt:
+    points = fields.points or []
+    if len(points) > max_points:
+        raise OvsegError("invalid_prompt", f"{len(points)} points; at most {max_points} are allowed", "points")
+    for i, point in enumerate(points):
+        _check_length(point, 2, "a point is two numbers, [x, y]", f"points[{i}]")
+    if fields.box is not None:
+        _check_length(fields.box, 4, "a box is four numbers, [x0, y0, x1, y1]", "box")
+    return Prompt(
+        box=None if fields.box is None else (fields.box[0], fields.box[1], fields.box[2], fields.box[3]),
+        points=tuple((x, y) for x, y in points),
+        labels=tuple(fields.labels) if fields.labels is not None else (1,) * len(points),
+    )
+
+
+def _box_prompt(numbers: list[float]) -> Prompt:
+    _check_length(numbers, 4, "a box is four numbers, [x0, y0, x1, y1]")
+    try:
+        return Prompt.of_box(*numbers)
+    except OvsegError as error:
+        raise OvsegError(error.code, error.message) from None  # in PaddleX's spelling the box has no name of its own
+
+
+def _point_prompt(numbers: list[float]) -> Prompt:
+    _check_length(numbers, 2, "a point is two numbers, [x, y]")
+    return Prompt.of_point(*numbers)
+
+
+def _check_length(numbers: list[float], length: int, rule: str, field: str | None = None) -> None:
+    if len(numbers) != length:
+        raise OvsegError("invalid_prompt", f"{rule}; here are {len(numbers)}", field)
+
+
+def _name_of_prompts(fields: Fields) -> str:
+    return "prompts" if fields.prompts is not None else "prompt"
+
+
+def _metadata(metadata: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    try:
+        size = len(json.dumps(metadata, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode())
+    except ValueError:
+        _refuse("invalid_value", "its numbers must be finite, and no larger than a double holds", "metadata")
+    if size > settings.max_metadata_bytes:
+        _refuse("metadata_too_large", f"{size:,} bytes of JSON; at most {settings.max_metadata_bytes:,}", "metadata")
+    return metadata
+
+
+def _webhook(webhook: Webhook | None, settings: Settings) -> Webhook | None:
+    if webhook is None:
+        return None
+    check_can_sign(settings, "webhook")
+    web_url.check_url(webhook.url, "webhook.url", settings, https_only=True)
+    return webhook
+
+
+def _refuse(code: str, message: str, field: str | None = None) -> NoReturn:
+    raise OvsegError(code, message, field)

@@ -1,0 +1,1 @@
+"""HTTP to hosts that callers name: only public addresses, every call within one deadline."""

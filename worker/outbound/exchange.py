@@ -1,0 +1,265 @@
+"""One HTTP request and its answer, over libcurl, with a bound on time and bytes whatever the server does.
+
+libcurl has one deadline for the whole of a call: resolving, connecting, the TLS handshake, sending, every header, chunk
+line and trailer. It limits the bytes of headers, decodes a content encoding piece by piece, and repeats a request if a
+reused connection died before an answer came. It asks us to open every socket, so the address that is checked is the
+address that is dialled (https://curl.se/libcurl/c/CURLOPT_OPENSOCKETFUNCTION.html).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ipaddress
+import os
+import re
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import certifi
+import pycurl
+
+from configs.trusted_hosts import Address
+from worker.outbound.web_url import WebUrl
+
+CONNECT_TIMEOUT_SECONDS = 5.0
+# Between two calls of `check`, each of which costs a call to Redis.
+CHECK_SECONDS = 0.5
+# The longest pause between two looks at the deadline. A socket that is ready ends a pause at once.
+TICK_SECONDS = 0.05
+# libcurl gives up on a name in time, but a thread of its own goes on to wait for the name server; each line has 20 such
+# threads, and a name may need two. Few resolvers wait for longer than a minute.
+MOST_UNRESOLVED = 5
+RESOLVER_SECONDS = 60.0
+USER_AGENT = "ovseg (+https://github.com/ovseg/ovseg)"
+# The content encodings that libcurl can decode. Some servers name other things there and send the file as it is
+# (`aws-chunked` of objects in S3).
+DECODABLE = frozenset(["gzip", "x-gzip", "deflate", "br"])
+PLAIN = frozenset(["", "identity", "none"])
+
+REASONS = {
+    pycurl.E_OPERATION_TIMEDOUT: "did not answer in time",
+    pycurl.E_PEER_FAILED_VERIFICATION: "has no valid certificate",
+    pycurl.E_SSL_CONNECT_ERROR: "breaks off the TLS handshake",
+    pycurl.E_UNSUPPORTED_PROTOCOL: "does not answer in HTTP",
+    pycurl.E_FTP_WEIRD_SERVER_REPLY: "does not answer in HTTP",
+    pycurl.E_OK: "does not answer in HTTP",  # nor in anything that libcurl calls an error
+}
+REASONS_OF_BODY = {
+    pycurl.E_OPERATION_TIMEDOUT: "the URL did not send everything in time",
+    pycurl.E_BAD_CONTENT_ENCODING: "what the URL sends is not in its Content-Encoding",
+    pycurl.E_WRITE_ERROR: "what the URL sends goes on after the end of its Content-Encoding",
+}
+
+
+class Refused(Exception):
+    """A host's address may not be dialled."""
+
+
+class NoAnswer(Exception):
+    """No complete headers of an answer came; the message says why."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A GET or, with `post`, its body and headers, a POST.
+
+    `deadline` is a time of time.monotonic(). At most `most_bytes` of the answer's body are read, counted after
+    decoding; none if `reads` is False for the answer's status.
+    """
+
+    url: WebUrl
+    may_dial: Callable[[Address], bool]
+    deadline: float
+    most_bytes: int
+    reads: Callable[[int], bool]
+    post: tuple[bytes, dict[str, str]] | None = None
+    decodes: bool = True
+
+
+@dataclass
+class Received:
+    """`headers` in the order in which they came, names in lower case; `broke` says why the body is not whole."""
+
+    status: int = 0
+    headers: list[tuple[str, bytes]] = field(default_factory=list)
+    body: bytearray = field(default_factory=bytearray)
+    broke: str | None = None
+
+    def header(self, name: str) -> bytes | None:
+        return next((value for given, value in self.headers if given == name), None)
+
+    @property
+    def encodings(self) -> list[str]:
+        """The content encodings in the order in which they were applied, without those that change nothing."""
+        said = b",".join(value for name, value in self.headers if name == "content-encoding")
+        each = (one.strip().lower() for one in said.decode("latin-1").split(","))
+        return [encoding for encoding in each if encoding not in PLAIN]
+
+    @property
+    def can_be_decoded(self) -> bool:
+        return DECODABLE.issuperset(self.encodings)
+
+
+class Asked(NamedTuple):
+    """What libcurl wants a socket for."""
+
+    family: int
+    socktype: int
+    protocol: int
+    addr: tuple[str, int]
+
+
+class Line:
+    """A libcurl handle with its open connections. For one exchange at a time."""
+
+    def __init__(self) -> None:
+        self._curl = pycurl.Curl()
+        self._multi = pycurl.CurlMulti()
+        # Never freed: at the end of the process libcurl would wait for every name that is still being resolved.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._multi))
+        self._unresolved_at: deque[float] = deque(maxlen=MOST_UNRESOLVED)
+
+    @property
+    def is_clogged(self) -> bool:
+        """Whether so many names are perhaps still being resolved that another would have to wait for them."""
+        is_full = len(self._unresolved_at) == MOST_UNRESOLVED
+        return is_full and time.monotonic() - self._unresolved_at[0] < RESOLVER_SECONDS
+
+    def exchange(self, request: Request, check: Callable[[], None]) -> Received:
+        """Send a request and read its answer. `check` is called twice a second; what it raises ends the exchange.
+
+        Raises Refused and NoAnswer.
+        """
+        reading = _Reading(request)
+        try:
+            self._prepare(request, reading)
+            code = self._run(reading, check)
+        except (pycurl.error, UnicodeError) as error:  # what cannot be sent, as a header that is not ASCII
+            raise NoAnswer(f"{request.url.host} cannot be asked") from error
+        finally:
+            self._curl.reset()  # keeps the connections
+            reading.close()
+            if not reading.has_dialled:
+                self._unresolved_at.append(time.monotonic())
+        if reading.is_refused:
+            raise Refused
+        if not reading.has_headers:
+            raise NoAnswer(f"{request.url.host} {REASONS.get(code, 'cannot be reached')}")
+        if code != pycurl.E_OK and not reading.has_enough:
+            reading.received.broke = REASONS_OF_BODY.get(code, "the URL broke off")
+        return reading.received
+
+    def _run(self, reading: _Reading, check: Callable[[], None]) -> int:
+        """Returns libcurl's result code.
+
+        With the multi interface, because the easy one calls nothing back while it resolves a name or shakes hands.
+        """
+        self._multi.add_handle(self._curl)
+        try:
+            checked_at = time.monotonic()
+            while self._multi.perform()[1]:
+                self._multi.select(TICK_SECONDS)
+                if time.monotonic() > checked_at + CHECK_SECONDS:
+                    check()
+                    checked_at = time.monotonic()
+                if reading.is_refused:
+                    break
+            failed = self._multi.info_read()[2]
+        finally:
+            self._multi.remove_handle(self._curl)
+        return int(next((code for _, code, _ in failed), pycurl.E_OK))
+
+    def _prepare(self, request: Request, reading: _Reading) -> None:
+        """Set the handle's options. By default libcurl uses no cookies, no .netrc, and follows no redirect."""
+        left = max(request.deadline - time.monotonic(), 0.001)
+        options = {
+            pycurl.URL: str(request.url),
+            pycurl.TIMEOUT_MS: max(int(left * 1000), 1),  # 0 would be none
+            pycurl.CONNECTTIMEOUT_MS: max(int(min(left, CONNECT_TIMEOUT_SECONDS) * 1000), 1),
+            pycurl.NOSIGNAL: 1,
+            pycurl.PROXY: "",  # one from the environment would resolve the name itself, unchecked
+            pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
+            pycurl.CAINFO: os.environ.get("SSL_CERT_FILE") or certifi.where(),
+            pycurl.USERAGENT: USER_AGENT,
+            pycurl.ACCEPT_ENCODING: "identity",  # what is encoded all the same is decoded
+            pycurl.HTTP_CONTENT_DECODING: int(request.decodes),
+            pycurl.OPENSOCKETFUNCTION: reading.open_socket,
+            pycurl.HEADERFUNCTION: reading.take_header,
+            pycurl.WRITEFUNCTION: reading.take_body,
+        }
+        if request.post is not None:
+            body, headers = request.post
+            options[pycurl.POSTFIELDS] = body
+            options[pycurl.HTTPHEADER] = ["Expect:", *(f"{name}: {value}" for name, value in headers.items())]
+        for option, value in options.items():
+            self._curl.setopt(option, value)
+
+
+_REFUSED: int = pycurl.SOCKET_BAD
+_STATUS = re.compile(rb"HTTP/[0-9.]+ +([0-9]{3})")
+
+
+class _Reading:
+    """What has come so far, as libcurl hands it over. A callback that returns 0 bytes taken ends the exchange."""
+
+    def __init__(self, request: Request) -> None:
+        self.received = Received()
+        self.has_headers = False
+        self.has_enough = False
+        self.is_refused = False
+        self.has_dialled = False
+        self._request = request
+        self._sockets: list[socket.socket] = []
+
+    def close(self) -> None:
+        """pycurl works with duplicates of our sockets; those may stay open for the next exchange."""
+        for ours in self._sockets:
+            ours.close()
+
+    def open_socket(self, purpose: int, asked: Asked) -> socket.socket | int:
+        self.has_dialled = True
+        if self.is_refused or not self._request.may_dial(ipaddress.ip_address(asked.addr[0])):
+            self.is_refused = True  # the host's other addresses are not tried either
+            return _REFUSED
+        try:
+            self._sockets.append(socket.socket(asked.family, asked.socktype, asked.protocol))
+        except OSError:  # a kernel without IPv6
+            return _REFUSED
+        return self._sockets[-1]
+
+    def take_header(self, line: bytes) -> int | None:
+        if self.has_headers:  # a trailer
+            return None
+        if line.startswith(b"HTTP/"):
+            status = _STATUS.match(line)
+            self.received.status, self.received.headers = int(status[1]) if status else 0, []
+        elif line.strip():
+            name, _, value = line.partition(b":")
+            self.received.headers.append((name.decode("latin-1").strip().lower(), value.strip()))
+        elif self.received.status >= 200:
+            self.has_headers = self.has_dialled = True  # perhaps over an earlier connection
+            return self._end_of_headers()
+        return None
+
+    def take_body(self, piece: bytes) -> int | None:
+        room = self._request.most_bytes - len(self.received.body)
+        self.received.body += piece[:room]
+        if len(piece) < room:
+            return None
+        self.has_enough = True
+        return 0
+
+    def _end_of_headers(self) -> int | None:
+        received, request = self.received, self._request
+        if sum(encoding in DECODABLE for encoding in received.encodings) > 1:
+            # Each may expand its input a thousandfold, and only the output of the last one is counted.
+            received.broke = "the URL sends more than one Content-Encoding"
+        can_be_read = received.broke is None and (received.can_be_decoded or not request.decodes)
+        if can_be_read and request.most_bytes > 0 and request.reads(received.status):
+            return None
+        self.has_enough = True
+        return 0

@@ -1,0 +1,1 @@
+"""A worker process's life: heartbeats, the list of workers, leaving, the watchdog."""

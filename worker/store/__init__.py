@@ -1,0 +1,1 @@
+"""Where things are kept: Redis and its scripts, the queue, object storage. Knows no job."""

@@ -1,0 +1,96 @@
+"""The Celery app and its queues.
+
+Messages are not sent by Celery: the Lua script that accepts a job pushes them, so that a record and its message come
+into being together. What is pushed is made here, by Celery itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from typing import Any
+
+from celery import Celery
+from kombu import Connection, Queue
+from kombu.transport import memory
+
+from configs.settings import Settings
+from worker.store.connection import broker_url, tls
+
+SEGMENT, DELIVER = "ovseg.segment", "ovseg.deliver"  # names of the tasks
+
+WEBHOOK_QUEUE = "webhook"
+# A job that says `auto` waits where the workers of both kinds look.
+QUEUE_OF_DEVICE = {"auto": "segment.auto", "cpu": "segment.cpu", "gpu": "segment.gpu"}
+
+
+def queues_of_worker(device: str) -> list[str]:
+    """What a worker on "cpu" or "gpu:N" takes its jobs from."""
+    kind = device.partition(":")[0]
+    return [QUEUE_OF_DEVICE[kind], QUEUE_OF_DEVICE["auto"]]
+
+
+def create(settings: Settings) -> Celery:
+    for name in ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"):
+        os.environ.pop(name, None)  # Celery would take another program's queue instead of ours
+    app = Celery("ovseg", broker=broker_url(settings))
+    app.conf.update(
+        broker_use_ssl=tls(settings) or False,
+        task_acks_late=True,
+        task_ignore_result=True,  # the job record has the result
+        result_backend=None,
+        task_serializer="json",
+        accept_content=["json"],
+        worker_prefetch_multiplier=1,  # a worker holds no job that another could have begun
+        worker_cancel_long_running_tasks_on_connection_loss=False,  # a job outlives a restart of Redis
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        worker_hijack_root_logger=False,
+        task_create_missing_queues=True,
+        broker_transport_options={
+            "global_keyprefix": f"{settings.redis_prefix}q:",
+            "priority_steps": [0],
+            # The reaper brings back what a dead worker held, within seconds; this is only for messages it cannot see.
+            "visibility_timeout": 3600,
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            "unacked_mutex_expire": 10,
+            "socket_timeout": 10,
+            "socket_connect_timeout": 3,
+            "socket_keepalive": not settings.redis_url.startswith("unix:"),
+            "health_check_interval": 10,
+        },
+    )
+    return app
+
+
+class _CapturingChannel(memory.Channel):
+    captured: dict[str, Any]
+
+    def _put(self, queue: str, message: dict[str, Any], **_: Any) -> None:
+        self.captured = message
+
+
+class _CapturingTransport(memory.Transport):
+    Channel = _CapturingChannel
+
+
+def message(app: Celery, task: str, queue: str, argument: str) -> str:
+    """The message that Celery would send for `task(argument)`, as kombu keeps it in a Redis list.
+
+    Celery sends it, to a channel that keeps it: every header is right whatever the versions.
+    """
+    with Connection(transport=_CapturingTransport) as connection:
+        channel = connection.default_channel
+        with connection.Producer(channel=channel, auto_declare=False) as producer:
+            app.send_task(task, args=[argument], producer=producer, queue=Queue(queue), add_to_parent=False)
+        return json.dumps(channel.captured)
+
+
+def argument(message: str) -> str:
+    """What the task of a message is called with."""
+    arguments, _, _ = json.loads(base64.b64decode(json.loads(message)["body"]))
+    return str(arguments[0])

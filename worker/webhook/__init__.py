@@ -1,0 +1,1 @@
+"""How an end is notified: events, endpoints, deliveries."""

@@ -1,0 +1,64 @@
+"""A webhook endpoint: where the events of every job are told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from worker.job import event_type
+from worker.job.event_type import EventType
+from worker.job.record import moment, moment_of
+
+# An endpoint whose tries have failed for so long is called failing: a receiver's bad hour is not news, a day is.
+FAILING_AFTER = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One reading of an endpoint's record. `secret` signs; so does `old_secret`, until `old_secret_until`."""
+
+    id: str
+    url: str
+    events: tuple[EventType, ...]
+    description: str
+    secret: str
+    old_secret: str | None
+    old_secret_until: datetime | None
+    created_at: datetime
+    disabled_at: datetime | None
+    disabled_reason: str | None
+    last_success_at: datetime | None
+    last_failure_at: datetime | None
+    failing_since: datetime | None  # the first failure since the last success
+
+    @classmethod
+    def from_record(cls, endpoint_id: str, record: Mapping[str, str]) -> Endpoint:
+        return cls(
+            id=endpoint_id,
+            url=record["url"],
+            events=event_type.of_told(record["tell"]),
+            description=record["description"],
+            secret=record["secret"],
+            old_secret=record.get("old_secret"),
+            old_secret_until=moment_of("old_secret_until", record),
+            created_at=moment(record["created_at"]),
+            disabled_at=moment_of("disabled_at", record),
+            disabled_reason=record.get("disabled_reason"),
+            last_success_at=moment_of("last_success_at", record),
+            last_failure_at=moment_of("last_failure_at", record),
+            failing_since=moment_of("failing_since", record),
+        )
+
+    def status(self, now: datetime) -> str:
+        """enabled, failing or disabled."""
+        if self.disabled_at is not None:
+            return "disabled"
+        has_failed_long = self.failing_since is not None and now - self.failing_since > FAILING_AFTER
+        return "failing" if has_failed_long else "enabled"
+
+    def live_secrets(self, now: datetime) -> tuple[str, ...]:
+        """Those that sign what is told now, newest first."""
+        if self.old_secret is None or self.old_secret_until is None or self.old_secret_until <= now:
+            return (self.secret,)
+        return (self.secret, self.old_secret)

@@ -1,0 +1,48 @@
+"""What may be asked of a webhook endpoint. Parsed here, once, at the door; valid ever after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from configs.settings import Settings
+from ovseg_core.errors import OvsegError
+from worker.job import event_type
+from worker.job.parsing import check_can_sign
+from worker.job.validation import validated
+from worker.outbound import web_url
+
+
+class EndpointFields(BaseModel):
+    """None leaves a thing as it is, or as it is by default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    url: str | None = Field(default=None, max_length=2048)
+    events: event_type.Filter | None = None
+    description: str | None = Field(default=None, max_length=256)
+    disabled: bool | None = None
+
+    def to_record(self) -> Mapping[str, str]:
+        """Those that were given, as a record has them; but for `disabled`."""
+        told = None if self.events is None else event_type.told_by(self.events)
+        given = {"url": self.url, "tell": told, "description": self.description}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+def parse_new(body: object, settings: Settings) -> EndpointFields:
+    """The fields of a new endpoint. Raises OvsegError; InvalidRequest where several fields may be wrong at once."""
+    check_can_sign(settings)
+    fields = parse_change(body, settings)
+    if fields.url is None:
+        raise OvsegError("invalid_request", "required: an https URL", "url")
+    return fields
+
+
+def parse_change(body: object, settings: Settings) -> EndpointFields:
+    """What is to be otherwise. Raises as `parse_new` does."""
+    fields = validated(EndpointFields, body)
+    if fields.url is not None:
+        web_url.check_url(fields.url, "url", settings, https_only=True)
+    return fields
