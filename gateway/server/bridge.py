@@ -1,4 +1,4 @@
-"""A Flask application as gunicorn's ASGI worker calls it."""
+"""The ASGI application that gunicorn's worker calls: it reads a request, has Flask answer it, and sends the answer."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from gateway.waiting import Hold
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-# Of all bodies at once: sixteen of the largest. In a container they lie on a tmpfs, so this is memory there.
+# All request bodies together: sixteen of the largest. In a container they are on a tmpfs, so this is memory there.
 SHELF_BYTES = 512 * 1024**2
-# Of all bodies that threads work on: parsing an image in base64 takes several times its size in memory.
+# All bodies that threads work on: parsing an image in base64 takes several times its size in memory.
 IN_WORK_BYTES = 128 * 1024**2
-# An answer leaves in pieces, each after the one before, so that the server keeps no copy of it for a slow reader.
+# An answer is sent piece by piece, so that the server keeps no second copy of it for a slow reader.
 PIECE_BYTES = 64 * 1024
-# To take an answer: a while for any, and longer for a large one, at the rate of a slow line.
+# A client has this long to take an answer: a base, plus time for its size at the rate of a slow line.
 ANSWER_SECONDS, ANSWER_BYTES_PER_SECOND = 30.0, 16 * 1024
 
-# These need neither Redis nor storage. They have a thread of their own, so that they answer while all others wait.
+# These routes need neither Redis nor storage. They have their own thread, so that they answer while all others wait.
 PROBES = ("/healthz", "/health")
 
 
@@ -43,10 +43,10 @@ class Answer:
 
 
 class Bridge:
-    """Reads the whole request, has a thread compute the answer, sends it.
+    """Reads the whole request, computes the answer in a thread, and sends it.
 
-    No thread is held by a client that sends or reads slowly, nor by an answer that waits for something to happen: for
-    that a view leaves a Hold.
+    A client that sends or reads slowly holds no thread. Nor does an answer that waits for an event: its view leaves a
+    Hold and is called again when the hold is over.
     """
 
     def __init__(self, app: Flask, settings: Settings) -> None:
@@ -77,7 +77,7 @@ class Bridge:
 
 
 async def _request(scope: dict[str, Any], upload: Upload, receive: Receive) -> dict[str, Any]:
-    """The request as a WSGI environ, its body whole, or with the reason for which it is refused."""
+    """Return the request as a WSGI environ: with its whole body, or with the reason why it is refused."""
     try:
         environ = wsgi.of(scope)
         await upload.read(dict(scope["headers"]), receive)
@@ -90,7 +90,7 @@ async def _request(scope: dict[str, Any], upload: Upload, receive: Receive) -> d
 
 
 def _call(app: Flask, environ: dict[str, Any]) -> Answer:
-    """The application's answer, in a thread."""
+    """Return the application's answer. Runs in a thread."""
     started: dict[str, Any] = {}
 
     def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], None]:
@@ -107,7 +107,7 @@ def _call(app: Flask, environ: dict[str, Any]) -> Answer:
 
 
 async def _until_over(hold: Hold, hung_up: asyncio.Event) -> None:
-    """Until the hold has ended, its time is up, or the client has hung up."""
+    """Wait until the hold has ended, its time is up, or the client has hung up."""
     over, gone = asyncio.wrap_future(hold.over), asyncio.ensure_future(hung_up.wait())
     try:
         await asyncio.wait((over, gone), timeout=hold.until - time.monotonic(), return_when=asyncio.FIRST_COMPLETED)
@@ -128,4 +128,4 @@ async def _send(answer: Answer, scope: dict[str, Any], send: Send, is_last: bool
                 await send({"type": "http.response.body", "body": piece, "more_body": is_more})
     except TimeoutError:
         scope["extensions"]["ovseg"]["abort"]()
-        await asyncio.sleep(0)  # until gunicorn has seen it
+        await asyncio.sleep(0)  # let gunicorn notice it

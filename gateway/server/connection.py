@@ -15,25 +15,26 @@ from gateway import problem
 
 log = logging.getLogger(__name__)
 
-# A whole header, from the first byte (or from the connection's start) to the empty line. Real clients send it at once.
+# The time for a whole header, from its first byte (or from the connection's start) to the empty line. Real clients send
+# it in one piece.
 HEADER_SECONDS = 10.0
-# Cookies and tokens fit many times over; 100 fields of 8 kB would not.
+# Room for many times the usual cookies and tokens, but not for 100 fields of 8 kB.
 MAX_HEADER_BYTES = 64 * 1024
 TOO_LONG = f"the header is longer than {MAX_HEADER_BYTES:,} bytes"
-# A chunk costs some microseconds of the event loop, which all share, whatever its size: in the mean of many it has to
-# be larger than this.
+# Every chunk, however small, costs some microseconds of the event loop that all clients share. So after this many chunks
+# their mean size must be at least this.
 FREE_CHUNKS, MIN_CHUNK_BYTES = 4096, 64
-# After the last byte of an answer: what the client still sends is read and dropped. Closing at once makes the kernel
-# send a reset, which may overtake the answer (RFC 9112, section 9.6).
+# After the last byte of an answer, what the client still sends is read and dropped for this long. If the server closed
+# immediately, the kernel would send a reset, which may overtake the answer (RFC 9112, section 9.6).
 LINGER_SECONDS = 2.0
-# For an answer whose last bytes are not taken yet.
+# A client has this long to take the last bytes of an answer.
 LAST_BYTES_SECONDS = 15.0
 
 
 class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
-    """gunicorn's, with a deadline for each step and errors as JSON.
+    """gunicorn's HTTP connection, with a deadline for each step and errors as JSON.
 
-    It overrides methods that gunicorn calls its own; pyproject.toml keeps gunicorn to the major version tried.
+    It overrides private methods of gunicorn; pyproject.toml pins the major version that was tried.
     """
 
     _closed: bool
@@ -54,27 +55,27 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
 
     @property
     def is_reading(self) -> bool:
-        """Whether it waits for the rest of a request, or for the first byte of one."""
+        """True while it waits for the rest of a request, or for the first byte of one."""
         return self._current_request is None or not self._body_receiver._complete
 
     @property
     def is_busy(self) -> bool:
-        """Whether part of a request has arrived, or part of an answer has not been sent yet."""
+        """True if part of a request has arrived, or part of an answer has not been sent yet."""
         is_begun = self._current_request is not None or self._header_bytes > 0
         return (is_begun and not self._closed) or self.transport.get_write_buffer_size() > 0
 
     def abort(self) -> None:
-        """Close at once and discard what has not been sent."""
+        """Close immediately and discard what has not been sent."""
         self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        if not self._closed:  # else it is what comes after the end
+        if not self._closed:  # data that arrives after closing is dropped
             super().data_received(data)
 
     def eof_received(self) -> bool:
-        """The client sends no more. It may still read, or may have hung up: both look the same until we write.
+        """The client sends no more. It may still read, or it may have hung up: both look the same until we write.
 
-        So a hold ends, and the answer is sent.
+        So a held answer is sent now.
         """
         self._hung_up.set()
         if self.is_reading and self.is_busy:
@@ -86,7 +87,7 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         is_header = self._current_request is None
         try:
             goes_on: bool = super()._feed_callback_parser(data)
-        except ValueError:  # Python makes no number of 5,000 digits
+        except ValueError:  # Python converts no number of 5,000 digits
             return self._refuse(HTTPStatus.BAD_REQUEST, "Content-Length has too many digits")
         if goes_on and is_header and self._current_request is None:
             self._header_bytes += len(data)
@@ -114,11 +115,11 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
             self._chunks += 1
             self._chunk_bytes += len(chunk)
             if self._chunks > FREE_CHUNKS and self._chunk_bytes < self._chunks * MIN_CHUNK_BYTES:
-                raise ParseError(f"chunks of less than {MIN_CHUNK_BYTES} bytes, and more than {FREE_CHUNKS:,} of them")
+                raise ParseError(f"more than {FREE_CHUNKS:,} chunks, of less than {MIN_CHUNK_BYTES} bytes in the mean")
         super()._on_body(chunk)
 
     def _expect_header(self) -> None:
-        self._cancel_keepalive_timer()  # which is for the time between two requests
+        self._cancel_keepalive_timer()  # that timer is for the pause between two requests
         self._header_timer = self.worker.loop.call_later(HEADER_SECONDS, self._header_is_late)
 
     def _stop_header_timer(self) -> None:
@@ -141,7 +142,7 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         return is_last or bool(super()._will_close(request, response_requires_close))
 
     def _send_response_start(self, status: int, headers: Any, request: Any, close: bool = False) -> None:
-        if request.version < (1, 1) and not close:  # else a client of HTTP/1.0 waits for the end of the connection
+        if request.version < (1, 1) and not close:  # otherwise an HTTP/1.0 client waits for the connection to close
             headers = [*headers, (b"Connection", b"keep-alive")]
         super()._send_response_start(status, headers, request, close)
 
@@ -151,7 +152,7 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         return scope
 
     def _send_error_response(self, status: int, message: str, extra_headers: Any = ()) -> None:
-        """The answer to what is no request, which no application sees."""
+        """Answer bytes that are no valid request; Flask never sees them."""
         if self._closed:
             return
         http = HTTPStatus(status)
@@ -159,7 +160,7 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         head = {"Content-Type": problem.MEDIA_TYPE, "Content-Length": len(body), **dict(extra_headers)}
         lines = [f"HTTP/1.1 {status} {http.phrase}", *(f"{name}: {value}" for name, value in head.items())]
         self._safe_write("\r\n".join([*lines, "Connection: close", "", body]).encode("ascii"))
-        log.info("no request: %d, %s", status, message)
+        log.info("invalid HTTP request: %d, %s", status, message)
 
     def _close_transport(self) -> None:
         if self.transport is None or self._closed:

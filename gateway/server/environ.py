@@ -1,4 +1,4 @@
-"""An ASGI scope as a WSGI environ (PEP 3333)."""
+"""From an ASGI scope to a WSGI environ (PEP 3333)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from urllib.parse import unquote_to_bytes
 
 from werkzeug.exceptions import BadRequest
 
-# The server sets these itself, since it has read the body: chunked or not makes no difference any more.
+# The server has read the body and sets these itself: whether it came in chunks makes no difference any more.
 OF_THE_BODY = ("HTTP_TRANSFER_ENCODING", "CONTENT_LENGTH")
 
 
 def of(scope: dict[str, Any]) -> dict[str, Any]:
-    """Without the body. Raises BadRequest for a target that is neither a path nor the URL of one."""
+    """Return the environ, without the body. Raises BadRequest for a target that is neither a path nor an http(s) URL."""
     path, authority = _split(scope["raw_path"])
     query = scope["query_string"].decode("latin-1")
     server, client = scope["server"] or ("localhost", 80), scope["client"] or ("", 0)
@@ -40,13 +40,13 @@ def of(scope: dict[str, Any]) -> dict[str, Any]:
         if key not in OF_THE_BODY:
             text = value.decode("latin-1")
             environ[key] = f"{environ[key]}{'; ' if key == 'HTTP_COOKIE' else ','}{text}" if key in environ else text
-    if authority is not None:  # which goes before Host (RFC 9112, section 3.2.2)
+    if authority is not None:  # it takes precedence over Host (RFC 9112, section 3.2.2)
         environ["HTTP_HOST"] = authority.decode("latin-1")
     return environ
 
 
 def _split(target: bytes) -> tuple[bytes, bytes | None]:
-    """The path, and the authority of a target in absolute form."""
+    """Return the path, and the authority of a target in absolute form."""
     if target.startswith(b"/") or target == b"*":
         return target, None
     scheme, separator, rest = target.partition(b"://")

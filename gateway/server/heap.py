@@ -1,4 +1,4 @@
-"""What large bodies took is given back to the system."""
+"""Give the memory of large bodies back to the system."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ LARGE_BYTES = 1 << 20
 
 
 def give_back_large_blocks() -> None:
-    """Have glibc map blocks of a megabyte and more one by one, so that each goes back when it is freed.
+    """Have glibc map every block of a megabyte or more by itself, so that it returns to the system when it is freed.
 
-    By itself glibc raises that threshold to the largest block freed so far, up to 32 MB; then images lie in the heap,
-    which cannot shrink past what lies behind them. Nothing is done where the C library has no mallopt.
+    By default glibc raises this threshold to the largest block freed so far, up to 32 MB. Images are then placed in the
+    heap, which cannot shrink below a block that is still in use. Does nothing if the C library has no mallopt.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -1,4 +1,4 @@
-"""Bounds how much is worked on at a time."""
+"""Bounds how many bytes of request bodies are worked on at a time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 
 class Turnstile:
-    """Lets requests pass while their bodies have at most so many bytes together; first come, first served."""
+    """Admits requests while their bodies together stay within a number of bytes; first come, first served."""
 
     def __init__(self, size: int, free_of_charge: int) -> None:
         """Bodies of up to `free_of_charge` bytes pass without being counted."""

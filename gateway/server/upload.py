@@ -13,9 +13,9 @@ from werkzeug import exceptions
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 IN_MEMORY_BYTES = 64 * 1024
-# At least so many bytes (or the rest) in so many seconds: half a slow modem.
+# A client must send at least this many bytes (or the rest) in this many seconds: half the rate of a slow modem.
 PIECE_BYTES, PIECE_SECONDS = 32 * 1024, 10.0
-# The whole body: a while for any, and longer the more has arrived, so that a slow line can send the largest image.
+# The time for the whole body: a base, plus time for what has arrived, so that a slow line can send the largest image.
 TOTAL_SECONDS, BYTES_PER_SECOND = 300.0, 16 * 1024
 RETRY_AFTER_SECONDS = 2
 
@@ -25,15 +25,15 @@ class HungUp(Exception):
 
 
 class Shelf:
-    """The space that the bodies of all requests of a process share, in bytes.
+    """The space, in bytes, that the bodies of all requests of a process share.
 
-    When it is used up, the body that has been arriving for longest is dropped: clients slow on purpose must not
-    keep others out.
+    When it is used up, the body that has been arriving for the longest time is dropped: clients that are slow on
+    purpose must not keep others out.
     """
 
     def __init__(self, size: int) -> None:
         self._free = size
-        self._arriving: dict[Upload, None] = {}  # in the order of their arrival
+        self._arriving: dict[Upload, None] = {}  # in order of arrival
 
     def begin(self, upload: Upload) -> None:
         self._arriving[upload] = None
@@ -42,7 +42,7 @@ class Shelf:
         self._arriving.pop(upload, None)
 
     def take(self, count: int, upload: Upload) -> None:
-        """Raises ServiceUnavailable if `upload` itself is the one to be dropped."""
+        """Reserve space for `upload`. Raises ServiceUnavailable if `upload` itself is the one to drop."""
         while self._free < count:
             oldest = next(iter(self._arriving))
             if oldest is upload:
@@ -55,7 +55,7 @@ class Shelf:
 
 
 class Upload:
-    """The body of one request: its `file`, and its `size`, which is more than `most` where no more was read."""
+    """The body of one request: its `file` and its `size`. A `size` above `most` means that reading stopped there."""
 
     def __init__(self, shelf: Shelf, most: int) -> None:
         self.size = 0
@@ -67,9 +67,10 @@ class Upload:
         self._deadline: asyncio.Timeout | None = None
 
     async def read(self, headers: dict[bytes, bytes], receive: Receive) -> None:
-        """Raises HungUp, and an HTTPException for a body that is too slow, or has no room, or is coded.
+        """Read the body to its end.
 
         A body whose Content-Length is too large is not read, and its client gets no 100 Continue.
+        Raises HungUp, or an HTTPException for a body that is too slow, has no room, or has a Content-Encoding.
         """
         coding = headers.get(b"transfer-encoding", b"chunked")
         if coding.lower() != b"chunked":
@@ -88,12 +89,12 @@ class Upload:
         self.file.seek(0)
 
     def evict(self) -> None:
-        """Drop this body, to make room for another."""
+        """Drop this body to make room for another."""
         self._is_evicted = True
         self._shelf.end(self)
         self.close()
         if self._deadline is not None:
-            with suppress(RuntimeError):  # it is over in this instant
+            with suppress(RuntimeError):  # the timeout has just ended
                 self._deadline.reschedule(0)
 
     def close(self) -> None:
@@ -110,8 +111,8 @@ class Upload:
                 message = await receive()
                 if message["type"] != "http.request":
                     raise HungUp
-                # A piece that comes in the instant of the deadline keeps asyncio.wait_for, and so gunicorn, from being
-                # interrupted by it (Python 3.11).
+                # If a piece arrives at the instant of the deadline, the deadline does not interrupt asyncio.wait_for,
+                # which gunicorn uses (Python 3.11).
                 if self._is_evicted or (message["more_body"] and loop.time() >= deadline):
                     raise TimeoutError
                 self._store(message["body"])

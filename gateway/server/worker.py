@@ -18,16 +18,16 @@ from gateway.services import Services
 
 # Room for 1,000 event streams and three times as many slow clients.
 MAX_CONNECTIONS = 4096
-# Files that are no connections of clients: to Redis and storage, one or two a thread, and spooled bodies.
+# File descriptors besides the clients' connections: one or two a thread for Redis and storage, and spooled bodies.
 OTHER_FILES = 1024
 
 
 class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
-    """After the signal to stop, it serves for `gateway_drain_seconds` more; meanwhile /readyz reports the stop."""
+    """Continues to serve for `gateway_drain_seconds` after the signal to stop; meanwhile /readyz reports the stop."""
 
     def init_process(self) -> None:
         heap.give_back_large_blocks()
-        self.connections: dict[Connection, None] = {}  # in the order of their arrival
+        self.connections: dict[Connection, None] = {}  # in order of arrival
         self._max_connections = _room_for_connections()
         self._stop_at_once = asyncio.Event()
         super().init_process()
@@ -39,7 +39,7 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         self.asgi = Bridge(app, self.services.settings)
 
     def admit(self, connection: Connection) -> None:
-        """Without room, close the oldest connection that is still sending a request, which may be the new one."""
+        """Add a connection. If there is no room, close the oldest one that is still sending a request: perhaps this one."""
         self.connections[connection] = None
         if len(self.connections) > self._max_connections:
             next(other for other in self.connections if other.is_reading).abort()
@@ -78,7 +78,7 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
 
 
 class LogToRoot(Logger):  # type: ignore[misc]  # gunicorn has no types
-    """gunicorn's lines go where all lines go, in the form that all have."""
+    """Sends gunicorn's log lines through the root logger, in the format of all other lines."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
