@@ -21,8 +21,8 @@ HEADER_SECONDS = 10.0
 # Room for many times the usual cookies and tokens, but not for 100 fields of 8 kB.
 MAX_HEADER_BYTES = 64 * 1024
 TOO_LONG = f"the header is longer than {MAX_HEADER_BYTES:,} bytes"
-# Every chunk, however small, costs some microseconds of the event loop that all clients share. So after this many chunks
-# their mean size must be at least this.
+# Every chunk, however small, costs some microseconds of the event loop that all clients share. So after FREE_CHUNKS of
+# them the mean size must be at least MIN_CHUNK_BYTES.
 FREE_CHUNKS, MIN_CHUNK_BYTES = 4096, 64
 # After the last byte of an answer, what the client still sends is read and dropped for this long. If the server closed
 # immediately, the kernel would send a reset, which may overtake the answer (RFC 9112, section 9.6).

@@ -13,7 +13,7 @@ OF_THE_BODY = ("HTTP_TRANSFER_ENCODING", "CONTENT_LENGTH")
 
 
 def of(scope: dict[str, Any]) -> dict[str, Any]:
-    """Return the environ, without the body. Raises BadRequest for a target that is neither a path nor an http(s) URL."""
+    """Return the environ, without the body. Raises BadRequest for a target that is no path and no http(s) URL."""
     path, authority = _split(scope["raw_path"])
     query = scope["query_string"].decode("latin-1")
     server, client = scope["server"] or ("localhost", 80), scope["client"] or ("", 0)

@@ -39,7 +39,7 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         self.asgi = Bridge(app, self.services.settings)
 
     def admit(self, connection: Connection) -> None:
-        """Add a connection. If there is no room, close the oldest one that is still sending a request: perhaps this one."""
+        """Add a connection. If there is no room, close the oldest one that is still sending a request (or this one)."""
         self.connections[connection] = None
         if len(self.connections) > self._max_connections:
             next(other for other in self.connections if other.is_reading).abort()
