@@ -1,7 +1,7 @@
-"""What an image file says of itself, read without decoding a pixel and without a library that would.
+"""Read the header of an image file, without decoding a pixel and without a library that could decode one.
 
-Each format's reader looks at a bounded number of its segments, so that no file of the size that a service accepts
-costs more than a fraction of a second or more than a little memory.
+Each format's reader looks at a bounded number of segments. So no file of a size that the service accepts costs more
+than a fraction of a second, or more than a little memory.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ READERS: dict[str, Callable[[bytes], Header]] = {
     "HEIC": heif.read_heic,
 }
 FORMATS = tuple(READERS)
-MOST_PIXELS = 178_956_970  # of 3 bytes each, an eighth of 4 GiB; no setting allows more
-# How files of other formats begin, so that an error can name the format.
+MOST_PIXELS = 178_956_970  # three bytes each, together an eighth of 4 GiB; no setting allows more
+# The first bytes of formats that are not supported, so that an error can name the format.
 OTHERS = {
     b"GIF8": "GIF",
     b"%PDF": "PDF",
@@ -51,9 +51,9 @@ OTHERS = {
 
 
 def read(data: bytes, max_pixels: int) -> Header:
-    """The header of an image file.
+    """Read the header of an image file.
 
-    The pixel count is checked here, before anything is allocated for it: a PNG of 50 kB can promise 400 megapixels.
+    The pixel count is checked here, before anything is allocated for it: a PNG of 50 kB can declare 400 megapixels.
 
     Raises OvsegError `image_empty`, `image_unreadable`, `image_format_unsupported`, `image_too_many_pixels` or
     `image_too_costly`.
@@ -63,14 +63,14 @@ def read(data: bytes, max_pixels: int) -> Header:
     name = format_of(data)
     try:
         header = READERS[name](data)
-    except (struct.error, IndexError):  # it ends within its header
+    except (struct.error, IndexError):  # the file ends within its header
         raise unreadable(f"this begins like a {name} file, but its header is broken") from None
     check_pixels(header, max_pixels)
     return header
 
 
 def check_pixels(header: Header, max_pixels: int) -> None:
-    """Raises OvsegError `image_unreadable` where there are none, and `image_too_many_pixels`."""
+    """Raise OvsegError `image_unreadable` for no pixels, `image_too_many_pixels` for more than `max_pixels`."""
     (height, width), most = header.image_hw, min(max_pixels, MOST_PIXELS)
     if width <= 0 or height <= 0:
         raise unreadable(f"the image has {width} x {height} pixels")
@@ -80,7 +80,7 @@ def check_pixels(header: Header, max_pixels: int) -> None:
 
 
 def format_of(data: bytes) -> str:
-    """One of FORMATS, by how the file begins. Raises OvsegError `image_format_unsupported` for any other file."""
+    """Return one of FORMATS by the file's first bytes. Raises OvsegError `image_format_unsupported` for other files."""
     allowed = f"allowed: {', '.join(FORMATS)}"
     if data.startswith(b"\xff\xd8"):
         return "JPEG"

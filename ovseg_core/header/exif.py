@@ -1,4 +1,4 @@
-"""The orientation in an EXIF block, and nothing else of it."""
+"""Read the orientation from an EXIF block, and nothing else."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import struct
 ORIENTATION = 0x0112
 SHORT, LONG = 3, 4
 ENTRY_BYTES = 12
-MOST_BYTES = 1 << 20  # of a block; its first directory lies at its beginning
+MOST_BYTES = 1 << 20  # read from a block: its first directory is near its beginning
 
 
 def orientation(block: bytes) -> int:
-    """1 to 8, as the tag Orientation of TIFF 6.0 numbers them; 1 (upright) where it says nothing or is broken.
+    """Return the tag Orientation of TIFF 6.0, 1 to 8; 1 (upright) if the tag is missing or broken.
 
-    Only the tag of the first directory counts. XMP has an orientation too: it turns no image here, nor in OpenCV or a
-    browser.
+    Only the first directory counts. The orientation in XMP is ignored, as OpenCV and browsers do.
     """
     block = block[:MOST_BYTES].removeprefix(b"Exif\0\0")
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
@@ -28,6 +27,6 @@ def orientation(block: bytes) -> int:
             if tag == ORIENTATION and kind in (SHORT, LONG) and number == 1:
                 (value,) = struct.unpack_from(f"{order}{'H' if kind == SHORT else 'I'}", block, entry + 8)
                 return value if 1 <= value <= 8 else 1
-    except struct.error:  # the pixels are still good
+    except struct.error:  # the pixels can still be read
         pass
     return 1

@@ -1,4 +1,4 @@
-"""What is known of an image file from its header, and the three ways in which a file is refused."""
+"""The header of an image file as a value, and the three errors for a file that is refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TURNED_BY_90 = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 @dataclass(frozen=True)
 class Header:
-    """`format` is one of FORMATS; `stored_hw` is (height, width) in pixels as they lie in the file.
+    """`format` is one of FORMATS; `stored_hw` is (height, width) in pixels, as stored in the file.
 
     `orientation` is 1 to 8 as EXIF numbers it: how the stored pixels must be turned to be upright.
     """
@@ -33,7 +33,7 @@ def unreadable(message: str) -> OvsegError:
 
 
 def unsupported(message: str) -> OvsegError:
-    """The file may be sound, but we do not read this kind."""
+    """The file may be valid, but this kind is not supported."""
     return OvsegError("image_format_unsupported", message, "image")
 
 

@@ -1,4 +1,4 @@
-"""The boxes of AVIF and HEIC that tell the size of the picture and how to turn it (ISO/IEC 14496-12 and 23008-12)."""
+"""Read the boxes of AVIF and HEIC that hold the picture's size and orientation (ISO/IEC 14496-12 and 23008-12)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ovseg_core.header.head import Header, too_costly, unreadable, unsupported
 
 AVIF_BRANDS = {b"avif", b"avis"}
 HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
-MOST_BOXES = 10_000  # a phone's photo of 48 tiles has some 200
-# By quarters counterclockwise (irot), then the axis of the mirror (imir): none, top to bottom, left to right.
+MOST_BOXES = 10_000  # a phone's photo of 48 tiles has about 200
+# EXIF orientation by quarter turns counterclockwise (irot), then by mirror axis (imir): none, top-bottom, left-right.
 ORIENTATIONS = {
     0: {None: 1, 0: 4, 1: 2},
     1: {None: 8, 0: 5, 1: 7},
@@ -23,7 +23,7 @@ ORIENTATIONS = {
 
 @dataclass(frozen=True)
 class Picture:
-    """`hw` is before any crop and turn; `crop_hw` what is left of it where the file says so."""
+    """`hw` is the size before crop and rotation; `crop_hw` is the size after a crop, None if the file has none."""
 
     hw: tuple[int, int]
     crop_hw: tuple[int, int] | None
@@ -31,7 +31,7 @@ class Picture:
 
 
 def format_of(data: bytes, allowed: str) -> str:
-    """AVIF or HEIC. Raises OvsegError `image_format_unsupported` for other files with boxes, as videos are."""
+    """Return AVIF or HEIC. Raises OvsegError `image_format_unsupported` for other files of boxes, such as videos."""
     length = min(int.from_bytes(data[:4], "big"), 4096)
     brands = {data[8:12], *(data[at : at + 4] for at in range(16, length, 4))}
     if brands & AVIF_BRANDS:
@@ -52,17 +52,17 @@ def read_heic(data: bytes) -> Header:
     if not is_heic_read():
         raise unsupported("HEIC is read only where the extra heic is installed: pip install 'ovseg[heic]'")
     found = picture(data)
-    # libheif turns the pixels as it decodes them, so that nothing is left to turn.
+    # libheif rotates the pixels while it decodes them, so the header reports an upright image.
     return Header("HEIC", Header("HEIC", found.crop_hw or found.hw, found.orientation).image_hw)
 
 
 def is_heic_read() -> bool:
-    """Whether this installation reads HEIC."""
+    """True if the extra `heic` is installed."""
     return find_spec("pillow_heif") is not None
 
 
 def picture(data: bytes) -> Picture:
-    """The primary one. EXIF turns neither AVIF nor HEIC: their own properties `irot` and `imir` do.
+    """Read the primary picture's header. AVIF and HEIC ignore EXIF: their properties `irot` and `imir` rotate.
 
     Raises OvsegError `image_unreadable`, `image_too_costly`.
     """
@@ -89,7 +89,7 @@ def _of_meta(data: bytes, at: int, end: int, budget: Iterator[int]) -> Picture:
             indices = indices or _associated(data, start, item, budget)
     found = {every[i - 1][0]: every[i - 1][1] for i in indices if 1 <= i <= len(every)}
     if b"ispe" not in found:
-        raise unreadable("this begins like an AVIF or HEIC file, but it does not tell its size")
+        raise unreadable("this begins like an AVIF or HEIC file, but it does not contain its size")
     width, height = struct.unpack_from(">II", data, found[b"ispe"] + 4)
     quarters = data[found[b"irot"]] & 3 if b"irot" in found else 0
     axis = data[found[b"imir"]] & 1 if b"imir" in found else None
@@ -98,7 +98,7 @@ def _of_meta(data: bytes, at: int, end: int, budget: Iterator[int]) -> Picture:
 
 
 def _associated(data: bytes, at: int, item: int | None, budget: Iterator[int]) -> list[int]:
-    """The numbers, from 1, of an item's properties."""
+    """Return the indices, from 1, of an item's properties."""
     version, is_wide = data[at], data[at + 3] & 1
     (count,) = struct.unpack_from(">I", data, at + 4)
     at += 8
@@ -122,14 +122,14 @@ def _crop_hw(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _boxes(data: bytes, at: int, end: int, budget: Iterator[int]) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, and where the content begins and ends, of the boxes that follow each other."""
+    """Yield the kind of each box in turn, and the offsets where its content begins and ends."""
     while at + 8 <= end:
         _spend(budget)
         size, kind = struct.unpack_from(">I4s", data, at)
         head = 8
         if size == 1:
             (size,), head = struct.unpack_from(">Q", data, at + 8), 16
-        stop = at + size if size else end  # 0: up to the end
+        stop = at + size if size else end  # 0 means: up to the end
         if stop > end or (size and size < head):
             raise unreadable("this begins like an AVIF or HEIC file, but it breaks off")
         yield kind, at + head, stop

@@ -1,4 +1,4 @@
-"""JPEG's markers up to the first scan (ITU-T T.81, annex B)."""
+"""Read the markers of a JPEG up to the first scan (ITU-T T.81, annex B)."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from ovseg_core.header import exif
 from ovseg_core.header.head import Header, too_costly, unreadable, unsupported
 
 MARKER = re.compile(rb"\xff[^\xff\0]", re.DOTALL)
-# Within a scan, 0 and the restart markers belong to the data.
+# Inside a scan, 0 and the restart markers are part of the data.
 MARKER_AFTER_SCAN = re.compile(rb"\xff[^\xff\0\xd0-\xd7]", re.DOTALL)
 SOI, EOI, SOS, DRI, APP0, APP1, APP14, TEM = 0xD8, 0xD9, 0xDA, 0xDD, 0xE0, 0xE1, 0xEE, 0x01
 WITHOUT_LENGTH = (TEM, *range(0xD0, 0xD8))
 FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
-SEQUENTIAL, PROGRESSIVE = (0xC0, 0xC1, 0xC9), (0xC2, 0xCA)  # with Huffman's codes, then with arithmetic ones
+SEQUENTIAL, PROGRESSIVE = (0xC0, 0xC1, 0xC9), (0xC2, 0xCA)  # Huffman coding first, arithmetic coding last
 COMPONENTS = (1, 3, 4)  # grey, YCbCr or RGB, CMYK or YCCK
-MOST_SEGMENTS = 10_000  # a profile of 20 MB has 320
-# Each scan of a progressive file goes over all pixels. A usual one has 10 to 20; at 80 megapixels 50 pass, a second's
-# work.
+MOST_SEGMENTS = 10_000  # a colour profile of 20 MB takes 320
+# Each scan of a progressive file goes over all pixels. A usual file has 10 to 20; at 80 megapixels up to 50 are
+# accepted, which take a second.
 MOST_SCANS, MOST_SCANNED_PIXELS = 1_000, 4_000_000_000
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What the segments before the first scan say. `scan_at` is where that scan begins in the file."""
+    """What the segments before the first scan contain. `scan_at` is the offset of that scan in the file."""
 
     hw: tuple[int, int]
     coding: int  # the frame's marker
@@ -42,7 +42,7 @@ def read(data: bytes) -> Header:
 
 
 def frame(data: bytes) -> Frame:
-    """Raises OvsegError `image_unreadable`, `image_format_unsupported`, `image_too_costly`."""
+    """Read the header. Raises OvsegError `image_unreadable`, `image_format_unsupported`, `image_too_costly`."""
     size: tuple[int, int] | None = None
     coding = components = 0
     orientation: int | None = None
@@ -64,9 +64,11 @@ def frame(data: bytes) -> Frame:
 
 
 def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Code, position of the marker's 0xFF, and length (0 for a marker alone) of each segment, up to EOI or the end.
+    """Yield each segment up to EOI or the end: its code, the offset of its marker's 0xFF, and its length.
 
-    After a scan's header follows its data; it is no segment, and skipped. So are other bytes between segments.
+    The length of a marker without content is 0.
+
+    The data of a scan is no segment and is skipped, as are stray bytes between segments.
     """
     at = 2
     for _ in range(MOST_SEGMENTS):
@@ -103,11 +105,11 @@ def _check_frame(code: int, bits: int, components: int) -> None:
 
 
 def check_scans(data: bytes, found: Frame) -> None:
-    """Raises OvsegError `image_too_costly` where the scans go over the pixels too often."""
+    """Raise OvsegError `image_too_costly` if the scans go over the pixels too often."""
     if found.coding not in PROGRESSIVE and data[found.scan_at + 4] >= found.components:
-        return  # one scan has everything
+        return  # it has a single scan
     most = min(MOST_SCANS, MOST_SCANNED_PIXELS // max(1, found.hw[0] * found.hw[1]))
-    if data.count(b"\xff\xda", found.scan_at) <= most:  # quick, and never too few
+    if data.count(b"\xff\xda", found.scan_at) <= most:  # fast, and never counts too few
         return
     scans = 0
     for code, at, _ in segments(data):

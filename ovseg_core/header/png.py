@@ -1,4 +1,4 @@
-"""PNG's chunks (W3C's Portable Network Graphics, third edition)."""
+"""Read the chunks of a PNG (W3C, Portable Network Graphics, third edition)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ovseg_core.header.head import Header, too_costly, unreadable
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}  # by colour type
-MOST_CHUNKS = 200_000  # libpng writes 8 kB a chunk; 178 megapixels of 16 bits are 131,000 of those
+MOST_CHUNKS = 200_000  # libpng writes chunks of 8 kB; 178 megapixels of 16 bits need 131,000 of them
 
 
 def read(data: bytes) -> Header:
@@ -25,7 +25,7 @@ def read(data: bytes) -> Header:
 
 
 def ihdr(data: bytes) -> tuple[int, int, int, int, int, int, int]:
-    """Width, height, bits a sample, colour type, compression, filter and interlace method."""
+    """Return width, height, bits per sample, colour type, compression, filter and interlace method."""
     has_checksum = zlib.crc32(data[12:29]) == int.from_bytes(data[29:33], "big")
     if not data.startswith(SIGNATURE + b"\0\0\0\rIHDR") or not has_checksum:
         raise unreadable("this begins like a PNG file, but its header is broken")
@@ -33,7 +33,7 @@ def ihdr(data: bytes) -> tuple[int, int, int, int, int, int, int]:
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, position and length of each chunk's content, up to IEND or where the file breaks off."""
+    """Yield the kind of each chunk, and the offset and length of its content, up to IEND or the end of the file."""
     at = len(SIGNATURE)
     for _ in range(MOST_CHUNKS):
         if at + 12 > len(data):

@@ -1,4 +1,4 @@
-"""PNM: PBM, PGM and PPM, as text or binary (netpbm's pages of these names)."""
+"""Read the headers of PNM files: PBM, PGM and PPM, text or binary (see netpbm's pages of these names)."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from ovseg_core.header.head import Header, too_costly, unreadable
 
 SIGNATURES = (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6")
-MOST_BYTES = 1 << 20  # of a header with its comments
-# Possessive, so that matching takes linear time.
+MOST_BYTES = 1 << 20  # in a header with its comments
+# Possessive quantifiers, so that matching takes linear time.
 BLANK = re.compile(rb"(?:[ \t\n\v\f\r]|#[^\n\r]*+[\n\r])*+")
-NUMBER = re.compile(rb"([0-9]{1,10}+)(?:#[^\n\r]*+)?+")  # a comment may follow at once
+NUMBER = re.compile(rb"([0-9]{1,10}+)(?:#[^\n\r]*+)?+")  # a comment may follow without a space
 
 
 @dataclass(frozen=True)
 class Raster:
-    kind: int  # the digit of the signature
+    kind: int  # the digit in the signature
     hw: tuple[int, int]
     maxval: int
-    pixels_at: int  # a position in the file
+    pixels_at: int  # offset in the file
 
     @property
     def bands(self) -> int:
@@ -31,7 +31,7 @@ def read(data: bytes) -> Header:
 
 
 def raster(data: bytes) -> Raster:
-    """Raises OvsegError `image_unreadable`, `image_too_costly`."""
+    """Read the header. Raises OvsegError `image_unreadable`, `image_too_costly`."""
     start = data[:MOST_BYTES]
     kind, at, numbers = start[1] - ord("0"), 2, []
     for _ in range(2 if kind in (1, 4) else 3):

@@ -1,4 +1,4 @@
-"""What a page of a TIFF is made of, and whether we read that (TIFF 6.0)."""
+"""Read how a page of a TIFF is stored, and refuse what is not supported (TIFF 6.0)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SAMPLE_FORMAT, JPEG_TABLES, SUBSAMPLING, DNG = 339, 347, 530, 50706
 # Photometric interpretations.
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, SEPARATED, YCBCR, CIELAB = 0, 1, 2, 3, 5, 6, 8
 PHOTOMETRICS = {
-    WHITE_IS_ZERO: ("WhiteIsZero", (1, 2, 4, 8, 16), 1),  # name, bits a sample, least number of bands
+    WHITE_IS_ZERO: ("WhiteIsZero", (1, 2, 4, 8, 16), 1),  # name, allowed bits per sample, minimum number of bands
     BLACK_IS_ZERO: ("BlackIsZero", (1, 2, 4, 8, 16), 1),
     RGB: ("RGB", (8, 16), 3),
     PALETTE: ("palette", (1, 2, 4, 8), 1),
@@ -29,41 +29,41 @@ PHOTOMETRICS = {
 }
 # Compressions.
 NONE, FAX4, LZW, JPEG, DEFLATE, PACKBITS, OLD_DEFLATE, LZMA, ZSTD = 1, 4, 5, 7, 8, 32773, 32946, 34925, 50000
-PREDICTED = (LZW, DEFLATE, OLD_DEFLATE, LZMA, ZSTD)  # whose samples may be differences
+PREDICTED = (LZW, DEFLATE, OLD_DEFLATE, LZMA, ZSTD)  # compressions that allow a predictor
 COMPRESSIONS = (NONE, FAX4, JPEG, PACKBITS, *PREDICTED)
-REDUCED, TRANSPARENCY = 1, 4  # bits of SUBFILE: another page, smaller, or what of it is seen
-CANON = b"CR\2"  # where other TIFFs may have pixels; with the version, those are unlikely to be the same
+REDUCED, TRANSPARENCY = 1, 4  # bits of SUBFILE: a smaller version, or a transparency mask, of another page
+CANON = b"CR\2"  # other TIFFs may have pixels there, but are unlikely to have these three bytes
 KINDS = {1: "unsigned", 2: "signed", 3: "floating point", 5: "complex", 6: "complex"}
-MOST_SEGMENTS = 400_000  # strips or tiles: those of 16 x 16 pixels in 100 megapixels
-MOST_BYTES = 1 << 30  # of all samples: 178 megapixels of RGB with 16 bits
-# Tiles reach beyond the picture: what they hold in all may be four times its pixels, or 32 million.
+MOST_SEGMENTS = 400_000  # strips or tiles: 100 megapixels in tiles of 16 x 16
+MOST_BYTES = 1 << 30  # for all samples: 178 megapixels of RGB with 16 bits
+# Tiles may extend beyond the picture: together they may hold four times its pixels, or 32 million.
 MOST_PADDING, LEAST_PADDED_PIXELS = 4, 32_000_000
 
 
 @dataclass(frozen=True)
 class Page:
-    """`segment_hw` is of a strip or tile, in pixels; with `is_separate` each band has its own."""
+    """`segment_hw` is the size of a strip or tile in pixels; with `is_separate`, each band has its own segments."""
 
     directory: Directory
     hw: tuple[int, int]
-    bits: int  # a sample
+    bits: int  # per sample
     bands: int
     photometric: int
     compression: int
     is_separate: bool
     is_tiled: bool
     segment_hw: tuple[int, int]
-    has_predictor: bool  # differences along rows
+    has_predictor: bool  # samples are stored as differences along rows
     orientation: int
 
     @property
     def grid_hw(self) -> tuple[int, int]:
-        """How many segments there are down and across."""
+        """The number of segments down and across."""
         return -(-self.hw[0] // self.segment_hw[0]), -(-self.hw[1] // self.segment_hw[1])
 
     @property
     def bands_together(self) -> int:
-        """How many samples of a pixel lie beside each other."""
+        """The number of samples of a pixel that are stored next to each other."""
         return 1 if self.is_separate else self.bands
 
 
@@ -77,7 +77,7 @@ def read(data: bytes) -> Header:
 
 
 def pages(data: bytes) -> Iterator[Directory]:
-    """The first picture's directory, and those of others that are not versions of another in less detail, or masks."""
+    """Return the directories of the first picture and of all others, except for smaller versions and masks."""
     for i, directory in enumerate(tiff_directory.every(data)):
         if i == 0 or not directory.value(SUBFILE, 0) & (REDUCED | TRANSPARENCY):
             yield directory
@@ -88,7 +88,7 @@ def header_of(page: Page) -> Header:
 
 
 def page(directory: Directory) -> Page:
-    """Raises OvsegError `image_unreadable`, `image_format_unsupported`, `image_too_costly`."""
+    """Read a directory. Raises OvsegError `image_unreadable`, `image_format_unsupported`, `image_too_costly`."""
     height, width = directory.value(HEIGHT), directory.value(WIDTH)
     if min(height, width) <= 0:
         raise unreadable(f"the image has {width} x {height} pixels")
@@ -120,7 +120,7 @@ def page(directory: Directory) -> Page:
 
 
 def _alike(directory: Directory, tag: int, bands: int, default: int, what: str) -> int:
-    """The value that all bands share."""
+    """Return the value that all bands share."""
     values = set(directory.values(tag, min(bands, 256))) or {default}
     if len(values) > 1:
         raise unsupported(f"the bands of this TIFF differ in their {what}; supported are bands of one kind")
@@ -129,7 +129,7 @@ def _alike(directory: Directory, tag: int, bands: int, default: int, what: str) 
 
 def _check_samples(page: Page) -> None:
     kind = _alike(page.directory, SAMPLE_FORMAT, page.bands, 1, "format")
-    if kind not in (1, 4) or page.bits not in (1, 2, 4, 8, 16):  # 4: nobody knows, which libtiff takes for unsigned
+    if kind not in (1, 4) or page.bits not in (1, 2, 4, 8, 16):  # 4 means unknown; libtiff reads it as unsigned
         name = KINDS.get(kind, "unsigned")
         raise unsupported(
             f"this TIFF has {page.bits}-bit {name} samples; supported are unsigned samples of 1, 2, 4, 8 and 16 bits"

@@ -1,4 +1,4 @@
-"""TIFF's and BigTIFF's directories (TIFF 6.0, section 2; https://www.awaresystems.be/imaging/tiff/bigtiff.html)."""
+"""Read the directories of TIFF and BigTIFF (TIFF 6.0, section 2; awaresystems.be/imaging/tiff/bigtiff.html)."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from dataclasses import dataclass
 from ovseg_core.header.head import too_costly, unreadable
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-LETTERS = {1: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}  # of integers
-MOST_ENTRIES = 4_096  # tags in one directory; GeoTIFF has some 30
+# The letters of struct, by type of integer.
+LETTERS = {1: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+MOST_ENTRIES = 4_096  # tags in one directory; GeoTIFF has about 30
 MOST_PAGES = 10_000
 
 
 @dataclass(frozen=True)
 class Directory:
-    """A page's tags. `values` reads from `data`, which is the whole file."""
+    """The tags of a page. `values` reads from `data`, which is the whole file."""
 
     data: bytes
     order: str  # "<" or ">"
-    entries: dict[int, tuple[str, int, int]]  # letter (of struct), number of values, where they are
-    following_at: int  # of the next directory, 0 after the last
+    entries: dict[int, tuple[str, int, int]]  # letter of struct, number of values, their offset
+    following_at: int  # offset of the next directory, 0 after the last
 
     def values(self, tag: int, most: int) -> tuple[int, ...]:
-        """A tag's integers, at most so many of them; empty where the tag is not there."""
+        """Return the integers of a tag, at most `most` of them; empty if the tag is missing."""
         if tag not in self.entries:
             return ()
         letter, number, at = self.entries[tag]
@@ -32,7 +33,7 @@ class Directory:
         return values
 
     def value(self, tag: int, default: int | None = None) -> int:
-        """A tag's first integer. Raises OvsegError `image_unreadable` where there is none, nor a default."""
+        """Return the first integer of a tag. Raises OvsegError `image_unreadable` if there is none and no default."""
         values = self.values(tag, 1)
         if values:
             return values[0]
@@ -41,7 +42,7 @@ class Directory:
         return default
 
     def number(self, tag: int) -> int:
-        """How many values a tag has."""
+        """Return the number of values of a tag."""
         return self.entries[tag][1] if tag in self.entries else 0
 
 
@@ -50,13 +51,16 @@ def is_big(data: bytes) -> bool:
 
 
 def first(data: bytes) -> Directory:
-    """Raises struct.error where the file ends before it, OvsegError `image_unreadable`, `image_too_costly`."""
+    """Read the first directory.
+
+    Raises struct.error if the file ends inside it, OvsegError `image_unreadable`, `image_too_costly`.
+    """
     order = "<" if data.startswith(b"II") else ">"
     return _at(data, struct.unpack_from(f"{order}Q", data, 8)[0] if is_big(data) else _short(data, order))
 
 
 def every(data: bytes) -> Iterator[Directory]:
-    """Each page's directory. Raises as `first` does."""
+    """Read the directory of every page. Raises the same errors as `first`."""
     seen: set[int] = set()
     page = first(data)
     yield page

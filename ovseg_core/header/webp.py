@@ -1,4 +1,4 @@
-"""WebP's chunks (RFC 9649)."""
+"""Read the chunks of a WebP file (RFC 9649)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ovseg_core.header import exif
 from ovseg_core.header.head import Header, too_costly, unreadable
 
-HAS_EXIF = 0x08  # a flag of VP8X, without which other readers do not look for the chunk
+HAS_EXIF = 0x08  # a flag of VP8X; readers look for the EXIF chunk only if it is set
 MOST_CHUNKS = 100_000  # an hour of animation
 
 
@@ -28,7 +28,7 @@ def _exif(data: bytes) -> bytes:
 
 
 def hw(data: bytes, kind: bytes, at: int) -> tuple[int, int]:
-    """Height and width of the picture in a chunk `VP8 ` or `VP8L`, whose content begins at `at`."""
+    """Return height and width of the picture in a chunk `VP8 ` or `VP8L` whose content begins at offset `at`."""
     if kind == b"VP8L" and data[at] == 0x2F:
         (bits,) = struct.unpack_from("<I", data, at + 1)
         return (bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1
@@ -39,7 +39,7 @@ def hw(data: bytes, kind: bytes, at: int) -> tuple[int, int]:
 
 
 def chunks(data: bytes, at: int = 12, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, position and length of each chunk's content, up to where the file ends or breaks off."""
+    """Yield the kind of each chunk, and the offset and length of its content, up to the end of the file."""
     end = min(len(data), 8 + int.from_bytes(data[4:8], "little")) if end is None else end
     for _ in range(MOST_CHUNKS):
         if at + 8 > end:

@@ -1,4 +1,4 @@
-"""An image file's bytes to pixels: exactly those of the file, or an error; never half a picture, nor another."""
+"""Decode an image file: either exactly the pixels of the file or an error, never half a picture or a different one."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ovseg_core.image.orientation import upright
 
 __all__ = ["Allocate", "decode", "page_count", "pages"]
 
-# Makes the array that is filled: of a shape (H, W, 3) and uint8.
+# Makes the array that a decoder fills: shape (H, W, 3), uint8.
 Allocate = Callable[[tuple[int, int, int], type[np.uint8]], np.ndarray]
 
-# Each gives the pixels (H, W, 3) uint8 in RGB as they lie in the file.
+# Each returns RGB pixels (H, W, 3) uint8 as stored in the file.
 DECODERS: dict[str, Callable[[bytes], np.ndarray]] = {
     "JPEG": jpeg.decode,
     "PNG": png.decode,
@@ -34,13 +34,13 @@ DECODERS: dict[str, Callable[[bytes], np.ndarray]] = {
 
 
 def decode(data: bytes, max_pixels: int, allocate: Allocate = np.empty) -> np.ndarray:
-    """RGB pixels (H, W, 3) uint8, upright: the orientation of EXIF, of a TIFF or of a HEIC or AVIF is applied.
+    """Decode to upright RGB pixels (H, W, 3) uint8. The orientation of EXIF, TIFF, HEIC and AVIF is applied.
 
     `allocate(shape, dtype)` makes the array that is filled and returned, for instance in memory that two processes
-    share; a JPEG that needs no turning is decoded straight into it, other files are copied once.
+    share. A JPEG that needs no rotation is decoded directly into it; other files are copied once.
 
-    Alpha is dropped, not blended, as OpenCV's IMREAD_COLOR does; 16 bits keep their high byte; of an animated or
-    many-paged file the first picture is taken.
+    Alpha is dropped, not blended, as OpenCV's IMREAD_COLOR does. Samples of 16 bits are reduced to their high byte.
+    From an animation or a file of several pages, the first picture is decoded.
 
     Raises OvsegError as `header.read` does, and `image_unreadable` for a file that breaks off or is corrupt.
     """
@@ -52,7 +52,7 @@ def decode(data: bytes, max_pixels: int, allocate: Allocate = np.empty) -> np.nd
 
 
 def page_count(data: bytes) -> int:
-    """How many pages a TIFF has; other files have one. Raises OvsegError `image_unreadable`, `image_too_costly`."""
+    """Return the number of pages of a TIFF, or 1. Raises OvsegError `image_unreadable`, `image_too_costly`."""
     if not data.startswith(tiff_header.SIGNATURES):
         return 1
     with _errors_told("TIFF"):
@@ -60,9 +60,9 @@ def page_count(data: bytes) -> int:
 
 
 def pages(data: bytes, max_pixels: int) -> Iterator[np.ndarray]:
-    """The upright pixels of each page of a TIFF, each read when its turn comes; of other files the one picture.
+    """Yield the upright pixels of each page of a TIFF, reading one page at a time; for other files the only picture.
 
-    Raises as `decode` does.
+    Raises the same errors as `decode`.
     """
     head = header.read(data, max_pixels)
     if head.format != "TIFF":
@@ -86,7 +86,7 @@ def _filled(stored: np.ndarray, head: Header, allocate: Allocate) -> np.ndarray:
 
 @contextmanager
 def _errors_told(name: str) -> Iterator[None]:
-    """Turns what a library raises at a broken file into an OvsegError, without its words, which are for programmers."""
+    """Turn a library's error about a broken file into an OvsegError, without its message, which is for programmers."""
     try:
         yield
     except (OvsegError, MemoryError, GeneratorExit):

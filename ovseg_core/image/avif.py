@@ -1,4 +1,4 @@
-"""AVIF by Pillow, that is by libavif; 10 and 12 bits are scaled to 8."""
+"""Decode AVIF with Pillow, which uses libavif; samples of 10 and 12 bits are scaled to 8."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from PIL import AvifImagePlugin
 
 
 def decode(data: bytes) -> np.ndarray:
-    """RGB pixels (H, W, 3) uint8 as stored, before they are turned."""
+    """Return RGB pixels (H, W, 3) uint8 as stored, before rotation."""
     image = AvifImagePlugin.AvifImageFile(io.BytesIO(data))
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))

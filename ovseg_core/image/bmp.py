@@ -1,4 +1,4 @@
-"""BMP: 16 and 32 bits by NumPy, run lengths by OpenCV (Pillow unpacks them in Python), others by Pillow."""
+"""Decode BMP: 16 and 32 bits with NumPy, run lengths with OpenCV (Pillow does them in Python), others with Pillow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ovseg_core.header.head import unreadable, unsupported
 
 
 def decode(data: bytes) -> np.ndarray:
-    """RGB pixels (H, W, 3) uint8. Raises OvsegError `image_unreadable`, `image_format_unsupported`."""
+    """Return RGB pixels (H, W, 3) uint8. Raises OvsegError `image_unreadable`, `image_format_unsupported`."""
     bitmap = bmp.bitmap(data)
     if bitmap.masks is not None:
         return _by_masks(data, bitmap, bitmap.masks)
@@ -44,7 +44,7 @@ def _by_masks(data: bytes, bitmap: Bitmap, masks: tuple[int, int, int]) -> np.nd
 
 
 def _scaled(rows: np.ndarray, mask: int) -> np.ndarray:
-    """What the mask leaves of each pixel, as 0 to 255."""
+    """Return the bits of each pixel that the mask selects, scaled to 0 to 255."""
     low = (mask & -mask).bit_length() - 1
     most = mask >> max(low, 0)
     if not mask or most & (most + 1) or mask > np.iinfo(rows.dtype).max:

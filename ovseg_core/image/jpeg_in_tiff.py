@@ -1,4 +1,4 @@
-"""The strips and tiles of a TIFF that are JPEGs (TIFF Technical Note 2)."""
+"""Decode the strips and tiles of a TIFF that are JPEGs (TIFF Technical Note 2)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ovseg_core.header.head import unreadable, unsupported
 from ovseg_core.header.tiff import Page
 from ovseg_core.image import jpeg
 
-# Says how the components are coded, since libjpeg would guess: Adobe's segment, with 1 for YCbCr and 0 for none.
+# Adobe's segment, which specifies how the components are coded (1: YCbCr, 0: not at all); libjpeg would guess.
 ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"
 
 
 def samples(page: Page, segments: list[tuple[int, int, memoryview]]) -> np.ndarray:
-    """(H, W, bands together) uint8, YCbCr converted to RGB. Raises OvsegError `image_unreadable`."""
+    """Return (H, W, bands together) uint8, YCbCr converted to RGB. Raises OvsegError `image_unreadable`."""
     (height, width), (rows, columns), bands = page.hw, page.segment_hw, page.bands_together
     is_ycbcr = page.photometric == tiff.YCBCR and bands == 3
     tables = bytes(page.directory.values(tiff.JPEG_TABLES, 1 << 16))[2:-2]

@@ -1,4 +1,4 @@
-"""Stored pixels to upright ones."""
+"""From stored pixels to upright ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """A view of pixels (H, W, ...) that is turned and mirrored as the EXIF orientation (1 to 8) asks for."""
+    """Return a view of pixels (H, W, ...), rotated and mirrored by the EXIF orientation (1 to 8)."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):

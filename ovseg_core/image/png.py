@@ -1,4 +1,4 @@
-"""PNG by Pillow, which gets the chunks that make the picture and no others."""
+"""Decode PNG with Pillow, which is given only the chunks that make the picture."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ovseg_core.header import png
 from ovseg_core.header.head import unreadable, unsupported
 
 PALETTE = 3  # a colour type
-SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # a pixel, by colour type
-# Of each pass of an interlaced picture: its first column and row, and the steps right and down.
+SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # per pixel, by colour type
+# For each pass of an interlaced picture: its first column and row, and the steps right and down.
 ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
 
@@ -23,7 +23,7 @@ ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (
 class Parts:
     """The chunks that make a picture.
 
-    `frame` is the data of an animation's first frame where that is not the picture, and `control` its size and place.
+    If the first frame of an animation is not the picture, `frame` is its data and `control` its size and position.
     """
 
     palette: bytes = b""
@@ -33,7 +33,7 @@ class Parts:
 
 
 def decode(data: bytes) -> np.ndarray:
-    """RGB pixels (H, W, 3) uint8 as stored; of an animation the first frame, as browsers show it.
+    """Decode to RGB pixels (H, W, 3) uint8 as stored; from an animation, its first frame as browsers show it.
 
     Raises OvsegError `image_unreadable`.
     """
@@ -51,14 +51,14 @@ def decode(data: bytes) -> np.ndarray:
 
 
 def _parts(data: bytes) -> Parts:
-    """Raises OvsegError for a chunk with pixels whose checksum is wrong, and where the end is missing."""
+    """Read the chunks. Raises OvsegError if a chunk of pixels has a wrong checksum, or the end is missing."""
     parts = Parts()
     is_animated, controls = False, 0
     for kind, at, length in png.chunks(data):
         if kind == b"IEND":
             return parts
         if kind == b"acTL":
-            is_animated |= not parts.picture  # after the picture, it counts for nothing
+            is_animated |= not parts.picture  # ignored after the picture
         elif kind == b"fcTL":
             controls += 1
             if not parts.picture:
@@ -77,14 +77,14 @@ def _parts(data: bytes) -> Parts:
 
 
 def _checked(data: bytes, at: int, length: int) -> bytes:
-    """A chunk's content. The checksums of chunks without pixels are not looked at."""
+    """Return the content of a chunk. Checksums are verified only for chunks that affect pixels."""
     if zlib.crc32(data[at - 4 : at + length]) != int.from_bytes(data[at + length : at + length + 4], "big"):
         raise unreadable("the PNG is corrupt: the checksum of a chunk with pixels is wrong")
     return data[at : at + length]
 
 
 def _picture(width: int, height: int, kind: list[int], palette: bytes, packed: bytes) -> np.ndarray:
-    """A PNG of nothing but this, read. `kind` is what follows width and height in IHDR."""
+    """Decode a PNG of only this data. `kind` is what follows width and height in IHDR."""
     chunks = [_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, *kind))]
     if kind[1] == PALETTE and not palette:
         raise unreadable("this PNG lacks its palette")
@@ -97,7 +97,7 @@ def _picture(width: int, height: int, kind: list[int], palette: bytes, packed: b
         pixels = np.repeat((np.asarray(image) >> 8).astype(np.uint8)[..., None], 3, axis=2)
     else:
         pixels = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
-    # If the data is whole but has too few rows, Pillow leaves the others black without an error.
+    # If the data is complete but has too few rows, Pillow leaves the others black without an error.
     if (kind[-1] or not pixels[-1].any()) and not _reaches(packed, _unpacked_bytes(width, height, kind)):
         raise unreadable("the PNG is corrupt: it has fewer rows than its header says")
     return pixels
@@ -118,7 +118,7 @@ def _unpacked_bytes(width: int, height: int, kind: list[int]) -> int:
 
 
 def _reaches(packed: bytes, wanted: int) -> bool:
-    """Whether at least `wanted` bytes come out."""
+    """True if the data inflates to at least `wanted` bytes."""
     stream, got, rest = zlib.decompressobj(), 0, packed
     while got < wanted and not stream.eof:
         out = len(stream.decompress(rest, 1 << 20))

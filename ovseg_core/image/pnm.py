@@ -1,4 +1,4 @@
-"""PNM with NumPy."""
+"""Decode PNM with NumPy."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from ovseg_core.header.head import unreadable
 COMMENT = re.compile(rb"#[^\n\r]*+")
 OTHER = re.compile(rb"[^0-9 \t\n\v\f\r]")
 BLANKS = b" \t\n\v\f\r"
-LONGEST_NUMBER = re.compile(rb"[0-9]{11}")  # leading zeros among them
+LONGEST_NUMBER = re.compile(rb"[0-9]{11}")  # including leading zeros
 
 
 def decode(data: bytes) -> np.ndarray:
-    """RGB pixels (H, W, 3) uint8. Values are scaled so that the largest that the header allows becomes 255; of more
-    than 8 bits the scaled value's high byte is taken.
+    """Decode to RGB pixels (H, W, 3) uint8.
+
+    Values are scaled so that the header's maximum becomes 255; values of more than 8 bits are scaled to 16 bits and
+    reduced to their high byte.
 
     Raises OvsegError `image_unreadable`.
     """
@@ -29,7 +31,7 @@ def decode(data: bytes) -> np.ndarray:
 
 
 def _bits(data: bytes, raster: pnm.Raster) -> np.ndarray:
-    """(H, W), 0 is black."""
+    """Return (H, W); 0 is black."""
     height, width = raster.hw
     if raster.kind == 1:
         text = COMMENT.sub(b"", data[raster.pixels_at :]).translate(None, BLANKS)
@@ -43,7 +45,7 @@ def _bits(data: bytes, raster: pnm.Raster) -> np.ndarray:
 
 
 def _numbers(data: bytes, raster: pnm.Raster) -> np.ndarray:
-    """(H * W * bands)"""
+    """Return (H * W * bands) values."""
     count = raster.hw[0] * raster.hw[1] * raster.bands
     if raster.kind in (5, 6):
         kind = np.dtype(np.uint8 if raster.maxval < 256 else ">u2")
@@ -52,7 +54,7 @@ def _numbers(data: bytes, raster: pnm.Raster) -> np.ndarray:
     else:
         text = COMMENT.sub(b"", data[raster.pixels_at :])
         if other := OTHER.search(text):
-            text = text[: other.start()]  # may be an end mark, or words behind the picture
+            text = text[: other.start()]  # may be an end mark, or text after the picture
         if LONGEST_NUMBER.search(text):
             raise unreadable("this PNM has a number of more than 10 digits among its pixels")
         values = np.fromstring(text, np.int64, sep=" ")

@@ -1,4 +1,4 @@
-"""A TIFF's page to colours."""
+"""Decode a page of a TIFF."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from ovseg_core.header.head import unreadable
 from ovseg_core.header.tiff import Page
 from ovseg_core.image import tiff_samples
 
-BANDS = {tiff.RGB: 3, tiff.SEPARATED: 4, tiff.YCBCR: 3, tiff.CIELAB: 3}  # that make a colour; others are alpha
+# How many bands make a colour; further bands are alpha.
+BANDS = {tiff.RGB: 3, tiff.SEPARATED: 4, tiff.YCBCR: 3, tiff.CIELAB: 3}
 PILLOW = {tiff.SEPARATED: "CMYK", tiff.YCBCR: "YCbCr", tiff.CIELAB: "LAB"}
 
 
 def decode(data: bytes) -> np.ndarray:
-    """RGB pixels (H, W, 3) uint8 of the first page, as stored."""
+    """Return RGB pixels (H, W, 3) uint8 of the first page, as stored."""
     return of_page(tiff.page(tiff_directory.first(data)))
 
 
 def of_page(page: Page) -> np.ndarray:
-    """RGB pixels (H, W, 3) uint8, as stored; of 16 bits the high byte.
+    """Return RGB pixels (H, W, 3) uint8, as stored; samples of 16 bits are reduced to their high byte.
 
     Raises OvsegError `image_unreadable`, `image_too_costly`.
     """
@@ -42,11 +43,11 @@ def of_page(page: Page) -> np.ndarray:
 
 
 def _palette(page: Page) -> np.ndarray:
-    """(colours, 3) uint8"""
+    """Return (colours, 3) uint8."""
     count = 1 << page.bits
     values = page.directory.values(tiff.COLOURS, 3 * count)
     if len(values) < 3 * count:
         raise unreadable("this TIFF lacks colours in its palette")
     colours = np.array(values).reshape(3, count).T
-    # Some programs write 8 bits where the standard has 16.
+    # Some programs write 8 bits, although the standard has 16.
     return (colours if colours.max() < 256 else colours >> 8).astype(np.uint8)

@@ -1,7 +1,7 @@
-"""The samples of a TIFF's page.
+"""Read the samples of a TIFF's page.
 
-Whatever the samples are, libtiff (by Pillow) only unpacks bytes here: the file that it gets describes a grey picture of
-8 bits whose rows have as many bytes as ours. So no combination of bands, bits, planes and colours depends on Pillow.
+libtiff (through Pillow) only unpacks bytes here: it is given a file that describes a grey picture of 8 bits whose rows
+have as many bytes as the real ones. So no combination of bands, bits, planes and colours depends on Pillow.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from ovseg_core.header.head import too_costly, unreadable
 from ovseg_core.header.tiff import Page
 from ovseg_core.image import jpeg_in_tiff
 
-LONG8 = 16  # a type of a tag's values
-HEADER_BYTES = 16  # of a BigTIFF
+LONG8 = 16  # a type of tag values
+HEADER_BYTES = 16  # the header of a BigTIFF
 REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)[:, ::-1], axis=1)[:, 0]
-MOST_TOO_MUCH = 1 << 16  # bytes of a strip or tile beyond what it should hold
+MOST_TOO_MUCH = 1 << 16  # bytes of a strip or tile beyond its expected size
 END_OF_FAX = 0x001001  # EOFB of ITU-T T.6, at any bit
-Segment = tuple[int, int, memoryview]  # the row and column of the picture where it begins, and its packed data
+Segment = tuple[int, int, memoryview]  # its first row and column in the picture, and its packed data
 
 
 def of(page: Page, bands: int) -> np.ndarray:
-    """(H, W, at least `bands`), uint8 or uint16; 1, 2 and 4 bits are not yet scaled.
+    """Return (H, W, at least `bands`), uint8 or uint16; samples of 1, 2 and 4 bits are not yet scaled.
 
     Raises OvsegError `image_unreadable`, `image_too_costly`, `image_format_unsupported`.
     """
@@ -41,7 +41,7 @@ def of(page: Page, bands: int) -> np.ndarray:
 
 
 def _plane(page: Page, plane: int) -> np.ndarray:
-    """(H, W, bands together)"""
+    """Return (H, W, bands together)."""
     segments = _segments(page, plane)
     if page.compression == tiff.JPEG:
         return jpeg_in_tiff.samples(page, segments)
@@ -62,7 +62,7 @@ def _plane(page: Page, plane: int) -> np.ndarray:
 
 
 def _segments(page: Page, plane: int) -> list[Segment]:
-    """The strips or tiles of a plane. Raises OvsegError where one is not in the file."""
+    """Return the strips or tiles of a plane. Raises OvsegError if one is outside the file."""
     (down, across), (rows, columns), data = page.grid_hw, page.segment_hw, page.directory.data
     each = down * across
     tags = (tiff.TILE_OFFSETS, tiff.TILE_BYTES) if page.is_tiled else (tiff.STRIP_OFFSETS, tiff.STRIP_BYTES)
@@ -87,7 +87,7 @@ def row_bytes(page: Page, columns: int) -> int:
 
 
 def _rows(page: Page, segments: list[Segment]) -> np.ndarray:
-    """The rows (H, bytes) of a page that is not packed, or deflated."""
+    """Return the rows (H, bytes) of a page that is uncompressed or deflated."""
     (height, width), (most_rows, columns) = page.hw, page.segment_hw
     across = row_bytes(page, columns)
     rows = np.empty((height, row_bytes(page, width)), np.uint8)
@@ -106,7 +106,7 @@ def _rows(page: Page, segments: list[Segment]) -> np.ndarray:
 
 
 def _inflated(packed: bytes | memoryview, most: int) -> bytes:
-    """Unlike libtiff this reads on to the checksum. Some programs fill up the last strip, to `most` bytes."""
+    """Inflate, and verify the checksum, which libtiff does not. Some programs pad the last strip, to `most` bytes."""
     stream = zlib.decompressobj()
     try:
         content = stream.decompress(packed, most + MOST_TOO_MUCH)
@@ -118,7 +118,7 @@ def _inflated(packed: bytes | memoryview, most: int) -> bytes:
 
 
 def _unpacked(page: Page, segments: list[Segment], mode: str) -> np.ndarray:
-    """The rows (H, bytes) of a page that is packed in another way; (H, W) of 0 and 1 with the mode "1"."""
+    """Return the rows (H, bytes) of a page with another compression; (H, W) of 0 and 1 with the mode "1"."""
     (height, width), (rows, columns) = page.hw, page.segment_hw
     if mode == "1":
         for _, _, packed in segments:
@@ -143,14 +143,15 @@ def _unpacked(page: Page, segments: list[Segment], mode: str) -> np.ndarray:
 
 
 class _BytesAsPixels(TiffImagePlugin.TiffImageFile):
-    """Has up to eight times as many pixels as the picture; those of the picture were counted by its header."""
+    """Has up to eight times the pixels of the picture, which were counted when the header was read."""
 
     def load_prepare(self) -> None:
-        ImageFile.ImageFile.load_prepare(self)  # TiffImageFile's own warns of 89 million pixels and refuses 179 million
+        # TiffImageFile's version warns about 89 million pixels and refuses 179 million.
+        ImageFile.ImageFile.load_prepare(self)
 
 
 def _alone(is_tiled: bool, tags: dict[int, list[int]], segments: list[Segment]) -> bytes:
-    """A BigTIFF of one page with these tags and this packed data."""
+    """Write a BigTIFF of one page with these tags and this packed data."""
     sizes = [len(packed) for _, _, packed in segments]
     ends = np.cumsum(sizes) + HEADER_BYTES
     tags[tiff.TILE_OFFSETS if is_tiled else tiff.STRIP_OFFSETS] = [int(e) - s for e, s in zip(ends, sizes, strict=True)]
@@ -171,12 +172,12 @@ def _alone(is_tiled: bool, tags: dict[int, list[int]], segments: list[Segment]) 
 
 
 def _check_end_of_fax(packed: memoryview, is_reversed: bool) -> None:
-    """libtiff fills up data that breaks off, and Pillow drops its warning; so the end code must be there."""
+    """Require the end code: libtiff pads truncated data, and Pillow drops its warning."""
     tail = bytes(packed[-64:])
     if is_reversed:
         tail = REVERSED[np.frombuffer(tail, np.uint8)].tobytes()
     bits = int.from_bytes(tail.rstrip(b"\0"), "big")
-    # The code ends in a one, and nothing but zeros follows.
+    # The code ends in a one bit, and only zeros follow.
     while bits and bits & 1 == 0:
         bits >>= 1
     if bits & 0xFFFFFF != END_OF_FAX:
@@ -187,7 +188,7 @@ def _check_end_of_fax(packed: memoryview, is_reversed: bool) -> None:
 
 
 def _bits(rows: np.ndarray, bits: int, width: int) -> np.ndarray:
-    """The values (H, W) of 1, 2 or 4 bits."""
+    """Unpack values (H, W) of 1, 2 or 4 bits."""
     if bits == 1:
         return np.unpackbits(rows, axis=1, count=width)
     shifts = np.arange(8 - bits, -1, -bits, dtype=np.uint8)

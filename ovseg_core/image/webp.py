@@ -1,4 +1,4 @@
-"""WebP by OpenCV; of an animation the first frame, on black, as its canvas begins."""
+"""Decode WebP with OpenCV; from an animation, the first frame on black, which is how its canvas begins."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PICTURES = (b"VP8 ", b"VP8L")
 
 
 def decode(data: bytes) -> np.ndarray:
-    """RGB pixels (H, W, 3) uint8 as stored. Raises OvsegError `image_unreadable`."""
+    """Return RGB pixels (H, W, 3) uint8 as stored. Raises OvsegError `image_unreadable`."""
     height, width = webp.read(data).stored_hw
     for kind, at, length in webp.chunks(data):
         if kind in PICTURES:
@@ -34,7 +34,7 @@ def decode(data: bytes) -> np.ndarray:
 
 
 def _picture(data: bytes, kind: bytes, at: int, length: int) -> np.ndarray:
-    """The chunk alone, without alpha, EXIF and what else there is, is a WebP file too."""
+    """Return a WebP file of this chunk alone, without alpha, EXIF and other chunks."""
     chunk = struct.pack("<4sI", kind, length) + data[at : at + length] + b"\0" * (length % 2)
     alone = b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk
     pixels = cv2.imdecode(np.frombuffer(alone, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
