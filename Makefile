@@ -6,7 +6,7 @@ PIP := .venv/bin/pip --disable-pip-version-check
 LOCKED := install --require-hashes --requirement
 OURSELVES := install --no-deps --no-build-isolation --editable .
 
-.PHONY: demo up test chaos-small chaos attack-small attack lint format lock pin-images train-lite eval-lite test-training parity bench bench-overhead bench-decoding bench-slow-clients bench-models clean help
+.PHONY: demo up test chaos-small chaos attack-small attack lint format docs hooks lock pin-images train-lite eval-lite test-training parity bench bench-overhead bench-decoding bench-slow-clients bench-models clean help
 
 help:
 	@echo "make demo            segment a photo through the whole service; pictures in ./output/"
@@ -15,6 +15,8 @@ help:
 	@echo "make chaos-small     400 jobs through kills and outages, in two minutes; make chaos: 5,000, in half an hour"
 	@echo "make attack-small    fuzzed requests, damaged images, bombs and slow hosts, in two minutes; make attack: all kinds of them"
 	@echo "make lint            ruff and mypy"
+	@echo "make docs            the documentation as a site, in build/docs; a warning is an error"
+	@echo "make hooks           run ruff before each commit (pre-commit)"
 	@echo "make lock            renew locks/*.txt after a change of pyproject.toml; UPGRADE=--upgrade takes the newest of all"
 	@echo "make pin-images      write the digests of the base images behind their tags; needs docker buildx and a registry"
 	@echo "make train-lite      train the bundled model (DATA=folder); make eval-lite measures it, make test-training tests both"
@@ -56,6 +58,12 @@ lint: .venv/dev
 format: .venv/dev
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
+
+docs: .venv/dev
+	.venv/bin/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
+
+hooks: .venv/dev
+	.venv/bin/pre-commit install
 
 # SAM-Lite's training. DATA is a folder with annotations.json (COCO's format) and images/.
 train-lite: .venv/training
@@ -120,7 +128,7 @@ pin-images:
 	$(PYTHON) deploy/pin_images.py
 
 clean:
-	rm -rf .venv .venv-lock .venv-parity output
+	rm -rf .venv .venv-lock .venv-parity build output
 
 .venv-lock/bin/uv:
 	$(PYTHON) -m venv .venv-lock

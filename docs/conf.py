@@ -1,0 +1,74 @@
+"""The site of these pages: `make docs` writes it to build/docs."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+import ovseg_core
+
+DOCS = Path(__file__).resolve().parent
+ROOT = DOCS.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+SOURCE = PROJECT["urls"]["Source"]
+
+# The pages at the top of the repository, by what includes them here.
+INCLUDED = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
+
+project = PROJECT["name"]
+release = PROJECT["version"]
+html_title = f"ovseg {release}"
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_click", "sphinx_copybutton"]
+myst_heading_anchors = 3  # `api.md#webhooks`, as the code host has it
+suppress_warnings = ["misc.highlighting_failure"]  # examples of JSON say "..." where they leave something out
+default_role = "code"  # docstrings write `name`, as Markdown does
+
+html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["width.css"]
+html_theme_options = {"source_repository": SOURCE, "source_branch": "main", "source_directory": "docs/"}
+html_copy_source = False
+html_show_copyright = False
+
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_member_order = "bysource"
+
+# The package loads its public names when they are used; autodoc documents those that are there.
+for name in ovseg_core.__all__:
+    setattr(ovseg_core, name, getattr(ovseg_core, name))
+
+
+def _leads_from(folder: Path, link: str) -> str:
+    """Where a link of a page in `folder` leads on the site: to one of its pages, or to the source at the code host."""
+    path, mark, section = link.partition("#")
+    target = (folder / path).resolve()
+    name = target.relative_to(ROOT).as_posix()
+    if target.parent == DOCS:
+        return target.name + mark + section
+    if name in INCLUDED:
+        return INCLUDED[name] + mark + section
+    return f"{SOURCE}/{'tree' if target.is_dir() else 'blob'}/main/{name}{mark}{section}"
+
+
+def _relink(text: str, folder: Path) -> str:
+    """Pages link to each other and to the source by relative paths, so that the links work at the code host too."""
+    return re.sub(r"\]\((?!#|[a-z]+:)([^)\s]+)\)", lambda link: f"]({_leads_from(folder, link[1])})", text)
+
+
+def _read(app: Sphinx, docname: str, source: list[str]) -> None:
+    source[0] = _relink(source[0], DOCS)
+
+
+def _read_included(app: Sphinx, path: Path, parent: str, source: list[str]) -> None:
+    source[0] = _relink(source[0], (DOCS / path).resolve().parent)
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.connect("source-read", _read)
+    app.connect("include-read", _read_included)
