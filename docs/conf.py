@@ -9,6 +9,7 @@ from pathlib import Path
 from sphinx.application import Sphinx
 
 import ovseg_core
+from configs.settings import Settings
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
@@ -25,6 +26,7 @@ html_title = f"ovseg {release}"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_click", "sphinx_copybutton"]
 myst_heading_anchors = 3  # `api.md#webhooks`, as the code host has it
 suppress_warnings = ["misc.highlighting_failure"]  # examples of JSON say "..." where they leave something out
+smartquotes = False  # `--option` stays as it is typed
 default_role = "code"  # docstrings write `name`, as Markdown does
 
 html_theme = "furo"
@@ -60,8 +62,18 @@ def _relink(text: str, folder: Path) -> str:
     return re.sub(r"\]\((?!#|[a-z]+:)([^)\s]+)\)", lambda link: f"]({_leads_from(folder, link[1])})", text)
 
 
+def _table_of_settings() -> str:
+    rows = ["| setting | |", "|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None else f" Default: `{field.default}`."
+        rows.append(f"| `OVSEG_{name.upper()}` | {field.description}{default} |")
+    return "\n".join(rows)
+
+
 def _read(app: Sphinx, docname: str, source: list[str]) -> None:
     source[0] = _relink(source[0], DOCS)
+    if docname == "settings":
+        source[0] += _table_of_settings()
 
 
 def _read_included(app: Sphinx, path: Path, parent: str, source: list[str]) -> None:

@@ -47,7 +47,12 @@ def test_the_readmes_curl_works_when_pasted(service: Service) -> None:
     assert shown["result"].keys() == done["result"].keys()
 
 
-PAGES = ["README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))),
+]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -94,10 +99,33 @@ def test_both_pages_name_the_formats_that_are_read() -> None:
         assert names == {"PNM" if name == "PPM" else name for name in header.FORMATS}
 
 
-def test_the_compose_file_is_valid() -> None:
-    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yml"]
+@pytest.mark.parametrize(
+    ("schema", "file"),
+    [
+        ("vendor.compose-spec", "docker-compose.yml"),
+        ("vendor.github-workflows", ".github/workflows/ci.yml"),
+        ("custom.github-workflows-require-timeout", ".github/workflows/ci.yml"),
+    ],
+)
+def test_files_for_other_programs_follow_their_schema(schema: str, file: str) -> None:
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, file]
     ran = subprocess.run(check, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0, ran.stdout
+
+
+def test_the_hooks_before_a_commit_are_as_pre_commit_wants_them() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "pre_commit", "validate-config"], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_make_targets_that_are_named_for_contributors_exist() -> None:
+    targets = set(re.findall(r"^([a-z][a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for file in ("README.md", "CONTRIBUTING.md", "docs/architecture.md", ".ci/run", ".github/workflows/ci.yml"):
+        named = set(re.findall(r"(?:^|`|run: )make ([a-z][a-z-]+)", (ROOT / file).read_text(), re.MULTILINE))
+        assert named, file
+        assert named <= targets, file
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "deploy").glob("*.Dockerfile")), ids=lambda file: file.name)
