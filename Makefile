@@ -59,8 +59,9 @@ format: .venv/dev
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
+# Each time from the start (5 seconds): settings, commands and docstrings are read from the code.
 docs: .venv/dev
-	.venv/bin/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
+	.venv/bin/sphinx-build --fresh-env --quiet --fail-on-warning --keep-going docs build/docs
 
 hooks: .venv/dev
 	.venv/bin/pre-commit install
