@@ -31,7 +31,7 @@ default_role = "code"  # docstrings write `name`, as Markdown does
 
 html_theme = "furo"
 html_static_path = ["_static"]
-html_css_files = ["width.css"]
+html_css_files = ["site.css"]
 html_theme_options = {"source_repository": SOURCE, "source_branch": "main", "source_directory": "docs/"}
 html_copy_source = False
 html_show_copyright = False
