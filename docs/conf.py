@@ -36,8 +36,7 @@ html_theme_options = {"source_repository": SOURCE, "source_branch": "main", "sou
 html_copy_source = False
 html_show_copyright = False
 
-autodoc_typehints = "description"
-autodoc_typehints_description_target = "documented"
+maximum_signature_line_length = 100
 autodoc_member_order = "bysource"
 
 # The package loads its public names when they are used; autodoc documents those that are there.
