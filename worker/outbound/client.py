@@ -1,9 +1,9 @@
-"""Requests to the image URLs and webhook URLs of strangers, who may name any host.
+"""Requests to image URLs and webhook URLs, in which a caller may name any host.
 
-A URL must not make us send a request into our own network (server-side request forgery, CWE-918), and no server may
-hold us up. So only public addresses are dialled, each checked as it is dialled, at ports 80 and 443; a setting names
-private hosts to trust. Redirects are followed here, not by libcurl, so that each is checked. One deadline and one
-limit on bytes hold for the whole of a fetch.
+No URL may make the service send a request into its own network (server-side request forgery, CWE-918), and no server
+may block the service. So only public addresses at ports 80 and 443 are dialled, and each address is checked when it is
+dialled; a setting lists private hosts to trust. Redirects are followed here, not by libcurl, so that each one is
+checked. One deadline and one limit on bytes apply to the whole fetch.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ REDIRECTS = frozenset([301, 302, 303, 307, 308])
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back from a post: `start` has the first bytes of the body, as far as they came."""
+    """The answer to a POST. `start` has the first bytes of the body that arrived."""
 
     status: int
     retry_after: str | None
@@ -36,7 +36,7 @@ class Answer:
 
 
 class GuardedClient:
-    """Fetches from and posts to URLs that strangers give. Thread-safe."""
+    """HTTP client for URLs from untrusted callers. Thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -51,9 +51,9 @@ class GuardedClient:
         field: str,
         check: Callable[[], None] = lambda: None,
     ) -> bytes:
-        """The body of a 200 answer, after at most three redirects, without its Content-Encoding.
+        """Fetch the body of a 200 answer, after at most three redirects, with its Content-Encoding decoded.
 
-        `check` is called about twice a second; what it raises ends the fetch.
+        `check` is called about twice a second; an exception that it raises ends the fetch.
         Raises OvsegError: `url_invalid`, `url_forbidden`, `url_unreachable` (no answer in time, or not a 200),
         `image_too_large`.
         """
@@ -73,9 +73,9 @@ class GuardedClient:
     def post(
         self, url: str, body: bytes, headers: dict[str, str], timeout_seconds: float, field: str, answer_bytes: int = 0
     ) -> Answer:
-        """Post once, follow nothing, and read no more than `answer_bytes` of the answer.
+        """Post once, follow no redirect, and read at most `answer_bytes` of the answer.
 
-        Raises OvsegError as `get` does. An answer that breaks off after its headers is no error: its status is known.
+        Raises OvsegError as `get` does. An answer that ends early after its headers is no error: its status is known.
         """
         deadline = time.monotonic() + timeout_seconds
         target = check_url(url, field, self._settings, https_only=True)
@@ -86,7 +86,7 @@ class GuardedClient:
         return Answer(received.status, asked, bytes(received.body))
 
     def _redirected(self, url: WebUrl, location: bytes, field: str) -> WebUrl:
-        """Raises OvsegError that says that it was not the caller's own URL."""
+        """Return the redirect's target. Its errors say that the URL is not the caller's own. Raises OvsegError."""
         try:
             return check_parsed(url.redirected(location, field), field, self._settings)
         except OvsegError as error:
@@ -105,7 +105,7 @@ class GuardedClient:
                 self._idle.append(line)
 
     def _idle_or_new(self) -> Line:
-        """The line used last is the likeliest to be connected. A clogged one would keep another host waiting."""
+        """Return the line used last, which is most likely still connected; a clogged line would delay this host."""
         with self._lock:
             free = next((line for line in reversed(self._idle) if not line.is_clogged), None)
             if free is not None:
@@ -113,7 +113,7 @@ class GuardedClient:
         return free or Line()
 
     def _may_dial(self, url: WebUrl) -> Callable[[Address], bool]:
-        """Any address, if the host is trusted by name; else public addresses and those of trusted networks."""
+        """Any address if the host is trusted by name; otherwise public addresses and those of trusted networks."""
         if is_trusted(url, self._settings):
             return lambda address: True
         entries = self._settings.allowed_private_hosts
@@ -121,7 +121,7 @@ class GuardedClient:
 
 
 def _body(received: Received, max_bytes: int, field: str) -> bytes:
-    """The whole body of a 200 answer. Raises OvsegError for any other answer."""
+    """Return the whole body of a 200 answer. Raises OvsegError for any other answer."""
     if received.status != HTTPStatus.OK:
         raise OvsegError("url_unreachable", f"the URL answered {received.status}", field)
     if len(received.body) > max_bytes:

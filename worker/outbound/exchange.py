@@ -1,8 +1,8 @@
-"""One HTTP request and its answer, over libcurl, with a bound on time and bytes whatever the server does.
+"""One HTTP request and its answer over libcurl, with a limit on time and bytes that no server can exceed.
 
-libcurl has one deadline for the whole of a call: resolving, connecting, the TLS handshake, sending, every header, chunk
-line and trailer. It limits the bytes of headers, decodes a content encoding piece by piece, and repeats a request if a
-reused connection died before an answer came. It asks us to open every socket, so the address that is checked is the
+libcurl has one deadline for the whole call: resolving, connecting, the TLS handshake, sending, every header, chunk line
+and trailer. It limits the bytes of headers, decodes a content encoding piece by piece, and repeats a request if a
+reused connection died before an answer arrived. It calls us to open every socket, so the address that is checked is the
 address that is dialled (https://curl.se/libcurl/c/CURLOPT_OPENSOCKETFUNCTION.html).
 """
 
@@ -26,17 +26,17 @@ from configs.trusted_hosts import Address
 from worker.outbound.web_url import WebUrl
 
 CONNECT_TIMEOUT_SECONDS = 5.0
-# Between two calls of `check`, each of which costs a call to Redis.
+# The pause between two calls of `check`: each one costs a call to Redis.
 CHECK_SECONDS = 0.5
-# The longest pause between two looks at the deadline. A socket that is ready ends a pause at once.
+# The longest pause between two looks at the deadline. A socket that is ready ends the pause.
 TICK_SECONDS = 0.05
-# libcurl gives up on a name in time, but a thread of its own goes on to wait for the name server; each line has 20 such
-# threads, and a name may need two. Few resolvers wait for longer than a minute.
+# libcurl gives up on a name in time, but its own thread continues to wait for the name server. Each line has 20 such
+# threads, and a name may need two. Few resolvers wait longer than a minute.
 MOST_UNRESOLVED = 5
 RESOLVER_SECONDS = 60.0
 USER_AGENT = "ovseg (+https://github.com/ovseg/ovseg)"
-# The content encodings that libcurl can decode. Some servers name other things there and send the file as it is
-# (`aws-chunked` of objects in S3).
+# The content encodings that libcurl can decode. Some servers put other words there and send the file unchanged
+# (`aws-chunked` for objects in S3).
 DECODABLE = frozenset(["gzip", "x-gzip", "deflate", "br"])
 PLAIN = frozenset(["", "identity", "none"])
 
@@ -46,7 +46,7 @@ REASONS = {
     pycurl.E_SSL_CONNECT_ERROR: "breaks off the TLS handshake",
     pycurl.E_UNSUPPORTED_PROTOCOL: "does not answer in HTTP",
     pycurl.E_FTP_WEIRD_SERVER_REPLY: "does not answer in HTTP",
-    pycurl.E_OK: "does not answer in HTTP",  # nor in anything that libcurl calls an error
+    pycurl.E_OK: "does not answer in HTTP",  # libcurl reports no error for such an answer
 }
 REASONS_OF_BODY = {
     pycurl.E_OPERATION_TIMEDOUT: "the URL did not send everything in time",
@@ -56,19 +56,19 @@ REASONS_OF_BODY = {
 
 
 class Refused(Exception):
-    """A host's address may not be dialled."""
+    """The address of a host must not be dialled."""
 
 
 class NoAnswer(Exception):
-    """No complete headers of an answer came; the message says why."""
+    """The headers of an answer did not arrive completely; the message says why."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A GET or, with `post`, its body and headers, a POST.
+    """A GET, or a POST if `post` holds a body and headers.
 
     `deadline` is a time of time.monotonic(). At most `most_bytes` of the answer's body are read, counted after
-    decoding; none if `reads` is False for the answer's status.
+    decoding, and none if `reads` returns False for the answer's status.
     """
 
     url: WebUrl
@@ -82,7 +82,7 @@ class Request:
 
 @dataclass
 class Received:
-    """`headers` in the order in which they came, names in lower case; `broke` says why the body is not whole."""
+    """`headers` are in order of arrival, with names in lower case; `broke` says why the body is incomplete."""
 
     status: int = 0
     headers: list[tuple[str, bytes]] = field(default_factory=list)
@@ -94,7 +94,7 @@ class Received:
 
     @property
     def encodings(self) -> list[str]:
-        """The content encodings in the order in which they were applied, without those that change nothing."""
+        """The content encodings in the order they were applied, without those that change nothing."""
         said = b",".join(value for name, value in self.headers if name == "content-encoding")
         each = (one.strip().lower() for one in said.decode("latin-1").split(","))
         return [encoding for encoding in each if encoding not in PLAIN]
@@ -114,23 +114,23 @@ class Asked(NamedTuple):
 
 
 class Line:
-    """A libcurl handle with its open connections. For one exchange at a time."""
+    """A libcurl handle with its open connections. Runs one exchange at a time."""
 
     def __init__(self) -> None:
         self._curl = pycurl.Curl()
         self._multi = pycurl.CurlMulti()
-        # Never freed: at the end of the process libcurl would wait for every name that is still being resolved.
+        # Never freed: at the end of the process libcurl would otherwise wait for every name that is still being resolved.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._multi))
         self._unresolved_at: deque[float] = deque(maxlen=MOST_UNRESOLVED)
 
     @property
     def is_clogged(self) -> bool:
-        """Whether so many names are perhaps still being resolved that another would have to wait for them."""
+        """True if another name might have to wait for those that are still being resolved."""
         is_full = len(self._unresolved_at) == MOST_UNRESOLVED
         return is_full and time.monotonic() - self._unresolved_at[0] < RESOLVER_SECONDS
 
     def exchange(self, request: Request, check: Callable[[], None]) -> Received:
-        """Send a request and read its answer. `check` is called twice a second; what it raises ends the exchange.
+        """Send a request and read its answer. `check` is called twice a second; an exception that it raises ends it.
 
         Raises Refused and NoAnswer.
         """
@@ -138,10 +138,10 @@ class Line:
         try:
             self._prepare(request, reading)
             code = self._run(reading, check)
-        except (pycurl.error, UnicodeError) as error:  # what cannot be sent, as a header that is not ASCII
+        except (pycurl.error, UnicodeError) as error:  # it cannot be sent, for example a header that is not ASCII
             raise NoAnswer(f"{request.url.host} cannot be asked") from error
         finally:
-            self._curl.reset()  # keeps the connections
+            self._curl.reset()  # the connections stay open
             reading.close()
             if not reading.has_dialled:
                 self._unresolved_at.append(time.monotonic())
@@ -154,9 +154,9 @@ class Line:
         return reading.received
 
     def _run(self, reading: _Reading, check: Callable[[], None]) -> int:
-        """Returns libcurl's result code.
+        """Return libcurl's result code.
 
-        With the multi interface, because the easy one calls nothing back while it resolves a name or shakes hands.
+        This uses the multi interface: the easy one makes no callback while it resolves a name or does a TLS handshake.
         """
         self._multi.add_handle(self._curl)
         try:
@@ -178,14 +178,14 @@ class Line:
         left = max(request.deadline - time.monotonic(), 0.001)
         options = {
             pycurl.URL: str(request.url),
-            pycurl.TIMEOUT_MS: max(int(left * 1000), 1),  # 0 would be none
+            pycurl.TIMEOUT_MS: max(int(left * 1000), 1),  # 0 would mean no limit
             pycurl.CONNECTTIMEOUT_MS: max(int(min(left, CONNECT_TIMEOUT_SECONDS) * 1000), 1),
             pycurl.NOSIGNAL: 1,
-            pycurl.PROXY: "",  # one from the environment would resolve the name itself, unchecked
+            pycurl.PROXY: "",  # a proxy from the environment would resolve the name itself, unchecked
             pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
             pycurl.CAINFO: os.environ.get("SSL_CERT_FILE") or certifi.where(),
             pycurl.USERAGENT: USER_AGENT,
-            pycurl.ACCEPT_ENCODING: "identity",  # what is encoded all the same is decoded
+            pycurl.ACCEPT_ENCODING: "identity",  # an answer that is encoded anyway is decoded
             pycurl.HTTP_CONTENT_DECODING: int(request.decodes),
             pycurl.OPENSOCKETFUNCTION: reading.open_socket,
             pycurl.HEADERFUNCTION: reading.take_header,
@@ -204,7 +204,7 @@ _STATUS = re.compile(rb"HTTP/[0-9.]+ +([0-9]{3})")
 
 
 class _Reading:
-    """What has come so far, as libcurl hands it over. A callback that returns 0 bytes taken ends the exchange."""
+    """What libcurl has delivered so far. A callback that returns 0 bytes taken ends the exchange."""
 
     def __init__(self, request: Request) -> None:
         self.received = Received()
@@ -216,14 +216,14 @@ class _Reading:
         self._sockets: list[socket.socket] = []
 
     def close(self) -> None:
-        """pycurl works with duplicates of our sockets; those may stay open for the next exchange."""
+        """Close our sockets. pycurl works with duplicates of them, which may stay open for the next exchange."""
         for ours in self._sockets:
             ours.close()
 
     def open_socket(self, purpose: int, asked: Asked) -> socket.socket | int:
         self.has_dialled = True
         if self.is_refused or not self._request.may_dial(ipaddress.ip_address(asked.addr[0])):
-            self.is_refused = True  # the host's other addresses are not tried either
+            self.is_refused = True  # libcurl then does not try the host's other addresses
             return _REFUSED
         try:
             self._sockets.append(socket.socket(asked.family, asked.socktype, asked.protocol))
@@ -232,7 +232,7 @@ class _Reading:
         return self._sockets[-1]
 
     def take_header(self, line: bytes) -> int | None:
-        if self.has_headers:  # a trailer
+        if self.has_headers:  # it is a trailer
             return None
         if line.startswith(b"HTTP/"):
             status = _STATUS.match(line)
@@ -241,7 +241,7 @@ class _Reading:
             name, _, value = line.partition(b":")
             self.received.headers.append((name.decode("latin-1").strip().lower(), value.strip()))
         elif self.received.status >= 200:
-            self.has_headers = self.has_dialled = True  # perhaps over an earlier connection
+            self.has_headers = self.has_dialled = True  # perhaps it used an earlier connection
             return self._end_of_headers()
         return None
 
@@ -256,7 +256,7 @@ class _Reading:
     def _end_of_headers(self) -> int | None:
         received, request = self.received, self._request
         if sum(encoding in DECODABLE for encoding in received.encodings) > 1:
-            # Each may expand its input a thousandfold, and only the output of the last one is counted.
+            # Each encoding may expand its input a thousandfold, and only the output of the last one is counted.
             received.broke = "the URL sends more than one Content-Encoding"
         can_be_read = received.broke is None and (received.can_be_decoded or not request.decodes)
         if can_be_read and request.most_bytes > 0 and request.reads(received.status):

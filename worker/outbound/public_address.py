@@ -13,7 +13,7 @@ from configs.trusted_hosts import Address
 
 GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 
-# All entries of the registries, also those that are "globally reachable": no image lies on an anycast relay.
+# All entries of the registries, including "globally reachable" ones: no image is stored on an anycast relay.
 SPECIAL_V4 = [
     ipaddress.ip_network(network)
     for network in (
@@ -21,7 +21,7 @@ SPECIAL_V4 = [
         "10.0.0.0/8",  # private
         "100.64.0.0/10",  # carrier-grade NAT, and the metadata of some clouds
         "127.0.0.0/8",  # loopback
-        "168.63.129.16/32",  # Azure's host, public by its number only
+        "168.63.129.16/32",  # Azure's host: a public number for a private service
         "169.254.0.0/16",  # link local, and the metadata of most clouds
         "172.16.0.0/12",  # private
         "192.0.0.0/24",  # IETF protocol assignments
@@ -55,9 +55,8 @@ ISATAP = (0x0000_5EFE, 0x0200_5EFE)
 def is_public(address: Address) -> bool:
     """Whether an address belongs to the public internet.
 
-    IPv6 addresses that contain an IPv4 address (6to4, Teredo, NAT64, SIIT, ISATAP) do not, whichever it is: a gateway
-    of this network decides where their packets go. An IPv4-mapped one counts as its IPv4 address, which the kernel
-    dials.
+    No IPv6 address that contains an IPv4 address (6to4, Teredo, NAT64, SIIT, ISATAP) does: a gateway of this network
+    decides where its packets go. An IPv4-mapped address counts as its IPv4 address, because the kernel dials that.
     """
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:

@@ -1,4 +1,4 @@
-"""URLs of images and of webhook receivers, which name whatever host their author likes."""
+"""Parse and check the URLs of images and webhook receivers. They may name any host."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from ovseg_core.errors import OvsegError
 from worker.outbound.public_address import is_public
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-# Presigned URLs with a session's token have up to 4,000; RFC 9110, section 4.1, asks servers to take 8,000.
+# Presigned URLs with a session token have up to 4,000 characters; RFC 9110, section 4.1, recommends to support 8,000.
 MAX_LENGTH = 8192
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 _BRACKETED = re.compile(r"\[[^\[\]]*:[^\[\]]*\](:[0-9]*)?")
-_IPV4_LIKE = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")  # the host is an IPv4 address if its last label is a number
-# What a path or query may hold as it is (RFC 3986), and % for what is encoded already.
+_IPV4_LIKE = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")  # a host whose last label is a number is an IPv4 address
+# Characters that a path or query may contain unencoded (RFC 3986), and % for what is encoded already.
 _KEPT = "!$%&'()*+,/:;=?@[]~"
 
 
 @dataclass(frozen=True)
 class WebUrl:
-    """A URL in one spelling, so that our checks and libcurl read the same host.
+    """A URL in one normal form, so that our checks and libcurl read the same host.
 
-    `host` is ASCII, lower case, without brackets or a last dot; `address` is the IP address if the host is one, however
-    it was spelled (127.1, 0x7f000001), and None for a name; `target` is path and query, percent-encoded.
+    `host` is ASCII in lower case, without brackets or a final dot. `address` is the IP address if the host is one, in
+    any spelling (127.1, 0x7f000001), and None for a name. `target` is path and query, percent-encoded.
     """
 
     scheme: str
@@ -40,7 +40,7 @@ class WebUrl:
 
     @classmethod
     def parse(cls, text: str, field: str) -> WebUrl:
-        """Raises OvsegError `url_invalid`, or `url_forbidden` where it contains a user name."""
+        """Parse a URL. Raises OvsegError `url_invalid`, or `url_forbidden` if it contains a user name."""
         text = text.strip()
         if len(text) > MAX_LENGTH:
             message = f"the URL has {len(text):,} characters; at most {MAX_LENGTH:,} are allowed"
@@ -66,7 +66,7 @@ class WebUrl:
         return f"{self.scheme}://{f'[{host}]' if ':' in host else host}{port}{self.target}"
 
     def redirected(self, location: bytes, field: str) -> WebUrl:
-        """Where a `Location` leads from here; it may be UTF-8, or any bytes. Raises OvsegError as `parse` does."""
+        """Resolve a `Location` header, UTF-8 or any bytes, against this URL. Raises OvsegError as `parse` does."""
         try:
             text = location.decode().strip()
         except UnicodeDecodeError:
@@ -78,7 +78,7 @@ class WebUrl:
 
 
 def check_url(url: str, field: str, settings: Settings, https_only: bool = False) -> WebUrl:
-    """Parse a URL, and check what is known before its host is resolved; addresses are checked when they are dialled.
+    """Parse a URL and check what is known before its host is resolved. Addresses are checked when they are dialled.
 
     Raises OvsegError `url_invalid` or `url_forbidden`.
     """
@@ -86,7 +86,7 @@ def check_url(url: str, field: str, settings: Settings, https_only: bool = False
 
 
 def check_parsed(url: WebUrl, field: str, settings: Settings, https_only: bool = False) -> WebUrl:
-    """As `check_url`, for a URL that is already parsed."""
+    """Check a parsed URL as `check_url` does."""
     if url.port == 0:
         raise OvsegError("url_forbidden", "port 0 is not allowed; use 80 or 443", field)
     if is_trusted(url, settings):
@@ -102,7 +102,7 @@ def check_parsed(url: WebUrl, field: str, settings: Settings, https_only: bool =
 
 
 def is_trusted(url: WebUrl, settings: Settings) -> bool:
-    """Whether the settings name this host."""
+    """True if the settings list this host."""
     host = url.host if url.address is None else url.address
     return trusted_hosts.is_trusted(host, url.port, settings.allowed_private_hosts)
 
@@ -112,16 +112,16 @@ def forbidden(url: WebUrl, field: str) -> OvsegError:
 
 
 def host_of(url: str) -> str:
-    """`host:port` of a URL that `check_url` has seen."""
+    """Return `host:port` of a URL that passed `check_url`."""
     parsed = WebUrl.parse(url, "url")
     return f"{parsed.host}:{parsed.port}"
 
 
 def _ascii(hostname: str, field: str) -> str:
-    """A host as the network spells it. Raises OvsegError."""
+    """Return a host in ASCII, as DNS requires it. Raises OvsegError."""
     host = hostname.lower()
     if len(host) <= 253 and not host.isascii():
-        import idna  # 8 ms that few hosts need
+        import idna  # takes 8 ms and few hosts need it
 
         try:
             host = idna.encode(host, uts46=True).decode()
@@ -138,7 +138,7 @@ def _ascii(hostname: str, field: str) -> str:
 
 
 def _literal(host: str, field: str) -> Address | None:
-    """The host's address, None for a name. Raises OvsegError for a host that looks like an address and is not one."""
+    """Return the host's address, or None for a name. Raises OvsegError if it only looks like an address."""
     try:
         if ":" in host:
             return ipaddress.IPv6Address(host)
