@@ -119,7 +119,7 @@ class Line:
     def __init__(self) -> None:
         self._curl = pycurl.Curl()
         self._multi = pycurl.CurlMulti()
-        # Never freed: at the end of the process libcurl would otherwise wait for every name that is still being resolved.
+        # Never freed: at the end of the process libcurl would wait for every name that is still being resolved.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._multi))
         self._unresolved_at: deque[float] = deque(maxlen=MOST_UNRESOLVED)
 
