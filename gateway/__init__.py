@@ -22,12 +22,14 @@ from gateway import (
     query,
 )
 from gateway.services import Services
+from gateway.wrong_method import Request
 
 
 def create_app(settings: Settings | None = None) -> Flask:
     """The gateway as a WSGI application; settings come from the environment unless given."""
     settings = settings or Settings()
     app = Flask(__name__, static_folder=None)
+    app.request_class = Request
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask types `json` by its base class
     app.url_map.merge_slashes = False  # `//v1/jobs` is no route, and is not redirected to what Host says
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes

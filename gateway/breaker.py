@@ -13,13 +13,14 @@ from redis import RedisError
 from redis.exceptions import TimeoutError as NoAnswer
 
 from gateway import errors
+from gateway.mark import Mark
 
 PAUSE_SECONDS = 1.0  # between two requests that ask
 ASKING_SECONDS = 3.0  # longer than a call to a Redis that does not answer
-# Readiness asks Redis for itself.
-NEEDS_NO_REDIS = ("health.alive", "health.ready", "paddlex.health", "home.home")
 # Answers that come from Redis; that a request makes no sense is found out without it.
 FROM_REDIS = (200, 202, 204, 404, 409, 410)
+
+needs_no_redis = Mark()
 
 
 class Breaker:
@@ -71,4 +72,4 @@ def guard(app: Flask) -> None:
 
 def _needs_redis() -> bool:
     """True unless the view is known to need none; an unknown path has no endpoint, and needs none."""
-    return request.endpoint is not None and request.endpoint not in NEEDS_NO_REDIS
+    return request.endpoint is not None and not needs_no_redis.is_on_view()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from gateway import body, idempotency_key
+from gateway import body, idempotency_key, origin
 from gateway.jobs import NO_SCOPE, submitted
 from gateway.services import services
 from worker.job.parsing import parse_embedding
@@ -13,6 +13,7 @@ blueprint = Blueprint("embeddings", __name__, url_prefix="/v1/embeddings")
 
 
 @blueprint.post("")
+@origin.takes_form
 def submit() -> tuple[Response, int, dict[str, str]]:
     """Accept a job without prompts: when it has succeeded, every worker finds the image's embedding."""
     key = idempotency_key.of_request()

@@ -1,10 +1,9 @@
-"""Errors as each route's clients expect them: RFC 9457 problem details, or PaddleX's envelope."""
+"""Errors as RFC 9457 problem details."""
 
 from __future__ import annotations
 
 import json
 import logging
-import uuid
 from http import HTTPStatus
 from typing import Any
 
@@ -22,7 +21,6 @@ from worker.store.storage import ObjectMissing
 
 log = logging.getLogger(__name__)
 
-PADDLEX_PATHS = ("/open-vocabulary-segmentation", "/health")
 RETRY_AFTER_SECONDS = 2
 
 # What a caller can put right is 422, but for these.
@@ -124,9 +122,6 @@ def _of_ours(error: Exception) -> Response:
 
 
 def _render(status: HTTPStatus, code: str, detail: str, fields: list[dict[str, Any]] | None = None) -> Response:
-    if request.path in PADDLEX_PATHS:
-        body: dict[str, Any] = {"logId": str(uuid.uuid4()), "errorCode": int(status), "errorMsg": detail}
-        return Response(json.dumps(body), status, HEADERS_OF_CODE.get(code), mimetype="application/json")
     body = problem.of(status, code, detail)
     if fields:
         body["errors"] = fields

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from gateway import acceptance, query
+from gateway import acceptance, access_log, breaker, origin, query
 from gateway.services import Services, services
 from worker.process import roster
 
@@ -16,12 +16,18 @@ blueprint = Blueprint("health", __name__)
 
 
 @blueprint.get("/healthz")
+@access_log.quiet
+@origin.takes_any_host
+@breaker.needs_no_redis
 def alive() -> Response:
     """This process answers; nothing else is asked."""
     return jsonify({"status": "ok"})
 
 
 @blueprint.get("/readyz")
+@access_log.quiet
+@origin.takes_any_host
+@breaker.needs_no_redis  # it asks Redis itself
 @query.takes("workers")
 def ready() -> tuple[Response, int]:
     """Redis and object storage can be reached, and this process stays: 200, or 503 and why not.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template, request
 
+from gateway import breaker
 from gateway.services import services
 from ovseg_core import models
 
@@ -11,6 +12,7 @@ blueprint = Blueprint("home", __name__)
 
 
 @blueprint.get("/")
+@breaker.needs_no_redis
 def home() -> str:
     return render_template(
         "home.html", url=request.host_url.rstrip("/"), models=models.all_models(), at=services().settings

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.http import parse_list_header
 
-from gateway import acceptance, body, idempotency_key, paging, query
+from gateway import acceptance, body, idempotency_key, origin, paging, query
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker.job import description, idempotency, parsing
@@ -27,6 +27,7 @@ NO_SCOPE = ""  # all callers are one, until they have keys to be told apart by
 
 
 @blueprint.post("")
+@origin.takes_form
 def submit() -> tuple[Response, int, dict[str, str]]:
     """Accept a job: 202 with its object at once, whatever the work takes. Once, if the client gave a key."""
     key = idempotency_key.of_request()
@@ -35,6 +36,7 @@ def submit() -> tuple[Response, int, dict[str, str]]:
 
 
 @blueprint.put("/<job_id>")
+@origin.takes_form
 def create(job_id: str) -> tuple[Response, int, dict[str, str]]:
     """Accept a job under an id that the client chose: 202, or 200 where it was accepted before."""
     _check_client_id(job_id)

@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from gateway import origin
 from gateway.services import Services, services
 from worker.process import fleet
 
@@ -16,6 +17,7 @@ blueprint = Blueprint("metrics", __name__)
 
 
 @blueprint.get("/metrics")
+@origin.takes_any_host
 def metrics() -> Response:
     registry = CollectorRegistry()
     registry.register(_Fleet(services()))

@@ -15,13 +15,15 @@ from werkzeug.exceptions import BadRequest
 
 from configs.host import Host, HostPattern, Origin, is_loopback
 from configs.settings import Settings
+from gateway.mark import Mark
 from ovseg_core.errors import OvsegError
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
 # For probes and scrapers, which use addresses. These routes say nothing about jobs.
-TAKES_ANY_HOST = ("health.alive", "health.ready", "paddlex.health", "metrics.metrics")
+takes_any_host = Mark()
 # Routes that take a form with a file. All others take JSON, or nothing.
-TAKES_FORM = ("jobs.submit", "jobs.create", "embeddings.submit")
+takes_form = Mark()
 
 
 class Door:
@@ -50,7 +52,7 @@ class Door:
             host = Host.parse(text)
         except ValueError as error:
             raise BadRequest(f"Host: {error}") from None
-        if not (self._takes_any_host or request.endpoint in TAKES_ANY_HOST or _matches(self._hosts, host)):
+        if not (self._takes_any_host or takes_any_host.is_on_view() or _matches(self._hosts, host)):
             message = (
                 f"this service does not answer for {text}; OVSEG_GATEWAY_ALLOWED_HOSTS names the hosts it answers for"
             )
@@ -90,7 +92,7 @@ def _cross_site(origin: str) -> OvsegError:
 def _check_content_type() -> None:
     """Also where no body is expected: what is ignored today may have a meaning later."""
     allowed = ["application/json"]
-    if request.endpoint in TAKES_FORM:
+    if takes_form.is_on_view():
         allowed.append("multipart/form-data")
     if request.endpoint and request.content_length and request.mimetype not in allowed:
         sent = request.mimetype or "a body without Content-Type"

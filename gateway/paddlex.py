@@ -7,6 +7,7 @@ The schema is that of PaddleX 3.x basic serving for `open_vocabulary_segmentatio
 from __future__ import annotations
 
 import base64
+import json
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 
-from gateway import acceptance, body
+from gateway import acceptance, access_log, body, breaker, origin, problem
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker.job import description, parsing
@@ -39,8 +40,25 @@ def infer() -> ResponseReturnValue:
 
 
 @blueprint.get("/health")
+@access_log.quiet
+@origin.takes_any_host
+@breaker.needs_no_redis
 def health() -> Response:
     return jsonify({"logId": str(uuid.uuid4()), "errorCode": 0, "errorMsg": "Healthy"})
+
+
+@blueprint.after_request
+def in_envelope(response: Response) -> Response:
+    """Puts an error into PaddleX's envelope; the application has answered it as a problem.
+
+    It is not an `errorhandler`: Flask looks for a blueprint's before the application's, so each of those, the
+    breaker's among them, would have to be registered here once more.
+    """
+    if response.mimetype == problem.MEDIA_TYPE:
+        words = response.get_json()["detail"]
+        envelope = {"logId": str(uuid.uuid4()), "errorCode": response.status_code, "errorMsg": words}
+        response.data, response.mimetype = json.dumps(envelope), "application/json"
+    return response
 
 
 def _as_job(fields: Any, visualize: bool) -> Any:

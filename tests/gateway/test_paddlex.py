@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import subprocess
 import sys
 import uuid
@@ -13,9 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
+from flask.testing import FlaskClient
 from PIL import Image
 from pycocotools import mask as coco
+from werkzeug.exceptions import RequestTimeout
 
+from gateway import handover
 from tests.support import pictures
 from tests.support.fakes import Host
 from tests.support.service import Service
@@ -121,10 +125,40 @@ def test_errors_come_in_paddlexs_envelope(service: Service, body: Any, status: i
     assert words in told["errorMsg"]
 
 
-def test_a_wrong_method_is_405_in_the_same_envelope(service: Service) -> None:
-    answer = service.get(ROUTE)
-    assert answer.status_code == 405
-    assert answer.json()["errorCode"] == 405
+# Of a request that no view of PaddleX's sees: whose method, host, origin, query or body is wrong.
+REFUSED_EARLY: list[tuple[str, str, dict[str, Any], int]] = [
+    ("GET", ROUTE, {}, 405),
+    ("POST", "/health", {}, 405),
+    ("FOO", "/health", {}, 405),
+    ("GET", ROUTE, {"headers": {"Host": "evil.example"}}, 403),
+    ("POST", ROUTE, {"headers": {"Origin": "https://evil.example"}}, 403),
+    ("GET", "/health", {"query_string": "wait=1"}, 422),
+    ("POST", ROUTE, {"data": b"{}", "content_type": "text/plain"}, 415),
+    ("POST", ROUTE, {"data": b"{", "content_type": "application/json"}, 400),
+    ("POST", ROUTE, {"environ_overrides": {handover.REFUSAL: RequestTimeout("too slow")}}, 408),
+    ("GET", ROUTE, {"environ_overrides": {handover.REFUSAL: RequestTimeout("too slow")}}, 408),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "request_", "status"), REFUSED_EARLY)
+def test_what_no_view_sees_is_refused_in_the_same_envelope(
+    asked: FlaskClient, method: str, path: str, request_: dict[str, Any], status: int
+) -> None:
+    answer = asked.open(path, method=method, **request_)
+    assert answer.status_code == status
+    assert answer.mimetype == "application/json"
+    assert answer.json is not None
+    assert set(answer.json) == {"logId", "errorCode", "errorMsg"}
+    assert answer.json["errorCode"] == status
+    assert answer.json["errorMsg"]
+    assert ("Allow" in answer.headers) == (status == 405)
+
+
+def test_errors_of_all_other_paths_are_problems(asked: FlaskClient) -> None:
+    rules = [rule for rule in asked.application.url_map.iter_rules() if not rule.endpoint.startswith("paddlex.")]
+    assert rules
+    for path in (*(re.sub("<[^>]+>", "x", rule.rule) for rule in rules), "/nowhere", "/health/", f"{ROUTE}/"):
+        assert asked.open(path, method="FOO").mimetype == "application/problem+json", path
 
 
 def test_health_is_paddlexs(service: Service) -> None:
