@@ -16,6 +16,8 @@ from typing import Any
 
 from celery import Celery
 from redis import Redis
+from urllib3.exceptions import InvalidHeader
+from urllib3.util import Retry
 
 from configs import webhook_secret
 from configs.settings import Settings
@@ -27,7 +29,6 @@ from worker.outbound import web_url
 from worker.outbound.client import GuardedClient
 from worker.store import outage
 from worker.store.storage import Storage
-from worker.webhook import retry_after
 from worker.webhook.delivery import Delivery
 from worker.webhook.endpoints import Endpoints
 from worker.webhook.events import Event, Events
@@ -49,8 +50,10 @@ RETRY_DELAYS_SECONDS = (
     24 * HOUR,
 )
 JITTER = 0.2  # of the delay, either way: receivers that came back are not all met at once
-# Who may ask for a longer pause than the schedule's.
+# Only these answers may ask for a longer pause than the schedule's.
 BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+# A longer pause would end after the last try of the schedule; and a date may be a slip.
+MAX_ASKED_SECONDS = 24 * HOUR
 # Of an answer's body, for the log: enough for an error message.
 ANSWER_BYTES = 1024
 # The specification asks for small payloads. A larger result is left out and found at files.result.url.
@@ -95,7 +98,7 @@ def deliver(event_id: str, sender: Sender) -> None:
     event = sender.events.begin(event_id, host)
     if event is None:  # over by now; or held, for its host has enough to answer
         return
-    delivery, asked_seconds = _post(event, job, receiver, sender)
+    delivery, pause = _post(event, job, receiver, sender)
     log.info("%s try %d: %s", event.id, event.tries, delivery.outcome)
     if delivery.is_unwanted and event.endpoint_id is not None:
         log.warning("%s is disabled: it answered 410", event.endpoint_id)
@@ -104,16 +107,28 @@ def deliver(event_id: str, sender: Sender) -> None:
     elif delivery.is_unwanted or event.tries > len(RETRY_DELAYS_SECONDS):
         sender.events.give_up(event, delivery)
     else:
-        sender.events.try_again(event, pause_seconds(event.tries, asked_seconds), delivery)
+        sender.events.try_again(event, pause_seconds(event.tries, pause), delivery)
 
 
-def pause_seconds(tries: int, asked_seconds: float | None) -> float:
-    """Until the next try, after so many: as scheduled, or longer where the receiver asked for that.
+def pause_seconds(tries: int, asked: float | None) -> float:
+    """Seconds from try number `tries` to the next: as scheduled, or longer if the receiver `asked` for more.
 
-    Never sooner than scheduled: who says "in a second" every time would use up three days' tries in ten seconds.
+    Never sooner than scheduled: a receiver that says "in a second" every time would use up three days' tries in ten
+    seconds.
     """
     scheduled = RETRY_DELAYS_SECONDS[tries - 1] * random.uniform(1 - JITTER, 1 + JITTER)
-    return max(scheduled, (asked_seconds or 0) * random.uniform(1, 1 + JITTER))
+    return max(scheduled, (asked or 0) * random.uniform(1, 1 + JITTER))
+
+
+def asked_seconds(retry_after: str | None) -> float | None:
+    """The pause that a Retry-After asks for (RFC 9110, section 10.2.3), in seconds: from 0, for a date that has passed,
+    to a day. None without the header, or for one that is neither whole seconds nor a date."""
+    if retry_after is None:
+        return None
+    try:
+        return float(Retry(retry_after_max=MAX_ASKED_SECONDS).parse_retry_after(retry_after))
+    except (InvalidHeader, ValueError, OverflowError):  # the last two: more digits than Python or a calendar takes
+        return None
 
 
 def sign(secret: str, event_id: str, timestamp: int, body: bytes) -> str:
@@ -164,9 +179,9 @@ def _post(event: Event, job: Job | None, receiver: Receiver, sender: Sender) -> 
             raise
         log.exception("%s try %d broke", event.id, event.tries)
         return Delivery(at, url, None, f"{type(error).__name__} at our side; see the sender's log", _since(start)), None
-    asked_seconds = retry_after.seconds(answer.retry_after, datetime.now(UTC)) if answer.status in BUSY else None
+    pause = asked_seconds(answer.retry_after) if answer.status in BUSY else None
     said = answer.start.decode("utf-8", "replace")
-    return Delivery(at, url, answer.status, None, _since(start), said), asked_seconds
+    return Delivery(at, url, answer.status, None, _since(start), said), pause
 
 
 def _headers(event: Event, receiver: Receiver, now: int, body: bytes) -> dict[str, str]:
