@@ -96,7 +96,7 @@ bench: .venv-parity/ready
 	.venv-parity/bin/python -m benchmarks.report
 
 bench-overhead: .venv/dev
-	.venv/bin/python benchmarks/overhead.py
+	.venv/bin/python -m benchmarks.overhead
 
 bench-decoding: .venv/dev
 	.venv/bin/python -m benchmarks.decoding

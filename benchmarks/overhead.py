@@ -1,4 +1,4 @@
-"""What the service adds to the network's own time, on an idle stack: `python benchmarks/overhead.py [URL]`.
+"""What the service adds to the network's own time, on an idle stack: `python -m benchmarks.overhead [URL]`.
 
 One job at a time, a photo of 640 x 480 as JPEG with one box. Prints the 50th and 90th percentiles of
 - the gateway's answer to a submission, as the client sees it,

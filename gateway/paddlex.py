@@ -17,10 +17,10 @@ from flask.typing import ResponseReturnValue
 
 from gateway import acceptance, access_log, body, breaker, origin, problem
 from gateway.services import services
+from ovseg_core import outputs
 from ovseg_core.errors import OvsegError
 from worker.job import description, parsing
 from worker.job.record import Job, Status
-from worker.store import object_names
 
 blueprint = Blueprint("paddlex", __name__)
 
@@ -86,11 +86,11 @@ def _answer(job_id: str, job: Job | None, visualize: bool) -> dict[str, Any]:
     if job.status is Status.FAILED and job.error is not None:
         raise OvsegError(job.error.code, job.error.message, job.error.field)
     storage, prefix = services().storage, str(job.files_prefix)
-    found = description.result(prefix, storage)
+    found = description.read_result(prefix, storage)
     result = {
         "masks": found["masks"],
         "maskInfos": [{"label": info["label"], "prompt": info["prompt"]} for info in found["maskInfos"]],
     }
     if visualize:
-        result["image"] = base64.b64encode(storage.get(object_names.overlay_jpeg(prefix))).decode("ascii")
+        result["image"] = base64.b64encode(storage.get(prefix + outputs.OVERLAY_JPEG.path)).decode("ascii")
     return {"logId": job_id, "result": result, "errorCode": 0, "errorMsg": "Success"}

@@ -9,6 +9,7 @@ import numpy as np
 
 from ovseg_core import longest_sides, palette, png_file
 from ovseg_core.masks import Mask
+from ovseg_core.outputs import Segmentation
 from ovseg_core.prompts import Prompt
 
 OPACITY = 0.45  # enough to see which pixels are meant, and still what is under them
@@ -29,9 +30,9 @@ def draw(image_rgb: np.ndarray, masks: Sequence[Mask], prompts: Sequence[Prompt]
     return picture
 
 
-def jpeg(image_rgb: np.ndarray, masks: Sequence[Mask], prompts: Sequence[Prompt], quality: int = 90) -> bytes:
-    """The same picture as a JPEG file, scaled down where it has a side that no JPEG can have."""
-    picture = fitted(draw(image_rgb, masks, prompts), longest_sides.JPEG)
+def jpeg(of: Segmentation, quality: int = 90) -> bytes:
+    """The same picture as a JPEG file, scaled down if it has a side that no JPEG can have."""
+    picture = fitted(draw(of.picture(), of.masks, of.prompts), longest_sides.JPEG)
     cv2.cvtColor(picture, cv2.COLOR_RGB2BGR, dst=picture)  # in place: of a large photo, one copy is enough
     is_written, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not is_written:
@@ -39,9 +40,9 @@ def jpeg(image_rgb: np.ndarray, masks: Sequence[Mask], prompts: Sequence[Prompt]
     return data.tobytes()
 
 
-def png(image_rgb: np.ndarray, masks: Sequence[Mask], prompts: Sequence[Prompt]) -> bytes:
+def png(of: Segmentation) -> bytes:
     """The same picture as a PNG file, of any size."""
-    return png_file.of(draw(image_rgb, masks, prompts))
+    return png_file.of(draw(of.picture(), of.masks, of.prompts))
 
 
 def fitted(picture: np.ndarray, longest: int) -> np.ndarray:

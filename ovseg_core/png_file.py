@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ovseg_core import longest_sides
+from ovseg_core.masks import Mask
 
 
 def of(pixels: np.ndarray) -> bytes:
@@ -24,3 +25,8 @@ def of(pixels: np.ndarray) -> bytes:
         raise RuntimeError(f"OpenCV cannot write a PNG of {pixels.shape}")
     written: bytes = data.tobytes()
     return written
+
+
+def of_mask(mask: Mask) -> bytes:
+    """The whole frame, 255 on the object and 0 elsewhere."""
+    return of(mask.full().view(np.uint8) * np.uint8(255))

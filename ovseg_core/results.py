@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from ovseg_core import polygons
+from ovseg_core import outputs
 from ovseg_core.masks import Mask
 from ovseg_core.prompts import Prompt
 
 SUCCESS = {"errorCode": 0, "errorMsg": "Success"}
 
 
-def document(
-    masks: Sequence[Mask], prompts: Sequence[Prompt], with_rle: bool = True, with_polygons: bool = False
-) -> dict[str, Any]:
-    """What PaddleX calls `result`: `masks` and `maskInfos`, one of each for each prompt.
+def document(masks: Sequence[Mask], prompts: Sequence[Prompt], wanted: Collection[str] = ("rle",)) -> dict[str, Any]:
+    """What PaddleX calls `result`: `maskInfos`, and the entries of the outputs that are `wanted`; each is a list with
+    one value for each prompt.
 
-    `masks[i]` is {"rleResult": counts, "size": [H, W]}, which pycocotools decodes. `maskInfos[i]` has PaddleX's `label`
-    and `prompt`, and beyond it `score` (predicted IoU or null), `box` (tight [x0, y0, x1, y1]) and `area`, in pixels.
-    `polygons[i]`, if asked for, lists the parts of mask i with their holes.
+    `maskInfos[i]` has PaddleX's `label` and `prompt`, and beyond it `score` (predicted IoU or null), `box` (tight
+    [x0, y0, x1, y1]) and `area`, in pixels. `masks[i]` is as `rle` makes it. `polygons[i]` lists the parts of mask i
+    with their holes.
     """
     infos = [
         {
@@ -30,12 +29,12 @@ def document(
         }
         for mask, prompt in zip(masks, prompts, strict=True)
     ]
-    result: dict[str, Any] = {"maskInfos": infos}
-    if with_rle:
-        result["masks"] = [{"rleResult": mask.counts, "size": list(mask.image_hw)} for mask in masks]
-    if with_polygons:
-        result["polygons"] = [polygons.of(mask) for mask in masks]
-    return result
+    return {"maskInfos": infos, **{entry.key: list(map(entry.make, masks)) for entry in outputs.entries(wanted)}}
+
+
+def rle(mask: Mask) -> dict[str, Any]:
+    """PaddleX's {"rleResult": counts, "size": [H, W]}: COCO's compressed RLE, which pycocotools decodes."""
+    return {"rleResult": mask.counts, "size": list(mask.image_hw)}
 
 
 def label(prompt: Prompt) -> dict[str, Any]:

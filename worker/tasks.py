@@ -12,6 +12,7 @@ import numpy as np
 from redis import RedisError
 
 from ovseg_core.errors import OvsegError
+from ovseg_core.outputs import Segmentation
 from ovseg_core.prompts import fit
 from worker import publish
 from worker.bench import Bench
@@ -89,7 +90,8 @@ def _work(job: Job, bench: Bench) -> None:
 
     check()
     with timings.of("publish"):
-        publish.result(job, picture, masks, bench.storage, bench.uploads)
+        segmentation = Segmentation(content.image_hw, picture, masks, job.request.prompts)
+        publish.store(job, segmentation, bench.storage, bench.uploads)
     run = Run(*bench.inference.engine(model), found.cache)
     described = content.model_dump(exclude={"sha256"})
     status = _say(lambda: bench.jobs.succeed(job, described, timings.ms, run), bench)

@@ -9,13 +9,13 @@ from typing import Any
 import requests
 from redis import Redis
 
+from ovseg_core import outputs
 from tests.chaos.clients import Clients
 from tests.chaos.journal import Entry
 from tests.chaos.journal import read as read_journals
 from tests.chaos.order import Order
 from tests.chaos.receiver import Receiver, Told
 from tests.chaos.stack import Stack
-from worker.store import object_names
 from worker.store.connection import connect
 from worker.store.storage import ObjectMissing, Storage
 
@@ -57,7 +57,7 @@ def collect(stack: Stack, clients: Clients, receiver: Receiver) -> Evidence:
             jobs=jobs,
             documents={job["id"]: _stored(storage, job["files"]["result"]["key"]) for job in succeeded},
             pictures={
-                job["id"]: _stored(storage, object_names.mask(f"jobs/{job['id']}/{job['attempt']}/", 0))
+                job["id"]: _stored(storage, f"jobs/{job['id']}/{job['attempt']}/" + outputs.MASK_PNG.paths(1)[0])
                 for job in succeeded
                 if "png" in job["outputs"]
             },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import io
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from pycocotools import mask as coco
 
 from ovseg_core import longest_sides, overlay, palette, png_file, polygons, results
 from ovseg_core.masks import Mask
+from ovseg_core.outputs import Segmentation
 from ovseg_core.prompts import Prompt
 
 
@@ -23,6 +25,10 @@ def ring() -> Mask:
     crop = np.ones((20, 20), bool)
     crop[7:13, 7:13] = False
     return Mask.of_crop(crop, (10, 5), (50, 60), 0.9)
+
+
+def of(photo: np.ndarray, masks: Sequence[Mask] = (), prompts: Sequence[Prompt] = ()) -> Segmentation:
+    return Segmentation(photo.shape[:2], lambda: photo, masks, prompts)
 
 
 def test_an_overlay_tints_the_mask_and_leaves_the_rest_alone() -> None:
@@ -46,7 +52,7 @@ def test_an_overlay_of_nothing_is_the_photo_and_its_prompts() -> None:
 def test_jpegs_keep_their_colours_in_order() -> None:
     red = np.zeros((16, 16, 3), np.uint8)
     red[..., 0] = 255
-    decoded = cv2.imdecode(np.frombuffer(overlay.jpeg(red, [], []), np.uint8), cv2.IMREAD_COLOR)
+    decoded = cv2.imdecode(np.frombuffer(overlay.jpeg(of(red)), np.uint8), cv2.IMREAD_COLOR)
     assert decoded[8, 8, 2] > 240  # OpenCV's last channel is red
     assert (red[..., 0] == 255).all()  # the photo itself stays as it is
 
@@ -65,9 +71,10 @@ def test_an_overlay_of_any_shape_can_be_written(hw: tuple[int, int]) -> None:
     photo = np.full((*hw, 3), (200, 100, 50), np.uint8)
     mask = Mask.of_crop(np.ones((1, 1), bool), (0, 0), hw, 0.9)
     prompts = [Prompt.of_box(-5, -5, hw[1] + 5, hw[0] + 5)]
-    written = np.asarray(Image.open(io.BytesIO(overlay.png(photo, [mask], prompts))))
+    segmentation = of(photo, [mask], prompts)
+    written = np.asarray(Image.open(io.BytesIO(overlay.png(segmentation))))
     assert np.array_equal(written, overlay.draw(photo, [mask], prompts))
-    small = Image.open(io.BytesIO(overlay.jpeg(photo, [mask], prompts)))
+    small = Image.open(io.BytesIO(overlay.jpeg(segmentation)))
     assert max(small.size) == min(max(hw), longest_sides.JPEG)
     assert png_file.of(np.zeros(hw, np.uint8)).startswith(b"\x89PNG")
 
@@ -106,7 +113,7 @@ def test_a_mask_can_be_drawn_again_from_its_polygons(crop: np.ndarray) -> None:
 
 def test_a_result_reads_as_paddlex_writes_it() -> None:
     prompts = [Prompt.of_box(1, 2, 30, 40), Prompt.of_point(5, 6), Prompt(points=((1, 1), (2, 2)), labels=(1, 0))]
-    document = results.document([ring()] * 3, prompts, with_polygons=True)
+    document = results.document([ring()] * 3, prompts, ["rle", "polygons"])
     assert [info["label"] for info in document["maskInfos"]] == ["box_prompt", "point_prompt", "points_prompt"]
     assert document["maskInfos"][0]["prompt"] == [1, 2, 30, 40]
     assert document["maskInfos"][1]["prompt"] == [5, 6]
@@ -125,4 +132,4 @@ def test_a_result_reads_as_paddlex_writes_it() -> None:
 
 
 def test_a_result_has_only_what_was_asked_for() -> None:
-    assert set(results.document([ring()], [Prompt.of_point(1, 1)], with_rle=False)) == {"maskInfos"}
+    assert set(results.document([ring()], [Prompt.of_point(1, 1)], ["overlay"])) == {"maskInfos"}

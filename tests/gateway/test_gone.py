@@ -17,6 +17,7 @@ from flask.testing import FlaskClient
 from configs.settings import Settings
 from gateway import create_app
 from gateway.services import Services
+from ovseg_core import outputs
 from tests.support import lone_gateway, pictures, protocol
 from tests.support.fakes import Host
 from tests.support.parts import processes
@@ -28,6 +29,10 @@ from worker.webhook import deliver
 PHOTO = base64.b64encode(pictures.photo()).decode()
 BODY = {"image": PHOTO, "prompts": [{"box": [1, 2, 30, 40]}], "device": "gpu"}
 REMOVED = {"reason": "removed_from_storage"}
+
+
+def overlay_jpeg(prefix: str) -> str:
+    return prefix + outputs.OVERLAY_JPEG.path
 
 
 @pytest.fixture
@@ -48,7 +53,7 @@ def succeeded(client: FlaskClient, at: Services, **fields: Any) -> Job:
     job = protocol.begin(at.jobs, job_id)
     document = {"logId": job_id, "result": {"masks": [], "maskInfos": []}, "errorCode": 0, "errorMsg": "Success"}
     at.storage.put(object_names.result(job.attempt_prefix), json.dumps(document).encode(), "application/json")
-    at.storage.put(object_names.overlay_jpeg(job.attempt_prefix), b"jpeg", "image/jpeg")
+    at.storage.put(overlay_jpeg(job.attempt_prefix), b"jpeg", "image/jpeg")
     at.jobs.succeed(job, PICTURE, {}, Run("openvino", "float32", "miss"))
     wait_until_stored(at, job_id)
     at.archive.keep(job_id)
@@ -109,7 +114,7 @@ def test_so_does_one_that_redis_has_lost(client: FlaskClient, at: Services) -> N
 
 def test_where_only_the_overlay_is_gone_the_result_is_there(client: FlaskClient, at: Services) -> None:
     job = succeeded(client, at)
-    at.storage.erase(object_names.overlay_jpeg(job.attempt_prefix))
+    at.storage.erase(overlay_jpeg(job.attempt_prefix))
     shown = client.get(f"/v1/jobs/{job.id}").get_json()
     assert (shown["result"], shown["result_gone"]) == ({"masks": [], "maskInfos": []}, None)
 
@@ -140,7 +145,7 @@ def test_a_webhook_tells_that_a_result_is_gone_in_the_same_shape(client: FlaskCl
     assert (before["result_gone"], after["result"], after["result_gone"]) == (None, None, REMOVED)
 
 
-@pytest.mark.parametrize("lost", [object_names.result, object_names.overlay_jpeg])
+@pytest.mark.parametrize("lost", [object_names.result, overlay_jpeg])
 def test_paddlexs_route_is_410_where_its_result_is_gone(
     s3_settings: Settings, at: Services, lost: Callable[[str], str]
 ) -> None:
@@ -149,7 +154,7 @@ def test_paddlexs_route_is_410_where_its_result_is_gone(
             time.sleep(0.05)
         job = protocol.begin(at.jobs, jobs[0].id)
         document = {"result": {"masks": [], "maskInfos": []}}
-        for name, data in ((object_names.result, json.dumps(document).encode()), (object_names.overlay_jpeg, b"jpeg")):
+        for name, data in ((object_names.result, json.dumps(document).encode()), (overlay_jpeg, b"jpeg")):
             if name is not lost:
                 at.storage.put(name(job.attempt_prefix), data, "application/octet-stream")
         at.jobs.succeed(job, PICTURE, {})

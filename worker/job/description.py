@@ -6,11 +6,10 @@ import json
 from datetime import datetime
 from typing import Any
 
+from ovseg_core import outputs
 from worker.job.record import Job, Status
 from worker.store import object_names
 from worker.store.storage import ObjectMissing, Storage
-
-# Why a result is gone while its job is still on record.
 
 
 def describe(job: Job, storage: Storage | None = None) -> dict[str, Any]:
@@ -56,7 +55,7 @@ def describe_with_result(job: Job, storage: Storage) -> dict[str, Any]:
     described = describe(job, storage)
     if job.files_prefix is not None:
         try:
-            described["result"] = result(job.files_prefix, storage)
+            described["result"] = read_result(job.files_prefix, storage)
         except ObjectMissing as missing:
             described["result_gone"] = {"reason": missing.reason}
             readable = () if missing.is_archived else storage.list(job.files_prefix)
@@ -64,11 +63,11 @@ def describe_with_result(job: Job, storage: Storage) -> dict[str, Any]:
     return described
 
 
-def result(files_prefix: str, storage: Storage) -> dict[str, Any]:
+def read_result(files_prefix: str, storage: Storage) -> dict[str, Any]:
     """The result of a succeeded job, from storage. Raises ObjectMissing."""
     document: dict[str, Any] = json.loads(storage.get(object_names.result(files_prefix)))
-    found: dict[str, Any] = document["result"]
-    return found
+    result: dict[str, Any] = document["result"]
+    return result
 
 
 def _error(job: Job) -> dict[str, str | None] | None:
@@ -80,12 +79,11 @@ def _error(job: Job) -> dict[str, str | None] | None:
 def _files(job: Job, storage: Storage | None) -> dict[str, Any]:
     if job.files_prefix is None:
         return {}
-    prefix, wanted = job.files_prefix, job.request.outputs
+    prefix, request = job.files_prefix, job.request
     named: dict[str, Any] = {"result": _file(object_names.result(prefix), storage)}
-    if "overlay" in wanted:
-        named["overlay"] = _file(object_names.overlay(prefix, _image_hw(job)), storage)
-    if "png" in wanted:
-        named["masks"] = [_file(object_names.mask(prefix, i), storage) for i in range(len(job.request.prompts))]
+    for file in outputs.files(request.outputs, _image_hw(job)):
+        each = [_file(prefix + path, storage) for path in file.paths(len(request.prompts))]
+        named[file.shown_as] = each if file.is_per_mask else each[0]
     return named
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from ovseg_core import outputs
 from ovseg_core.prompts import Prompt
 from worker.image.content import ImageSource
 from worker.job import event_type
 
 Device = Literal["auto", "cpu", "gpu"]
-Output = Literal["rle", "png", "polygons", "overlay"]
+if TYPE_CHECKING:
+    Output = str
+else:
+    Output = Literal[outputs.names()]  # mypy knows no literal that is computed
 
 MAX_DEADLINE_SECONDS = 7 * 24 * 3600
 
