@@ -15,14 +15,17 @@ import pytest
 import requests
 from packaging.requirements import Requirement
 
+import gateway
 from configs.settings import Settings
 from gateway.errors import STATUS_OF_CODE
-from ovseg_core import header
+from ovseg_core import header, outputs
 from tests.support.service import Service
+from worker.job import event_type
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 API = (ROOT / "docs" / "api.md").read_text()
+API_CODE = re.findall(r"`([^`]+)`", re.sub("```.*?```", "", API, flags=re.DOTALL))  # in its sentences and tables
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -58,7 +61,9 @@ PAGES = [
 @pytest.mark.parametrize("name", PAGES)
 def test_links_of_a_page_lead_somewhere(name: str) -> None:
     page = ROOT / name
-    for link in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text())
+    assert links or name != "README.md"
+    for link in links:
         assert (page.parent / link).exists(), link
 
 
@@ -74,8 +79,11 @@ def test_every_setting_has_a_reason() -> None:
 def test_settings_and_commands_named_in_the_docs_exist() -> None:
     text = "".join((ROOT / page).read_text() for page in (*PAGES, "docker-compose.yml"))
     named = {name.removeprefix("OVSEG_").lower() for name in re.findall(r"OVSEG_[A-Z0-9_]+", text)}
+    assert "redis_url" in named
     assert named <= set(Settings.model_fields)
-    for command in set(re.findall(r"`?ovseg ([a-z][a-z-]+)", README)):
+    commands = set(re.findall(r"`?ovseg ([a-z][a-z-]+)", README))
+    assert "up" in commands
+    for command in commands:
         ran = subprocess.run([sys.executable, "-m", "ovseg", command, "--help"], capture_output=True, timeout=60)
         assert ran.returncode == 0, command
 
@@ -89,6 +97,35 @@ def test_every_error_code_is_documented() -> None:
             )
     assert len(written) > 20
     assert [code for code in written if f"`{code}`" not in API] == []
+
+
+def test_every_route_stands_in_the_api_page() -> None:
+    rules = list(gateway.create_app(Settings()).url_map.iter_rules())
+    assert len(rules) > 20
+    there = {
+        f"{method} {re.sub('<[^>]+>', '{}', rule.rule)}"
+        for rule in rules
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    written = {re.sub(r"\{[^}]+\}", "{}", code) for code in API_CODE}
+    assert sorted(there - written) == []
+
+
+def test_the_api_page_has_no_route_that_is_not_there() -> None:
+    written = [found.groups() for code in API_CODE if (found := re.match(r"([A-Z]+) (/[^\s?]*)", code))]
+    assert len(written) > 20
+    routes = gateway.create_app(Settings()).url_map.bind("")
+    for method, path in written:
+        assert routes.test(re.sub(r"\{[^}]+\}", "x", path), method), (method, path)
+
+
+def test_every_output_and_event_is_in_the_api_page() -> None:
+    shown = {row.key if isinstance(row, outputs.Entry) else row.shown_as for row in outputs.OUTPUTS}
+    assert {"rle", "overlay"} <= set(outputs.names())
+    names = {*outputs.names(), *shown, *event_type.ALL, event_type.TEST}
+    assert len(names) >= 10
+    written = set(re.findall(r"[\w.]+", " ".join(API_CODE)))
+    assert sorted(names - written) == []
 
 
 def test_both_pages_name_the_formats_that_are_read() -> None:
