@@ -29,6 +29,7 @@ from ovseg import demo
 from ovseg_core import image, models, networks, quantization
 from ovseg_core.engines import in_openvino
 from ovseg_core.models import ModelSpec
+from ovseg_core.network import PromptBatch
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
 
@@ -187,7 +188,7 @@ def ours(segmenter: Segmenter, photo: np.ndarray) -> Contestant:
 
     def decode(count: int) -> None:
         for start in range(0, count, at_once):
-            network.decode(embedding.features, networks.Asked(boxes[start : start + at_once][:count]))
+            network.decode(embedding.features, PromptBatch(boxes[start : start + at_once][:count]))
 
     parts = {
         "encoder": lambda: network.encode(canvas),
@@ -206,9 +207,10 @@ def paddlex(network: str, weights: Path, photo: np.ndarray, folder: Path) -> Con
     os.environ.setdefault("PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True")
     from paddlex import create_model
 
-    from ovseg_core.sam import export
+    from ovseg_core.paddle_inference import export
+    from ovseg_core.sam.family import load_parts
 
-    export.export(networks.sam_parts(network, weights), "box", folder)
+    export.export(load_parts(network, weights), "box", folder)
     model = create_model("SAM-H_box", model_dir=str(folder), device="cpu")
 
     def predict(count: int) -> None:

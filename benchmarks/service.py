@@ -37,8 +37,9 @@ from benchmarks import facts, random_weights
 from configs.settings import Settings
 from ovseg import demo
 from ovseg.stack import Plan, free_port, running
-from ovseg_core import models, networks, quantization
-from ovseg_core.sam import export
+from ovseg_core import models, quantization
+from ovseg_core.paddle_inference import export
+from ovseg_core.sam.family import load_parts
 from ovseg_core.sam.parts import VARIANTS
 from ovseg_core.segmenter import Segmenter
 
@@ -160,7 +161,7 @@ def serve_random(network: str, weights: Path) -> None:
 def theirs(network: str, weights: Path, folder: Path) -> Iterator[Ask]:
     modules = {}
     for kind in ("box", "point"):
-        export.export(networks.sam_parts(network, weights), kind, folder / f"SAM-H_{kind}")
+        export.export(load_parts(network, weights), kind, folder / f"SAM-H_{kind}")
         modules[f"{kind.capitalize()}PromptSegmentation"] = {
             "module_name": f"{kind}_prompt_segmentation",
             "model_name": f"SAM-H_{kind}",

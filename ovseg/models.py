@@ -63,18 +63,18 @@ def path(name: str | None) -> None:
 
 def export(name: str, weights: Path | None, to: Path, prompt_type: str) -> None:
     """A SAM as PaddleX's inference model. Raises ValueError for another network and OvsegError where it is not here."""
-    from ovseg_core import networks
-
     spec = _found(name)
     weights = weights or spec.weights
-    if spec.network not in networks.SAMS:
-        raise ValueError(f"{name} cannot be exported; MobileSAM, SAM-B, SAM-L and SAM-H can")
+    if not spec.family.is_exportable:
+        *others, last = (model.name for model in models.all_models().values() if model.family.is_exportable)
+        raise ValueError(f"{name} cannot be exported; {', '.join(others)} and {last} can")
     if not weights.is_file():
         raise ValueError(f"{weights} is not there; `ovseg models pull {name}` fetches it, or give --model_dir")
-    from ovseg_core.sam import export as sam_export
+    from ovseg_core.paddle_inference import export as paddle_inference
+    from ovseg_core.sam.family import load_parts
 
     click.echo(f"writing {name} for prompts of type {prompt_type} to {to}", err=True)
-    sam_export.export(networks.sam_parts(spec.network, weights), prompt_type, to)
+    paddle_inference.export(load_parts(spec.network, weights), prompt_type, to)
     click.echo(to)
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-RGB = tuple[float, float, float]
+PerChannel = tuple[float, float, float]  # red, green, blue
 Resize = Literal["area", "pillow"]
 
 
@@ -34,7 +34,9 @@ class Frame:
         return np.array([resized_width / width, resized_height / height])
 
 
-def letterbox(image_rgb: np.ndarray, frame: Frame, mean: RGB, std: RGB, resize: Resize = "area") -> np.ndarray:
+def letterbox(
+    image_rgb: np.ndarray, frame: Frame, mean: PerChannel, std: PerChannel, resize: Resize = "area"
+) -> np.ndarray:
     """Image (H, W, 3) uint8 to a normalised canvas (1, 3, S, S) float32, zero where there is no image.
 
     `resize` is what the network was trained with: "area" averages the pixels that fall together; "pillow" is Pillow's

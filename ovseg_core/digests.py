@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
 from collections.abc import Iterator
@@ -25,15 +26,49 @@ def of_weights(weights: Path) -> str:
     return _of_file(weights)
 
 
-def of_code(*rooms: str) -> str:
-    """Of the sources of `ovseg_core`, or of some of its rooms only."""
-    each = [hashlib.sha256(path.read_bytes()).hexdigest() for path in _sources(rooms)]
+def of_code(*modules: str) -> str:
+    """Of the sources of these modules of `ovseg_core`, and of all others of it that they import, directly or not.
+
+    Imports inside functions count. So nobody has to keep a list of what a result depends on.
+    """
+    each = (
+        f"{path.relative_to(PACKAGE)} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in sources(*modules)
+    )
     return hashlib.sha256(" ".join(each).encode()).hexdigest()
 
 
-def _sources(rooms: tuple[str, ...]) -> Iterator[Path]:
-    for folder in [PACKAGE / room for room in rooms] or [PACKAGE]:
-        yield from sorted(folder.rglob("*.py"))
+def sources(*modules: str) -> list[Path]:
+    """The files that `of_code` reads. Raises ValueError for a name that is no module of `ovseg_core`."""
+    if missing := [module for module in modules if _source(module) is None]:
+        raise ValueError(f"there is no module {', '.join(missing)} in {PACKAGE.name}")
+    found: set[Path] = set()
+    wanted = list(modules)
+    while wanted:
+        name = wanted.pop()
+        path = _source(name)
+        if path is not None and path not in found:
+            found.add(path)
+            wanted += [name.rpartition(".")[0], *_imported(path)]
+    return sorted(found)
+
+
+def _source(module: str) -> Path | None:
+    """None for what is no module of this package, and for the package itself: it imports nothing by itself."""
+    top, _, rest = module.partition(".")
+    if top != PACKAGE.name or not rest:
+        return None
+    path = PACKAGE.joinpath(*rest.split("."))
+    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
+
+
+def _imported(path: Path) -> Iterator[str]:
+    """The names of what a file imports, modules and names in modules alike."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def _of_file(path: Path) -> str:

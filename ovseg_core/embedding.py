@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ovseg_core.canvas import Frame
-
-if TYPE_CHECKING:
-    from ovseg_core.networks import Features
+from ovseg_core.network import Features
 
 
 @dataclass(frozen=True)

@@ -1,87 +1,29 @@
-"""The networks by name, and their way onto a device, an engine and a precision."""
+"""The networks by name, and which of them runs where: on a device, an engine and in a precision.
+
+Importing this loads neither NumPy nor an engine, so the gateway may.
+"""
 
 from __future__ import annotations
 
 import importlib.util
-from collections import defaultdict
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from ovseg_core import devices
-from ovseg_core.candidates import Candidates
+from ovseg_core.family import Family
+from ovseg_core.lite import family as lite
+from ovseg_core.paddle_inference import family as paddle_inference
+from ovseg_core.sam import family as sam
 
 if TYPE_CHECKING:
-    import openvino as ov
+    from ovseg_core.network import Network
 
-    from ovseg_core.sam.parts import SamParts
-
-Features = tuple[np.ndarray, ...]
+# By the names that the registry of models uses
+NETWORKS: dict[str, Family] = {**lite.NETWORKS, **sam.NETWORKS, **paddle_inference.NETWORKS}
 
 ENGINES = ("auto", "openvino", "onnxruntime", "paddle")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8")
-SAMS = ("mobile_sam", "sam_b", "sam_l", "sam_h")  # what `sam.parts` has; "sam_lite" and "paddlex" are the others
-
-
-class Asked(NamedTuple):
-    """N prompts of one shape, float32, coordinates in canvas pixels; None for what they have not."""
-
-    boxes: np.ndarray | None = None  # N, 4
-    points: np.ndarray | None = None  # N, P, 2
-    labels: np.ndarray | None = None  # N, P: 1 on the object, 0 not
-    mask_inputs: np.ndarray | None = None  # N, S/4, S/4: logits that SAM answered before
-
-    @property
-    def prompts(self) -> int:
-        """N."""
-        return len(self.points if self.boxes is None else self.boxes)  # type: ignore[arg-type]  # one of them is there
-
-    @classmethod
-    def joined(cls, several: Sequence[Asked]) -> Asked:
-        """The prompts of several, all of one shape, behind one another."""
-        return cls(*(None if field[0] is None else np.concatenate(field) for field in zip(*several, strict=True)))
-
-
-Together = Sequence[tuple[Features, Asked]]  # prompts of one shape, of one or several images
-
-
-class Network(Protocol):
-    """Encode an image once, decode as many prompts from its features as you like."""
-
-    canvas_size: int
-
-    def encode(self, canvases: np.ndarray) -> list[Features]:
-        """Normalised canvases (B, 3, S, S) float32 to the features of each, arrays of the network's own shapes."""
-        ...
-
-    def decode(self, features: Features, asked: Asked, every: bool = False) -> Candidates:
-        """Masks for N prompts of one image: `every` candidate, or at least the best."""
-        ...
-
-    def decode_together(self, together: Together, every: bool = False) -> list[Candidates]:
-        """As `decode` answers each of them, in as few runs of the network as it can."""
-        ...
-
-
-def by_image(together: Together) -> list[list[int]]:
-    """Which of them are of the same image: the places of each image's in the whole."""
-    places: dict[int, list[int]] = defaultdict(list)
-    for place, (features, _) in enumerate(together):
-        places[id(features[0])].append(place)
-    return list(places.values())
-
-
-def image_by_image(network: Network, together: Together, every: bool) -> list[Candidates]:
-    """`decode_together` in one run for each image."""
-    answers: dict[int, Candidates] = {}
-    for places in by_image(together):
-        features, asked = together[places[0]][0], [together[place][1] for place in places]
-        answer = network.decode(features, Asked.joined(asked), every)
-        answers.update(zip(places, answer.split([each.prompts for each in asked]), strict=True))
-    return [answers[place] for place in range(len(together))]
+HALF_PRECISIONS = {"onnxruntime": ("float16",), "paddle": ("bfloat16", "float16")}  # on a GPU
 
 
 def choose_engine(name: str, device: str, engine: str = "auto") -> str:
@@ -98,19 +40,16 @@ def choose_engine(name: str, device: str, engine: str = "auto") -> str:
 
 
 def engines(name: str, device: str) -> tuple[str, ...]:
-    """What can run a network on a device, with what is installed; on a CPU the fastest first.
+    """The installed engines that can run a network on a device; on a CPU the fastest first.
 
     On a GPU Paddle comes first: nobody has measured ONNX Runtime there yet.
     """
-    able = ["paddle"]
-    if name != "paddlex" and device == "cpu" and is_installed("openvino"):
-        able.insert(0, "openvino")
-    if name in SAMS and is_installed("onnxruntime"):
-        if device == "cpu":
-            able.insert(-1, "onnxruntime")
-        elif device.startswith("gpu") and _onnxruntime_has_cuda():
-            able.append("onnxruntime")
-    return tuple(able)
+    installed = [engine for engine in NETWORKS[name].engines if is_installed(engine)]
+    if device == "cpu":
+        return tuple(installed)
+    if device.startswith("gpu") and "onnxruntime" in installed and _onnxruntime_has_cuda():
+        return "paddle", "onnxruntime"
+    return ("paddle",)
 
 
 def _onnxruntime_has_cuda() -> bool:
@@ -124,7 +63,8 @@ def _why_not(name: str, device: str, engine: str) -> str:
     install = f"; pip install 'ovseg[{extra}]'"
     if not is_installed(engine):
         return "is not installed" + install
-    return f"cannot run {name} on {device}" + install * (name in SAMS and extra != engine)
+    needs_other_build = engine in NETWORKS[name].engines and extra != engine
+    return f"cannot run {name} on {device}" + install * needs_other_build
 
 
 def is_installed(engine: str) -> bool:
@@ -133,54 +73,36 @@ def is_installed(engine: str) -> bool:
 
 
 def load(name: str, weights: Path, device: str, engine: str, precision: str, canvas_size: int) -> Network:
-    """A network with its weights on a device ("cpu", "gpu:0", ...), ready to infer, on an engine of `choose_engine`.
+    """A network with its weights, ready to infer.
 
-    In "bfloat16" and "float16" the image encoder runs in half precision, in "int8" as `quantization` has made it: there
-    nearly all the work is. What reads prompts and draws masks stays in float32; on a CPU all is in bfloat16 but where
-    SAM reads points.
+    Args:
+        name: one of NETWORKS.
+        weights: a file, or a folder where the network's row has an `index_file`.
+        device: "cpu", "gpu:0" or another of `devices`.
+        engine: one that `choose_engine` gave for this network and device.
+        precision: one of `precisions`, or "auto". How far it reaches is the network's to say: `sam.family.load`.
+        canvas_size: side of the square input in pixels.
 
-    Raises ValueError where the weights do not fit, this machine or this build of Paddle has no such device, or the
-    engine has no such precision there.
+    Raises:
+        ValueError: the weights do not fit, this machine or this build of Paddle has no such device, or the engine has
+            no such precision there.
     """
     precision = choose_precision(name, weights, device, engine, precision)
     if engine == "paddle":
         devices.use(device)
-    if name == "paddlex":
-        from ovseg_core.sam.whole import WholeSam
-
-        return WholeSam(weights, device)
-    if name == "sam_lite":
-        if engine == "openvino":
-            return _lite_in_openvino(weights, canvas_size, precision)
-        return _lite_in_paddle(weights, canvas_size)
-    from ovseg_core.sam.network import Sam
-
-    load = partial(sam_parts, name, weights, on_cpu=device == "cpu")
-    if engine == "openvino":
-        from ovseg_core.engines import in_openvino
-
-        return Sam(in_openvino.runners(name, weights, load, precision), canvas_size)
-    if engine == "onnxruntime":
-        from ovseg_core.engines import in_onnxruntime
-
-        return Sam(in_onnxruntime.runners(name, weights, load, device, precision), canvas_size)
-    from ovseg_core.engines import in_paddle
-
-    return Sam(in_paddle.runners(load(precision=precision)), canvas_size)
+    return NETWORKS[name].load(name, weights, device, engine, precision, canvas_size)
 
 
 def precisions(name: str, weights: Path, device: str, engine: str) -> tuple[str, ...]:
-    """What a network with these weights runs in, there."""
+    """The precisions that a network with these weights can run in, on this device and engine."""
     if engine == "openvino":
         from ovseg_core.engines import in_openvino, int8
 
         floats = in_openvino.precisions()
         return (*floats, "int8") if int8.path(weights).is_file() and int8.is_supported() else floats
-    if name not in SAMS or device == "cpu":
+    if not NETWORKS[name].has_half_precision or device == "cpu":
         return ("float32",)
-    if engine == "onnxruntime":
-        return ("float32", "float16")
-    return ("float32", "bfloat16", "float16")
+    return "float32", *HALF_PRECISIONS[engine]
 
 
 def choose_precision(name: str, weights: Path, device: str, engine: str, precision: str = "auto") -> str:
@@ -199,44 +121,3 @@ def choose_precision(name: str, weights: Path, device: str, engine: str, precisi
         needs = "; int8 needs OpenVINO, a CPU with VNNI, and what `ovseg models quantize` makes"
         raise ValueError(message + needs * (precision == "int8"))
     return precision
-
-
-def encoder_graph(name: str, weights: Path, canvas_size: int) -> ov.Model:
-    """The image encoder in OpenVINO, in float32: canvases (B, 3, S, S) to features."""
-    if name == "sam_lite":
-        from ovseg_core.lite import openvino_parts
-
-        return openvino_parts.encoder_graph(weights, canvas_size)
-    from ovseg_core.engines import in_openvino
-
-    return in_openvino.encoder_graph(name, weights, partial(sam_parts, name, weights, on_cpu=True))
-
-
-def sam_parts(name: str, weights: Path, precision: str = "float32", *, on_cpu: bool = False) -> SamParts:
-    """A SAM's layers with their weights, on Paddle's current device; `on_cpu` computes the same in an order that suits
-    a CPU. Raises ValueError where the weights do not fit."""
-    from ovseg_core import checkpoints
-    from ovseg_core.sam.parts import VARIANTS
-    from ovseg_core.sam.vit import VisionTransformer
-
-    parts = VARIANTS[name]()
-    parts.eval()
-    checkpoints.load(parts, weights)
-    if on_cpu and isinstance(parts.image_encoder, VisionTransformer):
-        parts.image_encoder.take_turns()
-    parts.image_encoder.to(dtype=precision)
-    return parts
-
-
-def _lite_in_openvino(weights: Path, canvas_size: int, precision: str) -> Network:
-    from ovseg_core.lite.network import SamLite
-    from ovseg_core.lite.openvino_parts import OpenVinoParts
-
-    return SamLite(OpenVinoParts(weights, canvas_size, precision), canvas_size)
-
-
-def _lite_in_paddle(weights: Path, canvas_size: int) -> Network:
-    from ovseg_core.lite.network import SamLite
-    from ovseg_core.lite.paddle_parts import PaddleParts
-
-    return SamLite(PaddleParts.load(weights), canvas_size)

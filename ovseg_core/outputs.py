@@ -18,7 +18,7 @@ from ovseg_core import longest_sides
 if TYPE_CHECKING:
     import numpy as np
 
-    from ovseg_core.masks import Mask
+    from ovseg_core.mask import Mask
     from ovseg_core.prompts import Prompt
 
 
@@ -79,7 +79,7 @@ OVERLAY_PNG = File(
 )
 
 OUTPUTS: tuple[Entry | File, ...] = (
-    Entry("rle", "masks", "ovseg_core.results:rle"),
+    Entry("rle", "masks", "ovseg_core.paddlex.serving_result:rle"),
     MASK_PNG,
     Entry("polygons", "polygons", "ovseg_core.polygons:of"),
     OVERLAY_JPEG,

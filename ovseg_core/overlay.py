@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from ovseg_core import longest_sides, palette, png_file
-from ovseg_core.masks import Mask
+from ovseg_core.mask import Mask
 from ovseg_core.outputs import Segmentation
 from ovseg_core.prompts import Prompt
 
@@ -59,7 +59,7 @@ def fitted(picture: np.ndarray, longest: int) -> np.ndarray:
 def _fill(picture: np.ndarray, mask: Mask, colour: palette.RGB, unit: int) -> None:
     if not mask.area:
         return
-    x0, y0, x1, y1 = mask.window
+    x0, y0, x1, y1 = mask.box_xyxy
     crop, region = mask.crop().view(np.uint8), picture[y0:y1, x0:x1]
     cv2.copyTo(cv2.LUT(region, _tint(colour)), crop, region)
     outlines, _ = cv2.findContours(crop, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(x0, y0))

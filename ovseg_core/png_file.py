@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ovseg_core import longest_sides
-from ovseg_core.masks import Mask
+from ovseg_core.mask import Mask
 
 
 def of(pixels: np.ndarray) -> bytes:

@@ -7,7 +7,7 @@ from typing import TypedDict
 import cv2
 import numpy as np
 
-from ovseg_core.masks import Mask
+from ovseg_core.mask import Mask
 
 Ring = list[list[int]]
 
@@ -30,7 +30,7 @@ def of(mask: Mask) -> list[Polygon]:
     if not mask.area:
         return []
     contours, hierarchy = cv2.findContours(
-        mask.crop().astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=mask.window[:2]
+        mask.crop().astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=mask.box_xyxy[:2]
     )
     rings = [_ring(contour[:, 0].tolist()) for contour in contours]
     parents = hierarchy[0][:, 3]  # -1 for an exterior, else the index of the exterior around the hole

@@ -14,11 +14,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from pycocotools import mask as coco
 
-from ovseg_core import header, image, networks
+from ovseg_core import header, image
 from ovseg_core.embedding import Embedding
 from ovseg_core.engines import int8
 from ovseg_core.errors import OvsegError
-from ovseg_core.masks import Mask, centre_of
+from ovseg_core.mask import Mask, centre_of
 from ovseg_core.models import ModelSpec
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
@@ -27,8 +27,6 @@ SHOWN, JUDGING = 60, 20  # photos, at most: of fewer a quarter judges, too
 LEAST_PHOTOS = 8
 LEAST_IOU = 0.98  # of masks of boxes, on average, in int8 and in float32
 GRID = 4  # clicks along each side of a photo look for what to judge by
-# Convolutions, from the first on, that stay in float32: errors in what pixels become first are in everything after it.
-KEPT = {"sam_lite": 6}
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,9 @@ def quantize(spec: ModelSpec, photos: Sequence[Path]) -> Agreement:
     Raises ValueError for a network that is not in OpenVINO, for too few photos, on a CPU without VNNI, and where masks
     would change too much; OvsegError for a photo that cannot be read; ImportError without NNCF.
     """
-    if spec.network == "paddlex":
-        raise ValueError(f"{spec.name} is one network of PaddleX's and runs in float32; SAM-H can be quantized")
+    if spec.family.quantization is None:
+        other = f"; {spec.falls_to} can be" if spec.falls_to else ""
+        raise ValueError(f"{spec.name} has no image encoder apart, so it cannot be quantized{other}")
     if len(photos) < LEAST_PHOTOS:
         raise ValueError(f"{len(photos)} photos are too few; {LEAST_PHOTOS} are enough, {SHOWN + JUDGING} are better")
     if not int8.is_supported():
@@ -76,18 +75,19 @@ def make(reference: Segmenter, weights: Path, shown: Sequence[Path]) -> None:
     import nncf  # seconds, and hundreds of megabytes
 
     spec = reference.spec
-    graph = networks.encoder_graph(spec.network, weights, spec.preset.canvas_size)
+    how = spec.family.quantization
+    assert how is not None
+    graph = how.encoder_graph(spec.network, weights, spec.preset.canvas_size)
     convolutions = [node for node in graph.get_ordered_ops() if node.get_type_name().endswith("Convolution")]
-    kept = [node.get_friendly_name() for node in convolutions[: KEPT.get(spec.network, 1)]]
-    is_transformer = spec.network in ("sam_b", "sam_l", "sam_h")
+    kept = [node.get_friendly_name() for node in convolutions[: how.float32_convolutions]]
     quantized = nncf.quantize(
         graph,
         nncf.Dataset(shown, lambda path: reference.canvas(_read(path))),
         # Symmetric: a zero point costs OpenVINO a pass over what each product answers, a third of MobileSAM's time.
         preset=nncf.QuantizationPreset.PERFORMANCE,
         subset_size=len(shown),
-        fast_bias_correction=is_transformer,  # the slow way takes minutes a photo there
-        model_type=nncf.ModelType.TRANSFORMER if is_transformer else None,
+        fast_bias_correction=how.is_transformer,  # the slow way takes minutes a photo there
+        model_type=nncf.ModelType.TRANSFORMER if how.is_transformer else None,
         ignored_scope=nncf.IgnoredScope(names=kept),
     )
     int8.save(quantized, weights)
@@ -99,7 +99,7 @@ def _agreement(reference: Segmenter, other: Segmenter, photos: Sequence[Path]) -
     for pixels in map(_read, photos):
         embeddings = reference.encode(pixels), other.encode(pixels)
         things = _things(reference, embeddings[0])
-        boxes = [Prompt.of_box(*mask.window) for mask in things]
+        boxes = [Prompt.of_box(*mask.box_xyxy) for mask in things]
         clicks = [Prompt.of_point(*_middle(mask)) for mask in things]
         for prompts, ious in ((boxes, by_box), (clicks, by_click)):
             answers = (s.decode(e, prompts) for s, e in zip((reference, other), embeddings, strict=True))
@@ -114,13 +114,13 @@ def _things(segmenter: Segmenter, embedding: Embedding) -> list[Mask]:
     height, width = embedding.frame.image_hw
     places = (np.arange(GRID) + 0.5) / GRID
     clicks = [Prompt.of_point(float(x * width), float(y * height)) for y in places for x in places]
-    found = {mask.window: mask for mask in segmenter.decode(embedding, clicks)}
+    found = {mask.box_xyxy: mask for mask in segmenter.decode(embedding, clicks)}
     return [mask for mask in found.values() if mask.area > height * width / 1000]
 
 
 def _middle(mask: Mask) -> tuple[float, float]:
     x, y = centre_of(mask.crop())
-    return mask.window[0] + x, mask.window[1] + y
+    return mask.box_xyxy[0] + x, mask.box_xyxy[1] + y
 
 
 def _iou(a: Mask, b: Mask) -> float:

@@ -1,6 +1,9 @@
-"""Import this before Paddle. At import it keeps itself, and what OpenMP runs later in this process, to one thread, and
-calls more of them unwise; and warns that there is no ccache, which matters only to those who compile its C++
-extensions. We run one network at a time, and all cores that the process may use are for it."""
+"""Paddle: take it from here, never from `paddle` itself.
+
+Importing Paddle limits OpenMP to one thread for the whole process, and warns if more are set; it also warns that there
+is no ccache, which matters only to those who compile its C++ extensions. We run one network at a time, and all cores
+that the process may use are for it.
+"""
 
 import io
 import os
@@ -14,6 +17,8 @@ if not is_chosen:
 with warnings.catch_warnings(), redirect_stderr(io.StringIO()) as said:
     warnings.filterwarnings("ignore", message="No ccache found")
     import paddle as paddle
+    from paddle import nn as nn
+    from paddle.nn import functional as functional
 sys.stderr.writelines(line for line in said.getvalue().splitlines(keepends=True) if "OMP_NUM_THREADS" not in line)
 if not is_chosen:
     del os.environ["OMP_NUM_THREADS"]  # processes that this one starts choose for themselves

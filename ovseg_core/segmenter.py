@@ -9,22 +9,25 @@ from functools import cached_property
 
 import numpy as np
 
-from ovseg_core import canvas, digests, holes, masks, models, networks
+from ovseg_core import digests, encoding, holes, models, networks, resample
 from ovseg_core.candidates import Candidates
 from ovseg_core.canvas import Frame
 from ovseg_core.embedding import Embedding
 from ovseg_core.engines import int8
 from ovseg_core.errors import OvsegError
-from ovseg_core.masks import ByCanvas, Mask
+from ovseg_core.mask import Mask
 from ovseg_core.models import ModelSpec
-from ovseg_core.networks import Asked
+from ovseg_core.network import Network, PromptBatch
 from ovseg_core.prompts import Prompt
+from ovseg_core.resample import ByCanvas
+
+SHAPE_EMBEDDINGS = ("ovseg_core.encoding", "ovseg_core.image")  # and the network, with all that these import
 
 
 class Segmenter:
     """A model, ready. As many threads may use it at a time as may use its network: one, as `open` leaves it."""
 
-    def __init__(self, spec: ModelSpec, network: networks.Network, engine: str, precision: str = "float32") -> None:
+    def __init__(self, spec: ModelSpec, network: Network, engine: str, precision: str = "float32") -> None:
         self.spec = spec
         self.network = network
         self.engine = engine
@@ -32,9 +35,10 @@ class Segmenter:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of all that an embedding depends on beside its image: weights, precision, and our code. The engine is
-        not among it: all of them compute the same."""
-        parts = [digests.of_weights(self.spec.weights), self.spec.network, self.precision, digests.of_code()]
+        """SHA-256 of all that an embedding depends on besides its image: the weights, the precision, and our code from
+        the image's decoder to the network. The engine is not part of it: all of them compute the same."""
+        code = digests.of_code(*SHAPE_EMBEDDINGS, self.spec.family.load.__module__)
+        parts = [digests.of_weights(self.spec.weights), self.spec.network, self.precision, code]
         if self.precision == "int8":
             parts.append(int8.digest(self.spec.weights))
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
@@ -68,15 +72,11 @@ class Segmenter:
 
     def encode_batch(self, images_rgb: Sequence[np.ndarray]) -> list[Embedding]:
         """Embed images (H, W, 3) uint8, of any sizes, in one run of the network."""
-        canvases = [self.canvas(pixels) for pixels in images_rgb]
-        encoded = self.network.encode(np.concatenate(canvases)) if canvases else []
-        frames = map(self._frame, images_rgb)
-        return [Embedding(self.spec.name, *known) for known in zip(encoded, frames, strict=True)]
+        return encoding.encode(self.spec.name, self.network, self.spec.preset, images_rgb)
 
     def canvas(self, image_rgb: np.ndarray) -> np.ndarray:
         """What the network sees of an image (H, W, 3) uint8: (1, 3, S, S) float32."""
-        preset = self.spec.preset
-        return canvas.letterbox(image_rgb, self._frame(image_rgb), preset.mean, preset.std, preset.resize)
+        return encoding.canvas(image_rgb, self.network.canvas_size, self.spec.preset)
 
     def decode(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Mask]:
         """One mask for each prompt, in their order.
@@ -86,15 +86,15 @@ class Segmenter:
 
         Raises OvsegError where a prompt lies outside the image, and ValueError for another model's embedding.
         """
-        return [max(masks, key=_likelihood) for masks in self._masks(embedding, prompts, every=False)]
+        return [max(masks, key=_likelihood) for masks in self._masks(embedding, prompts, all_candidates=False)]
 
     def candidates(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[list[Mask]]:
         """All the masks a prompt may mean, the likeliest first: one for a box, three for a click.
 
         Raises as `decode`.
         """
-        every = self._masks(embedding, prompts, every=True)
-        return [sorted(masks, key=_likelihood, reverse=True) for masks in every]
+        several = self._masks(embedding, prompts, all_candidates=True)
+        return [sorted(masks, key=_likelihood, reverse=True) for masks in several]
 
     def low_res_masks(
         self, embedding: Embedding, prompt: Prompt, mask_input: np.ndarray | None = None
@@ -107,9 +107,9 @@ class Segmenter:
         """
         if not self.spec.preset.by_canvas:
             raise ValueError(f"{self.spec.name} has no low-res masks of the whole canvas; SAM's models have")
-        asked = _asked([prompt.within(embedding.frame.image_hw)], embedding.frame.scale_xy)
+        batch = _prompt_batch([prompt.within(embedding.frame.image_hw)], embedding.frame.scale_xy)
         mask_inputs = None if mask_input is None else np.asarray(mask_input, np.float32)[None]
-        answer = self._answer(embedding, asked._replace(mask_inputs=mask_inputs), every=True)
+        answer = self._answer(embedding, batch._replace(mask_inputs=mask_inputs), all_candidates=True)
         return answer.logits[0], answer.iou[0]
 
     def mask_of(self, embedding: Embedding, low_res_mask: np.ndarray, iou: float) -> Mask:
@@ -117,36 +117,33 @@ class Segmenter:
         side = float(self.network.canvas_size)
         return self._mask(embedding.frame, low_res_mask, np.array([0, 0, side, side]), iou, Prompt.of_point(0, 0))
 
-    def _frame(self, image_rgb: np.ndarray) -> Frame:
-        return Frame((image_rgb.shape[0], image_rgb.shape[1]), self.network.canvas_size)
-
-    def _masks(self, embedding: Embedding, prompts: Sequence[Prompt], every: bool) -> list[list[Mask]]:
+    def _masks(self, embedding: Embedding, prompts: Sequence[Prompt], all_candidates: bool) -> list[list[Mask]]:
         frame = embedding.frame
         found: dict[int, list[Mask]] = {}
         fitted = [prompt.within(frame.image_hw) for prompt in prompts]
         for batch in _batches(fitted, self.spec.preset.prompts_per_batch):
-            answer = self._answer(embedding, _asked(list(batch.values()), frame.scale_xy), every)
+            answer = self._answer(embedding, _prompt_batch(list(batch.values()), frame.scale_xy), all_candidates)
             for n, (i, prompt) in enumerate(batch.items()):
                 candidates = zip(answer.logits[n], answer.regions[n], answer.iou[n], strict=True)
                 found[i] = [self._mask(frame, *candidate, prompt) for candidate in candidates]
         return [found[i] for i in range(len(prompts))]
 
-    def _answer(self, embedding: Embedding, asked: Asked, every: bool) -> Candidates:
+    def _answer(self, embedding: Embedding, prompts: PromptBatch, all_candidates: bool) -> Candidates:
         if embedding.model != self.spec.name:
             raise ValueError(f"an embedding of {embedding.model} cannot be decoded by {self.spec.name}")
-        return self.network.decode(embedding.features, asked, every)
+        return self.network.decode(embedding.features, prompts, all_candidates)
 
     def _mask(self, frame: Frame, logits: np.ndarray, region: np.ndarray, iou: float, prompt: Prompt) -> Mask:
         """`region` in canvas pixels."""
         preset = self.spec.preset
-        cut = preset.point_cut if prompt.box is None else preset.box_cut
+        threshold = preset.point_mask_threshold if prompt.box is None else preset.box_mask_threshold
         if preset.holes_filled and 0 not in prompt.labels:  # a click beside the object may have made the hole
-            logits = holes.filled(logits, cut, preset.holes_filled)
-        return masks.threshold(
+            logits = holes.filled(logits, threshold, preset.holes_filled)
+        return resample.to_mask(
             logits,
             tuple(region / np.tile(frame.scale_xy, 2)),
             frame.image_hw,
-            cut=cut,
+            mask_threshold=threshold,
             score=None if np.isnan(iou) else round(float(np.clip(iou, 0, 1)), 4),
             clip_to=prompt.box if preset.clip_to_box else None,
             by_canvas=ByCanvas(frame.canvas_size, frame.resized_hw) if preset.by_canvas else None,
@@ -172,10 +169,10 @@ def _batches(prompts: Sequence[Prompt], most: int) -> Iterator[dict[int, Prompt]
             yield dict(items[start : start + most])
 
 
-def _asked(prompts: Sequence[Prompt], scale_xy: np.ndarray) -> Asked:
+def _prompt_batch(prompts: Sequence[Prompt], scale_xy: np.ndarray) -> PromptBatch:
     """Prompts of one shape in canvas pixels."""
     has_box, has_points = prompts[0].box is not None, bool(prompts[0].points)
-    return Asked(
+    return PromptBatch(
         boxes=(np.array([p.box for p in prompts]) * np.tile(scale_xy, 2)).astype(np.float32) if has_box else None,
         points=(np.array([p.points for p in prompts]) * scale_xy).astype(np.float32) if has_points else None,
         labels=np.array([p.labels for p in prompts], np.float32) if has_points else None,

@@ -34,9 +34,16 @@ def test_a_child_that_decodes_images_loads_no_network_and_nothing_of_the_service
 
 
 def test_the_core_knows_no_other_room() -> None:
-    loaded = loaded_by("import ovseg_core.segmenter, ovseg_core.overlay, ovseg_core.results, ovseg_core.image")
+    loaded = loaded_by(
+        "import ovseg_core.segmenter, ovseg_core.overlay, ovseg_core.paddlex.serving_result, ovseg_core.image"
+    )
     assert "ovseg_core" in loaded
     assert not loaded & {"gateway", "worker", "configs", "ovseg", "flask", "redis", "celery", "boto3"}
+
+
+def test_the_table_of_networks_is_read_without_loading_one() -> None:
+    loaded = loaded_by("from ovseg_core.networks import NETWORKS; assert NETWORKS")
+    assert not loaded & {"paddle", "openvino", "onnxruntime", "cv2", "numpy"}
 
 
 def test_imports_follow_a_request_and_never_turn_back() -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ovseg_core.embedding import Embedding
-from ovseg_core.masks import centre_of
+from ovseg_core.mask import centre_of
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
 from training import scenes

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from ovseg_core import outputs, results
+from ovseg_core import outputs
 from ovseg_core.outputs import Segmentation
+from ovseg_core.paddlex import serving_result
 from worker.job.record import Job
 from worker.store import object_names
 from worker.store.storage import Storage
@@ -41,5 +42,5 @@ def _uploads(job: Job, segmentation: Segmentation) -> Iterator[Upload]:
 
 def _document(job: Job, segmentation: Segmentation) -> bytes:
     """PaddleX's whole answer, as its serving route gives it."""
-    result = results.document(segmentation.masks, segmentation.prompts, job.request.outputs)
-    return json.dumps({"logId": job.id, "result": result, **results.SUCCESS}, separators=(",", ":")).encode()
+    result = serving_result.of(segmentation.masks, segmentation.prompts, job.request.outputs)
+    return json.dumps({"logId": job.id, "result": result, **serving_result.SUCCESS}, separators=(",", ":")).encode()

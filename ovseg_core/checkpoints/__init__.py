@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,20 +15,7 @@ from ovseg_core.checkpoints import hugging_face, paddle_file, torch_file
 if TYPE_CHECKING:
     from ovseg_core.quiet_paddle import paddle
 
-# What lies beside the weights and is not read: constants of preprocessing, and MobileSAM's head of the time when its
-# encoder was a classifier
-IGNORED = frozenset(
-    {
-        "pixel_mean",
-        "pixel_std",
-        "image_encoder.norm_head.weight",
-        "image_encoder.norm_head.bias",
-        "image_encoder.head.weight",
-        "image_encoder.head.bias",
-    }
-)
-# The same of every layer of a kind: a batch norm's counter, and a table that follows from the size of the window
-IGNORED_ENDINGS = (".num_batches_tracked", ".attention_bias_idxs")
+UNUSED = (".num_batches_tracked",)  # ends of names: a counter of each of PyTorch's batch norms
 
 
 @dataclass(frozen=True)
@@ -54,13 +41,16 @@ def read(path: Path) -> Checkpoint:
         arrays, is_paddle = paddle_file.read(path), True
     if hugging_face.is_one(arrays):
         arrays = hugging_face.renamed(arrays)
-    kept = {name: array for name, array in arrays.items() if name not in IGNORED and not name.endswith(IGNORED_ENDINGS)}
-    return Checkpoint(path.name, kept, is_paddle)
+    return Checkpoint(path.name, _without(UNUSED, arrays), is_paddle)
 
 
-def load(network: paddle.nn.Layer, path: Path) -> None:
-    """Fill a network from a file. Raises as `read`, and ValueError as `fill`."""
-    fill(network, read(path))
+def load(network: paddle.nn.Layer, path: Path, unused: tuple[str, ...] = ()) -> None:
+    """Fill a network from a file, with all its arrays except those whose names end in one of `unused`.
+
+    Raises as `read`, and ValueError as `fill`.
+    """
+    checkpoint = read(path)
+    fill(network, replace(checkpoint, arrays=_without(unused, checkpoint.arrays)))
 
 
 def fill(network: paddle.nn.Layer, checkpoint: Checkpoint) -> None:
@@ -81,6 +71,10 @@ def fill(network: paddle.nn.Layer, checkpoint: Checkpoint) -> None:
         reasons = "; ".join(sorted(problems)[:5])
         raise ValueError(f"{checkpoint.name} does not fit {type(network).__name__}: {reasons}")
     network.set_state_dict({key: paddle.to_tensor(array.astype(np.float32)) for key, array in found.items()})
+
+
+def _without(endings: tuple[str, ...], arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: array for name, array in arrays.items() if not name.endswith(endings)}
 
 
 def linear_weights(network: paddle.nn.Layer) -> set[str]:

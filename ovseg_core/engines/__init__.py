@@ -1,26 +1,2 @@
 """Engines run the parts of a network. Paddle is the reference, and runs on GPUs; OpenVINO is fast on a CPU; ONNX
 Runtime runs on both."""
-
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
-
-import numpy as np
-
-if TYPE_CHECKING:
-    from ovseg_core.quiet_paddle import paddle
-
-Shape = tuple[int | None, ...]  # None: any number
-
-Runner = Callable[..., tuple[np.ndarray, ...]]  # a part: float32 arrays to float32 arrays
-
-
-class Parts(Protocol):
-    """A `paddle.nn.Layer` whose methods of these names are the parts, and the shapes of what each is given."""
-
-    def shapes(self) -> dict[str, tuple[Shape, ...]]: ...
-
-    def parameters(self) -> list[paddle.Tensor]: ...
-
-    def buffers(self) -> list[paddle.Tensor]: ...

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from ovseg_core.engines import Parts, Runner, onnx_parts
+from ovseg_core.engines import onnx_files
+from ovseg_core.engines.parts import Parts, Runner
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +37,10 @@ def runners(name: str, weights: Path, load: Callable[[], Parts], device: str, pr
     ValueError where the device cannot be used.
     """
     called = name if device == "cpu" else f"{name}-gpu"  # `load` makes them in another order for a CPU
-    paths = onnx_parts.paths(called, weights, load, precision)
-    return {part: _Part(partial(_session, path, providers(device, path, precision))) for part, path in paths.items()}
+    paths = onnx_files.paths(called, weights, load, precision)
+    return {
+        part: _LazySession(partial(_session, path, providers(device, path, precision))) for part, path in paths.items()
+    }
 
 
 def providers(device: str, path: Path, precision: str) -> list[tuple[str, dict[str, str]]]:
@@ -61,8 +64,8 @@ def providers(device: str, path: Path, precision: str) -> list[tuple[str, dict[s
     return [(TENSORRT, options), *on_gpu]
 
 
-class _Part:
-    """Made ready when it is first called: who sends boxes never refines."""
+class _LazySession:
+    """Opened on its first call: most processes never use the part that refines masks."""
 
     def __init__(self, make: Callable[[], ort.InferenceSession]) -> None:
         self._make = make

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from ovseg_core.engines import Parts, Runner, cpu_flags, int8, onnx_parts
+from ovseg_core.engines import cpu_flags, int8, onnx_files
+from ovseg_core.engines.parts import Parts, Runner
 
 HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}  # in int8, of what is not quantized
 
@@ -39,19 +40,19 @@ def runners(name: str, weights: Path, load: Callable[[], Parts], precision: str)
     Raises what `load` raises, and ValueError for an operation that has no translation, and as `int8.read`.
     """
     core, hint = ov.Core(), HINTS[precision]
-    read = {part: partial(core.read_model, path) for part, path in onnx_parts.paths(name, weights, load).items()}
+    read = {part: partial(core.read_model, path) for part, path in onnx_files.paths(name, weights, load).items()}
     in_float32, prompts = read.pop("encode"), read.pop("prompts")
     encode = in_float32 if precision != "int8" else lambda: int8.read(core, weights, in_float32())
     return {
         "encode": _Encoder(core, encode, hint),
-        "prompts": _Part(core, prompts, HINTS["float32"]),
-        **{part: _Part(core, graph, hint) for part, graph in read.items()},
+        "prompts": _LazyGraph(core, prompts, HINTS["float32"]),
+        **{part: _LazyGraph(core, graph, hint) for part, graph in read.items()},
     }
 
 
 def encoder_graph(name: str, weights: Path, load: Callable[[], Parts]) -> ov.Model:
     """Its `encode`, as `runners` has it in float32."""
-    return ov.Core().read_model(onnx_parts.paths(name, weights, load)["encode"])
+    return ov.Core().read_model(onnx_files.paths(name, weights, load)["encode"])
 
 
 class Compiled:
@@ -72,8 +73,9 @@ class Compiled:
         return tuple(self._request.get_output_tensor(i).data.copy() for i in self._outputs)
 
 
-class _Part:
-    """Compiled when it is first called: who sends boxes never refines. Weights are mapped from the file."""
+class _LazyGraph:
+    """Compiled on its first call: most processes never use the part that refines masks. Weights are mapped from the
+    file."""
 
     def __init__(self, core: ov.Core, read: Callable[[], ov.Model], hint: str) -> None:
         self._core, self._read, self._hint = core, read, hint
@@ -89,7 +91,7 @@ class _Part:
         return self._run(*given)
 
 
-class _Encoder(_Part):
+class _Encoder(_LazyGraph):
     """Compiled for one image, and called for one after the other: where it knows all its shapes, OpenVINO fuses
     attention, and is a tenth faster; a batch saves nothing on a CPU."""
 

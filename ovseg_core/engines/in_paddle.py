@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ovseg_core.engines import Parts, Runner
+from ovseg_core.engines.parts import Parts, Runner
 from ovseg_core.quiet_paddle import paddle
 
 

@@ -24,7 +24,7 @@ from ovseg_core.lite.shape import (
     REGION,
     STRIDES,
 )
-from ovseg_core.networks import Asked, Features, Together, image_by_image
+from ovseg_core.network import DecodeBatch, Features, PromptBatch, image_by_image
 
 
 class Parts(Protocol):
@@ -47,26 +47,28 @@ class SamLite:
         """Normalised canvases (B, 3, H, W) float32 to the maps of each, (C, H/s, W/s) at strides s of 4, 8 and 16."""
         return self.parts.encode(canvases)
 
-    def decode(self, features: Features, asked: Asked, every: bool = False) -> Candidates:
+    def decode(self, features: Features, prompts: PromptBatch, all_candidates: bool = False) -> Candidates:
         """One candidate for a box, with clicks or without. Clicks alone say less: of their three candidates the one
-        with the highest predicted IoU, or `every` one."""
-        boxes, points, labels, _ = asked
+        with the highest predicted IoU, or `all_candidates`."""
+        boxes, points, labels, _ = prompts
         if boxes is not None:
             around = regions.around(boxes)
             logits, iou = self._masks(features, around, prompt_maps.of_region(around, boxes, points, labels, None))
             return Candidates(logits[:, None], around[:, None], iou[:, None])
         assert points is not None
         assert labels is not None
-        return self._of_clicks(features, points, labels, every)
+        return self._of_clicks(features, points, labels, all_candidates)
 
-    def decode_together(self, together: Together, every: bool = False) -> list[Candidates]:
+    def decode_batch(self, batch: DecodeBatch, all_candidates: bool = False) -> list[Candidates]:
         """In one run for each image: a region is cut from the maps of its own."""
-        return image_by_image(self, together, every)
+        return image_by_image(self, batch, all_candidates)
 
-    def _of_clicks(self, features: Features, points: np.ndarray, labels: np.ndarray, every: bool) -> Candidates:
+    def _of_clicks(
+        self, features: Features, points: np.ndarray, labels: np.ndarray, all_candidates: bool
+    ) -> Candidates:
         coarse, iou = self._located(features, points, labels)
         best = np.argmax(iou, 1)[:, None]
-        kept = np.tile(np.arange(iou.shape[1]), (len(iou), 1)) if every else best  # N, C
+        kept = np.tile(np.arange(iou.shape[1]), (len(iou), 1)) if all_candidates else best  # N, C
         iou = np.take_along_axis(iou, kept, 1)
         coarse = np.take_along_axis(coarse, kept[:, :, None, None], 1)
         count, each = kept.shape

@@ -30,7 +30,7 @@ from ovseg_core.lite.shape import (
     STRIDES,
     TAPS,
 )
-from ovseg_core.networks import Features
+from ovseg_core.network import Features
 
 Node = Any  # openvino's nodes and outputs
 

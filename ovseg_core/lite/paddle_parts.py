@@ -14,7 +14,7 @@ from ovseg_core.lite.geometry import Filters
 from ovseg_core.lite.image_encoder import ImageEncoder
 from ovseg_core.lite.locator import Locator
 from ovseg_core.lite.mask_head import MaskHead
-from ovseg_core.networks import Features
+from ovseg_core.network import Features
 
 
 class PaddleParts(nn.Layer):

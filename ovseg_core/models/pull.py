@@ -79,9 +79,9 @@ def _fetched(spec: ModelSpec, url: str, say: Say) -> Path:
     if wrong := checked(spec, part):
         part.unlink()
         raise PullFailed(f"the file is not what it should be: {wrong}")
-    if spec.is_folder:
+    if spec.family.index_file is not None:
         try:
-            _unpack(part, spec.weights)
+            _unpack(part, spec.weights, spec.family.index_file)
         except (tarfile.TarError, PullFailed):
             part.unlink()  # it will not get better
             raise
@@ -95,10 +95,10 @@ def _file_name(spec: ModelSpec) -> str:
     return f"{spec.weights.name}.tar" if spec.is_folder else spec.weights.name
 
 
-def _unpack(archive: Path, folder: Path) -> None:
+def _unpack(archive: Path, folder: Path, index_file: str) -> None:
     """A tar of an inference model, at its root or in one folder, becomes the folder, whole or not at all.
 
-    Raises PullFailed for a tar without one. Only the files beside its `inference.yml` are taken, by their last names:
+    Raises PullFailed for a tar without one. Only the files beside its `index_file` are taken, by their last names:
     none can leave the folder. (tarfile's own filter for that came with Python 3.11.4; Debian 12 has 3.11.2.)
     """
     beside = folder.with_name(f"{folder.name}.unpacking")
@@ -106,9 +106,9 @@ def _unpack(archive: Path, folder: Path) -> None:
     try:
         with tarfile.open(archive) as tar:
             files = [member for member in tar if member.isfile()]
-            homes = [posixpath.dirname(file.name) for file in files if posixpath.basename(file.name) == "inference.yml"]
+            homes = [posixpath.dirname(file.name) for file in files if posixpath.basename(file.name) == index_file]
             if not homes:
-                raise PullFailed("the archive has no inference.yml")
+                raise PullFailed(f"the archive has no {index_file}")
             beside.mkdir(parents=True)
             for file in files:
                 if posixpath.dirname(file.name) == homes[0]:

@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 
 from ovseg_core.errors import OvsegError
-from ovseg_core.models.spec import BUNDLED, PRESETS, ModelSpec
+from ovseg_core.models.spec import BUNDLED, ModelSpec
+from ovseg_core.networks import NETWORKS
 
 OURS = Path(__file__).parents[2] / "configs" / "models.yaml"
 FIELDS = frozenset({"network", "file", "bundled", "urls", "bytes", "sha256", "licence", "falls_to"})
@@ -60,8 +61,8 @@ def _spec(name: str, fields: dict[str, Any], folder: Path, source: Path) -> Mode
     where = f"{source}: {name}"
     if unknown := sorted(fields.keys() - FIELDS):
         raise ValueError(f"{where}: unknown {', '.join(unknown)}; allowed: {', '.join(sorted(FIELDS))}")
-    if fields.get("network") not in PRESETS:
-        raise ValueError(f"{where}: network must be one of {', '.join(PRESETS)}")
+    if fields.get("network") not in NETWORKS:
+        raise ValueError(f"{where}: network must be one of {', '.join(NETWORKS)}")
     if ("file" in fields) == ("bundled" in fields):
         raise ValueError(f"{where}: give file, or bundled")
     weights = BUNDLED / fields["bundled"] if "bundled" in fields else folder / fields["file"]

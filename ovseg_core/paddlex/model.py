@@ -11,6 +11,8 @@ from ovseg_core import devices, models
 from ovseg_core.errors import OvsegError
 from ovseg_core.models.pull import PullFailed, pull
 from ovseg_core.models.spec import ModelSpec
+from ovseg_core.paddle_inference.family import NAME as PADDLE_INFERENCE
+from ovseg_core.paddle_inference.folder import InferenceFolder
 from ovseg_core.paddlex import inputs, prompting
 from ovseg_core.paddlex.inputs import Unreadable
 from ovseg_core.paddlex.prompting import Prompts
@@ -146,12 +148,10 @@ def located(model_name: str, model_dir: str | Path | None) -> ModelSpec:
 
 def _in(path: Path, spec: ModelSpec) -> ModelSpec:
     if path.is_dir():
-        from ovseg_core.sam.whole import About
-
-        known_as = About.of(path).model_name
-        if spec.network == "paddlex" and known_as != spec.name:
+        known_as = InferenceFolder.read(path).model_name
+        if spec.is_folder and known_as != spec.name:
             raise ValueError(f"{path} is {known_as}, not {spec.name}")
-        return replace(spec, network="paddlex", weights=path)
+        return replace(spec, network=PADDLE_INFERENCE, weights=path)
     if not path.is_file():
         raise FileNotFoundError(f"model_dir must name a checkpoint file or a folder, and {path} is neither")
     network = models.find(spec.falls_to).network if spec.falls_to else spec.network

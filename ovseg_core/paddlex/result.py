@@ -14,8 +14,9 @@ from typing import Any, overload
 import numpy as np
 from PIL import Image
 
-from ovseg_core import longest_sides, overlay, polygons, results
-from ovseg_core.masks import Mask
+from ovseg_core import longest_sides, overlay, polygons
+from ovseg_core.mask import Mask
+from ovseg_core.paddlex import serving_result
 from ovseg_core.paddlex.inputs import Page, stem_and_suffix
 from ovseg_core.paddlex.saved_names import Owner, SavedNames
 from ovseg_core.paddlex.sources import SUFFIXES
@@ -68,7 +69,7 @@ class Result(dict[str, Any]):
             input_img=page.pixels,
             prompts=given,
             masks=Masks(masks),
-            mask_infos=[results.label(prompt) for prompt in prompts],
+            mask_infos=[serving_result.label(prompt) for prompt in prompts],
         )
         self._prompts, self._masks = prompts, masks
         self._folder, self._owner, self._saved_names = page.folder, owner, saved_names
@@ -82,7 +83,7 @@ class Result(dict[str, Any]):
     @property
     def boxes(self) -> list[tuple[int, int, int, int]]:
         """x0, y0, x1, y1 tightly around each mask, in pixels."""
-        return [mask.window for mask in self._masks]
+        return [mask.box_xyxy for mask in self._masks]
 
     def polygons(self) -> list[list[Polygon]]:
         """The parts of each mask with their holes."""
@@ -96,12 +97,7 @@ class Result(dict[str, Any]):
                 "image_id": image_id,
                 "category_id": category_id,
                 "segmentation": {"size": list(mask.image_hw), "counts": mask.counts},
-                "bbox": [
-                    mask.window[0],
-                    mask.window[1],
-                    mask.window[2] - mask.window[0],
-                    mask.window[3] - mask.window[1],
-                ],
+                "bbox": [x0, y0, x1 - x0, y1 - y0],
                 "area": mask.area,
                 "iscrowd": 0,
                 "score": mask.score,

@@ -1,4 +1,2 @@
 """Segment Anything (Kirillov et al., 2023) and MobileSAM (Zhang et al., 2023) in Paddle; their parameters are named as
 in their authors' public checkpoints."""
-
-from ovseg_core.quiet_paddle import paddle as paddle

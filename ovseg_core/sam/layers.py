@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import paddle
-from paddle import nn
-from paddle.nn import functional as F
+from ovseg_core.quiet_paddle import functional as F
+from ovseg_core.quiet_paddle import nn, paddle
 
 
 def as_rows(x: paddle.Tensor) -> paddle.Tensor:

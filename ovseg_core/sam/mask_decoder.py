@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import paddle
-from paddle import nn
-
+from ovseg_core.quiet_paddle import nn, paddle
 from ovseg_core.sam.layers import MLP, Doubling, LayerNorm2d
 from ovseg_core.sam.transformer import TwoWayTransformer
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import paddle
-from paddle import nn
-
-from ovseg_core.engines import Shape
+from ovseg_core.engines.parts import Shape
+from ovseg_core.quiet_paddle import nn, paddle
 from ovseg_core.sam.mask_decoder import MaskDecoder
 from ovseg_core.sam.prompt_encoder import PromptEncoder
 from ovseg_core.sam.tiny_vit import TinyViT

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 
-import paddle
-from paddle import nn
-
-from ovseg_core.sam.labels import NOT_A_POINT
+from ovseg_core.quiet_paddle import nn, paddle
 from ovseg_core.sam.layers import LayerNorm2d
+from ovseg_core.sam.points import NOT_A_POINT
 
 
 class RandomPositionEncoding(nn.Layer):

@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-import paddle
-from paddle import nn
-from paddle.nn import functional as F
-
+from ovseg_core.quiet_paddle import functional as F
+from ovseg_core.quiet_paddle import nn, paddle
 from ovseg_core.sam import windows
 from ovseg_core.sam.layers import as_map, as_rows, neck
 

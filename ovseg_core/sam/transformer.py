@@ -8,9 +8,9 @@ the N of them, and what is computed of it is computed once.
 from __future__ import annotations
 
 import numpy as np
-import paddle
-from paddle import nn
-from paddle.nn import functional as F
+
+from ovseg_core.quiet_paddle import functional as F
+from ovseg_core.quiet_paddle import nn, paddle
 
 
 class Attention(nn.Layer):

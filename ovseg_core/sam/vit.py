@@ -6,10 +6,8 @@ position term (Li et al., 2021, "MViTv2"). N windows or images, L = h*w position
 
 from __future__ import annotations
 
-import paddle
-from paddle import nn
-from paddle.nn import functional as F
-
+from ovseg_core.quiet_paddle import functional as F
+from ovseg_core.quiet_paddle import nn, paddle
 from ovseg_core.sam.layers import as_map, as_rows, neck
 
 PATCH = 16  # canvas pixels: the side of a position

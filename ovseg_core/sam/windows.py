@@ -5,8 +5,8 @@ One axis is swapped with another by a stack of slices, which Paddle's CPU does s
 
 from __future__ import annotations
 
-import paddle
-from paddle.nn import functional as F
+from ovseg_core.quiet_paddle import functional as F
+from ovseg_core.quiet_paddle import paddle
 
 
 def split(x: paddle.Tensor, side: int) -> paddle.Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ovseg_core.canvas import Frame
 from ovseg_core.embedding import Embedding
-from ovseg_core.masks import Mask
+from ovseg_core.mask import Mask
 from ovseg_core.prompts import Prompt
 
 ENCODE_SECONDS = 0.15  # so that a kill meets jobs in mid-work

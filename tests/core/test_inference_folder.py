@@ -17,9 +17,9 @@ from ovseg.commands import main
 from ovseg_core import checkpoints, create_model, create_pipeline, image, models
 from ovseg_core.errors import OvsegError
 from ovseg_core.models.pull import PullFailed, pull
-from ovseg_core.networks import Asked
+from ovseg_core.network import PromptBatch
+from ovseg_core.paddle_inference import export
 from ovseg_core.prompts import Prompt
-from ovseg_core.sam import export
 from ovseg_core.sam.network import Sam
 from ovseg_core.sam.parts import VARIANTS
 from ovseg_core.segmenter import Segmenter
@@ -72,7 +72,7 @@ def test_boxes_and_points_give_the_masks_of_the_network_in_parts(
     [by_point] = pipeline.predict(PHOTO, POINTS, "point")  # PaddleX refuses two; an object each
     assert by_point.scores == [None, None]
     for found, point in zip(by_point["masks"], POINTS, strict=True):
-        asked = Asked(None, np.array([[point]], np.float32) * SCALE, np.ones((1, 1), np.float32))
+        asked = PromptBatch(None, np.array([[point]], np.float32) * SCALE, np.ones((1, 1), np.float32))
         assert isinstance(segmenter.network, Sam)
         logits, _ = segmenter.network.masks(embedding.features, asked, wanted=np.zeros(1, np.float32))
         assert same(found, segmenter.mask_of(embedding, logits[0, 0], 1.0).full())

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ovseg_core import checkpoints, networks
+from ovseg_core import checkpoints
 from ovseg_core.checkpoints import Checkpoint
 from ovseg_core.engines import in_openvino
 from ovseg_core.quiet_paddle import paddle
+from ovseg_core.sam.family import load_parts
 from ovseg_core.sam.parts import SamParts
 from ovseg_core.sam.tiny_vit import TinyViT
 from tests.support import sam_weights, torch_files
@@ -75,7 +76,7 @@ def test_a_file_laid_out_as_the_public_one_fills_the_network(tmp_path: Path, ref
         else:
             arrays[name] = sam_weights.array(name, tuple(int(side) for side in shape))
     path = torch_files.torch_zip(tmp_path / "mobile_sam.pt", *torch_files.as_torch(arrays))
-    filled = networks.sam_parts("mobile_sam", path).state_dict()
+    filled = load_parts("mobile_sam", path).state_dict()
     for name, turned in (
         ("image_encoder.layers.0.blocks.1.conv2.bn.running_var", False),
         ("image_encoder.layers.2.blocks.5.attn.attention_biases", False),

@@ -9,16 +9,17 @@ import onnx_ir as ir
 import pytest
 
 from ovseg_core import networks
-from ovseg_core.engines import in_onnxruntime, onnx_parts
+from ovseg_core.engines import in_onnxruntime, onnx_files
 from ovseg_core.quiet_paddle import paddle
+from ovseg_core.sam import family
 from ovseg_core.sam.parts import VARIANTS
 from tests.support import sam_weights, small_sam
 
 ENCODER, DECODER = Path("engines/encode.onnx"), Path("engines/decode.onnx")
 
 
-def test_the_sams_that_it_runs_are_those_that_there_are() -> None:
-    assert tuple(VARIANTS) == networks.SAMS
+def test_each_sam_in_the_table_has_its_layers() -> None:
+    assert VARIANTS.keys() == family.NETWORKS.keys()
 
 
 def test_it_runs_sam_on_a_cpu_and_is_not_taken_before_openvino() -> None:
@@ -73,7 +74,7 @@ def test_half_precision_changes_the_embedding_little(tmp_path: Path) -> None:
 
 def test_a_part_s_files_hold_its_own_weights_and_not_the_whole_network_s(tmp_path: Path) -> None:
     parts = small_sam.load(tmp_path)
-    paths = onnx_parts.paths("small", tmp_path / "sam.safetensors", lambda: parts)
+    paths = onnx_files.paths("small", tmp_path / "sam.safetensors", lambda: parts)
     for path in paths.values():
         assert all(value.uses() for value in ir.load(path).graph.initializers.values())
     in_encoder = sum(weight.numpy().nbytes for weight in parts.image_encoder.parameters())
@@ -94,4 +95,4 @@ class Unheard(paddle.nn.Layer):  # type: ignore[misc]
 def test_an_operation_that_has_no_translation_is_told_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "weights").touch()
     with pytest.raises(ValueError, match="no way from Paddle's operation tan to ONNX"):
-        onnx_parts.paths("unheard", tmp_path / "weights", Unheard)
+        onnx_files.paths("unheard", tmp_path / "weights", Unheard)

@@ -14,9 +14,10 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 from pycocotools import mask as coco
 
-from ovseg_core import longest_sides, overlay, palette, png_file, polygons, results
-from ovseg_core.masks import Mask
+from ovseg_core import longest_sides, overlay, palette, png_file, polygons
+from ovseg_core.mask import Mask
 from ovseg_core.outputs import Segmentation
+from ovseg_core.paddlex import serving_result
 from ovseg_core.prompts import Prompt
 
 
@@ -113,7 +114,7 @@ def test_a_mask_can_be_drawn_again_from_its_polygons(crop: np.ndarray) -> None:
 
 def test_a_result_reads_as_paddlex_writes_it() -> None:
     prompts = [Prompt.of_box(1, 2, 30, 40), Prompt.of_point(5, 6), Prompt(points=((1, 1), (2, 2)), labels=(1, 0))]
-    document = results.document([ring()] * 3, prompts, ["rle", "polygons"])
+    document = serving_result.of([ring()] * 3, prompts, ["rle", "polygons"])
     assert [info["label"] for info in document["maskInfos"]] == ["box_prompt", "point_prompt", "points_prompt"]
     assert document["maskInfos"][0]["prompt"] == [1, 2, 30, 40]
     assert document["maskInfos"][1]["prompt"] == [5, 6]
@@ -132,4 +133,4 @@ def test_a_result_reads_as_paddlex_writes_it() -> None:
 
 
 def test_a_result_has_only_what_was_asked_for() -> None:
-    assert set(results.document([ring()], [Prompt.of_point(1, 1)], ["overlay"])) == {"maskInfos"}
+    assert set(serving_result.of([ring()], [Prompt.of_point(1, 1)], ["overlay"])) == {"maskInfos"}

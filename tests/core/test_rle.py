@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from pycocotools import mask as coco
 
 from ovseg_core import rle
-from ovseg_core.masks import Mask
+from ovseg_core.mask import Mask
 
 masks = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12))
 margins = st.tuples(*[st.integers(0, 5)] * 4)
@@ -46,8 +46,8 @@ def test_a_mask_knows_its_frame_window_and_area(crop: np.ndarray, margin: tuple[
     assert np.array_equal(mask.full(), frame)
     assert mask.counts == coco_counts(frame)
     assert mask.area == frame.sum()
-    x0, y0, x1, y1 = mask.window
+    x0, y0, x1, y1 = mask.box_xyxy
     assert np.array_equal(frame[y0:y1, x0:x1], mask.crop())
     if mask.area:
         ys, xs = np.nonzero(frame)
-        assert mask.window == (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
+        assert mask.box_xyxy == (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)

@@ -14,7 +14,7 @@ from ovseg_core.canvas import Frame
 from ovseg_core.errors import OvsegError
 from ovseg_core.lite import geometry, regions
 from ovseg_core.lite.shape import MASK_CELLS, STRIDES
-from ovseg_core.networks import Network
+from ovseg_core.network import Features, Network
 from tests.support import lite_prompts
 from tests.support.lite_prompts import PROMPTS
 
@@ -35,13 +35,13 @@ def network(request: pytest.FixtureRequest) -> Network:
 
 
 @pytest.fixture(scope="module")
-def features(network: Network) -> networks.Features:
+def features(network: Network) -> Features:
     photo = image.decode(lite_prompts.PHOTO.read_bytes(), 10**8)
     frame = Frame(photo.shape[:2], SIDE)
     return network.encode(canvas.letterbox(photo, frame, SPEC.preset.mean, SPEC.preset.std))[0]
 
 
-def test_an_image_s_maps_agree_with_the_original(features: networks.Features, reference: dict[str, np.ndarray]) -> None:
+def test_an_image_s_maps_agree_with_the_original(features: Features, reference: dict[str, np.ndarray]) -> None:
     for i, found in enumerate(features):
         wanted = reference[f"map{i}"]
         assert np.abs(found[::8, ::4, ::4] - wanted).max() < 1e-3
@@ -58,9 +58,9 @@ def test_images_of_a_batch_do_not_see_each_other(network: Network) -> None:
 
 @pytest.mark.parametrize("kind", PROMPTS)
 def test_logits_and_iou_agree_with_the_original(
-    network: Network, features: networks.Features, reference: dict[str, np.ndarray], kind: str
+    network: Network, features: Features, reference: dict[str, np.ndarray], kind: str
 ) -> None:
-    answer = network.decode(features, PROMPTS[kind], every=True)
+    answer = network.decode(features, PROMPTS[kind], all_candidates=True)
     logits, iou = reference[f"{kind}_logits"], reference[f"{kind}_iou"]
     assert answer.iou.shape[1] == (3 if PROMPTS[kind].boxes is None else 1)
     assert np.abs(answer.logits[..., ::2, ::2].reshape(logits.shape) - logits).max() < 1e-3
@@ -68,8 +68,8 @@ def test_logits_and_iou_agree_with_the_original(
     assert np.abs(logits).max() > 3
 
 
-def test_the_best_candidate_of_a_click_is_the_best_of_every_one(network: Network, features: networks.Features) -> None:
-    every, best = (network.decode(features, PROMPTS["click"], every=which) for which in (True, False))
+def test_the_best_candidate_of_a_click_is_the_best_of_every_one(network: Network, features: Features) -> None:
+    every, best = (network.decode(features, PROMPTS["click"], all_candidates=wanted) for wanted in (True, False))
     assert best.iou.shape == (2, 1)
     for n in range(2):
         i = int(every.iou[n].argmax())

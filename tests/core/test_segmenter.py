@@ -67,7 +67,7 @@ def test_no_prompt_no_mask(segmenter: Segmenter, embedding: Embedding) -> None:
 
 def test_a_mask_of_a_box_stays_in_its_box(segmenter: Segmenter, embedding: Embedding) -> None:
     [mask] = segmenter.decode(embedding, [Prompt.of_box(-50, 100.5, 200, 700)])
-    x0, y0, x1, y1 = mask.window
+    x0, y0, x1, y1 = mask.box_xyxy
     assert x0 >= 0
     assert y0 >= 100
     assert x1 <= 200

@@ -21,7 +21,7 @@ from pycocotools import mask as coco
 
 import ovseg_core
 from ovseg.stack import free_port
-from ovseg_core.sam import export
+from ovseg_core.paddle_inference import export
 from tests.support import pictures, small_sam
 from tests.support.service import Service
 

@@ -10,7 +10,7 @@ import pytest
 
 from ovseg_core import canvas, models
 from ovseg_core.canvas import Frame
-from ovseg_core.networks import Asked
+from ovseg_core.network import PromptBatch
 from ovseg_core.segmenter import Segmenter
 
 torch = pytest.importorskip("torch")
@@ -31,6 +31,6 @@ def test_embeddings_and_masks_agree(folder: Path, photo: np.ndarray) -> None:
         answer = theirs(image_embeddings=embedding, input_boxes=torch.from_numpy(boxes)[None], multimask_output=False)
     [features] = ours.network.encode(pixels)
     assert np.abs(features[0].transpose(2, 0, 1) - embedding[0].numpy()).max() < 1e-4 * float(embedding.abs().max())
-    found = ours.network.decode(features, Asked(boxes))
+    found = ours.network.decode(features, PromptBatch(boxes))
     wanted = answer.pred_masks[0].numpy()
     assert np.abs(found.logits - wanted).max() < 1e-4 * np.abs(wanted).max()

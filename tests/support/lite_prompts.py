@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ovseg_core.networks import Asked
+from ovseg_core.network import PromptBatch
 
 ROOT = Path(__file__).parents[2]
 PHOTO = ROOT / "ovseg" / "photos" / "astronaut.jpg"
@@ -21,8 +21,8 @@ def _array(*rows: object) -> np.ndarray:
 
 
 PROMPTS = {
-    "box": Asked(_array([140, 10, 305, 180], [340, 4, 462, 300])),
-    "click": Asked(None, _array([[220, 90]], [[400, 120]]), _array([1], [1])),
-    "clicks": Asked(None, _array([[390, 430], [150, 330], [300, 400]]), _array([1, 0, 1])),
-    "box_clicks": Asked(_array([278, 300, 512, 512]), _array([[390, 430], [300, 310]]), _array([1, 0])),
+    "box": PromptBatch(_array([140, 10, 305, 180], [340, 4, 462, 300])),
+    "click": PromptBatch(None, _array([[220, 90]], [[400, 120]]), _array([1], [1])),
+    "clicks": PromptBatch(None, _array([[390, 430], [150, 330], [300, 400]]), _array([1, 0, 1])),
+    "box_clicks": PromptBatch(_array([278, 300, 512, 512]), _array([[390, 430], [300, 310]]), _array([1, 0])),
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ovseg_core.networks import Asked
+from ovseg_core.network import PromptBatch
 
 CANVAS, CHANNELS, DEPTH, HEADS, WHOLE_GRID = 320, 48, 3, 3, (1,)  # a grid of 20: two windows of 14, the second padded
 REFERENCE = Path(__file__).parents[1] / "data" / "sam_reference.npz"
@@ -34,11 +34,11 @@ def _blob(side: int) -> np.ndarray:
 
 
 PROMPTS = {
-    "box": Asked(_array([20, 30, 200, 250], [0, 0, 320, 320])),
-    "click": Asked(None, _array([[100, 120]], [[300, 20]]), _array([1], [1])),
-    "clicks": Asked(None, _array([[100, 120], [40, 50], [200, 10]]), _array([1, 0, 1])),
-    "box_clicks": Asked(_array([20, 30, 200, 250]), _array([[100, 120], [40, 50]]), _array([1, 0])),
-    "refined": Asked(None, _array([[100, 120], [40, 50]]), _array([1, 0]), _blob(CANVAS // 4)[None]),
+    "box": PromptBatch(_array([20, 30, 200, 250], [0, 0, 320, 320])),
+    "click": PromptBatch(None, _array([[100, 120]], [[300, 20]]), _array([1], [1])),
+    "clicks": PromptBatch(None, _array([[100, 120], [40, 50], [200, 10]]), _array([1, 0, 1])),
+    "box_clicks": PromptBatch(_array([20, 30, 200, 250]), _array([[100, 120], [40, 50]]), _array([1, 0])),
+    "refined": PromptBatch(None, _array([[100, 120], [40, 50]]), _array([1, 0]), _blob(CANVAS // 4)[None]),
 }
 
 

@@ -18,7 +18,7 @@ from tests.support.sam_weights import CANVAS
 
 def load(folder: Path, *, on_cpu: bool = True) -> SamParts:
     """Its layers, by way of a file in `folder` that names its arrays as Meta's checkpoints do; `on_cpu` as
-    `networks.sam_parts` has it."""
+    `sam.family.load_parts` has it."""
     encoder = VisionTransformer(
         sam_weights.CHANNELS, sam_weights.DEPTH, sam_weights.HEADS, sam_weights.WHOLE_GRID, CANVAS
     )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from configs.settings import Settings
-from ovseg_core.masks import Mask
+from ovseg_core.mask import Mask
 from ovseg_core.outputs import Segmentation
 from ovseg_core.prompts import Prompt
 from worker import publish

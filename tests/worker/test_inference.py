@@ -16,8 +16,8 @@ from ovseg_core.candidates import Candidates
 from ovseg_core.canvas import Frame
 from ovseg_core.embedding import Embedding
 from ovseg_core.engines import in_openvino
-from ovseg_core.masks import Mask
-from ovseg_core.networks import Asked, Features, Together
+from ovseg_core.mask import Mask
+from ovseg_core.network import DecodeBatch, Features, PromptBatch
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
 from worker.inference.batcher import Kind
@@ -46,20 +46,20 @@ class SmallNetwork:
     def encode(self, canvases: np.ndarray) -> list[Features]:
         return [(canvas,) for canvas in canvases]
 
-    def decode(self, features: Features, asked: Asked, every: bool = False) -> Candidates:
-        return self.decode_together([(features, asked)])[0]
+    def decode(self, features: Features, prompts: PromptBatch, all_candidates: bool = False) -> Candidates:
+        return self.decode_batch([(features, prompts)])[0]
 
-    def decode_together(self, together: Together, every: bool = False) -> list[Candidates]:
-        self.asked.append(sum(each.prompts for _, each in together))
+    def decode_batch(self, batch: DecodeBatch, all_candidates: bool = False) -> list[Candidates]:
+        self.asked.append(sum(prompts.size for _, prompts in batch))
         if self.asked[-1] > self.room:
             raise self.error
-        return [_boxes(each) for _, each in together]
+        return [_boxes(prompts) for _, prompts in batch]
 
 
-def _boxes(asked: Asked) -> Candidates:
-    assert asked.boxes is not None
-    count = asked.prompts
-    return Candidates(np.ones((count, 1, 8, 8), np.float32), asked.boxes[:, None], np.ones((count, 1), np.float32))
+def _boxes(prompts: PromptBatch) -> Candidates:
+    assert prompts.boxes is not None
+    count = prompts.size
+    return Candidates(np.ones((count, 1, 8, 8), np.float32), prompts.boxes[:, None], np.ones((count, 1), np.float32))
 
 
 def with_network(network: SmallNetwork) -> Inference:
@@ -72,7 +72,7 @@ def decode(network: SmallNetwork, prompts: Sequence[Prompt] = PROMPTS) -> list[M
     return with_network(network).decode(EMBEDDING, prompts)[0]
 
 
-def windows(prompts: Sequence[Prompt]) -> list[tuple[float, ...] | None]:
+def boxes(prompts: Sequence[Prompt]) -> list[tuple[float, ...] | None]:
     return [prompt.box for prompt in prompts]
 
 
@@ -82,7 +82,7 @@ def test_where_memory_runs_out_fewer_prompts_are_decoded_at_a_time(
     room: int, sizes: set[int], error: Exception
 ) -> None:
     network = SmallNetwork(room, error)
-    assert [mask.window for mask in decode(network)] == windows(PROMPTS)
+    assert [mask.box_xyxy for mask in decode(network)] == boxes(PROMPTS)
     assert set(network.asked) == sizes
 
 
@@ -117,7 +117,7 @@ def test_jobs_that_wait_for_the_device_together_are_decoded_together() -> None:
         busy.set()
         for n, answer in enumerate(answers):
             masks, milliseconds = answer.result(30)
-            assert [mask.window for mask in masks] == windows(PROMPTS[n : n + 4])
+            assert [mask.box_xyxy for mask in masks] == boxes(PROMPTS[n : n + 4])
             assert milliseconds >= 0
     assert network.asked == [16, 4]  # no more at a time than the model's batch
 

@@ -13,9 +13,9 @@ from ovseg_core import models, networks
 from ovseg_core.candidates import Candidates
 from ovseg_core.embedding import Embedding
 from ovseg_core.errors import OvsegError
-from ovseg_core.masks import Mask
+from ovseg_core.mask import Mask
 from ovseg_core.models import ModelSpec
-from ovseg_core.networks import Asked, Features, Together
+from ovseg_core.network import DecodeBatch, Features, PromptBatch
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
 from worker.inference.batcher import Answer, Batcher, Kind
@@ -122,19 +122,19 @@ class _Queued:
         kind = Kind((id(network), "encode"), run, self._images_per_batch)
         return self._answers([self._thread(kind, canvas) for canvas in canvases])
 
-    def decode(self, features: Features, asked: Asked, every: bool = False) -> Candidates:
-        [candidates] = self.decode_together([(features, asked)], every)
+    def decode(self, features: Features, prompts: PromptBatch, all_candidates: bool = False) -> Candidates:
+        [candidates] = self.decode_batch([(features, prompts)], all_candidates)
         return candidates
 
-    def decode_together(self, together: Together, every: bool = False) -> list[Candidates]:
+    def decode_batch(self, batch: DecodeBatch, all_candidates: bool = False) -> list[Candidates]:
         network = self._network
 
-        def run(several: Together) -> list[Candidates]:
-            return network.decode_together(several, every)
+        def run(several: DecodeBatch) -> list[Candidates]:
+            return network.decode_batch(several, all_candidates)
 
-        shape = tuple(None if field is None else field.shape[1:] for field in together[0][1])
-        kind = Kind((id(network), "decode", shape, every), run, self._prompts_per_batch)
-        return self._answers([self._thread(kind, each, each[1].prompts) for each in together])
+        shape = tuple(None if field is None else field.shape[1:] for field in batch[0][1])
+        kind = Kind((id(network), "decode", shape, all_candidates), run, self._prompts_per_batch)
+        return self._answers([self._thread(kind, each, each[1].size) for each in batch])
 
     def _answers(self, calls: Sequence[Future[tuple[Answer, float]]]) -> list[Answer]:
         answers = [call.result() for call in calls]

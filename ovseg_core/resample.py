@@ -4,63 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
-import cv2
 import numpy as np
 
-from ovseg_core import blas, rle
+from ovseg_core import blas
+from ovseg_core.mask import Mask
 from ovseg_core.prompts import Box
 
 Window = tuple[int, int, int, int]  # x0, y0, x1, y1 in whole image pixels
-
-
-@dataclass(frozen=True, eq=False)
-class Mask:
-    """One object's mask, kept small: the runs in the window that holds it, not an array of the whole frame.
-
-    `window` is the tightest (x0, y0, x1, y1) around the mask, empty (0, 0, 0, 0) for an empty mask; `area` is in
-    pixels; `score` is the network's own estimate of the mask's IoU, 0 to 1, or None where it tells none.
-    """
-
-    image_hw: tuple[int, int]
-    window: Window
-    borders: np.ndarray  # of its runs, `rle.borders` of the window
-    area: int
-    score: float | None
-
-    @classmethod
-    def of_crop(cls, crop: np.ndarray, xy: tuple[int, int], image_hw: tuple[int, int], score: float | None) -> Mask:
-        """A mask that is `crop` (h, w) bool at `xy` and empty elsewhere."""
-        rows, columns = np.flatnonzero(crop.any(axis=1)), np.flatnonzero(crop.any(axis=0))
-        if not len(rows):
-            return cls(image_hw, (0, 0, 0, 0), np.empty(0, np.int64), 0, score)
-        top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-        tight = crop[top:bottom, left:right]
-        window = (int(xy[0] + left), int(xy[1] + top), int(xy[0] + right), int(xy[1] + bottom))
-        return cls(image_hw, window, rle.borders(tight), int(np.count_nonzero(tight)), score)
-
-    def crop(self) -> np.ndarray:
-        """The window's pixels (h, w) bool."""
-        return rle.pixels(self.borders, self._hw) if self.area else np.zeros((0, 0), bool)
-
-    def full(self) -> np.ndarray:
-        """The whole frame (H, W) bool: as large as the image, so ask for it late and let it go early."""
-        frame = np.zeros(self.image_hw, bool)
-        x0, y0, x1, y1 = self.window
-        frame[y0:y1, x0:x1] = self.crop()
-        return frame
-
-    @cached_property
-    def counts(self) -> str:
-        """COCO RLE of the whole frame."""
-        borders = rle.placed(self.borders, self._hw, self.window[:2], self.image_hw) if self.area else self.borders
-        return rle.compressed(borders, self.image_hw)
-
-    @property
-    def _hw(self) -> tuple[int, int]:
-        x0, y0, x1, y1 = self.window
-        return y1 - y0, x1 - x0
 
 
 @dataclass(frozen=True)
@@ -71,24 +23,26 @@ class ByCanvas:
     resized_hw: tuple[int, int]
 
 
-def threshold(
+def to_mask(
     logits: np.ndarray,  # h, w
     region: Box,  # what the logits cover, in image pixels; it may reach beyond the image
     image_hw: tuple[int, int],
-    cut: float,
+    mask_threshold: float,
     score: float | None,
     clip_to: Box | None = None,
     by_canvas: ByCanvas | None = None,
 ) -> Mask:
-    """The mask where the logits, resized to their region bilinearly, exceed `cut`; only within `clip_to`.
+    """The mask where the logits, resized to their region bilinearly, exceed `mask_threshold`; only within `clip_to`.
 
     With `by_canvas` the logits cover the canvas and are resized twice, as SAM's own code does; both steps are one
     matrix for each axis.
 
-    Only the part of the image that can exceed `cut` is resized. That is exact: a bilinear value lies between its
-    neighbours, so where none of them exceeds `cut`, it does not either.
+    Only the part of the image that can exceed `mask_threshold` is resized. That is exact: a bilinear value lies between
+    its neighbours, so where none of them exceeds `mask_threshold`, it does not either.
     """
-    window = _intersection(_reach(logits > cut, region, cells=1.5 if by_canvas else 0.5), _pixel_centres(region))
+    window = _intersection(
+        _reach(logits > mask_threshold, region, cells=1.5 if by_canvas else 0.5), _pixel_centres(region)
+    )
     window = _intersection(window, (0, 0, image_hw[1], image_hw[0]))
     if clip_to is not None:
         window = _intersection(window, _whole_pixels(clip_to))
@@ -105,14 +59,7 @@ def threshold(
     ys, xs = _cells(down), _cells(across)
     with blas.on_one_thread():
         resized = down[:, ys] @ logits[ys, xs] @ across[:, xs].T
-    return Mask.of_crop(resized > cut, (x0, y0), image_hw, score)
-
-
-def centre_of(pixels: np.ndarray) -> tuple[float, float]:
-    """The pixel of a mask (h, w) bool that is farthest from its edge: x and y of its centre."""
-    depth = cv2.distanceTransform(np.pad(pixels.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    y, x = np.unravel_index(depth.argmax(), depth.shape)
-    return float(x) + 0.5, float(y) + 0.5
+    return Mask.of_crop(resized > mask_threshold, (x0, y0), image_hw, score)
 
 
 def _bilinear(pixels: np.ndarray, cells: int, low: float, high: float) -> np.ndarray:

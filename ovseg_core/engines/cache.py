@@ -1,4 +1,5 @@
-"""Where translated networks lie: made once for all processes of a machine, by what they were made from."""
+"""The cache of translated networks: each is made once for all processes of a machine, and found by what it was made
+from."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from ovseg_core.digests import cache_root
 
 log = logging.getLogger(__name__)
 
-SOURCES = ("checkpoints", "engines", "sam")  # a change to any of these makes another translation
+SOURCES = "ovseg_core.networks"  # and all that it imports: every network's own code, the engines, the checkpoints
 UNUSED_SECONDS = 14 * 86400  # others of a network are deleted when one is made
 
 
@@ -63,7 +64,7 @@ def _for_this_process(name: str, make: Callable[[Path], None]) -> Path:
 
 def _key(weights: Path) -> str:
     """Of the weights' content, our code, and the versions of what reads and of what writes."""
-    parts = [digests.of_weights(weights), digests.of_code(*SOURCES)]
+    parts = [digests.of_weights(weights), digests.of_code(SOURCES)]
     installed = importlib.metadata.distributions()  # Paddle comes under the name of its build
     parts += sorted(f"{d.name} {d.version}" for d in installed if d.name.startswith(("onnx", "paddlepaddle")))
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]

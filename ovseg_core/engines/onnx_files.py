@@ -7,7 +7,8 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from ovseg_core.engines import Parts, translations
+from ovseg_core.engines import cache
+from ovseg_core.engines.parts import Parts
 
 log = logging.getLogger(__name__)
 
@@ -19,13 +20,12 @@ def paths(name: str, weights: Path, load: Callable[[], Parts], precision: str = 
     Raises what `load` raises, and ValueError for an operation that has no translation.
     """
     called = name if precision == "float32" else f"{name}-{precision}"
-    folder = translations.folder(called, weights, lambda to: _translate(name, load(), to, precision))
+    folder = cache.folder(called, weights, lambda to: _translate(name, load(), to, precision))
     return {path.stem: path for path in folder.glob("*.onnx")}
 
 
 def _translate(name: str, parts: Parts, to: Path, precision: str) -> None:
     import onnx_ir as ir
-    from paddle.static import InputSpec
 
     from ovseg_core.engines.pir_to_onnx import translated
     from ovseg_core.quiet_paddle import paddle
@@ -33,7 +33,7 @@ def _translate(name: str, parts: Parts, to: Path, precision: str) -> None:
     log.info("translating %s to ONNX, once", name)
     weights = {tensor.name: tensor.numpy() for tensor in (*parts.parameters(), *parts.buffers())}
     for part, shapes in parts.shapes().items():
-        specs = [InputSpec(list(shape), "float32", f"given{i}") for i, shape in enumerate(shapes)]
+        specs = [paddle.static.InputSpec(list(shape), "float32", f"given{i}") for i, shape in enumerate(shapes)]
         with warnings.catch_warnings():  # Paddle's own code asks graphs for what they do not have, and warns of it
             warnings.simplefilter("ignore", UserWarning)
             traced = paddle.jit.to_static(getattr(parts, part), input_spec=specs, full_graph=True).concrete_program

@@ -8,18 +8,17 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-import paddle
 import yaml
-from paddle import nn
-from paddle.static import InputSpec
 
-from ovseg_core.sam.labels import BOX_BOTTOM_RIGHT, BOX_TOP_LEFT, NOT_A_POINT, POSITIVE
+from ovseg_core.paddle_inference.folder import INDEX_FILE
+from ovseg_core.quiet_paddle import nn, paddle
 from ovseg_core.sam.parts import SamParts
+from ovseg_core.sam.points import BOX_BOTTOM_RIGHT, BOX_TOP_LEFT, NOT_A_POINT, POSITIVE
 
 PROMPT_SHAPES = {"box": [-1, 4], "point": [1, 1, 2]}
 
 
-class WholeSam(nn.Layer):
+class EncoderAndDecoder(nn.Layer):
     """A canvas and boxes (N, 4), or one click (1, 1, 2), in canvas pixels to low-res masks (N, 1, S/4, S/4)."""
 
     def __init__(self, sam: SamParts, prompt_type: str) -> None:
@@ -45,8 +44,8 @@ def export(sam: SamParts, prompt_type: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     side = sam.canvas_size
     shapes = {"img": [1, 3, side, side], "prompt": PROMPT_SHAPES[prompt_type]}
-    specs = [InputSpec(shape, "float32", name) for name, shape in shapes.items()]
-    network = WholeSam(sam, prompt_type)
+    specs = [paddle.static.InputSpec(shape, "float32", name) for name, shape in shapes.items()]
+    network = EncoderAndDecoder(sam, prompt_type)
     network.eval()
     with warnings.catch_warnings():  # Paddle's own code asks graphs for what they do not have, and warns of it
         warnings.simplefilter("ignore", UserWarning)
@@ -55,4 +54,4 @@ def export(sam: SamParts, prompt_type: str, folder: Path) -> None:
         "Global": {"model_name": f"SAM-H_{prompt_type}"},
         "Processor": {"type": "SAMProcessor", "size": side},
     }
-    (folder / "inference.yml").write_text(yaml.safe_dump(about, sort_keys=False))
+    (folder / INDEX_FILE).write_text(yaml.safe_dump(about, sort_keys=False))

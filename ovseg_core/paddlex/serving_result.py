@@ -1,4 +1,4 @@
-"""Results in PaddleX's words (its `open_vocabulary_segmentation` pipeline, serving API), and a few more."""
+"""Results as PaddleX's service answers them (its `open_vocabulary_segmentation` pipeline), with a few more fields."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from ovseg_core import outputs
-from ovseg_core.masks import Mask
+from ovseg_core.mask import Mask
 from ovseg_core.prompts import Prompt
 
 SUCCESS = {"errorCode": 0, "errorMsg": "Success"}
 
 
-def document(masks: Sequence[Mask], prompts: Sequence[Prompt], wanted: Collection[str] = ("rle",)) -> dict[str, Any]:
+def of(masks: Sequence[Mask], prompts: Sequence[Prompt], wanted: Collection[str] = ("rle",)) -> dict[str, Any]:
     """What PaddleX calls `result`: `maskInfos`, and the entries of the outputs that are `wanted`; each is a list with
     one value for each prompt.
 
@@ -24,7 +24,7 @@ def document(masks: Sequence[Mask], prompts: Sequence[Prompt], wanted: Collectio
         {
             **label(prompt),
             "score": mask.score,
-            "box": list(mask.window),
+            "box": list(mask.box_xyxy),
             "area": mask.area,
         }
         for mask, prompt in zip(masks, prompts, strict=True)

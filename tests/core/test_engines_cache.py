@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ovseg_core import digests
-from ovseg_core.engines import translations
-from ovseg_core.engines.translations import UNUSED_SECONDS
+from ovseg_core.engines import cache
+from ovseg_core.engines.cache import UNUSED_SECONDS
 
 
 @pytest.fixture
@@ -32,15 +32,15 @@ def never(to: Path) -> None:
 
 
 def test_the_same_weights_are_translated_once_wherever_they_lie(weights: Path) -> None:
-    found = translations.folder("net", weights, make)
+    found = cache.folder("net", weights, make)
     assert [path.name for path in found.iterdir()] == ["encode.xml"]
-    assert translations.folder("net", weights.rename(weights.with_name("elsewhere")), never) == found
+    assert cache.folder("net", weights.rename(weights.with_name("elsewhere")), never) == found
 
 
 def test_other_weights_of_the_same_name_are_translated_anew(weights: Path) -> None:
-    found = translations.folder("net", weights, make)
+    found = cache.folder("net", weights, make)
     weights.write_bytes(b"others!")
-    assert translations.folder("net", weights, make) != found
+    assert cache.folder("net", weights, make) != found
 
 
 def test_what_breaks_off_leaves_nothing(weights: Path) -> None:
@@ -49,9 +49,9 @@ def test_what_breaks_off_leaves_nothing(weights: Path) -> None:
         raise ValueError("no way to OpenVINO")
 
     with pytest.raises(ValueError, match="no way"):
-        translations.folder("net", weights, break_off)
+        cache.folder("net", weights, break_off)
     assert not [path for path in digests.cache_root().iterdir() if path.is_dir() and path.name != "digests"]
-    assert translations.folder("net", weights, make).is_dir()
+    assert cache.folder("net", weights, make).is_dir()
 
 
 def test_processes_that_start_together_make_one(weights: Path) -> None:
@@ -59,12 +59,12 @@ def test_processes_that_start_together_make_one(weights: Path) -> None:
 import sys, time
 from pathlib import Path
 from ovseg_core import digests
-from ovseg_core.engines import translations
+from ovseg_core.engines import cache
 def make(to):
     print("made")
     time.sleep(0.5)
     (to / "encode.xml").write_text("a graph")
-assert (translations.folder("net", Path(sys.argv[1]), make) / "encode.xml").is_file()
+assert (cache.folder("net", Path(sys.argv[1]), make) / "encode.xml").is_file()
 """
     command = [sys.executable, "-c", script, str(weights)]
     started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
@@ -74,13 +74,13 @@ assert (translations.folder("net", Path(sys.argv[1]), make) / "encode.xml").is_f
 
 
 def test_what_nobody_used_for_weeks_makes_room(weights: Path) -> None:
-    old = translations.folder("net", weights, make)
-    other = translations.folder("another", weights, make)
+    old = cache.folder("net", weights, make)
+    other = cache.folder("another", weights, make)
     long_ago = time.time() - UNUSED_SECONDS - 1
     os.utime(old, (long_ago, long_ago))
     os.utime(other, (long_ago, long_ago))
     weights.write_bytes(b"others!")
-    translations.folder("net", weights, make)
+    cache.folder("net", weights, make)
     assert not old.exists()
     assert other.exists()
 
@@ -88,4 +88,4 @@ def test_what_nobody_used_for_weeks_makes_room(weights: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_no_obstacle(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (weights.parent / "file").touch()
     monkeypatch.setenv("OVSEG_ENGINES_DIR", str(weights.parent / "file" / "engines"))  # root could write to any folder
-    assert (translations.folder("net", weights, make) / "encode.xml").is_file()
+    assert (cache.folder("net", weights, make) / "encode.xml").is_file()

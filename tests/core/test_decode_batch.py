@@ -1,4 +1,4 @@
-"""Prompts of several images at once, as they are answered one by one."""
+"""A batch of prompts, also of several images, is answered as its items are one by one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ovseg_core import models, networks
-from ovseg_core.networks import Asked, Features, Network, by_image
+from ovseg_core.network import Features, Network, PromptBatch, by_image
 from tests.support import sam_weights, small_sam
 
 SIDE = 256  # of SAM-Lite's canvas
@@ -29,26 +29,26 @@ def images(network: Network, count: int) -> list[Features]:
     return network.encode(np.random.default_rng(5).normal(size=shape).astype(np.float32))
 
 
-def boxes(count: int, seed: int) -> Asked:
+def boxes(count: int, seed: int) -> PromptBatch:
     low = np.random.default_rng(seed).uniform(0, sam_weights.CANVAS / 2, (count, 2))
-    return Asked(np.concatenate([low, low + sam_weights.CANVAS / 4], 1).astype(np.float32))
+    return PromptBatch(np.concatenate([low, low + sam_weights.CANVAS / 4], 1).astype(np.float32))
 
 
-def click(seed: int) -> Asked:
+def click(seed: int) -> PromptBatch:
     point = np.random.default_rng(seed).uniform(0, sam_weights.CANVAS, (1, 1, 2)).astype(np.float32)
-    return Asked(points=point, labels=np.ones((1, 1), np.float32))
+    return PromptBatch(points=point, labels=np.ones((1, 1), np.float32))
 
 
 @pytest.mark.parametrize("kind", ["boxes", "clicks"])
-def test_together_each_is_answered_as_alone(network: Network, kind: str) -> None:
+def test_in_a_batch_each_item_is_answered_as_alone(network: Network, kind: str) -> None:
     first, second = images(network, 2)
     of = [first, second, first, second, second]
     asked = [boxes(n % 3 + 1, n) if kind == "boxes" else click(n) for n in range(len(of))]
-    together = list(zip(of, asked, strict=True))
-    for every in (True, False):
-        answers = network.decode_together(together, every)
-        for (features, each), answer in zip(together, answers, strict=True):
-            alone = network.decode(features, each, every)
+    batch = list(zip(of, asked, strict=True))
+    for all_candidates in (True, False):
+        answers = network.decode_batch(batch, all_candidates)
+        for (features, each), answer in zip(batch, answers, strict=True):
+            alone = network.decode(features, each, all_candidates)
             assert answer.logits.shape == alone.logits.shape
             for ours, theirs in zip(vars(answer).values(), vars(alone).values(), strict=True):
                 assert np.allclose(ours, theirs, rtol=1e-3, atol=1e-3 * np.abs(theirs).max())
@@ -56,5 +56,5 @@ def test_together_each_is_answered_as_alone(network: Network, kind: str) -> None
 
 def test_the_prompts_of_one_image_are_put_together(network: Network) -> None:
     first, second = images(network, 2)
-    together = [(first, boxes(1, 0)), (second, boxes(1, 1)), (first, boxes(2, 2))]
-    assert by_image(together) == [[0, 2], [1]]
+    batch = [(first, boxes(1, 0)), (second, boxes(1, 1)), (first, boxes(2, 2))]
+    assert by_image(batch) == [[0, 2], [1]]

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovseg_core import masks
+from ovseg_core import resample
 from ovseg_core.canvas import Frame, letterbox
-from ovseg_core.masks import ByCanvas
 from ovseg_core.prompts import Box
+from ovseg_core.resample import ByCanvas
 
 CANVAS, CELLS = 512, 128
 
@@ -47,7 +47,7 @@ def test_by_way_of_the_canvas_a_mask_is_the_one_that_sam_s_own_code_makes(
     on_canvas = cv2.resize(logits, (CANVAS, CANVAS), interpolation=cv2.INTER_LINEAR)[:height, :width]
     wanted = cv2.resize(on_canvas, image_hw[::-1], interpolation=cv2.INTER_LINEAR)
     region = tuple(np.array([0, 0, CANVAS, CANVAS]) / np.tile(frame.scale_xy, 2))
-    mask = masks.threshold(logits, region, image_hw, 0.0, 0.9, by_canvas=ByCanvas(CANVAS, frame.resized_hw))
+    mask = resample.to_mask(logits, region, image_hw, 0.0, 0.9, by_canvas=ByCanvas(CANVAS, frame.resized_hw))
     at_the_edge = np.abs(wanted) < 1e-3
     assert (mask.full() == (wanted > 0))[~at_the_edge].all()
     assert (wanted > 0).any()
@@ -72,7 +72,7 @@ def test_only_the_part_that_can_exceed_the_cut_is_resized_and_that_is_exact(
     region = (*corner, corner[0] + sides[0], corner[1] + sides[1])
     logits = smooth_logits(seed, shift)
     value = everywhere(logits, region, image_hw)
-    mask = masks.threshold(logits, region, image_hw, cut, 0.9)
+    mask = resample.to_mask(logits, region, image_hw, cut, 0.9)
     differs = mask.full() != (value > cut)
     at_the_edge = np.abs(value - cut) < 1e-3  # float32 against float64
     assert not (differs & ~at_the_edge).any()
@@ -80,15 +80,15 @@ def test_only_the_part_that_can_exceed_the_cut_is_resized_and_that_is_exact(
 
 def test_a_mask_ends_at_the_box_it_is_clipped_to() -> None:
     logits = np.full((CELLS, CELLS), 5, np.float32)
-    mask = masks.threshold(logits, (0, 0, 200, 200), (100, 200), 0, 0.9, clip_to=(10.5, 20, 50, 60.5))
-    assert mask.window == (10, 20, 50, 61)
+    mask = resample.to_mask(logits, (0, 0, 200, 200), (100, 200), 0, 0.9, clip_to=(10.5, 20, 50, 60.5))
+    assert mask.box_xyxy == (10, 20, 50, 61)
     assert mask.area == 40 * 41
 
 
 @pytest.mark.parametrize("clip_to", [None, (0, 0, 5, 5)])
 def test_logits_below_the_cut_give_an_empty_mask(clip_to: tuple | None) -> None:
-    mask = masks.threshold(np.full((CELLS, CELLS), -1, np.float32), (0, 0, 10, 10), (10, 10), 0, 0.1, clip_to)
-    assert (mask.area, mask.window) == (0, (0, 0, 0, 0))
+    mask = resample.to_mask(np.full((CELLS, CELLS), -1, np.float32), (0, 0, 10, 10), (10, 10), 0, 0.1, clip_to)
+    assert (mask.area, mask.box_xyxy) == (0, (0, 0, 0, 0))
     assert not mask.full().any()
 
 
@@ -111,5 +111,5 @@ def test_a_pixel_of_the_mask_lies_where_the_pixel_of_the_image_was() -> None:
     frame = Frame((300, 400), CANVAS)
     canvas = letterbox(image, frame, (127,) * 3, (128,) * 3)[0, 0]
     cells = canvas.reshape(CELLS, 4, CELLS, 4).mean(axis=(1, 3))
-    mask = masks.threshold(cells, (*(0, 0), *(CANVAS / frame.scale_xy)), (300, 400), 0.5, 1.0)
-    assert np.abs(np.array(mask.window) - (200, 100, 260, 140)).max() <= 2
+    mask = resample.to_mask(cells, (*(0, 0), *(CANVAS / frame.scale_xy)), (300, 400), 0.5, 1.0)
+    assert np.abs(np.array(mask.box_xyxy) - (200, 100, 260, 140)).max() <= 2

@@ -1,0 +1,31 @@
+"""From images to embeddings. All code that shapes an embedding lies here, in the image's decoder and in the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ovseg_core.canvas import Frame, letterbox
+from ovseg_core.embedding import Embedding
+from ovseg_core.family import Preset
+from ovseg_core.network import Network
+
+
+def encode(model: str, network: Network, preset: Preset, images_rgb: Sequence[np.ndarray]) -> list[Embedding]:
+    """The embeddings of images (H, W, 3) uint8, of any sizes, in one run of the network."""
+    if not images_rgb:
+        return []
+    canvases = [canvas(pixels, network.canvas_size, preset) for pixels in images_rgb]
+    encoded = network.encode(np.concatenate(canvases))
+    frames = [_frame(pixels, network.canvas_size) for pixels in images_rgb]
+    return [Embedding(model, *known) for known in zip(encoded, frames, strict=True)]
+
+
+def canvas(image_rgb: np.ndarray, canvas_size: int, preset: Preset) -> np.ndarray:
+    """What the network sees of an image (H, W, 3) uint8: (1, 3, S, S) float32."""
+    return letterbox(image_rgb, _frame(image_rgb, canvas_size), preset.mean, preset.std, preset.resize)
+
+
+def _frame(image_rgb: np.ndarray, canvas_size: int) -> Frame:
+    return Frame((image_rgb.shape[0], image_rgb.shape[1]), canvas_size)

@@ -1,0 +1,67 @@
+"""One object's mask in the frame of its image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from ovseg_core import rle
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """One object's mask, kept small: the runs in the box that holds it, not an array of the whole frame.
+
+    `box_xyxy` is the tightest box around the mask, (x0, y0, x1, y1) in whole pixels, x1 and y1 exclusive;
+    (0, 0, 0, 0) for an empty mask. `area` is in pixels. `score` is the network's own estimate of the mask's IoU,
+    0 to 1, or None where the network gives none.
+    """
+
+    image_hw: tuple[int, int]
+    box_xyxy: tuple[int, int, int, int]
+    borders: np.ndarray  # of its runs, `rle.borders` of the box
+    area: int
+    score: float | None
+
+    @classmethod
+    def of_crop(cls, crop: np.ndarray, xy: tuple[int, int], image_hw: tuple[int, int], score: float | None) -> Mask:
+        """A mask that is `crop` (h, w) bool at `xy` and empty elsewhere."""
+        rows, columns = np.flatnonzero(crop.any(axis=1)), np.flatnonzero(crop.any(axis=0))
+        if not len(rows):
+            return cls(image_hw, (0, 0, 0, 0), np.empty(0, np.int64), 0, score)
+        top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+        tight = crop[top:bottom, left:right]
+        box = (int(xy[0] + left), int(xy[1] + top), int(xy[0] + right), int(xy[1] + bottom))
+        return cls(image_hw, box, rle.borders(tight), int(np.count_nonzero(tight)), score)
+
+    def crop(self) -> np.ndarray:
+        """The box's pixels (h, w) bool."""
+        return rle.pixels(self.borders, self._hw) if self.area else np.zeros((0, 0), bool)
+
+    def full(self) -> np.ndarray:
+        """The whole frame (H, W) bool: as large as the image, so ask for it late and let it go early."""
+        frame = np.zeros(self.image_hw, bool)
+        x0, y0, x1, y1 = self.box_xyxy
+        frame[y0:y1, x0:x1] = self.crop()
+        return frame
+
+    @cached_property
+    def counts(self) -> str:
+        """COCO RLE of the whole frame."""
+        borders = rle.placed(self.borders, self._hw, self.box_xyxy[:2], self.image_hw) if self.area else self.borders
+        return rle.compressed(borders, self.image_hw)
+
+    @property
+    def _hw(self) -> tuple[int, int]:
+        x0, y0, x1, y1 = self.box_xyxy
+        return y1 - y0, x1 - x0
+
+
+def centre_of(pixels: np.ndarray) -> tuple[float, float]:
+    """The pixel of a mask (h, w) bool that is farthest from its edge: x and y of its centre."""
+    depth = cv2.distanceTransform(np.pad(pixels.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    y, x = np.unravel_index(depth.argmax(), depth.shape)
+    return float(x) + 0.5, float(y) + 0.5

@@ -1,0 +1,83 @@
+"""SAM's row, and that of MobileSAM: the same network with a smaller image encoder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ovseg_core.family import Family, Preset, Quantization
+
+if TYPE_CHECKING:
+    import openvino as ov
+
+    from ovseg_core.network import Network
+    from ovseg_core.sam.parts import SamParts
+
+PRESET = Preset(
+    1024,
+    (123.675, 116.28, 103.53),
+    (58.395, 57.12, 57.375),
+    resize="pillow",
+    by_canvas=True,
+    # What is computed of 8 mostly stays in the cache: on CPUs 5 % less time a prompt than with 16.
+    prompts_per_batch=8,
+)
+# What lies beside the weights in public checkpoints and is not read, by the ends of its names: constants of
+# preprocessing, MobileSAM's head of the time when its encoder was a classifier, and, of every attention layer, a table
+# that follows from the size of the window
+UNUSED = (
+    "pixel_mean",
+    "pixel_std",
+    "image_encoder.norm_head.weight",
+    "image_encoder.norm_head.bias",
+    "image_encoder.head.weight",
+    "image_encoder.head.bias",
+    ".attention_bias_idxs",
+)
+
+
+def load(name: str, weights: Path, device: str, engine: str, precision: str, canvas_size: int) -> Network:
+    """In "bfloat16" and "float16" the image encoder runs in half precision, in "int8" as `quantization` has made it:
+    nearly all the work is there. What reads prompts and draws masks stays in float32; on a CPU everything is in
+    bfloat16 except the part that reads points."""
+    from ovseg_core.engines import runners
+    from ovseg_core.sam.network import Sam
+
+    parts = partial(load_parts, name, weights, on_cpu=device == "cpu")
+    return Sam(runners.on(engine, name, weights, parts, device, precision), canvas_size)
+
+
+def load_parts(name: str, weights: Path, precision: str = "float32", *, on_cpu: bool = False) -> SamParts:
+    """A SAM's layers with their weights, on Paddle's current device; `on_cpu` computes the same in an order that suits
+    a CPU. Raises ValueError where the weights do not fit."""
+    from ovseg_core import checkpoints
+    from ovseg_core.sam.parts import VARIANTS
+    from ovseg_core.sam.vit import VisionTransformer
+
+    parts = VARIANTS[name]()
+    parts.eval()
+    checkpoints.load(parts, weights, UNUSED)
+    if on_cpu and isinstance(parts.image_encoder, VisionTransformer):
+        parts.image_encoder.take_turns()
+    parts.image_encoder.to(dtype=precision)
+    return parts
+
+
+def encoder_graph(name: str, weights: Path, canvas_size: int) -> ov.Model:
+    from ovseg_core.engines import in_openvino
+
+    return in_openvino.encoder_graph(name, weights, partial(load_parts, name, weights, on_cpu=True))
+
+
+MOBILE_SAM = Family(
+    PRESET,
+    load,
+    engines=("openvino", "onnxruntime", "paddle"),
+    has_half_precision=True,
+    quantization=Quantization(encoder_graph),
+    is_exportable=True,
+)
+SAM = replace(MOBILE_SAM, quantization=Quantization(encoder_graph, is_transformer=True))
+NETWORKS = {"mobile_sam": MOBILE_SAM, "sam_b": SAM, "sam_l": SAM, "sam_h": SAM}  # `parts.VARIANTS` has the layers

@@ -1,0 +1,28 @@
+"""Prompts as SAM reads them: points with labels, a box as its two corners."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ovseg_core.network import PromptBatch
+
+# What a point is, as SAM numbers it. A click beside the object is 0.
+NOT_A_POINT, POSITIVE, BOX_TOP_LEFT, BOX_BOTTOM_RIGHT = -1, 1, 2, 3
+
+
+def of(prompts: PromptBatch) -> tuple[np.ndarray, np.ndarray]:
+    """Points (N, T, 2) and labels (N, T) float32: the clicks (followed by one "not a point" where there is no box,
+    as SAM was trained), then the corners of the box."""
+    points, labels = [], []
+    if prompts.points is not None and prompts.labels is not None:
+        points.append(prompts.points)
+        labels.append(prompts.labels)
+    if prompts.boxes is not None:
+        count = len(prompts.boxes)
+        points.append(prompts.boxes.reshape(count, 2, 2))
+        labels.append(np.tile(np.array([BOX_TOP_LEFT, BOX_BOTTOM_RIGHT], np.float32), (count, 1)))
+    else:
+        count = len(points[0])
+        points.append(np.zeros((count, 1, 2), np.float32))
+        labels.append(np.full((count, 1), NOT_A_POINT, np.float32))
+    return np.concatenate(points, 1), np.concatenate(labels, 1)

@@ -1,0 +1,97 @@
+"""Fingerprints of code: all that shapes a result is in them, without a list that someone could forget to extend."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ovseg_core import digests, models
+from ovseg_core.engines import cache
+from ovseg_core.networks import NETWORKS
+from ovseg_core.segmenter import SHAPE_EMBEDDINGS
+from tests import pictures
+
+# Prints the files of ovseg_core that are loaded on the way from an image to its embedding.
+ENCODE = """
+import sys
+from pathlib import Path
+from ovseg_core import digests, image
+pixels = image.decode(Path(sys.argv[2]).read_bytes(), 10**8)
+from ovseg_core import encoding
+on_the_way = set(sys.modules)
+from ovseg_core import models
+spec = models.find("SAM-Lite")
+of_the_registry = set(sys.modules) - on_the_way
+network = spec.family.load(spec.network, spec.weights, "cpu", sys.argv[1], "float32", spec.preset.canvas_size)
+encoding.encode(spec.name, network, spec.preset, [pixels])
+for name in set(sys.modules) - of_the_registry - {"ovseg_core"}:
+    if name.startswith("ovseg_core."):
+        print(sys.modules[name].__file__)
+"""
+
+# Edits files of ovseg_core, and prints which fingerprints change: translations', embeddings' of SAM-B and SAM-Lite.
+EDIT = """
+import sys
+from ovseg_core import digests
+from ovseg_core.engines import cache
+from ovseg_core.networks import NETWORKS
+from ovseg_core.segmenter import SHAPE_EMBEDDINGS
+
+def fingerprints():
+    families = (NETWORKS[name].load.__module__ for name in ("sam_b", "sam_lite"))
+    return digests.of_code(cache.SOURCES), *(digests.of_code(*SHAPE_EMBEDDINGS, family) for family in families)
+
+for edited in sys.argv[1:]:
+    before = fingerprints()
+    with (digests.PACKAGE / edited).open("a") as file:
+        file.write("\\n# edited\\n")
+    after = fingerprints()
+    print(edited, *(name for name, a, b in zip(("translations", "sam_b", "sam_lite"), before, after) if a != b))
+"""
+EDITED = {
+    "overlay.py": "",
+    "resample.py": "",
+    "paddlex/serving_result.py": "",
+    "models/registry.py": "",
+    "canvas.py": "translations sam_b sam_lite",  # the presets of a row name its types
+    "image/jpeg.py": "sam_b sam_lite",
+    "encoding.py": "sam_b sam_lite",
+    "engines/pir_to_onnx.py": "translations sam_b sam_lite",
+    "checkpoints/torch_file.py": "translations sam_b sam_lite",
+    "sam/vit.py": "translations sam_b",
+    "lite/image_encoder.py": "translations sam_lite",
+}
+
+
+@pytest.mark.parametrize("engine", ["openvino", "paddle"])
+def test_all_code_between_an_image_and_its_embedding_is_in_the_fingerprint(engine: str) -> None:
+    command = [sys.executable, "-c", ENCODE, engine, str(pictures.PHOTO)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = {Path(line) for line in ran.stdout.split()}
+    assert len(loaded) > 20
+    assert loaded <= set(digests.sources(*SHAPE_EMBEDDINGS, models.find("SAM-Lite").family.load.__module__))
+
+
+def test_an_edit_discards_what_it_may_have_changed_and_nothing_else(tmp_path: Path) -> None:
+    shutil.copytree(digests.PACKAGE, tmp_path / "ovseg_core", ignore=shutil.ignore_patterns("weights", "__pycache__"))
+    command = [sys.executable, "-P", "-c", EDIT, *EDITED]
+    environment = {"PYTHONPATH": str(tmp_path), "PATH": ""}
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=tmp_path)
+    assert ran.stdout.splitlines() == [f"{file} {changed}".strip() for file, changed in EDITED.items()]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_s_whole_folder_is_in_the_fingerprint_of_translations(name: str) -> None:
+    folder = Path(sys.modules[NETWORKS[name].load.__module__].__file__ or "").parent
+    assert folder.parent == digests.PACKAGE
+    counted = set(digests.sources(cache.SOURCES))
+    assert {path for path in folder.rglob("*.py") if path.name != "export.py"} <= counted  # which writes another file
+
+
+def test_a_module_that_is_not_there_is_an_error_and_not_an_empty_fingerprint() -> None:
+    with pytest.raises(ValueError, match=r"there is no module ovseg_core\.lite\.famly in ovseg_core"):
+        digests.of_code("ovseg_core.image", "ovseg_core.lite.famly")
