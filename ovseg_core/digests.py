@@ -27,9 +27,10 @@ def of_weights(weights: Path) -> str:
 
 
 def of_code(*modules: str) -> str:
-    """Of the sources of these modules of `ovseg_core`, and of all others of it that they import, directly or not.
+    """Of these modules of `ovseg_core`, and of all others of it that they import, directly or not.
 
-    Imports inside functions count. So nobody has to keep a list of what a result depends on.
+    Imports inside functions count, and so do the data files of a package. So nobody has to keep a list of what a result
+    depends on.
     """
     each = (
         f"{path.relative_to(PACKAGE)} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in sources(*modules)
@@ -47,7 +48,7 @@ def sources(*modules: str) -> list[Path]:
         name = wanted.pop()
         path = _source(name)
         if path is not None and path not in found:
-            found.add(path)
+            found |= {path, *_data(path)}
             wanted += [name.rpartition(".")[0], *_imported(path)]
     return sorted(found)
 
@@ -59,6 +60,12 @@ def _source(module: str) -> Path | None:
         return None
     path = PACKAGE.joinpath(*rest.split("."))
     return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
+
+
+def _data(module: Path) -> Iterator[Path]:
+    """The files beside and below a package's `__init__.py` that are no code."""
+    if module.name == "__init__.py":
+        yield from (path for path in module.parent.rglob("*") if path.is_file() and not path.suffix.startswith(".py"))
 
 
 def _imported(path: Path) -> Iterator[str]:
