@@ -13,7 +13,7 @@ from ovseg_core import digests, models
 from ovseg_core.engines import cache
 from ovseg_core.networks import NETWORKS
 from ovseg_core.segmenter import SHAPE_EMBEDDINGS
-from tests import pictures
+from tests.support import pictures
 
 # Prints the files of ovseg_core that are loaded on the way from an image to its embedding.
 ENCODE = """
