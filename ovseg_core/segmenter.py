@@ -103,7 +103,7 @@ class Segmenter:
 
         `mask_input` is one of them (S/4, S/4), given back with further clicks: the network refines what it had found.
 
-        Raises as `decode`, and ValueError for a model that has no such masks, which is every other than SAM.
+        Raises as `decode`, and ValueError for a model that has no such masks, which are all except SAM's.
         """
         if not self.spec.preset.by_canvas:
             raise ValueError(f"{self.spec.name} has no low-res masks of the whole canvas; SAM's models have")
@@ -154,19 +154,19 @@ def _likelihood(mask: Mask) -> float:
     return mask.score or 0.0
 
 
-def _batches(prompts: Sequence[Prompt], most: int) -> Iterator[dict[int, Prompt]]:
-    """Prompts of one shape together, each with its place in the whole.
+def _batches(prompts: Sequence[Prompt], max_size: int) -> Iterator[dict[int, Prompt]]:
+    """Batches of at most `max_size` prompts of one shape, each prompt by its place in the whole.
 
-    Only equal shapes share a batch: to pad one with empty points would change its mask, so that a mask would depend
-    on what else was asked.
+    Only equal shapes share a batch: to pad one with empty points would change its mask, so that a mask would depend on
+    the other prompts.
     """
     shapes: dict[tuple[bool, int], dict[int, Prompt]] = defaultdict(dict)
     for i, prompt in enumerate(prompts):
         shapes[prompt.box is not None, len(prompt.points)][i] = prompt
     for same in shapes.values():
         items = list(same.items())
-        for start in range(0, len(items), most):
-            yield dict(items[start : start + most])
+        for start in range(0, len(items), max_size):
+            yield dict(items[start : start + max_size])
 
 
 def _prompt_batch(prompts: Sequence[Prompt], scale_xy: np.ndarray) -> PromptBatch:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors.numpy import load_file
 
-from ovseg_core.checkpoints import hugging_face, paddle_file, torch_file
+from ovseg_core.checkpoints import paddle_file, torch_file
 
 if TYPE_CHECKING:
     from ovseg_core.quiet_paddle import paddle
 
-UNUSED = (".num_batches_tracked",)  # ends of names: a counter of each of PyTorch's batch norms
+BATCH_NORM_COUNTER = ".num_batches_tracked"  # the end of its name; PyTorch's, which no network needs
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Arrays by Meta's names. The weight of a linear layer is (out, in) as PyTorch keeps it, or (in, out) as Paddle."""
+    """Arrays by their names in the file. The weight of a linear layer is (out, in) as PyTorch keeps it, or (in, out) as
+    Paddle."""
 
     name: str
     arrays: dict[str, np.ndarray]
@@ -28,7 +29,7 @@ class Checkpoint:
 
 
 def read(path: Path) -> Checkpoint:
-    """safetensors, PyTorch's `.pth` and `.pt`, Paddle's `.pdparams`; Meta's names or Hugging Face `transformers`' own.
+    """safetensors, PyTorch's `.pth` and `.pt`, Paddle's `.pdparams`.
 
     No code that a pickle names is run. Raises FileNotFoundError, and ValueError for a file of another kind.
     """
@@ -39,18 +40,13 @@ def read(path: Path) -> Checkpoint:
         arrays = torch_file.read(path)
     else:
         arrays, is_paddle = paddle_file.read(path), True
-    if hugging_face.is_one(arrays):
-        arrays = hugging_face.renamed(arrays)
-    return Checkpoint(path.name, _without(UNUSED, arrays), is_paddle)
+    kept = {name: array for name, array in arrays.items() if not name.endswith(BATCH_NORM_COUNTER)}
+    return Checkpoint(path.name, kept, is_paddle)
 
 
-def load(network: paddle.nn.Layer, path: Path, unused: tuple[str, ...] = ()) -> None:
-    """Fill a network from a file, with all its arrays except those whose names end in one of `unused`.
-
-    Raises as `read`, and ValueError as `fill`.
-    """
-    checkpoint = read(path)
-    fill(network, replace(checkpoint, arrays=_without(unused, checkpoint.arrays)))
+def load(network: paddle.nn.Layer, path: Path) -> None:
+    """Fill a network from a file. Raises as `read`, and ValueError as `fill`."""
+    fill(network, read(path))
 
 
 def fill(network: paddle.nn.Layer, checkpoint: Checkpoint) -> None:
@@ -71,10 +67,6 @@ def fill(network: paddle.nn.Layer, checkpoint: Checkpoint) -> None:
         reasons = "; ".join(sorted(problems)[:5])
         raise ValueError(f"{checkpoint.name} does not fit {type(network).__name__}: {reasons}")
     network.set_state_dict({key: paddle.to_tensor(array.astype(np.float32)) for key, array in found.items()})
-
-
-def _without(endings: tuple[str, ...], arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: array for name, array in arrays.items() if not name.endswith(endings)}
 
 
 def linear_weights(network: paddle.nn.Layer) -> set[str]:

@@ -24,18 +24,6 @@ PRESET = Preset(
     # What is computed of 8 mostly stays in the cache: on CPUs 5 % less time a prompt than with 16.
     prompts_per_batch=8,
 )
-# What lies beside the weights in public checkpoints and is not read, by the ends of its names: constants of
-# preprocessing, MobileSAM's head of the time when its encoder was a classifier, and, of every attention layer, a table
-# that follows from the size of the window
-UNUSED = (
-    "pixel_mean",
-    "pixel_std",
-    "image_encoder.norm_head.weight",
-    "image_encoder.norm_head.bias",
-    "image_encoder.head.weight",
-    "image_encoder.head.bias",
-    ".attention_bias_idxs",
-)
 
 
 def load(name: str, weights: Path, device: str, engine: str, precision: str, canvas_size: int) -> Network:
@@ -53,12 +41,13 @@ def load_parts(name: str, weights: Path, precision: str = "float32", *, on_cpu: 
     """A SAM's layers with their weights, on Paddle's current device; `on_cpu` computes the same in an order that suits
     a CPU. Raises ValueError where the weights do not fit."""
     from ovseg_core import checkpoints
+    from ovseg_core.sam import checkpoint
     from ovseg_core.sam.parts import VARIANTS
     from ovseg_core.sam.vit import VisionTransformer
 
     parts = VARIANTS[name]()
     parts.eval()
-    checkpoints.load(parts, weights, UNUSED)
+    checkpoints.fill(parts, checkpoint.read(weights))
     if on_cpu and isinstance(parts.image_encoder, VisionTransformer):
         parts.image_encoder.take_turns()
     parts.image_encoder.to(dtype=precision)

@@ -1,4 +1,4 @@
-"""SAM's layers in Paddle, and the parts of it that run apart: an image is encoded once and asked many times."""
+"""SAM's layers in Paddle, and the parts of it that run apart: an image is encoded once, and prompts are decoded from its embedding."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class SamParts(nn.Layer):
 
     def shapes(self) -> dict[str, tuple[Shape, ...]]:
         side, grid, low = self.canvas_size, self.canvas_size // PATCH, self.canvas_size // 4
-        asked: tuple[Shape, ...] = ((None, None, CHANNELS), (None,))
+        prompts: tuple[Shape, ...] = ((None, None, CHANNELS), (None,))
         embedding: Shape = (grid, grid, CHANNELS)
         return {
             "encode": ((None, 3, side, side),),
             "prompts": ((None, None, 2), (None, None)),
-            "decode": ((1, *embedding), *asked),
-            "decode_several": ((None, *embedding), *asked, (None,)),
-            "refine": ((1, *embedding), *asked, (None, low, low)),
+            "decode": ((1, *embedding), *prompts),
+            "decode_several": ((None, *embedding), *prompts, (None,)),
+            "refine": ((1, *embedding), *prompts, (None, low, low)),
         }
 
     def encode(self, canvases: paddle.Tensor) -> paddle.Tensor:

@@ -11,15 +11,14 @@ import pytest
 from safetensors.numpy import save_file
 
 from ovseg_core import checkpoints
-from ovseg_core.checkpoints import hugging_face
 from ovseg_core.quiet_paddle import paddle
+from ovseg_core.sam import checkpoint
 from tests.support import sam_weights
 from tests.support.torch_files import Tensor, as_torch, torch_zip
 
 ARRAYS = {
     "lin1.weight": np.arange(6, dtype=np.float32).reshape(2, 3),
     "lin1.bias": np.array([1.5, -2], np.float32),
-    "pixel_mean": np.zeros((3, 1, 1), np.float32),
 }
 
 
@@ -45,7 +44,7 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def test_every_format_fills_the_same_network(path: Path) -> None:
     layer = Linear()
-    checkpoints.load(layer, path, unused=("pixel_mean",))
+    checkpoints.load(layer, path)
     given = np.array([1, 2, 3], np.float32)
     wanted = ARRAYS["lin1.weight"] @ given + ARRAYS["lin1.bias"]
     assert np.allclose(layer.lin1(paddle.to_tensor(given)).numpy(), wanted)
@@ -122,9 +121,16 @@ def test_a_parameter_that_the_network_has_not_is_refused(tmp_path: Path, name: s
         checkpoints.load(Linear(), tmp_path / "a.safetensors")
 
 
-def test_names_of_hugging_face_become_those_of_meta() -> None:
+def test_names_of_hugging_face_become_those_of_meta(tmp_path: Path) -> None:
     """tests/data/sam_hugging_face_names.txt lists the names of a SamModel's state dict, by transformers 5.13."""
     names = (Path(__file__).parents[1] / "data" / "sam_hugging_face_names.txt").read_text().split()
-    found = hugging_face.renamed({name: np.zeros(1, np.float32) for name in names})
+    save_file({name: np.zeros(1, np.float32) for name in names}, tmp_path / "a.safetensors")
+    found = checkpoint.read(tmp_path / "a.safetensors").arrays
     with np.load(sam_weights.REFERENCE) as reference:
         assert sorted(found) == reference["names"].tolist()
+
+
+def test_what_lies_beside_a_sam_s_weights_is_left_out(tmp_path: Path) -> None:
+    beside = {"pixel_mean": np.zeros((3, 1, 1), np.float32), "image_encoder.head.bias": np.zeros(2, np.float32)}
+    save_file({**ARRAYS, **beside}, tmp_path / "a.safetensors")
+    assert checkpoint.read(tmp_path / "a.safetensors").arrays.keys() == ARRAYS.keys()

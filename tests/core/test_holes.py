@@ -36,10 +36,10 @@ def test_a_bay_is_no_hole() -> None:
     st.sampled_from([-0.3, 0.0]),
     st.floats(0, 1),
 )
-def test_the_mask_only_grows_and_never_at_the_border(logits: np.ndarray, cut: float, share: float) -> None:
-    before, after = logits > cut, holes.filled(logits, cut, share) > cut
+def test_the_mask_only_grows_and_never_at_the_border(logits: np.ndarray, mask_threshold: float, share: float) -> None:
+    before, after = logits > mask_threshold, holes.filled(logits, mask_threshold, share) > mask_threshold
     assert (before <= after).all()
     for edge in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):
         assert (before[edge] == after[edge]).all()
-    again = holes.filled(holes.filled(logits, cut, share), cut, share) > cut
+    again = holes.filled(holes.filled(logits, mask_threshold, share), mask_threshold, share) > mask_threshold
     assert (again >= after).all()

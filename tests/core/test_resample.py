@@ -67,14 +67,14 @@ def test_only_the_part_that_can_exceed_the_cut_is_resized_and_that_is_exact(
     corner: tuple[float, float],
     sides: tuple[float, float],
     shift: float,
-    cut: float,
+    mask_threshold: float,
 ) -> None:
     region = (*corner, corner[0] + sides[0], corner[1] + sides[1])
     logits = smooth_logits(seed, shift)
     value = everywhere(logits, region, image_hw)
-    mask = resample.to_mask(logits, region, image_hw, cut, 0.9)
-    differs = mask.full() != (value > cut)
-    at_the_edge = np.abs(value - cut) < 1e-3  # float32 against float64
+    mask = resample.to_mask(logits, region, image_hw, mask_threshold, 0.9)
+    differs = mask.full() != (value > mask_threshold)
+    at_the_edge = np.abs(value - mask_threshold) < 1e-3  # float32 against float64
     assert not (differs & ~at_the_edge).any()
 
 
