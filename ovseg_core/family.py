@@ -6,8 +6,8 @@ row's functions import what they need when they are called.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -73,7 +73,7 @@ class Family:
     preset: Preset
     load: Load
     engines: tuple[str, ...] = ("paddle",)  # that can run it, the fastest on a CPU first
-    has_half_precision: bool = False  # its image encoder on a GPU
+    half_precisions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of its encoder on a GPU, by engine
     quantization: Quantization | None = None  # None: it cannot be quantized
     is_exportable: bool = False  # a SAM, which `paddle_inference.export` writes as an inference model of PaddleX's
     index_file: str | None = None  # where the weights are a folder: the file in it that tells one

@@ -23,7 +23,6 @@ NETWORKS: dict[str, Family] = {**lite.NETWORKS, **sam.NETWORKS, **paddle_inferen
 
 ENGINES = ("auto", "openvino", "onnxruntime", "paddle")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8")
-HALF_PRECISIONS = {"onnxruntime": ("float16",), "paddle": ("bfloat16", "float16")}  # on a GPU
 
 
 def choose_engine(name: str, device: str, engine: str = "auto") -> str:
@@ -100,9 +99,7 @@ def precisions(name: str, weights: Path, device: str, engine: str) -> tuple[str,
 
         floats = in_openvino.precisions()
         return (*floats, "int8") if int8.path(weights).is_file() and int8.is_supported() else floats
-    if not NETWORKS[name].has_half_precision or device == "cpu":
-        return ("float32",)
-    return "float32", *HALF_PRECISIONS[engine]
+    return ("float32",) if device == "cpu" else ("float32", *NETWORKS[name].half_precisions.get(engine, ()))
 
 
 def choose_precision(name: str, weights: Path, device: str, engine: str, precision: str = "auto") -> str:

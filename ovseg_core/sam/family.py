@@ -64,7 +64,7 @@ MOBILE_SAM = Family(
     PRESET,
     load,
     engines=("openvino", "onnxruntime", "paddle"),
-    has_half_precision=True,
+    half_precisions={"onnxruntime": ("float16",), "paddle": ("bfloat16", "float16")},
     quantization=Quantization(encoder_graph),
     is_exportable=True,
 )

@@ -1,4 +1,5 @@
-"""SAM's layers in Paddle, and the parts of it that run apart: an image is encoded once, and prompts are decoded from its embedding."""
+"""SAM's layers in Paddle, and the parts of it that run apart: an image is encoded once, and prompts are decoded from
+its embedding."""
 
 from __future__ import annotations
 
