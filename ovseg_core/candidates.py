@@ -21,7 +21,7 @@ class Candidates:
     iou: np.ndarray
 
     def split(self, counts: Sequence[int]) -> list[Candidates]:
-        """The first so many prompts', the next so many's, and so on."""
+        """The candidates of the first `counts[0]` prompts, of the next `counts[1]`, and so on."""
         ends = np.cumsum(counts)[:-1]
         each = (np.split(array, ends) for array in (self.logits, self.regions, self.iou))
         return [Candidates(*arrays) for arrays in zip(*each, strict=True)]

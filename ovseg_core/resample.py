@@ -101,7 +101,7 @@ def _neighbours(at: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarray, np.
 
 
 def _reach(positive: np.ndarray, region: Box, cells: float) -> Window:
-    """The image pixels that see a positive cell: they lie within so many `cells` of it, as a window."""
+    """The window of image pixels that a positive cell can reach: those within this number of `cells` of one."""
     rows, columns = np.flatnonzero(positive.any(axis=1)), np.flatnonzero(positive.any(axis=0))
     if not len(rows):
         return 0, 0, 0, 0

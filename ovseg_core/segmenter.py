@@ -25,7 +25,10 @@ SHAPE_EMBEDDINGS = ("ovseg_core.encoding", "ovseg_core.image")  # and the networ
 
 
 class Segmenter:
-    """A model, ready. As many threads may use it at a time as may use its network: one, as `open` leaves it."""
+    """A model, ready to segment.
+
+    As many threads may use it at a time as may use its network: one, unless the network says otherwise.
+    """
 
     def __init__(self, spec: ModelSpec, network: Network, engine: str, precision: str = "float32") -> None:
         self.spec = spec
@@ -47,17 +50,24 @@ class Segmenter:
     def open(
         cls, model: str = "SAM-Lite", device: str = "cpu", engine: str = "auto", precision: str = "float32"
     ) -> Segmenter:
-        """Load a model's weights onto `device` ("cpu", "gpu:0", ...) and an engine (one of `networks.ENGINES`), in a
-        precision: "float32", "bfloat16", "float16", "int8", or as `networks.choose_precision` does in "auto".
+        """Load a model.
 
-        Raises OvsegError `unknown_model` and `model_not_installed`, and ValueError where the weights do not fit, Paddle
-        has no such device, or the engine cannot run the model in this precision.
+        Args:
+            model: a name in the registry of models (`ovseg models list`).
+            device: "cpu", "gpu:0" or another of `ovseg_core.devices`.
+            engine: one of `networks.ENGINES`; "auto" is the fastest that is installed.
+            precision: one of `networks.PRECISIONS`; "auto" is chosen by `networks.choose_precision`.
+
+        Raises:
+            OvsegError: `unknown_model`, `model_not_installed`.
+            ValueError: the weights do not fit, Paddle has no such device, or the engine cannot run the model in this
+                precision.
         """
         return cls.of(models.resolved(model), device, engine, precision)
 
     @classmethod
     def of(cls, spec: ModelSpec, device: str, engine: str, precision: str = "float32") -> Segmenter:
-        """As `open`, of a model that may not be in the registry."""
+        """`open` for a model that need not be in the registry."""
         if not spec.is_installed:
             message = f"{spec.name} is not installed here; `ovseg models pull {spec.name}` fetches it to {spec.weights}"
             raise OvsegError("model_not_installed", message, "model")
@@ -67,11 +77,22 @@ class Segmenter:
         return cls(spec, network, chosen, precision)
 
     def encode(self, image_rgb: np.ndarray) -> Embedding:
-        """Embed an image (H, W, 3) uint8: nearly all the work, for any number of decodings."""
+        """Embed an image. This is nearly all the work, and is done once for any number of prompts.
+
+        Args:
+            image_rgb: (H, W, 3) uint8.
+        """
         return self.encode_batch([image_rgb])[0]
 
     def encode_batch(self, images_rgb: Sequence[np.ndarray]) -> list[Embedding]:
-        """Embed images (H, W, 3) uint8, of any sizes, in one run of the network."""
+        """Embed images, of any sizes, in one run of the network.
+
+        Args:
+            images_rgb: each (H, W, 3) uint8.
+
+        Returns:
+            An embedding for each image, in their order.
+        """
         return encoding.encode(self.spec.name, self.network, self.spec.preset, images_rgb)
 
     def canvas(self, image_rgb: np.ndarray) -> np.ndarray:
@@ -79,19 +100,28 @@ class Segmenter:
         return encoding.canvas(image_rgb, self.network.canvas_size, self.spec.preset)
 
     def decode(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Mask]:
-        """One mask for each prompt, in their order.
+        """Segment what the prompts mean.
 
         Clicks without a box are ambiguous (the button, the shirt, the person?): of the candidates the one with the
         highest predicted IoU is taken, as SAM does.
 
-        Raises OvsegError where a prompt lies outside the image, and ValueError for another model's embedding.
+        Args:
+            embedding: of the image, made by the same model.
+            prompts: in pixels of the image.
+
+        Returns:
+            One mask for each prompt, in their order.
+
+        Raises:
+            OvsegError: a prompt lies outside the image.
+            ValueError: the embedding is another model's.
         """
         return [max(masks, key=_likelihood) for masks in self._masks(embedding, prompts, all_candidates=False)]
 
     def candidates(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[list[Mask]]:
-        """All the masks a prompt may mean, the likeliest first: one for a box, three for a click.
+        """All the masks that each prompt may mean, the likeliest first: one for a box, three for a click.
 
-        Raises as `decode`.
+        Takes and raises what `decode` does.
         """
         several = self._masks(embedding, prompts, all_candidates=True)
         return [sorted(masks, key=_likelihood, reverse=True) for masks in several]
@@ -99,9 +129,15 @@ class Segmenter:
     def low_res_masks(
         self, embedding: Embedding, prompt: Prompt, mask_input: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """SAM's logits (C, S/4, S/4) float32 over the canvas, as `segment_anything` names them, and predicted IoU (C,).
+        """SAM's logits over the canvas, which `segment_anything` calls low-res masks.
 
-        `mask_input` is one of them (S/4, S/4), given back with further clicks: the network refines what it had found.
+        Args:
+            embedding: of the image, made by the same model.
+            prompt: in pixels of the image.
+            mask_input: one of these masks (S/4, S/4), given back with further clicks: the network refines it.
+
+        Returns:
+            Logits (C, S/4, S/4) float32 and predicted IoU (C,).
 
         Raises as `decode`, and ValueError for a model that has no such masks, which are all except SAM's.
         """
