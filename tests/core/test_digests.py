@@ -45,12 +45,13 @@ def fingerprints():
     families = (NETWORKS[name].load.__module__ for name in ("sam_b", "sam_lite"))
     return digests.of_code(cache.SOURCES), *(digests.of_code(*SHAPE_EMBEDDINGS, family) for family in families)
 
+before = fingerprints()
 for edited in sys.argv[1:]:
-    before = fingerprints()
     with (digests.PACKAGE / edited).open("a") as file:
         file.write("\\n# edited\\n")
     after = fingerprints()
     print(edited, *(name for name, a, b in zip(("translations", "sam_b", "sam_lite"), before, after) if a != b))
+    before = after
 """
 EDITED = {
     "overlay.py": "",

@@ -1,0 +1,81 @@
+"""A family of networks is one row of a table: nothing else has to know it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from ovseg.commands import main
+from ovseg_core import create_model, models, networks, quantization
+from ovseg_core.candidates import Candidates
+from ovseg_core.digests import PACKAGE
+from ovseg_core.family import Family, Preset
+from ovseg_core.network import DecodeBatch, Features, PromptBatch, image_by_image
+from tests.support import pictures
+
+ROOT = PACKAGE.parent
+CODE = [path for top in ("ovseg", "ovseg_core", "worker", "gateway") for path in (ROOT / top).rglob("*.py")]
+
+
+class Filler:
+    """A network whose mask of a box is the box."""
+
+    canvas_size = 64
+
+    def encode(self, canvases: np.ndarray) -> list[Features]:
+        return [(canvas,) for canvas in canvases]
+
+    def decode(self, features: Features, prompts: PromptBatch, all_candidates: bool = False) -> Candidates:
+        assert prompts.boxes is not None
+        logits, iou = np.ones((prompts.size, 1, 8, 8), np.float32), np.ones((prompts.size, 1), np.float32)
+        return Candidates(logits, prompts.boxes[:, None], iou)
+
+    def decode_batch(self, batch: DecodeBatch, all_candidates: bool = False) -> list[Candidates]:
+        return image_by_image(self, batch, all_candidates)
+
+
+def load(name: str, weights: Path, device: str, engine: str, precision: str, canvas_size: int) -> Filler:
+    assert (name, weights.name, device, engine) == ("filler", "filler.bin", "cpu", "paddle")
+    assert (precision, canvas_size) == ("float32", 64)
+    return Filler()
+
+
+@pytest.fixture
+def filler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of an installed model of a new family."""
+    row = Family(Preset(64, (127.0,) * 3, (128.0,) * 3, clip_to_box=True), load)
+    monkeypatch.setitem(networks.NETWORKS, "filler", row)
+    (tmp_path / "filler.bin").touch()
+    (tmp_path / "models.yaml").write_text("FILLER: {network: filler, file: filler.bin, licence: ours}")
+    monkeypatch.setenv("OVSEG_MODELS_DIR", str(tmp_path))
+    monkeypatch.setenv("OVSEG_MODELS_YAML", str(tmp_path / "models.yaml"))
+    return "FILLER"
+
+
+def test_a_new_row_and_an_entry_of_the_registry_are_a_model(filler: str) -> None:
+    [result] = create_model(filler, device="cpu").predict(
+        str(pictures.PHOTO), prompts={"box_prompt": [[10, 20, 110, 220]]}
+    )
+    assert result.boxes == [(10, 20, 110, 220)]
+    assert result.engine == "paddle"
+
+
+def test_what_a_row_does_not_offer_is_refused(filler: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="the engine openvino cannot run filler on cpu"):
+        create_model(filler, device="cpu", engine="openvino")
+    with pytest.raises(ValueError, match="FILLER has no image encoder apart, so it cannot be quantized"):
+        quantization.quantize(models.find(filler), [])
+    refused = CliRunner().invoke(main, ["models", "export", filler, "--save_path", str(tmp_path / "no")])
+    assert "FILLER cannot be exported; MobileSAM, SAM-B, SAM-L and SAM-H can" in refused.output
+
+
+@pytest.mark.parametrize("name", [name for name in networks.NETWORKS if name != "paddlex"])  # also PaddleX's own name
+def test_no_other_code_names_a_network(name: str) -> None:
+    assert len(CODE) > 200
+    folder = networks.NETWORKS[name].load.__module__.split(".")[1]
+    named = [path.relative_to(ROOT) for path in CODE if f'"{name}"' in path.read_text()]
+    assert named
+    assert all(path.parts[:2] == ("ovseg_core", folder) for path in named)
