@@ -1,4 +1,4 @@
-"""The square the network sees, and the way between its pixels and the image's."""
+"""The square that the network sees, and the scale between its pixels and the image's."""
 
 from __future__ import annotations
 

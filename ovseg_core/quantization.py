@@ -1,7 +1,7 @@
 """Image encoders to int8 by post-training quantisation (Nagel et al., 2021, arXiv:2106.08295), with NNCF.
 
-Photos show NNCF which values each layer meets. Others judge: masks must stay what they are in float32, else nothing is
-kept.
+NNCF learns from photos which values each layer meets. Other photos judge the result: if its masks differ too much from
+those in float32, it is not kept.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ovseg_core.models import ModelSpec
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
 
-SHOWN, JUDGING = 60, 20  # photos, at most: of fewer a quarter judges, too
+SHOWN, JUDGING = 60, 20  # photos at most; of fewer photos, too, a quarter judges
 LEAST_PHOTOS = 8
 LEAST_IOU = 0.98  # of masks of boxes, on average, in int8 and in float32
 GRID = 4  # clicks along each side of a photo look for what to judge by
@@ -39,9 +39,9 @@ class Agreement:
 
 
 def quantize(spec: ModelSpec, photos: Sequence[Path]) -> Agreement:
-    """Make the int8 encoder of a model and put it beside its weights. It takes as long as some hundred encodings.
+    """Make the int8 encoder of a model and put it next to its weights. This takes as long as some hundred encodings.
 
-    Raises ValueError for a network that is not in OpenVINO, for too few photos, on a CPU without VNNI, and where masks
+    Raises ValueError for a model that cannot be quantized, for too few photos, on a CPU without VNNI, and where masks
     would change too much; OvsegError for a photo that cannot be read; ImportError without NNCF.
     """
     if spec.family.quantization is None:
@@ -71,7 +71,7 @@ def quantize(spec: ModelSpec, photos: Sequence[Path]) -> Agreement:
 
 
 def make(reference: Segmenter, weights: Path, shown: Sequence[Path]) -> None:
-    """The int8 encoder of these weights, beside them, from photos; it is not judged."""
+    """Make the int8 encoder of these weights from photos and put it next to them, without judging it."""
     import nncf  # seconds, and hundreds of megabytes
 
     spec = reference.spec
@@ -110,7 +110,7 @@ def _agreement(reference: Segmenter, other: Segmenter, photos: Sequence[Path]) -
 
 
 def _things(segmenter: Segmenter, embedding: Embedding) -> list[Mask]:
-    """What clicks on a grid find, each thing once, but for specks."""
+    """The things that clicks on a grid find, each once, without specks."""
     height, width = embedding.frame.image_hw
     places = (np.arange(GRID) + 0.5) / GRID
     clicks = [Prompt.of_point(float(x * width), float(y * height)) for y in places for x in places]

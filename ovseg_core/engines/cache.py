@@ -26,10 +26,10 @@ UNUSED_SECONDS = 14 * 86400  # others of a network are deleted when one is made
 
 
 def folder(name: str, weights: Path, make: Callable[[Path], None]) -> Path:
-    """The folder of a network's translation from this file of weights; `make` fills it if it is not there.
+    """Return the folder with a network's translation from these weights; `make` fills it if it does not exist.
 
-    Several processes may ask at once: one makes it, the others wait. It is whole or it is not there. Where nothing can
-    be written to `cache_root`, it is made for this process alone.
+    If several processes ask at once, one makes it and the others wait. It is complete or it does not exist. If
+    `cache_root` cannot be written to, the translation is made for this process alone.
     """
     try:
         cache_root().mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def _for_this_process(name: str, make: Callable[[Path], None]) -> Path:
 
 
 def _key(weights: Path) -> str:
-    """Of the weights' content, our code, and the versions of what reads and of what writes."""
+    """A digest of the weights' content, our code, and the versions of the packages that write and read translations."""
     parts = [digests.of_weights(weights), digests.of_code(SOURCES)]
     installed = importlib.metadata.distributions()  # Paddle comes under the name of its build
     parts += sorted(f"{d.name} {d.version}" for d in installed if d.name.startswith(("onnx", "paddlepaddle")))
