@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from gateway import body, idempotency_key, origin
 from gateway.jobs import NO_SCOPE, submitted
 from gateway.services import services
-from worker.job.parsing import parse_embedding
+from worker.job import parsing
 
 blueprint = Blueprint("embeddings", __name__, url_prefix="/v1/embeddings")
 
@@ -18,4 +18,5 @@ def submit() -> tuple[Response, int, dict[str, str]]:
     """Accept a job without prompts: when it has succeeded, every worker finds the image's embedding."""
     key = idempotency_key.of_request()
     fields, image_file = body.read()
-    return submitted(parse_embedding(fields, image_file, services().settings), NO_SCOPE, key)
+    job_request, image = parsing.parse_embedding(fields, image_file, services().settings)
+    return submitted(job_request, image, NO_SCOPE, key)

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, url_for
 
 from gateway import body, events, paging, query
+from gateway.paging import PageQuery
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker.job.description import timestamp
@@ -44,11 +45,12 @@ def look(endpoint_id: str) -> Response:
 
 
 @blueprint.get("/<endpoint_id>/events")
-@query.takes("limit", "cursor")
+@query.takes(PageQuery)
 def heard(endpoint_id: str) -> Response:
     """What it heard of jobs, or is to hear, newest first; `next_cursor` leads to what was before."""
     endpoint = _found(endpoint_id)
-    histories, next_cursor = services().events.of_endpoint(endpoint.id, paging.limit(), paging.cursor())
+    asked = query.of(PageQuery)
+    histories, next_cursor = services().events.of_endpoint(endpoint.id, asked.limit, asked.cursor)
     shown, next_cursor = paging.page(
         histories, events.describe, lambda n: str(microseconds(histories[n - 1].event.created_at)), next_cursor
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from flask import Blueprint, Response, jsonify
 
 from gateway import paging, query
+from gateway.paging import PageQuery
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker.job.description import timestamp
@@ -17,13 +18,18 @@ from worker.webhook.events import History
 blueprint = Blueprint("events", __name__, url_prefix="/v1")
 
 
+class DeliveriesQuery(PageQuery):
+    limit: Annotated[int, query.whole_number(1, paging.LARGEST)] = paging.LARGEST
+
+
 @blueprint.get("/jobs/<job_id>/webhook-deliveries")
-@query.takes("limit", "cursor")
+@query.takes(DeliveriesQuery)
 def of_job(job_id: str) -> Response:
     """The events of a job, oldest first, each with its last tries; `next_cursor` leads to later ones."""
     if services().jobs.get(job_id) is None:
         raise OvsegError("not_found", f"there is no job {brief(job_id)!r}")
-    first, count = int(paging.cursor() or 0), paging.limit(default=paging.LARGEST)
+    asked = query.of(DeliveriesQuery)
+    first, count = int(asked.cursor or 0), asked.limit
     histories, is_all = services().events.of_job_from(job_id, first, count)
     next_cursor = None if is_all else str(first + count)
     shown, next_cursor = paging.page(histories, describe, lambda n: str(first + n), next_cursor)

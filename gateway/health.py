@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Annotated, Any
 
 from flask import Blueprint, Response, jsonify
 
-from gateway import acceptance, access_log, breaker, origin, query
+from gateway import access_log, breaker, origin, query
 from gateway.services import Services, services
+from worker.job import acceptance
 from worker.process import roster
 
 blueprint = Blueprint("health", __name__)
@@ -24,11 +25,17 @@ def alive() -> Response:
     return jsonify({"status": "ok"})
 
 
+class ReadyQuery(query.Query):
+    """How many workers must be there."""
+
+    workers: Annotated[int, query.whole_number(0, 1_000_000)] = 0
+
+
 @blueprint.get("/readyz")
 @access_log.quiet
 @origin.takes_any_host
 @breaker.needs_no_redis  # it asks Redis itself
-@query.takes("workers")
+@query.takes(ReadyQuery)
 def ready() -> tuple[Response, int]:
     """Redis and object storage can be reached, and this process stays: 200, or 503 and why not.
 
@@ -36,7 +43,7 @@ def ready() -> tuple[Response, int]:
     and is scaled up because of them. Nor is it required that more jobs are accepted: where the queue or Redis is full,
     the routes that empty it must still be reached.
     """
-    at, wanted = services(), query.whole_number("workers", default=0, least=0, most=1_000_000)
+    at, wanted = services(), query.of(ReadyQuery).workers
     with ThreadPoolExecutor(2) as both:  # each may have to wait for a server that is away
         redis, storage = both.map(_check, (at.redis.ping, at.storage.check))
     checks = {"redis": redis, "storage": storage}

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated
 
 from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
+from pydantic import BeforeValidator
 from werkzeug.http import parse_list_header
 
-from gateway import acceptance, body, idempotency_key, origin, paging, query
+from gateway import body, idempotency_key, origin, paging, query
+from gateway.paging import PageQuery
 from gateway.services import services
 from ovseg_core.errors import OvsegError
-from worker.job import description, idempotency, parsing
-from worker.job.parsing import Submission
+from worker.job import acceptance, description, parsing
+from worker.job.idempotency import Once
 from worker.job.record import Job, Status, microseconds
+from worker.job.request import JobRequest
 from worker.job.validation import brief
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
@@ -26,13 +29,29 @@ WAIT = re.compile(r"wait\s*=\s*\"?([0-9]{1,9})\"?\s*(;|$)", re.IGNORECASE)  # a 
 NO_SCOPE = ""  # all callers are one, until they have keys to be told apart by
 
 
+def _seconds(text: str) -> float:
+    longest = services().settings.max_wait_seconds
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{0,9})?", text) or float(text) > longest:
+        raise ValueError(f"must be a number of seconds from 0 to {longest:g}")
+    return float(text)
+
+
+class LookQuery(query.Query):
+    wait: Annotated[float, BeforeValidator(_seconds)] | None = None
+
+
+class JobsQuery(PageQuery):
+    status: Status | None = None
+
+
 @blueprint.post("")
 @origin.takes_form
 def submit() -> tuple[Response, int, dict[str, str]]:
     """Accept a job: 202 with its object at once, whatever the work takes. Once, if the client gave a key."""
     key = idempotency_key.of_request()
     fields, image_file = body.read()
-    return submitted(parsing.parse(fields, image_file, services().settings), NO_SCOPE, key)
+    job_request, image = parsing.parse(fields, image_file, services().settings)
+    return submitted(job_request, image, NO_SCOPE, key)
 
 
 @blueprint.put("/<job_id>")
@@ -41,13 +60,13 @@ def create(job_id: str) -> tuple[Response, int, dict[str, str]]:
     """Accept a job under an id that the client chose: 202, or 200 where it was accepted before."""
     _check_client_id(job_id)
     fields, image_file = body.read()
-    submission = parsing.parse(fields, image_file, services().settings)
-    job, is_new = acceptance.accept(submission, services(), job_id, idempotency.by_id(submission))
+    job_request, image = parsing.parse(fields, image_file, services().settings)
+    job, is_new = services().acceptance.accept(job_id, job_request, image, Once.by_id(job_request))
     return _accepted(job, 202 if is_new else 200)
 
 
 @blueprint.get("/<job_id>")
-@query.takes("wait")
+@query.takes(LookQuery)
 def look(job_id: str) -> ResponseReturnValue:
     """The job object; held until the job has ended where the client says how long it would wait."""
     seconds, is_preference = _patience()
@@ -80,7 +99,7 @@ def retry(job_id: str) -> tuple[Response, int, dict[str, str]]:
     job = services().jobs.get(job_id) or _archived(job_id)
     if not job.status.is_terminal:
         raise OvsegError("job_not_final", f"the job is {job.status}; what has not ended cannot be tried again")
-    return submitted(acceptance.again(job, services()), f"{NO_SCOPE}retry of {job_id}", key)
+    return submitted(job.request, services().acceptance.image_of(job), f"{NO_SCOPE}retry of {job_id}", key)
 
 
 @blueprint.delete("/<job_id>")
@@ -95,22 +114,24 @@ def erase(job_id: str) -> tuple[str, int]:
 
 
 @blueprint.get("")
-@query.takes("status", "limit", "cursor")
+@query.takes(JobsQuery)
 def page() -> Response:
     """Jobs, newest first, without their results; `next_cursor` leads to older ones."""
-    status = _one_of("status", Status)
-    jobs, next_cursor = services().jobs.list(status, paging.limit(), paging.cursor())
+    asked = query.of(JobsQuery)
+    jobs, next_cursor = services().jobs.list(asked.status, asked.limit, asked.cursor)
     shown, next_cursor = paging.page(
         jobs, description.describe, lambda n: str(microseconds(jobs[n - 1].accepted_at)), next_cursor
     )
     return jsonify({"jobs": shown, "next_cursor": next_cursor})
 
 
-def submitted(submission: Submission, scope: str, key: str | None) -> tuple[Response, int, dict[str, str]]:
+def submitted(
+    job_request: JobRequest, image: bytes | None, scope: str, key: str | None
+) -> tuple[Response, int, dict[str, str]]:
     """The answer to a submission: a new job, or the one that was accepted under the same key before."""
     job_id = acceptance.new_id()
-    once = idempotency.by_key(scope, key, submission) if key is not None else None
-    job, _ = acceptance.accept(submission, services(), job_id, once)
+    once = Once.by_key(scope, key, job_request) if key is not None else None
+    job, _ = services().acceptance.accept(job_id, job_request, image, once)
     answer, status, headers = _accepted(job, 202)
     return answer, status, headers if job.id == job_id else {**headers, "Idempotency-Replayed": "true"}
 
@@ -140,20 +161,11 @@ def _not_found(job_id: str) -> OvsegError:
 
 def _patience() -> tuple[float, bool]:
     """Seconds to hold the answer: `?wait=`, or RFC 7240's `Prefer: wait=`, which is a wish and is cut to the limit."""
-    longest = services().settings.max_wait_seconds
-    if "wait" in request.args:
-        return query.number("wait", longest), False
+    wait = query.of(LookQuery).wait
+    if wait is not None:
+        return wait, False
     for preference in parse_list_header(request.headers.get("Prefer", "")):
         wish = WAIT.match(preference)
         if wish:
-            return min(float(wish[1]), longest), True
+            return min(float(wish[1]), services().settings.max_wait_seconds), True
     return 0.0, False
-
-
-def _one_of(name: str, choices: Any) -> Any:
-    if name not in request.args:
-        return None
-    try:
-        return choices(request.args[name])
-    except ValueError:
-        raise OvsegError("invalid_value", f"must be one of {', '.join(choices)}", name) from None

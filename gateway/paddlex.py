@@ -15,11 +15,11 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 
-from gateway import acceptance, access_log, body, breaker, origin, problem
+from gateway import access_log, body, breaker, origin, problem
 from gateway.services import services
 from ovseg_core import outputs
 from ovseg_core.errors import OvsegError
-from worker.job import description, parsing
+from worker.job import acceptance, description, parsing
 from worker.job.record import Job, Status
 
 blueprint = Blueprint("paddlex", __name__)
@@ -30,8 +30,9 @@ def infer() -> ResponseReturnValue:
     at = services()
     fields = body.read_json()
     visualize = _visualize(fields, at.settings.paddlex_visualize)
-    submission = parsing.parse(_as_job(fields, visualize), None, at.settings)
-    job_id = acceptance.accept(submission, at, acceptance.new_id())[0].id
+    job_request, image = parsing.parse(_as_job(fields, visualize), None, at.settings)
+    job_id = acceptance.new_id()
+    at.acceptance.accept(job_id, job_request, image)
 
     def answer(ended: Job | None) -> Response:
         return jsonify(_answer(job_id, ended, visualize))

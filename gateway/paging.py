@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from flask import request
+from pydantic import AfterValidator
 
 from gateway import query
-from ovseg_core.errors import OvsegError
 
 Item = TypeVar("Item")
 
@@ -19,17 +18,17 @@ DEFAULT, LARGEST = 20, 100
 PAGE_BYTES = 1_000_000
 
 
-def limit(default: int = DEFAULT) -> int:
-    """How many the client wants on a page. Raises OvsegError."""
-    return query.whole_number("limit", default, 1, LARGEST)
+def _cursor(text: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,16}", text):
+        raise ValueError("must be a next_cursor of an earlier answer")
+    return text
 
 
-def cursor() -> str | None:
-    """Where the page begins, None for the first. Raises OvsegError."""
-    found = request.args.get("cursor")
-    if found is not None and not re.fullmatch(r"[0-9]{1,16}", found):
-        raise OvsegError("invalid_value", "must be a next_cursor of an earlier answer", "cursor")
-    return found
+class PageQuery(query.Query):
+    """How many items the client wants on a page, and where it begins: None for the first."""
+
+    limit: Annotated[int, query.whole_number(1, LARGEST)] = DEFAULT
+    cursor: Annotated[str, AfterValidator(_cursor)] | None = None
 
 
 def page(

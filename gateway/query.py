@@ -1,59 +1,67 @@
-"""Query parameters: each route names those that it takes, and any other is refused instead of ignored."""
+"""Query parameters: each route names a model of those that it takes, and any other is refused instead of ignored."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
-from flask import Flask, current_app, request
+from flask import Flask, current_app, g, request
+from pydantic import BaseModel, BeforeValidator, ConfigDict, field_validator
 
-from ovseg_core.errors import OvsegError
-from worker.job.validation import brief
+from worker.job.validation import validated
 
+Parsed = TypeVar("Parsed", bound="Query")
 View = TypeVar("View", bound=Callable[..., object])
 
-_TAKEN = "query_parameters"
+_MODEL = "query_model"
 
 
-def takes(*names: str) -> Callable[[View], View]:
+class Query(BaseModel):
+    """The parameters of a route, each given once; this one is that of routes that take none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", title="query parameter")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _once(cls, values: list[str]) -> str:
+        if len(values) > 1:
+            raise ValueError(f"given {len(values)} times; once is allowed")
+        return values[0]
+
+
+def takes(model: type[Query]) -> Callable[[View], View]:
     """Decorates a view that reads these parameters."""
 
     def mark(view: View) -> View:
-        setattr(view, _TAKEN, names)
+        setattr(view, _MODEL, model)
         return view
 
     return mark
 
 
+def of(model: type[Parsed]) -> Parsed:
+    """The parameters of the current request, whose view is decorated with `takes(model)`."""
+    return cast(Parsed, g.query)
+
+
 def guard(app: Flask) -> None:
-    """Refuse parameters that the route does not take, and one that is given twice."""
-    app.before_request(_check)
+    """Refuse parameters that the route does not take, or whose value it does not take, and one that is given twice."""
+    app.before_request(_parse)
 
 
-def number(name: str, most: float) -> float:
-    """A parameter in seconds, in ASCII digits. Raises OvsegError."""
-    text = request.args[name]
-    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{0,9})?", text) or float(text) > most:
-        raise OvsegError("invalid_value", f"must be a number of seconds from 0 to {most:g}", name)
-    return float(text)
+def whole_number(least: int, most: int) -> BeforeValidator:
+    """The type of a parameter in ASCII digits."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(text)
+
+    return BeforeValidator(read)
 
 
-def whole_number(name: str, default: int, least: int, most: int) -> int:
-    """A parameter in ASCII digits. Raises OvsegError."""
-    text = request.args.get(name, str(default))
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
-        raise OvsegError("invalid_value", f"must be a whole number from {least} to {most}", name)
-    return int(text)
-
-
-def _check() -> None:
-    if request.endpoint is None:  # there is no such route
-        return
-    taken = getattr(current_app.view_functions[request.endpoint], _TAKEN, ())
-    for name, values in request.args.lists():
-        if name not in taken:
-            allowed = f"allowed: {', '.join(taken)}" if taken else "this route takes none"
-            raise OvsegError("unknown_field", f"unknown query parameter; {allowed}", brief(name))
-        if len(values) > 1:
-            raise OvsegError("invalid_value", f"given {len(values)} times; once is allowed", name)
+def _parse() -> None:
+    if request.endpoint is not None:  # else there is no such route
+        model = getattr(current_app.view_functions[request.endpoint], _MODEL, Query)
+        g.query = validated(model, request.args.to_dict(flat=False))

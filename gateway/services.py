@@ -12,6 +12,7 @@ from redis import Redis
 from configs.settings import Settings
 from gateway.waiting import Waiting
 from worker.image.inputs import Inputs
+from worker.job.acceptance import Acceptance
 from worker.job.archive import Archive
 from worker.job.erasure import Erasure
 from worker.job.jobs import Jobs
@@ -32,6 +33,7 @@ class Services:
     storage: Storage
     inputs: Inputs
     archive: Archive
+    acceptance: Acceptance
     waiting: Waiting
     erasure: Erasure
     leaving: threading.Event  # set when this process is told to stop
@@ -55,6 +57,7 @@ class Services:
             storage,
             inputs,
             archive,
+            Acceptance(jobs, inputs, storage, archive, settings),
             Waiting(jobs, settings, leaving),
             erasure,
             leaving,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +38,7 @@ def run(request: Request) -> None:
     """
     from ovseg_core import create_pipeline
 
-    prompt = _numbers(request.prompt)
+    prompt = _parsed(request.prompt)
     pipeline = create_pipeline(
         request.pipeline,
         device=request.device,
@@ -79,14 +78,8 @@ def _with_progress(results: Iterator[Any], given: Path) -> Iterator[Any]:
     return iter(tqdm(results, unit="image", disable=not given.is_dir()))
 
 
-def _numbers(text: str) -> list[list[float]]:
+def _parsed(prompt: str) -> Any:
     try:
-        rows = json.loads(text)
+        return json.loads(prompt)
     except json.JSONDecodeError as error:
         raise ValueError(f"{FORM}: {error}") from None
-    is_one = isinstance(rows, list) and all(
-        isinstance(row, list) and all(isinstance(v, int | float) and math.isfinite(v) for v in row) for row in rows
-    )
-    if not is_one:
-        raise ValueError(FORM)
-    return [list(map(float, row)) for row in rows]

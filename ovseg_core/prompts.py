@@ -46,6 +46,25 @@ class Prompt:
             _check_box(self.box)
 
     @classmethod
+    def of(
+        cls,
+        box: Sequence[float] | None = None,
+        points: Sequence[Sequence[float]] = (),
+        labels: Sequence[int] | None = None,
+    ) -> Prompt:
+        """A prompt from rows of numbers: `box` [x0, y0, x1, y1], each of the `points` [x, y], all in pixels. Without
+        `labels` every point lies on the object.
+
+        Raises OvsegError `invalid_prompt`, also for a row of another length.
+        """
+        placed = [_row(point, 2, "a point is two numbers, [x, y]", f"points[{i}]") for i, point in enumerate(points)]
+        return cls(
+            None if box is None else _row(box, 4, "a box is four numbers, [x0, y0, x1, y1]", "box"),
+            tuple(placed),
+            tuple(labels) if labels is not None else (1,) * len(placed),
+        )
+
+    @classmethod
     def of_box(cls, x0: float, y0: float, x1: float, y1: float) -> Prompt:
         return cls(box=(x0, y0, x1, y1))
 
@@ -84,15 +103,16 @@ class Prompt:
         return replace(self, box=clipped)
 
 
-def fit(prompts: Sequence[Prompt], image_hw: tuple[int, int], field: str = "prompts") -> list[Prompt]:
-    """Every prompt `within` the image; an error names the prompt, as `field[i].box`."""
-    fitted = []
+def check_within(prompts: Sequence[Prompt], image_hw: tuple[int, int], field: str = "prompts") -> None:
+    """Raises OvsegError where a prompt lies outside the image, as `Prompt.within` does; its field is `field[i].box`.
+
+    An early look, before an image is encoded or a job is queued. The segmenter clips.
+    """
     for i, prompt in enumerate(prompts):
         try:
-            fitted.append(prompt.within(image_hw))
+            prompt.within(image_hw)
         except OvsegError as error:
             raise error.at(f"{field}[{i}].{error.field}") from None
-    return fitted
 
 
 def _check_box(box: Box) -> None:
@@ -103,6 +123,12 @@ def _check_box(box: Box) -> None:
         raise _invalid(f"x1 ({x1:g}) must be greater than x0 ({x0:g}); a box is [x0, y0, x1, y1]", "box")
     if y1 <= y0:
         raise _invalid(f"y1 ({y1:g}) must be greater than y0 ({y0:g}); a box is [x0, y0, x1, y1]", "box")
+
+
+def _row(numbers: Sequence[float], length: int, rule: str, field: str) -> Any:
+    if len(numbers) != length:
+        raise _invalid(f"{rule}; here are {len(numbers)}", field)
+    return tuple(numbers)
 
 
 def _invalid(message: str, field: str | None = None) -> OvsegError:

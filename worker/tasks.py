@@ -6,14 +6,14 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
 from redis import RedisError
 
 from ovseg_core.errors import OvsegError
 from ovseg_core.outputs import Segmentation
-from ovseg_core.prompts import fit
+from ovseg_core.prompts import check_within
 from worker import publish
 from worker.bench import Bench
 from worker.image import fetch
@@ -62,35 +62,21 @@ def _work(job: Job, bench: Bench) -> None:
     may go on.
     """
     timings, check = Timings(), partial(bench.heartbeat.check, job)
-
-    # The file is fetched, and the picture decoded, on first use; not at all if neither encoder nor overlay needs them.
-    @cache
-    def file() -> bytes:
-        with timings.of("fetch"):
-            return fetch.image(job.id, job.request.image, bench.inputs, bench.client, bench.settings, check)
-
-    model, content = job.request.model, job.request.image.content
-    if content is None:
-        content = ImageContent.of(file(), bench.decoders.header(file(), check))
-    elif not bench.embeddings.has(model, content.sha256):
-        file()  # before others wait for its embedding: that this job's file is gone should not be their error
-    prompts, pixel_count = fit(job.request.prompts, content.image_hw), content.width * content.height
-
-    @cache
-    def picture() -> np.ndarray:
-        data = file()
-        with timings.of("decode_image"):
-            return bench.decoders.decode(data, pixel_count, check)
+    image = LazyImage(job, bench, timings, check)
+    model, prompts, content = job.request.model, job.request.prompts, image.content()
+    if not bench.embeddings.has(model, content.sha256):
+        image.file()  # before others wait for its embedding: that this job's file is gone should not be their error
+    check_within(prompts, content.image_hw)
 
     check()
-    found = bench.embeddings.of(model, content.sha256, picture, is_to_share=not prompts, check=check)
+    found = bench.embeddings.of(model, content.sha256, image.picture, is_to_share=not prompts, check=check)
     timings.ms["encode"] = found.milliseconds
     check()
     masks, timings.ms["decode"] = bench.inference.decode(found.embedding, prompts)
 
     check()
     with timings.of("publish"):
-        segmentation = Segmentation(content.image_hw, picture, masks, job.request.prompts)
+        segmentation = Segmentation(content.image_hw, image.picture, masks, prompts)
         publish.store(job, segmentation, bench.storage, bench.uploads)
     run = Run(*bench.inference.engine(model), found.cache)
     described = content.model_dump(exclude={"sha256"})
@@ -115,6 +101,39 @@ def _say(word: Callable[[], str], bench: Bench) -> str:
                 raise
             log.warning("Redis is away; trying again to say how an attempt ended: %s", error)
             time.sleep(SAY_AGAIN_SECONDS)
+
+
+class LazyImage:
+    """A job's image. Its file is fetched, and its picture decoded, on first use: not at all if neither the encoder nor
+    the overlay needs them."""
+
+    def __init__(self, job: Job, bench: Bench, timings: Timings, check: Callable[[], None]) -> None:
+        self._job, self._bench, self._timings, self._check = job, bench, timings, check
+        self._content = job.request.image.content
+        self._file: bytes | None = None
+        self._picture: np.ndarray | None = None
+
+    def content(self) -> ImageContent:
+        """As the gateway found it in the file that was sent along, or as the file that is fetched says."""
+        if self._content is None:
+            self._content = ImageContent.of(self.file(), self._bench.decoders.header(self.file(), self._check))
+        return self._content
+
+    def file(self) -> bytes:
+        """Raises OvsegError as `fetch.image`."""
+        if self._file is None:
+            source, bench = self._job.request.image, self._bench
+            with self._timings.of("fetch"):
+                self._file = fetch.image(self._job.id, source, bench.inputs, bench.client, bench.settings, self._check)
+        return self._file
+
+    def picture(self) -> np.ndarray:
+        """(H, W, 3) uint8 RGB. Raises OvsegError as `file` and `Decoders.decode`."""
+        if self._picture is None:
+            file, (height, width) = self.file(), self.content().image_hw
+            with self._timings.of("decode_image"):
+                self._picture = self._bench.decoders.decode(file, height * width, self._check)
+        return self._picture
 
 
 class Timings:

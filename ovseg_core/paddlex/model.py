@@ -69,11 +69,17 @@ class Model:
         no prompts, for fewer prompts than images, and for an array that is no image; TypeError for an input of another
         kind.
         """
+        return self.predict_given(input, prompting.of_images(prompts), batch_size, on_error)
+
+    def predict_given(
+        self, input: inputs.Input, of_images: Iterator[prompting.Given], batch_size: int, on_error: str
+    ) -> Run:
+        """As `predict`, of prompts that are parsed."""
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
         if on_error not in ON_ERROR:
             raise ValueError(f"on_error is raise or skip, not {on_error!r}")
-        return Run(self._results(input, prompting.of_images(prompts), batch_size), skips=on_error == "skip")
+        return Run(self._results(input, of_images, batch_size), skips=on_error == "skip")
 
     def _results(
         self, input: inputs.Input, of_images: Iterator[prompting.Given], batch_size: int
@@ -92,11 +98,11 @@ class Model:
                     continue
                 embedding = next(embeddings)
                 try:
-                    fitted = given.within(embedding.frame.image_hw, page.path)
+                    given.check_within(embedding.frame.image_hw, page.path)
                 except OvsegError as error:
                     yield Skipped(page.path, position, error)
                     continue
-                masks = self._segmenter.decode(embedding, fitted)
+                masks = self._segmenter.decode(embedding, given.prompts)
                 owner = Owner(page.path, page.index, call, position)
                 yield Result(page, given.plain, given.prompts, masks, self._segmenter, owner, self._saved_names)
 

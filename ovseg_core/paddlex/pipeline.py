@@ -50,12 +50,13 @@ class Pipeline:
         """
         if prompt_type not in SUB_MODULES:
             raise ValueError(f"prompt_type is box, point or mixed, not {prompt_type!r}")
+        of_images = prompting.of_images(prompting.of_rows(prompt_type, prompt))  # before weights are fetched and loaded
         module = self._config["SubModules"][SUB_MODULES[prompt_type]]
         size = batch_size or module.get("batch_size") or 1
         is_fast = self._use_hpip if use_hpip is None else use_hpip
         precision = precision_of(self._precision, is_fast)
         model = self._loaded(module, device or self._device, engine or self._engine, precision)
-        return model.predict(input, prompting.of_rows(prompt_type, prompt), size, on_error)
+        return model.predict_given(input, of_images, size, on_error)
 
     def _loaded(self, module: Mapping[str, Any], device: str | None, engine: str, precision: str) -> Model:
         spec = located(module["model_name"], module.get("model_dir"))

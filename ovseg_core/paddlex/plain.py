@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
-
-import numpy as np
 
 
 def of(value: Any) -> Any:
@@ -21,16 +20,17 @@ def of(value: Any) -> Any:
         found = value.tolist()
         if isinstance(found, list):  # an array of objects has any kind of them
             return of(found)
-        return float(found) if isinstance(found, np.longdouble) else found
+        # NumPy's longdouble gives itself. It is not named here: the gateway imports this, and has no NumPy.
+        return float(found) if isinstance(found, Real) and hasattr(found, "tolist") else found
     if hasattr(value, "__array__"):
         return value.__array__().tolist()
     return value
 
 
-def numbers(value: Any, length: int, where: str) -> list[float]:
-    """A row of `length` numbers, from what `of` returned. Raises ValueError, which names `where`."""
-    if not isinstance(value, list) or len(value) != length:
-        raise ValueError(f"{where} must be a list of {length} numbers, not {shown(value)}")
+def numbers(value: Any, where: str) -> list[float]:
+    """A row of numbers, from what `of` returned. Raises ValueError, which names `where`."""
+    if not isinstance(value, list):
+        raise ValueError(f"{where} must be a list of numbers, not {shown(value)}")
     return [_number(one, f"{where}[{i}]") for i, one in enumerate(value)]
 
 

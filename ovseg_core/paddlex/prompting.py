@@ -1,15 +1,18 @@
-"""Prompts as PaddleX spells them: a mapping of kinds, the same for every image or one for each."""
+"""Prompts as PaddleX spells them: a type and its rows; or a mapping of kinds, the same for every image or one for each.
+
+The library, the command line and the service read them here, so this imports no NumPy.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ovseg_core.errors import OvsegError
 from ovseg_core.paddlex import plain
-from ovseg_core.prompts import Prompt, fit
+from ovseg_core.prompts import Prompt, check_within
 
 Prompts = Mapping[str, Any]  # of a kind, its rows: lists, arrays or tensors
 KEYS = ("box", "points", "labels")  # of a mixed prompt
@@ -24,22 +27,32 @@ class Given:
 
     @classmethod
     def of(cls, prompts: Any) -> Given:
-        """Raises OvsegError `invalid_prompt`, and ValueError for an unknown kind, a row of a wrong length and a value
-        that is no number."""
+        """Raises OvsegError `invalid_prompt`, and ValueError for an unknown kind and for what is no row of numbers."""
         if not isinstance(prompts, Mapping):
             form = "{'box_prompt': [...]}"
             raise ValueError(f"prompts are a mapping as {form}, or one for each image, not {plain.shown(prompts)}")
         listed = plain.of(prompts)
         return cls(listed, [prompt for kind, rows in listed.items() for prompt in _parsed(kind, rows)])
 
-    def within(self, image_hw: tuple[int, int], path: str | None) -> list[Prompt]:
-        """The prompts, clipped to the image. Raises OvsegError, with the image's path, for one that lies outside."""
+    def check_within(self, image_hw: tuple[int, int], path: str | None) -> None:
+        """Raises OvsegError, with the image's path, for a prompt that lies outside the image."""
         try:
-            return fit(self.prompts, image_hw, field="prompts")
+            check_within(self.prompts, image_hw)
         except OvsegError as error:
             if path is None:
                 raise
             raise OvsegError(error.code, f"{path!r}: {error.message}", error.field) from None
+
+
+def of_row(prompt_type: str, row: Sequence[float]) -> Prompt:
+    """One prompt of PaddleX's `promptType`: a "box" is [x0, y0, x1, y1], a "point" is [x, y] on an object of its own.
+
+    Raises OvsegError `invalid_prompt`, without a field: it is the row that is wrong.
+    """
+    try:
+        return Prompt.of(box=row) if prompt_type == "box" else Prompt.of(points=[row])
+    except OvsegError as error:
+        raise OvsegError(error.code, error.message) from None
 
 
 def of_images(prompts: Prompts | Iterable[Prompts]) -> Iterator[Given]:
@@ -71,27 +84,29 @@ def _parsed(kind: str, rows: Any) -> Iterator[Prompt]:
         try:
             yield PARSERS[kind](row, where)
         except OvsegError as error:
-            raise OvsegError(error.code, f"{where}: {error.message}", where) from None
-
-
-def _box(row: Any, where: str) -> Prompt:
-    return Prompt.of_box(*plain.numbers(row, 4, where))
-
-
-def _point(row: Any, where: str) -> Prompt:
-    return Prompt.of_point(*plain.numbers(row, 2, where))
+            place = f"{where}.{error.field}" if error.field else where
+            raise OvsegError(error.code, f"{place}: {error.message}", where) from None
 
 
 def _mixed(row: Any, where: str) -> Prompt:
     if not isinstance(row, dict) or not row.keys() <= set(KEYS):
         raise ValueError(f"{where} must be a mapping of box, points and labels, not {plain.shown(row)}")
     box, points, labels = (row.get(key) for key in KEYS)
-    boxed = None if box is None else plain.numbers(box, 4, f"{where}.box")
     rows = plain.rows([] if points is None else points, f"{where}.points")
-    placed = [plain.numbers(one, 2, f"{where}.points[{i}]") for i, one in enumerate(rows)]
-    signs = [1] * len(rows) if labels is None else plain.rows(labels, f"{where}.labels")
-    known = tuple(int(sign) if sign in (0, 1) else sign for sign in signs)  # True and 1.0 are 1
-    return Prompt(tuple(boxed) if boxed else None, tuple(map(tuple, placed)), known)  # type: ignore[arg-type]
+    return Prompt.of(
+        None if box is None else plain.numbers(box, f"{where}.box"),
+        [plain.numbers(point, f"{where}.points[{i}]") for i, point in enumerate(rows)],
+        None if labels is None else [_label(label) for label in plain.rows(labels, f"{where}.labels")],
+    )
 
 
-PARSERS = {"box_prompt": _box, "point_prompt": _point, "mixed_prompt": _mixed}
+def _label(value: Any) -> Any:
+    """True and 1.0 are 1; a Prompt refuses what is no label."""
+    return int(value) if value in (0, 1) else value
+
+
+PARSERS: dict[str, Callable[[Any, str], Prompt]] = {
+    "box_prompt": lambda row, where: of_row("box", plain.numbers(row, where)),
+    "point_prompt": lambda row, where: of_row("point", plain.numbers(row, where)),
+    "mixed_prompt": _mixed,
+}

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ovseg_core.errors import OvsegError
-from ovseg_core.prompts import Prompt, fit
+from ovseg_core.prompts import Prompt, check_within
 
 coordinate = st.floats(-1e6, 1e6)
 size = st.integers(1, 10_000)
@@ -72,7 +73,7 @@ def test_a_click_outside_the_image_is_refused_not_moved(x: float, y: float) -> N
 
 def test_an_error_among_many_prompts_names_the_one() -> None:
     with pytest.raises(OvsegError) as caught:
-        fit([Prompt.of_point(1, 1), Prompt.of_box(20, 20, 30, 30)], (10, 10))
+        check_within([Prompt.of_point(1, 1), Prompt.of_box(20, 20, 30, 30)], (10, 10))
     assert caught.value.field == "prompts[1].box"
 
 
@@ -80,3 +81,19 @@ def test_a_prompt_is_written_as_it_was_given() -> None:
     prompt = Prompt(box=(1, 2, 3, 4), points=((5, 6), (7, 8)), labels=(1, 0))
     assert prompt.to_dict() == {"box": [1, 2, 3, 4], "points": [[5, 6], [7, 8]], "labels": [1, 0]}
     assert Prompt.of_point(1, 2).to_dict() == {"points": [[1, 2]], "labels": [1]}
+
+
+def test_points_without_labels_lie_on_the_object() -> None:
+    assert Prompt.of(points=[[1, 2], [3, 4]]).labels == (1, 1)
+    assert Prompt.of(points=[[1, 2], [3, 4]], labels=[1, 0]) == Prompt(points=((1, 2), (3, 4)), labels=(1, 0))
+    assert Prompt.of(box=[1, 2, 3, 4]) == Prompt.of_box(1, 2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("rows", "field"),
+    [({"box": [1, 2, 3]}, "box"), ({"box": [1, 2, 3, 4, 5]}, "box"), ({"points": [[1, 2], [3]]}, "points[1]")],
+)
+def test_a_row_of_another_length_is_refused_by_its_name(rows: dict[str, Any], field: str) -> None:
+    with pytest.raises(OvsegError, match="; here are ") as caught:
+        Prompt.of(**rows)
+    assert (caught.value.code, caught.value.field) == ("invalid_prompt", field)

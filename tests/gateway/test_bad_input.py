@@ -127,7 +127,7 @@ def test_multipart_that_is_wrong_is_422(service: Service, files: Any, data: Any,
 BAD_QUESTIONS = [
     ("/v1/jobs/no-such-job", 404, "not_found", "no job 'no-such-job'"),
     ("/v1/nothing", 404, "not_found", "not found"),
-    ("/v1/jobs?status=sleeping", 422, "invalid_value", "one of queued, running"),
+    ("/v1/jobs?status=sleeping", 422, "invalid_value", "must be 'queued', 'running'"),
     ("/v1/jobs?limit=0", 422, "invalid_value", "from 1 to 100"),
     ("/v1/jobs?limit=many", 422, "invalid_value", "from 1 to 100"),
     ("/v1/jobs?cursor=abc", 422, "invalid_value", "next_cursor"),

@@ -57,7 +57,13 @@ def endpoint(endpoints: Endpoints, url: str = HOOK, **fields: Any) -> Endpoint:
 
 
 def accept(jobs: Jobs, **kwargs: Any) -> str:
-    return jobs.accept(str(uuid.uuid4()), request(**kwargs)).id
+    return accepted(jobs, str(uuid.uuid4()), request(**kwargs)).id
+
+
+def accepted(jobs: Jobs, job_id: str, asked: JobRequest, image: bytes = b"") -> Job:
+    job = jobs.accept(job_id, asked, image, None).job
+    assert job is not None  # nothing was there that it could contradict
+    return job
 
 
 def begin(jobs: Jobs, job_id: str, worker: str = "w1") -> Job:

@@ -14,6 +14,7 @@ from tests.support.protocol import (
     HOOK,
     PICTURE,
     accept,
+    accepted,
     begin,
     expire,
     keys,
@@ -84,7 +85,7 @@ def recover(recovery: Recovery) -> list[str]:
 def test_a_job_that_had_not_ended_is_queued_again_as_it_was_asked_for(
     jobs: Jobs, archive: Archive, recovery: Recovery, s3_settings: Settings
 ) -> None:
-    before = jobs.accept_once("mine", request(webhook=HOOK), b"", Once("/a key", "print")).job
+    before = jobs.accept("mine", request(webhook=HOOK), b"", Once("/a key", "print")).job
     assert before is not None
     archive.keep("mine")
     lose_redis(s3_settings)
@@ -94,7 +95,7 @@ def test_a_job_that_had_not_ended_is_queued_again_as_it_was_asked_for(
     assert (after.status, after.request, after.accepted_at) == (Status.QUEUED, before.request, before.accepted_at)
     assert messages(s3_settings, "segment.auto") == ["mine"]
     assert jobs.list(None, 10, None)[0] == jobs.list(Status.QUEUED, 10, None)[0] == [after]
-    replayed = jobs.accept_once("other", request(webhook=HOOK), b"", Once("/a key", "print"))
+    replayed = jobs.accept("other", request(webhook=HOOK), b"", Once("/a key", "print"))
     assert (replayed.job, replayed.is_new) == (after, False)
 
 
@@ -171,7 +172,7 @@ def test_an_image_is_in_storage_before_its_job_is_archived(
 ) -> None:
     job_id = str(uuid.uuid4())
     asked = request().model_copy(update={"image": ImageSource(key=f"jobs/{job_id}/input")})
-    jobs.accept(job_id, asked, b"a picture")  # and its gateway dies
+    accepted(jobs, job_id, asked, b"a picture")  # and its gateway dies
     archive.sweep()
     assert not storage.exists(key_of(ACCEPTED, job_id))  # a gateway may be about to
     let_time_pass(s3_settings, "unarchived", 5)

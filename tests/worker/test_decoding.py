@@ -43,7 +43,8 @@ class Worker:
         digest = hashlib.sha256(data).hexdigest()
         content = ImageContent(sha256=digest, width=width, height=height, format="PNG")
         source = ImageSource(key=key, content=content)
-        return self.jobs.accept(job_id, protocol.request(**deadline).model_copy(update={"image": source})).id
+        request = protocol.request(**deadline).model_copy(update={"image": source})
+        return protocol.accepted(self.jobs, job_id, request).id
 
     def wait(self, job_id: str, *states: Status) -> Job:
         """The job, once it is in one of these states, or has ended."""

@@ -12,7 +12,7 @@ from tests.support import protocol
 from tests.support.protocol import BROKEN, HOOK, accept, begin, drop_messages, keys, let_time_pass, request
 from worker.job.erasure import Erasure
 from worker.job.idempotency import Once
-from worker.job.jobs import Acceptance, Jobs
+from worker.job.jobs import Jobs, Outcome
 from worker.store.connection import connect
 from worker.store.storage import Storage
 
@@ -67,13 +67,13 @@ def test_a_queued_job_is_taken_back_and_erased(jobs: Jobs, erasure: Erasure, set
 
 
 def test_what_was_erased_does_not_come_back_by_a_late_repetition(jobs: Jobs, erasure: Erasure) -> None:
-    by_key, by_id = Once("/key", "f"), Once("", "f")
-    jobs.accept_once("first", request(), b"", by_key)
-    jobs.accept_once("mine", request(), b"", by_id)
+    by_key, by_id = Once("/key", "f"), Once(None, "f")
+    jobs.accept("first", request(), b"", by_key)
+    jobs.accept("mine", request(), b"", by_id)
     for job_id in ("first", "mine"):
         erasure.erase(job_id)
-    assert jobs.accept_once("second", request(), b"", by_key) == Acceptance(None, is_erased=True)
-    assert jobs.accept_once("mine", request(), b"", by_id) == Acceptance(None, is_erased=True)
+    assert jobs.accept("second", request(), b"", by_key) == Outcome(None, is_erased=True)
+    assert jobs.accept("mine", request(), b"", by_id) == Outcome(None, is_erased=True)
 
 
 def test_a_running_job_is_not_erased(jobs: Jobs, erasure: Erasure, storage: Storage) -> None:

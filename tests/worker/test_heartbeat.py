@@ -11,6 +11,7 @@ import pytest
 
 from configs.settings import Settings
 from ovseg_core.prompts import Prompt
+from tests.support import protocol
 from worker.image.content import ImageSource
 from worker.job.attempt import LeaseLost
 from worker.job.jobs import Jobs
@@ -55,7 +56,7 @@ def claimed(jobs: Jobs) -> Job:
         metadata={},
         webhook=None,
     )
-    job = jobs.begin(jobs.accept(str(uuid.uuid4()), request).id, "w1")
+    job = jobs.begin(protocol.accepted(jobs, str(uuid.uuid4()), request).id, "w1")
     assert job is not None
     return job
 

@@ -160,7 +160,7 @@ def test_without_memory_work_goes_on_and_ends(room: Room, move: Callable[[Room],
 def test_without_memory_nothing_is_accepted_and_nothing_is_left_behind(room: Room) -> None:
     before = protocol.keys(room.settings)
     with own_valkey.out_of_memory(room.settings):
-        assert room.jobs.accept_once("one", protocol.request(), b"image", None).full == "memory"
+        assert room.jobs.accept("one", protocol.request(), b"image", None).full == "memory"
         with pytest.raises(OutOfMemoryError):
             protocol.endpoint(room.endpoints)
     assert protocol.keys(room.settings) == before
@@ -168,9 +168,9 @@ def test_without_memory_nothing_is_accepted_and_nothing_is_left_behind(room: Roo
 
 def test_without_memory_what_was_accepted_before_is_still_found(room: Room) -> None:
     once = Once("me/key", "f")
-    room.jobs.accept_once("first", protocol.request(), b"", once)
+    room.jobs.accept("first", protocol.request(), b"", once)
     with own_valkey.out_of_memory(room.settings):
-        again = room.jobs.accept_once("second", protocol.request(), b"", once)
+        again = room.jobs.accept("second", protocol.request(), b"", once)
     assert again.job is not None
     assert again.job.id == "first"
 
@@ -178,12 +178,12 @@ def test_without_memory_what_was_accepted_before_is_still_found(room: Room) -> N
 def test_so_many_jobs_are_queued_and_no_more_until_one_is_gone(jobs: Jobs, settings: Settings) -> None:
     few = Jobs(jobs._redis, jobs._app, settings.model_copy(update={"max_queued_jobs": 2}))
     first, second = protocol.accept(few), protocol.accept(few, device="gpu")
-    refused = few.accept_once("third", protocol.request(), b"image", None)
+    refused = few.accept("third", protocol.request(), b"image", None)
     assert (refused.job, refused.full, few.full()) == (None, "jobs", "jobs")
     assert not [key for key in protocol.keys(settings) if "third" in key]
 
     retried = protocol.begin(few, first)
-    assert few.accept_once("third", protocol.request(), b"", None).is_new  # what runs is not queued
+    assert few.accept("third", protocol.request(), b"", None).is_new  # what runs is not queued
     assert few.retry_later(retried, BROKEN) == "queued"  # and comes back whatever the bound
     few.cancel(second)
     few.cancel("third")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
 from typing import Any
 from urllib.parse import quote, quote_from_bytes
@@ -13,12 +14,16 @@ from hypothesis import strategies as st
 
 from configs import webhook_secret
 from configs.settings import Settings
+from ovseg_core import header
 from ovseg_core.errors import OvsegError
 from ovseg_core.prompts import Prompt
 from tests.support import pictures
-from worker.image.content import ImageSource
-from worker.job.parsing import InvalidRequest, parse
-from worker.job.request import JobRequest, Webhook
+from worker.image.content import ImageContent, ImageSource
+from worker.job import description, idempotency
+from worker.job.parsing import parse, parse_embedding
+from worker.job.record import Job
+from worker.job.request import JobRequest, Options, Webhook
+from worker.job.validation import InvalidRequest
 
 SETTINGS = Settings(webhook_secret=None, max_image_bytes=500_000)
 URL = "https://example.com/cat.jpg"
@@ -177,8 +182,8 @@ def test_a_prompt_outside_an_image_that_came_along_is_refused_at_once(prompt: di
 
 
 def test_a_box_that_sticks_out_is_taken_as_given_and_clipped_later() -> None:
-    submission = parse({"prompts": [{"box": [-5, -5, 600, 600]}]}, pictures.photo(), SETTINGS)
-    assert submission.prompts[0].box == (-5, -5, 600, 600)
+    request, _ = parse({"prompts": [{"box": [-5, -5, 600, 600]}]}, pictures.photo(), SETTINGS)
+    assert request.prompts[0].box == (-5, -5, 600, 600)
 
 
 @pytest.mark.parametrize(
@@ -199,12 +204,14 @@ def test_a_box_that_sticks_out_is_taken_as_given_and_clipped_later() -> None:
     ],
 )
 def test_an_image_may_come_as_base64_or_data_url(image: str) -> None:
-    assert parse({"image": image, "prompts": [BOX]}, None, SETTINGS).image == pictures.photo()
+    request, data = parse({"image": image, "prompts": [BOX]}, None, SETTINGS)
+    assert data == pictures.photo()
+    assert request.image == ImageSource(content=ImageContent.of(data, header.read(data, SETTINGS.max_image_pixels)))
 
 
 def test_a_url_is_kept_without_the_spaces_around_it() -> None:
-    asked = parse({"image": " HTTPS://example.com/cat.jpg\n", "prompts": [BOX]}, None, SETTINGS)
-    assert asked.image == "HTTPS://example.com/cat.jpg"
+    request, data = parse({"image": " HTTPS://example.com/cat.jpg\n", "prompts": [BOX]}, None, SETTINGS)
+    assert (request.image, data) == (ImageSource(url="HTTPS://example.com/cat.jpg"), None)
 
 
 @pytest.mark.parametrize("payload", ["%", "%%%", "a" * 1_000_000, '"' * 1_000_000, '";' * 500_000, "%41" * 300_000])
@@ -217,11 +224,11 @@ def test_no_data_url_takes_long_to_refuse(start: str, payload: str) -> None:
 
 
 def test_defaults_are_those_of_the_documentation() -> None:
-    submission = parse({"image": URL, "prompts": [{"points": [[1, 2], [3, 4]]}]}, None, SETTINGS)
-    assert submission.model == "SAM-Lite"
-    assert submission.device == "auto"
-    assert submission.outputs == ("rle", "overlay")
-    assert submission.prompts[0].labels == (1, 1)
+    request, _ = parse({"image": URL, "prompts": [{"points": [[1, 2], [3, 4]]}]}, None, SETTINGS)
+    assert request.model == "SAM-Lite"
+    assert request.device == "auto"
+    assert request.outputs == ("rle", "overlay")
+    assert request.prompts[0].labels == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +241,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
 def test_a_webhook_hears_of_ends_unless_it_says_of_what(webhook: Any, events: tuple[str, ...]) -> None:
     settings = Settings(webhook_secret=webhook_secret.new())
     body = {"image": URL, "prompts": [BOX], "webhook": {"url": "https://example.com/hook", **webhook}}
-    parsed = parse(body, None, settings).webhook
+    parsed = parse(body, None, settings)[0].webhook
     assert parsed is not None
     assert parsed.events == events
     assert Webhook.model_validate_json(parsed.model_dump_json()) == parsed
@@ -242,8 +249,8 @@ def test_a_webhook_hears_of_ends_unless_it_says_of_what(webhook: Any, events: tu
 
 def test_paddlex_spelling_means_the_same_as_ours() -> None:
     boxes, points = [[1, 2, 30, 40], [5, 6, 7, 8]], [[1, 2], [3, 4]]
-    as_boxes = parse({"image": URL, "prompt": boxes, "promptType": "box"}, None, SETTINGS)
-    as_points = parse({"image": URL, "prompt": points, "promptType": "point"}, None, SETTINGS)
+    as_boxes, _ = parse({"image": URL, "prompt": boxes, "promptType": "box"}, None, SETTINGS)
+    as_points, _ = parse({"image": URL, "prompt": points, "promptType": "point"}, None, SETTINGS)
     assert as_boxes.prompts == (Prompt.of_box(1, 2, 30, 40), Prompt.of_box(5, 6, 7, 8))
     assert as_points.prompts == (Prompt.of_point(1, 2), Prompt.of_point(3, 4))  # each its own object
 
@@ -292,9 +299,52 @@ finite = st.floats(0, 500)
 def test_a_request_is_read_from_its_record_as_it_was_written(prompts: list[Prompt]) -> None:
     body = {"image": URL, "prompts": [prompt.to_dict() for prompt in prompts], "metadata": {"a": [1, None]}}
     body["deadline"] = {"start_within_s": 0.5}
-    request = parse(body, None, SETTINGS).stored_as(ImageSource(url=URL))
+    request, _ = parse(body, None, SETTINGS)
     assert request.prompts == tuple(prompts)
     assert JobRequest.model_validate_json(request.model_dump_json()) == request
+
+
+# As version 0.1 wrote it before it had `Options`.
+RECORD = (
+    '{"image":{"url":"https://example.com/cat.jpg","key":null,"content":null},"model":"SAM-Lite",'
+    '"prompts":[{"box":[1.0,2.0,30.0,40.0],"points":[[1.5,2.0],[3.0,4.0]],"labels":[1,0]}],"device":"gpu",'
+    '"outputs":["png","rle"],"metadata":{"\u00e9":[1,null,1e-300]},"webhook":{"url":"https://example.com/hook",'
+    '"events":["job.started","job.failed"]},"deadline":{"start_within_s":null,"run_within_s":60.0}}'
+)
+
+
+def test_a_record_is_read_and_written_as_it_ever_was() -> None:
+    """While a fleet is upgraded, old and new processes read each other's records."""
+    assert json.loads(JobRequest.model_validate_json(RECORD).model_dump_json()) == json.loads(RECORD)
+
+
+OPTIONS: dict[str, Any] = {
+    "device": "gpu",
+    "metadata": {"mine": [1, None]},
+    "webhook": {"url": "https://example.com/hook", "events": ["job.failed"]},
+    "deadline": {"start_within_s": 1.5, "run_within_s": None},
+}
+
+
+def test_there_is_an_example_of_every_option() -> None:
+    assert OPTIONS.keys() == Options.model_fields.keys()
+
+
+@pytest.mark.parametrize("name", Options.model_fields)
+@pytest.mark.parametrize(
+    ("parser", "asked"), [(parse, {"image": URL, "prompts": [BOX]}), (parse_embedding, {"image": URL})]
+)
+def test_an_option_is_parsed_kept_in_the_record_covered_by_the_fingerprint_and_shown(
+    name: str, parser: Any, asked: dict[str, Any]
+) -> None:
+    settings = Settings(webhook_secret=webhook_secret.new())
+    without, _ = parser(asked, None, settings)
+    request, _ = parser({**asked, name: OPTIONS[name]}, None, settings)
+    assert request.model_copy(update={name: getattr(without, name)}) == without
+    assert JobRequest.model_validate_json(request.model_dump_json()) == request != without
+    assert idempotency.fingerprint(request) != idempotency.fingerprint(without)
+    described = json.loads(json.dumps(description.describe(Job.accepted("mine", request, "0"))))
+    assert described[name] == OPTIONS[name]
 
 
 def nested(depth: int) -> Any:
@@ -307,7 +357,7 @@ def test_metadata_is_nested_within_reason(depth: int) -> None:
     if depth > 32:
         assert "deeper than 32 levels" in errors_of(body)[0].message
     else:
-        request = parse(body, None, SETTINGS).stored_as(ImageSource(url=URL))
+        request, _ = parse(body, None, SETTINGS)
         assert JobRequest.model_validate_json(request.model_dump_json()) == request
 
 

@@ -14,6 +14,7 @@ from tests.support.protocol import (
     OF_ENDED_JOBS,
     PICTURE,
     accept,
+    accepted,
     begin,
     drop_messages,
     keys,
@@ -24,7 +25,7 @@ from tests.support.protocol import (
     sweep,
 )
 from worker.job.idempotency import Once
-from worker.job.jobs import Acceptance, Jobs
+from worker.job.jobs import Jobs, Outcome
 from worker.job.record import Job, JobError, Status
 from worker.store import queue
 from worker.store.connection import connect
@@ -47,13 +48,13 @@ def test_an_accepted_job_is_on_record_and_its_message_in_the_queue_of_its_device
 def test_accepting_twice_is_accepting_once(jobs: Jobs, settings: Settings) -> None:
     """redis-py repeats a call whose answer was lost."""
     job_id = str(uuid.uuid4())
-    first, second = jobs.accept(job_id, request()), jobs.accept(job_id, request())
+    first, second = accepted(jobs, job_id, request()), accepted(jobs, job_id, request())
     assert first == second
     assert messages(settings, "segment.auto") == [job_id]
 
 
 def test_an_image_comes_in_with_its_job_and_stays_until_it_is_in_storage(jobs: Jobs, settings: Settings) -> None:
-    job_id = jobs.accept(str(uuid.uuid4()), request(), b"\xff\xd8 picture").id
+    job_id = accepted(jobs, str(uuid.uuid4()), request(), b"\xff\xd8 picture").id
     with connect(settings, as_bytes=True) as redis:
         assert redis.get(f"{settings.redis_prefix}input:{job_id}") == b"\xff\xd8 picture"
     jobs.succeed(begin(jobs, job_id), PICTURE, {})
@@ -64,36 +65,36 @@ ONCE, OTHER = Once("me/key", "a fingerprint"), Once("me/key", "another")
 
 
 def test_under_one_key_one_job_is_accepted(jobs: Jobs, settings: Settings) -> None:
-    first = jobs.accept_once("first", request(), b"", ONCE)
-    second = jobs.accept_once("second", request(), b"", ONCE)
+    first = jobs.accept("first", request(), b"", ONCE)
+    second = jobs.accept("second", request(), b"", ONCE)
     assert (first.is_new, second.is_new) == (True, False)
     assert first.job == second.job
     assert messages(settings, "segment.auto") == ["first"]
-    assert jobs.accept_once("third", request(), b"", OTHER) == Acceptance(None)
+    assert jobs.accept("third", request(), b"", OTHER) == Outcome(None)
     assert jobs.get("second") is None
     assert jobs.get("third") is None
 
 
 def test_keys_of_one_caller_are_nothing_to_another(jobs: Jobs) -> None:
-    assert jobs.accept_once("mine", request(), b"", Once("me/key", "f")).is_new
-    assert jobs.accept_once("yours", request(), b"", Once("you/key", "g")).is_new
+    assert jobs.accept("mine", request(), b"", Once("me/key", "f")).is_new
+    assert jobs.accept("yours", request(), b"", Once("you/key", "g")).is_new
 
 
 def test_a_key_is_remembered_for_as_long_as_the_settings_say(jobs: Jobs, settings: Settings) -> None:
-    jobs.accept_once("first", request(), b"", ONCE)
+    jobs.accept("first", request(), b"", ONCE)
     with connect(settings) as redis:
         key = f"{settings.redis_prefix}key:{ONCE.key}"
         assert settings.idempotency_seconds - 60 < redis.ttl(key) <= settings.idempotency_seconds
         redis.delete(key)  # as when it has expired
-    assert jobs.accept_once("second", request(), b"", ONCE).is_new
+    assert jobs.accept("second", request(), b"", ONCE).is_new
 
 
 def test_under_one_id_one_job_is_accepted(jobs: Jobs, settings: Settings) -> None:
-    same, other = Once("", "a fingerprint"), Once("", "another")
-    assert jobs.accept_once("mine", request(), b"", same).is_new
-    again = jobs.accept_once("mine", request(), b"", same)
-    assert again == Acceptance(jobs.get("mine"))
-    assert jobs.accept_once("mine", request(), b"", other) == Acceptance(None)
+    same, other = Once(None, "a fingerprint"), Once(None, "another")
+    assert jobs.accept("mine", request(), b"", same).is_new
+    again = jobs.accept("mine", request(), b"", same)
+    assert again == Outcome(jobs.get("mine"))
+    assert jobs.accept("mine", request(), b"", other) == Outcome(None)
     assert messages(settings, "segment.auto") == ["mine"]
 
 

@@ -44,7 +44,7 @@ def request_for(host: Host, events: Sequence[EventType] = event_type.ENDS) -> Jo
 
 def begun_job(sender: Sender, host: Host, events: Sequence[EventType] = event_type.ENDS) -> Job:
     """A job in hand that wants to be told of."""
-    job = sender.jobs.begin(sender.jobs.accept(str(uuid.uuid4()), request_for(host, events)).id, "w")
+    job = sender.jobs.begin(protocol.accepted(sender.jobs, str(uuid.uuid4()), request_for(host, events)).id, "w")
     assert job is not None
     return job
 
@@ -255,7 +255,7 @@ def test_a_fault_of_ours_is_a_failure_on_record_too(sender: Sender, host: Host) 
 
 def test_an_event_whose_url_is_none_any_more_is_given_up(sender: Sender, host: Host) -> None:
     request = request_for(host).model_copy(update={"webhook": Webhook(url="https://[", events=event_type.ENDS)})
-    job = sender.jobs.begin(sender.jobs.accept(str(uuid.uuid4()), request).id, "w")
+    job = sender.jobs.begin(protocol.accepted(sender.jobs, str(uuid.uuid4()), request).id, "w")
     assert job is not None
     sender.jobs.fail(job, JobError("image_unreadable", "broken", "image"))
     deliver.deliver(f"evt_{job.id}_failed", sender)

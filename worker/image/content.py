@@ -34,7 +34,10 @@ class ImageContent(BaseModel):
 
 
 class ImageSource(BaseModel):
-    """A `url`, or the object `key` that the gateway stored the file under after reading its header."""
+    """A `url`, or the object `key` that the gateway stored the file under after reading its header.
+
+    A file that was sent along and is not stored yet has its `content` alone.
+    """
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,4 +1,4 @@
-"""Submissions that mean the same job: under one Idempotency-Key, or under an id that the caller chose."""
+"""Requests that mean the same job: under one Idempotency-Key, or under an id that the caller chose."""
 
 from __future__ import annotations
 
@@ -6,38 +6,35 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from worker.image.content import ImageSource
-from worker.job.parsing import Submission
+from worker.job.request import JobRequest
 
 
 @dataclass(frozen=True)
 class Once:
-    """Under one key, or one job id where `key` is empty, there is one job, which asks for what `fingerprint` says."""
+    """Under one key there is one job, and it asks for what `fingerprint` says. Without a key, that holds of its id."""
 
-    key: str
+    key: str | None
     fingerprint: str
 
+    @classmethod
+    def by_key(cls, scope: str, key: str, request: JobRequest) -> Once:
+        """A key counts among those of its caller, the `scope`: "" until callers can be told apart."""
+        return cls(f"{scope}/{key}", fingerprint(request))
 
-def by_key(scope: str, key: str, submission: Submission) -> Once:
-    """A key counts among those of its caller, the `scope`: "" until callers can be told apart."""
-    return Once(f"{scope}/{key}", fingerprint(submission))
+    @classmethod
+    def by_id(cls, request: JobRequest) -> Once:
+        return cls(None, fingerprint(request))
 
 
-def by_id(submission: Submission) -> Once:
-    return Once("", fingerprint(submission))
+def fingerprint(request: JobRequest) -> str:
+    """SHA-256 of what is asked, as it was understood: spelling and order of the JSON's fields make no difference.
 
-
-def fingerprint(submission: Submission) -> str:
-    """SHA-256 of what is asked, as it was understood: spelling and order of the JSON's fields make no difference."""
-    asked = submission.stored_as(_source(submission)).model_dump(mode="json", exclude={"image": {"content"}})
-    # A field that a later version adds, and nobody gave, leaves the fingerprint as it was.
+    Redis remembers it across upgrades, so the bytes that are hashed must stay the same.
+    """
+    source = request.image
+    # An image by its digest, wherever it is stored; records of the first days have no digest.
+    image = {"url": source.url, "key": source.content.sha256 if source.content else source.key}
+    asked = request.model_dump(mode="json", exclude={"image"})
+    # A field that a later version adds, and that nobody gave, leaves the fingerprint as it was.
     given = {name: value for name, value in asked.items() if value is not None}
-    return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
-
-
-def _source(submission: Submission) -> ImageSource:
-    """An image by its digest, wherever it will be stored."""
-    if isinstance(submission.image, str):
-        return ImageSource(url=submission.image)
-    known = submission.content
-    return ImageSource(key=known.sha256 if known else hashlib.sha256(submission.image).hexdigest())
+    return hashlib.sha256(json.dumps({**given, "image": image}, sort_keys=True).encode()).hexdigest()

@@ -41,9 +41,9 @@ class LeftBehind:
 
 
 @dataclass(frozen=True)
-class Acceptance:
-    """The job that a submission is, or was before; none where something else was accepted, or it was erased since, or
-    there is no place for another: `full` says of what there is no more, `jobs` or `memory`."""
+class Outcome:
+    """The job that was accepted, now or before. None where something else was accepted before, where that job was
+    erased since, or where no more are accepted: `full` says what is full, `jobs` or `memory`."""
 
     job: Job | None
     is_new: bool = False
@@ -95,36 +95,28 @@ class Jobs:
 
     # A job's way
 
-    def accept(self, job_id: str, request: JobRequest, image: bytes = b"") -> Job:
-        """Record, indexes, message, and the image unless it is stored already, in one step.
+    def accept(self, job_id: str, request: JobRequest, image: bytes, once: Once | None) -> Outcome:
+        """Record, indexes, message, and the image unless it is stored already (b""), in one step.
 
-        Repeating it with the same id changes nothing.
+        Nothing, where a job was accepted under the same id, or `once` under the same key, before.
         """
-        job = self.accept_once(job_id, request, image, None).job
-        assert job is not None  # nothing was there that it could contradict
-        return job
-
-    def accept_once(self, job_id: str, request: JobRequest, image: bytes, once: Once | None) -> Acceptance:
-        """As `accept`, unless a job was accepted under the same key, or the same id, before."""
         name = queue.QUEUE_OF_DEVICE[request.device]
         message = queue.message(self._app, queue.SEGMENT, name, job_id)
-        request_json = request.model_dump_json()
         tell = event_type.told_by(request.webhook.events) if request.webhook else ""
         start_within, run_within = _microseconds_of(request.deadline)
         outcome, found_id, *accepted_at = self._scripts(
             "accept",
-            *(job_id, name, request_json, message, image, tell, start_within, run_within),
-            *((once.key, once.fingerprint) if once else ("", "")),
+            *(job_id, name, request.model_dump_json(), message, image, tell, start_within, run_within),
+            *((once.key or "", once.fingerprint) if once else ("", "")),
             self._settings.idempotency_seconds,
             self._settings.max_queued_jobs,
         )
         if outcome == "full":
-            return Acceptance(None, full=found_id)
+            return Outcome(None, full=found_id)
         if accepted_at:
-            record = {"status": "queued", "request": request_json, "attempt": "0", "accepted_at": accepted_at[0]}
-            return Acceptance(Job.from_record(job_id, record), is_new=True)
+            return Outcome(Job.accepted(job_id, request, accepted_at[0]), is_new=True)
         job = self.get(found_id) if outcome == "same" else None
-        return Acceptance(job, is_erased=outcome != "other" and job is None)
+        return Outcome(job, is_erased=outcome != "other" and job is None)
 
     def full(self) -> str:
         """Of what there is too much for another job to be accepted: `jobs`, `memory`, or '' for nothing."""

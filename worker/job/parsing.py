@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 
 from configs.settings import Settings
 from ovseg_core import header, models
 from ovseg_core.errors import OvsegError
-from ovseg_core.prompts import Prompt, fit
+from ovseg_core.paddlex import prompting
+from ovseg_core.prompts import Prompt, check_within
 from worker.image import data_url
 from worker.image.content import ImageContent, ImageSource
-from worker.job.request import Deadline, Device, JobRequest, Number, Output, Webhook
+from worker.job.request import JobRequest, Options, Output, Webhook
 from worker.job.validation import InvalidRequest, short_list, validated
 from worker.outbound import web_url
 
+Item = TypeVar("Item")
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
 # One error for each list: of a million wrong numbers, nobody wants to read of each.
 Numbers = Annotated[list[Number], FailFast()]
 PromptType = Literal["box", "point"]
@@ -38,70 +41,26 @@ class PromptFields(BaseModel):
 
 
 class ImageFields(BaseModel):
-    """What may be asked of an image without a prompt: that it be encoded."""
-
     model_config = ConfigDict(extra="forbid", strict=True)
 
     image: str | None = None
     model: str | None = Field(default=None, max_length=MAX_NAME_CHARACTERS)
-    device: Device = "auto"
-    metadata: dict[str, Any] = Field(default={})
-    webhook: Webhook | None = None
-    deadline: Deadline | None = None
 
 
-class Fields(ImageFields):
+class EmbeddingFields(Options, ImageFields):
+    """What may be asked of an image without a prompt: that it be encoded."""
+
+
+class Fields(EmbeddingFields):
     prompts: list[PromptFields] | None = None
     prompt: list[Numbers] | None = None
     promptType: PromptType | None = None
     outputs: Annotated[list[Output], BeforeValidator(short_list)] = Field(default=list(DEFAULT_OUTPUTS), min_length=1)
 
 
-@dataclass(frozen=True)
-class Submission:
-    """A valid request, but for where its image will be stored: `image` is the file's bytes, or the URL to fetch, of
-    which nothing is known."""
-
-    image: bytes | str
-    content: ImageContent | None
-    model: str
-    prompts: tuple[Prompt, ...]
-    device: Device
-    outputs: tuple[Output, ...]
-    metadata: dict[str, Any]
-    webhook: Webhook | None
-    deadline: Deadline | None
-
-    @classmethod
-    def again(cls, request: JobRequest, image: bytes | str) -> Submission:
-        """The same request once more, of the same image."""
-        return cls(
-            image=image,
-            content=request.image.content,
-            model=request.model,
-            prompts=request.prompts,
-            device=request.device,
-            outputs=request.outputs,
-            metadata=request.metadata,
-            webhook=request.webhook,
-            deadline=request.deadline,
-        )
-
-    def stored_as(self, source: ImageSource) -> JobRequest:
-        return JobRequest(
-            image=source,
-            model=self.model,
-            prompts=self.prompts,
-            device=self.device,
-            outputs=self.outputs,
-            metadata=self.metadata,
-            webhook=self.webhook,
-            deadline=self.deadline,
-        )
-
-
-def parse(body: object, image_file: bytes | None, settings: Settings) -> Submission:
-    """A request body and, from a multipart request, the image file beside it.
+def parse(body: object, image_file: bytes | None, settings: Settings) -> tuple[JobRequest, bytes | None]:
+    """A request body and, from a multipart request, the image file beside it: what is asked, and the image's file
+    where one was sent along.
 
     Everything that can be known without fetching a URL is checked: also that an image sent along is one, is not too
     large, and holds every prompt.
@@ -110,21 +69,19 @@ def parse(body: object, image_file: bytes | None, settings: Settings) -> Submiss
     """
     _check_count(body, settings)
     fields = validated(Fields, body)
-    _check_scheme(fields)
-    image = _image(fields, image_file, settings)
+    source = _source(fields, image_file, settings)
     prompts = _prompts(fields, settings)
-    content = _content(image, settings)
+    content = _content(source, settings)
     if content is not None:
-        fit(prompts, content.image_hw, _name_of_prompts(fields))
-    return _submission(fields, image, content, prompts, tuple(dict.fromkeys(fields.outputs)), settings)
+        check_within(prompts, content.image_hw, _name_of_prompts(fields))
+    return _asked(fields, source, content, prompts, tuple(dict.fromkeys(fields.outputs)), settings)
 
 
-def parse_embedding(body: object, image_file: bytes | None, settings: Settings) -> Submission:
-    """As `parse`, of a request for an image's embedding alone: a submission without prompts and outputs."""
-    fields = validated(ImageFields, body)
-    _check_scheme(fields)
-    image = _image(fields, image_file, settings)
-    return _submission(fields, image, _content(image, settings), (), (), settings)
+def parse_embedding(body: object, image_file: bytes | None, settings: Settings) -> tuple[JobRequest, bytes | None]:
+    """As `parse`, of a request for an image's embedding alone: it has no prompts and no outputs."""
+    fields = validated(EmbeddingFields, body)
+    source = _source(fields, image_file, settings)
+    return _asked(fields, source, _content(source, settings), (), (), settings)
 
 
 def check_can_sign(settings: Settings, field: str | None = None) -> None:
@@ -133,25 +90,26 @@ def check_can_sign(settings: Settings, field: str | None = None) -> None:
         _refuse("webhooks_unavailable", "this service has no OVSEG_WEBHOOK_SECRET to sign webhooks with", field)
 
 
-def _submission(
-    fields: ImageFields,
-    image: bytes | str,
+def _asked(
+    fields: EmbeddingFields,
+    source: str | bytes,
     content: ImageContent | None,
     prompts: tuple[Prompt, ...],
     outputs: tuple[Output, ...],
     settings: Settings,
-) -> Submission:
-    return Submission(
-        image=image,
-        content=content,
-        model=models.find(fields.model or settings.default_model).name,
+) -> tuple[JobRequest, bytes | None]:
+    model = models.find(fields.model or settings.default_model).name
+    _check_metadata(fields.metadata, settings)
+    _check_webhook(fields.webhook, settings)
+    url, image = (source, None) if isinstance(source, str) else (None, source)
+    request = JobRequest(
+        image=ImageSource(url=url, content=content),
+        model=model,
         prompts=prompts,
-        device=fields.device,
         outputs=outputs,
-        metadata=_metadata(fields.metadata, settings),
-        webhook=_webhook(fields.webhook, settings),
-        deadline=fields.deadline,
+        **{name: option for name, option in fields if name in Options.model_fields},
     )
+    return request, image
 
 
 def _check_scheme(fields: ImageFields) -> None:
@@ -163,7 +121,9 @@ def _check_scheme(fields: ImageFields) -> None:
         _refuse("url_invalid", f"{scheme}: URLs cannot be fetched; {instead}", "image")
 
 
-def _image(fields: ImageFields, image_file: bytes | None, settings: Settings) -> bytes | str:
+def _source(fields: ImageFields, image_file: bytes | None, settings: Settings) -> str | bytes:
+    """The URL to fetch the image from, or its file."""
+    _check_scheme(fields)
     if image_file is not None and fields.image is not None:
         _refuse("invalid_request", "send the image as a file part or in the request, not both", "image")
     if image_file is None and fields.image is None:
@@ -179,8 +139,11 @@ def _image(fields: ImageFields, image_file: bytes | None, settings: Settings) ->
     return data
 
 
-def _content(image: bytes | str, settings: Settings) -> ImageContent | None:
-    return ImageContent.of(image, header.read(image, settings.max_image_pixels)) if isinstance(image, bytes) else None
+def _content(source: str | bytes, settings: Settings) -> ImageContent | None:
+    """What the header of a file says; of a URL nothing is known yet."""
+    if isinstance(source, str):
+        return None
+    return ImageContent.of(source, header.read(source, settings.max_image_pixels))
 
 
 def _from_text(text: str) -> bytes:
@@ -221,11 +184,11 @@ def _prompts(fields: Fields, settings: Settings) -> tuple[Prompt, ...]:
         _refuse("prompts_missing", "required: prompts, or PaddleX's prompt and promptType", "prompts")
     if fields.promptType is None:
         _refuse("invalid_request", "required with prompt: box or point", "promptType")
-    read = _box_prompt if fields.promptType == "box" else _point_prompt
-    return _each(fields.prompt, "prompt", read)
+    prompt_type = fields.promptType
+    return _each(fields.prompt, "prompt", lambda row: prompting.of_row(prompt_type, row))
 
 
-def _each(items: Sequence[Any], name: str, read: Any) -> tuple[Prompt, ...]:
+def _each(items: Sequence[Item], name: str, read: Callable[[Item], Prompt]) -> tuple[Prompt, ...]:
     prompts, errors = [], []
     for i, item in enumerate(items):
         try:
@@ -241,55 +204,26 @@ def _own_prompt(fields: PromptFields, max_points: int) -> Prompt:
     points = fields.points or []
     if len(points) > max_points:
         raise OvsegError("invalid_prompt", f"{len(points)} points; at most {max_points} are allowed", "points")
-    for i, point in enumerate(points):
-        _check_length(point, 2, "a point is two numbers, [x, y]", f"points[{i}]")
-    if fields.box is not None:
-        _check_length(fields.box, 4, "a box is four numbers, [x0, y0, x1, y1]", "box")
-    return Prompt(
-        box=None if fields.box is None else (fields.box[0], fields.box[1], fields.box[2], fields.box[3]),
-        points=tuple((x, y) for x, y in points),
-        labels=tuple(fields.labels) if fields.labels is not None else (1,) * len(points),
-    )
-
-
-def _box_prompt(numbers: list[float]) -> Prompt:
-    _check_length(numbers, 4, "a box is four numbers, [x0, y0, x1, y1]")
-    try:
-        return Prompt.of_box(*numbers)
-    except OvsegError as error:
-        raise OvsegError(error.code, error.message) from None  # in PaddleX's spelling the box has no name of its own
-
-
-def _point_prompt(numbers: list[float]) -> Prompt:
-    _check_length(numbers, 2, "a point is two numbers, [x, y]")
-    return Prompt.of_point(*numbers)
-
-
-def _check_length(numbers: list[float], length: int, rule: str, field: str | None = None) -> None:
-    if len(numbers) != length:
-        raise OvsegError("invalid_prompt", f"{rule}; here are {len(numbers)}", field)
+    return Prompt.of(fields.box, points, fields.labels)
 
 
 def _name_of_prompts(fields: Fields) -> str:
     return "prompts" if fields.prompts is not None else "prompt"
 
 
-def _metadata(metadata: dict[str, Any], settings: Settings) -> dict[str, Any]:
+def _check_metadata(metadata: dict[str, Any], settings: Settings) -> None:
     try:
         size = len(json.dumps(metadata, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode())
     except ValueError:
         _refuse("invalid_value", "its numbers must be finite, and no larger than a double holds", "metadata")
     if size > settings.max_metadata_bytes:
         _refuse("metadata_too_large", f"{size:,} bytes of JSON; at most {settings.max_metadata_bytes:,}", "metadata")
-    return metadata
 
 
-def _webhook(webhook: Webhook | None, settings: Settings) -> Webhook | None:
-    if webhook is None:
-        return None
-    check_can_sign(settings, "webhook")
-    web_url.check_url(webhook.url, "webhook.url", settings, https_only=True)
-    return webhook
+def _check_webhook(webhook: Webhook | None, settings: Settings) -> None:
+    if webhook is not None:
+        check_can_sign(settings, "webhook")
+        web_url.check_url(webhook.url, "webhook.url", settings, https_only=True)
 
 
 def _refuse(code: str, message: str, field: str | None = None) -> NoReturn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -69,16 +69,21 @@ class Job:
     request: JobRequest
     attempt: int
     accepted_at: datetime
-    started_at: datetime | None
-    cancel_requested_at: datetime | None  # while it ran; it ends as canceled soon
-    completed_at: datetime | None
-    worker: str | None
-    files_prefix: str | None  # where the attempt that succeeded left its files
-    image: dict[str, Any] | None  # width, height and format, once it was read
-    timings_ms: dict[str, float]
-    error: JobError | None
+    started_at: datetime | None = None
+    cancel_requested_at: datetime | None = None  # while it ran; it ends as canceled soon
+    completed_at: datetime | None = None
+    worker: str | None = None
+    files_prefix: str | None = None  # where the attempt that succeeded left its files
+    image: dict[str, Any] | None = None  # width, height and format, once it was read
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    error: JobError | None = None
     forgiven: int = 0
     run: Run | None = None  # once it has succeeded
+
+    @classmethod
+    def accepted(cls, job_id: str, request: JobRequest, accepted_at: str) -> Job:
+        """A job whose record a script has just written."""
+        return cls(job_id, Status.QUEUED, request, attempt=0, accepted_at=moment(accepted_at))
 
     @classmethod
     def from_record(cls, job_id: str, record: Mapping[str, str]) -> Job:

@@ -1,10 +1,10 @@
-"""What a job is asked to do, as its record keeps it: valid since the door, and for ever."""
+"""What a job is asked to do, as its record keeps it: checked when it is accepted, and valid from then on."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from ovseg_core import outputs
 from ovseg_core.prompts import Prompt
@@ -20,15 +20,6 @@ else:
 MAX_DEADLINE_SECONDS = 7 * 24 * 3600
 
 
-def _number(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError("must be a number")
-    return value
-
-
-Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
-
-
 class Webhook(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -36,7 +27,7 @@ class Webhook(BaseModel):
     events: event_type.Filter = event_type.ENDS
 
 
-Seconds = Annotated[float, BeforeValidator(_number), Field(gt=0, le=MAX_DEADLINE_SECONDS, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=MAX_DEADLINE_SECONDS)]
 
 
 class Deadline(BaseModel):
@@ -48,16 +39,31 @@ class Deadline(BaseModel):
     run_within_s: Seconds | None = None
 
 
-class JobRequest(BaseModel):
-    """What a job is asked to do; kept in its record as JSON."""
+class Options(BaseModel):
+    """What a request may say beside its image, its model, its prompts and its outputs.
+
+    A field of this class is all that a new option needs: the body of a request may have it, the job's record keeps it,
+    the fingerprint of an idempotent request covers it, the job object shows it, and a retry repeats it. A new one must
+    be None by default: then older records can be read, and the fingerprints of older requests stay as they are.
+    """
 
     model_config = ConfigDict(frozen=True)
+
+    device: Device = "auto"
+    metadata: dict[str, Any] = Field(default={})
+    webhook: Webhook | None = None
+    deadline: Deadline | None = None
+
+
+class JobRequest(Options):
+    """What a job is asked to do; kept in its record as JSON."""
 
     image: ImageSource
     model: str
     prompts: tuple[Prompt, ...]
-    device: Device
     outputs: tuple[Output, ...]
-    metadata: dict[str, Any]
-    webhook: Webhook | None
-    deadline: Deadline | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options by name, as JSON can have them."""
+        return self.model_dump(include=set(Options.model_fields))

@@ -107,11 +107,14 @@ def _readable(detail: Mapping[str, Any], model: type[BaseModel]) -> OvsegError:
     path = _field(detail["loc"])
     kind, message = detail["type"], str(detail["msg"])
     if kind == "extra_forbidden":
-        allowed = _owner(detail["loc"], model).model_fields
-        return OvsegError("unknown_field", f"unknown field; allowed: {', '.join(allowed)}", path)
-    if kind == "literal_error":
+        owner = _owner(detail["loc"], model)
+        allowed = f"allowed: {', '.join(owner.model_fields)}" if owner.model_fields else "none is allowed"
+        return OvsegError("unknown_field", f"unknown {owner.model_config.get('title', 'field')}; {allowed}", path)
+    if kind in ("literal_error", "enum"):
         given = reprlib.repr(detail["input"])
         return OvsegError("invalid_value", f"must be {detail['ctx']['expected']}, not {given}", path)
+    if kind == "float_type":
+        return OvsegError("invalid_value", "must be a number", path)
     if kind == "finite_number":
         return OvsegError("invalid_value", "must be a finite number", path)
     message = message.removeprefix("Value error, ").removeprefix("Input ")

@@ -1,0 +1,115 @@
+"""From a valid request to an accepted job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import uuid_utils
+
+from configs.settings import Settings
+from ovseg_core.errors import OvsegError
+from worker.image.content import ImageSource
+from worker.image.inputs import Inputs
+from worker.job.archive import AFTER_ACCEPTANCE_SECONDS, Archive
+from worker.job.idempotency import Once
+from worker.job.jobs import Jobs, Outcome
+from worker.job.record import Job, prefix_of
+from worker.job.request import JobRequest
+from worker.store.storage import ObjectMissing, Storage
+
+
+def new_id() -> str:
+    return str(uuid_utils.uuid7())
+
+
+def why_full(what: str, settings: Settings) -> str:
+    """Why no more jobs are accepted, for people; `what` is that of `Jobs.full`."""
+    if what == "jobs":
+        return f"{settings.max_queued_jobs:,} jobs are queued, as many as may be; try again later"
+    return "Redis's memory is filled as far as submissions may fill it; try again later"
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """Accepts a job together with its image, or neither. Thread-safe."""
+
+    jobs: Jobs
+    inputs: Inputs
+    storage: Storage
+    archive: Archive
+    settings: Settings
+
+    def accept(
+        self, job_id: str, request: JobRequest, image: bytes | None, once: Once | None = None
+    ) -> tuple[Job, bool]:
+        """The job of this request, and whether it is new: with `once` it may be one that was accepted before.
+
+        `image` is the file of an image that was sent along, None where the request names a URL.
+        Raises OvsegError `idempotency_key_reused`, `id_taken`, `job_deleted`, `queue_full`.
+        """
+        outcome = self._outcome(job_id, request, image, once)
+        if outcome.job is not None:
+            if outcome.is_new:
+                self.archive.keep_soon(outcome.job.id, AFTER_ACCEPTANCE_SECONDS)
+            return outcome.job, outcome.is_new
+        if outcome.full:
+            raise OvsegError("queue_full", why_full(outcome.full, self.settings))
+        if outcome.is_erased:
+            raise OvsegError("job_deleted", "the same was submitted before, and its job has been deleted")
+        if once is not None and once.key is not None:
+            raise OvsegError("idempotency_key_reused", "another request was sent with this Idempotency-Key before")
+        raise OvsegError("id_taken", f"there is a job {job_id!r} already, and it asks for something else")
+
+    def image_of(self, job: Job) -> bytes | None:
+        """The file that was sent along with an earlier job, None where its request names a URL.
+
+        Raises OvsegError `input_gone`.
+        """
+        key = job.request.image.key
+        if key is None:
+            return None
+        try:
+            return self.inputs.fetch(job.id, key)
+        except ObjectMissing:
+            raise OvsegError("input_gone", "the image of this job is no longer kept; submit it again") from None
+
+    def _outcome(self, job_id: str, request: JobRequest, image: bytes | None, once: Once | None) -> Outcome:
+        if image is None:
+            return self.jobs.accept(job_id, request, b"", once)
+        # Under an id that is taken, another image must not replace the first.
+        key = f"{prefix_of(job_id)}input" + (f"-{once.fingerprint[:16]}" if once else "")
+        stored = request.model_copy(update={"image": ImageSource(key=key, content=request.image.content)})
+        outcome = self._with_image_in_redis(job_id, stored, key, image, once)
+        return outcome or self._with_image_in_storage(job_id, stored, key, image, once)
+
+    def _with_image_in_redis(
+        self, job_id: str, request: JobRequest, key: str, image: bytes, once: Once | None
+    ) -> Outcome | None:
+        """The image goes to Redis together with the job, and on to storage soon. None where Redis has no room for the
+        image; it may have room for the job alone."""
+        if not self.inputs.reserve():
+            return None
+        try:
+            outcome = self.jobs.accept(job_id, request, image, once)
+        except BaseException:
+            self.inputs.release()
+            raise
+        if _is_input(key, outcome):
+            self.inputs.archive(job_id, key, image)
+        else:
+            self.inputs.release()
+        return None if outcome.full == "memory" else outcome
+
+    def _with_image_in_storage(
+        self, job_id: str, request: JobRequest, key: str, image: bytes, once: Once | None
+    ) -> Outcome:
+        """The image goes to storage before the job is accepted."""
+        self.inputs.store(key, image)
+        outcome = self.jobs.accept(job_id, request, b"", once)
+        if not _is_input(key, outcome):
+            self.storage.erase(key)
+        return outcome
+
+
+def _is_input(key: str, outcome: Outcome) -> bool:
+    return outcome.job is not None and outcome.job.request.image.key == key
