@@ -80,6 +80,6 @@ def _with_progress(results: Iterator[Any], given: Path) -> Iterator[Any]:
 
 def _parsed(prompt: str) -> Any:
     try:
-        return json.loads(prompt)
+        return json.loads(prompt, parse_int=float)  # what is printed and saved are the numbers that are used
     except json.JSONDecodeError as error:
         raise ValueError(f"{FORM}: {error}") from None

@@ -176,7 +176,7 @@ def test_a_model_that_cannot_be_had_is_not_replaced_silently(tmp_path: Path, mon
     ("call", "complaint"),
     [
         (lambda p: p.predict(PHOTO, BOXES, "text"), "prompt_type is box, point or mixed, not 'text'"),
-        (lambda p: p.predict(PHOTO, [1, 2, 3, 4]), r"box_prompt\[0\] must be a list of 4 numbers, not 1"),
+        (lambda p: p.predict(PHOTO, [1, 2, 3, 4]), r"box_prompt\[0\] must be a list of numbers, not 1"),
         (lambda p: p.predict(PHOTO, [[9, 0, 3, 4]]), "x1 .* must be greater than x0"),
         (lambda p: p.predict(PHOTO, [[600, 600, 700, 700]]), "lies outside the image"),
         (lambda p: p.predict(7, BOXES), "not int"),
@@ -249,9 +249,21 @@ def test_a_configuration_that_is_no_yaml_is_named(tmp_path: Path) -> None:
             ["--pipeline", "open_vocabulary_segmentation", "--input", PHOTO, "--prompt", "[[1,2"],
             "--prompt is a list of boxes or points",
         ),
+        *(
+            (["--pipeline", NAME, "--input", PHOTO, "--model", "SAM-L", "--prompt", prompt], complaint)
+            for prompt, complaint in [
+                ("[[1,2,3]]", "box_prompt[0]: a box is four numbers, [x0, y0, x1, y1]; here are 3"),
+                ('[[1,2,3,"4"]]', "box_prompt[0][3] must be a number, not '4'"),
+                ("[[1,2,3,NaN]]", "box_prompt[0]: coordinates must be finite numbers"),
+                ("[1]", "box_prompt[0] must be a list of numbers, not 1.0"),
+                ("7", "prompt must be a list or an array, not 7"),
+            ]
+        ),
     ],
 )
-def test_mistakes_on_the_command_line_are_said_without_a_traceback(arguments: list[str], complaint: str) -> None:
+def test_mistakes_on_the_command_line_are_said_before_weights_are_fetched_and_without_a_traceback(
+    arguments: list[str], complaint: str
+) -> None:
     ran = ovseg(*arguments)
     assert ran.returncode == 1
     assert complaint in ran.stderr
