@@ -249,21 +249,13 @@ def test_a_configuration_that_is_no_yaml_is_named(tmp_path: Path) -> None:
             ["--pipeline", "open_vocabulary_segmentation", "--input", PHOTO, "--prompt", "[[1,2"],
             "--prompt is a list of boxes or points",
         ),
-        *(
-            (["--pipeline", NAME, "--input", PHOTO, "--model", "SAM-L", "--prompt", prompt], complaint)
-            for prompt, complaint in [
-                ("[[1,2,3]]", "box_prompt[0]: a box is four numbers, [x0, y0, x1, y1]; here are 3"),
-                ('[[1,2,3,"4"]]', "box_prompt[0][3] must be a number, not '4'"),
-                ("[[1,2,3,NaN]]", "box_prompt[0]: coordinates must be finite numbers"),
-                ("[1]", "box_prompt[0] must be a list of numbers, not 1.0"),
-                ("7", "prompt must be a list or an array, not 7"),
-            ]
+        (  # before weights are fetched
+            ["--pipeline", NAME, "--input", PHOTO, "--model", "SAM-L", "--prompt", "[[1,2,3]]"],
+            "box_prompt[0]: a box is four numbers, [x0, y0, x1, y1]; here are 3",
         ),
     ],
 )
-def test_mistakes_on_the_command_line_are_said_before_weights_are_fetched_and_without_a_traceback(
-    arguments: list[str], complaint: str
-) -> None:
+def test_mistakes_on_the_command_line_are_said_without_a_traceback(arguments: list[str], complaint: str) -> None:
     ran = ovseg(*arguments)
     assert ran.returncode == 1
     assert complaint in ran.stderr

@@ -59,6 +59,15 @@ def test_a_query_parameter_that_a_route_does_not_take_is_refused_by_name(
     assert words in error["message"]
 
 
+def test_all_mistakes_of_a_query_are_answered_at_once(asked: FlaskClient) -> None:
+    answer = asked.get("/v1/jobs", query_string="limit=0&cursor=x&status=odd&colour=1&limit=2")
+    assert answer.status_code == 422
+    errors = {error["field"]: (error["code"], error["message"]) for error in answer.get_json()["errors"]}
+    assert errors["limit"] == ("invalid_value", "given 2 times; once is allowed")
+    assert errors["colour"] == ("unknown_field", "unknown query parameter; allowed: limit, cursor, status")
+    assert errors.keys() == {"limit", "cursor", "status", "colour"}
+
+
 @pytest.mark.parametrize("path", ["/health", PADDLEX])
 def test_paddlexs_routes_refuse_query_parameters_in_their_own_words(asked: FlaskClient, path: str) -> None:
     answer = asked.open(path, method="POST" if path == PADDLEX else "GET", query_string="x=1", json={})
