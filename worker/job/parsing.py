@@ -1,4 +1,4 @@
-"""What may be asked of the service. Parsed here, once, at the door; valid ever after."""
+"""The body of a request to segment or to encode, parsed and checked once: a JobRequest is valid from then on."""
 
 from __future__ import annotations
 
@@ -69,19 +69,18 @@ def parse(body: object, image_file: bytes | None, settings: Settings) -> tuple[J
     """
     _check_count(body, settings)
     fields = validated(Fields, body)
-    source = _source(fields, image_file, settings)
+    source, image = _image(fields, image_file, settings)
     prompts = _prompts(fields, settings)
-    content = _content(source, settings)
-    if content is not None:
-        check_within(prompts, content.image_hw, _name_of_prompts(fields))
-    return _asked(fields, source, content, prompts, tuple(dict.fromkeys(fields.outputs)), settings)
+    if source.content is not None:
+        check_within(prompts, source.content.image_hw, "prompts" if fields.prompts is not None else "prompt")
+    return _request(fields, source, prompts, tuple(dict.fromkeys(fields.outputs)), settings), image
 
 
 def parse_embedding(body: object, image_file: bytes | None, settings: Settings) -> tuple[JobRequest, bytes | None]:
     """As `parse`, of a request for an image's embedding alone: it has no prompts and no outputs."""
     fields = validated(EmbeddingFields, body)
-    source = _source(fields, image_file, settings)
-    return _asked(fields, source, _content(source, settings), (), (), settings)
+    source, image = _image(fields, image_file, settings)
+    return _request(fields, source, (), (), settings), image
 
 
 def check_can_sign(settings: Settings, field: str | None = None) -> None:
@@ -90,26 +89,23 @@ def check_can_sign(settings: Settings, field: str | None = None) -> None:
         _refuse("webhooks_unavailable", "this service has no OVSEG_WEBHOOK_SECRET to sign webhooks with", field)
 
 
-def _asked(
+def _request(
     fields: EmbeddingFields,
-    source: str | bytes,
-    content: ImageContent | None,
+    source: ImageSource,
     prompts: tuple[Prompt, ...],
     outputs: tuple[Output, ...],
     settings: Settings,
-) -> tuple[JobRequest, bytes | None]:
+) -> JobRequest:
     model = models.find(fields.model or settings.default_model).name
     _check_metadata(fields.metadata, settings)
     _check_webhook(fields.webhook, settings)
-    url, image = (source, None) if isinstance(source, str) else (None, source)
-    request = JobRequest(
-        image=ImageSource(url=url, content=content),
+    return JobRequest(
+        image=source,
         model=model,
         prompts=prompts,
         outputs=outputs,
         **{name: option for name, option in fields if name in Options.model_fields},
     )
-    return request, image
 
 
 def _check_scheme(fields: ImageFields) -> None:
@@ -121,8 +117,8 @@ def _check_scheme(fields: ImageFields) -> None:
         _refuse("url_invalid", f"{scheme}: URLs cannot be fetched; {instead}", "image")
 
 
-def _source(fields: ImageFields, image_file: bytes | None, settings: Settings) -> str | bytes:
-    """The URL to fetch the image from, or its file."""
+def _image(fields: ImageFields, image_file: bytes | None, settings: Settings) -> tuple[ImageSource, bytes | None]:
+    """The URL to fetch the image from; or what the header of the file says that was sent along, and the file."""
     _check_scheme(fields)
     if image_file is not None and fields.image is not None:
         _refuse("invalid_request", "send the image as a file part or in the request, not both", "image")
@@ -131,19 +127,12 @@ def _source(fields: ImageFields, image_file: bytes | None, settings: Settings) -
     text = (fields.image or "").strip()
     if text[:8].lower().startswith(("http://", "https://")):
         web_url.check_url(text, "image", settings)
-        return text
+        return ImageSource(url=text), None
     data = image_file if image_file is not None else _from_text(text)
     if len(data) > settings.max_image_bytes:
         message = f"the image has {len(data):,} bytes; at most {settings.max_image_bytes:,} are allowed"
         raise OvsegError("image_too_large", message, "image")
-    return data
-
-
-def _content(source: str | bytes, settings: Settings) -> ImageContent | None:
-    """What the header of a file says; of a URL nothing is known yet."""
-    if isinstance(source, str):
-        return None
-    return ImageContent.of(source, header.read(source, settings.max_image_pixels))
+    return ImageSource(content=ImageContent.of(data, header.read(data, settings.max_image_pixels))), data
 
 
 def _from_text(text: str) -> bytes:
@@ -205,10 +194,6 @@ def _own_prompt(fields: PromptFields, max_points: int) -> Prompt:
     if len(points) > max_points:
         raise OvsegError("invalid_prompt", f"{len(points)} points; at most {max_points} are allowed", "points")
     return Prompt.of(fields.box, points, fields.labels)
-
-
-def _name_of_prompts(fields: Fields) -> str:
-    return "prompts" if fields.prompts is not None else "prompt"
 
 
 def _check_metadata(metadata: dict[str, Any], settings: Settings) -> None:

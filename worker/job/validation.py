@@ -107,7 +107,7 @@ def _readable(detail: Mapping[str, Any], model: type[BaseModel]) -> OvsegError:
     path = _field(detail["loc"])
     kind, message = detail["type"], str(detail["msg"])
     if kind == "extra_forbidden":
-        owner = _owner(detail["loc"], model)
+        owner = _owner(detail["loc"], model)  # whose `title`, if it has one, says what its fields are called
         allowed = f"allowed: {', '.join(owner.model_fields)}" if owner.model_fields else "none is allowed"
         return OvsegError("unknown_field", f"unknown {owner.model_config.get('title', 'field')}; {allowed}", path)
     if kind in ("literal_error", "enum"):
