@@ -2,25 +2,28 @@
 
 Each is read from the environment as OVSEG_<NAME> (`redis_url` is OVSEG_REDIS_URL), once, at the start of a process;
 a bad one stops the process with the name and what is allowed. Credentials for object storage are not here: they come
-from boto3's own chain (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws, an instance role).
+from boto3's own chain (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws, an instance role). Nor is what the library
+reads itself, with or without the service: `ovseg_core.environment` lists that.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from configs import certificate_files, s3_names
 from configs import webhook_secret as secrets
 from configs.cores import Cores
 from configs.host_list import HostPatterns, TrustedHosts
-from configs.http_address import HttpAddress
 from configs.redis_address import RedisUrl
+from ovseg_core import http_address
 
 MEGABYTE = 1_000_000
+
+HttpAddress = Annotated[str, AfterValidator(http_address.checked)]
 
 
 class Settings(BaseSettings):
@@ -191,22 +194,6 @@ class Settings(BaseSettings):
     max_wait_seconds: float = Field(default=60.0, gt=0, description="Longest time a GET is held; proxies cut at 60.")
     paddlex_timeout_seconds: float = Field(
         default=300.0, gt=0, description="Longest time PaddleX's synchronous route waits; its own clients wait 300."
-    )
-
-    # Models; the library reads these from the environment too
-    models_dir: Path | None = Field(
-        default=None, description="Where fetched weights lie; unset means ~/.cache/ovseg/models."
-    )
-    engines_dir: Path | None = Field(
-        default=None, description="Where networks translated to ONNX are kept; unset means ~/.cache/ovseg/engines."
-    )
-    models_yaml: Path | None = Field(
-        default=None, description="Models of your own, in the format of configs/models.yaml, added to those."
-    )
-    models_mirror: HttpAddress | None = Field(
-        default=None,
-        description="URL of a folder with weights by file name, tried before their own addresses. A name and password "
-        "for it belong into ~/.netrc.",
     )
 
     # One machine

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -10,10 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+from platformdirs import user_data_path
 from pydantic import ValidationError
 
 from configs import webhook_secret
 from configs.settings import Settings
+from ovseg_core import environment
 from ovseg_core.errors import OvsegError
 
 
@@ -81,7 +82,7 @@ def up(data_dir: Path | None, port: int | None, host: str | None, device: str | 
     settings = _settings()
     host = host or settings.gateway_host
     port = settings.gateway_port if port is None else port
-    folder = data_dir or settings.data_dir or _default_data_dir()
+    folder = data_dir or settings.data_dir or user_data_path("ovseg")
     folder = folder.expanduser().resolve()
     with _said_plainly():
         port = port or free_port(host)
@@ -196,7 +197,7 @@ def pull_model(name: str) -> None:
     from ovseg import models as command
 
     with _said_plainly():
-        command.pull(name, _settings().models_mirror)
+        command.pull(name)
 
 
 @models.command("verify")
@@ -269,8 +270,10 @@ def new_webhook_secret() -> None:
 def list_settings() -> None:
     """List every setting with its default and its reason."""
     for name, field in Settings.model_fields.items():
-        click.echo(f"OVSEG_{name.upper()} = {field.default}")
-        click.echo(click.wrap_text(str(field.description), 100, "    ", "    "))
+        _show(f"OVSEG_{name.upper()} = {field.default}", str(field.description))
+    click.echo("\nThe library reads these itself, with or without the service:\n")
+    for name, reason in environment.VARIABLES.items():
+        _show(name, reason)
 
 
 @contextmanager
@@ -290,8 +293,9 @@ def _settings() -> Settings:
         raise click.ClickException("\n".join(f"OVSEG_{name}: {what}" for name, what in wrong)) from None
 
 
-def _default_data_dir() -> Path:
-    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share") / "ovseg"
+def _show(setting: str, reason: str) -> None:
+    click.echo(setting)
+    click.echo(click.wrap_text(reason, 100, "    ", "    "))
 
 
 def _log() -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from ovseg_core import models
+from ovseg_core import environment, models
 from ovseg_core.errors import OvsegError
-from ovseg_core.models import ModelSpec, registry
+from ovseg_core.models import ModelSpec
 from ovseg_core.models import pull as download
 
 MEGABYTE = 1_000_000
@@ -23,9 +23,9 @@ def list_all() -> None:
         click.echo(f"{spec.name:<12} {state:<14} {megabytes:>9}   {spec.licence}")
 
 
-def pull(name: str, mirror: str | None) -> None:
+def pull(name: str) -> None:
     try:
-        path = download.pull(_found(name), mirror, say=lambda line: click.echo(line, err=True))
+        path = download.pull(_found(name), say=lambda line: click.echo(line, err=True))
     except download.PullFailed as error:
         raise ValueError(str(error)) from None
     click.echo(path)
@@ -58,7 +58,7 @@ def remove(name: str) -> None:
 
 
 def path(name: str | None) -> None:
-    click.echo(_found(name).weights if name else registry.folder())
+    click.echo(_found(name).weights if name else environment.models_dir())
 
 
 def export(name: str, weights: Path | None, to: Path, prompt_type: str) -> None:

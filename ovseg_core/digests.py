@@ -8,14 +8,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from ovseg_core import environment
+
 PACKAGE = Path(__file__).parent
-
-
-def cache_root() -> Path:
-    """What is worth keeping between processes: OVSEG_ENGINES_DIR, by default a folder in the user's cache."""
-    if given := os.environ.get("OVSEG_ENGINES_DIR"):
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ovseg" / "engines"
 
 
 def of_weights(weights: Path) -> str:
@@ -82,7 +77,7 @@ def _of_file(path: Path) -> str:
     """Remembered as long as the file is not written to: to read SAM-H takes seconds."""
     stat = path.stat()
     identity = f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}"
-    note = cache_root() / "digests" / hashlib.sha256(identity.encode()).hexdigest()[:32]
+    note = environment.engines_dir() / "digests" / hashlib.sha256(identity.encode()).hexdigest()[:32]
     if note.is_file():
         return note.read_text()
     with path.open("rb") as file:

@@ -19,8 +19,9 @@ from redis import Redis, RedisError
 from configs.settings import Settings
 from ovseg.embedded import binary
 from ovseg.stack import free_port
+from ovseg_core import environment
 from tests.conftest import WEBHOOK_SECRET
-from tests.support import compose
+from tests.support import compose, variables
 from tests.test_locks import PYTHONS, pins_of
 
 ROOT = Path(__file__).parents[1]
@@ -48,7 +49,7 @@ def environment_of_image(image: Path) -> dict[str, str]:
 
 def test_every_setting_in_dotenv_reaches_every_container() -> None:
     assert sorted(name for name, service in COMPOSE["services"].items() if "ovseg" in service["image"]) == OURS
-    dotenv = {f"OVSEG_{name.upper()}": f"the {name} of .env" for name in Settings.model_fields}
+    dotenv = {name: f"the {name} of .env" for name in variables.ALL}
     given = {**SECRETS, **dotenv}
     services = compose.read(given)["services"]
     for name in OURS:
@@ -68,7 +69,7 @@ def test_what_is_not_in_dotenv_fits_a_container(name: str, monkeypatch: pytest.M
     elif name in ("worker", "worker-gpu"):
         mounts = {volume.partition(":")[2] for volume in COMPOSE["services"][name]["volumes"]}
         assert mounts == {"/models", "/cache"}
-        assert (str(settings.models_dir), str(settings.engines_dir)) == ("/models", "/cache/engines")
+        assert (str(environment.models_dir()), str(environment.engines_dir())) == ("/models", "/cache/engines")
 
 
 @pytest.mark.parametrize("secret", SECRETS)

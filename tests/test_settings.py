@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -88,7 +89,7 @@ WRONG = [
     *(pytest.param("redis_url", value, id=f"redis: {why}") for why, value in REDIS.items()),
     *(
         pytest.param(name, value, id=f"{name}: {why}")
-        for name in ("s3_endpoint_url", "s3_public_endpoint_url", "models_mirror")
+        for name in ("s3_endpoint_url", "s3_public_endpoint_url")
         for why, value in HTTP.items()
     ),
     *(pytest.param("s3_bucket", value, id=f"bucket {value!r}") for value in ("", "a", "a/b", "a b", "../a", "a" * 256)),
@@ -123,7 +124,7 @@ def test_a_value_that_cannot_work_is_refused_in_one_line_without_it(name: str, v
         ("s3_endpoint_url", "https://h.example/storage/v1/s3"),
         ("s3_bucket", "arn:aws:s3:us-west-2:123456789012:accesspoint/my"),
         ("s3_region", "auto"),
-        ("models_mirror", "HTTPS://h:8443/a%20b/"),
+        ("s3_endpoint_url", "HTTPS://h:8443/a%20b/"),
     ],
 )
 def test_a_value_that_works_is_taken(name: str, value: str) -> None:
@@ -219,3 +220,15 @@ def test_a_region_or_profile_that_there_is_not_stops_a_process_in_one_line(comma
         assert ran.returncode == 1
         (line,) = ran.stderr.splitlines()
         assert line.startswith("Error: object storage cannot be set up: ")
+
+
+def test_every_setting_is_read_by_something() -> None:
+    root = Path(__file__).parents[1]
+    read = set()
+    for folder in ("gateway", "ovseg", "worker"):
+        for file in (root / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_bytes())):
+                # `settings.x`, `self._settings.x`, `_settings().x`
+                if isinstance(node, ast.Attribute) and ast.unparse(node.value).removesuffix("()").endswith("settings"):
+                    read.add(node.attr)
+    assert set(Settings.model_fields) - read == set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -11,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 
 class InUse(Exception):
     """Another stack runs on this folder."""
@@ -18,21 +19,17 @@ class InUse(Exception):
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder; the kernel lets go of it however this process ends. Raises InUse, which names the holder."""
+    """Hold the folder; the kernel releases it however this process ends. Raises InUse, which names the holder."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / "lock").open("a+") as file:
-        os.fchmod(file.fileno(), 0o600)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise InUse(
-                f"another `ovseg up` (process {file.read().strip() or 'unknown'}) runs on {folder}; "
-                "stop it, or choose another --data-dir"
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+    holder = folder / "holder"  # a file of its own: to try a lock may empty the lock's file
+    try:
+        lock = FileLock(folder / "lock", timeout=0, mode=0o600).acquire()
+    except Timeout:
+        process = holder.read_text() if holder.exists() else "unknown"
+        message = f"another `ovseg up` (process {process}) runs on {folder}; stop it, or choose another --data-dir"
+        raise InUse(message) from None
+    with lock:
+        holder.write_text(str(os.getpid()))
         yield
 
 

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 from filelock import FileLock
 
 from ovseg_core import digests
-from ovseg_core.digests import cache_root
+from ovseg_core.environment import engines_dir
 
 log = logging.getLogger(__name__)
 
@@ -29,16 +29,16 @@ def folder(name: str, weights: Path, make: Callable[[Path], None]) -> Path:
     """Return the folder with a network's translation from these weights; `make` fills it if it does not exist.
 
     If several processes ask at once, one makes it and the others wait. It is complete or it does not exist. If
-    `cache_root` cannot be written to, the translation is made for this process alone.
+    `engines_dir` cannot be written to, the translation is made for this process alone.
     """
     try:
-        cache_root().mkdir(parents=True, exist_ok=True)
-        lock = FileLock(cache_root() / f"{name}.lock").acquire()
+        engines_dir().mkdir(parents=True, exist_ok=True)
+        lock = FileLock(engines_dir() / f"{name}.lock").acquire()
     except OSError as error:
         log.warning("%s is translated for this process alone: %s", name, error)
         return _for_this_process(name, make)
     with lock:
-        found = cache_root() / f"{name}-{_key(weights)}"
+        found = engines_dir() / f"{name}-{_key(weights)}"
         if not found.is_dir():
             _forget_unused(name)
             _make(found, make)
@@ -47,7 +47,7 @@ def folder(name: str, weights: Path, make: Callable[[Path], None]) -> Path:
 
 
 def _make(found: Path, make: Callable[[Path], None]) -> None:
-    part = Path(mkdtemp(prefix=f"{found.name}.part-", dir=cache_root()))
+    part = Path(mkdtemp(prefix=f"{found.name}.part-", dir=engines_dir()))
     try:
         make(part)
         part.rename(found)
@@ -71,6 +71,6 @@ def _key(weights: Path) -> str:
 
 
 def _forget_unused(name: str) -> None:
-    for path in cache_root().glob(f"{name}-*"):
+    for path in engines_dir().glob(f"{name}-*"):
         if path.is_dir() and path.stat().st_mtime < time.time() - UNUSED_SECONDS:
             shutil.rmtree(path, ignore_errors=True)

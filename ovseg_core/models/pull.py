@@ -16,6 +16,7 @@ import requests
 from filelock import FileLock
 from tqdm import tqdm
 
+from ovseg_core import environment
 from ovseg_core.models.spec import ModelSpec
 
 CHUNK = 1 << 16  # bytes; a connection that breaks loses as much
@@ -28,16 +29,17 @@ class PullFailed(OSError):
     """The weights could not be had; the message says why, where the file belongs and what needs no download."""
 
 
-def pull(spec: ModelSpec, mirror: str | None = None, say: Say = print) -> Path:
-    """The path of a model's weights, fetched if they are not there.
+def pull(spec: ModelSpec, say: Say = print) -> Path:
+    """The path of a model's weights, which are downloaded if they are not there.
 
-    A `mirror` is a URL of a folder that holds the files by name; it is tried first. HTTPS_PROXY and its like are
-    honoured. Two calls at once, in one process or two, fetch once. An interrupted download goes on where it ended.
+    The mirror that OVSEG_MODELS_MIRROR names is tried first. HTTPS_PROXY and its like are honoured. Two calls at once,
+    in one process or two, download once. An interrupted download continues where it ended.
 
-    Raises PullFailed.
+    Raises PullFailed, and ValueError for an OVSEG_MODELS_MIRROR that is no URL of a folder.
     """
     if spec.is_installed:
         return spec.weights
+    mirror = environment.models_mirror()
     spec.weights.parent.mkdir(parents=True, exist_ok=True)
     urls = [f"{mirror.rstrip('/')}/{_file_name(spec)}"] if mirror else []
     urls += spec.urls

@@ -1,19 +1,19 @@
-"""configs/models.yaml, and a file of your own beside it."""
+"""models.yaml, and a file of your own that adds to it."""
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from ovseg_core import environment
 from ovseg_core.errors import OvsegError
 from ovseg_core.models.spec import BUNDLED, ModelSpec
 from ovseg_core.networks import NETWORKS
 
-OURS = Path(__file__).parents[2] / "configs" / "models.yaml"
+OURS = Path(__file__).with_name("models.yaml")
 FIELDS = frozenset({"network", "file", "bundled", "urls", "bytes", "sha256", "licence", "falls_to"})
 
 
@@ -36,15 +36,7 @@ def resolved(name: str) -> ModelSpec:
 
 def all_models() -> dict[str, ModelSpec]:
     """By name, in the order of the files. Raises ValueError for a registry that is wrong, and says where."""
-    extra = os.environ.get("OVSEG_MODELS_YAML")
-    return _read(folder(), Path(extra) if extra else None)
-
-
-def folder() -> Path:
-    """Where fetched weights lie: OVSEG_MODELS_DIR, by default a folder in the user's cache."""
-    if given := os.environ.get("OVSEG_MODELS_DIR"):
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ovseg" / "models"
+    return _read(environment.models_dir(), environment.models_yaml())
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -166,7 +165,7 @@ def _in(path: Path, spec: ModelSpec) -> ModelSpec:
 
 def _pull(spec: ModelSpec) -> None:
     try:
-        pull(spec, os.environ.get("OVSEG_MODELS_MIRROR"))
+        pull(spec)
     except PullFailed as error:
         raise PullFailed(
             f"{error} (On the command line that is --model SAM-Lite, in Python model='SAM-Lite'.)"

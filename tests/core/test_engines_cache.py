@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ovseg_core import digests
+from ovseg_core import environment
 from ovseg_core.engines import cache
 from ovseg_core.engines.cache import UNUSED_SECONDS
 
@@ -50,7 +50,7 @@ def test_what_breaks_off_leaves_nothing(weights: Path) -> None:
 
     with pytest.raises(ValueError, match="no way"):
         cache.folder("net", weights, break_off)
-    assert not [path for path in digests.cache_root().iterdir() if path.is_dir() and path.name != "digests"]
+    assert not [path for path in environment.engines_dir().iterdir() if path.is_dir() and path.name != "digests"]
     assert cache.folder("net", weights, make).is_dir()
 
 
@@ -58,7 +58,7 @@ def test_processes_that_start_together_make_one(weights: Path) -> None:
     script = """
 import sys, time
 from pathlib import Path
-from ovseg_core import digests
+from ovseg_core import environment
 from ovseg_core.engines import cache
 def make(to):
     print("made")

@@ -137,9 +137,12 @@ def test_a_file_with_the_wrong_sum_is_not_kept(server: Server, tmp_path: Path) -
 
 
 @pytest.mark.usefixtures("registry")
-def test_a_mirror_comes_first_and_the_model_s_own_address_after_it(server: Server) -> None:
+def test_a_mirror_comes_first_and_the_model_s_own_address_after_it(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OVSEG_MODELS_MIRROR", f"{server.url}/nothing/here/")
     said: list[str] = []
-    pull(models.find("MINE"), mirror=f"{server.url}/nothing/here/", say=said.append)
+    pull(models.find("MINE"), say=said.append)
     assert said == [
         f"fetching MINE from {server.url}/nothing/here/weights.bin",
         f"fetching MINE from {server.url}/weights.bin",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import ssl
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -186,3 +188,19 @@ def test_what_another_user_put_into_the_data_folder_is_not_used(name: str, tmp_p
     }
     with pytest.raises(PermissionError, match="belongs to another user"):
         use[name](planted)
+
+
+@pytest.mark.parametrize(("variable", "folder"), [("HOME", ".local/share/ovseg"), ("XDG_DATA_HOME", "ovseg")])
+def test_without_a_data_dir_the_stack_runs_on_the_users_own_unless_another_does(
+    variable: str, folder: str, tmp_path: Path
+) -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in ("XDG_DATA_HOME", "OVSEG_DATA_DIR")}
+    with data_dir.locked(tmp_path / folder):
+        command = [sys.executable, "-m", "ovseg", "up", "--port", "0"]
+        ran = subprocess.run(
+            command, env={**environment, variable: str(tmp_path)}, capture_output=True, text=True, timeout=60
+        )
+    assert ran.returncode == 1
+    assert f"another `ovseg up` (process {os.getpid()}) runs on {tmp_path / folder}; stop it" in ran.stdout + ran.stderr
+    with data_dir.locked(tmp_path / folder):  # the lock is free again
+        pass

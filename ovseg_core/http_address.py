@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
 from urllib.parse import urlsplit
-
-from pydantic import AfterValidator
 
 
 def checked(url: str) -> str:
@@ -29,6 +26,3 @@ def checked(url: str) -> str:
     if "?" in url or "#" in url:
         raise ValueError("nothing may follow its path: no ? and no #")
     return url
-
-
-HttpAddress = Annotated[str, AfterValidator(checked)]
