@@ -14,7 +14,7 @@ help:
 	@echo "make test            every test, against real servers"
 	@echo "make chaos-small     400 jobs through kills and outages, in two minutes; make chaos: 5,000, in half an hour"
 	@echo "make attack-small    fuzzed requests, damaged images, bombs and slow hosts, in two minutes; make attack: all kinds of them"
-	@echo "make lint            ruff and mypy"
+	@echo "make lint            ruff, mypy and import-linter"
 	@echo "make docs            the documentation as a site, in build/docs; a warning is an error"
 	@echo "make hooks           run ruff before each commit (pre-commit)"
 	@echo "make lock            renew locks/*.txt after a change of pyproject.toml; UPGRADE=--upgrade takes the newest of all"
@@ -54,6 +54,7 @@ lint: .venv/dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache --no-logo
 
 format: .venv/dev
 	.venv/bin/ruff check --fix .

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-if TYPE_CHECKING:
-    from gateway.waiting import Hold
+from gateway.hold import Hold
 
 CAN_HOLD = "ovseg.can_hold"  # set by a server that knows holds
 HOLD = "ovseg.hold"

@@ -7,13 +7,12 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
 
 from flask.typing import ResponseReturnValue
 
 from configs.settings import Settings
 from gateway import handover
+from gateway.hold import Hold
 from worker.job.jobs import Jobs
 from worker.job.record import Job
 from worker.store.connection import connect
@@ -26,21 +25,6 @@ Answer = Callable[[Job | None], ResponseReturnValue]
 LOOK_AGAIN_SECONDS = 5.0
 # After its time a hold is answered. One that is still there so much later belongs to a request that was given up.
 FORGET_SECONDS = 60.0
-
-
-class Hold:
-    """A request whose answer waits for the end of a job, at most until `until` (time.monotonic)."""
-
-    def __init__(self, job_id: str, seconds: float, may_be_early: bool, answer: Callable[[], ResponseReturnValue]):
-        self.job_id = job_id
-        self.until = time.monotonic() + seconds
-        self.may_be_early = may_be_early
-        self.answer = answer
-        self.over: Future[None] = Future()
-
-    def end(self) -> None:
-        with suppress(InvalidStateError):  # it has ended already, or the client has hung up
-            self.over.set_result(None)
 
 
 class Waiting:

@@ -15,10 +15,10 @@ from werkzeug.exceptions import BadRequest, HTTPException
 
 from configs.settings import Settings
 from gateway import handover
+from gateway.hold import Hold
 from gateway.server import environ as wsgi
 from gateway.server.turnstile import Turnstile
 from gateway.server.upload import IN_MEMORY_BYTES, HungUp, Receive, Shelf, Upload
-from gateway.waiting import Hold
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 

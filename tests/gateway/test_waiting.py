@@ -9,7 +9,8 @@ from flask import Flask
 
 from configs.settings import Settings
 from gateway import handover, waiting
-from gateway.waiting import Hold, Waiting
+from gateway.hold import Hold
+from gateway.waiting import Waiting
 from tests.support import protocol
 from worker.job.jobs import Jobs
 from worker.store.connection import connect

@@ -1,0 +1,25 @@
+"""A request whose answer waits for the end of a job."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+
+from flask.typing import ResponseReturnValue
+
+
+class Hold:
+    """Waits for the end of a job, at most until `until` (time.monotonic); then `answer` gives the response."""
+
+    def __init__(self, job_id: str, seconds: float, may_be_early: bool, answer: Callable[[], ResponseReturnValue]):
+        self.job_id = job_id
+        self.until = time.monotonic() + seconds
+        self.may_be_early = may_be_early
+        self.answer = answer
+        self.over: Future[None] = Future()
+
+    def end(self) -> None:
+        with suppress(InvalidStateError):  # it has ended already, or the client has hung up
+            self.over.set_result(None)
