@@ -1,4 +1,4 @@
-"""Promptable image segmentation: arrays in, masks out. No network, no queue.
+"""Promptable image segmentation: arrays in, masks out. No queue, no server.
 
 As PaddleX's `open_vocabulary_segmentation`:
 
@@ -9,31 +9,76 @@ As PaddleX's `open_vocabulary_segmentation`:
 
 Or closer to the network:
 
->>> from ovseg_core.segmenter import Segmenter
+>>> import numpy as np
+>>> from PIL import Image
+>>> from ovseg_core import Prompt, Segmenter
+>>> image_rgb = np.asarray(Image.open("photo.jpg").convert("RGB"))
 >>> segmenter = Segmenter.open("SAM-Lite")
->>> embedding = segmenter.encode(image_rgb)                     # once per image
->>> masks = segmenter.decode(embedding, [Prompt.of_box(10, 20, 200, 300)])
+>>> embedding = segmenter.encode(image_rgb)  # once for each image
+>>> box, point = segmenter.decode(embedding, [Prompt.of_box(10, 20, 200, 300), Prompt.of_point(100, 150)])
+>>> box.full().shape == image_rgb.shape[:2]
+True
+
+It reaches the network in two cases: `create_model` and `create_pipeline` download weights that are not installed
+(`ovseg_core.models.pull`), and `predict` fetches the URLs that it is given as input (`ovseg_core.paddlex.inputs`). It
+reads the environment in one place, `ovseg_core.environment`.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ovseg_core.paddlex.model import create_model
-    from ovseg_core.paddlex.pipeline import create_pipeline
+    from ovseg_core.embedding import Embedding
+    from ovseg_core.errors import OvsegError
+    from ovseg_core.masks import Mask
+    from ovseg_core.models.pull import PullFailed
+    from ovseg_core.paddlex.model import Model, create_model
+    from ovseg_core.paddlex.pipeline import Pipeline, create_pipeline
+    from ovseg_core.paddlex.result import Result
+    from ovseg_core.prompts import Prompt
+    from ovseg_core.segmenter import Segmenter
 
-__all__ = ["create_model", "create_pipeline"]
+__all__ = [
+    "Embedding",
+    "Mask",
+    "Model",
+    "OvsegError",
+    "Pipeline",
+    "Prompt",
+    "PullFailed",
+    "Result",
+    "Segmenter",
+    "create_model",
+    "create_pipeline",
+]
+
+# The same, for `__getattr__`: the gateway imports parts of this package, and neither NumPy nor a network.
+_MODULES = {
+    "Embedding": "embedding",
+    "Mask": "masks",
+    "Model": "paddlex.model",
+    "OvsegError": "errors",
+    "Pipeline": "paddlex.pipeline",
+    "Prompt": "prompts",
+    "PullFailed": "models.pull",
+    "Result": "paddlex.result",
+    "Segmenter": "segmenter",
+    "create_model": "paddlex.model",
+    "create_pipeline": "paddlex.pipeline",
+}
 
 
-def __getattr__(name: str) -> Any:
-    """PaddleX's two functions, loaded when they are used: the gateway imports parts of this package and no NumPy."""
-    if name == "create_model":
-        from ovseg_core.paddlex.model import create_model
+if not TYPE_CHECKING:  # to a type checker it would say that every name exists
 
-        return create_model
-    if name == "create_pipeline":
-        from ovseg_core.paddlex.pipeline import create_pipeline
+    def __getattr__(name: str) -> Any:
+        """A public name, whose module is imported when it is first used."""
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        return value
 
-        return create_pipeline
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
