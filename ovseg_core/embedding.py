@@ -13,7 +13,16 @@ from ovseg_core.network import Features
 
 @dataclass(frozen=True)
 class Embedding:
-    """The features of an image, float32, and how it lies on the canvas of `model`."""
+    """What a model's image encoder found in an image: all that is needed to segment the image with any prompts.
+
+    It is the image embedding of Segment Anything (https://arxiv.org/abs/2304.02643, section 3). It can be kept, sent
+    and decoded elsewhere, by the same model.
+
+    Attributes:
+        model: name of the model that made it, the only one that can decode it.
+        features: float32 arrays, in the number and the shapes of that model: for SAM one (64, 64, 256).
+        frame: height and width of the image in pixels, and how the image lies on the model's square canvas.
+    """
 
     model: str
     features: Features
@@ -21,14 +30,17 @@ class Embedding:
 
     @property
     def nbytes(self) -> int:
+        """Bytes of memory that the features take."""
         return sum(array.nbytes for array in self.features)
 
     def rounded(self) -> Embedding:
-        """As `to_bytes` keeps it: what is decoded from it does not depend on whether it was kept."""
+        """The embedding with its features rounded as `to_bytes` rounds them. What is decoded from it does not depend on
+        whether it was stored in between."""
         return replace(self, features=tuple(_half(array).astype(np.float32) for array in self.features))
 
     def to_bytes(self) -> bytes:
-        """NumPy's `.npz` with the features in float16, in float32 where a value is beyond float16."""
+        """The embedding as a NumPy `.npz` file: features in float16, or in float32 if a value exceeds float16's range.
+        `from_bytes` reads it."""
         arrays = {f"features{i}": _half(array) for i, array in enumerate(self.features)}
         arrays["model"] = np.array(self.model)
         arrays["image_hw"] = np.array(self.frame.image_hw)
@@ -39,7 +51,11 @@ class Embedding:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Embedding:
-        """What `to_bytes` wrote. Raises ValueError for anything else, and for what was cut or changed on its way."""
+        """The embedding that `to_bytes` wrote.
+
+        Raises:
+            ValueError: the bytes are something else, or were cut or changed.
+        """
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as kept:
                 height, width = (int(side) for side in kept["image_hw"])

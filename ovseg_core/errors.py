@@ -4,11 +4,14 @@ from __future__ import annotations
 
 
 class OvsegError(Exception):
-    """The caller's mistake: it is told to them, with a code, and is never retried.
+    """A mistake that the caller can correct. It is reported with a code and never retried.
 
-    `code` is stable and meant for programs (`box_outside_image`), `message` for people, and `field` names the
-    part of the request that was wrong (`prompts[2].box`), or is None where no single part was.
-    Anything that is not an OvsegError is ours: it is logged loudly and retried.
+    Anything that is not an OvsegError is our own fault: it is logged loudly and retried.
+
+    Args:
+        code: stable and meant for programs, such as `box_outside_image`; docs/api.md lists them.
+        message: meant for people.
+        field: the part of the request that was wrong, such as `prompts[2].box`; None if no single part was.
     """
 
     def __init__(self, code: str, message: str, field: str | None = None) -> None:
@@ -18,5 +21,5 @@ class OvsegError(Exception):
         self.field = field
 
     def at(self, field: str) -> OvsegError:
-        """The same error, told of a field."""
+        """The same error, about this field."""
         return OvsegError(self.code, self.message, field)

@@ -19,12 +19,20 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Prompt:
-    """One object to segment. A Prompt that exists is well formed.
+    """One object to segment, by a box, by points, or by both. A Prompt that exists is well formed.
 
-    `box` is (x0, y0, x1, y1) with x0 < x1 and y0 < y1. `labels` says of each point whether it lies on the object
-    (1) or on what is not the object (0); at least one point is on the object unless there is a box.
+    Boxes and labelled points are the prompts of Segment Anything (https://arxiv.org/abs/2304.02643, section 2).
+    Coordinates are pixels of the image as a person sees it, fractions allowed; they may lie outside an image until
+    `within` or `Segmenter.decode` fits them to one.
 
-    Raises OvsegError `invalid_prompt`.
+    Args:
+        box: (x0, y0, x1, y1) in pixels, with x0 < x1 and y0 < y1.
+        points: (x, y) of each point, in pixels.
+        labels: as many as points: 1 where the point lies on the object, 0 where it lies on something else. Without a
+            box at least one is 1.
+
+    Raises:
+        OvsegError: `invalid_prompt`, with the wrong field in `field`.
     """
 
     box: Box | None = None
@@ -66,14 +74,16 @@ class Prompt:
 
     @classmethod
     def of_box(cls, x0: float, y0: float, x1: float, y1: float) -> Prompt:
+        """What lies in a box, in pixels. Raises as `Prompt`."""
         return cls(box=(x0, y0, x1, y1))
 
     @classmethod
     def of_point(cls, x: float, y: float) -> Prompt:
+        """What lies under a click, in pixels. Raises as `Prompt`."""
         return cls(points=((x, y),), labels=(1,))
 
     def to_dict(self) -> dict[str, Any]:
-        """As the API writes it: `box`, `points` and `labels`, those that it has."""
+        """The prompt in the API's JSON: `box`, `points` and `labels`, without those that it lacks."""
         given: dict[str, Any] = {}
         if self.box is not None:
             given["box"] = list(self.box)
@@ -83,10 +93,14 @@ class Prompt:
         return given
 
     def within(self, image_hw: tuple[int, int]) -> Prompt:
-        """The same prompt in an image of this height and width: the box is clipped to the image.
+        """The same prompt for an image of one size: its box is clipped to the image.
 
-        Raises OvsegError `box_outside_image` where nothing of the box is left, and `point_outside_image`: to move
-        a click would be to answer another question.
+        Args:
+            image_hw: height and width of the image in pixels.
+
+        Raises:
+            OvsegError: `box_outside_image` if nothing of the box is left; `point_outside_image`, because a click that
+                was moved would ask for another object.
         """
         height, width = image_hw
         for i, (x, y) in enumerate(self.points):

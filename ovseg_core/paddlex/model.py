@@ -24,7 +24,7 @@ ON_ERROR = ("raise", "skip")
 
 
 class Model:
-    """What `create_model` gives."""
+    """A model that predicts masks from prompts; `create_model` makes it."""
 
     def __init__(self, segmenter: Segmenter) -> None:
         self._segmenter = segmenter
@@ -32,16 +32,17 @@ class Model:
 
     @property
     def model_name(self) -> str:
+        """The name that `create_model` was called with."""
         return self._segmenter.spec.name
 
     @property
     def engine(self) -> str:
-        """What the network runs on: "openvino", "onnxruntime" or "paddle"."""
+        """The engine that runs the network, "openvino", "onnxruntime" or "paddle"."""
         return self._segmenter.engine
 
     @property
     def precision(self) -> str:
-        """What it computes in: "float32", "bfloat16", "float16" or "int8"."""
+        """The precision that the network computes in, "float32", "bfloat16", "float16" or "int8"."""
         return self._segmenter.precision
 
     def predict(
@@ -51,29 +52,41 @@ class Model:
         batch_size: int = 1,
         on_error: str = "raise",
     ) -> Run:
-        """A result for each image, lazily.
+        """Segment images, one after the other, as the caller iterates over the answer.
 
-        `prompts` are {"box_prompt": [[x0, y0, x1, y1], ...]} or {"point_prompt": [[x, y], ...]}, each box and point an
-        object of its own, in pixels of the image; or ours, {"mixed_prompt": [{"box": ..., "points": [[x, y], ...],
-        "labels": [1, 0, ...]}, ...]}. Arrays and tensors of NumPy, Paddle and torch will do wherever lists will. A list
-        (or generator) of these has one for each image. An image is encoded once for all its prompts, and `batch_size`
-        images, whatever their sizes, in one run of the encoder.
+        An image is encoded once for all its prompts.
 
-        With `on_error` "skip" an image that cannot be read, or that does not contain one of its prompts, is logged and
-        kept in the answer's `skipped`, and the loop goes on with the next image and the next prompts. With "raise" it
-        ends the loop, once all images before it are answered.
+        Args:
+            input: an array (H, W, 3) uint8 in BGR, or (H, W) grey, or (H, W, 4) BGRA; the path of an image, PDF or
+                folder; a URL; or several of these in a list, an array or column of paths, an iterator or a generator.
+                Each page of a PDF or TIFF is an image.
+            prompts: {"box_prompt": [[x0, y0, x1, y1], ...]} or {"point_prompt": [[x, y], ...]} in pixels of the image,
+                each box and each point an object of its own; or, which PaddleX lacks, {"mixed_prompt": [{"box": [x0,
+                y0, x1, y1], "points": [[x, y], ...], "labels": [1, 0, ...]}, ...]}, each an object with a box, points,
+                or both; without labels all points are on the object. Arrays and tensors of NumPy, Paddle and torch are
+                accepted wherever lists are. Or a list or generator of such mappings, one for each image.
+            batch_size: how many images, of any sizes, the encoder computes in one run; 1 or more.
+            on_error: what happens to an image that cannot be read or does not contain one of its prompts. "raise" ends
+                the loop with the error, after the results of the images before it. "skip" logs the error, keeps it in
+                the answer's `skipped`, and continues with the next image and the next prompts.
 
-        Raises OvsegError for an image that cannot be read and for a prompt that is wrong or lies outside an image, with
-        the image's path or URL in the message; FileNotFoundError for a path where nothing lies; ValueError for what are
-        no prompts, for fewer prompts than images, and for an array that is no image; TypeError for an input of another
-        kind.
+        Returns:
+            An iterator of one `Result` for each image, in order, each computed when it is asked for.
+
+        Raises:
+            OvsegError: while iterating, an image cannot be read, or a prompt is wrong or lies outside its image; the
+                message has the path or URL of the image.
+            FileNotFoundError: while iterating, nothing lies at a path.
+            ValueError: `batch_size` or `on_error` is wrong, the prompts are not of these forms or fewer than the
+                images, or an array is no image.
+            TypeError: an input is of another kind.
         """
         return self.predict_given(input, prompting.of_images(prompts), batch_size, on_error)
 
     def predict_given(
         self, input: inputs.Input, of_images: Iterator[prompting.Given], batch_size: int, on_error: str
     ) -> Run:
-        """As `predict`, of prompts that are parsed."""
+        """`predict` for prompts that are parsed already."""
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
         if on_error not in ON_ERROR:
@@ -115,16 +128,33 @@ def create_model(
     engine: str = "auto",
     precision: str | None = None,
 ) -> Model:
-    """A model by its name in `ovseg models list`, PaddleX's `SAM-H_box` and `SAM-H_point` among them.
+    """Load a model, as PaddleX's function of this name does.
 
-    Weights that are not here are fetched: Meta's SAM-H for PaddleX's two names, since it serves both. `model_dir` names
-    a checkpoint file instead (any format that `ovseg_core.checkpoints` reads), or a folder with one of PaddleX's
-    inference models. `device` is "cpu", "gpu:N" or another of `ovseg_core.devices`; by default the first GPU where
-    Paddle sees one. `engine` "auto" is the fastest that is installed. `precision` is "float32", whose results equal
-    PaddleX's; or "auto", on a GPU also "bfloat16" and "float16", on a CPU what docs/models.md says. It is "float32" if
-    none is named, and with PaddleX's `use_hpip` "auto", the fastest.
+    https://paddlepaddle.github.io/PaddleX/latest/en/module_usage/tutorials/cv_modules/open_vocabulary_segmentation.html
 
-    Raises OvsegError `unknown_model`, PullFailed, FileNotFoundError, and ValueError as `Segmenter.open`.
+    Weights that are not installed are downloaded first. For PaddleX's names SAM-H_box and SAM-H_point these are Meta's
+    SAM-H, which serves both.
+
+    Args:
+        model_name: a name in `ovseg models list`, such as "SAM-Lite", "SAM-B" or PaddleX's "SAM-H_box".
+        model_dir: weights to use instead of the model's own: a checkpoint file in any format that
+            `ovseg_core.checkpoints` reads, or a folder with one of PaddleX's inference models.
+        device: "cpu", "gpu:N" or another of `ovseg_core.devices`; by default the first GPU that Paddle can use, else
+            the CPU.
+        use_hpip: PaddleX's switch for high performance: `precision` "auto" if none is named.
+        engine: "openvino", "onnxruntime" or "paddle"; "auto" is the fastest that is installed.
+        precision: "float32", whose results equal PaddleX's and which is the default; "auto", the fastest; "bfloat16" or
+            "float16" on a GPU; on a CPU as docs/models.md says.
+
+    Returns:
+        The model, ready to predict.
+
+    Raises:
+        OvsegError: `unknown_model`.
+        PullFailed: the weights could not be downloaded; the message says where to put the file.
+        FileNotFoundError: there is nothing at `model_dir`.
+        ValueError: the weights do not fit the model, there is no such device, engine or precision for it here, or
+            OVSEG_MODELS_MIRROR is no URL.
     """
     spec = located(model_name, model_dir)
     return opened(replace(spec, name=model_name), device, engine, precision_of(precision, use_hpip))
@@ -136,12 +166,12 @@ def precision_of(named: str | None, use_hpip: bool) -> str:
 
 
 def opened(spec: ModelSpec, device: str | None, engine: str, precision: str) -> Model:
-    """As `create_model`, of weights that are here."""
+    """`create_model` for weights that are installed."""
     return Model(Segmenter.of(spec, device or devices.default(), engine, precision))
 
 
 def located(model_name: str, model_dir: str | Path | None) -> ModelSpec:
-    """A model whose weights are here, fetched if need be. Raises as `create_model`."""
+    """A model whose weights are installed, downloaded first if necessary. Raises as `create_model`."""
     if model_dir is not None:
         return _in(Path(model_dir), models.find(model_name))
     spec = models.resolved(model_name)

@@ -19,8 +19,10 @@ SUB_MODULES = {"box": "BoxPromptSegmentation", "point": "PointPromptSegmentation
 
 
 class Pipeline:
-    """What `create_pipeline` gives. A model is loaded when the first prompt asks for it, and once for both kinds where
-    they share weights."""
+    """A model for boxes and one for points; `create_pipeline` makes it.
+
+    A model is loaded when the first prompt needs it, and only once where both kinds of prompts share weights.
+    """
 
     def __init__(
         self, config: Mapping[str, Any], device: str | None, engine: str, precision: str | None, use_hpip: bool
@@ -41,12 +43,27 @@ class Pipeline:
         use_hpip: bool | None = None,
         on_error: str = "raise",
     ) -> Run:
-        """A result for each image, lazily. See `Model.predict` for `input` and `on_error`; `prompt_type` is "box",
-        "point" or, ours, "mixed". `prompt` are boxes, points or objects for every image, or lists of them, one list for
-        each image; arrays and tensors will do for lists. Options override those of the constructor and the
-        configuration for this call.
+        """Segment images, one after the other, as the caller iterates over the answer.
 
-        Raises ValueError for another `prompt_type`, and as `Model.predict`.
+        The options override, for this call, those of `create_pipeline` and of its configuration.
+
+        Args:
+            input: images, as in `Model.predict`.
+            prompt: the same boxes [[x0, y0, x1, y1], ...], points [[x, y], ...] or objects [{"box": ..., "points": ...,
+                "labels": ...}, ...] for every image, in pixels; or a list of such lists, one for each image. Arrays and
+                tensors are accepted wherever lists are.
+            prompt_type: what `prompt` has: "box", "point" or, which PaddleX lacks, "mixed".
+            batch_size: how many images the encoder computes in one run; by default what the configuration says, else 1.
+            device: as in `create_model`.
+            engine: as in `create_model`.
+            use_hpip: as in `create_model`.
+            on_error: "raise" or "skip", as in `Model.predict`.
+
+        Returns:
+            An iterator of one `Result` for each image, in order, each computed when it is asked for.
+
+        Raises:
+            ValueError: there is no such `prompt_type`; and all that `create_model` and `Model.predict` raise.
         """
         if prompt_type not in SUB_MODULES:
             raise ValueError(f"prompt_type is box, point or mixed, not {prompt_type!r}")
@@ -74,14 +91,27 @@ def create_pipeline(
     precision: str | None = None,
     pipeline_name: str | None = None,
 ) -> Pipeline:
-    """The pipeline by its name, from the path of a YAML file, or from a `config` like one.
+    """Configure the pipeline `open_vocabulary_segmentation`, as PaddleX's function of this name does.
 
-    `model` replaces the models that the configuration names. `device`, `engine` and `precision` are `create_model`'s.
-    The fastest engine that is installed is taken with PaddleX's `use_hpip` (here or in the configuration) and without;
-    the precision, where none is named, is "float32", and with `use_hpip` "auto", the fastest. `pipeline_name` is how
-    PaddleX's tutorial spells `pipeline`.
+    https://paddlepaddle.github.io/PaddleX/latest/en/pipeline_usage/tutorials/cv_pipelines/open_vocabulary_segmentation.html
 
-    Raises FileNotFoundError, and ValueError for a pipeline or configuration that is not this one.
+    Args:
+        pipeline: its name, or the path of a YAML file of its form.
+        config: the content of such a file, instead of `pipeline`.
+        device: as in `create_model`.
+        use_hpip: as in `create_model`; also where the configuration says it.
+        model: a name in `ovseg models list` that replaces both models of the configuration, which are PaddleX's
+            SAM-H_box and SAM-H_point.
+        engine: as in `create_model`.
+        precision: as in `create_model`.
+        pipeline_name: how PaddleX's tutorial spells `pipeline`.
+
+    Returns:
+        The pipeline. It loads a model, and downloads weights that are not installed, when `predict` first needs them.
+
+    Raises:
+        FileNotFoundError: there is nothing at the path.
+        ValueError: the pipeline or configuration is not one of `open_vocabulary_segmentation`.
     """
     name = pipeline or pipeline_name
     if config is None:

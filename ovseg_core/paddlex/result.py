@@ -48,9 +48,23 @@ class Masks(Sequence[np.ndarray]):
 
 
 class Result(dict[str, Any]):
-    """`input_path`, `page_index`, `prompts`, `masks`, `mask_infos`, as in PaddleX; `input_img` is the image in RGB.
+    """One image's masks: a dict with PaddleX's keys, and scores, boxes, polygons and COCO, which PaddleX lacks.
 
-    `engine` and `precision` are what ran the network.
+    https://paddlepaddle.github.io/PaddleX/latest/en/pipeline_usage/tutorials/cv_pipelines/open_vocabulary_segmentation.html
+
+    `predict` makes it. With N prompts its keys are:
+
+    - `input_path`: path or URL of the image; None for an array.
+    - `page_index`: page of a PDF or TIFF, from 0; None for an image without pages.
+    - `input_img`: the image (H, W, 3) uint8 in RGB.
+    - `prompts`: the prompts as they were given, in lists and numbers.
+    - `masks`: N masks (H, W) int8 in the prompts' order, 1 on the object and 0 elsewhere; each is unpacked when it is
+      asked for.
+    - `mask_infos`: N dicts, the prompt of each mask in PaddleX's words.
+
+    Attributes:
+        engine: "openvino", "onnxruntime" or "paddle", whichever ran the network.
+        precision: "float32", "bfloat16", "float16" or "int8", whichever the network computed in.
     """
 
     def __init__(
@@ -77,20 +91,30 @@ class Result(dict[str, Any]):
 
     @property
     def scores(self) -> list[float | None]:
-        """The model's estimate of each mask's IoU, 0 to 1; None from PaddleX's inference models, which tell none."""
+        """The model's estimate of each mask's IoU, 0 to 1; None from PaddleX's inference models, which give none."""
         return [mask.score for mask in self._masks]
 
     @property
     def boxes(self) -> list[tuple[int, int, int, int]]:
-        """x0, y0, x1, y1 tightly around each mask, in pixels."""
+        """The tightest (x0, y0, x1, y1) around each mask, in whole pixels, x1 and y1 exclusive; (0, 0, 0, 0) for an
+        empty mask."""
         return [mask.box_xyxy for mask in self._masks]
 
     def polygons(self) -> list[list[Polygon]]:
-        """The parts of each mask with their holes."""
+        """The parts of each mask with their holes: rings of [x, y], indices of pixels."""
         return [polygons.of(mask) for mask in self._masks]
 
     def to_coco(self, image_id: int = 1, category_id: int = 1, first_id: int = 1) -> list[dict[str, Any]]:
-        """COCO's annotations, with compressed RLE (https://cocodataset.org/#format-data)."""
+        """The masks as COCO's annotations, with compressed RLE (https://cocodataset.org/#format-data).
+
+        Args:
+            image_id: `image_id` of every annotation.
+            category_id: `category_id` of every annotation.
+            first_id: `id` of the first annotation; the others count on from it.
+
+        Returns:
+            A dict for each mask; `bbox` is [x, y, width, height] in pixels, and `score` is added.
+        """
         return [
             {
                 "id": first_id + i,
@@ -107,17 +131,17 @@ class Result(dict[str, Any]):
 
     @property
     def json(self) -> dict[str, Any]:
-        """{"res": what `save_to_json` writes}: plain lists and numbers."""
+        """{"res": ...} with what `save_to_json` writes, in lists and numbers."""
         return {"res": {**self._told(), "masks": [mask.tolist() for mask in self["masks"]]}}
 
     @property
     def img(self) -> dict[str, Image.Image]:
-        """{"res": the overlay}."""
+        """{"res": ...} with the overlay: the image with its masks and prompts drawn on it."""
         return {"res": Image.fromarray(overlay.draw(self["input_img"], self._masks, self._prompts))}
 
     @property
     def str(self) -> dict[builtins.str, Any]:
-        """What `print` prints: the result without pixels."""
+        """{"res": ...} with what `print` prints: the result without pixels."""
         return {"res": self._told()}
 
     def __str__(self) -> builtins.str:
@@ -159,6 +183,7 @@ class Result(dict[str, Any]):
             file.write(f"]{after}")
 
     def save_all(self, save_path: Any) -> None:
+        """`save_to_json` and `save_to_img`."""
         self.save_to_json(save_path)
         self.save_to_img(save_path)
 
