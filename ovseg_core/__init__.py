@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ovseg_core.embedding import Embedding
     from ovseg_core.errors import OvsegError
-    from ovseg_core.masks import Mask
+    from ovseg_core.mask import Mask
     from ovseg_core.models.pull import PullFailed
     from ovseg_core.paddlex.model import Model, create_model
     from ovseg_core.paddlex.pipeline import Pipeline, create_pipeline
@@ -57,7 +57,7 @@ __all__ = [
 # The same, for `__getattr__`: the gateway imports parts of this package, and neither NumPy nor a network.
 _MODULES = {
     "Embedding": "embedding",
-    "Mask": "masks",
+    "Mask": "mask",
     "Model": "paddlex.model",
     "OvsegError": "errors",
     "Pipeline": "paddlex.pipeline",

@@ -15,20 +15,32 @@ from ovseg_core import rle
 class Mask:
     """One object's mask, kept small: the runs in the box that holds it, not an array of the whole frame.
 
-    `box_xyxy` is the tightest box around the mask, (x0, y0, x1, y1) in whole pixels, x1 and y1 exclusive;
-    (0, 0, 0, 0) for an empty mask. `area` is in pixels. `score` is the network's own estimate of the mask's IoU,
-    0 to 1, or None where the network gives none.
+    Attributes:
+        image_hw: height and width of the image in pixels.
+        box_xyxy: the tightest box around the mask, (x0, y0, x1, y1) in whole pixels, x1 and y1 exclusive; (0, 0, 0, 0)
+            for an empty mask.
+        borders: where runs begin and end in the box, column by column: `rle.borders` of its pixels.
+        area: pixels of the mask.
+        score: the network's own estimate of the mask's IoU, 0 to 1 (Segment Anything, https://arxiv.org/abs/2304.02643,
+            section 3); None where the network gives none.
     """
 
     image_hw: tuple[int, int]
     box_xyxy: tuple[int, int, int, int]
-    borders: np.ndarray  # of its runs, `rle.borders` of the box
+    borders: np.ndarray
     area: int
     score: float | None
 
     @classmethod
     def of_crop(cls, crop: np.ndarray, xy: tuple[int, int], image_hw: tuple[int, int], score: float | None) -> Mask:
-        """A mask that is `crop` (h, w) bool at `xy` and empty elsewhere."""
+        """A mask that is `crop` in one place of the image and empty elsewhere.
+
+        Args:
+            crop: (h, w) bool.
+            xy: the place of its top left pixel in the image.
+            image_hw: height and width of the image in pixels.
+            score: of the mask.
+        """
         rows, columns = np.flatnonzero(crop.any(axis=1)), np.flatnonzero(crop.any(axis=0))
         if not len(rows):
             return cls(image_hw, (0, 0, 0, 0), np.empty(0, np.int64), 0, score)
@@ -50,7 +62,7 @@ class Mask:
 
     @cached_property
     def counts(self) -> str:
-        """COCO RLE of the whole frame."""
+        """COCO's compressed RLE of the whole frame, `counts` of https://cocodataset.org/#format-data."""
         borders = rle.placed(self.borders, self._hw, self.box_xyxy[:2], self.image_hw) if self.area else self.borders
         return rle.compressed(borders, self.image_hw)
 
