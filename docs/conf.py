@@ -10,6 +10,7 @@ from sphinx.application import Sphinx
 
 import ovseg_core
 from configs.settings import Settings
+from ovseg_core import environment
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
@@ -66,6 +67,7 @@ def _table_of_settings() -> str:
     for name, field in Settings.model_fields.items():
         default = "" if field.default is None else f" Default: `{field.default}`."
         rows.append(f"| `OVSEG_{name.upper()}` | {field.description}{default} |")
+    rows += [f"| `{name}` | {description} |" for name, description in environment.VARIABLES.items()]
     return "\n".join(rows)
 
 
