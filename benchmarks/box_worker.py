@@ -6,12 +6,10 @@ import logging
 import sys
 
 from configs.settings import Settings
-from tests.chaos import box_inference
+from tests.chaos.box_inference import BoxInference
 from worker import run
-from worker.inference import inference
+from worker.worker_services import WorkerServices
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
-    box_inference.ENCODE_SECONDS = 0.0
-    inference.Inference = box_inference.BoxInference  # type: ignore[assignment,misc]
-    run.segmenting(Settings(), "cpu")
+    run.work(WorkerServices(Settings(), "cpu", BoxInference(encode_seconds=0)), "cpu")

@@ -30,7 +30,7 @@ from benchmarks.service import photo, session
 from configs.settings import Settings
 from ovseg.stack import Plan, Stack, free_port, running
 from worker.process import roster
-from worker.store.connection import connect
+from worker.store.keyspace import Keyspace
 
 CLIENTS = 16
 SIZE = (640, 480)
@@ -113,8 +113,8 @@ def workers(stack: Stack, count: int) -> Iterator[None]:
     started = [subprocess.Popen(command, env=environment, cwd=root) for _ in range(count)]
     try:
         settings = Settings(redis_url=stack.environment["OVSEG_REDIS_URL"])
-        with connect(settings) as redis:
-            while roster.alive(redis, settings)["cpu"] < count:
+        with Keyspace.open(settings) as keyspace:
+            while roster.alive(keyspace)["cpu"] < count:
                 assert all(process.poll() is None for process in started)
                 time.sleep(0.2)
         yield

@@ -22,6 +22,7 @@ from configs.redis_address import RedisUrl
 from ovseg_core import http_address
 
 MEGABYTE = 1_000_000
+BEATS_PER_LEASE = 3
 
 HttpAddress = Annotated[str, AfterValidator(http_address.checked)]
 
@@ -287,6 +288,11 @@ class Settings(BaseSettings):
         "wants to keep, and Redis does not grow for ever. 0 keeps everything until it is deleted. With less than the "
         "three days that a webhook is tried for, an event that nobody took goes with its job.",
     )
+
+    @property
+    def beat_seconds(self) -> float:
+        """Between two signs of life of a process: two may get lost before it is taken for dead."""
+        return self.lease_seconds / BEATS_PER_LEASE
 
     @field_validator("redis_ca_file")
     @classmethod

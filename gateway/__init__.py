@@ -21,7 +21,7 @@ from gateway import (
     paddlex,
     query,
 )
-from gateway.services import Services
+from gateway.services import GatewayServices
 from gateway.wrong_method import Request
 
 
@@ -33,7 +33,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask types `json` by its base class
     app.url_map.merge_slashes = False  # `//v1/jobs` is no route, and is not redirected to what Host says
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    app.extensions["ovseg"] = Services.open(settings)
+    app.extensions["ovseg"] = GatewayServices(settings)
     for room in (jobs, embeddings, events, endpoints, paddlex, health, metrics, home):
         app.register_blueprint(room.blueprint)
     errors.handle_all(app)

@@ -1,4 +1,4 @@
-"""Webhook endpoints: told of every job. Made, looked at, changed, tried out."""
+"""Webhook endpoints, notified of every job: create, look, change, test, replay."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from gateway import body, events, paging, query
 from gateway.paging import PageQuery
 from gateway.services import services
 from ovseg_core.errors import OvsegError
-from worker.job.description import timestamp
-from worker.job.record import microseconds
 from worker.job.validation import brief
 from worker.outbound import web_url
+from worker.store.clock import microseconds, timestamp
 from worker.webhook import endpoint_fields, span
 from worker.webhook.endpoint import Endpoint
 
@@ -24,10 +23,10 @@ blueprint = Blueprint("endpoints", __name__, url_prefix="/v1/webhook-endpoints")
 @blueprint.post("")
 def create() -> tuple[Response, int, dict[str, str]]:
     """A new endpoint, with its secret: 201."""
-    at = services()
-    endpoint = at.endpoints.create(endpoint_fields.parse_new(body.read_json(), at.settings))
+    fields = endpoint_fields.parse_new(body.read_json(), services().settings)
+    endpoint = services().endpoints.create(fields)
     if endpoint is None:
-        most = at.settings.max_webhook_endpoints
+        most = services().settings.max_webhook_endpoints
         raise OvsegError("too_many_endpoints", f"there are {most} endpoints already, as many as there may be")
     location = url_for("endpoints.look", endpoint_id=endpoint.id)
     return jsonify({**describe(endpoint), "secret": endpoint.secret}), 201, {"Location": location}
@@ -46,8 +45,8 @@ def look(endpoint_id: str) -> Response:
 
 @blueprint.get("/<endpoint_id>/events")
 @query.takes(PageQuery)
-def heard(endpoint_id: str) -> Response:
-    """What it heard of jobs, or is to hear, newest first; `next_cursor` leads to what was before."""
+def notified(endpoint_id: str) -> Response:
+    """The events of jobs for this endpoint, newest first; `next_cursor` leads to earlier ones."""
     endpoint = _found(endpoint_id)
     asked = query.of(PageQuery)
     histories, next_cursor = services().events.of_endpoint(endpoint.id, asked.limit, asked.cursor)
@@ -91,11 +90,11 @@ def test(endpoint_id: str) -> tuple[Response, int]:
 
 @blueprint.post("/<endpoint_id>/replay")
 def replay(endpoint_id: str) -> tuple[Response, int]:
-    """Tell again what happened in a span of time, delivered or dead, as far as it is kept: 202, and how many."""
+    """Deliver again what happened in a span of time, delivered or dead, if it is still kept: 202, and how many."""
     within = span.parse(body.read_json())
     endpoint = _enabled(endpoint_id)
-    told = services().events.replay(endpoint.id, web_url.host_of(endpoint.url), within)
-    return jsonify({"replayed": told.replayed, "next_since": timestamp(told.next_since)}), 202
+    outcome = services().events.replay(endpoint.id, web_url.host_of(endpoint.url), within)
+    return jsonify({"replayed": outcome.replayed, "next_since": timestamp(outcome.next_since)}), 202
 
 
 def describe(endpoint: Endpoint) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from gateway import paging, query
 from gateway.paging import PageQuery
 from gateway.services import services
 from ovseg_core.errors import OvsegError
-from worker.job.description import timestamp
 from worker.job.validation import brief
+from worker.store.clock import timestamp
 from worker.webhook.delivery import Delivery
 from worker.webhook.events import History
 

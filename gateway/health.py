@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from flask import Blueprint, Response, jsonify
 
 from gateway import access_log, breaker, origin, query
-from gateway.services import Services, services
+from gateway.services import services
 from worker.job import acceptance
 from worker.process import roster
 
@@ -43,20 +43,20 @@ def ready() -> tuple[Response, int]:
     and is scaled up because of them. Nor is it required that more jobs are accepted: where the queue or Redis is full,
     the routes that empty it must still be reached.
     """
-    at, wanted = services(), query.of(ReadyQuery).workers
+    wanted = query.of(ReadyQuery).workers
     with ThreadPoolExecutor(2) as both:  # each may have to wait for a server that is away
-        redis, storage = both.map(_check, (at.redis.ping, at.storage.check))
+        redis, storage = both.map(_check, (services().keyspace.redis.ping, services().storage.check))
     checks = {"redis": redis, "storage": storage}
-    workers = dict(roster.alive(at.redis, at.settings)) if redis == "ok" else {}
+    workers = dict(roster.alive(services().keyspace)) if redis == "ok" else {}
     if wanted:
         checks["workers"] = "ok" if sum(workers.values()) >= wanted else _too_few(sum(workers.values()), wanted)
-    checks["gateway"] = "told to stop" if at.leaving.is_set() else "ok"
+    checks["gateway"] = "told to stop" if services().leaving.is_set() else "ok"
     is_ready = all(outcome == "ok" for outcome in checks.values())
     body: dict[str, Any] = {
         "status": "ready" if is_ready else "not ready",
         "checks": checks,
         "workers": workers,
-        "submissions": _submissions(at) if redis == "ok" else "unknown",
+        "submissions": _submissions() if redis == "ok" else "unknown",
     }
     return jsonify(body), 200 if is_ready else 503
 
@@ -65,10 +65,10 @@ def _too_few(alive: int, wanted: int) -> str:
     return f"{alive} of {wanted} live workers" if alive else "no live worker"
 
 
-def _submissions(at: Services) -> str:
+def _submissions() -> str:
     """ok, or why more jobs are refused."""
-    what = at.jobs.full()
-    return f"queue_full: {acceptance.why_full(what, at.settings)}" if what else "ok"
+    what = services().jobs.full()
+    return f"queue_full: {acceptance.why_full(what, services().settings)}" if what else "ok"
 
 
 def _check(call: Callable[[], object]) -> str:

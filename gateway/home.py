@@ -15,5 +15,5 @@ blueprint = Blueprint("home", __name__)
 @breaker.needs_no_redis
 def home() -> str:
     return render_template(
-        "home.html", url=request.host_url.rstrip("/"), models=models.all_models(), at=services().settings
+        "home.html", url=request.host_url.rstrip("/"), models=models.all_models(), settings=services().settings
     )

@@ -16,9 +16,10 @@ from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker.job import acceptance, description, parsing
 from worker.job.idempotency import Once
-from worker.job.record import Job, Status, microseconds
+from worker.job.record import Job, Status
 from worker.job.request import JobRequest
 from worker.job.validation import brief
+from worker.store.clock import microseconds
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
 

@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from gateway import origin
-from gateway.services import Services, services
+from gateway.services import services
 from worker.process import fleet
 
 blueprint = Blueprint("metrics", __name__)
@@ -20,13 +20,13 @@ blueprint = Blueprint("metrics", __name__)
 @origin.takes_any_host
 def metrics() -> Response:
     registry = CollectorRegistry()
-    registry.register(_Fleet(services()))
+    registry.register(_Fleet(fleet.state(services().keyspace)))
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
 class _Fleet(Collector):
-    def __init__(self, at: Services) -> None:
-        self._state = fleet.state(at.redis, at.settings)
+    def __init__(self, state: fleet.State) -> None:
+        self._state = state
 
     def collect(self) -> Iterator[Metric]:
         state = self._state

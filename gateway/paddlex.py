@@ -27,17 +27,16 @@ blueprint = Blueprint("paddlex", __name__)
 
 @blueprint.post("/open-vocabulary-segmentation")
 def infer() -> ResponseReturnValue:
-    at = services()
     fields = body.read_json()
-    visualize = _visualize(fields, at.settings.paddlex_visualize)
-    job_request, image = parsing.parse(_as_job(fields, visualize), None, at.settings)
+    visualize = _visualize(fields, services().settings.paddlex_visualize)
+    job_request, image = parsing.parse(_as_job(fields, visualize), None, services().settings)
     job_id = acceptance.new_id()
-    at.acceptance.accept(job_id, job_request, image)
+    services().acceptance.accept(job_id, job_request, image)
 
     def answer(ended: Job | None) -> Response:
         return jsonify(_answer(job_id, ended, visualize))
 
-    return at.waiting.answer(job_id, at.settings.paddlex_timeout_seconds, answer, may_be_early=False)
+    return services().waiting.answer(job_id, services().settings.paddlex_timeout_seconds, answer, may_be_early=False)
 
 
 @blueprint.get("/health")

@@ -10,30 +10,29 @@ from collections.abc import Callable
 
 from flask.typing import ResponseReturnValue
 
-from configs.settings import Settings
 from gateway import handover
 from gateway.hold import Hold
 from worker.job.jobs import Jobs
 from worker.job.record import Job
-from worker.store.connection import connect
+from worker.store.keyspace import Keyspace
 
 log = logging.getLogger(__name__)
 
 Answer = Callable[[Job | None], ResponseReturnValue]
 
-# Redis tells the end of a job to those who listen at that moment, and to nobody else; so look for yourself as well.
+# Redis publishes the end of a job to the subscribers of that moment only, so each hold looks for itself as well.
 LOOK_AGAIN_SECONDS = 5.0
 # After its time a hold is answered. One that is still there so much later belongs to a request that was given up.
-FORGET_SECONDS = 60.0
+FORGET_HOLD_AFTER_SECONDS = 60.0
 
 
 class Waiting:
     """All holds of a process share one thread, which listens to Redis. Thread-safe."""
 
-    def __init__(self, jobs: Jobs, settings: Settings, leaving: threading.Event) -> None:
+    def __init__(self, jobs: Jobs, keyspace: Keyspace, leaving: threading.Event) -> None:
         self._jobs = jobs
         self._leaving = leaving
-        self._settings = settings
+        self._keyspace = keyspace
         self.most_holds: int | None = None  # a server sets it, so that connections are left for other requests
         self._holds: dict[str, set[Hold]] = defaultdict(set)
         self._lock = threading.Lock()
@@ -101,8 +100,8 @@ class Waiting:
                 time.sleep(1)
 
     def _follow(self) -> None:
-        with connect(self._settings).pubsub() as news:
-            news.subscribe(f"{self._settings.redis_prefix}done")
+        with self._keyspace.redis.pubsub() as news:
+            news.subscribe(self._keyspace.key("done"))
             looked_at = 0.0
             while True:
                 message = news.get_message(timeout=1)
@@ -118,7 +117,7 @@ class Waiting:
         with self._lock:
             holds = [hold for holds in self._holds.values() for hold in holds]
         for hold in holds:
-            if hold.until + FORGET_SECONDS < time.monotonic():
+            if hold.until + FORGET_HOLD_AFTER_SECONDS < time.monotonic():
                 self._drop(hold)
         for job_id in {hold.job_id for hold in holds}:
             if self._is_over(self._read(job_id), may_be_early=False):

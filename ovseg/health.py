@@ -16,7 +16,7 @@ from configs.settings import Settings
 from ovseg import address
 from worker.process import pulse, roster
 from worker.process.pulse import Sign
-from worker.store.connection import connect
+from worker.store.keyspace import Keyspace
 
 GATEWAY_SECONDS = 3.0  # to answer `/healthz`, which asks nobody else
 
@@ -50,9 +50,9 @@ def _processes(part: str, settings: Settings) -> str:
     """Each process of this part that runs on this host, and at least one, must be in time with every loop."""
     host = socket.gethostname()
     try:
-        with connect(settings) as redis:
-            signs = pulse.of_host(redis, settings, part, host)
-            beating = roster.names(redis, settings) if part == "worker" else set()
+        with Keyspace.open(settings) as keyspace:
+            signs = pulse.of_host(keyspace, part, host)
+            beating = roster.names(keyspace) if part == "worker" else set()
     except RedisError as error:
         raise Unhealthy(f"{part}: Redis is unreachable at {_without_password(settings.redis_url)}: {error}") from None
     running = [sign for sign in signs if Path(f"/proc/{sign.pid}").exists()]

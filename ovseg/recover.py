@@ -10,19 +10,19 @@ from configs.settings import Settings
 from worker.inference import eviction
 from worker.job.recovery import Recovery
 from worker.store import queue
-from worker.store.connection import connect
+from worker.store.keyspace import Keyspace
 from worker.store.storage import Storage
 
 
-def run(settings: Settings, tell_since_seconds: float) -> None:
-    with connect(settings) as redis:
+def run(settings: Settings, notify_since_seconds: float) -> None:
+    with Keyspace.open(settings) as keyspace:
         storage = Storage(settings)
-        recovery = Recovery(redis, queue.create(settings), settings, storage)
+        recovery = Recovery(keyspace, queue.create(settings), settings, storage)
         lost = recovery.lost()
         came_back: Counter[bool] = Counter()
         with click.progressbar(lost, label=f"{len(lost)} jobs") as bar:
             for job in bar:
-                if recovery.restore(job, tell_since_seconds):
+                if recovery.restore(job, notify_since_seconds):
                     came_back[job.has_ended] += 1
-        eviction.remove_unlisted(redis, settings, storage)
+        eviction.delete_unlisted(keyspace, storage)
     click.echo(f"{came_back[False]} jobs are queued again, {came_back[True]} that had ended are known again")

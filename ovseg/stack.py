@@ -71,7 +71,7 @@ class Stack:
         """Returns when a job could be submitted. Raises StartFailed."""
         self._wait_for_port()
         is_recovery = self._has_lost_valkey()
-        self._start_servers()
+        self.start_servers()
         if is_recovery:
             self._recover()
         self._start_services()
@@ -98,7 +98,8 @@ class Stack:
         if self._seaweedfs is not None:
             self._seaweedfs.remove_sockets()
 
-    def _start_servers(self) -> None:
+    def start_servers(self) -> None:
+        """Start Valkey and SeaweedFS, unless the settings name others; return when they answer. Raises StartFailed."""
         plan, given = self.plan, self.plan.settings.model_fields_set
         waits: list[tuple[str, Callable[[], str]]] = []
         if "redis_url" not in given:

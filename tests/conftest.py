@@ -21,8 +21,8 @@ from tests.support.lone_gateway import LoneGateway
 from tests.support.service import Service
 from worker.job.jobs import Jobs
 from worker.store import queue
-from worker.store.connection import connect
-from worker.webhook.deliver import Sender
+from worker.store.keyspace import Keyspace
+from worker.webhook.deliver import SenderServices
 from worker.webhook.endpoints import Endpoints
 from worker.webhook.events import Events
 
@@ -84,21 +84,24 @@ def s3_settings(settings: Settings, s3: Seaweedfs) -> Settings:
 
 
 @pytest.fixture
-def jobs(settings: Settings) -> Iterator[Jobs]:
-    with connect(settings) as redis:
-        yield Jobs(redis, queue.create(settings), settings)
+def keyspace(settings: Settings) -> Iterator[Keyspace]:
+    with Keyspace.open(settings) as keyspace:
+        yield keyspace
 
 
 @pytest.fixture
-def events(settings: Settings) -> Iterator[Events]:
-    with connect(settings) as redis:
-        yield Events(redis, queue.create(settings), settings)
+def jobs(keyspace: Keyspace, settings: Settings) -> Jobs:
+    return Jobs(keyspace, queue.create(settings), settings)
 
 
 @pytest.fixture
-def endpoints(settings: Settings) -> Iterator[Endpoints]:
-    with connect(settings) as redis:
-        yield Endpoints(redis, settings)
+def events(keyspace: Keyspace, settings: Settings) -> Events:
+    return Events(keyspace, queue.create(settings), settings)
+
+
+@pytest.fixture
+def endpoints(keyspace: Keyspace, settings: Settings) -> Endpoints:
+    return Endpoints(keyspace, settings)
 
 
 @pytest.fixture
@@ -109,11 +112,10 @@ def host() -> Iterator[Host]:
 
 
 @pytest.fixture
-def sender(s3_settings: Settings, host: Host) -> Iterator[Sender]:
+def sender(keyspace: Keyspace, s3_settings: Settings, host: Host) -> SenderServices:
     """What delivers, with little patience, to `host`."""
     settings = s3_settings.model_copy(update={"allowed_private_hosts": (host.address,), "webhook_timeout_seconds": 0.5})
-    with connect(settings) as redis:
-        yield Sender.open(settings, redis, queue.create(settings))
+    return SenderServices.open(settings, keyspace, queue.create(settings))
 
 
 @pytest.fixture(scope="session")

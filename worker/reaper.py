@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from redis import RedisError
 
 from worker.job.jobs import Jobs
+from worker.job.left_behind import LeftBehind
 from worker.webhook.events import Events
 
 log = logging.getLogger(__name__)
@@ -35,20 +36,20 @@ def _repeat(sweep: Sweep, sweep_seconds: float, stopping: threading.Event) -> No
         try:
             sweep()
         except RedisError as error:
-            log.warning("no sweep, Redis is away: %s", error)
+            log.warning("no sweep, Redis is unreachable: %s", error)
         except Exception:  # whatever it is, it must not end the thread without a word, and the others with their work
             log.exception("a sweep broke")
         stopping.wait(sweep_seconds)
 
 
-def sweep(jobs: Jobs) -> None:
+def sweep(jobs: Jobs, left_behind: LeftBehind) -> None:
     """One look at every job that may have been left behind."""
-    for job_id in jobs.overdue():
+    for job_id in left_behind.overdue():
         if status := jobs.expire(job_id):
             log.info("%s is out of time; now %s", job_id, status)
-    for left in jobs.left_behind():
-        if status := jobs.requeue(left):
-            log.warning("%s was left behind in %s; now %s", left.job_id, left.index, status)
+    for found in left_behind.find():
+        if status := left_behind.requeue(found):
+            log.warning("%s was left behind in %s; now %s", found.job_id, found.index, status)
 
 
 def sweep_events(events: Events) -> None:

@@ -1,4 +1,4 @@
-"""The processes of this room: workers that segment, senders of webhooks, reapers."""
+"""The processes: workers that segment, senders of webhooks, reapers."""
 
 from __future__ import annotations
 
@@ -17,20 +17,15 @@ from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_
 
 from configs.settings import Settings
 from worker import reaper
-from worker.image.inputs import Inputs
 from worker.inference import eviction
-from worker.job.archive import Archive
-from worker.job.erasure import Erasure
-from worker.job.jobs import Jobs
-from worker.process import cores, pulse, queue_pulse
+from worker.process import affinity, queue_pulse
 from worker.process.pulse import Pulse
+from worker.services import Services
 from worker.store import queue
-from worker.store.connection import connect
-from worker.store.storage import Storage
-from worker.webhook.events import Events
+from worker.store.keyspace import Keyspace
 
 if TYPE_CHECKING:
-    from worker.bench import Bench
+    from worker.worker_services import WorkerServices
 
 log = logging.getLogger(__name__)
 
@@ -46,65 +41,65 @@ def segmenting(settings: Settings, device: str) -> None:
     """
     _see_only(device)
     if settings.worker_cores:
-        cores.keep_to(settings.worker_cores)
+        affinity.limit_to(settings.worker_cores)
 
     # Only now: Paddle decides at its import what CUDA shows it.
-    from worker.bench import Bench
+    from worker.worker_services import WorkerServices
+
+    work(WorkerServices(settings, device), device)
+
+
+def work(services: WorkerServices, device: str) -> None:
+    """Take the jobs that a worker on "cpu" or "gpu:N" may run, until SIGTERM or SIGINT."""
     from worker.process import leaving
     from worker.tasks import segment
 
-    app = queue.create(settings)
-    bench = Bench.open(settings, app, device)
+    app, settings, heartbeat = services.app, services.settings, services.heartbeat
 
     @app.task(name=queue.SEGMENT)
     def task(job_id: str) -> None:
-        segment(job_id, bench)
+        segment(job_id, services)
 
-    worker_ready.connect(lambda **_: bench.heartbeat.start(), weak=False)
+    worker_ready.connect(lambda **_: heartbeat.start(), weak=False)
     worker_shutting_down.connect(
-        lambda **_: leaving.within(settings.shutdown_grace_seconds, bench.jobs, bench.heartbeat, bench.roster),
+        lambda **_: leaving.within(settings.shutdown_grace_seconds, services.jobs, heartbeat, services.roster),
         weak=False,
     )
-    worker_shutdown.connect(lambda **_: bench.close(), weak=False)
-    _beat(app, _signs_of(bench), settings)
-    _consume(app, queue.queues_of_worker(device), settings.worker_concurrency, bench.name)
+    worker_shutdown.connect(lambda **_: services.close(), weak=False)
+    _beat(app, _signs_of(services), settings)
+    _consume(app, queue.queues_of_worker(device), settings.worker_concurrency, services.name)
 
 
 def sending(settings: Settings) -> None:
     """Deliver webhooks until SIGTERM or SIGINT. Raises ValueError without a secret to sign them with."""
     if settings.webhook_secret is None:
         raise ValueError("OVSEG_WEBHOOK_SECRET is not set; `ovseg webhook-secret` makes one, for the gateway too")
-    from worker.webhook.deliver import Sender, deliver
+    from worker.webhook.deliver import SenderServices, deliver
 
-    app, redis = queue.create(settings), connect(settings)
-    sender = Sender.open(settings, redis, app)
+    app, keyspace = queue.create(settings), Keyspace.open(settings)
+    services = SenderServices.open(settings, keyspace, app)
 
     @app.task(name=queue.DELIVER)
     def task(event_id: str) -> None:
         try:
-            deliver(event_id, sender)
+            deliver(event_id, services)
         except BaseException:  # any kind would cost Celery a thread; the reaper brings the event back
             log.exception("%s could not be delivered", event_id)
 
-    _beat(app, Pulse(redis, settings, "webhooks", "queue").beat, settings)
+    _beat(app, Pulse(keyspace, settings, "webhooks", "queue").beat, settings)
     _consume(app, [queue.WEBHOOK_QUEUE], settings.webhook_threads, f"webhooks@{socket.gethostname()}:{os.getpid()}")
 
 
 def reaping(settings: Settings) -> None:
     """Put back what was left behind, until SIGTERM or SIGINT."""
-    app, redis = queue.create(settings), connect(settings)
     stopping = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopping.set())
+    services = Services(settings)
     log.info("sweeping every %g s", settings.sweep_seconds)
-    storage = Storage(settings)
-    inputs = Inputs(connect(settings, as_bytes=True), settings.redis_prefix, storage)
-    archive = Archive(redis, settings, storage, inputs)
-    erasure = Erasure(redis, settings, storage, archive)
-    jobs, events = Jobs(redis, app, settings), Events(redis, app, settings)
 
     def beating(name: str, sweep: reaper.Sweep, seconds: float) -> reaper.Sweep:
-        sign = Pulse(redis, settings, "reaper", name, seconds + settings.sweep_seconds)
+        sign = Pulse(services.keyspace, settings, "reaper", name, seconds + settings.sweep_seconds)
 
         def sweep_and_beat() -> None:
             if not sign.has_begun:
@@ -114,12 +109,15 @@ def reaping(settings: Settings) -> None:
 
         return sweep_and_beat
 
+    def evict() -> None:
+        eviction.sweep(services.keyspace, settings, services.storage)
+
     sweeps = {
-        "jobs": beating("jobs", lambda: reaper.sweep(jobs), 0),
-        "events": beating("events", lambda: reaper.sweep_events(events), 0),
-        "erasure": beating("erasure", erasure.sweep, STORAGE_SWEEP_SECONDS),
-        "archive": beating("archive", archive.sweep, STORAGE_SWEEP_SECONDS),
-        "embeddings": beating("embeddings", lambda: eviction.sweep(redis, settings, storage), STORAGE_SWEEP_SECONDS),
+        "jobs": beating("jobs", lambda: reaper.sweep(services.jobs, services.left_behind), 0),
+        "events": beating("events", lambda: reaper.sweep_events(services.events), 0),
+        "erasure": beating("erasure", services.erasure.sweep, STORAGE_SWEEP_SECONDS),
+        "archive": beating("archive", services.archive.sweep, STORAGE_SWEEP_SECONDS),
+        "embeddings": beating("embeddings", evict, STORAGE_SWEEP_SECONDS),
     }
     reaper.run(sweeps, settings.sweep_seconds, stopping)
 
@@ -136,21 +134,21 @@ def _see_only(device: str) -> None:
         raise ValueError(f"device must be cpu or gpu:N, not {device!r}")
 
 
-def _signs_of(bench: Bench) -> Callable[[], None]:
+def _signs_of(services: WorkerServices) -> Callable[[], None]:
     """Gives a worker's signs of life when it is called: the queue's, and the device's unless that hangs."""
-    taking, running = (Pulse(bench.redis, bench.settings, "worker", name) for name in ("queue", "device"))
+    taking, running = (Pulse(services.keyspace, services.settings, "worker", name) for name in ("queue", "device"))
 
     def beat() -> None:
         taking.beat()
         # Where the device hangs, the queue's loop goes on until every slot waits for it.
-        if bench.inference.running_seconds < bench.settings.watchdog_grace_seconds:
+        if services.inference.running_seconds < services.settings.watchdog_grace_seconds:
             running.beat()
 
     return beat
 
 
 def _beat(app: Celery, give: Callable[[], None], settings: Settings) -> None:
-    app.steps["consumer"].add(queue_pulse.step(give, settings.lease_seconds / pulse.BEATS_PER_LEASE))
+    app.steps["consumer"].add(queue_pulse.step(give, settings.beat_seconds))
 
 
 def _consume(app: Celery, queues: list[str], concurrency: int, name: str) -> None:

@@ -15,100 +15,100 @@ from ovseg_core.errors import OvsegError
 from ovseg_core.outputs import Segmentation
 from ovseg_core.prompts import check_within
 from worker import publish
-from worker.bench import Bench
 from worker.image import fetch
 from worker.image.content import ImageContent
-from worker.job.archive import AFTER_END_SECONDS
 from worker.job.attempt import LeaseLost, Stopped
 from worker.job.record import Job, JobError, Run, Status
 from worker.process import watchdog
 from worker.store import outage
+from worker.worker_services import WorkerServices
 
 log = logging.getLogger(__name__)
 
 # A server that was killed is back within a second or two.
-SAY_AGAIN_SECONDS = 0.5
+REPORT_AGAIN_SECONDS = 0.5
 
 
-def segment(job_id: str, bench: Bench) -> None:
-    """Claim a job, work on it, and end it as it went."""
-    job = bench.jobs.begin(job_id, bench.name)
+def segment(job_id: str, services: WorkerServices) -> None:
+    """Claim a job, work on it, and record how it ended."""
+    job = services.jobs.begin(job_id, services.name)
     if job is None:
-        log.info("%s is not to be had: done, or in other hands", job_id)
+        log.info("%s cannot be claimed: finished, or held by another worker", job_id)
         return
-    with watchdog.watching(job, bench.settings.watchdog_grace_seconds), bench.heartbeat.holding(job):
+    with watchdog.watching(job, services.settings.watchdog_grace_seconds), services.heartbeat.holding(job):
         try:
-            _work(job, bench)
+            _work(job, services)
         except OvsegError as error:
             failed = JobError(error.code, error.message, error.field)
-            _say(lambda: bench.jobs.fail(job, failed), bench)
+            _report(lambda: services.jobs.fail(job, failed), services)
             log.info("%s failed: %s", job.id, error.message)
         except Stopped as stopped:
-            log.info("%s is stopped: %s; now %s", job.id, stopped, _say(lambda: bench.jobs.stop(job), bench))
+            status = _report(lambda: services.jobs.finish_as_decided(job), services)
+            log.info("%s is stopped: %s; now %s", job.id, stopped, status)
         except LeaseLost:
             log.warning("%s attempt %d came too late; another holds the job", job.id, job.attempt)
         except BaseException as error:  # also MemoryError and SystemExit, which would cost Celery a thread for ever
             log.exception("%s attempt %d broke", job.id, job.attempt)
             what = f"{type(error).__name__} in attempt {job.attempt}; see the worker's log"
             broke, is_outage = JobError("internal_error", what), outage.is_one(error)
-            _say(lambda: bench.jobs.retry_later(job, broke, is_outage), bench)
-    bench.archive.keep_soon(job.id, AFTER_END_SECONDS)
+            _report(lambda: services.jobs.retry_later(job, broke, is_outage), services)
+    services.archive.keep_ended_soon(job.id)
 
 
-def _work(job: Job, bench: Bench) -> None:
+def _work(job: Job, services: WorkerServices) -> None:
     """From the image's source to the result in storage.
 
     Between stages, and now and then while it waits for a decoder or for another job's encoding, it checks that the job
     may go on.
     """
-    timings, check = Timings(), partial(bench.heartbeat.check, job)
-    image = LazyImage(job, bench, timings, check)
+    timings, check = Timings(), partial(services.heartbeat.check, job)
+    image = LazyImage(job, services, timings, check)
     model, prompts, content = job.request.model, job.request.prompts, image.content()
-    if not bench.embeddings.has(model, content.sha256):
+    if not services.embeddings.has(model, content.sha256):
         image.file()  # before others wait for its embedding: that this job's file is gone should not be their error
     check_within(prompts, content.image_hw)
 
     check()
-    found = bench.embeddings.of(model, content.sha256, image.picture, is_to_share=not prompts, check=check)
+    found = services.embeddings.of(model, content.sha256, image.picture, is_to_share=not prompts, check=check)
     timings.ms["encode"] = found.milliseconds
     check()
-    masks, timings.ms["decode"] = bench.inference.decode(found.embedding, prompts)
+    masks, timings.ms["decode"] = services.inference.decode(found.embedding, prompts)
 
     check()
     with timings.of("publish"):
         segmentation = Segmentation(content.image_hw, image.picture, masks, prompts)
-        publish.store(job, segmentation, bench.storage, bench.uploads)
-    run = Run(*bench.inference.engine(model), found.cache)
+        publish.store(job, segmentation, services.storage, services.uploads)
+    run = Run(*services.inference.engine(model), found.cache)
     described = content.model_dump(exclude={"sha256"})
-    status = _say(lambda: bench.jobs.succeed(job, described, timings.ms, run), bench)
+    status = _report(lambda: services.jobs.succeed(job, described, timings.ms, run), services)
     if status == Status.SUCCEEDED:
         log.info("%s succeeded, %d masks; embedding: %s; ms: %s", job.id, len(masks), found.cache, timings)
-    elif bench.jobs.get(job.id) is None:  # erased while this attempt, long stale, was still writing
-        bench.storage.erase(job.attempt_prefix)
+    elif services.jobs.get(job.id) is None:  # erased while this attempt, long stale, was still writing
+        services.storage.delete_prefix(job.attempt_prefix)
 
 
-def _say(word: Callable[[], str], bench: Bench) -> str:
-    """How an attempt ended; while Redis is away again and again, for a lease: what is done should not be done twice.
+def _report(end: Callable[[], str], services: WorkerServices) -> str:
+    """Record how an attempt ended. While Redis is unreachable, retry for one lease: finished work need not be repeated.
 
-    To say it twice does no harm: the second time the attempt holds nothing any more.
+    To record it twice does no harm: the second time the attempt no longer holds the job.
     """
-    deadline = time.monotonic() + bench.settings.lease_seconds
+    deadline = time.monotonic() + services.settings.lease_seconds
     while True:
         try:
-            return word()
+            return end()
         except RedisError as error:
             if time.monotonic() > deadline:
                 raise
-            log.warning("Redis is away; trying again to say how an attempt ended: %s", error)
-            time.sleep(SAY_AGAIN_SECONDS)
+            log.warning("Redis is unreachable; retrying to record how an attempt ended: %s", error)
+            time.sleep(REPORT_AGAIN_SECONDS)
 
 
 class LazyImage:
     """A job's image. Its file is fetched, and its picture decoded, on first use: not at all if neither the encoder nor
     the overlay needs them."""
 
-    def __init__(self, job: Job, bench: Bench, timings: Timings, check: Callable[[], None]) -> None:
-        self._job, self._bench, self._timings, self._check = job, bench, timings, check
+    def __init__(self, job: Job, services: WorkerServices, timings: Timings, check: Callable[[], None]) -> None:
+        self._job, self._services, self._timings, self._check = job, services, timings, check
         self._content = job.request.image.content
         self._file: bytes | None = None
         self._picture: np.ndarray | None = None
@@ -116,15 +116,17 @@ class LazyImage:
     def content(self) -> ImageContent:
         """As the gateway found it in the file that was sent along, or as the file that is fetched says."""
         if self._content is None:
-            self._content = ImageContent.of(self.file(), self._bench.decoders.header(self.file(), self._check))
+            self._content = ImageContent.of(self.file(), self._services.decoders.header(self.file(), self._check))
         return self._content
 
     def file(self) -> bytes:
         """Raises OvsegError as `fetch.image`."""
         if self._file is None:
-            source, bench = self._job.request.image, self._bench
+            source, services = self._job.request.image, self._services
             with self._timings.of("fetch"):
-                self._file = fetch.image(self._job.id, source, bench.inputs, bench.client, bench.settings, self._check)
+                self._file = fetch.image(
+                    self._job.id, source, services.inputs, services.client, services.settings, self._check
+                )
         return self._file
 
     def picture(self) -> np.ndarray:
@@ -132,7 +134,7 @@ class LazyImage:
         if self._picture is None:
             file, (height, width) = self.file(), self.content().image_hw
             with self._timings.of("decode_image"):
-                self._picture = self._bench.decoders.decode(file, height * width, self._check)
+                self._picture = self._services.decoders.decode(file, height * width, self._check)
         return self._picture
 
 

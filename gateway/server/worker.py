@@ -14,7 +14,7 @@ from gunicorn.workers.gasgi import ASGIWorker
 from gateway.server import heap
 from gateway.server.bridge import Bridge
 from gateway.server.connection import Connection
-from gateway.services import Services
+from gateway.services import GatewayServices
 
 # Room for 1,000 event streams and three times as many slow clients.
 MAX_CONNECTIONS = 4096
@@ -34,7 +34,7 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def load_wsgi(self) -> None:
         app: Flask = self.app.wsgi()
-        self.services: Services = app.extensions["ovseg"]
+        self.services: GatewayServices = app.extensions["ovseg"]
         self.services.waiting.most_holds = self._max_connections * 3 // 4
         self.asgi = Bridge(app, self.services.settings)
 

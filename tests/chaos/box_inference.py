@@ -12,17 +12,21 @@ from ovseg_core.canvas import Frame
 from ovseg_core.embedding import Embedding
 from ovseg_core.mask import Mask
 from ovseg_core.prompts import Prompt
+from worker.inference.inference import Inference
 
 ENCODE_SECONDS = 0.15  # so that a kill meets jobs in mid-work
 
 
-class BoxInference:
-    """Stands where `Inference` stands, and needs no Paddle. One image at a time, as there."""
+class BoxInference(Inference):
+    """An `Inference` that needs no network. One image at a time, as there."""
 
-    running_seconds = 0.0  # it never hangs
+    def __init__(self, encode_seconds: float = ENCODE_SECONDS) -> None:
+        self._encode_seconds = encode_seconds
+        self._lock = threading.Lock()
 
-    def __init__(self, *_: str) -> None:
-        self._device = threading.Lock()
+    @property
+    def running_seconds(self) -> float:
+        return 0.0  # it never hangs
 
     def warm_up(self, model: str) -> None:
         pass
@@ -34,11 +38,11 @@ class BoxInference:
         return model
 
     def encode(self, model: str, image_rgb: np.ndarray) -> tuple[Embedding, float]:
-        with self._device:
-            time.sleep(ENCODE_SECONDS)
+        with self._lock:
+            time.sleep(self._encode_seconds)
         height, width = image_rgb.shape[:2]
         redness = image_rgb[..., 0].mean(dtype=np.float32)
-        return Embedding(model, (redness,), Frame((height, width), 64)), ENCODE_SECONDS * 1000
+        return Embedding(model, (redness,), Frame((height, width), 64)), self._encode_seconds * 1000
 
     def decode(self, embedding: Embedding, prompts: Sequence[Prompt]) -> tuple[list[Mask], float]:
         score = round(float(embedding.features[0]) / 255, 4)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
-from redis import Redis
 
 from ovseg_core import outputs
 from tests.chaos.clients import Clients
@@ -16,7 +15,7 @@ from tests.chaos.journal import read as read_journals
 from tests.chaos.order import Order
 from tests.chaos.receiver import Receiver, Told
 from tests.chaos.stack import Stack
-from worker.store.connection import connect
+from worker.store.keyspace import Keyspace
 from worker.store.storage import ObjectMissing, Storage
 
 INDEXES = (
@@ -51,7 +50,7 @@ def collect(stack: Stack, clients: Clients, receiver: Receiver) -> Evidence:
     settings = stack.settings
     jobs, storage = _jobs(stack.url), Storage(settings)
     succeeded = [job for job in jobs if job["status"] == "succeeded"]
-    with connect(settings) as redis:
+    with Keyspace.open(settings) as keyspace:
         return Evidence(
             accepted={n: set(ids) for n, ids in clients.accepted.items()},
             jobs=jobs,
@@ -63,13 +62,13 @@ def collect(stack: Stack, clients: Clients, receiver: Receiver) -> Evidence:
             },
             told=list(receiver.told),
             entries=list(read_journals(stack.journals)),
-            left_over=left_over(redis, settings.redis_prefix),
+            left_over=left_over(keyspace),
         )
 
 
-def left_over(redis: Redis, prefix: str) -> dict[str, int]:
-    counts = {index: int(redis.zcard(prefix + index)) for index in INDEXES}
-    return {**counts, "images in Valkey": len(redis.keys(f"{prefix}input:*"))}
+def left_over(keyspace: Keyspace) -> dict[str, int]:
+    counts = {index: int(keyspace.redis.zcard(keyspace.key(index))) for index in INDEXES}
+    return {**counts, "images in Valkey": len(keyspace.redis.keys(keyspace.key("input:*")))}
 
 
 def number_of(job: Mapping[str, Any]) -> Order:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worker.job import jobs
+from worker.store import queue
 from worker.webhook import deliver, events
 
 LEASE_SECONDS = 3.0
@@ -21,7 +21,12 @@ SETTINGS = {
 
 
 def hurry() -> None:
-    """The pauses that are no settings, in this process."""
-    deliver.RETRY_DELAYS_SECONDS = (0.5, 1.0) + (2.0,) * 100  # type: ignore[assignment]
+    """Shorten the pauses that are no settings, in this process.
+
+    They are constants because no operator has a reason to change them. Parameters would have to pass through every
+    process and class of the product for this one caller; each constant is read in its own module, so one assignment
+    is enough.
+    """
+    deliver.RETRY_DELAYS_SECONDS = (0.5, 1.0) + (2.0,) * 100
     events.SENDER_GRACE_SECONDS = 3
-    jobs.RESEND_SECONDS = events.RESEND_SECONDS = 4  # type: ignore[attr-defined]
+    queue.RESEND_SECONDS = 4

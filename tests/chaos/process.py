@@ -26,11 +26,11 @@ def main(role: str) -> None:
     if role == "worker":
         from tests.chaos.box_inference import BoxInference
         from tests.chaos.journal import JournaledJobs
-        from worker.inference import inference
+        from worker.worker_services import WorkerServices
 
-        inference.Inference = BoxInference  # type: ignore[assignment,misc]
-        run.Jobs = JournaledJobs  # type: ignore[misc]
-        run.segmenting(settings, "cpu")
+        services = WorkerServices(settings, "cpu", BoxInference())
+        services.jobs = JournaledJobs(services.keyspace, services.app, settings)
+        run.work(services, "cpu")
     else:
         {"webhooks": run.sending, "reaper": run.reaping}[role](settings)
 

@@ -8,7 +8,7 @@ import time
 from redis import RedisError
 
 from configs.settings import Settings
-from worker.store.connection import connect
+from worker.store.keyspace import Keyspace
 
 # Valkey tells of list commands on every key.
 FLAGS = ("--notify-keyspace-events", "Kl")
@@ -17,9 +17,8 @@ FLAGS = ("--notify-keyspace-events", "Kl")
 class Publishes:
     """Listens for messages to segment, for as long as the process lives."""
 
-    def __init__(self, settings: Settings, queue_key: str) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._channel = f"__keyspace@0__:{queue_key}"
         self._heard = threading.Condition()
         self._count = 0
         threading.Thread(target=self._listen, name="publishes", daemon=True).start()
@@ -33,11 +32,8 @@ class Publishes:
     def _listen(self) -> None:
         while True:
             try:
-                with (
-                    connect(self._settings) as redis,
-                    redis.pubsub() as news,
-                ):
-                    news.subscribe(self._channel)
+                with Keyspace.open(self._settings) as keyspace, keyspace.redis.pubsub() as news:
+                    news.subscribe(f"__keyspace@0__:{keyspace.key('q:segment.auto')}")
                     while True:
                         message = news.get_message(ignore_subscribe_messages=True, timeout=1)
                         if message is not None and message["data"] == "lpush":

@@ -23,7 +23,7 @@ from tests.chaos.receiver import Receiver
 from tests.chaos.scale import Scale
 from tests.chaos.stack import Stack
 from tests.chaos.verdict import Verdict
-from worker.store.connection import connect
+from worker.store.keyspace import Keyspace
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,7 @@ def run(scale: Scale, folder: Path, seed: int, show_progress: bool = False) -> O
         _environment(members.credentials),
         _progress(scale, hook, show_progress) as look,
     ):
-        settings = members.settings
-        publishes = Publishes(members.settings, f"{settings.redis_prefix}q:segment.auto")
+        publishes = Publishes(members.settings)
         clients = Clients(members.url, hook.url, scale.jobs, scale.seconds, seed)
         faults = Faults(members, clients, publishes, scale, seed)
         try:
@@ -80,12 +79,12 @@ def _settings(hook: Receiver, secret: str) -> dict[str, str]:
 def _drain(members: Stack, clients: Clients, hook: Receiver, scale: Scale, look: Callable[[], None]) -> None:
     """Until nothing is left to do, or patience is over."""
     deadline = time.monotonic() + scale.patience_seconds
-    with connect(members.settings) as redis:
+    with Keyspace.open(members.settings) as keyspace:
         while time.monotonic() < deadline:
             members.pause(0.5)
             look()
             try:
-                left = evidence.left_over(redis, members.settings.redis_prefix)
+                left = evidence.left_over(keyspace)
             except RedisError:
                 continue
             told = len(hook.taken) >= len(EVENTS) * sum(len(ids) for ids in clients.accepted.values())

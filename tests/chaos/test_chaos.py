@@ -18,6 +18,8 @@ def test_few_jobs_under_fire_are_all_done_and_told(tmp_path: Path) -> None:
     outcome = run.run(FEW, tmp_path, seed=1)
     assert outcome.verdict.is_clean, report.text(outcome)
     assert len(outcome.seen.accepted) == FEW.jobs
+    begun = {entry.job_id for entry in outcome.seen.entries if entry.word == "begin"}
+    assert begun == {job["id"] for job in outcome.seen.jobs}  # every claim was written down
 
 
 @pytest.mark.timeout(900)

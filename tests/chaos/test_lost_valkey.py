@@ -17,7 +17,7 @@ from tests.chaos import stack
 from tests.chaos.order import Order
 from tests.chaos.scale import Scale
 from tests.chaos.stack import Stack
-from worker.store.connection import connect
+from worker.store.keyspace import Keyspace
 
 
 def submit(members: Stack, n: int) -> dict[str, Any]:
@@ -33,8 +33,8 @@ def look(members: Stack, job_id: str) -> requests.Response:
 
 
 def is_archived(members: Stack) -> bool:
-    with connect(members.settings) as redis:
-        return not redis.exists(f"{members.settings.redis_prefix}unarchived")
+    with Keyspace.open(members.settings) as keyspace:
+        return not keyspace.redis.exists(keyspace.key("unarchived"))
 
 
 def lose_valkey(members: Stack) -> None:

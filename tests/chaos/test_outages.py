@@ -161,7 +161,7 @@ def test_what_is_done_while_valkey_is_away_is_not_done_twice(tmp_path: Path) -> 
             put_away(members, "valkey", "killed")
             release.set()
             worker = members.members["worker-1"]
-            members.wait_until(lambda: "trying again to say how" in worker.log.read_text(), "the worker")
+            members.wait_until(lambda: "retrying to record how" in worker.log.read_text(), "the worker")
             bring_back(members, "valkey", "killed")
             job = requests.get(f"{members.url}/v1/jobs/{job_id}?wait=60", timeout=90).json()
             assert (job["status"], job["attempt"]) == ("succeeded", 1)

@@ -11,8 +11,7 @@ from flask.testing import FlaskClient
 
 from configs.settings import Settings
 from gateway import create_app
-from gateway.services import Services
-from ovseg.embedded.seaweedfs import BUCKET
+from gateway.services import GatewayServices
 from tests.support import pictures
 
 PHOTO, NOISE = pictures.photo(), pictures.noise(50, 50)
@@ -23,9 +22,9 @@ class Gateway:
 
     def __init__(self, settings: Settings) -> None:
         app = create_app(settings)
-        self.at: Services = app.extensions["ovseg"]
+        self.services: GatewayServices = app.extensions["ovseg"]
         self.client: FlaskClient = app.test_client()
-        while self.at.inputs.reserve():
+        while self.services.inputs.reserve():
             pass
 
     def send(self, method: str, path: str, image: bytes, headers: dict[str, str]) -> Any:
@@ -33,8 +32,7 @@ class Gateway:
         return self.client.open(path, method=method, data=data, headers=headers)
 
     def stored(self, names: str) -> list[str]:
-        found = self.at.storage._client.list_objects_v2(Bucket=BUCKET, Prefix=names)
-        return [item["Key"] for item in found.get("Contents", [])]
+        return list(self.services.storage.list(names))
 
 
 @pytest.fixture
@@ -49,21 +47,21 @@ def test_a_repeated_post_leaves_one_image(gateway: Gateway) -> None:
     assert [answer.status_code for answer in answers] == [202, 202, 422]
     [key] = set(gateway.stored("jobs/")) - set(before)
     assert key == answers[0].json["image"]["key"]
-    assert gateway.at.storage.get(key) == PHOTO
+    assert gateway.services.storage.get(key) == PHOTO
 
 
 def test_a_put_under_an_id_that_is_taken_leaves_the_first_image_alone(gateway: Gateway) -> None:
-    path = f"/v1/jobs/{gateway.at.settings.redis_prefix.strip(':')}"  # an id that no other test has
+    path = f"/v1/jobs/{gateway.services.settings.redis_prefix.strip(':')}"  # an id that no other test has
     answers = [gateway.send("PUT", path, image, {}) for image in (PHOTO, PHOTO, NOISE)]
     assert [answer.status_code for answer in answers] == [202, 200, 409]
     [key] = gateway.stored(path.removeprefix("/v1/") + "/")
-    assert gateway.at.storage.get(key) == PHOTO
+    assert gateway.services.storage.get(key) == PHOTO
 
 
 def test_a_job_whose_image_is_gone_cannot_be_tried_again(gateway: Gateway) -> None:
     job = gateway.send("POST", "/v1/jobs", PHOTO, {}).json
     gateway.client.post(f"/v1/jobs/{job['id']}/cancel")
     assert gateway.client.post(f"/v1/jobs/{job['id']}/retry").status_code == 202
-    gateway.at.storage.erase(job["image"]["key"])
+    gateway.services.storage.delete_prefix(job["image"]["key"])
     answer = gateway.client.post(f"/v1/jobs/{job['id']}/retry")
     assert (answer.status_code, answer.json["code"]) == (410, "input_gone")

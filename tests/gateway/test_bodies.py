@@ -90,8 +90,8 @@ def test_a_form_as_clients_write_it_is_taken_and_its_image_is_not_altered(
 ) -> None:
     answer = asked.post(JOBS, data=body, content_type=content_type)
     assert answer.status_code == 202, answer.text
-    job, at = answer.get_json(), asked.application.extensions["ovseg"]
-    assert at.inputs.fetch(job["id"], job["image"]["key"]) == PHOTO
+    job, services = answer.get_json(), asked.application.extensions["ovseg"]
+    assert services.inputs.fetch(job["id"], job["image"]["key"]) == PHOTO
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "deflate", "br", "zstd", "gzip, identity", "aws-chunked"])

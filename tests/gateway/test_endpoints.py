@@ -16,14 +16,14 @@ from tests.support.service import Service
 from worker import reaper
 from worker.job import event_type
 from worker.webhook import deliver
-from worker.webhook.deliver import Sender
+from worker.webhook.deliver import SenderServices
 
 ENDPOINTS = "/v1/webhook-endpoints"
 URL = "https://example.com/hook"
 
 
 @pytest.fixture
-def client(sender: Sender) -> FlaskClient:
+def client(sender: SenderServices) -> FlaskClient:
     """The gateway, in the corner of Valkey where `sender` is."""
     return create_app(sender.settings).test_client()
 
@@ -79,7 +79,7 @@ def test_a_rotated_secret_is_shown_once_with_the_time_that_the_old_one_lives(cli
     assert client.get(path).get_json() == rotated
 
 
-def test_an_endpoint_is_tried_out(client: FlaskClient, sender: Sender, host: Host) -> None:
+def test_an_endpoint_is_tried_out(client: FlaskClient, sender: SenderServices, host: Host) -> None:
     made = make(client, url=host.serve("/hook"))
     answer = client.post(f"{ENDPOINTS}/{made['id']}/test")
     event = answer.get_json()
@@ -94,7 +94,7 @@ def test_an_endpoint_is_tried_out(client: FlaskClient, sender: Sender, host: Hos
     assert (answer.status_code, answer.get_json()["code"]) == (409, "endpoint_disabled")
 
 
-def test_what_an_endpoint_missed_is_replayed(client: FlaskClient, sender: Sender, host: Host) -> None:
+def test_what_an_endpoint_missed_is_replayed(client: FlaskClient, sender: SenderServices, host: Host) -> None:
     """Delivered or dead, of a span of time, under the same ids."""
     made = make(client, url=host.serve("/hook", status=410))
     other = make(client, url=host.url("/other"))
@@ -150,7 +150,7 @@ def test_a_bad_span_is_refused_and_says_why(client: FlaskClient, body: object, c
     assert [error["field"] for error in problem["errors"]] == [field]
 
 
-def test_what_an_endpoint_heard_is_listed_newest_first(client: FlaskClient, sender: Sender) -> None:
+def test_what_an_endpoint_heard_is_listed_newest_first(client: FlaskClient, sender: SenderServices) -> None:
     made = make(client)
     ids = [protocol.accept(sender.jobs) for _ in range(5)]
     for job_id in ids:
@@ -173,7 +173,7 @@ def test_a_deleted_endpoint_is_gone(client: FlaskClient) -> None:
     assert client.get(ENDPOINTS).get_json() == {"endpoints": []}
 
 
-def test_there_are_so_many_and_no_more(sender: Sender) -> None:
+def test_there_are_so_many_and_no_more(sender: SenderServices) -> None:
     few = sender.settings.model_copy(update={"max_webhook_endpoints": 2})
     client = create_app(few).test_client()
     first = make(client)
@@ -224,7 +224,7 @@ def test_what_is_no_json_is_refused(client: FlaskClient) -> None:
     assert (answer.status_code, answer.get_json()["code"]) == (400, "invalid_json")
 
 
-def test_without_senders_there_are_no_endpoints(sender: Sender) -> None:
+def test_without_senders_there_are_no_endpoints(sender: SenderServices) -> None:
     mute = create_app(sender.settings.model_copy(update={"webhook_secret": None})).test_client()
     answer = mute.post(ENDPOINTS, json={"url": URL})
     assert (answer.status_code, answer.get_json()["code"]) == (422, "webhooks_unavailable")

@@ -19,7 +19,7 @@ from ovseg.embedded.seaweedfs import BUCKET, Seaweedfs
 from tests.conftest import WEBHOOK_SECRET
 from tests.support import own_valkey, pictures
 from tests.support.parts import processes
-from worker.store.connection import connect
+from worker.store.keyspace import Keyspace
 
 URL, BOX = "https://example.com/a.jpg", {"box": [1, 1, 9, 9]}
 LARGE = {"points": [[n / 7, n / 11] for n in range(1, 101)]}
@@ -99,11 +99,12 @@ def test_where_redis_is_filled_with_jobs_they_can_be_looked_at_done_and_deleted_
 ) -> None:
     client = create_app(settings).test_client()
     waiting = submit_file(client, pictures.photo()).get_json()["id"]
-    with connect(settings) as redis:
-        redis.setrange(f"{settings.redis_prefix}of others", 15_000_000, "x")  # sooner full
+    with Keyspace.open(settings) as keyspace:
+        keyspace.redis.setrange(keyspace.key("of others"), 15_000_000, "x")  # sooner full
     filling = fill(client)
-    with connect(settings) as redis:  # a little beyond the edge, where buffers that come and go make no difference
-        redis.config_set("maxmemory", int(redis.info("memory")["used_memory"] / 0.92))
+    with Keyspace.open(settings) as keyspace:
+        # a little beyond the edge, where buffers that come and go make no difference
+        keyspace.redis.config_set("maxmemory", int(keyspace.redis.info("memory")["used_memory"] / 0.92))
     ready = client.get("/readyz")
     assert ready.status_code == 200
     assert ready.get_json()["submissions"].startswith("queue_full: Redis's memory")
@@ -124,13 +125,13 @@ def test_where_redis_is_filled_with_jobs_they_can_be_looked_at_done_and_deleted_
 
 def test_an_image_that_redis_has_no_room_for_goes_to_storage_first(settings: Settings) -> None:
     app = create_app(settings)
-    client, at = app.test_client(), app.extensions["ovseg"]
+    client, services = app.test_client(), app.extensions["ovseg"]
     large = pictures.noise(2500, 2600, "BMP")  # 19.5 MB, which with the copy in its buffer is more than Valkey has
     answer = submit_file(client, large, device="gpu")
     assert answer.status_code == 202, answer.text
     job = answer.get_json()
-    assert at.storage.get(job["image"]["key"]) == large
-    assert at.inputs.fetch(job["id"], job["image"]["key"]) == large
+    assert services.storage.get(job["image"]["key"]) == large
+    assert services.inputs.fetch(job["id"], job["image"]["key"]) == large
 
 
 def test_a_redis_that_others_have_filled_is_said_to_be_full_and_not_to_be_away(settings: Settings) -> None:

@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 
 from configs.settings import Settings
 from gateway import create_app
-from gateway.services import Services
+from gateway.services import GatewayServices
 from ovseg_core import outputs
 from tests.support import lone_gateway, pictures, protocol
 from tests.support.fakes import Host
@@ -42,30 +42,30 @@ def client(s3_settings: Settings) -> Iterator[FlaskClient]:
 
 
 @pytest.fixture
-def at(client: FlaskClient) -> Services:
-    services: Services = client.application.extensions["ovseg"]
+def services(client: FlaskClient) -> GatewayServices:
+    services: GatewayServices = client.application.extensions["ovseg"]
     return services
 
 
-def succeeded(client: FlaskClient, at: Services, **fields: Any) -> Job:
+def succeeded(client: FlaskClient, services: GatewayServices, **fields: Any) -> Job:
     """A job that ended well, its result and overlay in storage."""
     job_id = client.post("/v1/jobs", json={**BODY, "webhook": {"url": HOOK}, **fields}).get_json()["id"]
-    job = protocol.begin(at.jobs, job_id)
+    job = protocol.begin(services.jobs, job_id)
     document = {"logId": job_id, "result": {"masks": [], "maskInfos": []}, "errorCode": 0, "errorMsg": "Success"}
-    at.storage.put(object_names.result(job.attempt_prefix), json.dumps(document).encode(), "application/json")
-    at.storage.put(overlay_jpeg(job.attempt_prefix), b"jpeg", "image/jpeg")
-    at.jobs.succeed(job, PICTURE, {}, Run("openvino", "float32", "miss"))
-    wait_until_stored(at, job_id)
-    at.archive.keep(job_id)
-    found = at.jobs.get(job_id)
+    services.storage.put(object_names.result(job.attempt_prefix), json.dumps(document).encode(), "application/json")
+    services.storage.put(overlay_jpeg(job.attempt_prefix), b"jpeg", "image/jpeg")
+    services.jobs.succeed(job, PICTURE, {}, Run("openvino", "float32", "miss"))
+    wait_until_stored(services, job_id)
+    services.archive.keep(job_id)
+    found = services.jobs.get(job_id)
     assert found is not None
     return found
 
 
-def wait_until_stored(at: Services, job_id: str) -> None:
+def wait_until_stored(services: GatewayServices, job_id: str) -> None:
     """Until the gateway has moved the job's image from Redis to storage: one that is erased stays erased then."""
     deadline = time.monotonic() + 60
-    while at.redis.exists(f"{at.settings.redis_prefix}input:{job_id}"):
+    while services.keyspace.redis.exists(services.keyspace.key(f"input:{job_id}")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -82,13 +82,13 @@ def ended(client: FlaskClient, job_id: str) -> dict[str, Any]:
 
 
 def test_a_job_whose_result_is_gone_says_so_and_everything_else_of_itself(
-    client: FlaskClient, at: Services, caplog: pytest.LogCaptureFixture
+    client: FlaskClient, services: GatewayServices, caplog: pytest.LogCaptureFixture
 ) -> None:
-    job = succeeded(client, at)
+    job = succeeded(client, services)
     before = client.get(f"/v1/jobs/{job.id}").get_json()
     assert before["result"] == {"masks": [], "maskInfos": []}
     assert before["result_gone"] is None
-    at.storage.erase(f"jobs/{job.id}/")
+    services.storage.delete_prefix(f"jobs/{job.id}/")
     caplog.clear()
     for _ in range(2):
         answer = client.get(f"/v1/jobs/{job.id}")
@@ -104,60 +104,64 @@ def test_a_job_whose_result_is_gone_says_so_and_everything_else_of_itself(
     assert client.delete(f"/v1/jobs/{job.id}").status_code == 204
 
 
-def test_so_does_one_that_redis_has_lost(client: FlaskClient, at: Services) -> None:
-    job = succeeded(client, at)
-    at.storage.erase(f"jobs/{job.id}/")
-    at.redis.delete(f"{at.settings.redis_prefix}job:{job.id}")
+def test_so_does_one_that_redis_has_lost(client: FlaskClient, services: GatewayServices) -> None:
+    job = succeeded(client, services)
+    services.storage.delete_prefix(f"jobs/{job.id}/")
+    services.keyspace.redis.delete(services.keyspace.key(f"job:{job.id}"))
     answer = client.get(f"/v1/jobs/{job.id}")
     assert (answer.status_code, answer.get_json()["result_gone"]) == (200, REMOVED)
 
 
-def test_where_only_the_overlay_is_gone_the_result_is_there(client: FlaskClient, at: Services) -> None:
-    job = succeeded(client, at)
-    at.storage.erase(overlay_jpeg(job.attempt_prefix))
+def test_where_only_the_overlay_is_gone_the_result_is_there(client: FlaskClient, services: GatewayServices) -> None:
+    job = succeeded(client, services)
+    services.storage.delete_prefix(overlay_jpeg(job.attempt_prefix))
     shown = client.get(f"/v1/jobs/{job.id}").get_json()
     assert (shown["result"], shown["result_gone"]) == ({"masks": [], "maskInfos": []}, None)
 
 
-def test_where_only_the_result_is_gone_the_overlay_still_has_its_url(client: FlaskClient, at: Services) -> None:
-    job = succeeded(client, at)
-    at.storage.remove([object_names.result(job.attempt_prefix)])
+def test_where_only_the_result_is_gone_the_overlay_still_has_its_url(
+    client: FlaskClient, services: GatewayServices
+) -> None:
+    job = succeeded(client, services)
+    services.storage.delete([object_names.result(job.attempt_prefix)])
     shown = client.get(f"/v1/jobs/{job.id}").get_json()
     assert (shown["result_gone"], shown["files"]["result"]["url"]) == (REMOVED, None)
     assert requests.get(shown["files"]["overlay"]["url"], timeout=30).content == b"jpeg"
 
 
-def test_a_retry_of_a_job_whose_image_is_gone_is_410(client: FlaskClient, at: Services) -> None:
-    job = succeeded(client, at)
-    at.storage.erase(f"jobs/{job.id}/")
+def test_a_retry_of_a_job_whose_image_is_gone_is_410(client: FlaskClient, services: GatewayServices) -> None:
+    job = succeeded(client, services)
+    services.storage.delete_prefix(f"jobs/{job.id}/")
     answer = client.post(f"/v1/jobs/{job.id}/retry")
     assert (answer.status_code, answer.get_json()["code"]) == (410, "input_gone")
 
 
-def test_a_webhook_tells_that_a_result_is_gone_in_the_same_shape(client: FlaskClient, at: Services) -> None:
-    job = succeeded(client, at)
-    event = at.events.get(f"evt_{job.id}_succeeded")
+def test_a_webhook_tells_that_a_result_is_gone_in_the_same_shape(
+    client: FlaskClient, services: GatewayServices
+) -> None:
+    job = succeeded(client, services)
+    event = services.events.get(f"evt_{job.id}_succeeded")
     assert event is not None
-    before = json.loads(deliver.payload(event.event, job, at.storage))["data"]
-    at.storage.erase(f"jobs/{job.id}/")
-    after = json.loads(deliver.payload(event.event, job, at.storage))["data"]
+    before = json.loads(deliver.payload(event.event, job, services.storage))["data"]
+    services.storage.delete_prefix(f"jobs/{job.id}/")
+    after = json.loads(deliver.payload(event.event, job, services.storage))["data"]
     assert after.keys() == before.keys()
     assert (before["result_gone"], after["result"], after["result_gone"]) == (None, None, REMOVED)
 
 
 @pytest.mark.parametrize("lost", [object_names.result, overlay_jpeg])
 def test_paddlexs_route_is_410_where_its_result_is_gone(
-    s3_settings: Settings, at: Services, lost: Callable[[str], str]
+    s3_settings: Settings, services: GatewayServices, lost: Callable[[str], str]
 ) -> None:
     def work_badly() -> None:
-        while not (jobs := at.jobs.list(None, 1, None)[0]):
+        while not (jobs := services.jobs.list(None, 1, None)[0]):
             time.sleep(0.05)
-        job = protocol.begin(at.jobs, jobs[0].id)
+        job = protocol.begin(services.jobs, jobs[0].id)
         document = {"result": {"masks": [], "maskInfos": []}}
         for name, data in ((object_names.result, json.dumps(document).encode()), (overlay_jpeg, b"jpeg")):
             if name is not lost:
-                at.storage.put(name(job.attempt_prefix), data, "application/octet-stream")
-        at.jobs.succeed(job, PICTURE, {})
+                services.storage.put(name(job.attempt_prefix), data, "application/octet-stream")
+        services.jobs.succeed(job, PICTURE, {})
 
     body = {"image": PHOTO, "prompt": [[1, 2, 30, 40]], "promptType": "box"}
     with lone_gateway.running(s3_settings) as gateway, ThreadPoolExecutor(1) as worker:
@@ -169,9 +173,9 @@ def test_paddlexs_route_is_410_where_its_result_is_gone(
 
 
 def test_a_result_that_a_rule_has_moved_to_an_archive_is_gone_too(
-    client: FlaskClient, at: Services, s3_settings: Settings, host: Host
+    client: FlaskClient, services: GatewayServices, s3_settings: Settings, host: Host
 ) -> None:
-    job = succeeded(client, at)
+    job = succeeded(client, services)
     words = b"<Error><Code>InvalidObjectState</Code><Message>not valid for the storage class</Message></Error>"
     host.serve(
         f"/{s3_settings.s3_bucket}/{object_names.result(job.attempt_prefix)}", words, "application/xml", status=403
@@ -182,25 +186,29 @@ def test_a_result_that_a_rule_has_moved_to_an_archive_is_gone_too(
     assert shown.get_json()["result_gone"] == {"reason": "archived_in_storage"}
 
 
-def test_a_bucket_that_is_gone_is_an_outage(client: FlaskClient, at: Services, s3_settings: Settings) -> None:
-    job = succeeded(client, at)
+def test_a_bucket_that_is_gone_is_an_outage(
+    client: FlaskClient, services: GatewayServices, s3_settings: Settings
+) -> None:
+    job = succeeded(client, services)
     elsewhere = create_app(s3_settings.model_copy(update={"s3_bucket": "no-such-bucket"})).test_client()
     answer = elsewhere.get(f"/v1/jobs/{job.id}")
     assert (answer.status_code, answer.get_json()["code"]) == (503, "unavailable")
 
 
-def test_a_queued_job_whose_image_is_gone_fails_for_good_with_its_reason(client: FlaskClient, at: Services) -> None:
+def test_a_queued_job_whose_image_is_gone_fails_for_good_with_its_reason(
+    client: FlaskClient, services: GatewayServices
+) -> None:
     job_id = client.post("/v1/jobs", json={**BODY, "device": "cpu"}).get_json()["id"]
     key = client.get(f"/v1/jobs/{job_id}").get_json()["image"]["key"]
-    wait_until_stored(at, job_id)
-    at.storage.erase(key)
-    with processes(at.settings, "worker"):
+    wait_until_stored(services, job_id)
+    services.storage.delete_prefix(key)
+    with processes(services.settings, "worker"):
         job = ended(client, job_id)
     assert (job["status"], job["attempt"]) == ("failed", 1)
     assert (job["error"]["code"], job["error"]["field"]) == ("input_gone", "image")
 
 
-def test_a_signed_url_of_what_is_there_still_works(client: FlaskClient, at: Services) -> None:
-    job = succeeded(client, at)
+def test_a_signed_url_of_what_is_there_still_works(client: FlaskClient, services: GatewayServices) -> None:
+    job = succeeded(client, services)
     url = client.get(f"/v1/jobs/{job.id}").get_json()["files"]["result"]["url"]
     assert requests.get(url, timeout=30).status_code == 200

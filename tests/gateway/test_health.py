@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from configs.settings import Settings
 from gateway import create_app
 from worker.process.roster import Roster
-from worker.store.connection import connect
+from worker.store.keyspace import Keyspace
 
 
 @pytest.fixture
@@ -33,9 +33,9 @@ def test_a_fleet_without_workers_is_ready_for_the_jobs_that_call_for_them(client
 def test_who_wants_workers_asks_for_them(client: FlaskClient, s3_settings: Settings) -> None:
     answer = client.get("/readyz?workers=1")
     assert (answer.status_code, answer.get_json()["checks"]["workers"]) == (503, "no live worker")
-    with connect(s3_settings) as redis:
-        Roster(redis, s3_settings, "a", "cpu").enter()
-        Roster(redis, s3_settings, "b", "gpu:1").enter()
+    with Keyspace.open(s3_settings) as keyspace:
+        Roster(keyspace, s3_settings, "a", "cpu").enter()
+        Roster(keyspace, s3_settings, "b", "gpu:1").enter()
     assert client.get("/readyz").get_json()["workers"] == {"cpu": 1, "gpu": 1}
     for wanted, status in ((0, 200), (1, 200), (2, 200), (3, 503)):
         answer = client.get(f"/readyz?workers={wanted}")

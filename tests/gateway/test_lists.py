@@ -11,7 +11,7 @@ from gateway import paging
 from gateway.paging import PAGE_BYTES
 from tests.support import protocol
 from tests.support.protocol import AT, BROKEN, HOOK
-from worker.job.record import moment
+from worker.store.clock import moment
 from worker.webhook.delivery import Delivery
 from worker.webhook.events import KEPT_DELIVERIES
 
@@ -62,23 +62,25 @@ def test_an_item_larger_than_a_page_has_one_of_its_own() -> None:
     assert first_page([]) == ([], "the end")
 
 
-def failing(at: Any, event_id: str) -> None:
+def failing(services: Any, event_id: str) -> None:
     """Tries whose answers take as many bytes as they can."""
     for _ in range(KEPT_DELIVERIES):
-        event = at.events.begin(event_id, AT)
-        at.events.try_again(event, 0, Delivery(moment("1"), HOOK + "?" + "x" * 2000, 500, None, 1.0, "\ufffd" * 1024))
+        event = services.events.begin(event_id, AT)
+        services.events.try_again(
+            event, 0, Delivery(moment("1"), HOOK + "?" + "x" * 2000, 500, None, 1.0, "\ufffd" * 1024)
+        )
 
 
 @pytest.mark.parametrize("limit", [100, 2])
 def test_lists_of_events_are_cut_too(asked: FlaskClient, limit: int) -> None:
-    at = asked.application.extensions["ovseg"]
+    services = asked.application.extensions["ovseg"]
     endpoints = [asked.post("/v1/webhook-endpoints", json={"url": HOOK}).get_json()["id"] for _ in range(8)]
     jobs = [submit(asked, [{"box": [1, 2, 3, 4]}]) for _ in range(8)]
     for job_id in jobs:
-        at.jobs.fail(protocol.begin(at.jobs, job_id), BROKEN)
-        failing(at, f"evt_{job_id}_failed_{endpoints[0]}")
+        services.jobs.fail(protocol.begin(services.jobs, job_id), BROKEN)
+        failing(services, f"evt_{job_id}_failed_{endpoints[0]}")
     for endpoint_id in endpoints[1:]:
-        failing(at, f"evt_{jobs[0]}_failed_{endpoint_id}")
+        failing(services, f"evt_{jobs[0]}_failed_{endpoint_id}")
 
     heard = pages(asked, f"/v1/webhook-endpoints/{endpoints[0]}/events", "events", limit)
     assert len(heard) > 1

@@ -304,7 +304,7 @@ def test_an_idempotency_key_is_printable_ascii_of_a_bounded_length(asked: FlaskC
 
 def test_a_fault_in_what_we_ask_of_redis_is_ours_and_no_outage(asked: FlaskClient) -> None:
     job_id = post(asked, JOBS, {**JOB, "device": "gpu"}).get_json()["id"]
-    at = asked.application.extensions["ovseg"]
-    at.redis.set(f"{at.settings.redis_prefix}told:{job_id}", "not a list")  # a ResponseError: WRONGTYPE
+    keyspace = asked.application.extensions["ovseg"].keyspace
+    keyspace.redis.set(keyspace.key(f"told:{job_id}"), "not a list")  # a ResponseError: WRONGTYPE
     answer = asked.get(f"{JOBS}/{job_id}/webhook-deliveries")
     assert (answer.status_code, answer.get_json()["code"]) == (500, "internal_error")

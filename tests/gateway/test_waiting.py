@@ -7,13 +7,12 @@ import threading
 import pytest
 from flask import Flask
 
-from configs.settings import Settings
 from gateway import handover, waiting
 from gateway.hold import Hold
 from gateway.waiting import Waiting
 from tests.support import protocol
 from worker.job.jobs import Jobs
-from worker.store.connection import connect
+from worker.store.keyspace import Keyspace
 
 
 def hold(at: Waiting, job_id: str) -> Hold:
@@ -25,14 +24,13 @@ def hold(at: Waiting, job_id: str) -> Hold:
 
 
 def test_a_record_that_cannot_be_read_ends_the_wait_for_it_and_no_other(
-    jobs: Jobs, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    jobs: Jobs, keyspace: Keyspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(waiting, "LOOK_AGAIN_SECONDS", 0.0)
-    at = Waiting(jobs, settings, threading.Event())
+    at = Waiting(jobs, keyspace, threading.Event())
     broken, sound = protocol.accept(jobs), protocol.accept(jobs)
     waits = [hold(at, broken), hold(at, sound)]
-    with connect(settings) as redis:
-        redis.hset(f"{settings.redis_prefix}job:{broken}", "status", "of a later version")
+    keyspace.redis.hset(keyspace.key(f"job:{broken}"), "status", "of a later version")
     waits[0].over.result(30)
     assert not waits[1].over.done()
     jobs.cancel(sound)
@@ -40,9 +38,9 @@ def test_a_record_that_cannot_be_read_ends_the_wait_for_it_and_no_other(
 
 
 def test_a_wait_beyond_the_most_is_answered_at_once_and_leaves_connections_for_others(
-    jobs: Jobs, settings: Settings
+    jobs: Jobs, keyspace: Keyspace
 ) -> None:
-    at = Waiting(jobs, settings, threading.Event())
+    at = Waiting(jobs, keyspace, threading.Event())
     at.most_holds = 2
     job_id = protocol.accept(jobs)
     first, _ = hold(at, job_id), hold(at, job_id)

@@ -10,14 +10,15 @@ from flask.testing import FlaskClient
 from gateway import create_app
 from tests.support import protocol
 from tests.support.fakes import Host
+from worker.store.keyspace import Keyspace
 from worker.webhook import deliver
-from worker.webhook.deliver import Sender
+from worker.webhook.deliver import SenderServices
 
 HOOK = "/hook"
 
 
 @pytest.fixture
-def client(sender: Sender) -> FlaskClient:
+def client(sender: SenderServices) -> FlaskClient:
     """The gateway, in the corner of Valkey where `sender` is."""
     return create_app(sender.settings).test_client()
 
@@ -29,16 +30,16 @@ def submit(client: FlaskClient, **fields: Any) -> str:
     return str(answer.get_json()["id"])
 
 
-def deliver_all(sender: Sender) -> None:
+def deliver_all(sender: SenderServices) -> None:
     """Everything that is due, and everything with a message."""
-    with protocol.connect(sender.settings) as redis:
-        redis.delete(f"{sender.settings.redis_prefix}q:webhook")
+    with Keyspace.open(sender.settings) as keyspace:
+        keyspace.redis.delete(keyspace.key("q:webhook"))
     protocol.let_time_pass(sender.settings, "events:due", 7 * 86_400)
     for event_id in list(sender.events.due()):
         deliver.deliver(event_id, sender)
 
 
-def test_what_became_of_a_jobs_events_can_be_looked_at(client: FlaskClient, sender: Sender, host: Host) -> None:
+def test_what_became_of_a_jobs_events_can_be_looked_at(client: FlaskClient, sender: SenderServices, host: Host) -> None:
     host.serve(HOOK, b"out of order", status=500)
     job_id = submit(client, webhook={"url": host.url(HOOK), "events": ["job.started", "job.canceled"]})
     path = f"/v1/jobs/{job_id}/webhook-deliveries"
@@ -64,7 +65,7 @@ def test_what_became_of_a_jobs_events_can_be_looked_at(client: FlaskClient, send
     }
 
 
-def test_an_event_is_told_again_when_asked_for(client: FlaskClient, sender: Sender, host: Host) -> None:
+def test_an_event_is_told_again_when_asked_for(client: FlaskClient, sender: SenderServices, host: Host) -> None:
     host.serve(HOOK)
     job_id = submit(client, webhook={"url": host.url(HOOK)})
     client.post(f"/v1/jobs/{job_id}/cancel")

@@ -83,7 +83,7 @@ def test_a_stack_ends_when_seaweedfs_comes_back_with_a_door_open(tmp_path: Path)
     own = Settings(redis_url="redis://127.0.0.1:9/0")  # so that SeaweedFS is the only server to start
     stack = Stack(Plan(tmp_path, "127.0.0.1", free_port(), "cpu", own), lambda *_: None)
     try:
-        stack._start_servers()
+        stack.start_servers()
         weed = stack.children["seaweedfs"]
         left = {name: value for name, value in weed.command.environment.items() if name != "WEED_GRPC_CA"}
         weed.command = replace(weed.command, environment=left)

@@ -20,7 +20,7 @@ from ovseg.stack import free_port
 from tests.conftest import WEBHOOK_SECRET
 from worker.process.pulse import Pulse
 from worker.process.roster import Roster
-from worker.store.connection import connect
+from worker.store.keyspace import Keyspace
 
 PATIENCE_SECONDS = 120  # a busy machine that loads a model
 HOST = socket.gethostname()
@@ -94,8 +94,8 @@ def test_the_command_says_one_line_costs_little_and_ends_with_the_answer(setting
         environment = {**os.environ, "OVSEG_REDIS_URL": settings.redis_url, "OVSEG_REDIS_PREFIX": settings.redis_prefix}
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
-    with connect(settings) as redis:
-        Pulse(redis, settings, "reaper", "jobs").beat()  # by this process, which runs
+    with Keyspace.open(settings) as keyspace:
+        Pulse(keyspace, settings, "reaper", "jobs").beat()  # by this process, which runs
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     healthy = ask("reaper", settings)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -120,9 +120,9 @@ def test_a_redis_that_is_unreachable_is_named_without_its_password(part: str) ->
 
 def test_one_loop_that_hangs_makes_the_whole_process_unhealthy(settings: Settings) -> None:
     brisk = settings.model_copy(update={"lease_seconds": 0.1})
-    with connect(brisk) as redis:
-        Pulse(redis, brisk, "reaper", "archive").beat()
-        moving = Pulse(redis, brisk, "reaper", "jobs")
+    with Keyspace.open(brisk) as keyspace:
+        Pulse(keyspace, brisk, "reaper", "archive").beat()
+        moving = Pulse(keyspace, brisk, "reaper", "jobs")
 
         def beat_and_ask() -> str:
             moving.beat()
@@ -133,9 +133,9 @@ def test_one_loop_that_hangs_makes_the_whole_process_unhealthy(settings: Setting
 
 
 def test_a_worker_whose_heartbeat_stopped_is_unhealthy_though_it_takes_jobs(settings: Settings) -> None:
-    with connect(settings) as redis:
-        roster = Roster(redis, settings, f"{HOST}:{os.getpid()}", "cpu")
-        Pulse(redis, settings, "worker", "queue").beat()
+    with Keyspace.open(settings) as keyspace:
+        roster = Roster(keyspace, settings, f"{HOST}:{os.getpid()}", "cpu")
+        Pulse(keyspace, settings, "worker", "queue").beat()
         roster.enter()
         assert outcome("worker", settings).startswith("works: ")
         roster.leave()
@@ -145,9 +145,8 @@ def test_a_worker_whose_heartbeat_stopped_is_unhealthy_though_it_takes_jobs(sett
 def test_processes_that_are_gone_and_those_of_other_hosts_count_for_nothing(settings: Settings) -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
-    key = f"{settings.redis_prefix}pulse:reaper/{HOST}"
-    with connect(settings) as redis:
-        redis.zadd(key, {f"{child.pid}/jobs": 1.0})  # late since 1970
-        Pulse(redis, settings, "reaper", "jobs").beat()
-        redis.zadd(f"{settings.redis_prefix}pulse:reaper/elsewhere", {f"{os.getpid()}/jobs": 1.0})
+    with Keyspace.open(settings) as keyspace:
+        keyspace.redis.zadd(keyspace.key(f"pulse:reaper/{HOST}"), {f"{child.pid}/jobs": 1.0})  # late since 1970
+        Pulse(keyspace, settings, "reaper", "jobs").beat()
+        keyspace.redis.zadd(keyspace.key("pulse:reaper/elsewhere"), {f"{os.getpid()}/jobs": 1.0})
     assert outcome("reaper", settings) == f"works: reaper: process {os.getpid()} on {HOST} in time"

@@ -10,7 +10,7 @@ from pathlib import Path
 from configs.settings import Settings
 from ovseg.child import Child
 from ovseg.embedded import valkey
-from worker.store.connection import connect
+from worker.store.keyspace import Keyspace
 
 
 @contextmanager
@@ -31,10 +31,10 @@ def running(folder: Path, megabytes: int = 2000) -> Iterator[str]:
 @contextmanager
 def out_of_memory(settings: Settings) -> Iterator[None]:
     """No command that could need memory is taken, for as long as the block runs."""
-    with connect(settings) as redis:
-        most = redis.config_get("maxmemory")["maxmemory"]
-        redis.config_set("maxmemory", 1)
+    with Keyspace.open(settings) as keyspace:
+        most = keyspace.redis.config_get("maxmemory")["maxmemory"]
+        keyspace.redis.config_set("maxmemory", 1)
         try:
             yield
         finally:
-            redis.config_set("maxmemory", most)
+            keyspace.redis.config_set("maxmemory", most)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
-
-from redis import Redis
 
 from configs.settings import Settings
 from ovseg_core.prompts import Prompt
@@ -17,10 +16,12 @@ from worker.job.archive import Archive
 from worker.job.erasure import Erasure
 from worker.job.event_type import EventType
 from worker.job.jobs import Jobs
+from worker.job.left_behind import LeftBehind
 from worker.job.record import Job, JobError
 from worker.job.request import MAX_DEADLINE_SECONDS, Deadline, JobRequest, Webhook
 from worker.store import queue
-from worker.store.connection import connect
+from worker.store.clock import MICROSECONDS
+from worker.store.keyspace import Keyspace
 from worker.store.storage import Storage
 from worker.webhook.endpoint import Endpoint
 from worker.webhook.endpoint_fields import EndpointFields
@@ -74,20 +75,20 @@ def begin(jobs: Jobs, job_id: str, worker: str = "w1") -> Job:
 
 def messages(settings: Settings, name: str) -> list[str]:
     """The arguments of the messages in a queue, oldest first."""
-    with connect(settings) as redis:
-        return [queue.argument(m) for m in reversed(redis.lrange(f"{settings.redis_prefix}q:{name}", 0, -1))]
+    with Keyspace.open(settings) as keyspace:
+        return [queue.argument(m) for m in reversed(keyspace.redis.lrange(keyspace.key(f"q:{name}"), 0, -1))]
 
 
 def keys(settings: Settings) -> set[str]:
-    with connect(settings) as redis:
-        return {key.removeprefix(settings.redis_prefix) for key in redis.keys(f"{settings.redis_prefix}*")}
+    with Keyspace.open(settings) as keyspace:
+        return {key.removeprefix(keyspace.prefix) for key in keyspace.redis.keys(keyspace.key("*"))}
 
 
 def let_time_pass(settings: Settings, index: str, seconds: float) -> None:
     """What an index says happens so much sooner: nobody has to wait, and no slow machine can be too late."""
-    with connect(settings) as redis:
-        for member in redis.zrange(settings.redis_prefix + index, 0, -1):
-            redis.zincrby(settings.redis_prefix + index, -seconds * 1_000_000, member)
+    with Keyspace.open(settings) as keyspace:
+        for member in keyspace.redis.zrange(keyspace.key(index), 0, -1):
+            keyspace.redis.zincrby(keyspace.key(index), -seconds * MICROSECONDS, member)
 
 
 def let_leases_end(settings: Settings) -> None:
@@ -97,26 +98,35 @@ def let_leases_end(settings: Settings) -> None:
 def let_deadline_pass(settings: Settings, job_id: str) -> None:
     """The one it has now."""
     let_time_pass(settings, "deadlines", MAX_DEADLINE_SECONDS)
-    with connect(settings) as redis:
-        record = f"{settings.redis_prefix}job:{job_id}"
+    with Keyspace.open(settings) as keyspace:
+        record = keyspace.key(f"job:{job_id}")
         for field in ("start_by", "run_by"):
-            if redis.hexists(record, field):
-                redis.hset(record, field, 1)
+            if keyspace.redis.hexists(record, field):
+                keyspace.redis.hset(record, field, 1)
 
 
-def expire(jobs: Jobs) -> list[str]:
-    return [jobs.expire(job_id) for job_id in jobs.overdue()]
+@contextmanager
+def left_behind(settings: Settings) -> Iterator[LeftBehind]:
+    """What a reaper looks for."""
+    with Keyspace.open(settings) as keyspace:
+        app = queue.create(settings)
+        yield LeftBehind(Jobs(keyspace, app, settings), keyspace, app, settings)
 
 
-def sweep(jobs: Jobs) -> list[tuple[str, str]]:
-    return [(left.index, jobs.requeue(left)) for left in jobs.left_behind()]
+def expire(jobs: Jobs, settings: Settings) -> list[str]:
+    with left_behind(settings) as search:
+        return [jobs.expire(job_id) for job_id in search.overdue()]
+
+
+def sweep(settings: Settings) -> list[tuple[str, str]]:
+    with left_behind(settings) as search:
+        return [(found.index, search.requeue(found)) for found in search.find()]
 
 
 def drop_messages(settings: Settings) -> None:
-    with connect(settings) as redis:
-        redis.delete(f"{settings.redis_prefix}q:segment.auto")
+    with Keyspace.open(settings) as keyspace:
+        keyspace.redis.delete(keyspace.key("q:segment.auto"))
 
 
-def erasure_of(redis: Redis, settings: Settings, storage: Storage) -> Erasure:
-    inputs = Inputs(redis, settings.redis_prefix, storage)
-    return Erasure(redis, settings, storage, Archive(redis, settings, storage, inputs))
+def erasure_of(keyspace: Keyspace, settings: Settings, storage: Storage) -> Erasure:
+    return Erasure(keyspace, settings, storage, Archive(keyspace, storage, Inputs(keyspace, storage)))

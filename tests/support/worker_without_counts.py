@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import logging
 import sys
-from functools import partial
 
 from configs.settings import Settings
-from tests.chaos import box_inference
+from tests.chaos.box_inference import BoxInference
 from tests.support import decoder_without_counts
 from worker import run
-from worker.image import decoders
-from worker.inference import inference
+from worker.image.decoders import Decoders
+from worker.worker_services import WorkerServices
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, stream=sys.stdout)
-    box_inference.ENCODE_SECONDS = 0.0
-    inference.Inference = box_inference.BoxInference  # type: ignore[assignment,misc]
-    decoders.Decoders = partial(decoders.Decoders, program=decoder_without_counts.PROGRAM)  # type: ignore[assignment,misc]
-    run.segmenting(Settings(), "cpu")
+    settings = Settings()
+    decoders = Decoders(settings, program=decoder_without_counts.PROGRAM)
+    run.work(WorkerServices(settings, "cpu", BoxInference(encode_seconds=0), decoders), "cpu")

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
-from redis import Redis
 
 from configs.settings import Settings
 from tests.support.protocol import (
@@ -31,7 +30,7 @@ from worker.job.jobs import Jobs
 from worker.job.record import Status
 from worker.job.recovery import Recovery
 from worker.store import queue
-from worker.store.connection import connect
+from worker.store.keyspace import Keyspace
 from worker.store.storage import ObjectMissing, Storage
 from worker.webhook.events import Events
 
@@ -47,7 +46,7 @@ def s3_settings(s3_settings: Settings) -> Iterator[Settings]:
 
 
 def clear(storage: Storage) -> None:
-    storage.erase("archive/")
+    storage.delete_prefix("archive/")
 
 
 @pytest.fixture
@@ -56,25 +55,18 @@ def storage(s3_settings: Settings) -> Storage:
 
 
 @pytest.fixture
-def redis(s3_settings: Settings) -> Iterator[Redis]:
-    with connect(s3_settings) as redis:
-        yield redis
+def archive(keyspace: Keyspace, storage: Storage) -> Archive:
+    return Archive(keyspace, storage, Inputs(keyspace, storage))
 
 
 @pytest.fixture
-def archive(s3_settings: Settings, redis: Redis, storage: Storage) -> Iterator[Archive]:
-    with connect(s3_settings, as_bytes=True) as as_bytes:
-        yield Archive(redis, s3_settings, storage, Inputs(as_bytes, s3_settings.redis_prefix, storage))
-
-
-@pytest.fixture
-def recovery(s3_settings: Settings, redis: Redis, storage: Storage) -> Recovery:
-    return Recovery(redis, queue.create(s3_settings), s3_settings, storage)
+def recovery(s3_settings: Settings, keyspace: Keyspace, storage: Storage) -> Recovery:
+    return Recovery(keyspace, queue.create(s3_settings), s3_settings, storage)
 
 
 def lose_redis(settings: Settings) -> None:
-    with connect(settings) as redis:
-        redis.delete(*redis.keys(f"{settings.redis_prefix}*"))
+    with Keyspace.open(settings) as keyspace:
+        keyspace.redis.delete(*keyspace.redis.keys(keyspace.key("*")))
     assert keys(settings) == set()
 
 
@@ -188,26 +180,28 @@ def test_whoever_ended_a_job_a_reaper_archives_it(
     job_id = accept(jobs, start_within_s=1)
     archive.keep(job_id)
     let_time_pass(s3_settings, "deadlines", 1)
-    with connect(s3_settings) as redis:
-        redis.hset(f"{s3_settings.redis_prefix}job:{job_id}", "start_by", 1)
-    assert expire(jobs) == ["expired"]
+    with Keyspace.open(s3_settings) as keyspace:
+        keyspace.redis.hset(keyspace.key(f"job:{job_id}"), "start_by", 1)
+    assert expire(jobs, s3_settings) == ["expired"]
     let_time_pass(s3_settings, "unarchived", 5)
     archive.sweep()
     assert storage.exists(key_of(ENDED, job_id))
     assert "unarchived" not in keys(s3_settings)
 
 
-def test_a_document_that_comes_late_does_not_hide_the_end(jobs: Jobs, archive: Archive, s3_settings: Settings) -> None:
+def test_a_document_that_comes_late_does_not_hide_the_end(
+    jobs: Jobs, keyspace: Keyspace, s3_settings: Settings
+) -> None:
     job_id = accept(jobs)
     jobs.cancel(job_id)
-    archive._scripts("archived", job_id, 0)  # of a document written before
+    keyspace.run("archived", job_id, 0)  # of a document written before
     assert "unarchived" in keys(s3_settings)
 
 
 def test_a_document_is_not_written_twice(jobs: Jobs, archive: Archive, storage: Storage) -> None:
     job_id = accept(jobs)
     archive.keep(job_id)
-    storage.remove([key_of(ACCEPTED, job_id)])
+    storage.delete([key_of(ACCEPTED, job_id)])
     archive.keep(job_id)
     assert not storage.exists(key_of(ACCEPTED, job_id))
     jobs.cancel(job_id)
@@ -215,9 +209,11 @@ def test_a_document_is_not_written_twice(jobs: Jobs, archive: Archive, storage: 
     assert storage.exists(key_of(ENDED, job_id))
 
 
-def test_storage_that_is_away_leaves_the_archive_to_a_reaper(jobs: Jobs, s3_settings: Settings, redis: Redis) -> None:
+def test_storage_that_is_away_leaves_the_archive_to_a_reaper(
+    jobs: Jobs, s3_settings: Settings, keyspace: Keyspace
+) -> None:
     away = Storage(s3_settings.model_copy(update={"s3_endpoint_url": "http://127.0.0.1:9"}))
-    archive = Archive(redis, s3_settings, away, Inputs(redis, s3_settings.redis_prefix, away))
+    archive = Archive(keyspace, away, Inputs(keyspace, away))
     assert not archive.try_keep(accept(jobs))
     let_time_pass(s3_settings, "unarchived", 5)
     archive.sweep()
@@ -232,7 +228,7 @@ def test_what_is_erased_is_erased_from_the_archive_too_and_does_not_come_back(
     recovery: Recovery,
     storage: Storage,
     s3_settings: Settings,
-    redis: Redis,
+    keyspace: Keyspace,
 ) -> None:
     job_id = accept(jobs)
     archive.keep(job_id)
@@ -242,7 +238,7 @@ def test_what_is_erased_is_erased_from_the_archive_too_and_does_not_come_back(
     if is_lost:
         lose_redis(s3_settings)
     seen = recovery.lost()
-    erasure = Erasure(redis, s3_settings, storage, archive)
+    erasure = Erasure(keyspace, s3_settings, storage, archive)
     assert erasure.erase(job_id) == ("lost" if is_lost else "failed")
     assert list(storage.list("archive/")) == list(storage.list(f"jobs/{job_id}/")) == []
     assert [recovery.restore(lost, HOUR) for lost in seen] == [""] * len(seen)
@@ -251,10 +247,15 @@ def test_what_is_erased_is_erased_from_the_archive_too_and_does_not_come_back(
 
 
 def test_a_document_written_while_its_job_is_erased_does_not_stay(
-    jobs: Jobs, archive: Archive, storage: Storage, redis: Redis, s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
+    jobs: Jobs,
+    archive: Archive,
+    storage: Storage,
+    keyspace: Keyspace,
+    s3_settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     job_id = accept(jobs)
-    erasure = Erasure(redis, s3_settings, storage, archive)
+    erasure = Erasure(keyspace, s3_settings, storage, archive)
     put = storage.put
 
     def erased_just_before(*args: str) -> None:

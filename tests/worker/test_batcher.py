@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.inference.batcher import Batcher, Kind
+from worker.inference.batcher import Batcher, BatchKey
 
 
 class Device:
@@ -24,14 +24,14 @@ class Device:
         self._begun = threading.Event()
         self.batcher = Batcher("test")
 
-    def kind(self, key: str, most: int) -> Kind[int, int]:
+    def kind(self, key: str, most: int) -> BatchKey[int, int]:
         def run(items: Sequence[int]) -> list[int]:
             self.batches.append(list(items))
             if min(items) < 0:
                 raise ValueError(f"{min(items)} is negative")
             return [2 * item for item in items]
 
-        return Kind(key, run, most)
+        return BatchKey(key, run, most)
 
     def hold(self) -> None:
         """Keep it busy until `free`, so that what comes next waits."""
@@ -41,7 +41,7 @@ class Device:
             self._free.wait(30)
             return [None]
 
-        self.batcher(Kind("hold", run), None)
+        self.batcher(BatchKey("hold", run), None)
         self._begun.wait(30)
 
     def free(self) -> None:
@@ -102,7 +102,7 @@ def test_what_ends_a_thread_elsewhere_does_not_end_the_device_s() -> None:
 
     device = Device()
     with pytest.raises(SystemExit):
-        device.batcher(Kind("leave", leave), 1).result(30)
+        device.batcher(BatchKey("leave", leave), 1).result(30)
     assert device.batcher(device.kind("a", 1), 4).result(30)[0] == 8
 
 

@@ -26,7 +26,7 @@ from worker.job.record import Job, Status
 
 # What an attempt may say last.
 ENDS: list[Callable[[Jobs, Job], str]] = [
-    lambda jobs, job: jobs.stop(job),
+    lambda jobs, job: jobs.finish_as_decided(job),
     lambda jobs, job: jobs.succeed(job, PICTURE, {}),
     lambda jobs, job: jobs.fail(job, BROKEN),
     lambda jobs, job: jobs.retry_later(job, BROKEN),
@@ -68,16 +68,16 @@ def test_a_job_whose_worker_dies_after_a_cancel_request_is_not_queued_again(jobs
     job = begin(jobs, accept(jobs))
     jobs.cancel(job.id)
     let_leases_end(settings)
-    assert sweep(jobs) == [("leases", "canceled")]
+    assert sweep(settings) == [("leases", "canceled")]
     assert "delayed" not in keys(settings)
 
 
 def test_a_worker_that_does_not_heed_a_cancel_request_is_not_waited_for(jobs: Jobs, settings: Settings) -> None:
     job = begin(jobs, accept(jobs))
     jobs.cancel(job.id)
-    assert expire(jobs) == []
+    assert expire(jobs, settings) == []
     let_time_pass(settings, "deadlines", 60)
-    assert expire(jobs) == ["canceled"]
+    assert expire(jobs, settings) == ["canceled"]
     assert jobs.beat([job]) == {job.claim: "lost"}
 
 
@@ -104,13 +104,13 @@ def test_what_has_ended_or_never_was_cannot_be_canceled(jobs: Jobs) -> None:
 @pytest.mark.parametrize("who", ["worker", "reaper"])
 def test_a_job_that_is_not_started_in_time_expires(jobs: Jobs, settings: Settings, who: str) -> None:
     job_id = accept(jobs, start_within_s=60)
-    assert expire(jobs) == []
+    assert expire(jobs, settings) == []
     assert jobs.expire(job_id) == ""
     let_deadline_pass(settings, job_id)
     if who == "worker":
         assert jobs.begin(job_id, "w1") is None
     else:
-        assert expire(jobs) == ["expired"]
+        assert expire(jobs, settings) == ["expired"]
     job = jobs.get(job_id)
     assert job is not None
     assert (job.status, job.started_at, job.attempt) == (Status.EXPIRED, None, 0)
@@ -121,7 +121,7 @@ def test_only_the_first_start_has_a_deadline(jobs: Jobs, settings: Settings) -> 
     job_id = accept(jobs, start_within_s=60)
     jobs.retry_later(begin(jobs, job_id), BROKEN)
     let_deadline_pass(settings, job_id)
-    assert expire(jobs) == []
+    assert expire(jobs, settings) == []
     assert begin(jobs, job_id).attempt == 2
 
 
@@ -129,9 +129,9 @@ def test_a_message_sent_again_does_not_lift_the_deadline(jobs: Jobs, settings: S
     job_id = accept(jobs, start_within_s=60)
     drop_messages(settings)
     let_time_pass(settings, "waiting:segment.auto", settings.lost_message_seconds)
-    assert sweep(jobs) == [("waiting:segment.auto", "queued")]
+    assert sweep(settings) == [("waiting:segment.auto", "queued")]
     let_deadline_pass(settings, job_id)
-    assert expire(jobs) == ["expired"]
+    assert expire(jobs, settings) == ["expired"]
 
 
 def test_an_attempt_that_runs_too_long_fails_its_job_for_good(jobs: Jobs, settings: Settings) -> None:
@@ -139,7 +139,7 @@ def test_an_attempt_that_runs_too_long_fails_its_job_for_good(jobs: Jobs, settin
     assert jobs.beat([job]) == {}
     let_deadline_pass(settings, job.id)
     assert jobs.beat([job]) == {job.claim: "timeout"}
-    assert expire(jobs) == ["failed"]
+    assert expire(jobs, settings) == ["failed"]
     assert not jobs.succeed(job, PICTURE, {})  # a worker that hung comes too late
     failed = jobs.get(job.id)
     assert failed is not None
@@ -169,7 +169,7 @@ def test_each_attempt_has_its_own_time_to_run(jobs: Jobs, settings: Settings) ->
     job_id = accept(jobs, run_within_s=60)
     jobs.retry_later(begin(jobs, job_id), BROKEN)
     let_deadline_pass(settings, job_id)
-    assert expire(jobs) == []  # no attempt runs
+    assert expire(jobs, settings) == []  # no attempt runs
     job = begin(jobs, job_id)
     assert jobs.beat([job]) == {}
     assert jobs.succeed(job, PICTURE, {}) == "succeeded"
@@ -179,4 +179,4 @@ def test_a_cancel_request_goes_before_a_deadline(jobs: Jobs, settings: Settings)
     job = begin(jobs, accept(jobs, run_within_s=60))
     jobs.cancel(job.id)
     let_deadline_pass(settings, job.id)
-    assert expire(jobs) == ["canceled"]
+    assert expire(jobs, settings) == ["canceled"]

@@ -6,18 +6,18 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from configs.settings import Settings
-from worker.store.connection import connect
+from worker.store.keyspace import Keyspace
 
 
 def test_every_thread_of_a_gateway_may_ask_redis_at_the_same_moment(settings: Settings) -> None:
     threads = 150  # more than redis-py allows by itself
     together = threading.Barrier(threads)
 
-    with connect(settings.model_copy(update={"gateway_threads": threads})) as redis:
+    with Keyspace.open(settings.model_copy(update={"gateway_threads": threads})) as keyspace:
 
         def ask(_: int) -> object:
             together.wait(30)
-            return redis.blpop([f"{settings.redis_prefix}nothing"], timeout=1)  # keeps its connection for a second
+            return keyspace.redis.blpop([keyspace.key("nothing")], timeout=1)  # keeps its connection for a second
 
         with ThreadPoolExecutor(threads) as pool:
             assert list(pool.map(ask, range(threads))) == [None] * threads

@@ -19,8 +19,8 @@ MINE = min(os.sched_getaffinity(0))
 # Keeps to its core, runs the network, and tells which cores each of its threads may use.
 SCRIPT = """
 import sys, pathlib
-from worker.process import cores
-cores.keep_to([int(sys.argv[1])])
+from worker.process import affinity
+affinity.limit_to([int(sys.argv[1])])
 import numpy as np
 from worker.inference.inference import Inference
 Inference("cpu", sys.argv[2], "float32").warm_up("SAM-Lite")
@@ -42,7 +42,7 @@ def test_anything_else_stops_the_process_and_says_how(text: str) -> None:
 
 
 def test_a_core_that_is_not_there_is_said() -> None:
-    code = "from worker.process import cores; cores.keep_to([4096])"
+    code = "from worker.process import affinity; affinity.limit_to([4096])"
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert "there is no core 4096 here" in ran.stderr
 

@@ -23,7 +23,7 @@ from worker.image.content import ImageContent, ImageSource
 from worker.job.jobs import Jobs
 from worker.job.record import Job, Status
 from worker.store import queue
-from worker.store.connection import connect
+from worker.store.keyspace import Keyspace
 from worker.store.storage import Storage
 
 PATIENCE_SECONDS = 120  # for machines that are slow at times
@@ -73,8 +73,8 @@ def worker(redis_url: str, s3: Seaweedfs) -> Iterator[Worker]:
     command = Command("worker", [sys.executable, "-m", "tests.support.worker_without_counts"], environment)
     process = Child(command, lambda _, line: lines.append(line))
     try:
-        with connect(settings) as redis:
-            yield Worker(process, lines, Jobs(redis, queue.create(settings), settings), Storage(settings))
+        with Keyspace.open(settings) as keyspace:
+            yield Worker(process, lines, Jobs(keyspace, queue.create(settings), settings), Storage(settings))
     finally:
         process.ask_to_end()
         process.end_by(time.monotonic() + 30)

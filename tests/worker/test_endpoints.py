@@ -15,9 +15,9 @@ from tests.support.fakes import Host
 from tests.support.protocol import AT, BROKEN, HOOK, PICTURE, accept, begin, messages
 from worker.job import event_type
 from worker.job.jobs import Jobs
-from worker.store.connection import connect
+from worker.store.keyspace import Keyspace
 from worker.webhook import deliver
-from worker.webhook.deliver import Sender
+from worker.webhook.deliver import SenderServices
 from worker.webhook.delivery import Delivery
 from worker.webhook.endpoint import FAILING_AFTER, Endpoint
 from worker.webhook.endpoint_fields import EndpointFields
@@ -28,7 +28,7 @@ from worker.webhook.span import Span
 PATH = "/endpoint"
 
 
-def endpoint(sender: Sender, host: Host, **fields: object) -> Endpoint:
+def endpoint(sender: SenderServices, host: Host, **fields: object) -> Endpoint:
     return protocol.endpoint(sender.endpoints, host.url(PATH), **fields)
 
 
@@ -72,7 +72,7 @@ def test_a_disabled_endpoint_hears_nothing(jobs: Jobs, events: Events, endpoints
     assert list(events.due()) == [f"evt_{job_id}_canceled_{one.id}"]
 
 
-def test_an_endpoint_is_told_with_the_job_and_signed_with_its_own_secret(sender: Sender, host: Host) -> None:
+def test_an_endpoint_is_told_with_the_job_and_signed_with_its_own_secret(sender: SenderServices, host: Host) -> None:
     host.serve(PATH)
     one = endpoint(sender, host)
     job_id = canceled(sender.jobs)
@@ -84,7 +84,7 @@ def test_an_endpoint_is_told_with_the_job_and_signed_with_its_own_secret(sender:
         Verifier(str(sender.settings.webhook_secret)).verify(received.body, received.headers)
 
 
-def test_one_receiver_that_fails_is_nothing_to_the_others(sender: Sender, host: Host) -> None:
+def test_one_receiver_that_fails_is_nothing_to_the_others(sender: SenderServices, host: Host) -> None:
     host.serve(PATH)
     host.serve("/broken", status=500)
     good = endpoint(sender, host)
@@ -100,7 +100,7 @@ def test_one_receiver_that_fails_is_nothing_to_the_others(sender: Sender, host: 
     assert bad.last_failure_at == bad.failing_since is not None
 
 
-def test_after_a_rotation_both_keys_sign_and_after_a_while_the_new_one(sender: Sender, host: Host) -> None:
+def test_after_a_rotation_both_keys_sign_and_after_a_while_the_new_one(sender: SenderServices, host: Host) -> None:
     host.serve(PATH)
     one = endpoint(sender, host)
     sender.endpoints.rotate(one.id)
@@ -119,7 +119,7 @@ def test_after_a_rotation_both_keys_sign_and_after_a_while_the_new_one(sender: S
     assert one.secret not in again(sender.endpoints, one).live_secrets(now)  # two live keys, and no third
 
 
-def test_410_disables_the_endpoint_and_what_waits_for_it_is_told_to_nobody(sender: Sender, host: Host) -> None:
+def test_410_disables_the_endpoint_and_what_waits_for_it_is_told_to_nobody(sender: SenderServices, host: Host) -> None:
     host.serve(PATH, status=410)
     one = endpoint(sender, host)
     first, second = (f"evt_{canceled(sender.jobs)}_canceled_{one.id}" for _ in range(2))
@@ -161,7 +161,7 @@ def test_what_has_failed_for_days_is_failing_until_it_succeeds(
     assert again(endpoints, one).status(now + 2 * FAILING_AFTER) == "enabled"
 
 
-def test_a_deleted_endpoint_is_told_nothing_and_leaves_nothing(sender: Sender, host: Host) -> None:
+def test_a_deleted_endpoint_is_told_nothing_and_leaves_nothing(sender: SenderServices, host: Host) -> None:
     one = endpoint(sender, host)
     test_id = sender.events.test(one.id)
     event_id = f"evt_{canceled(sender.jobs)}_canceled_{one.id}"
@@ -182,19 +182,19 @@ def test_a_deleted_endpoint_is_told_nothing_and_leaves_nothing(sender: Sender, h
     assert sender.events.test(one.id) is None
 
 
-def test_an_erased_job_takes_the_events_of_endpoints_with_it(sender: Sender, host: Host) -> None:
+def test_an_erased_job_takes_the_events_of_endpoints_with_it(sender: SenderServices, host: Host) -> None:
     host.serve(PATH, status=500)
     one = endpoint(sender, host, events=event_type.ALL)
     job = begin(sender.jobs, accept(sender.jobs))
     sender.jobs.fail(job, BROKEN)
     deliver.deliver(f"evt_{job.id}_failed_{one.id}", sender)
-    with connect(sender.settings) as redis:
-        assert protocol.erasure_of(redis, sender.settings, sender.storage).erase(job.id) == "failed"
+    with Keyspace.open(sender.settings) as keyspace:
+        assert protocol.erasure_of(keyspace, sender.settings, sender.storage).erase(job.id) == "failed"
     assert [key for key in protocol.keys(sender.settings) if job.id in key] == [f"erased:{job.id}"]
     assert list(sender.events.due()) == []
 
 
-def test_a_test_is_told_and_logged_like_any_other_event(sender: Sender, host: Host) -> None:
+def test_a_test_is_told_and_logged_like_any_other_event(sender: SenderServices, host: Host) -> None:
     host.serve(PATH)
     one = endpoint(sender, host)
     event_id = sender.events.test(one.id)
@@ -239,11 +239,11 @@ def test_a_replay_goes_on_where_the_last_ended_and_floods_nobody(
     assert messages(settings, "webhook") == []
 
 
-def test_what_was_erased_is_not_replayed(sender: Sender, host: Host) -> None:
+def test_what_was_erased_is_not_replayed(sender: SenderServices, host: Host) -> None:
     one = endpoint(sender, host)
     kept, erased = canceled(sender.jobs), canceled(sender.jobs)
-    with connect(sender.settings) as redis:
-        protocol.erasure_of(redis, sender.settings, sender.storage).erase(erased)
+    with Keyspace.open(sender.settings) as keyspace:
+        protocol.erasure_of(keyspace, sender.settings, sender.storage).erase(erased)
     told = sender.events.replay(one.id, AT, Span(datetime.fromtimestamp(0, UTC), datetime.now(UTC) + timedelta(days=1)))
     assert (told.replayed, told.next_since) == (1, None)
     assert sender.events.of_job(kept)[0].event.host == AT

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from configs.settings import Settings
-from ovseg.embedded.seaweedfs import BUCKET
 from tests.support import protocol
 from tests.support.protocol import BROKEN, HOOK, accept, begin, drop_messages, keys, let_time_pass, request
 from worker.job.erasure import Erasure
 from worker.job.idempotency import Once
 from worker.job.jobs import Jobs, Outcome
-from worker.store.connection import connect
+from worker.store.keyspace import Keyspace
 from worker.store.storage import Storage
 
 
@@ -23,9 +20,8 @@ def storage(s3_settings: Settings) -> Storage:
 
 
 @pytest.fixture
-def erasure(s3_settings: Settings, storage: Storage) -> Iterator[Erasure]:
-    with connect(s3_settings) as redis:
-        yield protocol.erasure_of(redis, s3_settings, storage)
+def erasure(keyspace: Keyspace, s3_settings: Settings, storage: Storage) -> Erasure:
+    return protocol.erasure_of(keyspace, s3_settings, storage)
 
 
 def store(storage: Storage, *names: str) -> None:
@@ -34,8 +30,7 @@ def store(storage: Storage, *names: str) -> None:
 
 
 def stored(storage: Storage, prefix: str) -> list[str]:
-    found = storage._client.list_objects_v2(Bucket=BUCKET, Prefix=prefix)
-    return [item["Key"] for item in found.get("Contents", [])]
+    return list(storage.list(prefix))
 
 
 def ended(jobs: Jobs) -> str:
@@ -90,8 +85,8 @@ def test_files_that_storage_does_not_let_go_of_are_erased_when_it_is_back(
     job_id = ended(jobs)
     store(storage, f"jobs/{job_id}/input")
     away = s3_settings.model_copy(update={"s3_endpoint_url": "http://127.0.0.1:9"})
-    with connect(s3_settings) as redis:
-        assert protocol.erasure_of(redis, s3_settings, Storage(away)).erase(job_id) == "failed"
+    with Keyspace.open(s3_settings) as keyspace:
+        assert protocol.erasure_of(keyspace, s3_settings, Storage(away)).erase(job_id) == "failed"
     assert jobs.get(job_id) is None
     erasure.sweep()
     assert stored(storage, f"jobs/{job_id}/") != []  # whoever erased the record may still be at it
@@ -135,12 +130,12 @@ def test_without_a_retention_everything_is_kept(jobs: Jobs, storage: Storage, s3
     for_ever = s3_settings.model_copy(update={"retention_seconds": 0})
     job_id = ended(jobs)
     let_time_pass(for_ever, "ended", 1e6)
-    with connect(for_ever) as redis:
-        protocol.erasure_of(redis, for_ever, storage).sweep()
+    with Keyspace.open(for_ever) as keyspace:
+        protocol.erasure_of(keyspace, for_ever, storage).sweep()
     assert jobs.get(job_id) is not None
 
 
 def test_more_files_than_one_request_may_name_are_erased(storage: Storage) -> None:
     store(storage, *(f"jobs/many/1/masks/{i:04d}.png" for i in range(1001)))
-    storage.erase("jobs/many/")
+    storage.delete_prefix("jobs/many/")
     assert stored(storage, "jobs/many/") == []

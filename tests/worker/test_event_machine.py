@@ -15,8 +15,7 @@ from tests.support.protocol import AT, HOOK
 from worker import reaper
 from worker.job.jobs import Jobs
 from worker.store import queue
-from worker.store.connection import connect
-from worker.store.scripts import Scripts
+from worker.store.keyspace import Keyspace
 from worker.webhook.delivery import Delivery
 from worker.webhook.endpoints import Endpoints
 from worker.webhook.events import Event, Events
@@ -42,10 +41,10 @@ class Outbox(RuleBasedStateMachine):
         prefix = f"{self.corner.redis_prefix}{uuid.uuid4().hex[:6]}:"
         update = {"redis_prefix": prefix, "webhook_threads_per_host": PLACES}
         self.settings = self.corner.model_copy(update=update)
-        self.redis = connect(self.settings)
+        self.keyspace = Keyspace.open(self.settings)
         app = queue.create(self.settings)
-        self.jobs, self.events = Jobs(self.redis, app, self.settings), Events(self.redis, app, self.settings)
-        self.endpoint = protocol.endpoint(Endpoints(self.redis, self.settings))
+        self.jobs, self.events = Jobs(self.keyspace, app, self.settings), Events(self.keyspace, app, self.settings)
+        self.endpoint = protocol.endpoint(Endpoints(self.keyspace, self.settings))
         self.ids: list[str] = []
         self.in_hand: list[Event] = []
 
@@ -114,7 +113,7 @@ class Outbox(RuleBasedStateMachine):
     @rule(which=some)
     def erase(self, which: int) -> None:
         job_id = self.event(self.ids[which % len(self.ids)]).job_id
-        Scripts(self.redis, self.settings.redis_prefix)("erase", str(job_id), 0, 60)
+        self.keyspace.run("erase", str(job_id), 0, 60)
         self.ids = [event_id for event_id in self.ids if f"_{job_id}_" not in event_id]
         left = [*self.waits(), self.members(f"told_to:{self.endpoint.id}")]
         assert not any(str(job_id) in event_id for index in left for event_id in index)
@@ -139,7 +138,7 @@ class Outbox(RuleBasedStateMachine):
                 if event is not None:
                     self.events.delivered(event, answered(200))
         assert not any(self.waits())
-        self.redis.close()
+        self.keyspace.redis.close()
 
     def host_of(self, event_id: str) -> str:
         return HOSTS[event_id.endswith(self.endpoint.id)]
@@ -153,7 +152,7 @@ class Outbox(RuleBasedStateMachine):
         return [self.members("events:due"), *(self.members(f"held:{host}") for host in HOSTS)]
 
     def members(self, index: str) -> list[str]:
-        return list(self.redis.zrange(self.settings.redis_prefix + index, 0, -1))
+        return list(self.keyspace.redis.zrange(self.keyspace.key(index), 0, -1))
 
 
 def test_in_any_order_no_event_is_lost_and_no_host_overrun(settings: Settings) -> None:

@@ -16,6 +16,7 @@ from tests.support.protocol import (
     accept,
     begin,
     keys,
+    left_behind,
     let_deadline_pass,
     let_leases_end,
     let_time_pass,
@@ -26,8 +27,7 @@ from worker import reaper
 from worker.job.event_type import EventType
 from worker.job.jobs import Jobs
 from worker.store import queue
-from worker.store.connection import connect
-from worker.store.scripts import Scripts
+from worker.store.keyspace import Keyspace
 from worker.webhook.delivery import Delivery
 from worker.webhook.events import KEPT_DELIVERIES, Event, Events
 
@@ -52,7 +52,7 @@ def test_a_job_given_up_by_the_reaper_is_told_too(jobs: Jobs, settings: Settings
     for _ in range(settings.max_attempts):
         begin(jobs, job_id)
         let_leases_end(settings)
-        sweep(jobs)
+        sweep(settings)
     assert messages(settings, "webhook") == [f"evt_{job_id}_failed"]
 
 
@@ -91,7 +91,7 @@ def test_a_start_is_told_once_to_who_asked(jobs: Jobs, events: Events, settings:
     events.delivered(event, answered(200))
     jobs.retry_later(job, BROKEN)
     let_time_pass(settings, "delayed", 3600)
-    sweep(jobs)
+    sweep(settings)
     assert begin(jobs, job_id).attempt == 2
     assert list(events.due()) == []
 
@@ -152,8 +152,8 @@ def test_an_event_given_up_is_never_tried_again_but_stays_on_record(
     assert event is not None
     events.give_up(event, answered(500))
     assert events.begin(event.id, AT) is None
-    with connect(settings) as redis:
-        record = redis.hgetall(f"{settings.redis_prefix}event:{event.id}")
+    with Keyspace.open(settings) as keyspace:
+        record = keyspace.redis.hgetall(keyspace.key(f"event:{event.id}"))
     assert (record["state"], record["outcome"]) == ("dead", "answered 500")
 
 
@@ -219,7 +219,8 @@ def test_a_sweep_brings_back_jobs_and_one_events(jobs: Jobs, events: Events, set
     events.try_again(event, 0, answered(500))
     lost = begin(jobs, accept(jobs))
     let_leases_end(settings)
-    reaper.sweep(jobs)
+    with left_behind(settings) as search:
+        reaper.sweep(jobs, search)
     reaper.sweep_events(events)
     assert messages(settings, "webhook") == [event.id] * 2
     assert messages(settings, "segment.auto")[-1] == lost.id
@@ -242,13 +243,13 @@ def pending(jobs: Jobs, count: int) -> list[str]:
 def narrow(settings: Settings) -> Iterator[Events]:
     """Two places for each host."""
     narrow = settings.model_copy(update={"webhook_threads_per_host": 2})
-    with connect(narrow) as redis:
-        yield Events(redis, queue.create(narrow), narrow)
+    with Keyspace.open(narrow) as keyspace:
+        yield Events(keyspace, queue.create(narrow), narrow)
 
 
 def held(settings: Settings, host: str = AT) -> list[str]:
-    with connect(settings) as redis:
-        return list(redis.zrange(f"{settings.redis_prefix}held:{host}", 0, -1))
+    with Keyspace.open(settings) as keyspace:
+        return list(keyspace.redis.zrange(keyspace.key(f"held:{host}"), 0, -1))
 
 
 def test_who_finds_no_place_is_held_and_that_is_no_try(jobs: Jobs, narrow: Events, settings: Settings) -> None:
@@ -323,8 +324,8 @@ def test_an_event_that_is_held_can_be_told_by_another_asked_for_or_erased(
     assert held(settings) == ids[2:]
     narrow.delivered(slow, answered(200))  # whose sender was taken for dead
     narrow.redeliver(ids[3])
-    with connect(settings) as redis:
-        Scripts(redis, settings.redis_prefix)("erase", ids[4].split("_")[1], 0, 60)
+    with Keyspace.open(settings) as keyspace:
+        keyspace.run("erase", ids[4].split("_")[1], 0, 60)
     assert held(settings) == []
     assert ids[2] not in list(narrow.due())
     assert [key for key in keys(settings) if ids[4] in key] == []

@@ -21,7 +21,7 @@ from worker.process import roster
 from worker.process.heartbeat import Heartbeat
 from worker.process.roster import Roster
 from worker.store import queue
-from worker.store.connection import connect
+from worker.store.keyspace import Keyspace
 
 LEASE_SECONDS = 3.0
 
@@ -32,18 +32,16 @@ def brisk(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def jobs(brisk: Settings) -> Iterator[Jobs]:
-    with connect(brisk) as redis:
-        yield Jobs(redis, queue.create(brisk), brisk)
+def jobs(keyspace: Keyspace, brisk: Settings) -> Jobs:
+    return Jobs(keyspace, queue.create(brisk), brisk)
 
 
 @pytest.fixture
-def heartbeat(jobs: Jobs, brisk: Settings) -> Iterator[Heartbeat]:
-    with connect(brisk) as redis:
-        heartbeat = Heartbeat(jobs, Roster(redis, brisk, "w1", "gpu:0"), LEASE_SECONDS)
-        heartbeat.start()
-        yield heartbeat
-        heartbeat.stop()
+def heartbeat(jobs: Jobs, keyspace: Keyspace, brisk: Settings) -> Iterator[Heartbeat]:
+    heartbeat = Heartbeat(jobs, Roster(keyspace, brisk, "w1", "gpu:0"), brisk.beat_seconds)
+    heartbeat.start()
+    yield heartbeat
+    heartbeat.stop()
 
 
 def claimed(jobs: Jobs) -> Job:
@@ -63,9 +61,9 @@ def claimed(jobs: Jobs) -> Job:
 
 def take_away(settings: Settings, jobs: Jobs, job: Job) -> None:
     """As when the worker was silent for too long."""
-    with connect(settings) as redis:
-        redis.zadd(f"{settings.redis_prefix}leases", {job.id: 1})
-    assert [jobs.requeue(left) for left in jobs.left_behind()] == ["queued"]
+    with Keyspace.open(settings) as keyspace:
+        keyspace.redis.zadd(keyspace.key("leases"), {job.id: 1})
+    assert protocol.sweep(settings) == [("leases", "queued")]
 
 
 def wait_until_lost(heartbeat: Heartbeat, job: Job) -> None:
@@ -79,14 +77,14 @@ def wait_until_lost(heartbeat: Heartbeat, job: Job) -> None:
     pytest.fail("the loss was never noticed")
 
 
-def test_a_job_in_hand_is_kept_for_longer_than_its_lease(jobs: Jobs, heartbeat: Heartbeat) -> None:
+def test_a_running_job_is_kept_for_longer_than_its_lease(jobs: Jobs, heartbeat: Heartbeat, brisk: Settings) -> None:
     job = claimed(jobs)
     with heartbeat.holding(job):
         time.sleep(LEASE_SECONDS * 1.3)
-        assert list(jobs.left_behind()) == []
+        assert protocol.sweep(brisk) == []
         heartbeat.check(job)
     time.sleep(LEASE_SECONDS * 1.3)
-    assert [left.job_id for left in jobs.left_behind()] == [job.id]
+    assert protocol.sweep(brisk) == [("leases", "queued")]
 
 
 def test_a_job_that_was_taken_away_is_noticed(jobs: Jobs, heartbeat: Heartbeat, brisk: Settings) -> None:
@@ -107,30 +105,29 @@ def test_a_process_may_hold_a_new_attempt_beside_a_stale_one(jobs: Jobs, heartbe
             wait_until_lost(heartbeat, stale)
         time.sleep(LEASE_SECONDS * 1.3)  # the end of the stale attempt has not let go of the current one
         heartbeat.check(current)
-        assert list(jobs.left_behind()) == []
+        assert protocol.sweep(brisk) == []
 
 
-def test_a_worker_is_on_the_roster_until_it_leaves(jobs: Jobs, brisk: Settings) -> None:
-    with connect(brisk) as redis:
-        assert not roster.alive(redis, brisk)
-        heartbeat = Heartbeat(jobs, Roster(redis, brisk, "w1", "gpu:0"), LEASE_SECONDS)
-        heartbeat.start()
-        deadline = time.monotonic() + 20
-        while not roster.alive(redis, brisk):
-            assert time.monotonic() < deadline
-        assert roster.alive(redis, brisk) == {"gpu": 1}
-        heartbeat.stop()
-        assert not roster.alive(redis, brisk)
+def test_a_worker_is_on_the_roster_until_it_leaves(jobs: Jobs, keyspace: Keyspace, brisk: Settings) -> None:
+    assert not roster.alive(keyspace)
+    heartbeat = Heartbeat(jobs, Roster(keyspace, brisk, "w1", "gpu:0"), brisk.beat_seconds)
+    heartbeat.start()
+    deadline = time.monotonic() + 20
+    while not roster.alive(keyspace):
+        assert time.monotonic() < deadline
+    assert roster.alive(keyspace) == {"gpu": 1}
+    heartbeat.stop()
+    assert not roster.alive(keyspace)
 
 
 def test_a_worker_that_never_reached_redis_stops_without_a_traceback(jobs: Jobs, brisk: Settings) -> None:
-    with connect(brisk) as redis:
-        Heartbeat(jobs, Roster(redis, brisk, "w3", "cpu"), LEASE_SECONDS).stop()
+    with Keyspace.open(brisk) as keyspace:
+        Heartbeat(jobs, Roster(keyspace, brisk, "w3", "cpu"), LEASE_SECONDS).stop()
 
 
 def test_a_worker_that_fell_silent_is_struck_off(brisk: Settings) -> None:
-    with connect(brisk) as redis:
-        Roster(redis, brisk, "w1", "cpu").enter()
-        assert roster.alive(redis, brisk) == {"cpu": 1}
-        redis.zadd(f"{brisk.redis_prefix}workers", {"cpu/w1": 1})
-        assert not roster.alive(redis, brisk)
+    with Keyspace.open(brisk) as keyspace:
+        Roster(keyspace, brisk, "w1", "cpu").enter()
+        assert roster.alive(keyspace) == {"cpu": 1}
+        keyspace.redis.zadd(keyspace.key("workers"), {"cpu/w1": 1})
+        assert not roster.alive(keyspace)

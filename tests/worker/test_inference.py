@@ -20,7 +20,7 @@ from ovseg_core.mask import Mask
 from ovseg_core.network import DecodeBatch, Features, PromptBatch
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
-from worker.inference.batcher import Kind
+from worker.inference.batcher import Batcher, BatchKey
 from worker.inference.inference import Inference
 
 SPEC = models.find("SAM-Lite")
@@ -62,10 +62,8 @@ def _boxes(prompts: PromptBatch) -> Candidates:
     return Candidates(np.ones((count, 1, 8, 8), np.float32), prompts.boxes[:, None], np.ones((count, 1), np.float32))
 
 
-def with_network(network: SmallNetwork) -> Inference:
-    inference = Inference("cpu", "auto", "float32")
-    inference._segmenters["SAM-Lite"] = Segmenter(SPEC, network, "none")
-    return inference
+def with_network(network: SmallNetwork, thread: Batcher | None = None) -> Inference:
+    return Inference("cpu", "auto", "float32", thread, open_segmenter=lambda *_: Segmenter(SPEC, network, "none"))
 
 
 def decode(network: SmallNetwork, prompts: Sequence[Prompt] = PROMPTS) -> list[Mask]:
@@ -99,8 +97,8 @@ def test_any_other_error_is_not_tried_with_less() -> None:
 
 
 def test_jobs_that_wait_for_the_device_together_are_decoded_together() -> None:
-    network = SmallNetwork(16, PADDLE)
-    inference = with_network(network)
+    network, device = SmallNetwork(16, PADDLE), Batcher("inference")
+    inference = with_network(network, device)
     busy, begun = threading.Event(), threading.Event()
 
     def hold(_: Sequence[None]) -> list[None]:
@@ -108,11 +106,12 @@ def test_jobs_that_wait_for_the_device_together_are_decoded_together() -> None:
         busy.wait(30)
         return [None]
 
-    inference._thread(Kind("hold", hold), None)
+    inference.engine("SAM-Lite")  # loaded
+    device(BatchKey("hold", hold), None)
     begun.wait(30)
     with ThreadPoolExecutor(5) as jobs:
         answers = [jobs.submit(inference.decode, EMBEDDING, PROMPTS[n : n + 4]) for n in range(5)]
-        while len(inference._thread._waiting) < 5:
+        while device.waiting < 5:
             threading.Event().wait(0.01)
         busy.set()
         for n, answer in enumerate(answers):

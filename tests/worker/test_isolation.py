@@ -12,7 +12,7 @@ from tests.support.fakes import Host
 from tests.support.parts import processes
 from worker.job.jobs import Jobs
 from worker.store import queue
-from worker.store.connection import connect
+from worker.store.keyspace import Keyspace
 from worker.webhook.endpoints import Endpoints
 from worker.webhook.events import Events, History
 
@@ -52,10 +52,10 @@ def test_a_quick_receiver_does_not_wait_for_one_that_hangs(settings: Settings, h
                 "webhook_timeout_seconds": PATIENCE_SECONDS,
             }
         )
-        with connect(settings) as redis, processes(settings, "webhooks", "reaper"):
+        with Keyspace.open(settings) as keyspace, processes(settings, "webhooks", "reaper"):
             app = queue.create(settings)
-            jobs, events = Jobs(redis, app, settings), Events(redis, app, settings)
-            protocol.endpoint(Endpoints(redis, settings), other.url("/hang"))
+            jobs, events = Jobs(keyspace, app, settings), Events(keyspace, app, settings)
+            protocol.endpoint(Endpoints(keyspace, settings), other.url("/hang"))
             first = cancel_many(jobs, MANY, None)
             other.wait_for("/hang", PER_HOST, seconds=120)
 
@@ -85,9 +85,9 @@ def test_receivers_that_drip_their_answers_hold_no_sender_up(settings: Settings,
                 "webhook_timeout_seconds": 0.5,
             }
         )
-        with connect(settings) as redis, processes(settings, "webhooks", "reaper"):
+        with Keyspace.open(settings) as keyspace, processes(settings, "webhooks", "reaper"):
             app = queue.create(settings)
-            jobs, events = Jobs(redis, app, settings), Events(redis, app, settings)
+            jobs, events = Jobs(keyspace, app, settings), Events(keyspace, app, settings)
             dripping = [job for path in other.answers for job in cancel_many(jobs, 1, other.url(path))]
             other.wait_for(next(iter(other.answers)), seconds=120)
             quick = cancel_many(jobs, MANY, host.url("/quick"))

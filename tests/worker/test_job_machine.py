@@ -15,10 +15,10 @@ from tests.support.protocol import BROKEN, HOOK, PICTURE
 from worker.job import event_type
 from worker.job.event_type import EventType
 from worker.job.jobs import Jobs
+from worker.job.left_behind import LeftBehind
 from worker.job.record import Job, Status
 from worker.store import queue
-from worker.store.connection import connect
-from worker.store.scripts import Scripts
+from worker.store.keyspace import Keyspace
 from worker.webhook.endpoint_fields import EndpointFields
 from worker.webhook.endpoints import Endpoints
 
@@ -55,9 +55,11 @@ class Protocol(RuleBasedStateMachine):
         prefix = f"{self.corner.redis_prefix}{uuid.uuid4().hex[:6]}:"
         hasty = {"lease_seconds": 1e-6, "lost_message_seconds": 1e-6, "retry_delay_seconds": 0}
         self.settings = self.corner.model_copy(update={"redis_prefix": prefix, **hasty})
-        self.redis = connect(self.settings)
-        self.jobs = Jobs(self.redis, queue.create(self.settings), self.settings)
-        self.endpoints = Endpoints(self.redis, self.settings)
+        self.keyspace = Keyspace.open(self.settings)
+        app = queue.create(self.settings)
+        self.jobs = Jobs(self.keyspace, app, self.settings)
+        self.left_behind = LeftBehind(self.jobs, self.keyspace, app, self.settings)
+        self.endpoints = Endpoints(self.keyspace, self.settings)
         chosen: list[tuple[EventType, ...]] = [event_type.ALL, ("job.started", "job.canceled")]
         self.listeners = {protocol.endpoint(self.endpoints, events=events).id: events for events in chosen}
         self.deaf: set[str] = set()
@@ -141,7 +143,7 @@ class Protocol(RuleBasedStateMachine):
     def erase(self, which: int) -> None:
         job_id = last(self.ids, which)
         before = self.job(job_id)
-        assert Scripts(self.redis, self.settings.redis_prefix)("erase", job_id, 0, 60) == before.status
+        assert self.keyspace.run("erase", job_id, 0, 60) == before.status
         if before.status is not Status.RUNNING:
             self.ids.remove(job_id)
             self.canceled.discard(job_id)
@@ -156,12 +158,14 @@ class Protocol(RuleBasedStateMachine):
 
     @rule()
     def expire(self) -> None:
-        protocol.expire(self.jobs)
-        assert list(self.jobs.overdue()) == []
+        for job_id in self.left_behind.overdue():
+            self.jobs.expire(job_id)
+        assert list(self.left_behind.overdue()) == []
 
     @rule()
     def sweep(self) -> None:
-        protocol.sweep(self.jobs)
+        for found in self.left_behind.find():
+            self.left_behind.requeue(found)
 
     @rule()
     def lose_messages(self) -> None:
@@ -199,9 +203,9 @@ class Protocol(RuleBasedStateMachine):
                 heard = [what for what in happened if f"job.{what}" in chosen and endpoint_id not in self.deaf]
                 told |= {f"evt_{job_id}_{what}_{endpoint_id}" for what in heard}
             self.seen[job_id] = job
-            prefix = self.settings.redis_prefix
-            assert sorted(self.redis.lrange(f"{prefix}told:{job_id}", 0, -1)) == sorted(told)
-            assert set(self.redis.keys(f"{prefix}event:evt_{job_id}_*")) == {f"{prefix}event:{e}" for e in told}
+            redis, key = self.keyspace.redis, self.keyspace.key
+            assert sorted(redis.lrange(key(f"told:{job_id}"), 0, -1)) == sorted(told)
+            assert set(redis.keys(key(f"event:evt_{job_id}_*"))) == {key(f"event:{e}") for e in told}
 
     @invariant()
     def a_canceled_job_never_ends_otherwise_nor_waits_again(self) -> None:
@@ -214,7 +218,7 @@ class Protocol(RuleBasedStateMachine):
             indexes = ["jobs", "ended", "leases", "delayed", "deadlines", "waiting:segment.auto", "events:due"]
             indexes += ["unarchived", *(f"jobs:{status}" for status in Status)]
             assert not any(job_id in member for index in indexes for member in self.members(index))
-            left = [key.removeprefix(self.settings.redis_prefix) for key in self.redis.keys(f"*{job_id}*")]
+            left = [key.removeprefix(self.keyspace.prefix) for key in self.keyspace.redis.keys(f"*{job_id}*")]
             assert left == [f"erased:{job_id}"]
             assert job_id in self.members("erasing")
 
@@ -239,10 +243,10 @@ class Protocol(RuleBasedStateMachine):
         return job
 
     def members(self, index: str) -> set[str]:
-        return set(self.redis.zrange(self.settings.redis_prefix + index, 0, -1))
+        return set(self.keyspace.redis.zrange(self.keyspace.key(index), 0, -1))
 
     def teardown(self) -> None:
-        self.redis.close()
+        self.keyspace.redis.close()
 
 
 def test_any_order_of_transitions_keeps_the_books(settings: Settings) -> None:

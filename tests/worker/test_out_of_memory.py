@@ -13,10 +13,11 @@ from tests.support import own_valkey, protocol
 from tests.support.protocol import AT, BROKEN, HOOK, PICTURE
 from worker.job.idempotency import Once
 from worker.job.jobs import Jobs
-from worker.job.record import Job, moment
+from worker.job.record import Job
 from worker.process.roster import Roster, alive
 from worker.store import queue
-from worker.store.connection import connect
+from worker.store.clock import moment
+from worker.store.keyspace import Keyspace
 from worker.webhook.delivery import Delivery
 from worker.webhook.endpoints import Endpoints
 from worker.webhook.events import Events
@@ -27,10 +28,10 @@ class Room:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.redis, app = connect(settings), queue.create(settings)
-        self.jobs, self.events = Jobs(self.redis, app, settings), Events(self.redis, app, settings)
-        self.endpoints = Endpoints(self.redis, settings)
-        self.roster = Roster(self.redis, settings, "w1", "cpu")
+        self.keyspace, app = Keyspace.open(settings), queue.create(settings)
+        self.jobs, self.events = Jobs(self.keyspace, app, settings), Events(self.keyspace, app, settings)
+        self.endpoints = Endpoints(self.keyspace, settings)
+        self.roster = Roster(self.keyspace, settings, "w1", "cpu")
 
     def queued(self) -> str:
         return protocol.accept(self.jobs, webhook=HOOK)
@@ -81,7 +82,7 @@ def hand_back(room: Room) -> Act:
 def requeue(room: Room) -> Act:
     room.running()
     protocol.let_leases_end(room.settings)
-    return lambda: next(status for _, status in protocol.sweep(room.jobs) if status)
+    return lambda: next(status for _, status in protocol.sweep(room.settings) if status)
 
 
 def cancel(room: Room) -> Act:
@@ -91,7 +92,7 @@ def cancel(room: Room) -> Act:
 
 def cancel_running(room: Room) -> Act:
     job = room.running()
-    return lambda: (room.jobs.cancel(job.id), room.jobs.stop(job))
+    return lambda: (room.jobs.cancel(job.id), room.jobs.finish_as_decided(job))
 
 
 def expire(room: Room) -> Act:
@@ -102,7 +103,7 @@ def expire(room: Room) -> Act:
 
 def erase(room: Room) -> Act:
     job_id = room.queued()
-    return lambda: room.jobs._scripts("erase", job_id, 1, 1, 0)
+    return lambda: room.keyspace.run("erase", job_id, 1, 1, 0)
 
 
 def deliver(room: Room) -> Act:
@@ -126,7 +127,7 @@ def forget_an_endpoint(room: Room) -> Act:
 def say_that_a_worker_lives(room: Room) -> Act:
     def act() -> object:
         room.roster.enter()
-        return dict(alive(room.redis, room.settings))
+        return dict(alive(room.keyspace))
 
     return act
 
@@ -175,8 +176,8 @@ def test_without_memory_what_was_accepted_before_is_still_found(room: Room) -> N
     assert again.job.id == "first"
 
 
-def test_so_many_jobs_are_queued_and_no_more_until_one_is_gone(jobs: Jobs, settings: Settings) -> None:
-    few = Jobs(jobs._redis, jobs._app, settings.model_copy(update={"max_queued_jobs": 2}))
+def test_so_many_jobs_are_queued_and_no_more_until_one_is_gone(keyspace: Keyspace, settings: Settings) -> None:
+    few = Jobs(keyspace, queue.create(settings), settings.model_copy(update={"max_queued_jobs": 2}))
     first, second = protocol.accept(few), protocol.accept(few, device="gpu")
     refused = few.accept("third", protocol.request(), b"image", None)
     assert (refused.job, refused.full, few.full()) == (None, "jobs", "jobs")

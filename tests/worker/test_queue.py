@@ -6,7 +6,7 @@ import pytest
 
 from configs.settings import Settings
 from worker.store import queue
-from worker.store.connection import connect
+from worker.store.keyspace import Keyspace
 
 
 @pytest.mark.parametrize(
@@ -20,8 +20,8 @@ def test_a_worker_takes_what_its_device_can_do(device: str, names: list[str]) ->
 def test_a_message_is_what_celery_itself_would_send(settings: Settings) -> None:
     """Read back by a consumer of kombu's, from the list that a script pushed it to."""
     app = queue.create(settings)
-    with connect(settings) as redis:
-        redis.lpush(f"{settings.redis_prefix}q:segment.cpu", queue.message(app, queue.SEGMENT, "segment.cpu", "job-1"))
+    with Keyspace.open(settings) as keyspace:
+        keyspace.redis.lpush(keyspace.key("q:segment.cpu"), queue.message(app, queue.SEGMENT, "segment.cpu", "job-1"))
     with app.connection_for_read() as connection, connection.SimpleQueue("segment.cpu") as consumer:
         message = consumer.get(timeout=5)
         message.ack()

@@ -26,7 +26,7 @@ from configs.settings import Settings
 from ovseg.embedded import certificates
 from tests.conftest import WEBHOOK_SECRET
 from worker.store import queue
-from worker.store.connection import connect
+from worker.store.keyspace import Keyspace
 
 
 @contextmanager
@@ -100,8 +100,8 @@ def valkey_socket(redis_url: str) -> str:
 
 
 def by_redis_py(settings: Settings) -> None:
-    with connect(settings) as redis:
-        assert redis.ping()
+    with Keyspace.open(settings) as keyspace:
+        assert keyspace.redis.ping()
 
 
 def by_celery(settings: Settings) -> None:
@@ -170,11 +170,12 @@ def test_a_message_reaches_a_process_of_the_service_through_tls(
             text=True,
         )
         try:
-            with connect(settings) as redis:
-                app, waiting = queue.create(settings), f"{settings.redis_prefix}q:{queue.WEBHOOK_QUEUE}"
-                redis.lpush(waiting, queue.message(app, queue.DELIVER, queue.WEBHOOK_QUEUE, "evt_there_is_none"))
+            with Keyspace.open(settings) as keyspace:
+                app, waiting = queue.create(settings), keyspace.key(f"q:{queue.WEBHOOK_QUEUE}")
+                message = queue.message(app, queue.DELIVER, queue.WEBHOOK_QUEUE, "evt_there_is_none")
+                keyspace.redis.lpush(waiting, message)
                 deadline = time.monotonic() + 60
-                while redis.llen(waiting) or redis.hlen(f"{settings.redis_prefix}q:unacked"):
+                while keyspace.redis.llen(waiting) or keyspace.redis.hlen(keyspace.key("q:unacked")):
                     assert time.monotonic() < deadline
                     assert sender.poll() is None
                     time.sleep(0.05)
@@ -198,7 +199,7 @@ def test_a_message_reaches_a_process_of_the_service_through_tls(
 )
 def test_redis_py_and_celery_read_an_address_alike(url: str, expected: dict[str, Any]) -> None:
     settings = Settings(redis_url=url)
-    ours = connect(settings).connection_pool.connection_kwargs
+    ours = Keyspace.open(settings).redis.connection_pool.connection_kwargs
     transport = queue.create(settings).connection_for_read().transport
     channel = transport.Channel.__new__(transport.Channel)  # without __init__, which connects
     channel.connection = transport
@@ -212,14 +213,14 @@ def test_a_name_and_a_password_of_any_characters_are_understood(
     ping: Callable[[Settings], None], settings: Settings, valkey_socket: str
 ) -> None:
     name, password = "te:st@er", "p;+%/#?@:[] \u00e9"
-    with connect(settings) as redis:
-        redis.acl_setuser(name, enabled=True, passwords=[f"+{password}"], keys=["*"], categories=["+@all"])
+    with Keyspace.open(settings) as keyspace:
+        keyspace.redis.acl_setuser(name, enabled=True, passwords=[f"+{password}"], keys=["*"], categories=["+@all"])
         try:
             ping(Settings(redis_url=f"unix://{quote(name, safe='')}:{quote(password, safe='')}@{valkey_socket}"))
             with pytest.raises(REFUSALS, match="invalid username-password"):
                 ping(Settings(redis_url=f"unix://{quote(name, safe='')}:wrong@{valkey_socket}"))
         finally:
-            redis.acl_deluser(name)
+            keyspace.redis.acl_deluser(name)
 
 
 @pytest.mark.parametrize("server", ["rediss://:{}@127.0.0.1:9/0", "unix://:{}@/nobody/listens.sock"])

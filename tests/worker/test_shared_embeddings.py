@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
 import numpy as np
 import pytest
-from redis import Redis
 
 from configs.settings import Settings
 from ovseg_core.canvas import Frame
@@ -19,7 +17,7 @@ from worker.inference.embeddings import Cache, Embeddings, Found
 from worker.inference.shared_embeddings import SharedEmbeddings
 from worker.process.roster import Roster
 from worker.store import object_names
-from worker.store.connection import connect
+from worker.store.keyspace import Keyspace
 from worker.store.storage import Storage
 
 SLOW, FAST = 1000.0, 5.0  # milliseconds
@@ -49,33 +47,31 @@ class Encoder:
 class Worker:
     """Its memory holds nothing, so that it asks the fleet each time."""
 
-    def __init__(self, redis: Redis, settings: Settings, name: str, encoder: Encoder) -> None:
-        self.roster = Roster(redis, settings, name, "cpu")
+    def __init__(
+        self, keyspace: Keyspace, settings: Settings, name: str, encoder: Encoder, shared_in: Keyspace | None = None
+    ) -> None:
+        self.roster = Roster(keyspace, settings, name, "cpu")
         self.roster.enter()
-        self.shared = SharedEmbeddings(redis, settings, Storage(settings), self.roster.line)
+        self.shared = SharedEmbeddings(shared_in or keyspace, settings, Storage(settings), self.roster.line)
         self.embeddings = Embeddings(encoder, self.shared, 0)
 
     def of(self, file: bytes, model: str = "m", is_to_share: bool = False) -> Found:
         return self.embeddings.of(model, sha256(file).hexdigest(), lambda: picture(file), is_to_share)
 
 
-@pytest.fixture
-def redis(s3_settings: Settings) -> Iterator[Redis]:
-    with connect(s3_settings) as redis:
-        yield redis
-
-
 def picture(file: bytes) -> np.ndarray:
     return np.frombuffer(file, np.uint8)
 
 
-def stored(redis: Redis, settings: Settings) -> list[str]:
-    return list(redis.zrange(f"{settings.redis_prefix}embeddings", 0, -1))
+def stored(keyspace: Keyspace) -> list[str]:
+    return list(keyspace.redis.zrange(keyspace.key("embeddings"), 0, -1))
 
 
-def test_what_one_worker_has_encoded_another_finds_and_it_is_the_same(redis: Redis, s3_settings: Settings) -> None:
+def test_what_one_worker_has_encoded_another_finds_and_it_is_the_same(
+    keyspace: Keyspace, s3_settings: Settings
+) -> None:
     encoder = Encoder()
-    first, second = (Worker(redis, s3_settings, name, encoder) for name in "ab")
+    first, second = (Worker(keyspace, s3_settings, name, encoder) for name in "ab")
     made, found = first.of(b"one"), second.of(b"one")
     assert (made.cache, made.milliseconds) == (Cache.MISS, SLOW)
     assert (found.cache, found.milliseconds) == (Cache.SHARED, 0)
@@ -86,10 +82,12 @@ def test_what_one_worker_has_encoded_another_finds_and_it_is_the_same(redis: Red
     assert encoder.encoded == 1
 
 
-def test_workers_that_want_it_at_the_same_time_wait_for_one_to_encode_it(redis: Redis, s3_settings: Settings) -> None:
+def test_workers_that_want_it_at_the_same_time_wait_for_one_to_encode_it(
+    keyspace: Keyspace, s3_settings: Settings
+) -> None:
     encoder = Encoder(FAST)
     encoder.go.clear()
-    workers = [Worker(redis, s3_settings, f"w{n}", encoder) for n in range(4)]
+    workers = [Worker(keyspace, s3_settings, f"w{n}", encoder) for n in range(4)]
     with ThreadPoolExecutor(16) as pool:
         answers = [pool.submit(workers[n % 4].of, b"popular") for n in range(16)]
         assert encoder.begun.wait(30)
@@ -102,22 +100,22 @@ def test_workers_that_want_it_at_the_same_time_wait_for_one_to_encode_it(redis: 
 
 
 def test_what_is_cheap_to_make_is_stored_when_it_is_asked_for_a_second_time(
-    redis: Redis, s3_settings: Settings
+    keyspace: Keyspace, s3_settings: Settings
 ) -> None:
     encoder = Encoder(FAST)
-    workers = [Worker(redis, s3_settings, name, encoder) for name in "abc"]
+    workers = [Worker(keyspace, s3_settings, name, encoder) for name in "abc"]
     assert workers[0].of(b"x").cache == Cache.MISS
-    assert stored(redis, s3_settings) == []
+    assert stored(keyspace) == []
     assert workers[1].of(b"x").cache == Cache.MISS
-    assert len(stored(redis, s3_settings)) == 1
+    assert len(stored(keyspace)) == 1
     assert workers[2].of(b"x").cache == Cache.SHARED
     assert workers[0].of(b"asked for", is_to_share=True).cache == Cache.MISS
     assert workers[1].of(b"asked for").cache == Cache.SHARED
 
 
-def test_another_image_model_or_weights_never_get_it(redis: Redis, s3_settings: Settings) -> None:
+def test_another_image_model_or_weights_never_get_it(keyspace: Keyspace, s3_settings: Settings) -> None:
     encoder, other = Encoder(), Encoder(weights="other weights")
-    first, second = Worker(redis, s3_settings, "a", encoder), Worker(redis, s3_settings, "b", other)
+    first, second = Worker(keyspace, s3_settings, "a", encoder), Worker(keyspace, s3_settings, "b", other)
     for file in (b"one", b"two"):
         for model in ("m", "n"):
             for worker in (first, second):
@@ -127,18 +125,20 @@ def test_another_image_model_or_weights_never_get_it(redis: Redis, s3_settings: 
                 assert (found.embedding.features[0] == (picture(file).astype(np.float32) / 3).astype(np.float16)).all()
 
 
-def test_a_stored_embedding_that_was_swapped_cut_or_lost_is_made_again(redis: Redis, s3_settings: Settings) -> None:
+def test_a_stored_embedding_that_was_swapped_cut_or_lost_is_made_again(
+    keyspace: Keyspace, s3_settings: Settings
+) -> None:
     encoder, storage = Encoder(), Storage(s3_settings)
-    worker = Worker(redis, s3_settings, "a", encoder)
+    worker = Worker(keyspace, s3_settings, "a", encoder)
     worker.of(b"one")
     worker.of(b"two")
-    keys = [object_names.embedding(key) for key in stored(redis, s3_settings)]
+    keys = [object_names.embedding(key) for key in stored(keyspace)]
     datas = [storage.get(key) for key in keys]
     spoil = (
         lambda: storage.put(keys[0], datas[1], ""),  # another image's
         lambda: storage.put(keys[0], datas[0][:-30], ""),
         lambda: storage.put(keys[0], datas[0][:-200] + bytes(100) + datas[0][-100:], ""),
-        lambda: storage.remove([keys[0]]),
+        lambda: storage.delete([keys[0]]),
     )
     for n, make_useless in enumerate(spoil):
         make_useless()
@@ -149,82 +149,80 @@ def test_a_stored_embedding_that_was_swapped_cut_or_lost_is_made_again(redis: Re
         assert worker.of(b"one").cache == Cache.SHARED
 
 
-def test_a_worker_that_died_over_it_is_not_waited_for(redis: Redis, s3_settings: Settings) -> None:
+def test_a_worker_that_died_over_it_is_not_waited_for(keyspace: Keyspace, s3_settings: Settings) -> None:
     settings = s3_settings.model_copy(update={"lease_seconds": 0.5})
-    dead, alive = (Worker(redis, settings, name, Encoder()) for name in ("dead", "alive"))
-    key = dead.embeddings._key("m", sha256(b"one").hexdigest())
+    dead, alive = (Worker(keyspace, settings, name, Encoder()) for name in ("dead", "alive"))
+    key = dead.embeddings.key("m", sha256(b"one").hexdigest())
     assert dead.shared.find(key) is None  # it makes it, and is not heard of again
     assert alive.of(b"one").cache == Cache.MISS
 
 
-def test_who_fails_to_encode_it_leaves_it_to_the_next(redis: Redis, s3_settings: Settings) -> None:
+def test_who_fails_to_encode_it_leaves_it_to_the_next(keyspace: Keyspace, s3_settings: Settings) -> None:
     def broken() -> np.ndarray:
         raise ValueError("half a picture")
 
-    first, second = (Worker(redis, s3_settings, name, Encoder()) for name in "ab")
+    first, second = (Worker(keyspace, s3_settings, name, Encoder()) for name in "ab")
     with pytest.raises(ValueError, match="half a picture"):
         first.embeddings.of("m", sha256(b"one").hexdigest(), broken)
     assert second.of(b"one").cache == Cache.MISS
 
 
-def test_without_redis_or_storage_each_worker_encodes_for_itself(redis: Redis, s3_settings: Settings) -> None:
+def test_without_redis_or_storage_each_worker_encodes_for_itself(keyspace: Keyspace, s3_settings: Settings) -> None:
     nowhere = s3_settings.model_copy(update={"s3_endpoint_url": "http://127.0.0.1:9"})
-    assert Worker(redis, nowhere, "a", Encoder()).of(b"one").cache == Cache.MISS
-    assert Worker(redis, nowhere, "b", Encoder()).of(b"one").cache == Cache.MISS
+    assert Worker(keyspace, nowhere, "a", Encoder()).of(b"one").cache == Cache.MISS
+    assert Worker(keyspace, nowhere, "b", Encoder()).of(b"one").cache == Cache.MISS
 
-    worker = Worker(redis, s3_settings, "c", Encoder())
-    away = connect(s3_settings.model_copy(update={"redis_url": "redis://127.0.0.1:9/0"}))
-    worker.embeddings._shared = SharedEmbeddings(away, s3_settings, Storage(s3_settings), "cpu/c")
+    unreachable = Keyspace.open(s3_settings.model_copy(update={"redis_url": "redis://127.0.0.1:9/0"}))
+    worker = Worker(keyspace, s3_settings, "c", Encoder(), shared_in=unreachable)
     assert worker.of(b"two").cache == Cache.MISS
 
 
-def test_nothing_is_shared_where_there_is_no_room(redis: Redis, s3_settings: Settings) -> None:
+def test_nothing_is_shared_where_there_is_no_room(keyspace: Keyspace, s3_settings: Settings) -> None:
     settings = s3_settings.model_copy(update={"shared_embeddings_megabytes": 0})
-    first, second = (Worker(redis, settings, name, Encoder()) for name in "ab")
+    first, second = (Worker(keyspace, settings, name, Encoder()) for name in "ab")
     assert [worker.of(b"one").cache for worker in (first, second)] == [Cache.MISS, Cache.MISS]
-    assert stored(redis, settings) == []
+    assert stored(keyspace) == []
 
 
 def test_what_was_not_used_for_longest_goes_where_there_is_too_much(
-    redis: Redis, s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
+    keyspace: Keyspace, s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder, storage = Encoder(), Storage(s3_settings)
-    worker = Worker(redis, s3_settings, "a", encoder)
+    worker = Worker(keyspace, s3_settings, "a", encoder)
     for file in (b"1", b"2", b"3"):
         worker.of(file)
     worker.of(b"1")
-    prefix = s3_settings.redis_prefix
-    total = int(redis.get(f"{prefix}embedding_bytes"))
+    total = int(keyspace.redis.get(keyspace.key("embedding_bytes")))
     monkeypatch.setattr(eviction, "MEGABYTE", total - 1)
     settings = s3_settings.model_copy(update={"shared_embeddings_megabytes": 1})
-    before = stored(redis, settings)
-    eviction.sweep(redis, settings, storage)
-    assert stored(redis, settings) == before[1:]
+    before = stored(keyspace)
+    eviction.sweep(keyspace, settings, storage)
+    assert stored(keyspace) == before[1:]
     assert not storage.exists(object_names.embedding(before[0]))
-    assert int(redis.get(f"{prefix}embedding_bytes")) < total
+    assert int(keyspace.redis.get(keyspace.key("embedding_bytes"))) < total
     assert worker.of(b"1").cache == Cache.SHARED
     assert worker.of(b"2").cache == Cache.MISS
 
 
-def test_what_was_not_used_for_long_goes(redis: Redis, s3_settings: Settings) -> None:
-    storage, worker = Storage(s3_settings), Worker(redis, s3_settings, "a", Encoder())
+def test_what_was_not_used_for_long_goes(keyspace: Keyspace, s3_settings: Settings) -> None:
+    storage, worker = Storage(s3_settings), Worker(keyspace, s3_settings, "a", Encoder())
     worker.of(b"1")
-    [key] = stored(redis, s3_settings)
-    eviction.sweep(redis, s3_settings, storage)
-    assert stored(redis, s3_settings) == [key]
-    redis.zincrby(f"{s3_settings.redis_prefix}embeddings", -(s3_settings.shared_embeddings_seconds + 1) * 1e6, key)
-    eviction.sweep(redis, s3_settings, storage)
-    assert stored(redis, s3_settings) == []
+    [key] = stored(keyspace)
+    eviction.sweep(keyspace, s3_settings, storage)
+    assert stored(keyspace) == [key]
+    keyspace.redis.zincrby(keyspace.key("embeddings"), -(s3_settings.shared_embeddings_seconds + 1) * 1e6, key)
+    eviction.sweep(keyspace, s3_settings, storage)
+    assert stored(keyspace) == []
     assert not storage.exists(object_names.embedding(key))
-    assert int(redis.get(f"{s3_settings.redis_prefix}embedding_bytes")) == 0
+    assert int(keyspace.redis.get(keyspace.key("embedding_bytes"))) == 0
 
 
-def test_what_a_lost_redis_had_listed_goes(redis: Redis, s3_settings: Settings) -> None:
-    storage, worker = Storage(s3_settings), Worker(redis, s3_settings, "a", Encoder())
+def test_what_a_lost_redis_had_listed_goes(keyspace: Keyspace, s3_settings: Settings) -> None:
+    storage, worker = Storage(s3_settings), Worker(keyspace, s3_settings, "a", Encoder())
     worker.of(b"lost")
     worker.of(b"listed")
-    lost, listed = stored(redis, s3_settings)
-    redis.zrem(f"{s3_settings.redis_prefix}embeddings", lost)
-    assert eviction.remove_unlisted(redis, s3_settings, storage) >= 1
+    lost, listed = stored(keyspace)
+    keyspace.redis.zrem(keyspace.key("embeddings"), lost)
+    assert eviction.delete_unlisted(keyspace, storage) >= 1
     assert not storage.exists(object_names.embedding(lost))
     assert storage.exists(object_names.embedding(listed))

@@ -18,6 +18,7 @@ from tests.support.protocol import (
     begin,
     drop_messages,
     keys,
+    left_behind,
     let_leases_end,
     let_time_pass,
     messages,
@@ -28,7 +29,8 @@ from worker.job.idempotency import Once
 from worker.job.jobs import Jobs, Outcome
 from worker.job.record import Job, JobError, Status
 from worker.store import queue
-from worker.store.connection import connect
+from worker.store.clock import MICROSECONDS
+from worker.store.keyspace import Keyspace
 
 # Acceptance
 
@@ -55,8 +57,8 @@ def test_accepting_twice_is_accepting_once(jobs: Jobs, settings: Settings) -> No
 
 def test_an_image_comes_in_with_its_job_and_stays_until_it_is_in_storage(jobs: Jobs, settings: Settings) -> None:
     job_id = accepted(jobs, str(uuid.uuid4()), request(), b"\xff\xd8 picture").id
-    with connect(settings, as_bytes=True) as redis:
-        assert redis.get(f"{settings.redis_prefix}input:{job_id}") == b"\xff\xd8 picture"
+    with Keyspace.open(settings) as keyspace:
+        assert keyspace.get_bytes(f"input:{job_id}") == b"\xff\xd8 picture"
     jobs.succeed(begin(jobs, job_id), PICTURE, {})
     assert f"input:{job_id}" in keys(settings)  # who tries the job once more wants it
 
@@ -82,10 +84,10 @@ def test_keys_of_one_caller_are_nothing_to_another(jobs: Jobs) -> None:
 
 def test_a_key_is_remembered_for_as_long_as_the_settings_say(jobs: Jobs, settings: Settings) -> None:
     jobs.accept("first", request(), b"", ONCE)
-    with connect(settings) as redis:
-        key = f"{settings.redis_prefix}key:{ONCE.key}"
-        assert settings.idempotency_seconds - 60 < redis.ttl(key) <= settings.idempotency_seconds
-        redis.delete(key)  # as when it has expired
+    with Keyspace.open(settings) as keyspace:
+        key = keyspace.key(f"key:{ONCE.key}")
+        assert settings.idempotency_seconds - 60 < keyspace.redis.ttl(key) <= settings.idempotency_seconds
+        keyspace.redis.delete(key)  # as when it has expired
     assert jobs.accept("second", request(), b"", ONCE).is_new
 
 
@@ -146,9 +148,9 @@ def test_a_beat_keeps_a_job_and_silence_loses_it(jobs: Jobs, settings: Settings)
     for _ in range(3):
         let_time_pass(settings, "leases", settings.lease_seconds * 0.6)
         assert jobs.beat([job]) == {}
-        assert sweep(jobs) == []
+        assert sweep(settings) == []
     let_leases_end(settings)
-    assert sweep(jobs) == [("leases", "queued")]
+    assert sweep(settings) == [("leases", "queued")]
     assert jobs.beat([job]) == {job.claim: "lost"}
 
 
@@ -166,7 +168,7 @@ def test_a_stale_attempt_can_write_nothing(
 ) -> None:
     stale = begin(jobs, accept(jobs))
     let_leases_end(settings)
-    sweep(jobs)
+    sweep(settings)
     if is_claimed_again:
         begin(jobs, stale.id, "w2")
     before = jobs.get(stale.id)
@@ -179,7 +181,7 @@ def test_a_job_that_kills_its_workers_is_given_up(jobs: Jobs, settings: Settings
     for attempt in range(1, settings.max_attempts + 1):
         assert begin(jobs, job_id).attempt == attempt
         let_leases_end(settings)
-        [(index, status)] = sweep(jobs)
+        [(index, status)] = sweep(settings)
         assert index == "leases"
         assert status == ("queued" if attempt < settings.max_attempts else "failed")
     job = jobs.get(job_id)
@@ -191,8 +193,9 @@ def test_a_job_that_kills_its_workers_is_given_up(jobs: Jobs, settings: Settings
 def test_reapers_side_by_side_put_a_job_back_once(jobs: Jobs, settings: Settings) -> None:
     job = begin(jobs, accept(jobs))
     let_leases_end(settings)
-    seen_by_two = [*jobs.left_behind(), *jobs.left_behind()]
-    assert sorted(jobs.requeue(left) for left in seen_by_two) == ["", "queued"]
+    with left_behind(settings) as search:
+        seen_by_two = [*search.find(), *search.find()]
+        assert sorted(search.requeue(found) for found in seen_by_two) == ["", "queued"]
     assert messages(settings, "segment.auto").count(job.id) == 2  # the first, and one again
 
 
@@ -205,9 +208,9 @@ def test_our_own_failure_is_tried_again_after_a_delay_that_grows(jobs: Jobs, set
     for longest in (delay, 2 * delay):
         assert jobs.retry_later(begin(jobs, job_id), BROKEN) == "queued"
         assert 0.4 * longest < pause(settings, job_id) <= longest  # a moment of it has gone by
-        assert sweep(jobs) == []
+        assert sweep(settings) == []
         let_time_pass(settings, "delayed", longest)
-        assert sweep(jobs) == [("delayed", "queued")]
+        assert sweep(settings) == [("delayed", "queued")]
     assert jobs.retry_later(begin(jobs, job_id), BROKEN) == "failed"
     job = jobs.get(job_id)
     assert job is not None
@@ -216,17 +219,15 @@ def test_our_own_failure_is_tried_again_after_a_delay_that_grows(jobs: Jobs, set
 
 def pause(settings: Settings, job_id: str) -> float:
     """Seconds until its next try."""
-    with connect(settings) as redis:
-        seconds, microseconds = redis.time()
-        due = redis.zscore(f"{settings.redis_prefix}delayed", job_id)
-    return float(due) / 1e6 - int(seconds) - int(microseconds) / 1e6
+    with Keyspace.open(settings) as keyspace:
+        return (keyspace.redis.zscore(keyspace.key("delayed"), job_id) - keyspace.now()) / MICROSECONDS
 
 
 def test_the_delay_grows_to_a_limit_and_differs_from_job_to_job(settings: Settings) -> None:
     slow = settings.model_copy(update={"retry_delay_seconds": 1000.0, "retry_delay_max_seconds": 4000.0})
     slow = slow.model_copy(update={"max_attempts": 9})
-    with connect(slow) as redis:
-        jobs = Jobs(redis, queue.create(slow), slow)
+    with Keyspace.open(slow) as keyspace:
+        jobs = Jobs(keyspace, queue.create(slow), slow)
         ids = [accept(jobs) for _ in range(8)]
         for longest in (1000, 2000, 4000, 4000):
             for job_id in ids:
@@ -288,16 +289,16 @@ def test_a_job_that_was_canceled_is_not_handed_back(jobs: Jobs) -> None:
 def test_a_queued_job_whose_message_vanished_is_sent_again(jobs: Jobs, settings: Settings) -> None:
     job_id = accept(jobs)
     drop_messages(settings)
-    assert sweep(jobs) == []  # a worker may be about to claim it
+    assert sweep(settings) == []  # a worker may be about to claim it
     let_time_pass(settings, "waiting:segment.auto", settings.lost_message_seconds)
-    assert sweep(jobs) == [("waiting:segment.auto", "queued")]
+    assert sweep(settings) == [("waiting:segment.auto", "queued")]
     assert messages(settings, "segment.auto") == [job_id]
 
 
 def test_a_job_that_waits_long_in_its_queue_is_not_sent_again(jobs: Jobs, settings: Settings) -> None:
     waiting = [accept(jobs), accept(jobs)]
     let_time_pass(settings, "waiting:segment.auto", settings.lost_message_seconds)
-    assert sweep(jobs) == []
+    assert sweep(settings) == []
     assert messages(settings, "segment.auto") == waiting
 
 
@@ -306,7 +307,7 @@ def test_a_message_lost_before_others_is_found_in_a_backlog(jobs: Jobs, settings
     drop_messages(settings)
     waiting = [accept(jobs), accept(jobs)]
     let_time_pass(settings, "waiting:segment.auto", settings.lost_message_seconds)
-    assert sweep(jobs) == [("waiting:segment.auto", "queued")]
+    assert sweep(settings) == [("waiting:segment.auto", "queued")]
     assert messages(settings, "segment.auto") == [lost, *waiting]
 
 
@@ -317,10 +318,10 @@ def test_a_dead_workers_job_goes_before_those_that_wait_and_none_of_them_is_take
     drop_messages(settings)
     waiting = [accept(jobs), accept(jobs)]
     let_leases_end(settings)
-    assert sweep(jobs) == [("leases", "queued"), ("leases", "queued")]
+    assert sweep(settings) == [("leases", "queued"), ("leases", "queued")]
     assert messages(settings, "segment.auto") == [*reversed(dropped), *waiting]
     let_time_pass(settings, "waiting:segment.auto", settings.lost_message_seconds)
-    assert sweep(jobs) == []
+    assert sweep(settings) == []
 
 
 # Lists
@@ -358,7 +359,7 @@ def test_jobs_that_arrive_while_a_list_is_read_do_not_shift_its_pages(jobs: Jobs
 
 def test_a_record_is_plain_json_for_other_tools(jobs: Jobs, settings: Settings) -> None:
     job_id = accept(jobs)
-    with connect(settings) as redis:
-        record = redis.hgetall(f"{settings.redis_prefix}job:{job_id}")
+    with Keyspace.open(settings) as keyspace:
+        record = keyspace.redis.hgetall(keyspace.key(f"job:{job_id}"))
     assert record["status"] == "queued"
     assert json.loads(record["request"])["metadata"] == {"mine": [1, None]}

@@ -23,9 +23,9 @@ from worker.job.event_type import EventType
 from worker.job.record import Job, JobError
 from worker.job.request import JobRequest, Webhook
 from worker.outbound.client import GuardedClient
-from worker.store.connection import connect
+from worker.store.keyspace import Keyspace
 from worker.webhook import deliver
-from worker.webhook.deliver import RETRY_DELAYS_SECONDS, Sender
+from worker.webhook.deliver import RETRY_DELAYS_SECONDS, SenderServices
 
 HOOK = "/hook"
 
@@ -42,32 +42,32 @@ def request_for(host: Host, events: Sequence[EventType] = event_type.ENDS) -> Jo
     )
 
 
-def begun_job(sender: Sender, host: Host, events: Sequence[EventType] = event_type.ENDS) -> Job:
+def begun_job(sender: SenderServices, host: Host, events: Sequence[EventType] = event_type.ENDS) -> Job:
     """A job in hand that wants to be told of."""
     job = sender.jobs.begin(protocol.accepted(sender.jobs, str(uuid.uuid4()), request_for(host, events)).id, "w")
     assert job is not None
     return job
 
 
-def failed_job(sender: Sender, host: Host) -> Job:
+def failed_job(sender: SenderServices, host: Host) -> Job:
     job = begun_job(sender, host)
     sender.jobs.fail(job, JobError("image_unreadable", "broken", "image"))
     return job
 
 
-def record(sender: Sender, event_id: str) -> dict[str, str]:
-    with connect(sender.settings) as redis:
-        return dict(redis.hgetall(f"{sender.settings.redis_prefix}event:{event_id}"))
+def record(sender: SenderServices, event_id: str) -> dict[str, str]:
+    with Keyspace.open(sender.settings) as keyspace:
+        return dict(keyspace.redis.hgetall(keyspace.key(f"event:{event_id}")))
 
 
-def pause_of(sender: Sender, event_id: str) -> float | None:
+def pause_of(sender: SenderServices, event_id: str) -> float | None:
     """Seconds until an event is tried again."""
-    with connect(sender.settings) as redis:
-        due, (now, _) = redis.zscore(f"{sender.settings.redis_prefix}events:due", event_id), redis.time()
+    with Keyspace.open(sender.settings) as keyspace:
+        due, (now, _) = keyspace.redis.zscore(keyspace.key("events:due"), event_id), keyspace.redis.time()
     return None if due is None else due / 1e6 - now
 
 
-def test_a_receiver_verifies_the_signature_and_reads_the_job(sender: Sender, host: Host) -> None:
+def test_a_receiver_verifies_the_signature_and_reads_the_job(sender: SenderServices, host: Host) -> None:
     host.serve(HOOK, status=204)
     job = failed_job(sender, host)
     deliver.deliver(f"evt_{job.id}_failed", sender)
@@ -92,7 +92,7 @@ def test_our_signature_is_the_librarys() -> None:
 
 @pytest.mark.parametrize("status", [301, 400, 404, 429, 500, 503])
 def test_only_2xx_is_success_and_the_rest_is_tried_again_under_the_same_id(
-    sender: Sender, host: Host, status: int
+    sender: SenderServices, host: Host, status: int
 ) -> None:
     host.serve(HOOK, status=status)
     job = failed_job(sender, host)
@@ -109,7 +109,7 @@ def test_only_2xx_is_success_and_the_rest_is_tried_again_under_the_same_id(
     assert len(host.wait_for(HOOK, 2)) == 2
 
 
-def test_a_redirect_is_not_followed(sender: Sender, host: Host) -> None:
+def test_a_redirect_is_not_followed(sender: SenderServices, host: Host) -> None:
     host.serve("/elsewhere")
     host.redirect(HOOK, "/elsewhere")
     job = failed_job(sender, host)
@@ -118,7 +118,7 @@ def test_a_redirect_is_not_followed(sender: Sender, host: Host) -> None:
     assert [received.path for received in host.received] == [HOOK]
 
 
-def test_a_receiver_that_is_gone_is_not_tried_again(sender: Sender, host: Host) -> None:
+def test_a_receiver_that_is_gone_is_not_tried_again(sender: SenderServices, host: Host) -> None:
     host.serve(HOOK, status=410)
     job = failed_job(sender, host)
     deliver.deliver(f"evt_{job.id}_failed", sender)
@@ -139,7 +139,7 @@ def test_a_receiver_that_is_gone_is_not_tried_again(sender: Sender, host: Host) 
     ],
 )
 def test_a_busy_receiver_may_ask_for_a_longer_pause(
-    sender: Sender, host: Host, status: int, asked: str, least: float, most: float
+    sender: SenderServices, host: Host, status: int, asked: str, least: float, most: float
 ) -> None:
     host.answers[HOOK] = lambda request: fakes.reply(request, status, b"", {"Retry-After": asked})
     job = failed_job(sender, host)
@@ -155,7 +155,7 @@ def test_the_pauses_are_those_of_the_specification() -> None:
     assert 0.8 * 3 * 86_400 < sum(RETRY_DELAYS_SECONDS) < 1.2 * 3 * 86_400 + 5 * 3600
 
 
-def test_a_start_is_told_with_the_job_as_it_is_then(sender: Sender, host: Host) -> None:
+def test_a_start_is_told_with_the_job_as_it_is_then(sender: SenderServices, host: Host) -> None:
     host.serve(HOOK)
     job = begun_job(sender, host, events=("job.started",))
     deliver.deliver(f"evt_{job.id}_started", sender)
@@ -164,7 +164,7 @@ def test_a_start_is_told_with_the_job_as_it_is_then(sender: Sender, host: Host) 
     assert told["data"]["webhook"] == {"url": host.url(HOOK), "events": ["job.started"]}
 
 
-def test_every_try_is_on_record_with_what_came_back(sender: Sender, host: Host) -> None:
+def test_every_try_is_on_record_with_what_came_back(sender: SenderServices, host: Host) -> None:
     host.serve(HOOK, body=b"no, " * 1000, status=500)
     job = failed_job(sender, host)
     deliver.deliver(f"evt_{job.id}_failed", sender)
@@ -178,7 +178,7 @@ def test_every_try_is_on_record_with_what_came_back(sender: Sender, host: Host) 
     assert (history.event.state, history.event.outcome) == ("delivered", "answered 204")
 
 
-def test_a_receiver_that_does_not_answer_is_tried_again(sender: Sender, host: Host) -> None:
+def test_a_receiver_that_does_not_answer_is_tried_again(sender: SenderServices, host: Host) -> None:
     host.answers[HOOK] = lambda request: __import__("time").sleep(2)
     job = failed_job(sender, host)
     deliver.deliver(f"evt_{job.id}_failed", sender)
@@ -189,7 +189,9 @@ def test_a_receiver_that_does_not_answer_is_tried_again(sender: Sender, host: Ho
 
 
 @pytest.mark.parametrize("how", drips.WITHOUT_ANSWER)
-def test_a_receiver_that_drips_its_answer_has_not_answered_in_time(sender: Sender, host: Host, how: str) -> None:
+def test_a_receiver_that_drips_its_answer_has_not_answered_in_time(
+    sender: SenderServices, host: Host, how: str
+) -> None:
     host.answers[HOOK] = drips.ALL[how]
     job = failed_job(sender, host)
     deliver.deliver(f"evt_{job.id}_failed", sender)
@@ -200,7 +202,7 @@ def test_a_receiver_that_drips_its_answer_has_not_answered_in_time(sender: Sende
 
 @pytest.mark.parametrize("location", [b"http://[", b"\xff\xfe", b"http://a:b/", b""])
 def test_a_broken_redirect_is_a_failure_like_others_and_ends_after_ten(
-    sender: Sender, host: Host, location: bytes
+    sender: SenderServices, host: Host, location: bytes
 ) -> None:
     host.answers[HOOK] = lambda request: fakes.write(
         request, b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\n\r\n"
@@ -230,7 +232,7 @@ def test_a_broken_redirect_is_a_failure_like_others_and_ends_after_ten(
         b"HTTP/1.1 101 Switching\r\n\r\n",
     ],
 )
-def test_what_is_no_answer_in_http_is_a_failure_on_record(sender: Sender, host: Host, answer: bytes) -> None:
+def test_what_is_no_answer_in_http_is_a_failure_on_record(sender: SenderServices, host: Host, answer: bytes) -> None:
     host.answers[HOOK] = lambda request: fakes.write(request, answer)
     job = failed_job(sender, host)
     deliver.deliver(f"evt_{job.id}_failed", sender)
@@ -242,7 +244,7 @@ def test_what_is_no_answer_in_http_is_a_failure_on_record(sender: Sender, host: 
     assert (history.event.state, history.event.tries) == ("pending", 1)
 
 
-def test_a_fault_of_ours_is_a_failure_on_record_too(sender: Sender, host: Host) -> None:
+def test_a_fault_of_ours_is_a_failure_on_record_too(sender: SenderServices, host: Host) -> None:
     host.serve(HOOK)
     job = begun_job(sender, host)
     sender.storage.put(f"{job.attempt_prefix}result.json", b"not JSON", "application/json")
@@ -253,7 +255,7 @@ def test_a_fault_of_ours_is_a_failure_on_record_too(sender: Sender, host: Host) 
     assert (history.event.state, history.event.tries) == ("pending", 1)
 
 
-def test_an_event_whose_url_is_none_any_more_is_given_up(sender: Sender, host: Host) -> None:
+def test_an_event_whose_url_is_none_any_more_is_given_up(sender: SenderServices, host: Host) -> None:
     request = request_for(host).model_copy(update={"webhook": Webhook(url="https://[", events=event_type.ENDS)})
     job = sender.jobs.begin(protocol.accepted(sender.jobs, str(uuid.uuid4()), request).id, "w")
     assert job is not None
@@ -263,7 +265,7 @@ def test_an_event_whose_url_is_none_any_more_is_given_up(sender: Sender, host: H
     assert (told["state"], told["outcome"]) == ("dead", "not a URL: its host, port or text is malformed")
 
 
-def test_after_the_last_try_an_event_is_dead(sender: Sender, host: Host) -> None:
+def test_after_the_last_try_an_event_is_dead(sender: SenderServices, host: Host) -> None:
     host.serve(HOOK, status=500)
     job = failed_job(sender, host)
     event_id = f"evt_{job.id}_failed"
@@ -275,7 +277,7 @@ def test_after_the_last_try_an_event_is_dead(sender: Sender, host: Host) -> None
     assert len(host.wait_for(HOOK)) == len(RETRY_DELAYS_SECONDS) + 1
 
 
-def test_a_webhook_whose_host_has_become_private_is_not_posted_to(sender: Sender, host: Host) -> None:
+def test_a_webhook_whose_host_has_become_private_is_not_posted_to(sender: SenderServices, host: Host) -> None:
     """Checked at every try, not only when the job came."""
     job = failed_job(sender, host)
     settings = sender.settings.model_copy(update={"allowed_private_hosts": ()})
@@ -300,19 +302,19 @@ def test_a_weak_or_misspelt_secret_stops_the_process_at_its_start(secret: str) -
         Settings(webhook_secret=secret)
 
 
-def test_a_deleted_job_takes_its_events_with_it(sender: Sender, host: Host) -> None:
+def test_a_deleted_job_takes_its_events_with_it(sender: SenderServices, host: Host) -> None:
     host.serve(HOOK, status=500)
     job = begun_job(sender, host, events=event_type.ALL)
     sender.jobs.fail(job, JobError("image_unreadable", "broken", "image"))
     for what in ("started", "failed"):
         deliver.deliver(f"evt_{job.id}_{what}", sender)
-    with connect(sender.settings) as redis:
-        assert protocol.erasure_of(redis, sender.settings, sender.storage).erase(job.id) == "failed"
+    with Keyspace.open(sender.settings) as keyspace:
+        assert protocol.erasure_of(keyspace, sender.settings, sender.storage).erase(job.id) == "failed"
     assert [key for key in protocol.keys(sender.settings) if job.id in key] == [f"erased:{job.id}"]
     assert list(sender.events.due()) == []
 
 
-def test_a_large_result_is_left_out_and_said_where_to_find(sender: Sender, host: Host) -> None:
+def test_a_large_result_is_left_out_and_said_where_to_find(sender: SenderServices, host: Host) -> None:
     host.serve(HOOK)
     for size, is_told in ((10, True), (deliver.MAX_RESULT_BYTES, False)):
         job = begun_job(sender, host)

@@ -13,43 +13,41 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from redis import Redis
-
+from worker.store.keyspace import Keyspace
 from worker.store.storage import Storage
 
 log = logging.getLogger(__name__)
 
 # Images of one gateway process that are in Redis at a time; 64 of the largest are 1.3 GB, of usual ones 200 MB.
 MOST_IN_REDIS = 64
-ARCHIVE_THREADS = 4
+MOVING_THREADS = 4
 # First the client has its answer and the worker its start; on two cores this takes 13 ms off the job's way.
-ARCHIVE_AFTER_SECONDS = 0.05
+MOVE_AFTER_SECONDS = 0.05
 
 
 class Inputs:
-    """Images by job. Thread-safe. `redis` must answer in bytes.
+    """Images by job. Thread-safe.
 
     `storage` serves callers that wait, `background` moves images while nobody waits; it is `storage` unless given.
     """
 
-    def __init__(self, redis: Redis, prefix: str, storage: Storage, background: Storage | None = None) -> None:
-        self._redis = redis
-        self._prefix = prefix
+    def __init__(self, keyspace: Keyspace, storage: Storage, background: Storage | None = None) -> None:
+        self._keyspace = keyspace
         self._storage = storage
         self._background = background or storage
         self._room = threading.BoundedSemaphore(MOST_IN_REDIS)
         self._is_storage_away = False
-        self._threads = ThreadPoolExecutor(ARCHIVE_THREADS, "archive")
+        self._threads = ThreadPoolExecutor(MOVING_THREADS, "inputs")
 
     def fetch(self, job_id: str, key: str) -> bytes:
         """The image of an accepted job, wherever it is by now. Raises ObjectMissing if it is kept no longer."""
-        image: bytes | None = self._redis.get(self._name(job_id))
+        image = self._keyspace.get_bytes(_name(job_id))
         return image if image is not None else self._storage.get(key)
 
     def reserve(self) -> bool:
-        """Whether one more image may be accepted into Redis; if so, `archive` or `release` must follow.
+        """Whether one more image may be accepted into Redis; if so, `move_soon` or `release` must follow.
 
-        Not while storage refuses what came before: else Redis would fill up with what nobody takes away.
+        Not while storage refuses earlier images: Redis would fill up with images that cannot be moved.
         """
         return not self._is_storage_away and self._room.acquire(blocking=False)
 
@@ -57,19 +55,19 @@ class Inputs:
         self._room.release()
 
     def store(self, key: str, image: bytes) -> None:
-        """Put an image into storage, now. Raises as boto3 does if that cannot be."""
+        """Put an image into storage now. Raises as boto3 does if that fails."""
         self._storage.put(key, image, "application/octet-stream")
         self._is_storage_away = False
 
     def settle(self, job_id: str, key: str) -> None:
-        """See to it that the image of a job is in storage. Raises as Redis and storage do."""
-        image: bytes | None = self._redis.get(self._name(job_id))
+        """Make sure that the image of a job is in storage. Raises as Redis and storage do."""
+        image = self._keyspace.get_bytes(_name(job_id))
         if image is not None:
             self._put_away(job_id, key, image)
 
-    def archive(self, job_id: str, key: str, image: bytes) -> None:
+    def move_soon(self, job_id: str, key: str, image: bytes) -> None:
         """Move the image of an accepted job to storage, soon."""
-        self._threads.submit(self._move, job_id, key, image, time.monotonic() + ARCHIVE_AFTER_SECONDS)
+        self._threads.submit(self._move, job_id, key, image, time.monotonic() + MOVE_AFTER_SECONDS)
 
     def _move(self, job_id: str, key: str, image: bytes, start_at: float) -> None:
         time.sleep(max(0.0, start_at - time.monotonic()))
@@ -84,9 +82,10 @@ class Inputs:
 
     def _put_away(self, job_id: str, key: str, image: bytes) -> None:
         self._background.put(key, image, "application/octet-stream")
-        self._redis.delete(self._name(job_id))
-        if not self._redis.exists(f"{self._prefix}job:{job_id}"):  # the job was erased meanwhile
-            self._background.erase(key)
+        self._keyspace.redis.delete(self._keyspace.key(_name(job_id)))
+        if not self._keyspace.redis.exists(self._keyspace.key(f"job:{job_id}")):  # the job was erased meanwhile
+            self._background.delete([key])
 
-    def _name(self, job_id: str) -> str:
-        return f"{self._prefix}input:{job_id}"
+
+def _name(job_id: str) -> str:
+    return f"input:{job_id}"

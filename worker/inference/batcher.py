@@ -15,17 +15,20 @@ Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
-class Kind(Generic[Item, Answer]):
-    """Calls that can run together: all of one `key`. `run` answers several items at once, `most` in all their sizes."""
+class BatchKey(Generic[Item, Answer]):
+    """Calls with equal keys may share a batch: keys are equal if their `id` is.
 
-    key: Hashable
+    `run` processes a batch; the sizes of its items add up to at most `max_size`.
+    """
+
+    id: Hashable
     run: Callable[[Sequence[Item]], Sequence[Answer]] = field(compare=False)
-    most: int = field(default=1, compare=False)
+    max_size: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True, eq=False)
 class _Call:
-    kind: Kind[Any, Any]
+    key: BatchKey[Any, Any]
     item: Any
     size: int
     answer: Future[Any] = field(default_factory=Future)
@@ -34,7 +37,7 @@ class _Call:
 class Batcher:
     """Callable from any thread. A call that finds the thread idle runs at once: nothing is waited for, to fill a batch.
 
-    The first that waits is served first, and takes along the later ones of its kind.
+    The call that has waited longest is served first, together with later ones of an equal key.
     """
 
     def __init__(self, name: str) -> None:
@@ -43,9 +46,9 @@ class Batcher:
         self._running_since: float | None = None
         threading.Thread(target=self._serve, name=name, daemon=True).start()
 
-    def __call__(self, kind: Kind[Item, Answer], item: Item, size: int = 1) -> Future[tuple[Answer, float]]:
+    def __call__(self, key: BatchKey[Item, Answer], item: Item, size: int = 1) -> Future[tuple[Answer, float]]:
         """The answer to an item, and its share of the milliseconds that `run` took."""
-        call = _Call(kind, item, size)
+        call = _Call(key, item, size)
         with self._changed:
             self._waiting.append(call)
             self._changed.notify()
@@ -56,6 +59,11 @@ class Batcher:
         """How long the present batch has been running; 0 while the thread is idle."""
         since = self._running_since
         return 0.0 if since is None else time.monotonic() - since
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for the thread."""
+        return len(self._waiting)
 
     def _serve(self) -> None:
         while True:
@@ -68,8 +76,8 @@ class Batcher:
 
     def _next(self) -> list[_Call]:
         batch = [self._waiting.popleft()]
-        room = batch[0].kind.most - batch[0].size
-        for call in [call for call in self._waiting if call.kind == batch[0].kind]:
+        room = batch[0].key.max_size - batch[0].size
+        for call in [call for call in self._waiting if call.key == batch[0].key]:
             if call.size > room:
                 break
             room -= call.size
@@ -81,7 +89,7 @@ class Batcher:
 def _run(batch: Sequence[_Call]) -> None:
     start = time.perf_counter()
     try:
-        answers = batch[0].kind.run([call.item for call in batch])
+        answers = batch[0].key.run([call.item for call in batch])
     except BaseException as error:  # SystemExit too: it is the caller's, and must not end the device's thread
         if len(batch) == 1:
             batch[0].answer.set_exception(error)

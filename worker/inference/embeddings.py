@@ -15,7 +15,7 @@ from cachetools import LRUCache
 from ovseg_core.embedding import Embedding
 from worker.job.attempt import LeaseLost, Stopped
 
-LOOK_SECONDS = 0.25  # between two looks whether the job that waits should still go on; each asks Redis
+CHECK_EVERY_SECONDS = 0.25  # whether the job that waits should still go on; each check asks Redis
 
 
 class Cache(StrEnum):
@@ -34,8 +34,8 @@ class Encoder(Protocol):
         ...
 
 
-class Fleet(Protocol):
-    """As `SharedEmbeddings` says."""
+class SharedCache(Protocol):
+    """The embeddings of all workers, as `SharedEmbeddings` documents them."""
 
     def find(self, key: str, check: Callable[[], None]) -> Embedding | None: ...
 
@@ -58,15 +58,20 @@ class Embeddings:
     mask does not depend on where its embedding comes from.
     """
 
-    def __init__(self, encoder: Encoder, shared: Fleet, max_bytes: int) -> None:
+    def __init__(self, encoder: Encoder, shared: SharedCache, max_bytes: int) -> None:
         self._encoder, self._shared, self._max_bytes = encoder, shared, max_bytes
         self._known: LRUCache[str, Embedding] = LRUCache(max_bytes, getsizeof=lambda embedding: embedding.nbytes)
         self._under_way: dict[str, Future[Embedding]] = {}
         self._lock = threading.Lock()
 
+    def key(self, model: str, sha256: str) -> str:
+        """What an embedding is known by, here and to the other workers. Raises what the encoder raises."""
+        parts = (model, self._encoder.fingerprint(model), sha256)
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
     def has(self, model: str, sha256: str) -> bool:
         """Whether this worker has it now. Raises what the encoder raises."""
-        key = self._key(model, sha256)  # before the lock: it may load the model
+        key = self.key(model, sha256)  # before the lock: it may load the model
         with self._lock:
             return key in self._known
 
@@ -90,7 +95,7 @@ class Embeddings:
         def make() -> Found:
             return self._of_fleet(key, check) or self._encoded(model, picture())
 
-        key = self._key(model, sha256)
+        key = self.key(model, sha256)
         while True:
             with self._lock:
                 known, others = self._known.get(key), self._under_way.get(key)
@@ -102,7 +107,7 @@ class Embeddings:
                 return Found(known, Cache.HIT)
             if others is None:
                 return self._kept(key, mine, make, is_to_share)
-            while not wait([others], LOOK_SECONDS).done:
+            while not wait([others], CHECK_EVERY_SECONDS).done:
                 check()
             try:
                 return Found(others.result(), Cache.HIT)
@@ -119,10 +124,6 @@ class Embeddings:
         if found.cache is Cache.MISS:
             self._shared.offer(key, found.embedding, is_to_share, found.milliseconds)
         return found
-
-    def _key(self, model: str, sha256: str) -> str:
-        parts = (model, self._encoder.fingerprint(model), sha256)
-        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
     def _of_fleet(self, key: str, check: Callable[[], None]) -> Found | None:
         embedding = self._shared.find(key, check)

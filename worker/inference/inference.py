@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 
@@ -18,7 +18,7 @@ from ovseg_core.models import ModelSpec
 from ovseg_core.network import DecodeBatch, Features, PromptBatch
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
-from worker.inference.batcher import Answer, Batcher, Kind
+from worker.inference.batcher import Answer, Batcher, BatchKey
 
 log = logging.getLogger(__name__)
 
@@ -31,13 +31,22 @@ OUT_OF_MEMORY = ("failed to allocate", "bad_alloc", "bad allocation", "insuffici
 class Inference:
     """Models on a device. Callable from any thread; networks are loaded and run by one, which Paddle binds them to.
 
-    `encode` and `decode` tell also how many milliseconds of the network's time they took, without the wait for it.
+    `encode` and `decode` also return how many milliseconds of the network's time they took, without the wait for it.
     """
 
-    def __init__(self, device: str, engine: str, precision: str) -> None:
+    def __init__(
+        self,
+        device: str,
+        engine: str,
+        precision: str,
+        thread: Batcher | None = None,
+        open_segmenter: Callable[[str, str, str, str], Segmenter] = Segmenter.open,
+    ) -> None:
+        """`open_segmenter` takes a model, a device, an engine and a precision."""
         self._device, self._engine, self._precision = device, engine, precision
         self._images_per_batch = IMAGES_PER_BATCH[device.partition(":")[0]]
-        self._thread = Batcher("inference")
+        self._thread = thread or Batcher("inference")
+        self._open_segmenter = open_segmenter
         self._segmenters: dict[str, Segmenter] = {}
 
     @property
@@ -77,7 +86,7 @@ class Inference:
 
     def _loaded(self, model: str) -> Segmenter:
         if model not in self._segmenters:
-            load: Kind[str, Segmenter] = Kind("load", self._load)
+            load: BatchKey[str, Segmenter] = BatchKey("load", self._load)
             self._thread(load, model).result()
         return self._segmenters[model]
 
@@ -85,7 +94,7 @@ class Inference:
         [model] = names
         if model not in self._segmenters:  # whoever was first
             engine, precision = self._able(models.resolved(model))
-            segmenter = Segmenter.open(model, self._device, engine, precision)
+            segmenter = self._open_segmenter(model, self._device, engine, precision)
             log.info("%s runs on %s (%s, %s)", model, self._device, segmenter.engine, segmenter.precision)
             self._segmenters[model] = segmenter
         return [self._segmenters[model]]
@@ -119,8 +128,8 @@ class _Queued:
         def run(several: Sequence[np.ndarray]) -> list[Features]:
             return network.encode(np.stack(several))
 
-        kind = Kind((id(network), "encode"), run, self._images_per_batch)
-        return self._answers([self._thread(kind, canvas) for canvas in canvases])
+        key = BatchKey((id(network), "encode"), run, self._images_per_batch)
+        return self._answers([self._thread(key, canvas) for canvas in canvases])
 
     def decode(self, features: Features, prompts: PromptBatch, all_candidates: bool = False) -> Candidates:
         [candidates] = self.decode_batch([(features, prompts)], all_candidates)
@@ -133,8 +142,8 @@ class _Queued:
             return network.decode_batch(several, all_candidates)
 
         shape = tuple(None if field is None else field.shape[1:] for field in batch[0][1])
-        kind = Kind((id(network), "decode", shape, all_candidates), run, self._prompts_per_batch)
-        return self._answers([self._thread(kind, each, each[1].size) for each in batch])
+        key = BatchKey((id(network), "decode", shape, all_candidates), run, self._prompts_per_batch)
+        return self._answers([self._thread(key, each, each[1].size) for each in batch])
 
     def _answers(self, calls: Sequence[Future[tuple[Answer, float]]]) -> list[Answer]:
         answers = [call.result() for call in calls]

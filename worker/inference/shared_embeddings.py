@@ -12,40 +12,41 @@ import time
 from collections.abc import Callable
 
 from botocore.exceptions import BotoCoreError, ClientError
-from redis import Redis, RedisError
+from redis import RedisError
 
 from configs.settings import Settings
 from ovseg_core.embedding import Embedding
 from worker.store import object_names
-from worker.store.scripts import Scripts
+from worker.store.keyspace import Keyspace
 from worker.store.storage import ObjectMissing, Storage
 
 log = logging.getLogger(__name__)
 
 LONG_MILLISECONDS = 500  # of encoding; to store an embedding takes some 30
-MAKING_SECONDS = 600  # a worker that lives but is not done by then is not waited for
-LATELY_SECONDS = 600
-PAUSES = (0.02, 0.25)  # seconds between two looks at what another worker makes: the first, and the longest
-AWAY = (RedisError, BotoCoreError, ClientError)
+MAX_MAKING_SECONDS = 600  # a worker that lives but is not done by then is not waited for
+WANTED_SECONDS = 600  # for so long another worker's wish for an embedding counts as "lately"
+PAUSES_SECONDS = (0.02, 0.25)  # between two looks whether another worker is done: the first, and the longest
+UNREACHABLE = (RedisError, BotoCoreError, ClientError)
 
 
 class SharedEmbeddings:
-    """As one worker sees them, by the line it has in the roster. Thread-safe. Nothing that goes wrong here is raised:
-    without the fleet's, a worker makes its own."""
+    """The fleet's embeddings as one worker sees them, by its line in the roster. Thread-safe.
 
-    def __init__(self, redis: Redis, settings: Settings, storage: Storage, line: str) -> None:
-        self._redis, self._storage, self._line = redis, storage, line
+    An error is logged and not raised: without the fleet's embeddings, a worker makes its own.
+    """
+
+    def __init__(self, keyspace: Keyspace, settings: Settings, storage: Storage, line: str) -> None:
+        self._keyspace, self._storage, self._line = keyspace, storage, line
         self._is_on = settings.shared_embeddings_megabytes > 0
-        self._scripts = Scripts(redis, settings.redis_prefix)
 
     def find(self, key: str, check: Callable[[], None] = lambda: None) -> Embedding | None:
         """The embedding, once the worker that makes it is done. None: the caller is to make it, and to `offer` it or
         `give_up`; others wait for that. While this waits, `check` is called now and then, and may raise to interrupt.
         """
-        pause, longest = PAUSES
+        pause, longest = PAUSES_SECONDS
         try:
             while self._is_on:
-                state = self._scripts("embedding_begin", key, self._line, MAKING_SECONDS)
+                state = self._keyspace.run("embedding_begin", key, self._line, MAX_MAKING_SECONDS)
                 if state == "mine":
                     return None
                 if state == "stored":
@@ -55,8 +56,8 @@ class SharedEmbeddings:
                     time.sleep(pause)
                     check()
                     pause = min(1.5 * pause, longest)
-        except AWAY as error:
-            log.warning("the embeddings of other workers cannot be had: %s", error)
+        except UNREACHABLE as error:
+            log.warning("the embeddings of other workers are unreachable: %s", error)
         return None
 
     def offer(self, key: str, embedding: Embedding, is_to_share: bool = False, milliseconds: float = 0.0) -> None:
@@ -64,25 +65,25 @@ class SharedEmbeddings:
         if not self._is_on:
             return
         try:
-            if is_to_share or milliseconds >= LONG_MILLISECONDS or self._scripts("embedding_wanted", key):
+            if is_to_share or milliseconds >= LONG_MILLISECONDS or self._keyspace.run("embedding_wanted", key):
                 self._store(key, embedding)
-        except AWAY as error:
+        except UNREACHABLE as error:
             log.warning("an embedding is not shared: %s", error)
         self.give_up(key)
 
     def give_up(self, key: str) -> None:
-        """Make it no longer: whoever waits for it makes it now, if it is not stored."""
+        """Stop making it: another worker that waits for it makes it now, if it is not stored."""
         if not self._is_on:
             return
         try:
-            self._scripts("embedding_leave", key, self._line, LATELY_SECONDS)
+            self._keyspace.run("embedding_leave", key, self._line, WANTED_SECONDS)
         except RedisError as error:
             log.warning("others may wait for an embedding until this worker is gone: %s", error)
 
     def _store(self, key: str, embedding: Embedding) -> None:
         data = key.encode() + embedding.to_bytes()
-        # Listed first: what were stored and not listed, nobody would ever remove.
-        self._scripts("embedding_list", key, len(data))
+        # List it before storing it: an object that is stored but not listed would never be deleted.
+        self._keyspace.run("embedding_list", key, len(data))
         self._storage.put(object_names.embedding(key), data, "application/octet-stream")
 
     def _loaded(self, key: str) -> Embedding | None:
@@ -93,5 +94,5 @@ class SharedEmbeddings:
             return Embedding.from_bytes(data[len(key) :])
         except (ObjectMissing, ValueError) as error:
             log.warning("the stored embedding %s is of no use: %s", key, error)
-            self._scripts("embedding_forget", key, "")
+            self._keyspace.run("embedding_forget", key, "")
             return None

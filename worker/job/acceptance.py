@@ -10,7 +10,7 @@ from configs.settings import Settings
 from ovseg_core.errors import OvsegError
 from worker.image.content import ImageSource
 from worker.image.inputs import Inputs
-from worker.job.archive import AFTER_ACCEPTANCE_SECONDS, Archive
+from worker.job.archive import Archive
 from worker.job.idempotency import Once
 from worker.job.jobs import Jobs, Outcome
 from worker.job.record import Job, prefix_of
@@ -50,7 +50,7 @@ class Acceptance:
         outcome = self._outcome(job_id, request, image, once)
         if outcome.job is not None:
             if outcome.is_new:
-                self.archive.keep_soon(outcome.job.id, AFTER_ACCEPTANCE_SECONDS)
+                self.archive.keep_accepted_soon(outcome.job.id)
             return outcome.job, outcome.is_new
         if outcome.full:
             raise OvsegError("queue_full", why_full(outcome.full, self.settings))
@@ -95,7 +95,7 @@ class Acceptance:
             self.inputs.release()
             raise
         if _is_input(key, outcome):
-            self.inputs.archive(job_id, key, image)
+            self.inputs.move_soon(job_id, key, image)
         else:
             self.inputs.release()
         return None if outcome.full == "memory" else outcome
@@ -107,7 +107,7 @@ class Acceptance:
         self.inputs.store(key, image)
         outcome = self.jobs.accept(job_id, request, b"", once)
         if not _is_input(key, outcome):
-            self.storage.erase(key)
+            self.storage.delete([key])
         return outcome
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import Any
 
 from ovseg_core import outputs
 from worker.job.record import Job, Status
 from worker.store import object_names
+from worker.store.clock import timestamp
 from worker.store.storage import ObjectMissing, Storage
 
 
@@ -100,8 +100,3 @@ def _image_hw(job: Job) -> tuple[int, int]:
 
 def _file(key: str, storage: Storage | None) -> dict[str, str | None]:
     return {"key": key, "url": storage.sign(key) if storage else None}
-
-
-def timestamp(time: datetime | None) -> str | None:
-    """RFC 3339, UTC, microseconds."""
-    return None if time is None else time.isoformat(timespec="microseconds").replace("+00:00", "Z")

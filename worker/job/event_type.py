@@ -1,4 +1,4 @@
-"""What a webhook can be told of a job."""
+"""The events of a job that a webhook can be notified of."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ Filter = Annotated[
 ]
 
 
-def of_told(told: str) -> tuple[EventType, ...]:
-    """The choice that `told_by` wrote."""
-    return tuple(each for each in ALL if each.removeprefix("job.") in told.split())
+def decode(encoded: str) -> tuple[EventType, ...]:
+    """The choice that `encode` wrote."""
+    return tuple(each for each in ALL if each.removeprefix("job.") in encoded.split())
 
 
-def told_by(chosen: Sequence[EventType]) -> str:
+def encode(chosen: Sequence[EventType]) -> str:
     """A choice as the scripts read it: `started succeeded`."""
     return " ".join(each.removeprefix("job.") for each in chosen)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from worker.job.request import JobRequest
+from worker.store.clock import moment, moment_of
 
 MESSAGE_CHARACTERS = 1000  # of an error, in a job's record
 
@@ -119,19 +120,3 @@ class Job:
 def prefix_of(job_id: str) -> str:
     """Where everything of a job is stored."""
     return f"jobs/{job_id}/"
-
-
-def moment_of(field: str, record: Mapping[str, str]) -> datetime | None:
-    """A time of a record, None where it has none."""
-    return moment(record[field]) if field in record else None
-
-
-def moment(written: str) -> datetime:
-    """A time that a script wrote."""
-    seconds, fraction = divmod(int(written), 1_000_000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=fraction)
-
-
-def microseconds(time: datetime) -> int:
-    """A time as the scripts write it."""
-    return (time - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)

@@ -7,13 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from celery import Celery
-from redis import Redis
 
 from configs.settings import Settings
 from worker.job import archive
-from worker.job.jobs import ATTEMPTS_APART, MICROSECONDS
-from worker.store import queue
-from worker.store.scripts import Scripts
+from worker.job.jobs import ATTEMPTS_APART
+from worker.store import clock, queue
+from worker.store.keyspace import Keyspace, flat
 from worker.store.storage import ObjectMissing, Storage
 
 ASKED_AT_ONCE = 500
@@ -42,12 +41,11 @@ class Lost:
 class Recovery:
     """May be run twice, at the same time too: a job that is there is left alone."""
 
-    def __init__(self, redis: Redis, app: Celery, settings: Settings, storage: Storage) -> None:
-        self._redis = redis
+    def __init__(self, keyspace: Keyspace, app: Celery, settings: Settings, storage: Storage) -> None:
+        self._keyspace = keyspace
         self._app = app
         self._settings = settings
         self._storage = storage
-        self._scripts = Scripts(redis, settings.redis_prefix)
 
     def lost(self) -> list[Lost]:
         """Unfinished jobs first, in the order of their ids: those that the service chose are in order of time."""
@@ -56,11 +54,11 @@ class Recovery:
         found = [Lost(job_id, False) for job_id in unfinished] + [Lost(job_id, True) for job_id in sorted(ended)]
         return [lost for some in _in_batches(found) for lost in self._unknown(some)]
 
-    def restore(self, lost: Lost, tell_since_seconds: float) -> str:
-        """Returns the job's status now, '' where it is there already, or was erased.
+    def restore(self, lost: Lost, notify_since_seconds: float) -> str:
+        """Returns the job's status now, '' if it is there already, or was erased.
 
-        The end of a job that ended in the last `tell_since_seconds` is told again, under the id that it had: whether it
-        was told, Redis alone knew.
+        The end of a job that ended in the last `notify_since_seconds` is notified again, under the id that it had: only
+        Redis knew whether it was notified.
         """
         try:
             record = archive.read(self._storage, archive.ENDED if lost.has_ended else archive.ACCEPTED, lost.id)
@@ -69,25 +67,24 @@ class Recovery:
         if not lost.has_ended:
             record = _begun_anew(record)
             archive.write(self._storage, archive.ACCEPTED, lost.id, record)
-        fields = [part for pair in record.items() for part in pair]
-        is_told_again = lost.has_ended and _age_seconds(record["completed_at"]) < tell_since_seconds
+        is_notified_again = lost.has_ended and _age_seconds(record["completed_at"]) < notify_since_seconds
         key_seconds = int(self._settings.idempotency_seconds - _age_seconds(record["accepted_at"]))
-        message = "" if lost.has_ended else self._message(record["queue"], lost.id)
-        return str(self._scripts("restore", lost.id, message, int(is_told_again), max(key_seconds, 0), *fields))
+        message = "" if lost.has_ended else queue.message(self._app, queue.SEGMENT, record["queue"], lost.id)
+        fields = flat(record)
+        return str(
+            self._keyspace.run("restore", lost.id, message, int(is_notified_again), max(key_seconds, 0), *fields)
+        )
 
     def _ids(self, folder: str) -> Iterator[str]:
         for key in self._storage.list(folder):
             yield key.removeprefix(folder).removesuffix(".json")
 
     def _unknown(self, some: Sequence[Lost]) -> Iterator[Lost]:
-        with self._redis.pipeline(transaction=False) as pipeline:
+        with self._keyspace.pipeline() as pipeline:
             for lost in some:
-                pipeline.exists(f"{self._settings.redis_prefix}job:{lost.id}")
+                pipeline.exists(self._keyspace.key(f"job:{lost.id}"))
             known = pipeline.execute()
         yield from (lost for lost, is_known in zip(some, known, strict=True) if not is_known)
-
-    def _message(self, name: str, job_id: str) -> str:
-        return queue.message(self._app, queue.SEGMENT, name, job_id)
 
 
 def _begun_anew(record: dict[str, str]) -> dict[str, str]:
@@ -101,7 +98,7 @@ def _begun_anew(record: dict[str, str]) -> dict[str, str]:
 
 
 def _age_seconds(microseconds: str) -> float:
-    return time.time() - int(microseconds) / MICROSECONDS
+    return time.time() - int(microseconds) / clock.MICROSECONDS
 
 
 def _in_batches(found: Sequence[Lost]) -> Iterator[Sequence[Lost]]:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from redis import Redis
-
-from configs.settings import Settings
 from worker.job.record import Status
 from worker.process import roster
+from worker.store.keyspace import Keyspace
 
 
 @dataclass(frozen=True)
@@ -20,18 +18,17 @@ class State:
     shared_embeddings_bytes: int
 
 
-def state(redis: Redis, settings: Settings) -> State:
-    prefix = settings.redis_prefix
+def state(keyspace: Keyspace) -> State:
     open_statuses = [status for status in Status if not status.is_terminal]
-    with redis.pipeline(transaction=False) as pipeline:
-        pipeline.hgetall(f"{prefix}counts")
-        pipeline.get(f"{prefix}embedding_bytes")
+    with keyspace.pipeline() as pipeline:
+        pipeline.hgetall(keyspace.key("counts"))
+        pipeline.get(keyspace.key("embedding_bytes"))
         for status in open_statuses:
-            pipeline.zcard(f"{prefix}jobs:{status}")
+            pipeline.zcard(keyspace.key(f"jobs:{status}"))
         counts, embedding_bytes, *jobs = pipeline.execute()
     return State(
         counts={what: int(count) for what, count in counts.items()},
         jobs=dict(zip(open_statuses, jobs, strict=True)),
-        workers=roster.alive(redis, settings),
+        workers=roster.alive(keyspace),
         shared_embeddings_bytes=int(embedding_bytes or 0),
     )

@@ -1,4 +1,4 @@
-"""A worker's sign of life: it renews the leases of the jobs in hand, and its own name in the list of workers."""
+"""A worker's sign of life: it renews the leases of its running jobs, and its own name in the list of workers."""
 
 from __future__ import annotations
 
@@ -16,16 +16,14 @@ from worker.process.roster import Roster
 
 log = logging.getLogger(__name__)
 
-BEATS_PER_LEASE = 3  # two may get lost before anyone takes this worker for dead
-
 
 class Heartbeat:
     """Beats in a thread of its own, for as long as the process lives."""
 
-    def __init__(self, jobs: Jobs, roster: Roster, lease_seconds: float) -> None:
+    def __init__(self, jobs: Jobs, roster: Roster, pause_seconds: float) -> None:
         self._jobs = jobs
         self._roster = roster
-        self._pause = lease_seconds / BEATS_PER_LEASE
+        self._pause_seconds = pause_seconds
         self._held: dict[str, Job] = {}  # by claim
         self._verdicts: dict[str, str] = {}  # by claim, of those that should stop
         self._lock = threading.Lock()
@@ -36,7 +34,7 @@ class Heartbeat:
         self._thread.start()
 
     def stop(self) -> None:
-        """Take leave at once, so that nobody waits for this worker's lease to end."""
+        """Leave the list of workers now, so that nobody waits for this worker's lease to end."""
         self._stopping.set()
         if self._thread.is_alive():  # not where Redis was never reached
             self._thread.join()
@@ -55,19 +53,19 @@ class Heartbeat:
 
     @property
     def held(self) -> list[Job]:
-        """The jobs in hand."""
+        """The jobs that this process is running."""
         with self._lock:
             return list(self._held.values())
 
     def check(self, job: Job) -> None:
-        """Whether the attempt may go on, as Redis says now or, while Redis is away, as it last said.
+        """Whether the attempt may go on, as Redis says now or, while Redis is unreachable, as it said last.
 
-        Raises LeaseLost if the job is in other hands, Stopped if it was canceled or is out of time.
+        Raises LeaseLost if another attempt holds the job, Stopped if it was canceled or is out of time.
         """
         try:
             self._renew([job])
         except RedisError as error:
-            log.warning("%s goes on unasked, Redis is away: %s", job.claim, error)
+            log.warning("%s continues without a check, Redis is unreachable: %s", job.claim, error)
         verdict = self._verdicts.get(job.claim)
         if verdict == "lost":
             raise LeaseLost(job.claim)
@@ -79,13 +77,13 @@ class Heartbeat:
             try:
                 self._beat()
             except RedisError as error:
-                log.warning("no heartbeat, Redis is away: %s", error)
-            if self._stopping.wait(self._pause):
+                log.warning("no heartbeat, Redis is unreachable: %s", error)
+            if self._stopping.wait(self._pause_seconds):
                 break
         try:
             self._roster.leave()
         except RedisError as error:
-            log.warning("leaving without a word, Redis is away: %s", error)
+            log.warning("this worker stays in the list until its lease ends, Redis is unreachable: %s", error)
 
     def _beat(self) -> None:
         self._roster.enter()

@@ -1,4 +1,4 @@
-"""A worker that was told to stop finishes what it has in hand, for a while; what is not done by then goes to others."""
+"""A worker that is to stop finishes its running jobs, for a while; those not done by then go to other workers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 def within(grace_seconds: float, jobs: Jobs, heartbeat: Heartbeat, roster: Roster) -> None:
     """Unless this process has ended by then, hand its jobs back and end it. Returns at once."""
-    log.info("told to stop; jobs in hand have %g s", grace_seconds)
+    log.info("stopping; running jobs have %g s", grace_seconds)
     timer = threading.Timer(grace_seconds, _leave, [jobs, heartbeat, roster])
     timer.daemon = True
     timer.start()
@@ -29,6 +29,6 @@ def _leave(jobs: Jobs, heartbeat: Heartbeat, roster: Roster) -> None:
             log.warning("%s is not done and goes to another worker; now %s", job.claim, jobs.hand_back(job) or "there")
         roster.leave()
     except RedisError as error:
-        log.warning("Redis is away, so the jobs in hand are found when their leases end: %s", error)
-    # A thread that segments cannot be stopped from outside, and what it may still want to say is refused anyway.
+        log.warning("Redis is unreachable; the running jobs go to other workers when their leases end: %s", error)
+    # A thread that segments cannot be stopped from outside; whatever it may still report is refused.
     os._exit(0)

@@ -10,36 +10,35 @@ import os
 import socket
 from dataclasses import dataclass
 
-from redis import Redis
-
 from configs.settings import Settings
+from worker.store.clock import DAY, MICROSECONDS
+from worker.store.keyspace import Keyspace
 
-BEATS_PER_LEASE = 3
 # What any loop may be late: a busy machine, a call to Redis that is tried again.
 LEASES_OF_PATIENCE = 2
 # A host is forgotten when none of its loops gave a sign for a day, and a loop of a living host after a week.
-HOST_SECONDS = 24 * 3600
-LOOP_SECONDS = 7 * 24 * 3600
+FORGET_HOST_AFTER_SECONDS = DAY
+FORGET_LOOP_AFTER_SECONDS = 7 * DAY
 
 
 class Pulse:
     """The sign of one loop of this process, a `part` of the service."""
 
-    def __init__(self, redis: Redis, settings: Settings, part: str, loop: str, seconds: float = 0.0) -> None:
+    def __init__(self, keyspace: Keyspace, settings: Settings, part: str, loop: str, seconds: float = 0.0) -> None:
         """`seconds` is how long one round of the loop may take."""
-        self._redis = redis
-        self._key = _key(settings, part, socket.gethostname())
+        self._keyspace = keyspace
+        self._key = keyspace.key(_name(part, socket.gethostname()))
         self._member = f"{os.getpid()}/{loop}"
         self._promise = seconds + LEASES_OF_PATIENCE * settings.lease_seconds
         self.has_begun = False
 
     def beat(self) -> None:
         """Raises RedisError."""
-        now = _now(self._redis)
-        with self._redis.pipeline(transaction=False) as pipeline:
+        now = self._keyspace.now() / MICROSECONDS
+        with self._keyspace.pipeline() as pipeline:
             pipeline.zadd(self._key, {self._member: now + self._promise})
-            pipeline.zremrangebyscore(self._key, "-inf", now - LOOP_SECONDS)
-            pipeline.expire(self._key, HOST_SECONDS)
+            pipeline.zremrangebyscore(self._key, "-inf", now - FORGET_LOOP_AFTER_SECONDS)
+            pipeline.expire(self._key, FORGET_HOST_AFTER_SECONDS)
             pipeline.execute()
         self.has_begun = True
 
@@ -53,20 +52,15 @@ class Sign:
     late_seconds: float
 
 
-def of_host(redis: Redis, settings: Settings, part: str, host: str) -> list[Sign]:
+def of_host(keyspace: Keyspace, part: str, host: str) -> list[Sign]:
     """The signs of a part's processes on one host, whether these still run or not. Raises RedisError."""
-    now = _now(redis)
+    now = keyspace.now() / MICROSECONDS
     signs = []
-    for member, until in redis.zrange(_key(settings, part, host), 0, -1, withscores=True):
+    for member, until in keyspace.redis.zrange(keyspace.key(_name(part, host)), 0, -1, withscores=True):
         pid, _, loop = member.partition("/")
         signs.append(Sign(int(pid), loop, max(0.0, now - until)))
     return signs
 
 
-def _now(redis: Redis) -> float:
-    seconds, microseconds = redis.time()
-    return int(seconds) + int(microseconds) / 1e6
-
-
-def _key(settings: Settings, part: str, host: str) -> str:
-    return f"{settings.redis_prefix}pulse:{part}/{host}"
+def _name(part: str, host: str) -> str:
+    return f"pulse:{part}/{host}"

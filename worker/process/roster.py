@@ -4,41 +4,39 @@ from __future__ import annotations
 
 from collections import Counter
 
-from redis import Redis
-
 from configs.settings import Settings
-from worker.store.scripts import Scripts
+from worker.store.clock import MICROSECONDS
+from worker.store.keyspace import Keyspace
+
+WORKERS = "workers"  # in Redis: a zset of lines, by when each worker is taken for dead, in seconds
 
 
 class Roster:
-    """One worker's line in the list of the living; it is struck out when the worker has been silent for a lease."""
+    """One worker's line in the list of live workers; it goes when the worker has been silent for a lease."""
 
-    def __init__(self, redis: Redis, settings: Settings, name: str, device: str) -> None:
-        self._redis = redis
-        self._scripts = Scripts(redis, settings.redis_prefix)
-        self._key = _key(settings)
+    def __init__(self, keyspace: Keyspace, settings: Settings, name: str, device: str) -> None:
+        self._keyspace = keyspace
         self.line = f"{device.partition(':')[0]}/{name}"
         self._lease_seconds = settings.lease_seconds
 
     def enter(self) -> None:
-        self._scripts("worker_enter", self.line, self._lease_seconds)
+        self._keyspace.run("worker_enter", self.line, self._lease_seconds)
 
     def leave(self) -> None:
-        self._redis.zrem(self._key, self.line)
+        self._keyspace.redis.zrem(self._keyspace.key(WORKERS), self.line)
 
 
-def alive(redis: Redis, settings: Settings) -> Counter[str]:
+def alive(keyspace: Keyspace) -> Counter[str]:
     """How many workers there are of each kind of device ("cpu", "gpu")."""
-    seconds, _ = redis.time()
-    lines = redis.zrange(_key(settings), int(seconds), "+inf", byscore=True)
-    return Counter(line.partition("/")[0] for line in lines)
+    return Counter(line.partition("/")[0] for line in _lines(keyspace))
 
 
-def names(redis: Redis, settings: Settings) -> set[str]:
+def names(keyspace: Keyspace) -> set[str]:
     """The workers alive now, as `host:pid`."""
-    seconds, _ = redis.time()
-    return {line.partition("/")[2] for line in redis.zrangebyscore(_key(settings), int(seconds), "+inf")}
+    return {line.partition("/")[2] for line in _lines(keyspace)}
 
 
-def _key(settings: Settings) -> str:
-    return f"{settings.redis_prefix}workers"
+def _lines(keyspace: Keyspace) -> list[str]:
+    now = keyspace.now() / MICROSECONDS
+    lines: list[str] = keyspace.redis.zrange(keyspace.key(WORKERS), now, "+inf", byscore=True)
+    return lines

@@ -17,12 +17,12 @@ from configs.settings import Settings
 # A call to Redis takes well under a millisecond. If one takes seconds, the server is unreachable, and the client that
 # waits for an answer should learn that.
 CALL_TIMEOUT_SECONDS = 2.0
-# For threads that do not answer requests: they archive, listen, check readiness.
+# For threads that do not answer requests: they archive, move images to storage, listen, check readiness.
 SPARE_CONNECTIONS = 100
 
 
-def connect(settings: Settings, as_bytes: bool = False) -> Redis:
-    """A client (thread-safe, connections made as needed) whose answers are str, or bytes if asked."""
+def connect(settings: Settings) -> Redis:
+    """A client (thread-safe, connections made as needed) whose answers are str."""
     address = redis_address.parse(settings.redis_url)
     where = {"unix_socket_path": address.path} if address.path else {"host": address.host, "port": address.port}
     return Redis(
@@ -32,7 +32,7 @@ def connect(settings: Settings, as_bytes: bool = False) -> Redis:
         password=address.password,
         ssl=address.has_tls,
         **(tls(settings) or {}),
-        decode_responses=not as_bytes,
+        decode_responses=True,
         socket_timeout=CALL_TIMEOUT_SECONDS,
         socket_connect_timeout=CALL_TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),  # whoever calls knows better whether, and how often

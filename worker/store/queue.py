@@ -16,11 +16,13 @@ from kombu import Connection, Queue
 from kombu.transport import memory
 
 from configs.settings import Settings
+from worker.store.clock import in_microseconds
 from worker.store.connection import broker_url, tls
 
 SEGMENT, DELIVER = "ovseg.segment", "ovseg.deliver"  # names of the tasks
 
 WEBHOOK_QUEUE = "webhook"
+RESEND_SECONDS = 30  # the message of an event is lost if no sender has begun by then; it is sent again
 # A job that says `auto` waits where the workers of both kinds look.
 QUEUE_OF_DEVICE = {"auto": "segment.auto", "cpu": "segment.cpu", "gpu": "segment.gpu"}
 
@@ -88,6 +90,11 @@ def message(app: Celery, task: str, queue: str, argument: str) -> str:
         with connection.Producer(channel=channel, auto_declare=False) as producer:
             app.send_task(task, args=[argument], producer=producer, queue=Queue(queue), add_to_parent=False)
         return json.dumps(channel.captured)
+
+
+def resend_after() -> int:
+    """RESEND_SECONDS as the scripts take it."""
+    return in_microseconds(RESEND_SECONDS)
 
 
 def argument(message: str) -> str:

@@ -50,7 +50,7 @@ class Patience:
 
 
 PATIENT = Patience(3, 30, 3)
-# For whoever has a client waiting, who should hear within three seconds that storage is away.
+# For calls that a client waits for: it should learn within three seconds that storage is unreachable.
 IMPATIENT = Patience(1, 1.8, 1)
 # For what a gateway does in the background. Several images of 20 MB at once take a busy storage some seconds.
 UNHURRIED = Patience(1, 20, 1)
@@ -83,19 +83,19 @@ class Storage:
                 raise
             raise ObjectMissing(error.response, "GetObject") from None
 
-    def erase(self, prefix: str) -> None:
-        """Remove every object whose key begins so."""
+    def delete_prefix(self, prefix: str) -> None:
+        """Delete every object whose key begins with `prefix`."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
-        for page in pages:  # of 1,000 keys, as many as one request may remove
+        for page in pages:  # of 1,000 keys, as many as one request may delete
             if "Contents" in page:
-                self.remove([found["Key"] for found in page["Contents"]])
+                self.delete([found["Key"] for found in page["Contents"]])
 
-    def remove(self, keys: Sequence[str]) -> None:
-        """Up to 1,000 objects, those of them that there are."""
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete up to 1,000 objects; keys without an object are no error."""
         answer = self._client.delete_objects(
             Bucket=self._bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True}
         )
-        for error in answer.get("Errors", []):  # told in an answer of 200
+        for error in answer.get("Errors", []):  # reported in an answer of 200
             raise ClientError({"Error": {"Code": error["Code"], "Message": error["Key"]}}, "DeleteObjects")
 
     def list(self, prefix: str) -> Iterator[str]:

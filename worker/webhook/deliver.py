@@ -1,4 +1,4 @@
-"""Tell one event to its receiver, signed as Standard Webhooks 1.0.0 says."""
+"""Deliver one event to its receiver, signed as Standard Webhooks 1.0.0 says."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from http import HTTPStatus
 from typing import Any
 
 from celery import Celery
-from redis import Redis
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
@@ -27,7 +26,9 @@ from worker.job.jobs import Jobs
 from worker.job.record import Job
 from worker.outbound import web_url
 from worker.outbound.client import GuardedClient
-from worker.store import outage
+from worker.store import clock, outage
+from worker.store.clock import DAY, HOUR, MINUTE
+from worker.store.keyspace import Keyspace
 from worker.store.storage import Storage
 from worker.webhook.delivery import Delivery
 from worker.webhook.endpoints import Endpoints
@@ -36,9 +37,8 @@ from worker.webhook.receiver import Nobody, Receiver
 
 log = logging.getLogger(__name__)
 
-MINUTE, HOUR = 60, 3600
 # The specification's schedule: after the first try, 9 more over three days and a bit.
-RETRY_DELAYS_SECONDS = (
+RETRY_DELAYS_SECONDS: tuple[float, ...] = (
     5,
     5 * MINUTE,
     30 * MINUTE,
@@ -53,7 +53,7 @@ JITTER = 0.2  # of the delay, either way: receivers that came back are not all m
 # Only these answers may ask for a longer pause than the schedule's.
 BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 # A longer pause would end after the last try of the schedule; and a date may be a slip.
-MAX_ASKED_SECONDS = 24 * HOUR
+MAX_ASKED_SECONDS = DAY
 # Of an answer's body, for the log: enough for an error message.
 ANSWER_BYTES = 1024
 # The specification asks for small payloads. A larger result is left out and found at files.result.url.
@@ -61,8 +61,8 @@ MAX_RESULT_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
-class Sender:
-    """What the delivery of webhooks works with; one for each process."""
+class SenderServices:
+    """What a sender of webhooks works with; one for each process."""
 
     settings: Settings
     jobs: Jobs
@@ -72,42 +72,42 @@ class Sender:
     client: GuardedClient
 
     @classmethod
-    def open(cls, settings: Settings, redis: Redis, app: Celery) -> Sender:
+    def open(cls, settings: Settings, keyspace: Keyspace, app: Celery) -> SenderServices:
         return cls(
             settings,
-            Jobs(redis, app, settings),
-            Events(redis, app, settings),
-            Endpoints(redis, settings),
+            Jobs(keyspace, app, settings),
+            Events(keyspace, app, settings),
+            Endpoints(keyspace, settings),
             Storage(settings),
             GuardedClient(settings),
         )
 
 
-def deliver(event_id: str, sender: Sender) -> None:
-    """Claim an event, post it once, and note how it went. A host that is busy with others keeps nobody here waiting."""
-    history = sender.events.get(event_id)
+def deliver(event_id: str, services: SenderServices) -> None:
+    """Claim an event, post it once, and record how it went. An event for a busy host is held, and no thread waits."""
+    history = services.events.get(event_id)
     if history is None or history.event.state != "pending":
         return
-    job = sender.jobs.get(history.event.job_id) if history.event.job_id else None
+    job = services.jobs.get(history.event.job_id) if history.event.job_id else None
     try:
-        receiver = _receiver(history.event, job, sender)
+        receiver = _receiver(history.event, job, services)
         host = web_url.host_of(receiver.url)
     except (Nobody, OvsegError) as nobody:  # OvsegError: a URL that an older version took
-        sender.events.abandon(history.event, str(nobody))
+        services.events.abandon(history.event, str(nobody))
         return
-    event = sender.events.begin(event_id, host)
-    if event is None:  # over by now; or held, for its host has enough to answer
+    event = services.events.begin(event_id, host)
+    if event is None:  # over by now; or held, because its host is busy
         return
-    delivery, pause = _post(event, job, receiver, sender)
+    delivery, pause = _post(event, job, receiver, services)
     log.info("%s try %d: %s", event.id, event.tries, delivery.outcome)
     if delivery.is_unwanted and event.endpoint_id is not None:
         log.warning("%s is disabled: it answered 410", event.endpoint_id)
     if delivery.is_success:
-        sender.events.delivered(event, delivery)
+        services.events.delivered(event, delivery)
     elif delivery.is_unwanted or event.tries > len(RETRY_DELAYS_SECONDS):
-        sender.events.give_up(event, delivery)
+        services.events.give_up(event, delivery)
     else:
-        sender.events.try_again(event, pause_seconds(event.tries, pause), delivery)
+        services.events.try_again(event, pause_seconds(event.tries, pause), delivery)
 
 
 def pause_seconds(tries: int, asked: float | None) -> float:
@@ -139,7 +139,7 @@ def sign(secret: str, event_id: str, timestamp: int, body: bytes) -> str:
 
 
 def payload(event: Event, job: Job | None, storage: Storage) -> bytes:
-    """{"type", "timestamp", "data"}, where data is the job object, as it is now; a test tells only which endpoint."""
+    """{"type", "timestamp", "data"}; data is the job object as it is now, or the endpoint's id in a test."""
     if job is None:
         data: dict[str, Any] = {"endpoint_id": event.endpoint_id}
     elif event.type == "job.succeeded":
@@ -148,30 +148,29 @@ def payload(event: Event, job: Job | None, storage: Storage) -> bytes:
             data["result"] = None
     else:
         data = description.describe(job, storage)
-    timestamp = event.created_at.isoformat().replace("+00:00", "Z")
-    return json.dumps({"type": event.type, "timestamp": timestamp, "data": data}).encode()
+    return json.dumps({"type": event.type, "timestamp": clock.timestamp(event.created_at), "data": data}).encode()
 
 
-def _receiver(event: Event, job: Job | None, sender: Sender) -> Receiver:
+def _receiver(event: Event, job: Job | None, services: SenderServices) -> Receiver:
     if event.endpoint_id is None:
-        return Receiver.of_job(job, sender.settings)
+        return Receiver.of_job(job, services.settings)
     if event.job_id is not None and job is None:
         raise Nobody("the job was deleted")
-    return Receiver.of_endpoint(sender.endpoints.get(event.endpoint_id), datetime.now(UTC))
+    return Receiver.of_endpoint(services.endpoints.get(event.endpoint_id), datetime.now(UTC))
 
 
-def _post(event: Event, job: Job | None, receiver: Receiver, sender: Sender) -> tuple[Delivery, float | None]:
+def _post(event: Event, job: Job | None, receiver: Receiver, services: SenderServices) -> tuple[Delivery, float | None]:
     """What came of it, and the pause that the receiver asked for.
 
     Any exception is a try that failed: a try without an outcome would be repeated for ever. Only an outage of Redis or
     storage is raised, because it passes.
     """
     at, start = datetime.now(UTC), time.perf_counter()
-    url, timeout = receiver.url, sender.settings.webhook_timeout_seconds
+    url, timeout = receiver.url, services.settings.webhook_timeout_seconds
     try:
-        body = payload(event, job, sender.storage)
+        body = payload(event, job, services.storage)
         headers = _headers(event, receiver, int(at.timestamp()), body)
-        answer = sender.client.post(url, body, headers, timeout, "webhook.url", ANSWER_BYTES)
+        answer = services.client.post(url, body, headers, timeout, "webhook.url", ANSWER_BYTES)
     except OvsegError as error:
         return Delivery(at, url, None, error.message, _since(start)), None
     except Exception as error:

@@ -1,4 +1,4 @@
-"""A webhook endpoint: where the events of every job are told."""
+"""A webhook endpoint: a receiver of the events of every job."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from worker.job import event_type
 from worker.job.event_type import EventType
-from worker.job.record import moment, moment_of
+from worker.store.clock import moment, moment_of
 
 # An endpoint whose tries have failed for so long is called failing: a receiver's bad hour is not news, a day is.
 FAILING_AFTER = timedelta(days=1)
@@ -37,7 +37,7 @@ class Endpoint:
         return cls(
             id=endpoint_id,
             url=record["url"],
-            events=event_type.of_told(record["tell"]),
+            events=event_type.decode(record["tell"]),
             description=record["description"],
             secret=record["secret"],
             old_secret=record.get("old_secret"),
@@ -58,7 +58,7 @@ class Endpoint:
         return "failing" if has_failed_long else "enabled"
 
     def live_secrets(self, now: datetime) -> tuple[str, ...]:
-        """Those that sign what is told now, newest first."""
+        """Those that sign a webhook now, newest first."""
         if self.old_secret is None or self.old_secret_until is None or self.old_secret_until <= now:
             return (self.secret,)
         return (self.secret, self.old_secret)

@@ -26,8 +26,8 @@ class EndpointFields(BaseModel):
 
     def to_record(self) -> Mapping[str, str]:
         """Those that were given, as a record has them; but for `disabled`."""
-        told = None if self.events is None else event_type.told_by(self.events)
-        given = {"url": self.url, "tell": told, "description": self.description}
+        chosen = None if self.events is None else event_type.encode(self.events)
+        given = {"url": self.url, "tell": chosen, "description": self.description}
         return {name: value for name, value in given.items() if value is not None}
 
 

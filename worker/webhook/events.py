@@ -1,7 +1,7 @@
-"""Webhook events: what happened to a job, to be told at least once, always under the same id.
+"""Webhook events: what happened to a job, to be delivered at least once, always under the same id.
 
-An event is written by the script that begins or ends the job (an outbox), so a state that was reached is a state that
-will be told; its id is fixed there, so a receiver that hears it twice can see that.
+An event is written by the script that begins or ends the job (an outbox), so every state that was reached will be
+notified. Its id is fixed there, so a receiver that gets it twice can see that.
 """
 
 from __future__ import annotations
@@ -12,33 +12,33 @@ from datetime import datetime
 
 import uuid_utils
 from celery import Celery
-from redis import Redis
 
 from configs.settings import Settings
 from worker.job import event_type
-from worker.job.jobs import MICROSECONDS, RESEND_SECONDS
-from worker.job.record import microseconds, moment
-from worker.store import queue
-from worker.store.scripts import Scripts
+from worker.store import clock, queue
+from worker.store.clock import microseconds, moment
+from worker.store.keyspace import Keyspace, pairs
 from worker.webhook.delivery import Delivery
 from worker.webhook.span import Span
 
-# A sender that is silent for so long after its receiver's time was over is taken for dead.
+# A sender that has not ended its try so long after the receiver's time-out is taken for dead.
 SENDER_GRACE_SECONDS = 45
 # The last so many tries of an event are kept: the whole schedule, and as many by hand.
 KEPT_DELIVERIES = 20
 # A host that gave no answer is tried by one sender at a time until it answers, or for so long.
-SILENT_SECONDS = 600
+HOST_SILENT_SECONDS = 600
 REPLAYED_PER_CALL = 1000
 REPLAYED_PER_STEP = 50  # a millisecond or two of Redis, for which everybody else waits
-KEPT_TESTS = 10  # of an endpoint: they tell of no job whose end would end them
+KEPT_TESTS = 10  # of an endpoint: they belong to no job with which they would be erased
+# Found in one look, so that it is over soon; the next look finds the rest.
+DUE_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
 class Event:
     """`type` is one of event_type.ALL, or event_type.TEST; `state` is pending, delivered or dead (given up).
 
-    `job_id` is None in a test of an endpoint, `endpoint_id` where a job's own webhook is told. `tries` counts the
+    `job_id` is None in a test of an endpoint, `endpoint_id` in an event for a job's own webhook. `tries` counts the
     attempts to deliver it since it happened, or was last asked for again; `outcome` says how the last went, or why
     there was none.
     """
@@ -79,7 +79,7 @@ class History:
 
 @dataclass(frozen=True)
 class Replay:
-    """How many events are told again; `next_since` is when the first of the rest happened, None without a rest."""
+    """How many events are delivered again; `next_since` is when the first of the rest happened, None without a rest."""
 
     replayed: int
     next_since: datetime | None
@@ -88,13 +88,11 @@ class Replay:
 class Events:
     """The outbox. Thread-safe."""
 
-    def __init__(self, redis: Redis, app: Celery, settings: Settings) -> None:
-        self._redis = redis
+    def __init__(self, keyspace: Keyspace, app: Celery, settings: Settings) -> None:
+        self._keyspace = keyspace
         self._app = app
-        self._prefix = settings.redis_prefix
         self._places = settings.webhook_threads_per_host
-        self._lease = int((settings.webhook_timeout_seconds + SENDER_GRACE_SECONDS) * MICROSECONDS)
-        self._scripts = Scripts(redis, settings.redis_prefix)
+        self._lease = clock.in_microseconds(settings.webhook_timeout_seconds + SENDER_GRACE_SECONDS)
 
     # Reading
 
@@ -103,38 +101,35 @@ class Events:
 
     def of_job(self, job_id: str) -> list[History]:
         """The events of a job, oldest first."""
-        return self._histories(self._redis.lrange(f"{self._prefix}told:{job_id}", 0, -1))
+        return self._histories(self._keyspace.redis.lrange(self._keyspace.key(f"told:{job_id}"), 0, -1))
 
     def of_job_from(self, job_id: str, first: int, count: int) -> tuple[list[History], bool]:
         """So many events of a job, oldest first, from one of them on (0: the oldest); and whether they are the last."""
-        ids = self._redis.lrange(f"{self._prefix}told:{job_id}", first, first + count)
+        ids = self._keyspace.redis.lrange(self._keyspace.key(f"told:{job_id}"), first, first + count)
         return self._histories(ids[:count]), len(ids) <= count
 
     def of_endpoint(self, endpoint_id: str, limit: int, before: str | None) -> tuple[list[History], str | None]:
-        """Up to `limit` events of jobs that an endpoint hears, newest first, and the cursor for those `before` them."""
-        index, newest = f"{self._prefix}told_to:{endpoint_id}", f"({before}" if before else "+inf"
-        page = {"desc": True, "byscore": True, "offset": 0, "num": limit + 1, "withscores": True}
-        rows = self._redis.zrange(index, newest, "-inf", **page)
-        histories = self._histories([event_id for event_id, _ in rows[:limit]])
-        return histories, str(int(rows[limit - 1][1])) if len(rows) > limit else None
+        """Up to `limit` events of jobs for an endpoint, newest first, and the cursor for those `before` them."""
+        rows, has_more = self._keyspace.page(f"told_to:{endpoint_id}", limit, before)
+        histories = self._histories([event_id for event_id, _ in rows])
+        return histories, rows[-1][1] if has_more else None
 
     # An event's way
 
     def test(self, endpoint_id: str) -> str | None:
         """The id of a new test event of an endpoint; None if there is no such endpoint."""
-        event_id, resend = f"evt_{uuid_utils.uuid7()}", RESEND_SECONDS * MICROSECONDS
-        message = self._message(event_id)
-        args = (endpoint_id, event_id, event_type.TEST, message, resend, KEPT_TESTS)
-        return event_id if self._scripts("endpoint_test", *args) else None
+        event_id = f"evt_{uuid_utils.uuid7()}"
+        args = (endpoint_id, event_id, event_type.TEST, self._message(event_id), queue.resend_after(), KEPT_TESTS)
+        return event_id if self._keyspace.run("endpoint_test", *args) else None
 
     def begin(self, event_id: str, host: str) -> Event | None:
         """Claim an event for one try at this host.
 
-        None where there is nothing left to tell, or where as many tries are going on there as may be: then it is held,
-        and comes again when one of them is over.
+        None if the event is over, or if as many tries go on at the host as may: then the event is held, and comes
+        again when one of them is over.
         """
-        flat = self._scripts("event_begin", event_id, self._lease, host, self._places)
-        return Event.from_record(event_id, dict(zip(flat[::2], flat[1::2], strict=True))) if flat else None
+        record = pairs(self._keyspace.run("event_begin", event_id, self._lease, host, self._places))
+        return Event.from_record(event_id, record) if record else None
 
     def delivered(self, event: Event, delivery: Delivery) -> None:
         self._end(event, "delivered", 0, delivery.outcome, delivery)
@@ -143,7 +138,7 @@ class Events:
         self._end(event, "pending", delay_seconds, delivery.outcome, delivery)
 
     def give_up(self, event: Event, delivery: Delivery) -> None:
-        """The event stays on record, but nobody will be told."""
+        """The event stays on record, and is not tried again."""
         self._end(event, "dead", 0, delivery.outcome, delivery)
 
     def abandon(self, event: Event, why: str) -> None:
@@ -151,63 +146,59 @@ class Events:
         self._end(event, "dead", 0, why, None)
 
     def redeliver(self, event_id: str) -> bool:
-        """Tell an event again, now and then by the whole schedule, whatever became of it. False if there is none."""
-        resend = RESEND_SECONDS * MICROSECONDS
-        return bool(self._scripts("event_redeliver", event_id, self._message(event_id), resend))
+        """Deliver an event again, now and then by the whole schedule, whatever became of it. False if there is none."""
+        return bool(self._keyspace.run("event_redeliver", event_id, self._message(event_id), queue.resend_after()))
 
     def replay(self, endpoint_id: str, host: str, span: Span) -> Replay:
-        """Tell what an endpoint heard, or was to hear, in a span of time once more, at the pace of its host."""
-        index = f"{self._prefix}told_to:{endpoint_id}"
+        """Deliver the events of an endpoint in a span of time again, at the pace of its host."""
+        index = self._keyspace.key(f"told_to:{endpoint_id}")
         since, until = microseconds(span.since), f"({microseconds(span.until)}"
         most = REPLAYED_PER_CALL
-        rows = self._redis.zrange(index, since, until, byscore=True, offset=0, num=most + 1, withscores=True)
+        rows = self._keyspace.redis.zrange(index, since, until, byscore=True, offset=0, num=most + 1, withscores=True)
         ids = [event_id for event_id, _ in rows[:most]]
         steps = [ids[i : i + REPLAYED_PER_STEP] for i in range(0, len(ids), REPLAYED_PER_STEP)]
-        replayed = sum(self._scripts("event_replay", host, *step) for step in steps)
-        return Replay(replayed, moment(str(int(rows[most][1]))) if len(rows) > most else None)
+        replayed = sum(self._keyspace.run("event_replay", host, *step) for step in steps)
+        return Replay(replayed, moment(rows[most][1]) if len(rows) > most else None)
 
     # What was left behind
 
     def admit(self) -> None:
         """Events that are held go on where there is a place by now; they are due."""
-        for host in self._redis.smembers(f"{self._prefix}held"):
-            self._scripts("event_admit", host, self._places, RESEND_SECONDS * MICROSECONDS)
+        for host in self._keyspace.redis.smembers(self._keyspace.key("held")):
+            self._keyspace.run("event_admit", host, self._places, queue.resend_after())
 
     def due(self) -> Iterator[str]:
         """Events whose next try is due, or whose message or sender was lost."""
-        seconds, microseconds = self._redis.time()
-        now = int(seconds) * MICROSECONDS + int(microseconds)
-        yield from self._redis.zrange(f"{self._prefix}events:due", "-inf", now, byscore=True, offset=0, num=1000)
+        yield from (event_id for event_id, _ in self._keyspace.first("events:due", self._keyspace.now(), DUE_AT_ONCE))
 
     def requeue(self, event_id: str) -> bool:
         """Send the message of a due event again."""
-        resend = RESEND_SECONDS * MICROSECONDS
-        return bool(self._scripts("event_requeue", event_id, self._message(event_id), resend))
+        return bool(self._keyspace.run("event_requeue", event_id, self._message(event_id), queue.resend_after()))
 
     def _end(self, event: Event, state: str, delay_seconds: float, outcome: str, delivery: Delivery | None) -> None:
-        delay, logged = int(delay_seconds * MICROSECONDS), delivery.to_json() if delivery else ""
+        delay, logged = clock.in_microseconds(delay_seconds), delivery.to_json() if delivery else ""
         is_gone = int(delivery is not None and delivery.is_unwanted)
-        self._scripts("event_end", event.id, event.tries, state, delay, outcome, logged, KEPT_DELIVERIES, is_gone)
+        self._keyspace.run("event_end", event.id, event.tries, state, delay, outcome, logged, KEPT_DELIVERIES, is_gone)
         if event.host is not None:
-            silent = "" if delivery is None else SILENT_SECONDS if delivery.status is None else 0
-            args = (event.id, event.host, self._places, RESEND_SECONDS * MICROSECONDS, silent)
-            for event_id in self._scripts("event_leave", *args):
+            silent = "" if delivery is None else HOST_SILENT_SECONDS if delivery.status is None else 0
+            args = (event.id, event.host, self._places, queue.resend_after(), silent)
+            for event_id in self._keyspace.run("event_leave", *args):
                 self.requeue(event_id)
 
     def _message(self, event_id: str) -> str:
         return queue.message(self._app, queue.DELIVER, queue.WEBHOOK_QUEUE, event_id)
 
     def _histories(self, event_ids: Sequence[str]) -> list[History]:
-        with self._redis.pipeline(transaction=False) as pipeline:
+        with self._keyspace.pipeline() as pipeline:
             for event_id in event_ids:
-                pipeline.hgetall(f"{self._prefix}event:{event_id}")
-                pipeline.zscore(f"{self._prefix}events:due", event_id)
-                pipeline.lrange(f"{self._prefix}deliveries:{event_id}", 0, -1)
+                pipeline.hgetall(self._keyspace.key(f"event:{event_id}"))
+                pipeline.zscore(self._keyspace.key("events:due"), event_id)
+                pipeline.lrange(self._keyspace.key(f"deliveries:{event_id}"), 0, -1)
             read = pipeline.execute()
         rows = zip(event_ids, read[::3], read[1::3], read[2::3], strict=True)
         return [_history(event_id, record, due, logged) for event_id, record, due, logged in rows if record]
 
 
 def _history(event_id: str, record: Mapping[str, str], due: float | None, logged: Sequence[str]) -> History:
-    next_try_at = None if due is None else moment(str(int(due)))
+    next_try_at = None if due is None else moment(due)
     return History(Event.from_record(event_id, record), next_try_at, [Delivery.from_json(line) for line in logged])

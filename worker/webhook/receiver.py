@@ -1,4 +1,4 @@
-"""Who is told of an event."""
+"""Where an event is delivered."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from worker.webhook.endpoint import Endpoint
 
 
 class Nobody(Exception):
-    """There is nobody to tell; the message says why."""
+    """The event has no receiver; the message says why."""
 
 
 @dataclass(frozen=True)

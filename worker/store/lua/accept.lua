@@ -1,11 +1,11 @@
 -- Nothing, or a record with its place in every index and its message in the queue.
--- ARGV: id, queue, request, message, image or '', what to tell, start_within and run_within in microseconds or '',
--- then, where the same may be submitted again: the key it goes by or '' (then it goes by its id), a fingerprint or '', and
+-- ARGV: id, queue, request, message, image or '', the events to notify (`started succeeded`), start_within and run_within
+-- in microseconds or '', then, where the same may be submitted again: the key it goes by or '' (then it goes by its id), a fingerprint or '', and
 -- the seconds to remember the key; last how many jobs may be queued.
 -- Returns the outcome, the id of the job it speaks of, and for `accepted` the time. Otherwise something was accepted
 -- before, the `same` or something `other`, or the same and it is `erased`; or no more is accepted now: `full`, and
 -- why (`jobs` or `memory`) in place of the id.
-local id, queue, request, message, image, wanted, start_within, run_within, once, fingerprint, seconds, most = unpack(ARGV)
+local id, queue, request, message, image, notified, start_within, run_within, once, fingerprint, seconds, most = unpack(ARGV)
 local record = key('job:' .. id)
 
 if once ~= '' then
@@ -29,7 +29,7 @@ local newest = redis.call('ZRANGE', key('jobs'), -1, -1, 'WITHSCORES')[2]
 if newest and tonumber(newest) >= now then now = tonumber(newest) + 1 end -- no two jobs of one instant: a list has an order
 
 redis.call('HSET', record, 'status', 'queued', 'queue', queue, 'request', request, 'attempt', 0, 'accepted_at', int(now),
-  'tell', wanted)
+  'tell', notified)
 redis.call('ZADD', key('jobs'), int(now), id)
 redis.call('ZADD', key('jobs:queued'), int(now), id)
 if image ~= '' then redis.call('SET', key('input:' .. id), image) end
@@ -40,7 +40,7 @@ if start_within ~= '' then
   redis.call('ZADD', key('deadlines'), int(now + start_within), id)
 end
 if fingerprint ~= '' then redis.call('HSET', record, 'fingerprint', fingerprint) end
-archive(id)
+mark_unarchived(id)
 if once ~= '' then
   redis.call('HSET', record, 'once', once)
   redis.call('HSET', key('key:' .. once), 'job', id, 'fingerprint', fingerprint)

@@ -20,5 +20,5 @@ if run_within then
 end
 local begun = redis.call('HGETALL', record)
 local attempt, first = unpack(redis.call('HMGET', record, 'attempt', 'first'))
-if attempt == (first or '1') then tell(id, 'started', '') end
+if attempt == (first or '1') then notify(id, 'started', '') end
 return begun

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- The events that it was to hear stay with their jobs; whoever tries one finds nobody. ARGV: id. Returns 0 if there is none.
+-- Its events stay with their jobs; a sender that tries one finds no receiver. ARGV: id. Returns 0 if there is none.
 local id = ARGV[1]
 for _, event in ipairs(redis.call('LRANGE', key('tests:' .. id), 0, -1)) do forget(event) end
 redis.call('DEL', key('tests:' .. id))

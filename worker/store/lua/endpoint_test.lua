@@ -1,4 +1,4 @@
--- An event that tells of nothing but the endpoint. ARGV: id, event id, type, message, resend_after, how many are kept.
+-- An event of no job, to test the endpoint. ARGV: id, event id, type, message, resend_after, how many are kept.
 -- Returns 0 if there is no such endpoint.
 local id, event, kind, message, resend_after, kept = unpack(ARGV)
 if redis.call('EXISTS', key('endpoint:' .. id)) == 0 then return 0 end

@@ -19,8 +19,8 @@ if line ~= '' then
   redis.call('LPUSH', key('deliveries:' .. event), line)
   redis.call('LTRIM', key('deliveries:' .. event), 0, kept - 1)
 end
-if before ~= 'pending' then return end -- told by another sender, while this one was taken for dead
-if try ~= tries and state ~= 'delivered' then return end -- another has it in hand, or it was asked for again
+if before ~= 'pending' then return end -- delivered by another sender, while this one was taken for dead
+if try ~= tries and state ~= 'delivered' then return end -- another sender is trying it, or it was asked for again
 
 unhold(event)
 redis.call('HSET', record, 'state', state, 'outcome', outcome)

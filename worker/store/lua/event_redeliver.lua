@@ -1,4 +1,4 @@
--- Tell an event again, whatever has become of it. ARGV: event id, message, resend_after. Returns 0 if there is none.
+-- Deliver an event again, whatever has become of it. ARGV: event id, message, resend_after. Returns 0 if there is none.
 local event, message, resend_after = unpack(ARGV)
 if redis.call('EXISTS', key('event:' .. event)) == 0 then return 0 end
 unhold(event)

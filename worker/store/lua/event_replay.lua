@@ -1,4 +1,4 @@
--- Tell events again, whatever has become of them, each when a place at the host is free. ARGV: host, then event ids.
+-- Deliver events again, whatever has become of them, each when a place at the host is free. ARGV: host, then event ids.
 -- Returns how many there are of them.
 local host, replayed = ARGV[1], 0
 for i = 2, #ARGV do

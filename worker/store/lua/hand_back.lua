@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- A worker that was told to stop gives a job back unfinished: to the front of its queue, at once, and the attempt does not
+-- A worker that is to stop gives a job back unfinished: to the front of its queue, at once, and the attempt does not
 -- count. ARGV: id, attempt, message. Returns the status that the job has now, or '' to a stale attempt.
 local id, attempt, message = unpack(ARGV)
 if not is_held(id, attempt) then return '' end

@@ -20,13 +20,13 @@
 --   ended          zset    final jobs by completed_at
 --   erasing        zset    ids of erased jobs whose files are still to go, by when the reaper sees to it
 --   unarchived     zset    jobs whose document is not in storage as they are now, by when the reaper sees to it
---   endpoint:<id>  hash    where events of every job are told; never without `disabled_at` while it is disabled
+--   endpoint:<id>  hash    a receiver of events of every job; never without `disabled_at` while it is disabled
 --   endpoints      zset    every endpoint by created_at, oldest first
 --   tests:<e>      list    the last test events of an endpoint, oldest first
---   event:<id>     hash    a webhook event, its id fixed with the change of state that it tells
+--   event:<id>     hash    a webhook event, its id fixed with the change of state that it reports
 --   deliveries:<e> list    the last tries of an event, newest first
 --   told:<id>      list    the events of a job, oldest first
---   told_to:<e>    zset    the events of jobs that an endpoint hears, by when they happened
+--   told_to:<e>    zset    the events of jobs for an endpoint, by when they happened
 --   events:due     zset    events not yet delivered, by when they should be tried; but for those that are held
 --   sending:<host> zset    events with a place in the tries to one host, by when the place is free again at the latest
 --   held:<host>    zset    events that wait for such a place, by since when
@@ -46,9 +46,9 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2] -- microseconds; exact in a double until the year 2255
 local function int(number) return string.format('%.0f', number) end
 
--- Who accepts or ends a job writes its document right after; a reaper does where that did not happen.
+-- The process that accepts or ends a job writes its document right after. After this time a reaper does.
 local ARCHIVED_WITHIN = 5 * 1000000
-local function archive(id) redis.call('ZADD', key('unarchived'), int(now + ARCHIVED_WITHIN), id) end
+local function mark_unarchived(id) redis.call('ZADD', key('unarchived'), int(now + ARCHIVED_WITHIN), id) end
 
 local TIMEOUT = cjson.encode({
   code = 'timeout', message = 'the attempt ran longer than deadline.run_within_s allows', field = 'deadline.run_within_s',
@@ -110,8 +110,8 @@ local function verdict(id)
   return ''
 end
 
--- An event, with its message or without: then it is due at once, and the reaper sends it. What it tells of, as field,
--- value, ..., is its job or an endpoint or both.
+-- Write an event, with its message or without: then it is due at once, and the reaper sends the message. Its job or its
+-- endpoint or both follow as field, value, ...
 local function happened(event, kind, message, resend_after, ...)
   redis.call('HSET', key('event:' .. event), 'type', kind, 'state', 'pending', 'tries', 0, 'created_at', int(now), ...)
   if message == '' then
@@ -150,7 +150,8 @@ local function free_places(host, places)
   return places - redis.call('ZCARD', key('sending:' .. host))
 end
 
--- The free places of a host, each kept for a while for one of those that wait longest. They are due at once; returned.
+-- Give each free place of a host to the event that waits longest, keep it for a while, and make the event due now.
+-- Returns these events.
 local function admit(host, places, keep)
   local admitted = {}
   for _ = 1, free_places(host, places) do
@@ -203,10 +204,10 @@ local function wants(chosen, what)
   return chosen and string.find(' ' .. chosen .. ' ', ' ' .. what .. ' ', 1, true)
 end
 
--- Where someone wants to be told what has become of a job (started, or its final status), the event is written in the
--- same instant: a state that was reached is a state that will be told. One to the job's own webhook, which the message
--- is for, and one to each endpoint.
-local function tell(id, what, message, resend_after)
+-- Write the events of what has become of a job (started, or its final status) in the same instant, so that every state
+-- that was reached will be notified: one event for the job's own webhook, which `message` is for, and one for each
+-- endpoint, where they want to know.
+local function notify(id, what, message, resend_after)
   local event, kind = 'evt_' .. id .. '_' .. what, 'job.' .. what
   if wants(redis.call('HGET', key('job:' .. id), 'tell'), what) then
     happened(event, kind, message, resend_after, 'job', id)
@@ -223,7 +224,7 @@ local function tell(id, what, message, resend_after)
 end
 
 -- The end of a job, once and for ever: as was decided, else as the caller says. Returns the status that it has now.
--- `message` tells of the status `to` and may be ''.
+-- `message` is that of the event of the status `to`, and may be ''.
 local function close(id, to, message, resend_after)
   local decided = verdict(id)
   if decided ~= '' then
@@ -237,8 +238,8 @@ local function close(id, to, message, resend_after)
   move(id, to)
   redis.call('HSET', key('job:' .. id), 'completed_at', int(now))
   redis.call('ZADD', key('ended'), int(now), id)
-  archive(id)
-  tell(id, to, message, resend_after)
+  mark_unarchived(id)
+  notify(id, to, message, resend_after)
   redis.call('PUBLISH', key('done'), id)
   count('jobs ' .. to)
   return to

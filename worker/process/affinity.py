@@ -1,4 +1,4 @@
-"""The CPU cores that a worker keeps to, so that several share a machine without getting in each other's way."""
+"""A worker's CPU affinity: each keeps to its own cores, so that several share a machine undisturbed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import os
 from collections.abc import Sequence
 
 
-def keep_to(cores: Sequence[int]) -> None:
-    """This process and all its threads to come, those of networks too. Before any of them is loaded.
+def limit_to(cores: Sequence[int]) -> None:
+    """Run this process and all its later threads on these cores. Call it before any network is loaded.
 
-    Raises ValueError where this machine, or this container, has not these cores.
+    Raises ValueError if this machine, or this container, lacks one of the cores.
     """
     if missing := set(cores) - os.sched_getaffinity(0):
         available = ", ".join(map(str, sorted(os.sched_getaffinity(0))))

@@ -1,0 +1,37 @@
+"""What every process works with, opened in one place."""
+
+from __future__ import annotations
+
+from configs.settings import Settings
+from worker.image.inputs import Inputs
+from worker.job.acceptance import Acceptance
+from worker.job.archive import Archive
+from worker.job.erasure import Erasure
+from worker.job.jobs import Jobs
+from worker.job.left_behind import LeftBehind
+from worker.store import queue
+from worker.store.keyspace import Keyspace
+from worker.store.storage import PATIENT, Patience, Storage
+from worker.webhook.endpoints import Endpoints
+from worker.webhook.events import Events
+
+
+class Services:
+    """Jobs, events and endpoints in Redis, images and documents in storage; one for each process. Thread-safe.
+
+    `patience` is for calls to storage, `background` for those that move images; as patient unless given.
+    """
+
+    def __init__(self, settings: Settings, patience: Patience = PATIENT, background: Patience | None = None) -> None:
+        self.settings = settings
+        self.app = queue.create(settings)
+        self.keyspace = Keyspace.open(settings)
+        self.storage = Storage(settings, patience)
+        self.jobs = Jobs(self.keyspace, self.app, settings)
+        self.left_behind = LeftBehind(self.jobs, self.keyspace, self.app, settings)
+        self.events = Events(self.keyspace, self.app, settings)
+        self.endpoints = Endpoints(self.keyspace, settings)
+        self.inputs = Inputs(self.keyspace, self.storage, Storage(settings, background) if background else None)
+        self.archive = Archive(self.keyspace, self.storage, self.inputs)
+        self.acceptance = Acceptance(self.jobs, self.inputs, self.storage, self.archive, settings)
+        self.erasure = Erasure(self.keyspace, settings, self.storage, self.archive)

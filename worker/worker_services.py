@@ -1,0 +1,58 @@
+"""What a worker works with."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+from configs.settings import MEGABYTE, Settings
+from worker.image.decoders import Decoders
+from worker.inference.embeddings import Embeddings
+from worker.inference.inference import Inference
+from worker.inference.shared_embeddings import SharedEmbeddings
+from worker.outbound.client import GuardedClient
+from worker.process.heartbeat import Heartbeat
+from worker.process.roster import Roster
+from worker.services import Services
+
+log = logging.getLogger(__name__)
+
+# Uploads are small and wait mostly for the server; more threads only wait together.
+UPLOAD_THREADS = 8
+
+
+class WorkerServices(Services):
+    """`name` is the worker's, HOST:PID. Opening it loads the default model on "cpu" or "gpu:N".
+
+    Tests give an `inference` that needs no network, or `decoders` of their own.
+    Raises ValueError for a device that cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        device: str,
+        inference: Inference | None = None,
+        decoders: Decoders | None = None,
+    ) -> None:
+        super().__init__(settings)
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self.client = GuardedClient(settings)
+        self.decoders = decoders or Decoders(settings)
+        self.decoders.warm_up()  # while the model loads
+        log.info("loading %s on %s", settings.default_model, device)
+        # A worker sees one GPU only, which is the first to it.
+        visible = "cpu" if device == "cpu" else "gpu:0"
+        self.inference = inference or Inference(visible, settings.engine, settings.precision)
+        self.inference.warm_up(settings.default_model)
+        self.roster = Roster(self.keyspace, settings, self.name, device)
+        self.heartbeat = Heartbeat(self.jobs, self.roster, settings.beat_seconds)
+        shared = SharedEmbeddings(self.keyspace, settings, self.storage, self.roster.line)
+        self.embeddings = Embeddings(self.inference, shared, settings.embedding_cache_megabytes * MEGABYTE)
+        self.uploads = ThreadPoolExecutor(UPLOAD_THREADS, "upload")
+
+    def close(self) -> None:
+        self.heartbeat.stop()
+        self.decoders.close()
