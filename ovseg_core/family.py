@@ -51,12 +51,12 @@ class Load(Protocol):
 class Quantization:
     """How `quantization` makes an int8 image encoder.
 
-    `encoder_graph(name, weights, canvas_size)` is the encoder in OpenVINO, in float32: canvases (B, 3, S, S) to
+    `encoder_graph(name, weights)` is the encoder in OpenVINO, in float32: canvases (B, 3, S, S) to
     features. Its first `float32_convolutions` stay in float32: errors in what pixels become first are in everything
     after it.
     """
 
-    encoder_graph: Callable[[str, Path, int], ov.Model]
+    encoder_graph: Callable[[str, Path], ov.Model]
     float32_convolutions: int = 1
     is_transformer: bool = False
 

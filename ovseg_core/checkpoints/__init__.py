@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,23 +52,34 @@ def load(network: paddle.nn.Layer, path: Path) -> None:
 
 
 def fill(network: paddle.nn.Layer, checkpoint: Checkpoint) -> None:
-    """Fill a network. Raises ValueError that names the first missing, unknown or misshapen parameters."""
+    """Fill a network. Raises ValueError as `fitted`."""
     from ovseg_core.quiet_paddle import paddle
 
-    turned = set() if checkpoint.linear_is_in_out else linear_weights(network)
-    found = {key: array.T if key in turned else array for key, array in checkpoint.arrays.items()}
-    expected = network.state_dict()
-    problems = [f"missing {key}" for key in expected.keys() - found.keys()]
-    problems += [f"unknown {key}" for key in found.keys() - expected.keys()]
+    shapes = {name: tuple(parameter.shape) for name, parameter in network.state_dict().items()}
+    arrays = fitted(checkpoint, type(network).__name__, shapes, linear_weights(network))
+    network.set_state_dict({name: paddle.to_tensor(array) for name, array in arrays.items()})
+
+
+def fitted(
+    checkpoint: Checkpoint, network: str, shapes: Mapping[str, tuple[int, ...]], linear: AbstractSet[str]
+) -> dict[str, np.ndarray]:
+    """The arrays in float32 for parameters of these shapes, those of `linear` layers (in, out) as Paddle keeps them.
+
+    Raises ValueError that names the network and the first missing, unknown or misshapen parameters.
+    """
+    turned = set() if checkpoint.linear_is_in_out else linear
+    found = {name: array.T if name in turned else array for name, array in checkpoint.arrays.items()}
+    problems = [f"missing {name}" for name in shapes.keys() - found.keys()]
+    problems += [f"unknown {name}" for name in found.keys() - shapes.keys()]
     problems += [
-        f"{key} is {found[key].shape}, the network wants {tuple(expected[key].shape)}"
-        for key in expected.keys() & found.keys()
-        if found[key].shape != tuple(expected[key].shape)
+        f"{name} is {found[name].shape}, the network wants {shapes[name]}"
+        for name in shapes.keys() & found.keys()
+        if found[name].shape != shapes[name]
     ]
     if problems:
         reasons = "; ".join(sorted(problems)[:5])
-        raise ValueError(f"{checkpoint.name} does not fit {type(network).__name__}: {reasons}")
-    network.set_state_dict({key: paddle.to_tensor(array.astype(np.float32)) for key, array in found.items()})
+        raise ValueError(f"{checkpoint.name} does not fit {network}: {reasons}")
+    return {name: array.astype(np.float32) for name, array in found.items()}
 
 
 def linear_weights(network: paddle.nn.Layer) -> set[str]:

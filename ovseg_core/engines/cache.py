@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import atexit
 import hashlib
-import importlib.metadata
 import logging
 import os
 import shutil
@@ -21,12 +20,13 @@ from ovseg_core.environment import engines_dir
 
 log = logging.getLogger(__name__)
 
-SOURCES = "ovseg_core.networks"  # and all that it imports: every network's own code, the engines, the checkpoints
 UNUSED_SECONDS = 14 * 86400  # others of a network are deleted when one is made
 
 
-def folder(name: str, weights: Path, make: Callable[[Path], None]) -> Path:
+def folder(name: str, weights: Path, made_with: str, make: Callable[[Path], None]) -> Path:
     """Return the folder with a network's translation from these weights; `make` fills it if it does not exist.
+
+    `made_with` says what else the translation depends on: a change of it makes another one.
 
     If several processes ask at once, one makes it and the others wait. It is complete or it does not exist. If
     `engines_dir` cannot be written to, the translation is made for this process alone.
@@ -38,7 +38,7 @@ def folder(name: str, weights: Path, make: Callable[[Path], None]) -> Path:
         log.warning("%s is translated for this process alone: %s", name, error)
         return _for_this_process(name, make)
     with lock:
-        found = engines_dir() / f"{name}-{_key(weights)}"
+        found = engines_dir() / f"{name}-{_key(weights, made_with)}"
         if not found.is_dir():
             _forget_unused(name)
             _make(found, make)
@@ -62,12 +62,8 @@ def _for_this_process(name: str, make: Callable[[Path], None]) -> Path:
     return Path(folder.name)
 
 
-def _key(weights: Path) -> str:
-    """A digest of the weights' content, our code, and the versions of the packages that write and read translations."""
-    parts = [digests.of_weights(weights), digests.of_code(SOURCES)]
-    installed = importlib.metadata.distributions()  # Paddle comes under the name of its build
-    parts += sorted(f"{d.name} {d.version}" for d in installed if d.name.startswith(("onnx", "paddlepaddle")))
-    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
+def _key(weights: Path, made_with: str) -> str:
+    return hashlib.sha256(f"{digests.of_weights(weights)} {made_with}".encode()).hexdigest()[:16]
 
 
 def _forget_unused(name: str) -> None:

@@ -41,12 +41,11 @@ def runners(name: str, weights: Path, load: Callable[[], Parts], precision: str)
     """
     core, hint = ov.Core(), HINTS[precision]
     read = {part: partial(core.read_model, path) for part, path in onnx_files.paths(name, weights, load).items()}
-    in_float32, prompts = read.pop("encode"), read.pop("prompts")
+    in_float32 = read.pop("encode")
     encode = in_float32 if precision != "int8" else lambda: int8.read(core, weights, in_float32())
-    return {
-        "encode": _Encoder(core, encode, hint),
-        "prompts": _LazyGraph(core, prompts, HINTS["float32"]),
-        **{part: _LazyGraph(core, graph, hint) for part, graph in read.items()},
+    hints = dict.fromkeys(read, hint) | {"prompts": HINTS["float32"]}
+    return {"encode": _Encoder(core, encode, hint)} | {
+        part: _LazyGraph(core, graph, hints[part]) for part, graph in read.items()
     }
 
 
@@ -66,11 +65,11 @@ class Compiled:
         self._outputs = range(len(model.outputs))
 
     def __call__(self, *given: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Arrays of the graph's types to arrays of its own."""
+        """Arrays of the graph's types to arrays in OpenVINO's own memory, which the next call overwrites."""
         for i, array in enumerate(given):
             self._request.set_input_tensor(i, ov.Tensor(np.ascontiguousarray(array), shared_memory=True))
         self._request.infer()
-        return tuple(self._request.get_output_tensor(i).data.copy() for i in self._outputs)
+        return tuple(self._request.get_output_tensor(i).data for i in self._outputs)
 
 
 class _LazyGraph:
@@ -88,7 +87,7 @@ class _LazyGraph:
         return self._read()
 
     def __call__(self, *given: np.ndarray) -> tuple[np.ndarray, ...]:
-        return self._run(*given)
+        return tuple(output.copy() for output in self._run(*given))
 
 
 class _Encoder(_LazyGraph):
@@ -103,5 +102,11 @@ class _Encoder(_LazyGraph):
 
     def __call__(self, *given: np.ndarray) -> tuple[np.ndarray, ...]:
         [canvases] = given
-        each = [super(_Encoder, self).__call__(canvas[None]) for canvas in canvases]
-        return tuple(np.concatenate(outputs) for outputs in zip(*each, strict=True))
+        answers: list[np.ndarray] = []
+        for i, canvas in enumerate(canvases):
+            outputs = self._run(canvas[None])
+            if i == 0:
+                answers = [np.empty((len(canvases), *output.shape[1:]), output.dtype) for output in outputs]
+            for answer, output in zip(answers, outputs, strict=True):
+                answer[i] = output[0]
+        return tuple(answers)

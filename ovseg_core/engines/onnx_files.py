@@ -2,36 +2,57 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import logging
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from ovseg_core.engines import cache
+from ovseg_core import digests
+from ovseg_core.engines import cache, shipped
 from ovseg_core.engines.parts import Parts
 
 log = logging.getLogger(__name__)
 
+SOURCES = "ovseg_core.networks"  # and all that it imports: every network's own code, the engines, the checkpoints
+# What writes translations and what reads them, Paddle and ONNX Runtime by the names of both builds.
+PACKAGES = ("onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "paddlepaddle", "paddlepaddle-gpu")
+
 
 def paths(name: str, weights: Path, load: Callable[[], Parts], precision: str = "float32") -> dict[str, Path]:
-    """Each part's file, `encode` in "float32" or "float16". `load` makes the parts in Paddle from the weights, and is
-    called only where no process has translated this file before.
+    """The file of each part, `encode` in "float32" or "float16", made once for all processes of a machine.
 
-    Raises what `load` raises, and ValueError for an operation that has no translation.
+    A network whose graphs are `shipped` gets these weights put beside them. For all others, and for "float16", `load`
+    makes the parts in Paddle from the weights, and they are translated.
+
+    Raises:
+        ValueError: the weights do not fit, or an operation has no translation. What `load` raises, too.
     """
-    called = name if precision == "float32" else f"{name}-{precision}"
-    folder = cache.folder(called, weights, lambda to: _translate(name, load(), to, precision))
+    if precision == "float32" and shipped.has(name):
+        folder = cache.folder(name, weights, shipped.digest(), lambda to: shipped.fill(name, weights, to))
+    else:
+        called = name if precision == "float32" else f"{name}-{precision}"
+        folder = cache.folder(called, weights, _code(), lambda to: _translate(name, load(), to, precision))
     return {path.stem: path for path in folder.glob("*.onnx")}
 
 
 def _translate(name: str, parts: Parts, to: Path, precision: str) -> None:
+    log.info("translating %s to ONNX, once", name)
+    translate(parts, to, precision)
+
+
+def translate(parts: Parts, to: Path, precision: str = "float32") -> None:
+    """Write `PART.onnx` and `PART.weights` for each part into a folder, `encode` in "float32" or "float16".
+
+    Raises ValueError for an operation that has no translation.
+    """
     import onnx_ir as ir
 
     from ovseg_core.engines.pir_to_onnx import translated
     from ovseg_core.quiet_paddle import paddle
 
-    log.info("translating %s to ONNX, once", name)
-    weights = {tensor.name: tensor.numpy() for tensor in (*parts.parameters(), *parts.buffers())}
+    named = (*parts.named_parameters(), *parts.named_buffers())
+    weights = {tensor.name: (name, tensor.numpy()) for name, tensor in named}
     for part, shapes in parts.shapes().items():
         specs = [paddle.static.InputSpec(list(shape), "float32", f"given{i}") for i, shape in enumerate(shapes)]
         with warnings.catch_warnings():  # Paddle's own code asks graphs for what they do not have, and warns of it
@@ -39,4 +60,17 @@ def _translate(name: str, parts: Parts, to: Path, precision: str) -> None:
             traced = paddle.jit.to_static(getattr(parts, part), input_spec=specs, full_graph=True).concrete_program
         in_what = precision if part == "encode" else "float32"
         model = translated(traced.main_program, traced.outputs, weights, in_what)
-        ir.save(model, to / f"{part}.onnx", external_data=f"{part}.weights")  # which an .onnx of 2 GB could not hold
+        # All weights go into a file of their own: an .onnx can hold no 2 GB, and a shipped one is to hold none.
+        ir.save(model, to / f"{part}.onnx", external_data=f"{part}.weights", size_threshold_bytes=0)
+
+
+def _code() -> str:
+    """A digest of our code, and the versions of the packages that write and read translations."""
+    return " ".join([digests.of_code(SOURCES), *map(_version, PACKAGES)])
+
+
+def _version(package: str) -> str:
+    try:
+        return f"{package} {importlib.metadata.version(package)}"
+    except importlib.metadata.PackageNotFoundError:
+        return ""

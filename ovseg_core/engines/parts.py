@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -20,6 +20,6 @@ class Parts(Protocol):
 
     def shapes(self) -> dict[str, tuple[Shape, ...]]: ...
 
-    def parameters(self) -> list[paddle.Tensor]: ...
+    def named_parameters(self) -> Iterable[tuple[str, paddle.Tensor]]: ...
 
-    def buffers(self) -> list[paddle.Tensor]: ...
+    def named_buffers(self) -> Iterable[tuple[str, paddle.Tensor]]: ...

@@ -8,7 +8,6 @@ operations are as https://onnx.ai/onnx/operators/ has them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import count
 from typing import Any
 
 import numpy as np
@@ -30,11 +29,15 @@ TYPES = {
 }
 
 
-def translated(program: Any, outputs: Sequence[Any], weights: Mapping[str, np.ndarray], precision: str) -> ir.Model:
-    """A model with the inputs of the program, in their order, and these of its values as outputs.
+Weights = Mapping[str, tuple[str, np.ndarray]]  # by Paddle's name of the parameter: our name of it, and its array
 
-    In the precision "float16" what is float32 to Paddle is float16, but for inputs and outputs: a Paddle that is built
-    for CPUs can say no such program.
+
+def translated(program: Any, outputs: Sequence[Any], weights: Weights, precision: str) -> ir.Model:
+    """Translate a program to a model with the same inputs in the same order, and these values of it as outputs.
+
+    The model's initialisers are the weights that the program uses, and nothing else: other constants are nodes. In the
+    precision "float16" what is float32 in the program is float16 in the model, except for inputs and outputs: the CPU
+    build of Paddle cannot trace a float16 program.
 
     Raises ValueError for an operation that is not known here.
     """
@@ -46,13 +49,13 @@ def translated(program: Any, outputs: Sequence[Any], weights: Mapping[str, np.nd
         kind = operation.name().removeprefix("pd_op.").removeprefix("builtin.")
         given, results = operation.operands_source(), operation.results()
         if kind == "parameter":
-            name = operation.attrs()["parameter_name"]
-            made: Any = write.constant(weights[name].astype(types[results[0].dtype.name], copy=False), name)
+            name, array = weights[operation.attrs()["parameter_name"]]
+            made: Any = write.weight(name, array.astype(types[results[0].dtype.name], copy=False))
         elif kind == "data":
             inputs.append(_value(ir.Value(name=operation.attrs()["name"]), results[0]))
             made = _cast(write, inputs[-1], types[results[0].dtype.name])
         elif kind in OPERATIONS:
-            made = OPERATIONS[kind](write, _said(operation, types), *(values[value.id] for value in given))
+            made = OPERATIONS[kind](write, _said(operation, types), *(_given(value, values) for value in given))
         else:
             raise ValueError(f"there is no way from Paddle's operation {kind} to ONNX yet")
         # Operations of several results have one that counts (a norm's statistics are training's), but for those whose
@@ -62,35 +65,39 @@ def translated(program: Any, outputs: Sequence[Any], weights: Mapping[str, np.nd
             values.update({value.id: part for value, part in zip(results, made, strict=True)})
     answers = [_value(_cast(write, values[value.id], TYPES[value.dtype.name]), value) for value in outputs]
     used = [value for value in write.initializers if value.uses()]  # a part's program names the whole network's weights
-    graph = ir.Graph(inputs, answers, nodes=write.nodes, initializers=used, opset_imports={"": OPSET}, name="part")
+    nodes = [node for node in write.nodes if node.op_type != "Constant" or node.outputs[0].uses()]
+    graph = ir.Graph(inputs, answers, nodes=nodes, initializers=used, opset_imports={"": OPSET}, name="part")
     return ir.Model(graph, ir_version=IR_VERSION)
 
 
 class Writer(Tape):
     """Writes nodes of an ONNX graph: `write("Add", a, b)`. NumPy's arrays among the inputs become constants."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._number = count()
-
-    def __call__(self, kind: str, *inputs: ir.Value | np.ndarray | Sequence[int], **attributes: Any) -> ir.Value:
+    def __call__(self, kind: str, *inputs: ir.Value | np.ndarray | Sequence[int] | None, **attributes: Any) -> ir.Value:
         return self.op(kind, self._all_values(inputs), attributes)
 
     def several(self, kind: str, outputs: int, *inputs: ir.Value | np.ndarray, **attributes: Any) -> Sequence[ir.Value]:
         return self.op_multi_out(kind, self._all_values(inputs), attributes, num_outputs=outputs)
 
-    def constant(self, array: np.ndarray, name: str | None = None) -> ir.Value:
-        return self.initializer(ir.tensor(array), name or f"constant{next(self._number)}")
+    def weight(self, name: str, array: np.ndarray) -> ir.Value:
+        return self.initializer(ir.tensor(array), name)
 
-    def _all_values(self, inputs: Sequence[Any]) -> list[ir.Value]:
-        """Python's integers are sizes and places, for which ONNX wants 64 bits."""
+    def constant(self, array: np.ndarray) -> ir.Value:
+        made = self.op("Constant", [], {"value": ir.tensor(array)})
+        made.const_value = ir.tensor(array)  # for those who ask for its numbers
+        return made
+
+    def _all_values(self, inputs: Sequence[Any]) -> list[ir.Value | None]:
+        """Python's integers are sizes and places, for which ONNX wants 64 bits. None is an optional input left out."""
         return [
-            x if isinstance(x, ir.Value) else self.constant(x if isinstance(x, np.ndarray) else np.array(x, np.int64))
+            x
+            if x is None or isinstance(x, ir.Value)
+            else self.constant(x if isinstance(x, np.ndarray) else np.array(x, np.int64))
             for x in inputs
         ]
 
 
-OPERATIONS: dict[str, Callable[..., Any]] = {}  # what SAM's networks are made of, and no more
+OPERATIONS: dict[str, Callable[..., Any]] = {}  # what our networks are made of, and no more
 
 
 def translates(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -113,6 +120,7 @@ for _name, _kind in {
     "equal": "Equal",
     "where": "Where",
     "relu": "Relu",
+    "sigmoid": "Sigmoid",
     "sin": "Sin",
     "cos": "Cos",
     "abs": "Abs",
@@ -122,6 +130,7 @@ for _name, _kind in {
     "gather_nd": "GatherND",
     "shape64": "Shape",
     "unsqueeze": "Unsqueeze",
+    "squeeze": "Squeeze",
 }.items():
     OPERATIONS[_name] = _as(_kind)
 
@@ -184,9 +193,19 @@ def sum_(write: Writer, said: Said, x: ir.Value, axes: ir.Value) -> ir.Value:
     return write("ReduceSum", x, axes, keepdims=int(said["keepdim"]))
 
 
+@translates("mean")
+def mean(write: Writer, said: Said, x: ir.Value, axes: ir.Value) -> ir.Value:
+    return write("ReduceMean", x, axes, keepdims=int(said["keepdim"]))
+
+
 @translates("max")
 def max_(write: Writer, said: Said, x: ir.Value, axes: ir.Value) -> ir.Value:
     return write("ReduceMax", x, axes, keepdims=int(said["keepdim"]))
+
+
+@translates("relu6")
+def relu6(write: Writer, said: Said, x: ir.Value) -> ir.Value:
+    return write("Clip", x, np.array(0, said["types"][-1]), np.array(6, said["types"][-1]))
 
 
 @translates("gelu")
@@ -210,6 +229,21 @@ def batch_norm(
 def conv2d(write: Writer, said: Said, x: ir.Value, kernel: ir.Value) -> ir.Value:
     same = {"group": said["groups"], "strides": said["strides"], "dilations": said["dilations"]}
     return write("Conv", x, kernel, pads=_padding(said), **same)
+
+
+@translates("pool2d")
+def pool2d(write: Writer, said: Said, x: ir.Value, kernel: ir.Value) -> ir.Value:
+    if said["pooling_type"] != "avg" or said["adaptive"] or said["global_pooling"] or any(said["paddings"]):
+        raise ValueError("there is no way from Paddle's pooling to ONNX yet but for the mean of cells without padding")
+    return write("AveragePool", x, kernel_shape=_constant(kernel).tolist(), strides=said["strides"])
+
+
+@translates("bilinear_interp")
+def bilinear_interp(write: Writer, said: Said, x: ir.Value, *size: ir.Value | None) -> ir.Value:
+    if said["align_corners"] or said["align_mode"] or not said["scale"] or any(size):
+        raise ValueError("there is no way from Paddle's resizing to ONNX yet but for that by a factor, pixels as areas")
+    scales = np.array([1, 1, *said["scale"]], np.float32)
+    return write("Resize", x, None, scales, mode="linear", coordinate_transformation_mode="half_pixel")
 
 
 @translates("pad")
@@ -285,9 +319,15 @@ def unbind(write: Writer, said: Said, x: ir.Value) -> Sequence[ir.Value]:
     return [write("Squeeze", part, [axis]) for part in parts]
 
 
+def _given(value: Any, values: Mapping[str, Any]) -> Any:
+    """Our value for one of Paddle's; None for an optional operand that is absent."""
+    return values[value.id] if value.initialized() else None
+
+
 def _said(operation: Any, types: Mapping[str, Any]) -> Said:
     values = [*operation.operands_source(), *operation.results()[:1]]
-    tensors = [value if value.is_dense_tensor_type() else None for value in values]  # of a list of them nothing
+    # Nothing of a list of tensors, nor of an absent operand.
+    tensors = [value if value.initialized() and value.is_dense_tensor_type() else None for value in values]
     return {
         **operation.attrs(),
         "shapes": [[] if value is None else list(value.shape) for value in tensors],
@@ -336,6 +376,10 @@ def _integer(x: ir.Value) -> int:
 
 
 def _item(x: ir.Value) -> Any:
+    return _constant(x).item()
+
+
+def _constant(x: ir.Value) -> np.ndarray:
     if x.const_value is None:
         raise ValueError("there is no way to ONNX for a number that is computed")
-    return x.const_value.numpy().item()
+    return x.const_value.numpy()

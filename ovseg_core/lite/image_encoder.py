@@ -58,7 +58,7 @@ class ImageEncoder(nn.Layer):
         p4 = self.merge4(self.lateral4(c4) + doubled(self.context(self.lateral5(c5))))
         p3 = self.merge3(self.lateral3(c3) + doubled(self.down4(p4)))
         p2 = self.merge2(self.lateral2(c2) + doubled(self.down3(p3)))
-        return tuple(end(p) for end, p in zip(self.ends, (p2, p3, p4), strict=True))
+        return tuple(self.ends[i](p) for i, p in enumerate((p2, p3, p4)))
 
 
 def _stage(blocks: int, kernel: int, stride: int, expansion: int, channels_in: int, channels_out: int) -> nn.Sequential:

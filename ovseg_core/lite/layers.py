@@ -35,8 +35,8 @@ class Hourglass(nn.Layer):
         z = self.mid2(self.down2(y))
         whole = z.mean([2, 3])
         z = z + self.whole(whole).unsqueeze([2, 3])
-        y = self.out2(y + resized(self.up2(z), y))
-        return self.out1(x + resized(self.up1(y), x)), whole
+        y = self.out2(y + doubled(self.up2(z)))
+        return self.out1(x + doubled(self.up1(y))), whole
 
 
 class Score(nn.Layer):
@@ -51,17 +51,11 @@ class Score(nn.Layer):
 
 
 def doubled(x: paddle.Tensor) -> paddle.Tensor:
-    height, width = x.shape[2:]
-    return F.interpolate(x, size=[2 * height, 2 * width], mode="bilinear")
-
-
-def resized(x: paddle.Tensor, like: paddle.Tensor) -> paddle.Tensor:
-    return F.interpolate(x, size=like.shape[2:], mode="bilinear")
+    return F.interpolate(x, scale_factor=2, mode="bilinear")
 
 
 def sampled(features: paddle.Tensor, rows: paddle.Tensor, columns: paddle.Tensor) -> paddle.Tensor:
-    """A map (1, C, h, w) seen in N regions: (N, C, size, size); rows (N, size, h) and columns (N, size, w) are
+    """Resample a map (1, C, h, w) to N regions: (N, C, size, size). rows (N, size, h) and columns (N, size, w) are
     `geometry.region_filters`."""
-    _, channels, height, width = features.shape
-    across = features.reshape([1, channels * height, width]) @ columns.transpose([0, 2, 1])
-    return rows.unsqueeze(1) @ across.reshape([-1, channels, height, columns.shape[1]])
+    across = paddle.matmul(features, columns.unsqueeze(1), transpose_y=True)  # N, C, h, size
+    return rows.unsqueeze(1) @ across

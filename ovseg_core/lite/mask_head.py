@@ -9,7 +9,7 @@ from paddle import nn
 from paddle.nn import functional as F
 
 from ovseg_core.lite.layers import ConvReLU, Hourglass, Score, doubled, sampled
-from ovseg_core.lite.shape import MAPS, MASK_CHANNELS
+from ovseg_core.lite.shape import MAPS, MASK_CHANNELS, STRIDES
 
 
 class MaskHead(nn.Layer):
@@ -33,8 +33,8 @@ class MaskHead(nn.Layer):
         told: paddle.Tensor,  # N, MAPS, 32, 32: `prompt_maps.of_region`
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
         """Logits of the regions (N, 64, 64) and their predicted IoU (N,)."""
-        detail, *seen = (sampled(m, *rows_columns) for m, rows_columns in zip(maps, filters, strict=True))
+        detail, seen8, seen16 = (sampled(maps[i], *filters[i]) for i in range(len(STRIDES)))
         entered = self.enter(paddle.concat([F.avg_pool2d(detail, 2), told], 1))
-        x, whole = self.hourglass(F.relu(entered + seen[0] + seen[1]))
+        x, whole = self.hourglass(F.relu(entered + seen8 + seen16))
         x = self.fine(doubled(self.up(x)) + detail)
         return self.out(x).squeeze(1), self.score(whole).squeeze(1)

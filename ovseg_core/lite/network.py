@@ -5,15 +5,14 @@ What needs no learning, from prompts to maps and back, is NumPy's; the three lea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping
 
 import numpy as np
 
 from ovseg_core import blas
 from ovseg_core.candidates import Candidates
+from ovseg_core.engines.parts import Runner
 from ovseg_core.lite import geometry, prompt_maps, regions
-from ovseg_core.lite.geometry import Filters
 from ovseg_core.lite.shape import (
     CLICK_WIDTHS,
     COARSE_STRIDE,
@@ -27,25 +26,14 @@ from ovseg_core.lite.shape import (
 from ovseg_core.network import DecodeBatch, Features, PromptBatch, image_by_image
 
 
-class Parts(Protocol):
-    """The learned parts on an engine. Arrays are float32, shaped as `image_encoder`, `locator` and `mask_head` say."""
-
-    def encode(self, canvases: np.ndarray) -> list[Features]: ...
-
-    def locate(
-        self, maps: Features, clicked: np.ndarray, drawn8: np.ndarray, drawn16: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]: ...
-
-    def mask(self, maps: Features, filters: Sequence[Filters], told: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
-
-
 class SamLite:
-    def __init__(self, parts: Parts, canvas_size: int) -> None:
-        self.parts, self.canvas_size = parts, canvas_size
+    def __init__(self, run: Mapping[str, Runner], canvas_size: int) -> None:
+        """`run` has the parts of `LiteParts`."""
+        self._run, self.canvas_size = run, canvas_size
 
     def encode(self, canvases: np.ndarray) -> list[Features]:
-        """Normalised canvases (B, 3, H, W) float32 to the maps of each, (C, H/s, W/s) at strides s of 4, 8 and 16."""
-        return self.parts.encode(canvases)
+        """Normalised canvases (B, 3, S, S) float32 to the maps of each, (C, S/s, S/s) at strides s of 4, 8 and 16."""
+        return list(zip(*self._run["encode"](canvases), strict=True))
 
     def decode(self, features: Features, prompts: PromptBatch, all_candidates: bool = False) -> Candidates:
         """One candidate for a box, with clicks or without. Clicks alone say less: of their three candidates the one
@@ -94,15 +82,18 @@ class SamLite:
         drawn8 = prompt_maps.of_canvas(points, labels, m8.shape[1:], STRIDES[1], FINE_CLICK_WIDTH)
         drawn16 = [prompt_maps.of_canvas(points, labels, m16.shape[1:], STRIDES[2], w) for w in CLICK_WIDTHS]
         feature, same = np.split(m16[MASK_CHANNELS[2] :], 2)
-        wanted = (m8[MASK_CHANNELS[1] :], feature, same)
-        return self.parts.locate(wanted, np.concatenate(clicked, 1), drawn8, np.concatenate(drawn16, 1))
+        maps = (m[None] for m in (m8[MASK_CHANNELS[1] :], feature, same))
+        coarse, iou = self._run["locate"](*maps, np.concatenate(clicked, 1), drawn8, np.concatenate(drawn16, 1))
+        return coarse, iou
 
     def _masks(self, features: Features, around: np.ndarray, told: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         left, top, side = regions.window(around, self.canvas_size)
         inside = around - np.array([left, top, left, top], np.float32)
-        maps, filters = [], []
+        maps: list[np.ndarray] = []
+        filters: list[np.ndarray] = []
         for m, channels, stride, cells in zip(features, MASK_CHANNELS, STRIDES, MASK_CELLS, strict=True):
             x, y, count = left // stride, top // stride, side // stride
-            maps.append(np.ascontiguousarray(m[:channels, y : y + count, x : x + count]))
-            filters.append(geometry.region_filters(inside, cells, count, stride))
-        return self.parts.mask(tuple(maps), filters, told)
+            maps.append(m[None, :channels, y : y + count, x : x + count])
+            filters += geometry.region_filters(inside, cells, count, stride)
+        logits, iou = self._run["mask"](*maps, *filters, told)
+        return logits, iou

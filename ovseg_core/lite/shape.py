@@ -8,6 +8,7 @@ MASK_CHANNELS = (24, 64, 64)
 LOCATOR_CHANNELS = (24, 48)
 CHANNELS = (24, 64 + 24, 64 + 2 * 48)
 
+CANVAS = 640  # the side of the canvas
 REGION = 32  # cells along a side of what the mask head sees
 MASK = 64  # and of what it answers
 MASK_CELLS = (MASK, REGION, REGION)  # along a side of a region, as it sees each map

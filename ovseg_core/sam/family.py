@@ -54,7 +54,7 @@ def load_parts(name: str, weights: Path, precision: str = "float32", *, on_cpu: 
     return parts
 
 
-def encoder_graph(name: str, weights: Path, canvas_size: int) -> ov.Model:
+def encoder_graph(name: str, weights: Path) -> ov.Model:
     from ovseg_core.engines import in_openvino
 
     return in_openvino.encoder_graph(name, weights, partial(load_parts, name, weights, on_cpu=True))

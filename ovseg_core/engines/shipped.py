@@ -1,0 +1,70 @@
+"""Graphs that come with this package: a network's parts as ONNX, but for their weights, so that its first start needs
+no Paddle. They fit every checkpoint of the network.
+
+A folder `graphs/NETWORK` has `PART.onnx` as `onnx_files.translate` writes it, and in `places.json` where in
+`PART.weights` each of the checkpoint's arrays lies.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from shutil import copyfile
+from tempfile import TemporaryDirectory
+from typing import NamedTuple, cast
+
+from ovseg_core import checkpoints
+from ovseg_core.engines.parts import Parts
+
+GRAPHS = Path(__file__).parent / "graphs"
+PLACES = "places.json"
+
+
+class Place(NamedTuple):
+    """Where an array lies."""
+
+    part: str
+    offset: int  # bytes
+    name: str
+    shape: list[int]
+    is_linear: bool  # the weight of a linear layer, (in, out)
+
+
+def has(network: str) -> bool:
+    return (GRAPHS / network).is_dir()
+
+
+def fill(network: str, weights: Path, to: Path) -> None:
+    """Write a network's graphs and these weights into a folder.
+
+    Raises as `checkpoints.read`, and ValueError as `checkpoints.fitted`.
+    """
+    places = [Place(*fields) for fields in json.loads((GRAPHS / network / PLACES).read_text())]
+    shapes = {place.name: tuple(place.shape) for place in places}
+    linear = {place.name for place in places if place.is_linear}
+    arrays = checkpoints.fitted(checkpoints.read(weights), network, shapes, linear)
+    for graph in (GRAPHS / network).glob("*.onnx"):
+        copyfile(graph, to / graph.name)
+        with (to / f"{graph.stem}.weights").open("wb") as file:
+            for place in places:
+                if place.part == graph.stem:
+                    file.seek(place.offset)
+                    file.write(arrays[place.name].tobytes())
+
+
+def write(parts: Parts, to: Path) -> None:
+    """Write the graphs of a network, as they are shipped, into a folder."""
+    import onnx_ir as ir
+
+    from ovseg_core.engines import onnx_files
+
+    linear = checkpoints.linear_weights(parts)
+    places = []
+    with TemporaryDirectory() as folder:
+        onnx_files.translate(parts, Path(folder))
+        for graph in sorted(Path(folder).glob("*.onnx")):
+            copyfile(graph, to / graph.name)
+            for name, value in ir.load(graph).graph.initializers.items():
+                array = cast(ir.ExternalTensor, value.const_value)
+                places.append(Place(graph.stem, array.offset or 0, name, list(array.shape.numpy()), name in linear))
+    (to / PLACES).write_text("[\n" + ",\n".join(map(json.dumps, places)) + "\n]\n")

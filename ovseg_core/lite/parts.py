@@ -1,0 +1,81 @@
+"""SAM-Lite's layers in Paddle, and the parts of it that run apart: an image is encoded once, and prompts then need a
+locator, a mask head or both."""
+
+from __future__ import annotations
+
+import paddle
+from paddle import nn
+
+from ovseg_core.engines.parts import Shape
+from ovseg_core.lite.image_encoder import ImageEncoder
+from ovseg_core.lite.locator import Locator
+from ovseg_core.lite.mask_head import MaskHead
+from ovseg_core.lite.shape import (
+    CANVAS,
+    CHANNELS,
+    CLICK_WIDTHS,
+    LOCATOR_CHANNELS,
+    MAPS,
+    MASK_CELLS,
+    MASK_CHANNELS,
+    REGION,
+    STRIDES,
+)
+
+
+class LiteParts(nn.Layer):
+    """For canvases (B, 3, S, S), S a multiple of 64."""
+
+    def __init__(self, canvas_size: int = CANVAS) -> None:
+        super().__init__()
+        self.canvas_size = canvas_size
+        self.image_encoder = ImageEncoder()
+        self.locator = Locator()
+        self.mask_head = MaskHead()
+
+    def shapes(self) -> dict[str, tuple[Shape, ...]]:
+        _, side8, side16 = (self.canvas_size // stride for stride in STRIDES)
+        fine, entered = LOCATOR_CHANNELS
+        feature: Shape = (1, entered, side16, side16)
+        drawn: tuple[Shape, ...] = ((None, 2, side8, side8), (None, 2 * len(CLICK_WIDTHS), side16, side16))
+        # One image's, but said to be any number: of 1 map and any number of filters Paddle's programs make 1 region.
+        maps: tuple[Shape, ...] = tuple((None, channels, None, None) for channels in MASK_CHANNELS)
+        filters: tuple[Shape, ...] = tuple((None, cells, None) for cells in MASK_CELLS for _ in ("rows", "columns"))
+        return {
+            "encode": ((None, 3, self.canvas_size, self.canvas_size),),
+            "locate": ((1, fine, side8, side8), feature, feature, (None, sum(CHANNELS[1:])), *drawn),
+            "mask": (*maps, *filters, (None, MAPS, REGION, REGION)),
+        }
+
+    def encode(self, canvases: paddle.Tensor) -> tuple[paddle.Tensor, ...]:
+        """As `ImageEncoder`."""
+        return self.image_encoder(canvases)
+
+    def locate(
+        self,
+        detail: paddle.Tensor,
+        feature: paddle.Tensor,
+        same: paddle.Tensor,
+        clicked: paddle.Tensor,
+        drawn8: paddle.Tensor,
+        drawn16: paddle.Tensor,
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """As `Locator`."""
+        return self.locator(detail, feature, same, clicked, drawn8, drawn16)
+
+    def mask(
+        self,
+        map4: paddle.Tensor,
+        map8: paddle.Tensor,
+        map16: paddle.Tensor,
+        rows4: paddle.Tensor,
+        columns4: paddle.Tensor,
+        rows8: paddle.Tensor,
+        columns8: paddle.Tensor,
+        rows16: paddle.Tensor,
+        columns16: paddle.Tensor,
+        told: paddle.Tensor,
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """As `MaskHead`: a map of each stride, and its filters."""
+        filters = ((rows4, columns4), (rows8, columns8), (rows16, columns16))
+        return self.mask_head((map4, map8, map16), filters, told)
