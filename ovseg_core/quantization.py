@@ -77,7 +77,7 @@ def make(reference: Segmenter, weights: Path, shown: Sequence[Path]) -> None:
     spec = reference.spec
     how = spec.family.quantization
     assert how is not None
-    graph = how.encoder_graph(spec.network, weights, spec.preset.canvas_size)
+    graph = how.encoder_graph(spec.network, weights)
     convolutions = [node for node in graph.get_ordered_ops() if node.get_type_name().endswith("Convolution")]
     kept = [node.get_friendly_name() for node in convolutions[: how.float32_convolutions]]
     quantized = nncf.quantize(

@@ -1,8 +1,8 @@
-"""Graphs that come with this package: a network's parts as ONNX, but for their weights, so that its first start needs
-no Paddle. They fit every checkpoint of the network.
+"""Graphs that come with this package: the parts of a network as ONNX without their weights. They fit every checkpoint of
+the network, and its first start needs no Paddle.
 
-A folder `graphs/NETWORK` has `PART.onnx` as `onnx_files.translate` writes it, and in `places.json` where in
-`PART.weights` each of the checkpoint's arrays lies.
+A folder `graphs/NETWORK` holds each `PART.onnx` as `onnx_files.translate` writes it, and `places.json`: where in
+`PART.weights` each array of a checkpoint belongs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from shutil import copyfile
 from tempfile import TemporaryDirectory
 from typing import NamedTuple, cast
 
-from ovseg_core import checkpoints
+from ovseg_core import checkpoints, digests
 from ovseg_core.engines.parts import Parts
 
 GRAPHS = Path(__file__).parent / "graphs"
@@ -21,7 +21,7 @@ PLACES = "places.json"
 
 
 class Place(NamedTuple):
-    """Where an array lies."""
+    """Where an array of a checkpoint belongs."""
 
     part: str
     offset: int  # bytes
@@ -32,6 +32,11 @@ class Place(NamedTuple):
 
 def has(network: str) -> bool:
     return (GRAPHS / network).is_dir()
+
+
+def digest() -> str:
+    """A digest of the graphs, and of the code that fills them."""
+    return digests.of_code(__name__)
 
 
 def fill(network: str, weights: Path, to: Path) -> None:
@@ -53,7 +58,7 @@ def fill(network: str, weights: Path, to: Path) -> None:
 
 
 def write(parts: Parts, to: Path) -> None:
-    """Write the graphs of a network, as they are shipped, into a folder."""
+    """Write a network's graphs, in the form in which they are shipped, into a folder."""
     import onnx_ir as ir
 
     from ovseg_core.engines import onnx_files

@@ -2,41 +2,55 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ovseg_core.family import Family, Preset, Quantization
+from ovseg_core.lite.shape import CANVAS
 
 if TYPE_CHECKING:
     import openvino as ov
 
+    from ovseg_core.lite.parts import LiteParts
     from ovseg_core.network import Network
 
 
 def load(name: str, weights: Path, device: str, engine: str, precision: str, canvas_size: int) -> Network:
+    """In "float16" and "int8" the image encoder runs in that precision and the rest in float32; in "bfloat16" everything
+    does."""
+    from ovseg_core.engines import runners
     from ovseg_core.lite.network import SamLite
 
-    if engine == "openvino":
-        from ovseg_core.lite.openvino_parts import OpenVinoParts
-
-        return SamLite(OpenVinoParts(weights, canvas_size, precision), canvas_size)
-    from ovseg_core.lite.paddle_parts import PaddleParts
-
-    return SamLite(PaddleParts.load(weights), canvas_size)
+    return SamLite(runners.on(engine, name, weights, partial(load_parts, weights), device, precision), canvas_size)
 
 
-def encoder_graph(name: str, weights: Path, canvas_size: int) -> ov.Model:
-    from ovseg_core.lite import openvino_parts
+def load_parts(weights: Path, precision: str = "float32") -> LiteParts:
+    """SAM-Lite's layers with their weights, on Paddle's current device. Raises ValueError where the weights do not
+    fit."""
+    from ovseg_core import checkpoints
+    from ovseg_core.lite.parts import LiteParts
 
-    return openvino_parts.encoder_graph(weights, canvas_size)
+    assert precision == "float32"  # the only one in Paddle: `half_precisions` below
+    parts = LiteParts()
+    parts.eval()
+    checkpoints.load(parts, weights)
+    return parts
+
+
+def encoder_graph(name: str, weights: Path) -> ov.Model:
+    from ovseg_core.engines import in_openvino
+
+    return in_openvino.encoder_graph(name, weights, partial(load_parts, weights))
 
 
 NETWORKS = {
     "sam_lite": Family(
-        # Trained on canvases of 512; 640 shows small things better. The threshold was chosen on training photos.
-        Preset(640, (127.0,) * 3, (128.0,) * 3, box_mask_threshold=-0.3, clip_to_box=True, holes_filled=0.2),
+        # The threshold was chosen on training photos.
+        Preset(CANVAS, (127.0,) * 3, (128.0,) * 3, box_mask_threshold=-0.3, clip_to_box=True, holes_filled=0.2),
         load,
-        engines=("openvino", "paddle"),
+        engines=("openvino", "onnxruntime", "paddle"),
+        half_precisions={"onnxruntime": ("float16",)},
         quantization=Quantization(encoder_graph, float32_convolutions=6),
     )
 }

@@ -1,5 +1,6 @@
-"""The sizes of SAM-Lite: what its Paddle layers, its OpenVINO graphs and its prompts agree on."""
+"""The sizes of SAM-Lite: what its layers and its prompts agree on."""
 
+CANVAS = 640  # pixels along a side. Trained on canvases of 512; 640 shows small things better.
 STRIDES = (4, 8, 16)  # of the encoder's maps
 PYRAMID = (32, 64, 128)  # channels of its feature pyramid
 # What the heads want of that, and all that is kept of an image: the first channels of each map are the mask head's, the
@@ -8,7 +9,6 @@ MASK_CHANNELS = (24, 64, 64)
 LOCATOR_CHANNELS = (24, 48)
 CHANNELS = (24, 64 + 24, 64 + 2 * 48)
 
-CANVAS = 640  # the side of the canvas
 REGION = 32  # cells along a side of what the mask head sees
 MASK = 64  # and of what it answers
 MASK_CELLS = (MASK, REGION, REGION)  # along a side of a region, as it sees each map
