@@ -72,6 +72,7 @@ train-lite: .venv/training
 	.venv/bin/python -m training train --data $(DATA)
 	.venv/bin/python -m training distill --data $(DATA)
 	.venv/bin/python -m training export
+	.venv/bin/python -m training graphs
 	.venv/bin/ovseg models quantize SAM-Lite --photos $(DATA)/images
 
 eval-lite: .venv/dev

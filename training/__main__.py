@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 BUNDLED = Path("ovseg_core/models/weights/sam_lite.safetensors")
+GRAPHS = Path("ovseg_core/lite/graphs")
 
 
 def main() -> None:
@@ -29,6 +30,11 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="a checkpoint as the weights the library ships")
     export.add_argument("--checkpoint", type=Path, default=Path("build/sam-lite/slim.pt"))
     export.add_argument("--to", type=Path, default=BUNDLED)
+
+    graphs = commands.add_parser(
+        "graphs", help="the graphs that the library ships: needed when SAM-Lite's layers change"
+    )
+    graphs.add_argument("--to", type=Path, default=GRAPHS)
 
     evaluate = commands.add_parser("evaluate", help="mean IoU of the shipped model on the held-out photos")
     evaluate.add_argument("--data", type=Path, required=True)
@@ -59,6 +65,10 @@ def run(arguments: argparse.Namespace) -> None:
         from training.export import export as run_export
 
         run_export(arguments.checkpoint, arguments.to)
+    elif arguments.command == "graphs":
+        from training.graphs import write
+
+        write(arguments.to)
     elif arguments.command == "evaluate":
         from training.evaluate import evaluate as run_evaluate
 

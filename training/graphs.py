@@ -1,4 +1,4 @@
-"""The graphs that `ovseg_core` ships of SAM-Lite: they follow from its layers alone, and fit every checkpoint."""
+"""The graphs that `ovseg_core` ships of SAM-Lite. They follow from its layers alone and fit every checkpoint."""
 
 from __future__ import annotations
 

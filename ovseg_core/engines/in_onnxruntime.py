@@ -29,15 +29,16 @@ def has_cuda() -> bool:
     return CUDA in ort.get_available_providers()
 
 
-def runners(name: str, weights: Path, load: Callable[[], Parts], device: str, precision: str) -> dict[str, Runner]:
-    """The parts of a network on a device ("cpu", "gpu:0", ...), its `encode` in "float32" or "float16". `load` makes
-    them in Paddle from the weights, and is called only where no process has translated this file before.
+def runners(
+    name: str, weights: Path, load: Callable[[], Parts], device: str, precision: str, graphs: Path | None = None
+) -> dict[str, Runner]:
+    """The parts of a network on a device ("cpu", "gpu:0", ...), its `encode` in "float32" or "float16". `load` and
+    `graphs` are as for `onnx_files.paths`.
 
-    Raises what `load` raises, and ValueError for an operation that has no translation. A part's first call raises
-    ValueError where the device cannot be used.
+    Raises as `onnx_files.paths`. A part's first call raises ValueError where the device cannot be used.
     """
     called = name if device == "cpu" else f"{name}-gpu"  # `load` makes them in another order for a CPU
-    paths = onnx_files.paths(called, weights, load, precision)
+    paths = onnx_files.paths(called, weights, load, precision, graphs)
     return {
         part: _LazySession(partial(_session, path, providers(device, path, precision))) for part, path in paths.items()
     }

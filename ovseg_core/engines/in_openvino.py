@@ -33,14 +33,17 @@ def precisions() -> tuple[str, ...]:
     return ("float32", "bfloat16") if has_bfloat16 else ("float32",)
 
 
-def runners(name: str, weights: Path, load: Callable[[], Parts], precision: str) -> dict[str, Runner]:
-    """The parts of a network in this precision; but "int8" is of `encode` alone, and `prompts` are read in float32.
-    `load` makes them in Paddle from the weights, and is called only where no process has translated this file before.
+def runners(
+    name: str, weights: Path, load: Callable[[], Parts], precision: str, graphs: Path | None = None
+) -> dict[str, Runner]:
+    """The parts of a network in this precision, except that "int8" is for `encode` alone, and `prompts` are always read
+    in float32. `load` and `graphs` are as for `onnx_files.paths`.
 
-    Raises what `load` raises, and ValueError for an operation that has no translation, and as `int8.read`.
+    Raises as `onnx_files.paths`, and ValueError as `int8.read`.
     """
     core, hint = ov.Core(), HINTS[precision]
-    read = {part: partial(core.read_model, path) for part, path in onnx_files.paths(name, weights, load).items()}
+    paths = onnx_files.paths(name, weights, load, graphs=graphs)
+    read = {part: partial(core.read_model, path) for part, path in paths.items()}
     in_float32 = read.pop("encode")
     encode = in_float32 if precision != "int8" else lambda: int8.read(core, weights, in_float32())
     hints = dict.fromkeys(read, hint) | {"prompts": HINTS["float32"]}
@@ -49,9 +52,9 @@ def runners(name: str, weights: Path, load: Callable[[], Parts], precision: str)
     }
 
 
-def encoder_graph(name: str, weights: Path, load: Callable[[], Parts]) -> ov.Model:
-    """Its `encode`, as `runners` has it in float32."""
-    return ov.Core().read_model(onnx_files.paths(name, weights, load)["encode"])
+def encoder_graph(name: str, weights: Path, load: Callable[[], Parts], graphs: Path | None = None) -> ov.Model:
+    """A network's `encode`, as `runners` has it in float32."""
+    return ov.Core().read_model(onnx_files.paths(name, weights, load, graphs=graphs)["encode"])
 
 
 class Compiled:

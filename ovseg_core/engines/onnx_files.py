@@ -19,17 +19,19 @@ SOURCES = "ovseg_core.networks"  # and all that it imports: every network's own 
 PACKAGES = ("onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "paddlepaddle", "paddlepaddle-gpu")
 
 
-def paths(name: str, weights: Path, load: Callable[[], Parts], precision: str = "float32") -> dict[str, Path]:
+def paths(
+    name: str, weights: Path, load: Callable[[], Parts], precision: str = "float32", graphs: Path | None = None
+) -> dict[str, Path]:
     """The file of each part, `encode` in "float32" or "float16", made once for all processes of a machine.
 
-    A network whose graphs are `shipped` gets these weights put beside them. For all others, and for "float16", `load`
+    Where a network ships its `graphs`, these weights are put beside them. For all others, and for "float16", `load`
     makes the parts in Paddle from the weights, and they are translated.
 
     Raises:
         ValueError: the weights do not fit, or an operation has no translation. What `load` raises, too.
     """
-    if precision == "float32" and shipped.has(name):
-        folder = cache.folder(name, weights, shipped.digest(), lambda to: shipped.fill(name, weights, to))
+    if graphs is not None and precision == "float32":
+        folder = cache.folder(name, weights, shipped.digest(graphs), lambda to: shipped.fill(graphs, name, weights, to))
     else:
         called = name if precision == "float32" else f"{name}-{precision}"
         folder = cache.folder(called, weights, _code(), lambda to: _translate(name, load(), to, precision))

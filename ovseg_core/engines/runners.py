@@ -10,10 +10,17 @@ from ovseg_core.engines.parts import Parts, Runner
 
 
 def on(
-    engine: str, name: str, weights: Path, load: Callable[[str], Parts], device: str, precision: str
+    engine: str,
+    name: str,
+    weights: Path,
+    load: Callable[[str], Parts],
+    device: str,
+    precision: str,
+    graphs: Path | None = None,
 ) -> dict[str, Runner]:
     """`load` makes the parts of network `name` in Paddle from the weights, with the image encoder in a precision. Other
-    engines than Paddle call it only where no process has translated these weights before.
+    engines than Paddle call it only where no process has translated these weights before, and not at all in float32
+    where the network ships its `graphs`.
 
     Raises what `load` raises, and ValueError as the engine does.
     """
@@ -25,7 +32,7 @@ def on(
     if engine == "openvino":
         from ovseg_core.engines import in_openvino
 
-        return in_openvino.runners(name, weights, in_float32, precision)
+        return in_openvino.runners(name, weights, in_float32, precision, graphs)
     from ovseg_core.engines import in_onnxruntime
 
-    return in_onnxruntime.runners(name, weights, in_float32, device, precision)
+    return in_onnxruntime.runners(name, weights, in_float32, device, precision, graphs)

@@ -1,8 +1,8 @@
-"""Graphs that come with this package: the parts of a network as ONNX without their weights. They fit every checkpoint of
-the network, and its first start needs no Paddle.
+"""Graphs that come with a network's layers: its parts as ONNX without their weights. They fit every checkpoint of the
+network, and its first start needs no Paddle.
 
-A folder `graphs/NETWORK` holds each `PART.onnx` as `onnx_files.translate` writes it, and `places.json`: where in
-`PART.weights` each array of a checkpoint belongs.
+A folder of them holds each `PART.onnx` as `onnx_files.translate` writes it, and `places.json`: where in `PART.weights`
+each array of a checkpoint belongs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import NamedTuple, cast
 from ovseg_core import checkpoints, digests
 from ovseg_core.engines.parts import Parts
 
-GRAPHS = Path(__file__).parent / "graphs"
 PLACES = "places.json"
 
 
@@ -30,25 +29,21 @@ class Place(NamedTuple):
     is_linear: bool  # the weight of a linear layer, (in, out)
 
 
-def has(network: str) -> bool:
-    return (GRAPHS / network).is_dir()
+def digest(graphs: Path) -> str:
+    """A digest of a folder of graphs, and of the code that fills them."""
+    return f"{digests.of_weights(graphs)} {digests.of_code(__name__)}"
 
 
-def digest() -> str:
-    """A digest of the graphs, and of the code that fills them."""
-    return digests.of_code(__name__)
-
-
-def fill(network: str, weights: Path, to: Path) -> None:
+def fill(graphs: Path, network: str, weights: Path, to: Path) -> None:
     """Write a network's graphs and these weights into a folder.
 
     Raises as `checkpoints.read`, and ValueError as `checkpoints.fitted`.
     """
-    places = [Place(*fields) for fields in json.loads((GRAPHS / network / PLACES).read_text())]
+    places = [Place(*fields) for fields in json.loads((graphs / PLACES).read_text())]
     shapes = {place.name: tuple(place.shape) for place in places}
     linear = {place.name for place in places if place.is_linear}
     arrays = checkpoints.fitted(checkpoints.read(weights), network, shapes, linear)
-    for graph in (GRAPHS / network).glob("*.onnx"):
+    for graph in graphs.glob("*.onnx"):
         copyfile(graph, to / graph.name)
         with (to / f"{graph.stem}.weights").open("wb") as file:
             for place in places:
@@ -57,8 +52,8 @@ def fill(network: str, weights: Path, to: Path) -> None:
                     file.write(arrays[place.name].tobytes())
 
 
-def write(parts: Parts, to: Path) -> None:
-    """Write a network's graphs, in the form in which they are shipped, into a folder."""
+def write(parts: Parts, graphs: Path) -> None:
+    """Write the graphs of a network, in the form in which they are shipped, into a folder."""
     import onnx_ir as ir
 
     from ovseg_core.engines import onnx_files
@@ -68,8 +63,8 @@ def write(parts: Parts, to: Path) -> None:
     with TemporaryDirectory() as folder:
         onnx_files.translate(parts, Path(folder))
         for graph in sorted(Path(folder).glob("*.onnx")):
-            copyfile(graph, to / graph.name)
+            copyfile(graph, graphs / graph.name)
             for name, value in ir.load(graph).graph.initializers.items():
                 array = cast(ir.ExternalTensor, value.const_value)
                 places.append(Place(graph.stem, array.offset or 0, name, list(array.shape.numpy()), name in linear))
-    (to / PLACES).write_text("[\n" + ",\n".join(map(json.dumps, places)) + "\n]\n")
+    (graphs / PLACES).write_text("[\n" + ",\n".join(map(json.dumps, places)) + "\n]\n")

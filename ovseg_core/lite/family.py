@@ -16,13 +16,17 @@ if TYPE_CHECKING:
     from ovseg_core.network import Network
 
 
+GRAPHS = Path(__file__).parent / "graphs"  # of `LiteParts`; `python -m training graphs` writes them
+
+
 def load(name: str, weights: Path, device: str, engine: str, precision: str, canvas_size: int) -> Network:
-    """In "float16" and "int8" the image encoder runs in that precision and the rest in float32; in "bfloat16" everything
-    does."""
+    """In "float16" and "int8" the image encoder runs in that precision and the rest in float32, in "bfloat16"
+    everything."""
     from ovseg_core.engines import runners
     from ovseg_core.lite.network import SamLite
 
-    return SamLite(runners.on(engine, name, weights, partial(load_parts, weights), device, precision), canvas_size)
+    parts = partial(load_parts, weights)
+    return SamLite(runners.on(engine, name, weights, parts, device, precision, GRAPHS), canvas_size)
 
 
 def load_parts(weights: Path, precision: str = "float32") -> LiteParts:
@@ -41,7 +45,7 @@ def load_parts(weights: Path, precision: str = "float32") -> LiteParts:
 def encoder_graph(name: str, weights: Path) -> ov.Model:
     from ovseg_core.engines import in_openvino
 
-    return in_openvino.encoder_graph(name, weights, partial(load_parts, weights))
+    return in_openvino.encoder_graph(name, weights, partial(load_parts, weights), GRAPHS)
 
 
 NETWORKS = {

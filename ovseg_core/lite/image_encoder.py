@@ -7,12 +7,10 @@ It ends with what the heads want of each map, so that decoding a prompt begins w
 
 from __future__ import annotations
 
-import paddle
-from paddle import nn
-from paddle.nn import functional as F
-
 from ovseg_core.lite.layers import ConvReLU, doubled
 from ovseg_core.lite.shape import CHANNELS, PYRAMID, STAGES, STEM_CHANNELS, TAPS
+from ovseg_core.quiet_paddle import functional as F
+from ovseg_core.quiet_paddle import nn, paddle
 
 
 class InvertedResidual(nn.Layer):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import paddle
-from paddle import nn
-from paddle.nn import functional as F
+from ovseg_core.quiet_paddle import functional as F
+from ovseg_core.quiet_paddle import nn, paddle
 
 
 class ConvReLU(nn.Conv2D):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import paddle
-from paddle import nn
-from paddle.nn import functional as F
-
 from ovseg_core.lite.layers import ConvReLU, Hourglass, Score, doubled
 from ovseg_core.lite.shape import CANDIDATES, CHANNELS, CLICK_WIDTHS, LOCATOR_CHANNELS
+from ovseg_core.quiet_paddle import functional as F
+from ovseg_core.quiet_paddle import nn, paddle
 
 
 class Locator(nn.Layer):

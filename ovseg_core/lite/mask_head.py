@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import paddle
-from paddle import nn
-from paddle.nn import functional as F
-
 from ovseg_core.lite.layers import ConvReLU, Hourglass, Score, doubled, sampled
 from ovseg_core.lite.shape import MAPS, MASK_CHANNELS, STRIDES
+from ovseg_core.quiet_paddle import functional as F
+from ovseg_core.quiet_paddle import nn, paddle
 
 
 class MaskHead(nn.Layer):

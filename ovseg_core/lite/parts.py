@@ -3,9 +3,6 @@ locator, a mask head or both."""
 
 from __future__ import annotations
 
-import paddle
-from paddle import nn
-
 from ovseg_core.engines.parts import Shape
 from ovseg_core.lite.image_encoder import ImageEncoder
 from ovseg_core.lite.locator import Locator
@@ -21,6 +18,7 @@ from ovseg_core.lite.shape import (
     REGION,
     STRIDES,
 )
+from ovseg_core.quiet_paddle import nn, paddle
 
 
 class LiteParts(nn.Layer):

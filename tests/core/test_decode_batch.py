@@ -9,17 +9,16 @@ from ovseg_core import models, networks
 from ovseg_core.network import Features, Network, PromptBatch, by_image
 from tests.support import sam_weights, small_sam
 
-SIDE = 256  # of SAM-Lite's canvas
+
+ENGINES = ("openvino", "onnxruntime", "paddle")
 
 
-@pytest.fixture(
-    scope="module", params=["sam_lite openvino", "sam_lite paddle", "sam openvino", "sam onnxruntime", "sam paddle"]
-)
+@pytest.fixture(scope="module", params=[f"{network} {engine}" for network in ("sam_lite", "sam") for engine in ENGINES])
 def network(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Network:
     name, engine = request.param.split()
     if name == "sam_lite":
         spec = models.find("SAM-Lite")
-        return networks.load(name, spec.weights, "cpu", engine, "float32", SIDE)
+        return networks.load(name, spec.weights, "cpu", engine, "float32", spec.preset.canvas_size)
     folder = tmp_path_factory.mktemp("sam")
     return small_sam.on(engine, small_sam.load(folder), folder)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ovseg_core import digests, models
-from ovseg_core.engines import cache
+from ovseg_core.engines import onnx_files
 from ovseg_core.networks import NETWORKS
 from ovseg_core.segmenter import SHAPE_EMBEDDINGS
 from tests.support import pictures
@@ -37,13 +37,13 @@ for name in set(sys.modules) - of_the_registry - {"ovseg_core"}:
 EDIT = """
 import sys
 from ovseg_core import digests
-from ovseg_core.engines import cache
+from ovseg_core.engines import onnx_files
 from ovseg_core.networks import NETWORKS
 from ovseg_core.segmenter import SHAPE_EMBEDDINGS
 
 def fingerprints():
     families = (NETWORKS[name].load.__module__ for name in ("sam_b", "sam_lite"))
-    return digests.of_code(cache.SOURCES), *(digests.of_code(*SHAPE_EMBEDDINGS, family) for family in families)
+    return digests.of_code(onnx_files.SOURCES), *(digests.of_code(*SHAPE_EMBEDDINGS, family) for family in families)
 
 before = fingerprints()
 for edited in sys.argv[1:]:
@@ -65,6 +65,7 @@ EDITED = {
     "checkpoints/torch_file.py": "translations sam_b sam_lite",
     "sam/vit.py": "translations sam_b",
     "lite/image_encoder.py": "translations sam_lite",
+    "lite/graphs/places.json": "translations sam_lite",
 }
 
 
@@ -89,7 +90,7 @@ def test_an_edit_discards_what_it_may_have_changed_and_nothing_else(tmp_path: Pa
 def test_every_network_s_whole_folder_is_in_the_fingerprint_of_translations(name: str) -> None:
     folder = Path(sys.modules[NETWORKS[name].load.__module__].__file__ or "").parent
     assert folder.parent == digests.PACKAGE
-    counted = set(digests.sources(cache.SOURCES))
+    counted = set(digests.sources(onnx_files.SOURCES))
     assert {path for path in folder.rglob("*.py") if path.name != "export.py"} <= counted  # which writes another file
 
 

@@ -32,15 +32,21 @@ def never(to: Path) -> None:
 
 
 def test_the_same_weights_are_translated_once_wherever_they_lie(weights: Path) -> None:
-    found = cache.folder("net", weights, make)
+    found = cache.folder("net", weights, "", make)
     assert [path.name for path in found.iterdir()] == ["encode.xml"]
-    assert cache.folder("net", weights.rename(weights.with_name("elsewhere")), never) == found
+    assert cache.folder("net", weights.rename(weights.with_name("elsewhere")), "", never) == found
 
 
 def test_other_weights_of_the_same_name_are_translated_anew(weights: Path) -> None:
-    found = cache.folder("net", weights, make)
+    found = cache.folder("net", weights, "", make)
     weights.write_bytes(b"others!")
-    assert cache.folder("net", weights, make) != found
+    assert cache.folder("net", weights, "", make) != found
+
+
+def test_what_else_a_translation_is_made_with_makes_another_one(weights: Path) -> None:
+    found = cache.folder("net", weights, "code 1", make)
+    assert cache.folder("net", weights, "code 2", make) != found
+    assert cache.folder("net", weights, "code 1", never) == found
 
 
 def test_what_breaks_off_leaves_nothing(weights: Path) -> None:
@@ -49,9 +55,9 @@ def test_what_breaks_off_leaves_nothing(weights: Path) -> None:
         raise ValueError("no way to OpenVINO")
 
     with pytest.raises(ValueError, match="no way"):
-        cache.folder("net", weights, break_off)
+        cache.folder("net", weights, "", break_off)
     assert not [path for path in environment.engines_dir().iterdir() if path.is_dir() and path.name != "digests"]
-    assert cache.folder("net", weights, make).is_dir()
+    assert cache.folder("net", weights, "", make).is_dir()
 
 
 def test_processes_that_start_together_make_one(weights: Path) -> None:
@@ -64,7 +70,7 @@ def make(to):
     print("made")
     time.sleep(0.5)
     (to / "encode.xml").write_text("a graph")
-assert (cache.folder("net", Path(sys.argv[1]), make) / "encode.xml").is_file()
+assert (cache.folder("net", Path(sys.argv[1]), "", make) / "encode.xml").is_file()
 """
     command = [sys.executable, "-c", script, str(weights)]
     started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
@@ -74,13 +80,13 @@ assert (cache.folder("net", Path(sys.argv[1]), make) / "encode.xml").is_file()
 
 
 def test_what_nobody_used_for_weeks_makes_room(weights: Path) -> None:
-    old = cache.folder("net", weights, make)
-    other = cache.folder("another", weights, make)
+    old = cache.folder("net", weights, "", make)
+    other = cache.folder("another", weights, "", make)
     long_ago = time.time() - UNUSED_SECONDS - 1
     os.utime(old, (long_ago, long_ago))
     os.utime(other, (long_ago, long_ago))
     weights.write_bytes(b"others!")
-    cache.folder("net", weights, make)
+    cache.folder("net", weights, "", make)
     assert not old.exists()
     assert other.exists()
 
@@ -88,4 +94,4 @@ def test_what_nobody_used_for_weeks_makes_room(weights: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_no_obstacle(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (weights.parent / "file").touch()
     monkeypatch.setenv("OVSEG_ENGINES_DIR", str(weights.parent / "file" / "engines"))  # root could write to any folder
-    assert (cache.folder("net", weights, make) / "encode.xml").is_file()
+    assert (cache.folder("net", weights, "", make) / "encode.xml").is_file()

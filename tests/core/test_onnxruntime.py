@@ -22,15 +22,15 @@ def test_each_sam_in_the_table_has_its_layers() -> None:
     assert VARIANTS.keys() == family.NETWORKS.keys()
 
 
-def test_it_runs_sam_on_a_cpu_and_is_not_taken_before_openvino() -> None:
-    assert networks.engines("sam_b", "cpu") == ("openvino", "onnxruntime", "paddle")
-    assert networks.choose_engine("mobile_sam", "cpu", "onnxruntime") == "onnxruntime"
+@pytest.mark.parametrize("name", ["sam_lite", "mobile_sam", "sam_b"])
+def test_on_a_cpu_it_runs_a_network_and_is_not_taken_before_openvino(name: str) -> None:
+    assert networks.engines(name, "cpu") == ("openvino", "onnxruntime", "paddle")
+    assert networks.choose_engine(name, "cpu", "onnxruntime") == "onnxruntime"
 
 
-@pytest.mark.parametrize("name", ["sam_lite", "paddlex"])
-def test_a_network_that_it_has_no_way_to_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"the engine onnxruntime cannot run {name} on cpu"):
-        networks.choose_engine(name, "cpu", "onnxruntime")
+def test_a_network_that_it_has_no_way_to_is_refused() -> None:
+    with pytest.raises(ValueError, match="the engine onnxruntime cannot run paddlex on cpu"):
+        networks.choose_engine("paddlex", "cpu", "onnxruntime")
 
 
 @pytest.mark.skipif(in_onnxruntime.has_cuda(), reason="this is the build for GPUs")

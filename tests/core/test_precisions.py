@@ -11,8 +11,7 @@ import pytest
 from configs.settings import Settings
 from ovseg_core import create_model, create_pipeline, image, models, networks
 from ovseg_core.engines import cpu_flags, in_openvino
-from ovseg_core.lite.network import SamLite
-from ovseg_core.lite.openvino_parts import OpenVinoParts
+from ovseg_core.lite import family as lite
 from ovseg_core.paddlex.pipeline import NAME
 from ovseg_core.prompts import Prompt
 from ovseg_core.sam.network import Sam
@@ -69,7 +68,7 @@ def test_masks_of_the_service_s_default_precision_agree_with_those_of_float32() 
     assert Settings(_env_file=None).precision == "auto"  # which is bfloat16 or float32
     # Not by `Segmenter.open`: a CPU without bfloat16 can emulate it, slowly, and so judge it too.
     exact, other = (
-        Segmenter(LITE, SamLite(OpenVinoParts(LITE.weights, SIDE, precision), SIDE), "openvino", precision)
+        Segmenter(LITE, lite.load("sam_lite", LITE.weights, "cpu", "openvino", precision, SIDE), "openvino", precision)
         for precision in ("float32", "bfloat16")
     )
     photo = image.decode(pictures.photo(), 10**6)

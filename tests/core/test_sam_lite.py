@@ -11,16 +11,20 @@ from safetensors.numpy import load_file, save_file
 
 from ovseg_core import canvas, image, models, networks
 from ovseg_core.canvas import Frame
+from ovseg_core.engines import in_onnxruntime
 from ovseg_core.errors import OvsegError
 from ovseg_core.lite import geometry, regions
+from ovseg_core.lite.family import load_parts
 from ovseg_core.lite.shape import MASK_CELLS, STRIDES
 from ovseg_core.network import Features, Network
+from ovseg_core.segmenter import Segmenter
 from tests.support import lite_prompts
 from tests.support.lite_prompts import PROMPTS
+from tests.support.torch_files import as_torch, torch_zip
 
 SPEC = models.find("SAM-Lite")
 SIDE = SPEC.preset.canvas_size
-ENGINES = ("openvino", "paddle")
+ENGINES = ("openvino", "onnxruntime", "paddle")
 
 
 @pytest.fixture(scope="module")
@@ -124,12 +128,42 @@ def test_a_checkpoint_that_does_not_fit_is_refused_by_name(
         networks.load(SPEC.network, tmp_path / "broken.safetensors", "cpu", engine, "float32", SIDE)
 
 
-def test_a_parameter_of_another_shape_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_parameter_of_another_shape_is_refused(tmp_path: Path, engine: str) -> None:
     arrays = load_file(SPEC.weights)
     arrays["mask_head.out.bias"] = np.zeros(7, np.float32)
     save_file(arrays, tmp_path / "broken.safetensors")
-    with pytest.raises(ValueError, match="the network wants"):
-        networks.load(SPEC.network, tmp_path / "broken.safetensors", "cpu", "paddle", "float32", SIDE)
+    with pytest.raises(ValueError, match=r"mask_head.out.bias is \(7,\), the network wants \(1,\)"):
+        networks.load(SPEC.network, tmp_path / "broken.safetensors", "cpu", engine, "float32", SIDE)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_checkpoint_of_your_own_runs_on_every_engine(
+    tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyTorch's file, in float32, of the bundled network with one change: all logits are one higher."""
+    arrays = {name: array.astype(np.float32) for name, array in load_file(SPEC.weights).items()}
+    arrays["mask_head.out.bias"] += 1
+    torch_zip(tmp_path / "ours.pth", *as_torch(arrays))
+    (tmp_path / "models.yaml").write_text("SAM-Lite-ours: {network: sam_lite, file: ours.pth, licence: ours}")
+    monkeypatch.setenv("OVSEG_MODELS_DIR", str(tmp_path))
+    monkeypatch.setenv("OVSEG_MODELS_YAML", str(tmp_path / "models.yaml"))
+    ours, bundled = (Segmenter.open(name, "cpu", engine).network for name in ("SAM-Lite-ours", "SAM-Lite"))
+    [features] = ours.encode(np.zeros((1, 3, SIDE, SIDE), np.float32))
+    logits = [network.decode(features, PROMPTS["box"]).logits for network in (ours, bundled)]
+    assert np.abs(logits[0] - logits[1] - 1).max() < 1e-3
+
+
+def test_half_precision_changes_the_maps_little() -> None:
+    """As ONNX Runtime runs it on a GPU, here on the CPU."""
+    canvases = np.random.default_rng(0).standard_normal((1, 3, SIDE, SIDE)).astype(np.float32)
+    ways = [
+        in_onnxruntime.runners(SPEC.network, SPEC.weights, lambda: load_parts(SPEC.weights), "cpu", precision)
+        for precision in ("float32", "float16")
+    ]
+    for wanted, found in zip(*(way["encode"](canvases) for way in ways), strict=True):
+        assert found.dtype == np.float32
+        assert 0 < np.abs(found - wanted).max() < 0.02 * np.abs(wanted).max()
 
 
 def test_an_unknown_model_is_refused_with_the_names_there_are() -> None:
@@ -141,6 +175,7 @@ def test_an_unknown_model_is_refused_with_the_names_there_are() -> None:
     ("name", "device", "engine", "chosen"),
     [
         ("sam_lite", "cpu", "auto", "openvino"),
+        ("sam_lite", "cpu", "onnxruntime", "onnxruntime"),
         ("sam_lite", "cpu", "paddle", "paddle"),
         ("sam_lite", "gpu:0", "auto", "paddle"),
         ("sam_h", "cpu", "auto", "openvino"),

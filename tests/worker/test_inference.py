@@ -121,7 +121,9 @@ def test_jobs_that_wait_for_the_device_together_are_decoded_together() -> None:
     assert network.asked == [16, 4]  # no more at a time than the model's batch
 
 
-def test_a_model_that_the_worker_s_engine_cannot_run_has_the_usual_one() -> None:
+def test_a_model_that_the_worker_s_engine_cannot_run_has_the_usual_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = replace(SPEC.family, engines=("openvino", "paddle"))
+    monkeypatch.setitem(networks.NETWORKS, SPEC.network, row)
     assert Inference("cpu", "onnxruntime", "float32").engine("SAM-Lite") == ("openvino", "float32")
 
 

@@ -1,0 +1,62 @@
+"""SAM-Lite's graphs, which are shipped so that its first start needs no Paddle."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+from ovseg_core import models, networks
+from ovseg_core.engines import onnx_files
+from ovseg_core.lite.family import GRAPHS, load_parts
+from training import graphs
+
+SPEC = models.find("SAM-Lite")
+
+FIRST_START = """
+import sys
+import numpy as np
+from ovseg_core.prompts import Prompt
+from ovseg_core.segmenter import Segmenter
+segmenter = Segmenter.open("SAM-Lite", engine=sys.argv[1])
+embedding = segmenter.encode(np.zeros((60, 80, 3), np.uint8))
+segmenter.decode(embedding, [Prompt.of_box(10, 10, 40, 40), Prompt.of_point(20, 20)])
+print(*{"paddle", "onnx", "onnx_ir", sys.argv[1]} & set(sys.modules))
+"""
+
+
+def test_they_are_what_the_layers_translate_to_today(tmp_path: Path) -> None:
+    """Where this fails, the layers or their translation have changed: run `python -m training graphs`."""
+    graphs.write(tmp_path)
+    made, shipped = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in (tmp_path, GRAPHS))
+    assert made.keys() == shipped.keys() == {"encode.onnx", "locate.onnx", "mask.onnx", "places.json"}
+    for name in made:
+        assert made[name] == shipped[name], name
+
+
+def test_filled_they_are_the_network_that_paddle_translates(tmp_path: Path) -> None:
+    filled = onnx_files.paths(SPEC.network, SPEC.weights, lambda: load_parts(SPEC.weights), graphs=GRAPHS)
+    onnx_files.translate(load_parts(SPEC.weights), tmp_path)
+    for part, path in filled.items():
+        ours, wanted = (ir.load(file).graph.initializers for file in (path, tmp_path / path.name))
+        assert ours.keys() == wanted.keys(), part
+        for name, value in wanted.items():
+            assert value.const_value is not None
+            assert np.array_equal(ours[name].const_value.numpy(), value.const_value.numpy()), name
+
+
+@pytest.mark.parametrize("engine", [name for name in networks.engines(SPEC.network, "cpu") if name != "paddle"])
+def test_a_first_start_imports_neither_paddle_nor_what_translates(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OVSEG_ENGINES_DIR", str(tmp_path))
+    ran = subprocess.run([sys.executable, "-c", FIRST_START, engine], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == [engine]
+
+
+def test_they_hold_no_weights() -> None:
+    assert sum(path.stat().st_size for path in GRAPHS.iterdir()) < 200_000
