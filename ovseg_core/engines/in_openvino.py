@@ -69,8 +69,9 @@ class Compiled:
 
     def __call__(self, *given: np.ndarray) -> tuple[np.ndarray, ...]:
         """Arrays of the graph's types to arrays in OpenVINO's own memory, which the next call overwrites."""
-        for i, array in enumerate(given):
-            self._request.set_input_tensor(i, ov.Tensor(np.ascontiguousarray(array), shared_memory=True))
+        arrays = [np.ascontiguousarray(array) for array in given]  # a tensor does not keep its array's memory
+        for i, array in enumerate(arrays):
+            self._request.set_input_tensor(i, ov.Tensor(array, shared_memory=True))
         self._request.infer()
         return tuple(self._request.get_output_tensor(i).data for i in self._outputs)
 

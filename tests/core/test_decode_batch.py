@@ -9,7 +9,6 @@ from ovseg_core import models, networks
 from ovseg_core.network import Features, Network, PromptBatch, by_image
 from tests.support import sam_weights, small_sam
 
-
 ENGINES = ("openvino", "onnxruntime", "paddle")
 
 

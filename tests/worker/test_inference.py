@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 
 from configs.settings import Settings
-from ovseg_core import models
+from ovseg_core import models, networks
 from ovseg_core.candidates import Candidates
 from ovseg_core.canvas import Frame
 from ovseg_core.embedding import Embedding
