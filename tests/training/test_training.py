@@ -124,7 +124,7 @@ def test_each_stage_of_training_goes_on_from_its_checkpoint_and_what_it_exports_
     assert (tmp_path / "lite.safetensors").stat().st_size < 16_000_000
     spec = models.find("SAM-Lite")
     side = spec.preset.canvas_size
-    for engine in ("openvino", "paddle"):
+    for engine in ("openvino", "onnxruntime", "paddle"):
         network = networks.load(spec.network, tmp_path / "lite.safetensors", "cpu", engine, "float32", side)
         [features] = network.encode(np.zeros((1, 3, side, side), np.float32))
         answer = network.decode(features, PromptBatch(np.array([[10, 10, 90, 90]], np.float32)))
