@@ -84,7 +84,7 @@ class Writer(Tape):
 
     def constant(self, array: np.ndarray) -> ir.Value:
         made = self.op("Constant", [], {"value": ir.tensor(array)})
-        made.const_value = ir.tensor(array)  # for those who ask for its numbers
+        made.const_value = ir.tensor(array)  # `_constant` reads it
         return made
 
     def _all_values(self, inputs: Sequence[Any]) -> list[ir.Value | None]:
@@ -234,14 +234,14 @@ def conv2d(write: Writer, said: Said, x: ir.Value, kernel: ir.Value) -> ir.Value
 @translates("pool2d")
 def pool2d(write: Writer, said: Said, x: ir.Value, kernel: ir.Value) -> ir.Value:
     if said["pooling_type"] != "avg" or said["adaptive"] or said["global_pooling"] or any(said["paddings"]):
-        raise ValueError("there is no way from Paddle's pooling to ONNX yet but for the mean of cells without padding")
+        raise ValueError("of Paddle's poolings only the average without padding has a way to ONNX yet")
     return write("AveragePool", x, kernel_shape=_constant(kernel).tolist(), strides=said["strides"])
 
 
 @translates("bilinear_interp")
 def bilinear_interp(write: Writer, said: Said, x: ir.Value, *size: ir.Value | None) -> ir.Value:
     if said["align_corners"] or said["align_mode"] or not said["scale"] or any(size):
-        raise ValueError("there is no way from Paddle's resizing to ONNX yet but for that by a factor, pixels as areas")
+        raise ValueError("of Paddle's resizings only that by a factor, with half-pixel centres, has a way to ONNX yet")
     scales = np.array([1, 1, *said["scale"]], np.float32)
     return write("Resize", x, None, scales, mode="linear", coordinate_transformation_mode="half_pixel")
 

@@ -28,11 +28,11 @@ class MaskHead(nn.Layer):
         self,
         maps: Sequence[paddle.Tensor],  # of one image: MASK_CHANNELS
         filters: Sequence[tuple[paddle.Tensor, paddle.Tensor]],  # `geometry.region_filters` of each: to MASK_CELLS
-        told: paddle.Tensor,  # N, MAPS, 32, 32: `prompt_maps.of_region`
+        drawn: paddle.Tensor,  # N, MAPS, 32, 32: `prompt_maps.of_region`
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
         """Logits of the regions (N, 64, 64) and their predicted IoU (N,)."""
         detail, seen8, seen16 = (sampled(maps[i], *filters[i]) for i in range(len(STRIDES)))
-        entered = self.enter(paddle.concat([F.avg_pool2d(detail, 2), told], 1))
+        entered = self.enter(paddle.concat([F.avg_pool2d(detail, 2), drawn], 1))
         x, whole = self.hourglass(F.relu(entered + seen8 + seen16))
         x = self.fine(doubled(self.up(x)) + detail)
         return self.out(x).squeeze(1), self.score(whole).squeeze(1)

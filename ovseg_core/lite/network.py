@@ -86,7 +86,7 @@ class SamLite:
         coarse, iou = self._run["locate"](*maps, np.concatenate(clicked, 1), drawn8, np.concatenate(drawn16, 1))
         return coarse, iou
 
-    def _masks(self, features: Features, around: np.ndarray, told: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _masks(self, features: Features, around: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         left, top, side = regions.window(around, self.canvas_size)
         inside = around - np.array([left, top, left, top], np.float32)
         maps: list[np.ndarray] = []
@@ -95,5 +95,5 @@ class SamLite:
             x, y, count = left // stride, top // stride, side // stride
             maps.append(m[None, :channels, y : y + count, x : x + count])
             filters += geometry.region_filters(inside, cells, count, stride)
-        logits, iou = self._run["mask"](*maps, *filters, told)
+        logits, iou = self._run["mask"](*maps, *filters, drawn)
         return logits, iou

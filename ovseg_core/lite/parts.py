@@ -72,8 +72,8 @@ class LiteParts(nn.Layer):
         columns8: paddle.Tensor,
         rows16: paddle.Tensor,
         columns16: paddle.Tensor,
-        told: paddle.Tensor,
+        drawn: paddle.Tensor,
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
         """As `MaskHead`: a map of each stride, and its filters."""
         filters = ((rows4, columns4), (rows8, columns8), (rows16, columns16))
-        return self.mask_head((map4, map8, map16), filters, told)
+        return self.mask_head((map4, map8, map16), filters, drawn)

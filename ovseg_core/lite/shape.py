@@ -3,16 +3,16 @@
 CANVAS = 640  # pixels along a side. Trained on canvases of 512; 640 shows small things better.
 STRIDES = (4, 8, 16)  # of the encoder's maps
 PYRAMID = (32, 64, 128)  # channels of its feature pyramid
-# What the heads want of that, and all that is kept of an image: the first channels of each map are the mask head's, the
+# What the heads use of that, and all that is kept of an image: the first channels of each map are the mask head's, the
 # others the locator's, at stride 8 and, twice as many, at stride 16.
 MASK_CHANNELS = (24, 64, 64)
 LOCATOR_CHANNELS = (24, 48)
 CHANNELS = (24, 64 + 24, 64 + 2 * 48)
 
 REGION = 32  # cells along a side of what the mask head sees
-MASK = 64  # and of what it answers
+MASK = 64  # and of the mask that it answers
 MASK_CELLS = (MASK, REGION, REGION)  # along a side of a region, as it sees each map
-MAPS = 8  # prompt maps it is told
+MAPS = 8  # prompt maps that it gets
 
 CANDIDATES = 3  # of the locator: the button, the shirt, the person
 COARSE_STRIDE = STRIDES[1]  # of its masks
