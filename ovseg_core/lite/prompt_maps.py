@@ -15,8 +15,8 @@ def of_region(
     labels: np.ndarray | None,  # N, P: 1 on the object, 0 not
     coarse: np.ndarray | None,  # N, REGION, REGION: probability of the object
 ) -> np.ndarray:
-    """The prompt maps of the mask head (N, MAPS, REGION, REGION): inside of the box; clicks on and off the object; the coarse
-    mask; x and y from -1 to 1; the logarithms of the region's sides. Zeros where a prompt has no such thing."""
+    """The prompt maps of the mask head (N, MAPS, REGION, REGION): inside of the box; clicks on and off the object; the
+    coarse mask; x and y from -1 to 1; the logarithms of the region's sides. Zeros where a prompt has no such thing."""
     size = REGION
     maps = np.zeros((len(regions), MAPS, size, size), np.float32)
     x, y = cells(regions[:, 0], regions[:, 2], size), cells(regions[:, 1], regions[:, 3], size)
