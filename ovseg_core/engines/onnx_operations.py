@@ -14,7 +14,7 @@ import onnx_ir as ir
 from ovseg_core.engines.onnx_writer import Writer
 
 # An operation's attributes, and "shapes" and "types": of its inputs and of its first result, -1 for an unknown size.
-Said = dict[str, Any]
+Attributes = dict[str, Any]
 
 OPERATIONS: dict[str, Callable[..., Any]] = {}  # what our networks are made of, and no more
 
@@ -28,7 +28,7 @@ def translates(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]
 
 
 def _as(kind: str) -> Callable[..., ir.Value]:
-    return lambda write, said, *inputs: write(kind, *inputs)
+    return lambda write, attributes, *inputs: write(kind, *inputs)
 
 
 for _name, _kind in {
@@ -55,195 +55,205 @@ for _name, _kind in {
 
 
 @translates("full")
-def full(write: Writer, said: Said) -> ir.Value:
-    return write.constant(np.full(said["shape"], said["value"], said["types"][-1]))
+def full(write: Writer, attributes: Attributes) -> ir.Value:
+    return write.constant(np.full(attributes["shape"], attributes["value"], attributes["types"][-1]))
 
 
 @translates("full_like")
-def full_like(write: Writer, said: Said, x: ir.Value, value: ir.Value) -> ir.Value:
-    return write("Expand", _number(value, said), write("Shape", x))
+def full_like(write: Writer, attributes: Attributes, x: ir.Value, value: ir.Value) -> ir.Value:
+    return write("Expand", _number(value, attributes), write("Shape", x))
 
 
 @translates("assign_value_")
-def assign_value(write: Writer, said: Said, _: ir.Value) -> ir.Value:
-    return write.constant(np.array(said["values"], said["types"][-1]).reshape(said["shape"]))
+def assign_value(write: Writer, attributes: Attributes, _: ir.Value) -> ir.Value:
+    return write.constant(np.array(attributes["values"], attributes["types"][-1]).reshape(attributes["shape"]))
 
 
 @translates("full_int_array")
-def full_int_array(write: Writer, said: Said) -> ir.Value:
-    return write.constant(np.array(said["value"], np.int64))
+def full_int_array(write: Writer, attributes: Attributes) -> ir.Value:
+    return write.constant(np.array(attributes["value"], np.int64))
 
 
 @translates("arange")
-def arange(write: Writer, said: Said, start: ir.Value, end: ir.Value, step: ir.Value) -> ir.Value:
-    return write.constant(np.arange(_item(start), _item(end), _item(step)).astype(said["types"][-1]))
+def arange(write: Writer, attributes: Attributes, start: ir.Value, end: ir.Value, step: ir.Value) -> ir.Value:
+    return write.constant(np.arange(_item(start), _item(end), _item(step)).astype(attributes["types"][-1]))
 
 
 @translates("cast")
-def cast(write: Writer, said: Said, x: ir.Value) -> ir.Value:
-    return write.cast(x, said["types"][-1])
+def cast(write: Writer, attributes: Attributes, x: ir.Value) -> ir.Value:
+    return write.cast(x, attributes["types"][-1])
 
 
 @translates("scale")
-def scale(write: Writer, said: Said, x: ir.Value, factor: ir.Value) -> ir.Value:
-    by, bias = _number(factor, said), np.array(said["bias"], said["types"][-1])
-    if said["bias_after_scale"]:
+def scale(write: Writer, attributes: Attributes, x: ir.Value, factor: ir.Value) -> ir.Value:
+    by, bias = _number(factor, attributes), np.array(attributes["bias"], attributes["types"][-1])
+    if attributes["bias_after_scale"]:
         return write("Add", write("Mul", x, by), bias)
     return write("Mul", write("Add", x, bias), by)
 
 
 @translates("matmul")
-def matmul(write: Writer, said: Said, a: ir.Value, b: ir.Value) -> ir.Value:
-    ranks = [len(shape) for shape in said["shapes"]]
+def matmul(write: Writer, attributes: Attributes, a: ir.Value, b: ir.Value) -> ir.Value:
+    ranks = [len(shape) for shape in attributes["shapes"]]
     return write(
         "MatMul",
-        _swapped(write, a, ranks[0]) if said["transpose_x"] else a,
-        _swapped(write, b, ranks[1]) if said["transpose_y"] else b,
+        _swapped(write, a, ranks[0]) if attributes["transpose_x"] else a,
+        _swapped(write, b, ranks[1]) if attributes["transpose_y"] else b,
     )
 
 
 @translates("softmax")
-def softmax(write: Writer, said: Said, x: ir.Value) -> ir.Value:
-    return write("Softmax", x, axis=said["axis"])
+def softmax(write: Writer, attributes: Attributes, x: ir.Value) -> ir.Value:
+    return write("Softmax", x, axis=attributes["axis"])
 
 
 @translates("sum")
-def sum_(write: Writer, said: Said, x: ir.Value, axes: ir.Value) -> ir.Value:
-    return write("ReduceSum", x, axes, keepdims=int(said["keepdim"]))
+def sum_(write: Writer, attributes: Attributes, x: ir.Value, axes: ir.Value) -> ir.Value:
+    return write("ReduceSum", x, axes, keepdims=int(attributes["keepdim"]))
 
 
 @translates("mean")
-def mean(write: Writer, said: Said, x: ir.Value, axes: ir.Value) -> ir.Value:
-    return write("ReduceMean", x, axes, keepdims=int(said["keepdim"]))
+def mean(write: Writer, attributes: Attributes, x: ir.Value, axes: ir.Value) -> ir.Value:
+    return write("ReduceMean", x, axes, keepdims=int(attributes["keepdim"]))
 
 
 @translates("max")
-def max_(write: Writer, said: Said, x: ir.Value, axes: ir.Value) -> ir.Value:
-    return write("ReduceMax", x, axes, keepdims=int(said["keepdim"]))
+def max_(write: Writer, attributes: Attributes, x: ir.Value, axes: ir.Value) -> ir.Value:
+    return write("ReduceMax", x, axes, keepdims=int(attributes["keepdim"]))
 
 
 @translates("relu6")
-def relu6(write: Writer, said: Said, x: ir.Value) -> ir.Value:
-    return write("Clip", x, np.array(0, said["types"][-1]), np.array(6, said["types"][-1]))
+def relu6(write: Writer, attributes: Attributes, x: ir.Value) -> ir.Value:
+    return write("Clip", x, np.array(0, attributes["types"][-1]), np.array(6, attributes["types"][-1]))
 
 
 @translates("gelu")
-def gelu(write: Writer, said: Said, x: ir.Value) -> ir.Value:
-    return write("Gelu", x, approximate="tanh" if said["approximate"] else "none")
+def gelu(write: Writer, attributes: Attributes, x: ir.Value) -> ir.Value:
+    return write("Gelu", x, approximate="tanh" if attributes["approximate"] else "none")
 
 
 @translates("layer_norm")
-def layer_norm(write: Writer, said: Said, x: ir.Value, weight: ir.Value, bias: ir.Value) -> ir.Value:
-    return write("LayerNormalization", x, weight, bias, axis=said["begin_norm_axis"], epsilon=said["epsilon"])
+def layer_norm(write: Writer, attributes: Attributes, x: ir.Value, weight: ir.Value, bias: ir.Value) -> ir.Value:
+    return write(
+        "LayerNormalization", x, weight, bias, axis=attributes["begin_norm_axis"], epsilon=attributes["epsilon"]
+    )
 
 
 @translates("batch_norm_")
 def batch_norm(
-    write: Writer, said: Said, x: ir.Value, average: ir.Value, variance: ir.Value, weight: ir.Value, bias: ir.Value
+    write: Writer,
+    attributes: Attributes,
+    x: ir.Value,
+    average: ir.Value,
+    variance: ir.Value,
+    weight: ir.Value,
+    bias: ir.Value,
 ) -> ir.Value:
-    return write("BatchNormalization", x, weight, bias, average, variance, epsilon=said["epsilon"])
+    return write("BatchNormalization", x, weight, bias, average, variance, epsilon=attributes["epsilon"])
 
 
 @translates("conv2d", "depthwise_conv2d")
-def conv2d(write: Writer, said: Said, x: ir.Value, kernel: ir.Value) -> ir.Value:
-    same = {"group": said["groups"], "strides": said["strides"], "dilations": said["dilations"]}
-    return write("Conv", x, kernel, pads=_padding(said), **same)
+def conv2d(write: Writer, attributes: Attributes, x: ir.Value, kernel: ir.Value) -> ir.Value:
+    same = {"group": attributes["groups"], "strides": attributes["strides"], "dilations": attributes["dilations"]}
+    return write("Conv", x, kernel, pads=_padding(attributes), **same)
 
 
 @translates("pool2d")
-def pool2d(write: Writer, said: Said, x: ir.Value, kernel: ir.Value) -> ir.Value:
-    other = said["adaptive"] or said["global_pooling"] or said["ceil_mode"] or any(_padding(said))
-    if said["pooling_type"] != "avg" or other:
+def pool2d(write: Writer, attributes: Attributes, x: ir.Value, kernel: ir.Value) -> ir.Value:
+    other = (
+        attributes["adaptive"] or attributes["global_pooling"] or attributes["ceil_mode"] or any(_padding(attributes))
+    )
+    if attributes["pooling_type"] != "avg" or other:
         raise ValueError("of Paddle's poolings only the average without padding has a way to ONNX yet")
-    return write("AveragePool", x, kernel_shape=_constant(kernel).tolist(), strides=said["strides"])
+    return write("AveragePool", x, kernel_shape=_constant(kernel).tolist(), strides=attributes["strides"])
 
 
 @translates("bilinear_interp")
-def bilinear_interp(write: Writer, said: Said, x: ir.Value, *size: ir.Value | None) -> ir.Value:
-    if said["align_corners"] or said["align_mode"] or not said["scale"] or any(size):
+def bilinear_interp(write: Writer, attributes: Attributes, x: ir.Value, *size: ir.Value | None) -> ir.Value:
+    if attributes["align_corners"] or attributes["align_mode"] or not attributes["scale"] or any(size):
         raise ValueError("of Paddle's resizings only that by a factor, with half-pixel centres, has a way to ONNX yet")
-    scales = np.array([1, 1, *said["scale"]], np.float32)
+    scales = np.array([1, 1, *attributes["scale"]], np.float32)
     return write("Resize", x, None, scales, mode="linear", coordinate_transformation_mode="half_pixel")
 
 
 @translates("pad")
-def pad(write: Writer, said: Said, x: ir.Value, value: ir.Value) -> ir.Value:
-    paddings = said["paddings"]
-    return write("Pad", x, [*paddings[::2], *paddings[1::2]], _number(value, said))
+def pad(write: Writer, attributes: Attributes, x: ir.Value, value: ir.Value) -> ir.Value:
+    paddings = attributes["paddings"]
+    return write("Pad", x, [*paddings[::2], *paddings[1::2]], _number(value, attributes))
 
 
 @translates("reshape")
-def reshape(write: Writer, said: Said, x: ir.Value, shape: Any) -> ir.Value:
-    result = said["shapes"][-1]
+def reshape(write: Writer, attributes: Attributes, x: ir.Value, shape: Any) -> ir.Value:
+    result = attributes["shapes"][-1]
     return write("Reshape", x, result if result.count(-1) < 2 else _vector(write, shape))
 
 
 @translates("transpose")
-def transpose(write: Writer, said: Said, x: ir.Value) -> ir.Value:
-    return write("Transpose", x, perm=said["perm"])
+def transpose(write: Writer, attributes: Attributes, x: ir.Value) -> ir.Value:
+    return write("Transpose", x, perm=attributes["perm"])
 
 
 @translates("flatten")
-def flatten(write: Writer, said: Said, x: ir.Value) -> ir.Value:
-    start, stop = (axis % len(said["shapes"][0]) for axis in (said["start_axis"], said["stop_axis"]))
+def flatten(write: Writer, attributes: Attributes, x: ir.Value) -> ir.Value:
+    start, stop = (axis % len(attributes["shapes"][0]) for axis in (attributes["start_axis"], attributes["stop_axis"]))
     tail = write("Shape", x, start=stop + 1)
     return write("Reshape", x, write("Concat", [*[0] * start, -1], tail, axis=0))  # 0: as it was
 
 
 @translates("slice")
-def slice_(write: Writer, said: Said, x: ir.Value, starts: Any, ends: Any) -> ir.Value:
-    y = write("Slice", x, _vector(write, starts), _vector(write, ends), said["axes"])
-    return write("Squeeze", y, said["decrease_axis"]) if said["decrease_axis"] else y
+def slice_(write: Writer, attributes: Attributes, x: ir.Value, starts: Any, ends: Any) -> ir.Value:
+    y = write("Slice", x, _vector(write, starts), _vector(write, ends), attributes["axes"])
+    return write("Squeeze", y, attributes["decrease_axis"]) if attributes["decrease_axis"] else y
 
 
 @translates("expand")
-def expand(write: Writer, said: Said, x: ir.Value, shape: Any) -> ir.Value:
+def expand(write: Writer, attributes: Attributes, x: ir.Value, shape: Any) -> ir.Value:
     return write("Expand", x, write("Max", _vector(write, shape), [1]))  # -1 is what it was
 
 
 @translates("gather")
-def gather(write: Writer, said: Said, x: ir.Value, indices: ir.Value, axis: ir.Value) -> ir.Value:
+def gather(write: Writer, attributes: Attributes, x: ir.Value, indices: ir.Value, axis: ir.Value) -> ir.Value:
     return write("Gather", x, indices, axis=_integer(axis))
 
 
 @translates("combine")
-def combine(write: Writer, said: Said, *parts: ir.Value) -> Sequence[ir.Value]:
+def combine(write: Writer, attributes: Attributes, *parts: ir.Value) -> Sequence[ir.Value]:
     return parts
 
 
 @translates("split")
-def split(write: Writer, said: Said, parts: Sequence[ir.Value]) -> Sequence[ir.Value]:
+def split(write: Writer, attributes: Attributes, parts: Sequence[ir.Value]) -> Sequence[ir.Value]:
     return parts
 
 
 @translates("concat")
-def concat(write: Writer, said: Said, parts: Sequence[ir.Value], axis: ir.Value) -> ir.Value:
+def concat(write: Writer, attributes: Attributes, parts: Sequence[ir.Value], axis: ir.Value) -> ir.Value:
     return write("Concat", *parts, axis=_integer(axis))
 
 
 @translates("stack")
-def stack(write: Writer, said: Said, parts: Sequence[ir.Value]) -> ir.Value:
-    return write("Concat", *(write("Unsqueeze", part, [said["axis"]]) for part in parts), axis=said["axis"])
+def stack(write: Writer, attributes: Attributes, parts: Sequence[ir.Value]) -> ir.Value:
+    return write("Concat", *(write("Unsqueeze", part, [attributes["axis"]]) for part in parts), axis=attributes["axis"])
 
 
 @translates("split_with_num")
-def split_with_num(write: Writer, said: Said, x: ir.Value, axis: ir.Value) -> Sequence[ir.Value]:
-    return write.several("Split", said["num"], x, axis=_integer(axis), num_outputs=said["num"])
+def split_with_num(write: Writer, attributes: Attributes, x: ir.Value, axis: ir.Value) -> Sequence[ir.Value]:
+    return write.several("Split", attributes["num"], x, axis=_integer(axis), num_outputs=attributes["num"])
 
 
 @translates("unbind")
-def unbind(write: Writer, said: Said, x: ir.Value) -> Sequence[ir.Value]:
-    axis = said["axis"]
-    number = said["shapes"][0][axis]
+def unbind(write: Writer, attributes: Attributes, x: ir.Value) -> Sequence[ir.Value]:
+    axis = attributes["axis"]
+    number = attributes["shapes"][0][axis]
     parts = write.several("Split", number, x, axis=axis, num_outputs=number)
     return [write("Squeeze", part, [axis]) for part in parts]
 
 
-def _padding(said: Said) -> list[int]:
+def _padding(attributes: Attributes) -> list[int]:
     """Before each axis, then after each."""
-    if said["padding_algorithm"] != "EXPLICIT":
-        raise ValueError(f"there is no way from Paddle's padding {said['padding_algorithm']} to ONNX yet")
-    paddings = list(said["paddings"])
+    if attributes["padding_algorithm"] != "EXPLICIT":
+        raise ValueError(f"there is no way from Paddle's padding {attributes['padding_algorithm']} to ONNX yet")
+    paddings = list(attributes["paddings"])
     return paddings * 2 if len(paddings) == 2 else [*paddings[::2], *paddings[1::2]]
 
 
@@ -259,9 +269,9 @@ def _vector(write: Writer, x: ir.Value | Sequence[ir.Value]) -> ir.Value:
     return write("Concat", *(write("Reshape", part, [1]) for part in x), axis=0)
 
 
-def _number(x: ir.Value, said: Said) -> np.ndarray:
+def _number(x: ir.Value, attributes: Attributes) -> np.ndarray:
     """A constant's one number, in the type of the result."""
-    return np.array(_item(x), said["types"][-1])
+    return np.array(_item(x), attributes["types"][-1])
 
 
 def _integer(x: ir.Value) -> int:

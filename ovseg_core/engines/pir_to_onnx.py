@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from ovseg_core.engines.onnx_operations import OPERATIONS, Said
+from ovseg_core.engines.onnx_operations import OPERATIONS, Attributes
 from ovseg_core.engines.onnx_writer import Writer
 
 OPSET = 20  # the first with Gelu
@@ -52,7 +52,7 @@ def translated(program: Any, outputs: Sequence[Any], weights: Weights, precision
             inputs.append(_value(ir.Value(name=operation.attrs()["name"]), results[0]))
             made = write.cast(inputs[-1], types[results[0].dtype.name])
         elif kind in OPERATIONS:
-            made = OPERATIONS[kind](write, _said(operation, types), *(_given(value, values) for value in given))
+            made = OPERATIONS[kind](write, _attributes(operation, types), *(_given(value, values) for value in given))
         else:
             raise ValueError(f"there is no way from Paddle's operation {kind} to ONNX yet")
         # Operations of several results have one that counts (a norm's statistics are training's), but for those whose
@@ -72,7 +72,7 @@ def _given(value: Any, values: Mapping[str, Any]) -> Any:
     return values[value.id] if value.initialized() else None
 
 
-def _said(operation: Any, types: Mapping[str, Any]) -> Said:
+def _attributes(operation: Any, types: Mapping[str, Any]) -> Attributes:
     values = [*operation.operands_source(), *operation.results()[:1]]
     # Nothing of a list of tensors, nor of an absent operand.
     tensors = [value if value.initialized() and value.is_dense_tensor_type() else None for value in values]

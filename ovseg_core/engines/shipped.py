@@ -1,8 +1,8 @@
-"""Graphs that come with a network's layers: its parts as ONNX without their weights. They fit every checkpoint of the
-network, and its first start needs no Paddle.
+"""Graphs that are shipped with a network: its parts as ONNX files without weights.
 
-A folder of them holds each `PART.onnx` as `onnx_files.translate` writes it, and `places.json`: where in `PART.weights`
-each array of a checkpoint belongs.
+They fit every checkpoint of the network, and its first start needs no Paddle. A folder of graphs holds each `PART.onnx`
+as `onnx_files.translate` writes it, and `places.json`, which says where in `PART.weights` each array of a checkpoint
+belongs. `python -m training graphs` writes SAM-Lite's.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from shutil import copyfile
-from tempfile import TemporaryDirectory
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from ovseg_core import checkpoints, digests
-from ovseg_core.engines.parts import Parts
 
 PLACES = "places.json"
 
@@ -30,14 +28,14 @@ class Place(NamedTuple):
 
 
 def digest(graphs: Path) -> str:
-    """A digest of a folder of graphs, and of the code that fills them."""
+    """Return a digest of a folder of graphs and of the code that adds the weights."""
     return f"{digests.of_weights(graphs)} {digests.of_code(__name__)}"
 
 
 def fill(graphs: Path, network: str, weights: Path, to: Path) -> None:
-    """Write a network's graphs and these weights into a folder.
+    """Copy a network's graphs into a folder and write these weights beside them.
 
-    Raises as `checkpoints.read`, and ValueError as `checkpoints.fitted`.
+    Raises what `checkpoints.read` and `checkpoints.fitted` raise.
     """
     places = [Place(*fields) for fields in json.loads((graphs / PLACES).read_text())]
     shapes = {place.name: tuple(place.shape) for place in places}
@@ -50,21 +48,3 @@ def fill(graphs: Path, network: str, weights: Path, to: Path) -> None:
                 if place.part == graph.stem:
                     file.seek(place.offset)
                     file.write(arrays[place.name].tobytes())
-
-
-def write(parts: Parts, graphs: Path) -> None:
-    """Write the graphs of a network, in the form in which they are shipped, into a folder."""
-    import onnx_ir as ir
-
-    from ovseg_core.engines import onnx_files
-
-    linear = checkpoints.linear_weights(parts)
-    places = []
-    with TemporaryDirectory() as folder:
-        onnx_files.translate(parts, Path(folder))
-        for graph in sorted(Path(folder).glob("*.onnx")):
-            copyfile(graph, graphs / graph.name)
-            for name, value in ir.load(graph).graph.initializers.items():
-                array = cast(ir.ExternalTensor, value.const_value)
-                places.append(Place(graph.stem, array.offset or 0, name, list(array.shape.numpy()), name in linear))
-    (graphs / PLACES).write_text("[\n" + ",\n".join(map(json.dumps, places)) + "\n]\n")
