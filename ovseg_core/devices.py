@@ -9,7 +9,11 @@ import importlib.metadata
 import re
 
 KINDS = ("cpu", "gpu", "dcu", "xpu", "npu", "mlu", "gcu")
-BUILDS = {"gpu": "paddlepaddle-gpu, as the README says", "dcu": "Paddle's build for DCU", "xpu": "its build for XPU"}
+BUILDS = {
+    "gpu": "paddlepaddle-gpu, see docs/deployment.md",
+    "dcu": "Paddle's build for DCU",
+    "xpu": "its build for XPU",
+}
 FORM = re.compile(rf"(cpu|(?:{'|'.join(KINDS[1:])})(?::\d+)?)")
 
 

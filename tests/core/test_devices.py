@@ -29,7 +29,7 @@ def test_a_name_that_is_no_device_s_is_refused(device: str) -> None:
 @pytest.mark.parametrize(
     ("device", "needs"),
     [
-        ("gpu:0", "paddlepaddle-gpu, as the README says"),
+        ("gpu:0", "paddlepaddle-gpu, see docs/deployment.md"),
         ("dcu:0", "Paddle's build for DCU"),
         ("xpu:1", "its build for XPU"),
         ("npu:0", "Paddle's plug-in for NPU"),

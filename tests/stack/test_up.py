@@ -272,7 +272,7 @@ def test_a_gpu_worker_without_a_gpu_says_what_to_install(redis_url: str) -> None
     )
     assert ran.returncode == 1
     assert "there is no gpu:0" in ran.stderr
-    assert "gpu needs paddlepaddle-gpu, as the README says" in ran.stderr
+    assert "gpu needs paddlepaddle-gpu, see docs/deployment.md" in ran.stderr
 
 
 def test_a_wrong_setting_stops_every_command_with_its_name(tmp_path: Path) -> None:
