@@ -17,7 +17,7 @@ ROOT = DOCS.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SOURCE = PROJECT["urls"]["Source"]
 
-# The pages at the top of the repository, by what includes them here.
+# Pages at the top of the repository, and the pages here that include them.
 INCLUDED = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 
 project = PROJECT["name"]
@@ -25,9 +25,9 @@ release = PROJECT["version"]
 html_title = f"ovseg {release}"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_click", "sphinx_copybutton"]
-myst_heading_anchors = 3  # `api.md#webhooks`, as the code host has it
-suppress_warnings = ["misc.highlighting_failure"]  # examples of JSON say "..." where they leave something out
-smartquotes = False  # `--option` stays as it is typed
+myst_heading_anchors = 3  # anchors such as `api.md#webhooks`, in the code host's form
+suppress_warnings = ["misc.highlighting_failure"]  # examples of JSON contain "..." in place of omitted parts
+smartquotes = False  # keeps `--option` as it is typed
 default_role = "code"  # docstrings write `name`, as Markdown does
 
 html_theme = "furo"
@@ -40,13 +40,13 @@ html_show_copyright = False
 maximum_signature_line_length = 100
 autodoc_member_order = "bysource"
 
-# The package loads its public names when they are used; autodoc documents those that are there.
+# The package loads a public name when it is first used. autodoc documents only names that are loaded.
 for name in ovseg_core.__all__:
     setattr(ovseg_core, name, getattr(ovseg_core, name))
 
 
 def _leads_from(folder: Path, link: str) -> str:
-    """Where a link of a page in `folder` leads on the site: to one of its pages, or to the source at the code host."""
+    """Return the target on the site for a link of a page in `folder`: a page, or the source at the code host."""
     path, mark, section = link.partition("#")
     target = (folder / path).resolve()
     name = target.relative_to(ROOT).as_posix()
@@ -58,7 +58,7 @@ def _leads_from(folder: Path, link: str) -> str:
 
 
 def _relink(text: str, folder: Path) -> str:
-    """Pages link to each other and to the source by relative paths, so that the links work at the code host too."""
+    """Replace relative links, which work at the code host, with links that work on the site."""
     return re.sub(r"\]\((?!#|[a-z]+:)([^)\s]+)\)", lambda link: f"]({_leads_from(folder, link[1])})", text)
 
 
