@@ -1,4 +1,4 @@
-# The gateway, the sender of webhooks and the reaper, without Paddle and OpenCV.
+# The gateway, the webhook sender and the reaper. Without Paddle and OpenCV.
 #   docker build -f deploy/gateway.Dockerfile -t ovseg-gateway .
 #   docker run --env-file .env -p 127.0.0.1:8080:8080 ovseg-gateway
 ARG PYTHON_IMAGE=python:3.11.14-slim-bookworm
@@ -9,7 +9,7 @@ LABEL org.opencontainers.image.title="ovseg-gateway" \
 
 RUN useradd --uid 10001 --no-create-home ovseg
 WORKDIR /app
-# Before the sources, so that a change of code installs nothing again.
+# The packages come before the sources, so that a change of code does not install them again.
 COPY locks/gateway.txt locks/
 RUN pip install --no-cache-dir --require-hashes --requirement locks/gateway.txt
 COPY pyproject.toml README.md LICENSE ./
@@ -20,9 +20,9 @@ COPY ovseg_core ovseg_core
 COPY worker worker
 RUN pip install --no-cache-dir --no-deps --no-build-isolation .
 
-# By number: Kubernetes' runAsNonRoot refuses a name, which it cannot judge.
+# The user is a number, because Kubernetes' runAsNonRoot cannot check a name and refuses it.
 USER 10001
 EXPOSE 8080
-# On loopback nobody outside the container would reach it; what is published decides who does.
+# On loopback the gateway could not be reached from outside the container. Access is limited by the port that is published.
 ENV PYTHONUNBUFFERED=1 OVSEG_GATEWAY_HOST=0.0.0.0
 CMD ["ovseg", "gateway"]

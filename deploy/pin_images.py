@@ -1,6 +1,7 @@
-"""Write the digest of each base image behind its exact tag, as its registry has it now: `make pin-images`.
+"""Write the current digest of each base image after its exact tag: `make pin-images`.
 
-Wants `docker buildx`, which reads registries without an engine. Where one digest cannot be read, nothing is written.
+The digests are read from the registries with `docker buildx`, which needs no running engine. If one digest cannot be
+read, no file is changed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-# An image by tag, with or without the digest of an earlier run, after what names it. Images without a tag are our own.
+# A line that names an image by its tag, with or without the digest of an earlier run. Images without a tag are our own.
 REFERENCE = re.compile(
     r"^(?P<before>ARG PYTHON_IMAGE=|\s+image: )(?P<image>[\w./-]+:[\w.-]+)(?P<digest>@sha256:[0-9a-f]{64})?$",
     re.MULTILINE,
@@ -21,24 +22,26 @@ DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 class Unreadable(Exception):
-    """A digest could not be read; the message says which and why."""
+    """A digest could not be read. The message names the image and the reason."""
 
 
 def pin(root: Path) -> dict[str, str]:
-    """The digests by image, after writing them to the files under `root`. Raises Unreadable."""
+    """Write the digests to the files under `root`, and return them by image. Raises Unreadable."""
     files = [root / "docker-compose.yml", *sorted((root / "deploy").glob("*.Dockerfile"))]
     texts = {file: file.read_text() for file in files}
     images = sorted({found["image"] for text in texts.values() for found in REFERENCE.finditer(text)})
     digests = {image: _digest(image) for image in images}
     for file, text in texts.items():
-        file.write_text(REFERENCE.sub(lambda at: f"{at['before']}{at['image']}@{digests[at['image']]}", text))
+        file.write_text(
+            REFERENCE.sub(lambda found: f"{found['before']}{found['image']}@{digests[found['image']]}", text)
+        )
     return digests
 
 
 def _digest(image: str) -> str:
     docker = shutil.which("docker")
     if docker is None:
-        raise Unreadable("there is no `docker` here, whose buildx reads the digests")
+        raise Unreadable("`docker` is not installed; its buildx reads the digests")
     command = [docker, "buildx", "imagetools", "inspect", image, "--format", "{{.Manifest.Digest}}"]
     ran = subprocess.run(command, capture_output=True, text=True)
     digest = ran.stdout.strip()

@@ -13,7 +13,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends libgl1 libgl
 RUN useradd --uid 10001 --no-create-home --home-dir /cache ovseg \
     && install --directory --owner ovseg /models /cache
 WORKDIR /app
-# Before the sources, so that a change of code installs nothing again.
+# The packages come before the sources, so that a change of code does not install them again.
 COPY locks/worker.txt locks/
 RUN pip install --no-cache-dir --require-hashes --requirement locks/worker.txt
 COPY pyproject.toml README.md LICENSE ./
@@ -24,9 +24,10 @@ COPY ovseg_core ovseg_core
 COPY worker worker
 RUN pip install --no-cache-dir --no-deps --no-build-isolation .
 
-# By number: Kubernetes' runAsNonRoot refuses a name, which it cannot judge.
+# The user is a number, because Kubernetes' runAsNonRoot cannot check a name and refuses it.
 USER 10001
-# /models has weights and may be mounted read-only; /cache has what the worker makes of them, and is its home.
+# /models contains weights and may be mounted read-only. /cache contains the networks that the worker translates from them,
+# and is its home folder.
 ENV PYTHONUNBUFFERED=1 HOME=/cache OVSEG_MODELS_DIR=/models OVSEG_ENGINES_DIR=/cache/engines
 VOLUME ["/models", "/cache"]
 CMD ["ovseg", "worker", "--device", "cpu"]
