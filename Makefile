@@ -1,31 +1,31 @@
-# `make demo` and `make test` need Python 3.11 or later, make and pip; everything else goes into .venv.
+# `make demo` and `make test` need Python 3.11 or later, make and pip. Everything else is installed into .venv.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP := .venv/bin/pip --disable-pip-version-check
-# The exact versions and hashes of locks/*.txt, and then the project itself, built by what the lock brought.
+# First the exact versions and hashes of locks/*.txt; then the project itself, built with the tools that the lock contains.
 LOCKED := install --require-hashes --requirement
 OURSELVES := install --no-deps --no-build-isolation --editable .
 
 .PHONY: demo up test chaos-small chaos attack-small attack lint format docs hooks lock pin-images train-lite eval-lite test-training parity bench bench-overhead bench-decoding bench-slow-clients bench-models clean help
 
 help:
-	@echo "make demo            segment a photo through the whole service; pictures in ./output/"
-	@echo "make up              the service at http://127.0.0.1:8080, until Ctrl-C"
-	@echo "make test            every test, against real servers"
-	@echo "make chaos-small     400 jobs through kills and outages, in two minutes; make chaos: 5,000, in half an hour"
-	@echo "make attack-small    fuzzed requests, damaged images, bombs and slow hosts, in two minutes; make attack: all kinds of them"
-	@echo "make lint            ruff, mypy and import-linter"
-	@echo "make docs            the documentation as a site, in build/docs; a warning is an error"
+	@echo "make demo            segment a photo with the whole service; writes pictures to ./output/"
+	@echo "make up              run the service at http://127.0.0.1:8080 until Ctrl-C"
+	@echo "make test            run every test, against real servers"
+	@echo "make chaos-small     run 400 jobs through kills and outages, in two minutes; make chaos: 5,000 jobs, in half an hour"
+	@echo "make attack-small    send malformed requests, damaged images, bombs and slow hosts, in two minutes; make attack: all kinds of them"
+	@echo "make lint            check with ruff, mypy and import-linter"
+	@echo "make docs            build the documentation as a site in build/docs; a warning is an error"
 	@echo "make hooks           run ruff before each commit (pre-commit)"
-	@echo "make lock            renew locks/*.txt after a change of pyproject.toml; UPGRADE=--upgrade takes the newest of all"
-	@echo "make pin-images      write the digests of the base images behind their tags; needs docker buildx and a registry"
-	@echo "make train-lite      train the bundled model (DATA=folder); make eval-lite measures it, make test-training tests both"
-	@echo "make parity          the networks against the original implementations, PaddleX's whole pipeline among them"
-	@echo "make bench           beside PaddleX and torch, and the service under load; writes benchmarks/RESULTS.md"
-	@echo "make bench-models    how long each network takes here"
-	@echo "make bench-overhead  what the service adds to the network's own time"
-	@echo "make bench-decoding  CPU time of decoding in a child process, beside decoding in the same process"
-	@echo "make bench-slow-clients   how soon others are answered beside hundreds of slow clients"
+	@echo "make lock            renew locks/*.txt after a change of pyproject.toml; UPGRADE=--upgrade takes the newest version of everything"
+	@echo "make pin-images      add the digests of the base images to their tags; needs docker buildx and access to the registries"
+	@echo "make train-lite      train the bundled model (DATA=folder); make eval-lite measures it; make test-training tests both"
+	@echo "make parity          compare the networks with the original implementations, and with PaddleX's whole pipeline"
+	@echo "make bench           compare speed with PaddleX and torch, and measure the service under load; writes benchmarks/RESULTS.md"
+	@echo "make bench-models    measure how long each network takes on this machine"
+	@echo "make bench-overhead  measure the time that the service adds to the network's own time"
+	@echo "make bench-decoding  compare the CPU time of decoding in a child process and in the same process"
+	@echo "make bench-slow-clients   measure how soon other clients are answered while there are hundreds of slow clients"
 
 demo: .venv/embedded
 	.venv/bin/ovseg demo --output output
@@ -36,14 +36,14 @@ up: .venv/embedded
 test: .venv/dev
 	.venv/bin/pytest
 
-# No job lost, none told twice, whatever dies: the figures of docs/reliability.md.
+# No job is lost and no end of a job has two event ids, no matter which process dies. The figures are in docs/reliability.md.
 chaos-small: .venv/dev
 	.venv/bin/python -m tests.chaos small
 
 chaos: .venv/dev
 	.venv/bin/python -m tests.chaos full
 
-# Whatever strangers send: the figures of docs/security.md.
+# Hostile requests, images and hosts. The figures are in docs/security.md.
 attack-small: .venv/dev
 	.venv/bin/python -m tests.attack small
 
@@ -60,7 +60,7 @@ format: .venv/dev
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-# Each time from the start (5 seconds): settings, commands and docstrings are read from the code.
+# Each build starts from nothing (5 seconds), because settings, commands and docstrings are read from the code.
 docs: .venv/dev
 	.venv/bin/sphinx-build --fresh-env --quiet --fail-on-warning --keep-going docs build/docs
 
@@ -81,11 +81,11 @@ eval-lite: .venv/dev
 test-training: .venv/training
 	.venv/bin/pytest tests/training tests/core/test_int8.py
 
-# Against PaddleX, segment-anything, transformers and MobileSAM, which want packages that we do not.
+# PaddleX, segment-anything, transformers and MobileSAM need packages that this project does not, so they have their own venv.
 parity: .venv-parity/ready
 	.venv-parity/bin/pytest tests/parity -W ignore
 
-# An hour of an otherwise idle machine.
+# Takes an hour. The machine should be idle otherwise.
 bench: .venv-parity/ready
 	.venv-parity/bin/python -m benchmarks.peers
 	.venv-parity/bin/python -m benchmarks.peers --models SAM-H --engines "openvino auto" --repeats 1 \
@@ -109,9 +109,9 @@ bench-slow-clients: .venv/dev
 bench-models: .venv/dev
 	.venv/bin/python -m benchmarks.models
 
-# One lock for each thing that is installed, with the versions of dev.txt, which the tests run. Whatever still fits
-# keeps its version. training, parity, bench and int8 are not locked: nothing of theirs is shipped, torch has a build for
-# each kind of machine, and PaddleX pins versions that contradict ours.
+# There is one lock for each thing that is installed. All have the versions of dev.txt, because the tests run those. A version
+# that still fits is kept. The extras training, parity, bench and int8 are not locked: nothing of them is shipped, torch has
+# a build for each kind of machine, and PaddleX pins versions that contradict ours.
 COMPILE := .venv-lock/bin/uv --no-config pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --custom-compile-command 'make lock' $(UPGRADE)
 LIKE_DEV := --group build --constraints locks/dev.txt --output-file
@@ -122,7 +122,7 @@ lock: .venv-lock/bin/uv
 	$(COMPILE) pyproject.toml --extra embedded --extra openvino $(LIKE_DEV) locks/service.txt
 	$(COMPILE) --group gateway $(LIKE_DEV) locks/gateway.txt
 	$(COMPILE) pyproject.toml --extra openvino --extra onnxruntime $(LIKE_DEV) locks/worker.txt
-	@# paddlepaddle-gpu takes its place, and comes from Paddle's own index.
+	@# paddlepaddle-gpu replaces paddlepaddle; it comes from Paddle's own index.
 	$(COMPILE) pyproject.toml --no-emit-package paddlepaddle $(LIKE_DEV) locks/worker-gpu.txt
 	sed -n 's/^opencv-python==\([^ ]*\).*/opencv-python-headless==\1/p' locks/dev.txt \
 		| $(COMPILE) --no-deps --output-file locks/headless.txt -
@@ -147,7 +147,7 @@ clean:
 	$(PYTHON) -m venv .venv
 	$(PIP) $(LOCKED) locks/service.txt
 	$(PIP) $(OURSELVES)
-	@# opencv-python wants libGL, which a machine without a desktop lacks; its twin without windows does not.
+	@# opencv-python needs libGL, which is missing on a machine without a desktop; opencv-python-headless does not need it.
 	.venv/bin/python -c 'import cv2' 2>/dev/null || $(PIP) $(LOCKED) locks/headless.txt --force-reinstall --no-deps
 	touch $@
 
