@@ -1,4 +1,4 @@
-"""Everything HTTP."""
+"""The HTTP API."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.request_class = Request
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask types `json` by its base class
-    app.url_map.merge_slashes = False  # `//v1/jobs` is no route, and is not redirected to what Host says
+    app.url_map.merge_slashes = False  # `//v1/jobs` gets a 404, not a redirect to the host in the Host header
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.extensions["ovseg"] = GatewayServices(settings)
     for room in (jobs, embeddings, events, endpoints, paddlex, health, metrics, home):

@@ -1,4 +1,4 @@
-"""A line in the log for each request, except those of quiet routes: health checks come every second."""
+"""Writes a log line for each request, except on routes marked `quiet`: health checks come every second."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 quiet = Mark()
 STARTED_AT = "ovseg.started_at"
-MAX_TARGET = 500  # of a target's 8,190 characters
+MAX_TARGET = 500  # characters of the request target that are logged; a target may have 8,190
 
 
 def keep(app: Flask) -> None:
@@ -23,12 +23,12 @@ def keep(app: Flask) -> None:
 
 
 def _start() -> None:
-    request.environ.setdefault(STARTED_AT, time.perf_counter())  # a request that was held keeps its first start
+    request.environ.setdefault(STARTED_AT, time.perf_counter())  # a held request runs twice and keeps its first start
 
 
 def _end(response: Response) -> Response:
     if not quiet.is_on_view() and not handover.is_held():
         ms = (time.perf_counter() - request.environ[STARTED_AT]) * 1000
-        target = request.environ["RAW_URI"][:MAX_TARGET]  # not decoded, so without spaces: the line keeps its words
+        target = request.environ["RAW_URI"][:MAX_TARGET]  # not decoded: it has no spaces, so the line can be split
         log.info("%s %s %d in %.0f ms", request.method, target, response.status_code, ms)
     return response

@@ -1,4 +1,4 @@
-"""A request's body: JSON, or multipart with the image as a file beside it."""
+"""Reads a request's body: JSON, or multipart with the image as a file part."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ JSON, MULTIPART = "application/json", "multipart/form-data"
 
 
 def read_json() -> Any:
-    """The JSON of the current request.
+    """Return the JSON of the current request.
 
     Raises OvsegError `unsupported_media_type`, `unsupported_content_encoding`, `incomplete_body`, `invalid_json`,
     `body_too_large`.
@@ -30,9 +30,9 @@ def read_json() -> Any:
 
 
 def read() -> tuple[Any, bytes | None]:
-    """The JSON of the current request, and the image file if it came as one.
+    """Return the JSON of the current request, and the image file if the request has one.
 
-    Raises OvsegError as `read_json`; and of multipart `invalid_multipart`, `invalid_request`, `unknown_field`.
+    Raises OvsegError as `read_json` does; for multipart also `invalid_multipart`, `invalid_request`, `unknown_field`.
     """
     _check_headers(JSON, MULTIPART)
     if request.mimetype == JSON:
@@ -41,20 +41,20 @@ def read() -> tuple[Any, bytes | None]:
 
 
 def _multipart() -> tuple[Any, bytes | None]:
-    """Parts: the file `image`, and `request`, the same JSON as otherwise (as a text part or as a file)."""
+    """Read two parts: the file `image`, and `request`, the JSON that is otherwise the body (a text or file part)."""
     found = multipart.parts(_pieces(), request.mimetype_params.get("boundary"), ("image", "request"))
     image, fields = found.get("image"), found.get("request")
     if image is not None and not image.is_file:
         raise OvsegError("invalid_value", "must be a file part; put a URL or base64 into the request's JSON", "image")
     if fields is None:
-        raise OvsegError("invalid_request", "the part request, the JSON, is missing", "request")
+        raise OvsegError("invalid_request", "the part `request`, which holds the JSON, is missing", "request")
     return _json(bytes(fields.data)), None if image is None else bytes(image.data)
 
 
 def _check_headers(*types: str) -> None:
     encoding = request.headers.get("Content-Encoding", "")
     if encoding.strip().lower() not in ("", "identity"):
-        message = f"send the body as it is, not with Content-Encoding: {brief(encoding)}"
+        message = f"send the body uncompressed, not with Content-Encoding: {brief(encoding)}"
         raise OvsegError("unsupported_content_encoding", message)
     if request.mimetype not in types:
         sent = brief(request.mimetype) or "a body without Content-Type"
@@ -62,8 +62,8 @@ def _check_headers(*types: str) -> None:
 
 
 def _pieces() -> Iterator[bytes]:
-    """The body piece by piece. Raises OvsegError `incomplete_body`, and RequestEntityTooLarge."""
-    left = request.content_length  # None where the body is chunked
+    """Yield the body piece by piece. Raises OvsegError `incomplete_body`, RequestTimeout and RequestEntityTooLarge."""
+    left = request.content_length  # None if the body is chunked
     try:
         while left is None or left > 0:
             piece = request.stream.read(PIECE_BYTES if left is None else min(PIECE_BYTES, left))
@@ -77,14 +77,14 @@ def _pieces() -> Iterator[bytes]:
         if not isinstance(error, ClientDisconnected):
             raise
         raise _incomplete() from error
-    except Exception as error:  # each server has classes of its own for a client that hangs up, or a bad chunk
+    except Exception as error:  # each server has its own exceptions for a client that hangs up and for a bad chunk
         raise _incomplete() from error
     if left:
         raise _incomplete()
 
 
 def _incomplete() -> OvsegError:
-    return OvsegError("incomplete_body", "the body broke off, or its chunks are not as RFC 9112 has them")
+    return OvsegError("incomplete_body", "the body is incomplete, or its chunks do not follow RFC 9112")
 
 
 def _json(data: bytes) -> Any:
@@ -96,21 +96,21 @@ def _json(data: bytes) -> Any:
         message = f"not {error.encoding.upper()}: {error.reason} at byte {error.start:,}"
         raise OvsegError("invalid_json", message) from error
     except RecursionError as error:
-        raise OvsegError("invalid_json", "nested too deeply to be read") from error
+        raise OvsegError("invalid_json", "the JSON is nested too deeply") from error
     except ValueError as error:
         raise OvsegError("invalid_json", f"not JSON: {error}") from error
 
 
 def _check_size(data: bytes, settings: Settings) -> None:
-    """Before a megabyte of `[[[],[],...` becomes a hundred megabytes of lists."""
+    """Refuse JSON with too many values before it is parsed: a megabyte of `[[[],[],...` takes 100 MB as lists."""
     # A box takes 8 of these characters, a point with its label 4; the rest is for metadata and mistakes.
-    most = 20 * settings.max_prompts + 5 * settings.max_total_points + 50_000
-    if sum(data.count(character) for character in b",[{") > most:
-        raise OvsegError("body_too_large", f"more than {most:,} values in the JSON")
+    max_values = 20 * settings.max_prompts + 5 * settings.max_total_points + 50_000
+    if sum(data.count(character) for character in b",[{") > max_values:
+        raise OvsegError("body_too_large", f"the JSON has more than {max_values:,} values")
 
 
 def _integer(digits: str) -> int:
-    """An integer with too many digits keeps one more than is allowed: validation refuses it and names its field."""
+    """Parse an integer, but at most one digit more than is allowed: validation then refuses it and names its field."""
     return int(digits[: MAX_DIGITS + 2])
 
 
@@ -118,6 +118,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise OvsegError("invalid_json", f"the name {brief(name)!r} stands twice in one object")
+            raise OvsegError("invalid_json", f"the name {brief(name)!r} occurs twice in one object")
         found[name] = value
     return found

@@ -1,6 +1,7 @@
-"""While Redis does not answer, one request at a time tries it, and all others get 503 at once.
+"""While Redis does not answer, one request at a time tries it, and all others get 503 immediately.
 
-Otherwise each would hold its thread for the two seconds of a call, and with all threads held every answer is late.
+Without this, each request would occupy its thread for the two seconds that a call to Redis takes to time out. Once all
+threads are occupied, every answer is late.
 """
 
 from __future__ import annotations
@@ -15,34 +16,34 @@ from redis.exceptions import TimeoutError as NoAnswer
 from gateway import errors
 from gateway.mark import Mark
 
-PAUSE_SECONDS = 1.0  # between two requests that ask
-ASKING_SECONDS = 3.0  # longer than a call to a Redis that does not answer
-# Answers that come from Redis; that a request makes no sense is found out without it.
-FROM_REDIS = (200, 202, 204, 404, 409, 410)
+PAUSE_SECONDS = 1.0  # from an unanswered try to the next try
+TRY_SECONDS = 3.0  # a try gets this long; a call to a Redis that does not answer times out sooner
+# A view that answers with one of these has reached Redis. A request is found invalid (400, 422) without Redis.
+STATUSES_FROM_REDIS = (200, 202, 204, 404, 409, 410)
 
 needs_no_redis = Mark()
 
 
 class Breaker:
-    """Thread-safe."""
+    """Remembers whether Redis answers: closed while it does, open while it does not. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._is_open = False
-        self._ask_again_at = 0.0
+        self._next_try_at = 0.0
 
     def refuses(self) -> bool:
-        """Whether Redis did not answer a moment ago; now and then False, for the one request that tries it again."""
+        """Return True if Redis did not answer recently; False for the one request that may try Redis again."""
         with self._lock:
             now = time.monotonic()
-            if self._is_open and now >= self._ask_again_at:
-                self._ask_again_at = now + ASKING_SECONDS
+            if self._is_open and now >= self._next_try_at:
+                self._next_try_at = now + TRY_SECONDS
                 return False
             return self._is_open
 
     def open(self) -> None:
         with self._lock:
-            self._is_open, self._ask_again_at = True, time.monotonic() + PAUSE_SECONDS
+            self._is_open, self._next_try_at = True, time.monotonic() + PAUSE_SECONDS
 
     def close(self) -> None:
         with self._lock:
@@ -50,7 +51,7 @@ class Breaker:
 
 
 def guard(app: Flask) -> None:
-    """Every view that needs Redis."""
+    """Protect every view that needs Redis."""
     breaker = Breaker()
 
     @app.errorhandler(NoAnswer)
@@ -61,15 +62,15 @@ def guard(app: Flask) -> None:
     @app.before_request
     def refuse() -> None:
         if _needs_redis() and breaker.refuses():
-            raise RedisError("it did not answer a moment ago, and is not asked again yet")
+            raise RedisError("Redis did not answer recently and is not tried again yet")
 
     @app.after_request
-    def heal(response: Response) -> Response:
-        if _needs_redis() and response.status_code in FROM_REDIS:
+    def note_answer(response: Response) -> Response:
+        if _needs_redis() and response.status_code in STATUSES_FROM_REDIS:
             breaker.close()
         return response
 
 
 def _needs_redis() -> bool:
-    """True unless the view is known to need none; an unknown path has no endpoint, and needs none."""
+    """Return True unless the view is marked `needs_no_redis`. An unknown path has no view and needs no Redis."""
     return request.endpoint is not None and not needs_no_redis.is_on_view()

@@ -1,4 +1,4 @@
-"""Encode an image before anyone asks for a mask of it."""
+"""The route that encodes an image before its first prompt."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ blueprint = Blueprint("embeddings", __name__, url_prefix="/v1/embeddings")
 @blueprint.post("")
 @origin.takes_form
 def submit() -> tuple[Response, int, dict[str, str]]:
-    """Accept a job without prompts: when it has succeeded, every worker finds the image's embedding."""
+    """Accept a job without prompts: once it has succeeded, every worker finds the image's embedding in the cache."""
     key = idempotency_key.of_request()
     fields, image_file = body.read()
     job_request, image = parsing.parse_embedding(fields, image_file, services().settings)

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details."""
+"""Answers exceptions with RFC 9457 problem details."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 2
 
-# What a caller can put right is 422, but for these.
+# Errors that the caller can correct are 422, except these.
 STATUS_OF_CODE = {
     "invalid_idempotency_key": HTTPStatus.BAD_REQUEST,
     "invalid_multipart": HTTPStatus.BAD_REQUEST,
@@ -52,7 +52,7 @@ STATUS_OF_CODE = {
     "worker_lost": HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
-# A queue that is full empties at the pace of the workers, not within a second.
+# A full queue empties at the speed of the workers, not within a second.
 HEADERS_OF_CODE = {
     "queue_full": {"Retry-After": "10"},
     "unavailable": {"Retry-After": str(RETRY_AFTER_SECONDS)},
@@ -63,11 +63,11 @@ HEADERS_OF_CODE = {
 def handle_all(app: Flask) -> None:
     app.register_error_handler(OvsegError, _of_caller)
     app.register_error_handler(HTTPException, _of_http)
-    for away in (RedisError, BotoCoreError, ClientError):
-        app.register_error_handler(away, of_outage)
+    for unreachable in (RedisError, BotoCoreError, ClientError):
+        app.register_error_handler(unreachable, of_outage)
     app.register_error_handler(OutOfMemoryError, _of_full_redis)
-    app.register_error_handler(ObjectMissing, _of_gone)
-    app.register_error_handler(Exception, _of_ours)
+    app.register_error_handler(ObjectMissing, _of_missing_object)
+    app.register_error_handler(Exception, _of_bug)
 
 
 def status_of(code: str) -> HTTPStatus:
@@ -77,10 +77,10 @@ def status_of(code: str) -> HTTPStatus:
 def _of_caller(error: OvsegError) -> Response:
     errors = error.errors if isinstance(error, InvalidRequest) else [error]
     fields = [{"field": e.field, "code": e.code, "message": e.message} for e in errors if e.field]
-    words = "; ".join(f"{e.field}: {e.message}" if e.field else e.message for e in errors)
+    detail = "; ".join(f"{e.field}: {e.message}" if e.field else e.message for e in errors)
     if isinstance(error, InvalidRequest) and error.count > len(errors):
-        words += f"; and {error.count - len(errors):,} more"
-    return _render(status_of(error.code), error.code, words, fields)
+        detail += f"; and {error.count - len(errors):,} more"
+    return _render(status_of(error.code), error.code, detail, fields)
 
 
 def _of_http(error: HTTPException) -> Response:
@@ -97,13 +97,13 @@ def _of_http(error: HTTPException) -> Response:
 
 
 def of_outage(error: Exception) -> Response:
-    """503; or 500 where Redis does answer, and what we asked of it was wrong."""
+    """Answer 503; or 500 if Redis answered that our command was wrong."""
     if isinstance(error, RedisError) and not outage.is_one(error):
-        return _of_ours(error)
+        return _of_bug(error)
     log.error("%s %s: %s: %s", request.method, request.path, type(error).__name__, error)
-    where = "the job store" if isinstance(error, RedisError) else "the object storage"
-    what = "takes no writes" if outage.is_of_writes(error) else "cannot be reached"
-    return _render(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", f"{where} {what}; try again soon")
+    server = "the job store" if isinstance(error, RedisError) else "the object storage"
+    symptom = "takes no writes" if outage.is_of_writes(error) else "cannot be reached"
+    return _render(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", f"{server} {symptom}; try again soon")
 
 
 def _of_full_redis(error: OutOfMemoryError) -> Response:
@@ -111,14 +111,13 @@ def _of_full_redis(error: OutOfMemoryError) -> Response:
     return _render(HTTPStatus.SERVICE_UNAVAILABLE, "queue_full", "Redis is out of memory; try again later")
 
 
-def _of_gone(error: ObjectMissing) -> Response:
-    words = "the files of this result are no longer in storage"
-    return _render(HTTPStatus.GONE, "result_gone", words)
+def _of_missing_object(error: ObjectMissing) -> Response:
+    return _render(HTTPStatus.GONE, "result_gone", "the files of this result are no longer in storage")
 
 
-def _of_ours(error: Exception) -> Response:
+def _of_bug(error: Exception) -> Response:
     log.exception("%s %s", request.method, request.path)
-    return _render(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "this is a fault of ours; it has been logged")
+    return _render(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "the service has a bug; the error was logged")
 
 
 def _render(status: HTTPStatus, code: str, detail: str, fields: list[dict[str, Any]] | None = None) -> Response:

@@ -1,4 +1,4 @@
-"""Webhook events: what became of them, and once more."""
+"""The routes of webhook events: show an event with its deliveries, and deliver it again."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ blueprint = Blueprint("events", __name__, url_prefix="/v1")
 
 
 class DeliveriesQuery(PageQuery):
-    limit: Annotated[int, query.whole_number(1, paging.LARGEST)] = paging.LARGEST
+    limit: Annotated[int, query.whole_number(1, paging.MAX_LIMIT)] = paging.MAX_LIMIT
 
 
 @blueprint.get("/jobs/<job_id>/webhook-deliveries")
 @query.takes(DeliveriesQuery)
 def of_job(job_id: str) -> Response:
-    """The events of a job, oldest first, each with its last tries; `next_cursor` leads to later ones."""
+    """List the events of a job, oldest first, each with its last deliveries; `next_cursor` leads to later events."""
     if services().jobs.get(job_id) is None:
         raise OvsegError("not_found", f"there is no job {brief(job_id)!r}")
-    asked = query.of(DeliveriesQuery)
-    first, count = int(asked.cursor or 0), asked.limit
+    wanted = query.of(DeliveriesQuery)
+    first, count = int(wanted.cursor or 0), wanted.limit
     histories, is_all = services().events.of_job_from(job_id, first, count)
     next_cursor = None if is_all else str(first + count)
     shown, next_cursor = paging.page(histories, describe, lambda n: str(first + n), next_cursor)
@@ -43,13 +43,13 @@ def look(event_id: str) -> Response:
 
 @blueprint.post("/events/<event_id>/redeliver")
 def redeliver(event_id: str) -> tuple[Response, int]:
-    """Tell it again, whether it was delivered, is dead, or waits for its next try: 202."""
+    """Deliver the event again, whether it was delivered, is dead, or waits for its next try: 202."""
     services().events.redeliver(event_id)
     return jsonify(describe(_found(event_id))), 202
 
 
 def describe(history: History) -> dict[str, Any]:
-    """The event object."""
+    """Return the event object."""
     event = history.event
     return {
         "id": event.id,

@@ -1,4 +1,8 @@
-"""What the server and the application pass to each other about a request, in its WSGI environ."""
+"""What the server and the application pass to each other about a request, in its WSGI environ.
+
+The server passes a refusal for a request that it could not read. The application passes a hold for an answer that comes
+later; when the hold is over, the server calls the application again.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +14,14 @@ from werkzeug.exceptions import HTTPException
 
 from gateway.hold import Hold
 
-CAN_HOLD = "ovseg.can_hold"  # set by a server that knows holds
+CAN_HOLD = "ovseg.can_hold"  # set by a server that supports holds
 HOLD = "ovseg.hold"
 RESUMED = "ovseg.resumed"
 REFUSAL = "ovseg.refusal"
 
 
 def attend(app: Flask) -> None:
-    """To be called after all others that look at a request before its view."""
+    """Register the check for refusals and holds. Call this last: other checks of a request must come first."""
 
     @app.before_request
     def refuse_or_resume() -> ResponseReturnValue | None:
@@ -28,12 +32,12 @@ def attend(app: Flask) -> None:
 
 
 def can_hold() -> bool:
-    """Whether the server will call again for the answer to the current request; others need it at once."""
+    """Return True if the server can call again for the answer to the current request, False if it needs it now."""
     return CAN_HOLD in request.environ and RESUMED not in request.environ
 
 
 def hold(hold: Hold) -> Response:
-    """Has the server ask for `hold.answer()` when the hold is over; the response is for Flask, and is not sent."""
+    """Make the server call again for `hold.answer()` when the hold is over. The response is for Flask and not sent."""
     request.environ[HOLD] = hold
     return Response()
 
@@ -43,12 +47,12 @@ def is_held() -> bool:
 
 
 def refuse(environ: dict[str, Any], refusal: HTTPException) -> None:
-    """The server could not read the request; the application answers with this error in the form of the route."""
+    """Mark a request that the server could not read: the application answers this error in the route's format."""
     environ[REFUSAL] = refusal
 
 
 def taken_hold(environ: dict[str, Any]) -> Hold | None:
-    """The hold that the application left, which it can answer from now on."""
+    """Return the hold that the application left, if any, and allow the application to answer it from now on."""
     hold: Hold | None = environ.pop(HOLD, None)
     if hold is not None:
         environ[RESUMED] = hold

@@ -1,4 +1,4 @@
-"""A page for whoever opens the service in a browser."""
+"""The page that a browser shows for the service's root URL."""
 
 from __future__ import annotations
 

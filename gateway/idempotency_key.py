@@ -1,4 +1,4 @@
-"""The header Idempotency-Key, as draft-ietf-httpapi-idempotency-key-header-07 has it."""
+"""Reads the header Idempotency-Key, as defined in draft-ietf-httpapi-idempotency-key-header-07."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from flask import request
 
 from ovseg_core.errors import OvsegError
 
-LONGEST = 255
+MAX_CHARACTERS = 255
 
 
 def of_request() -> str | None:
-    """The key of the current request, None without one.
+    """Return the key of the current request, or None if it has none.
 
-    The draft wants a quoted string of RFC 8941; many clients send the bare text, which is taken for the same key.
+    The draft requires a quoted string (RFC 8941). Many clients send the key without quotes: that is the same key.
     Raises OvsegError `invalid_idempotency_key`.
     """
     value = request.headers.get("Idempotency-Key")
     if value is None:
         return None
     key = _unquoted(value) if value.startswith('"') else value
-    if key is None or len(key) > LONGEST or not re.fullmatch(r"[\x20-\x7e]+", key):
-        message = f"Idempotency-Key must be 1 to {LONGEST} printable ASCII characters, in double quotes or without"
+    if key is None or len(key) > MAX_CHARACTERS or not re.fullmatch(r"[\x20-\x7e]+", key):
+        message = f"Idempotency-Key must be 1 to {MAX_CHARACTERS} printable ASCII characters, with or without quotes"
         raise OvsegError("invalid_idempotency_key", message)
     return key
 

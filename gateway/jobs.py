@@ -1,4 +1,4 @@
-"""Submit, look, wait, list, cancel, try again, erase."""
+"""The routes of jobs: submit, show, wait, list, cancel, retry, delete."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from worker.store.clock import microseconds
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
 
-# What a client may call its job; a UUID of version 7 is what we call one.
+# A client may choose an id of this form for its job. UUIDs of version 7 are reserved for ids that the service chooses.
 CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 OUR_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
-WAIT = re.compile(r"wait\s*=\s*\"?([0-9]{1,9})\"?\s*(;|$)", re.IGNORECASE)  # a preference, perhaps with parameters
-NO_SCOPE = ""  # all callers are one, until they have keys to be told apart by
+WAIT = re.compile(r"wait\s*=\s*\"?([0-9]{1,9})\"?\s*(;|$)", re.IGNORECASE)  # RFC 7240 allows parameters after a ;
+NO_SCOPE = ""  # all callers share one scope for idempotency keys, until API keys identify the callers
 
 
 def _seconds(text: str) -> float:
@@ -37,7 +37,7 @@ def _seconds(text: str) -> float:
     return float(text)
 
 
-class LookQuery(query.Query):
+class ShowQuery(query.Query):
     wait: Annotated[float, BeforeValidator(_seconds)] | None = None
 
 
@@ -48,7 +48,7 @@ class JobsQuery(PageQuery):
 @blueprint.post("")
 @origin.takes_form
 def submit() -> tuple[Response, int, dict[str, str]]:
-    """Accept a job: 202 with its object at once, whatever the work takes. Once, if the client gave a key."""
+    """Accept a job: 202 with its object, before any work is done. A repeated Idempotency-Key makes no second job."""
     key = idempotency_key.of_request()
     fields, image_file = body.read()
     job_request, image = parsing.parse(fields, image_file, services().settings)
@@ -58,7 +58,7 @@ def submit() -> tuple[Response, int, dict[str, str]]:
 @blueprint.put("/<job_id>")
 @origin.takes_form
 def create(job_id: str) -> tuple[Response, int, dict[str, str]]:
-    """Accept a job under an id that the client chose: 202, or 200 where it was accepted before."""
+    """Accept a job under an id that the client chose: 202, or 200 if it was accepted before."""
     _check_client_id(job_id)
     fields, image_file = body.read()
     job_request, image = parsing.parse(fields, image_file, services().settings)
@@ -67,10 +67,10 @@ def create(job_id: str) -> tuple[Response, int, dict[str, str]]:
 
 
 @blueprint.get("/<job_id>")
-@query.takes(LookQuery)
-def look(job_id: str) -> ResponseReturnValue:
-    """The job object; held until the job has ended where the client says how long it would wait."""
-    seconds, is_preference = _patience()
+@query.takes(ShowQuery)
+def show(job_id: str) -> ResponseReturnValue:
+    """Return the job object. If the client asks to wait, the answer is held until the job has ended."""
+    seconds, is_preference = _seconds_to_wait()
 
     def answer(job: Job | None) -> Response:
         response = jsonify(description.describe_with_result(job or _archived(job_id), services().storage))
@@ -83,43 +83,43 @@ def look(job_id: str) -> ResponseReturnValue:
 
 @blueprint.post("/<job_id>/cancel")
 def cancel(job_id: str) -> tuple[Response, int]:
-    """200 once it is canceled, now or before; 202 where a worker has it in hand and will stop before its next stage."""
+    """Cancel a job: 200 if it is canceled, now or before; 202 if a worker runs it and will stop at its next stage."""
     status = services().jobs.cancel(job_id)
     job = services().jobs.get(job_id)
     if not status or job is None:
         raise _not_found(job_id)
     if status not in (Status.CANCELED, Status.RUNNING):
-        raise OvsegError("job_already_final", f"the job has {status} already; there is nothing left to cancel")
+        raise OvsegError("job_already_final", f"the job has already ended ({status}) and cannot be canceled")
     return jsonify(description.describe(job)), 202 if status == Status.RUNNING else 200
 
 
 @blueprint.post("/<job_id>/retry")
 def retry(job_id: str) -> tuple[Response, int, dict[str, str]]:
-    """A new job that asks for the same as one that has ended, of the same image. Once, if the client gave a key."""
+    """Accept a new job with the request and the image of a job that has ended. Idempotency-Key works as in `submit`."""
     key = idempotency_key.of_request()
     job = services().jobs.get(job_id) or _archived(job_id)
     if not job.status.is_terminal:
-        raise OvsegError("job_not_final", f"the job is {job.status}; what has not ended cannot be tried again")
+        raise OvsegError("job_not_final", f"the job is {job.status}; only a job that has ended can be retried")
     return submitted(job.request, services().acceptance.image_of(job), f"{NO_SCOPE}retry of {job_id}", key)
 
 
 @blueprint.delete("/<job_id>")
 def erase(job_id: str) -> tuple[str, int]:
-    """Record, input and files of a job that is not in a worker's hands."""
+    """Delete the record, the image and the files of a job, unless a worker is running it."""
     status = services().erasure.erase(job_id) if CLIENT_ID.fullmatch(job_id) else ""
     if not status:
         raise _not_found(job_id)
     if status == Status.RUNNING:
-        raise OvsegError("job_running", "a worker has the job in hand: cancel it first, delete it when it has ended")
+        raise OvsegError("job_running", "a worker is running the job: cancel it first, and delete it once it has ended")
     return "", 204
 
 
 @blueprint.get("")
 @query.takes(JobsQuery)
 def page() -> Response:
-    """Jobs, newest first, without their results; `next_cursor` leads to older ones."""
-    asked = query.of(JobsQuery)
-    jobs, next_cursor = services().jobs.list(asked.status, asked.limit, asked.cursor)
+    """List jobs, newest first, without their results; `next_cursor` leads to older jobs."""
+    wanted = query.of(JobsQuery)
+    jobs, next_cursor = services().jobs.list(wanted.status, wanted.limit, wanted.cursor)
     shown, next_cursor = paging.page(
         jobs, description.describe, lambda n: str(microseconds(jobs[n - 1].accepted_at)), next_cursor
     )
@@ -129,7 +129,7 @@ def page() -> Response:
 def submitted(
     job_request: JobRequest, image: bytes | None, scope: str, key: str | None
 ) -> tuple[Response, int, dict[str, str]]:
-    """The answer to a submission: a new job, or the one that was accepted under the same key before."""
+    """Accept a job and return the answer: the new job, or the job that was accepted before under the same key."""
     job_id = acceptance.new_id()
     once = Once.by_key(scope, key, job_request) if key is not None else None
     job, _ = services().acceptance.accept(job_id, job_request, image, once)
@@ -138,18 +138,18 @@ def submitted(
 
 
 def _accepted(job: Job, status: int) -> tuple[Response, int, dict[str, str]]:
-    return jsonify(description.describe(job)), status, {"Location": url_for("jobs.look", job_id=job.id)}
+    return jsonify(description.describe(job)), status, {"Location": url_for("jobs.show", job_id=job.id)}
 
 
 def _check_client_id(job_id: str) -> None:
     if not CLIENT_ID.fullmatch(job_id):
         raise OvsegError("invalid_value", "must be 1 to 64 letters, digits, - or _", "id")
     if OUR_ID.fullmatch(job_id):
-        raise OvsegError("invalid_value", "UUIDs of version 7 are the service's own; use another version", "id")
+        raise OvsegError("invalid_value", "UUIDs of version 7 are reserved for the service; use another version", "id")
 
 
 def _archived(job_id: str) -> Job:
-    """A job that has ended and that Redis has lost."""
+    """Return a job that has ended and is no longer in Redis. Raises OvsegError `not_found`."""
     job = services().archive.ended(job_id) if CLIENT_ID.fullmatch(job_id) else None
     if job is None:
         raise _not_found(job_id)
@@ -160,13 +160,16 @@ def _not_found(job_id: str) -> OvsegError:
     return OvsegError("not_found", f"there is no job {brief(job_id)!r}")
 
 
-def _patience() -> tuple[float, bool]:
-    """Seconds to hold the answer: `?wait=`, or RFC 7240's `Prefer: wait=`, which is a wish and is cut to the limit."""
-    wait = query.of(LookQuery).wait
+def _seconds_to_wait() -> tuple[float, bool]:
+    """Return for how long the client wants to wait, and True if that is a preference.
+
+    `?wait=` must be within the limit. RFC 7240's `Prefer: wait=` is a preference: a longer wait is cut to the limit.
+    """
+    wait = query.of(ShowQuery).wait
     if wait is not None:
         return wait, False
     for preference in parse_list_header(request.headers.get("Prefer", "")):
-        wish = WAIT.match(preference)
-        if wish:
-            return min(float(wish[1]), services().settings.max_wait_seconds), True
+        found = WAIT.match(preference)
+        if found:
+            return min(float(found[1]), services().settings.max_wait_seconds), True
     return 0.0, False

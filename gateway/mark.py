@@ -1,4 +1,4 @@
-"""What holds for some routes only, said where the route is: `@access_log.quiet` above its view."""
+"""Marks for the views of some routes, such as `@access_log.quiet`, written above the view."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ View = TypeVar("View", bound=Callable[..., object])
 
 
 class Mark:
-    """A decorator of views, and the question whether the current request's view has it."""
+    """Decorates views, and reports whether the current request's view is decorated."""
 
     def __init__(self) -> None:
         self._views: set[Callable[..., object]] = set()
@@ -21,5 +21,5 @@ class Mark:
         return view
 
     def is_on_view(self) -> bool:
-        """False also where the path or the method has no view."""
+        """Return True if the current request's view has this mark; False if no view matches the path and method."""
         return request.endpoint is not None and current_app.view_functions[request.endpoint] in self._views

@@ -1,4 +1,4 @@
-"""What Prometheus may ask: the state of the whole fleet, which any gateway reads from Redis."""
+"""The metrics for Prometheus: the state of the whole fleet, which every gateway reads from Redis."""
 
 from __future__ import annotations
 
@@ -30,20 +30,22 @@ class _Fleet(Collector):
 
     def collect(self) -> Iterator[Metric]:
         state = self._state
-        ended = CounterMetricFamily("ovseg_jobs_ended", "Jobs that have ended, by how.", labels=["status"])
+        ended = CounterMetricFamily("ovseg_jobs_ended", "Jobs that have ended, by final status.", labels=["status"])
         embeddings = CounterMetricFamily(
-            "ovseg_embeddings", "Where succeeded jobs had their embedding from: hit, shared or miss.", labels=["cache"]
+            "ovseg_embeddings",
+            "Jobs that succeeded, by the source of their embedding: hit, shared or miss.",
+            labels=["cache"],
         )
         families = {"jobs": ended, "embeddings": embeddings}
-        for what, count in sorted(state.counts.items()):
-            family, label = what.split()
+        for name, count in sorted(state.counts.items()):
+            family, label = name.split()
             families[family].add_metric([label], count)
         jobs = GaugeMetricFamily("ovseg_jobs", "Jobs that have not ended, by status.", labels=["status"])
         for status, count in state.jobs.items():
             jobs.add_metric([status], count)
-        workers = GaugeMetricFamily("ovseg_workers", "Workers that live, by kind of device.", labels=["device"])
+        workers = GaugeMetricFamily("ovseg_workers", "Live workers, by kind of device.", labels=["device"])
         for device, count in state.workers.items():
             workers.add_metric([device], count)
-        shared = GaugeMetricFamily("ovseg_shared_embeddings_bytes", "What shared embeddings take in storage.")
+        shared = GaugeMetricFamily("ovseg_shared_embeddings_bytes", "Bytes of shared embeddings in storage.")
         shared.add_metric([], state.shared_embeddings_bytes)
         yield from (ended, embeddings, jobs, workers, shared)

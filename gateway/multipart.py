@@ -1,6 +1,7 @@
-"""A body of multipart/form-data (RFC 7578), taken apart by Werkzeug's decoder as bytes.
+"""Splits a multipart/form-data body (RFC 7578) into its parts, as bytes, with Werkzeug's decoder.
 
-Flask's own `request.form` drops what is not UTF-8, the second part of a name, and what is wrong with the whole.
+Flask's own `request.form` silently drops text that is not UTF-8, the second part with the same name, and any error in
+the format of the body.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from ovseg_core.errors import OvsegError
 from worker.job.validation import brief
 
 MAX_BOUNDARY = 200  # RFC 2046 allows 70; some clients write more
-# Of headers, and of what is before the first part and after the last: some hundred bytes in real bodies, while a header
-# of megabytes takes half a minute to parse. More than the largest piece, which the decoder is given as a whole.
+# The limit for bytes outside the parts' data: the parts' headers, and what comes before the first part and after the
+# last. Real bodies have a few hundred such bytes; a header of megabytes would take half a minute to parse. The limit
+# must be above the size of a piece (64 kB), which the decoder receives as a whole.
 MAX_BYTES_OUTSIDE = 128 * 1024
 
 
@@ -28,18 +30,21 @@ class Part:
 
 
 def parts(pieces: Iterator[bytes], boundary: str | None, allowed: Sequence[str]) -> dict[str, Part]:
-    """The parts by name, each at most once.
+    """Return the parts by name. A part that is not `allowed` or occurs twice is an error.
 
-    Whatever is wrong, the body is read to its end: a client that is still sending does not hear an answer.
+    The body is read to its end even after an error, because a client that is still sending does not read an answer.
     Raises OvsegError `invalid_multipart`, `unknown_field`, `invalid_request`.
     """
     try:
         return _parts(pieces, _checked(boundary), allowed)
     except ValueError as error:
-        reason = "it breaks off" if "cannot parse beyond" in str(error) else str(error)
+        reason = "it ends before the last boundary" if "cannot parse beyond" in str(error) else str(error)
         problem = OvsegError("invalid_multipart", f"not multipart/form-data: {reason}")
     except RequestEntityTooLarge:
-        message = f"more than {MAX_BYTES_OUTSIDE:,} bytes outside the data of parts; is the boundary that of the body?"
+        message = (
+            f"there are more than {MAX_BYTES_OUTSIDE:,} bytes outside the parts' data; "
+            "does the boundary in Content-Type match the body?"
+        )
         problem = OvsegError("invalid_multipart", message)
     except OvsegError as error:
         problem = error
@@ -61,7 +66,7 @@ def _parts(pieces: Iterable[bytes], boundary: bytes, allowed: Sequence[str]) -> 
 
 
 def _events(pieces: Iterable[bytes], boundary: bytes) -> Iterator[Event]:
-    # It hands out data at once, and keeps all else until that has ended.
+    # The decoder yields a part's data as it arrives. It buffers everything else, up to this limit, until it is whole.
     decoder = MultipartDecoder(boundary, max_form_memory_size=MAX_BYTES_OUTSIDE)
     for piece in chain(pieces, [None]):
         decoder.receive_data(piece)
@@ -78,12 +83,12 @@ def _check_name(name: str | None, found: dict[str, Part], allowed: Sequence[str]
         message = f"unknown part; allowed: {' and '.join(allowed)}, each once"
         raise OvsegError("unknown_field", message, brief(name))
     if name in found:
-        raise OvsegError("invalid_request", "there are two parts of this name; send one", name)
+        raise OvsegError("invalid_request", "there are two parts with this name; send one", name)
 
 
 def _checked(boundary: str | None) -> bytes:
     if not boundary:
-        message = "Content-Type names no boundary; it should be multipart/form-data; boundary=..."
+        message = "Content-Type has no boundary; it should be multipart/form-data; boundary=..."
         raise OvsegError("invalid_multipart", message)
     if not boundary.isascii() or len(boundary) > MAX_BOUNDARY:
         message = f"the boundary in Content-Type must be at most {MAX_BOUNDARY} ASCII characters"

@@ -1,8 +1,8 @@
-"""Refuses requests of other sites' web pages, by the Host and the Origin of a request and the type of its body.
+"""Refuses requests from other sites' web pages, by the request's Host, Origin and content type.
 
-A browser sends requests for every page it shows. `Host` gives away a page whose own name was made to resolve to this
-machine (DNS rebinding). `Origin` (RFC 6454) and `Sec-Fetch-Site` (W3C Fetch Metadata) say where a page comes from; no
-page can set them, and programs send neither. A page of another site may send JSON as its content type only with a
+A browser sends requests on behalf of every page it shows. `Host` exposes a page whose own name was made to resolve to
+this machine (DNS rebinding). `Origin` (RFC 6454) and `Sec-Fetch-Site` (W3C Fetch Metadata) state the site of the page;
+a page cannot set them, and programs send neither. A page of another site may send the content type JSON only with a
 permission (CORS), which this service never gives.
 """
 
@@ -20,14 +20,14 @@ from ovseg_core.errors import OvsegError
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
-# For probes and scrapers, which use addresses. These routes say nothing about jobs.
+# Marks routes for probes and scrapers, which call the service by its address. Their answers contain nothing of a job.
 takes_any_host = Mark()
-# Routes that take a form with a file. All others take JSON, or nothing.
+# Marks routes that take a form with a file. All others take JSON, or no body.
 takes_form = Mark()
 
 
 class Door:
-    """Raises OvsegError `host_not_allowed`, `cross_site` or `unsupported_media_type`."""
+    """Checks requests against the hosts that the settings allow."""
 
     def __init__(self, settings: Settings) -> None:
         self._named = [HostPattern(text) for text in settings.gateway_allowed_hosts]
@@ -36,17 +36,20 @@ class Door:
         self._hosts = [*self._named, *(HostPattern(text) for text in ("localhost", "127.0.0.1", "::1", *own))]
 
     def check(self) -> None:
+        """Check the current request. Raises OvsegError `host_not_allowed`, `cross_site`, `unsupported_media_type`, and
+        BadRequest.
+        """
         host = self._host()
         if request.method not in SAFE_METHODS:
             self._check_origin(host)
             _check_content_type()
 
     def _host(self) -> Host | None:
-        """The host that the request is for; None where it names none, which HTTP/1.0 allows."""
+        """Return the host in the request's Host header; None if it has no such header, which HTTP/1.0 allows."""
         text = request.environ.get("HTTP_HOST")
         if text is None:
             if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
-                raise BadRequest("the request has no Host")
+                raise BadRequest("the request has no Host header")
             return None
         try:
             host = Host.parse(text)
@@ -85,12 +88,12 @@ def _matches(patterns: Iterable[HostPattern], host: Host) -> bool:
 def _cross_site(origin: str) -> OvsegError:
     return OvsegError(
         "cross_site",
-        f"a page of {origin} may change nothing here; OVSEG_GATEWAY_ALLOWED_HOSTS names the hosts that may",
+        f"a page of {origin} may not change anything here; OVSEG_GATEWAY_ALLOWED_HOSTS names the hosts that may",
     )
 
 
 def _check_content_type() -> None:
-    """Also where no body is expected: what is ignored today may have a meaning later."""
+    """Refuse other content types, also on routes that need no body: a body that is ignored now may be read later."""
     allowed = ["application/json"]
     if takes_form.is_on_view():
         allowed.append("multipart/form-data")

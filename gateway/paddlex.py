@@ -1,7 +1,7 @@
-"""PaddleX's serving route: its request, its answer, synchronous; behind it a job like any other.
+"""PaddleX's serving routes, with its requests and answers. A request becomes a job and is held until the job has ended.
 
-The schema is that of PaddleX 3.x basic serving for `open_vocabulary_segmentation`: `image`, `prompt`, `promptType`,
-`visualize` in; `logId`, `result`, `errorCode`, `errorMsg` out. `logId` is the job's id.
+The schema is that of PaddleX 3.x basic serving for `open_vocabulary_segmentation`. A request has `image`, `prompt`,
+`promptType` and `visualize`; an answer has `logId` (the job's id), `result`, `errorCode` and `errorMsg`.
 """
 
 from __future__ import annotations
@@ -49,20 +49,20 @@ def health() -> Response:
 
 @blueprint.after_request
 def in_envelope(response: Response) -> Response:
-    """Puts an error into PaddleX's envelope; the application has answered it as a problem.
+    """Rewrite an error, which the application answers as a problem object, in PaddleX's envelope.
 
-    It is not an `errorhandler`: Flask looks for a blueprint's before the application's, so each of those, the
-    breaker's among them, would have to be registered here once more.
+    This is not an `errorhandler`: Flask prefers a blueprint's handlers to the application's, so all of the
+    application's handlers, also the breaker's, would have to be registered here a second time.
     """
     if response.mimetype == problem.MEDIA_TYPE:
-        words = response.get_json()["detail"]
-        envelope = {"logId": str(uuid.uuid4()), "errorCode": response.status_code, "errorMsg": words}
+        detail = response.get_json()["detail"]
+        envelope = {"logId": str(uuid.uuid4()), "errorCode": response.status_code, "errorMsg": detail}
         response.data, response.mimetype = json.dumps(envelope), "application/json"
     return response
 
 
 def _as_job(fields: Any, visualize: bool) -> Any:
-    """The request as a job; what PaddleX's schema does not know is ignored, as PaddleX ignores it."""
+    """Return the request as the body of a job. Fields outside PaddleX's schema are ignored, as PaddleX does."""
     if not isinstance(fields, Mapping):
         return fields
     known = {name: fields[name] for name in ("image", "prompt", "promptType") if name in fields}
@@ -70,19 +70,19 @@ def _as_job(fields: Any, visualize: bool) -> Any:
 
 
 def _visualize(fields: Any, default: bool) -> bool:
-    wish = fields.get("visualize") if isinstance(fields, Mapping) else None
-    if wish is None:
+    visualize = fields.get("visualize") if isinstance(fields, Mapping) else None
+    if visualize is None:
         return default
-    if not isinstance(wish, bool):
+    if not isinstance(visualize, bool):
         raise OvsegError("invalid_value", "must be true, false or null", "visualize")
-    return wish
+    return visualize
 
 
 def _answer(job_id: str, job: Job | None, visualize: bool) -> dict[str, Any]:
     if job is None or job.status in (Status.CANCELED, Status.EXPIRED):
         raise OvsegError("canceled", f"the job {job_id} was canceled, or deleted, by another request")
     if not job.status.is_terminal:
-        raise OvsegError("timeout", f"the job {job_id} is not done yet; look at /v1/jobs/{job_id}")
+        raise OvsegError("timeout", f"the job {job_id} has not ended yet; get its result from /v1/jobs/{job_id}")
     if job.status is Status.FAILED and job.error is not None:
         raise OvsegError(job.error.code, job.error.message, job.error.field)
     storage, prefix = services().storage, str(job.files_prefix)

@@ -1,4 +1,4 @@
-"""Lists that are answered page by page: `?limit=` and `?cursor=`."""
+"""Splits lists into pages: `?limit=` and `?cursor=`."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from gateway import query
 
 Item = TypeVar("Item")
 
-DEFAULT, LARGEST = 20, 100
-# A page ends early rather than be larger: a hundred jobs of a thousand prompts each would be 50 MB.
+DEFAULT_LIMIT, MAX_LIMIT = 20, 100
+# A page ends early when it reaches this size: 100 jobs with 1,000 prompts each would take 50 MB.
 PAGE_BYTES = 1_000_000
 
 
 def _cursor(text: str) -> str:
     if not re.fullmatch(r"[0-9]{1,16}", text):
-        raise ValueError("must be a next_cursor of an earlier answer")
+        raise ValueError("must be the next_cursor of an earlier answer")
     return text
 
 
 class PageQuery(query.Query):
-    """How many items the client wants on a page, and where it begins: None for the first."""
+    """The number of items on a page, and the cursor where it begins: None for the first page."""
 
-    limit: Annotated[int, query.whole_number(1, LARGEST)] = DEFAULT
+    limit: Annotated[int, query.whole_number(1, MAX_LIMIT)] = DEFAULT_LIMIT
     cursor: Annotated[str, AfterValidator(_cursor)] | None = None
 
 
@@ -37,9 +37,13 @@ def page(
     cursor_after: Callable[[int], str],
     next_cursor: str | None,
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """The first of the items, one at least, that fit into PAGE_BYTES of JSON, and the cursor for the rest.
+    """Describe items until PAGE_BYTES of JSON are reached (at least one), and return them with the next page's cursor.
 
-    `cursor_after(n)` is the cursor of what follows the first n items, `next_cursor` of what follows all of them.
+    Args:
+        items: the items for the page, as many as the client asked for.
+        describe: returns an item's JSON.
+        cursor_after: returns the cursor of the page that begins after the first n of the items.
+        next_cursor: the cursor of the page that begins after all of them, None if there is none.
     """
     shown: list[dict[str, Any]] = []
     size = 0

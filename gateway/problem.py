@@ -1,4 +1,4 @@
-"""RFC 9457 problem details, the form of every error but those of PaddleX's routes."""
+"""RFC 9457 problem details: the format of every error, except those of PaddleX's routes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from http import HTTPStatus
 from typing import Any
 
 MEDIA_TYPE = "application/problem+json"
-# Of these, Python's name depends on its version, or says less than the one that is in use here.
+# For these, Python's phrase depends on its version, or is less clear than the code used here.
 CODES = {HTTPStatus.REQUEST_URI_TOO_LONG: "uri_too_long", HTTPStatus.SERVICE_UNAVAILABLE: "unavailable"}
 
 
 def of(status: HTTPStatus, code: str, detail: str) -> dict[str, Any]:
-    """The problem object, without the list of fields."""
+    """Return the problem object, without its list of `errors`."""
     return {
         "type": f"urn:ovseg:problem:{code}",
         "title": status.phrase,
@@ -22,5 +22,5 @@ def of(status: HTTPStatus, code: str, detail: str) -> dict[str, Any]:
 
 
 def code_of(status: HTTPStatus) -> str:
-    """The code of an error that has no more to say than its status: `not_found` of 404."""
+    """Return the code of an error that has only a status: `not_found` for 404."""
     return CODES.get(status) or status.phrase.lower().replace(" ", "_").replace("-", "_")

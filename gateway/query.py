@@ -1,4 +1,4 @@
-"""Query parameters: each route names a model of those that it takes, and any other is refused instead of ignored."""
+"""Query parameters: each route has a model of the parameters that it takes; any other parameter is refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MODEL = "query_model"
 
 
 class Query(BaseModel):
-    """The parameters of a route, each given once; this one is that of routes that take none."""
+    """The parameters of a route, each given once. This base class is the model of routes without parameters."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="query parameter")
 
@@ -31,7 +31,7 @@ class Query(BaseModel):
 
 
 def takes(model: type[Query]) -> Callable[[View], View]:
-    """Decorates a view that reads these parameters."""
+    """Return a decorator for a view that takes these parameters."""
 
     def mark(view: View) -> View:
         setattr(view, _MODEL, model)
@@ -41,27 +41,27 @@ def takes(model: type[Query]) -> Callable[[View], View]:
 
 
 def of(model: type[Parsed]) -> Parsed:
-    """The parameters of the current request, whose view is decorated with `takes(model)`."""
+    """Return the parameters of the current request, whose view is decorated with `takes(model)`."""
     return cast(Parsed, g.query)
 
 
 def guard(app: Flask) -> None:
-    """Refuse parameters that the route does not take, or whose value it does not take, and one that is given twice."""
+    """Refuse requests with an unknown parameter, an invalid value, or a parameter that is given twice."""
     app.before_request(_parse)
 
 
-def whole_number(least: int, most: int) -> BeforeValidator:
-    """The type of a parameter in ASCII digits."""
+def whole_number(minimum: int, maximum: int) -> BeforeValidator:
+    """Return a validator for a parameter that is a whole number in ASCII digits."""
 
     def read(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
-            raise ValueError(f"must be a whole number from {least} to {most}")
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not minimum <= int(text) <= maximum:
+            raise ValueError(f"must be a whole number from {minimum} to {maximum}")
         return int(text)
 
     return BeforeValidator(read)
 
 
 def _parse() -> None:
-    if request.endpoint is not None:  # else there is no such route
+    if request.endpoint is not None:  # None: no route has this path and method
         model = getattr(current_app.view_functions[request.endpoint], _MODEL, Query)
         g.query = validated(model, request.args.to_dict(flat=False))

@@ -1,4 +1,4 @@
-"""Whose path it is when the method is wrong: Flask finds no route then, and so no blueprint."""
+"""Finds the blueprint of a request with a wrong method. Flask finds no route then, and therefore no blueprint."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from werkzeug.exceptions import MethodNotAllowed
 
 
 class Request(flask.Request):
-    """With a wrong method, belongs to the blueprint of its path, which answers this error in its own form."""
+    """A request that belongs to its path's blueprint even with a wrong method: the blueprint formats the error."""
 
     @property
     def blueprint(self) -> str | None:

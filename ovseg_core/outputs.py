@@ -1,8 +1,8 @@
-"""What a result can be written as: a row for each list in its JSON and for each kind of file.
+"""The outputs of a job: a table with a row for each list in the result's JSON and for each kind of file.
 
-Nothing here loads NumPy, because the gateway reads names and content types. A row names its maker as "module:function",
-and the maker is imported when it is first called. To add an output, add its row and its maker. A row that a stored job
-may have asked for has to stay.
+This module loads no NumPy, because the gateway reads names and content types from it. A row names its maker as
+"module:function"; the maker is imported when it is first called. To add an output, add its row and its maker. A row
+must stay while the record of a job may name it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """An image, its prompts, and the mask that answers each of them."""
+    """An image, its prompts, and one mask for each prompt."""
 
     image_hw: tuple[int, int]
     picture: Callable[[], np.ndarray]  # reads the image when it is called: (H, W, 3) uint8 RGB
@@ -41,16 +41,16 @@ class Entry:
     maker: str
 
     def make(self, mask: Mask) -> Any:
-        """What JSON can hold."""
+        """Return the mask's value for JSON."""
         return pkgutil.resolve_name(self.maker)(mask)
 
 
 @dataclass(frozen=True)
 class File:
-    """A file of the whole image, or one of each mask. Its maker takes a Segmentation, or a Mask."""
+    """A file for the whole image (its maker takes a Segmentation), or a file for each mask (its maker takes a Mask)."""
 
     name: str  # in a job's `outputs`
-    shown_as: str  # in `files` of the job object; there a later row replaces an earlier one
+    shown_as: str  # in `files` of the job object; a later row replaces an earlier one of the same name
     path: str  # below the folder of the result; {} stands for the mask's index
     content_type: str
     maker: str
@@ -61,7 +61,7 @@ class File:
         return [self.path.format(i) for i in range(mask_count)] if self.is_per_mask else [self.path]
 
     def makers(self, segmentation: Segmentation) -> list[Callable[[], bytes]]:
-        """One for each of `paths`: a call makes the file."""
+        """Return a function for each of `paths` that makes the file."""
         subjects: Sequence[object] = segmentation.masks if self.is_per_mask else [segmentation]
         return [partial(self._make, subject) for subject in subjects]
 
@@ -71,9 +71,9 @@ class File:
 
 
 MASK_PNG = File("png", "masks", "masks/{:04d}.png", "image/png", "ovseg_core.png_file:of_mask", is_per_mask=True)
-# Scaled down if the image has a side that is too long for JPEG: PaddleX's route answers with a JPEG of any image.
+# The overlay is scaled down if a side of the image is too long for JPEG: PaddleX's route answers a JPEG for any image.
 OVERLAY_JPEG = File("overlay", "overlay", "overlay.jpg", "image/jpeg", "ovseg_core.overlay:jpeg")
-# Such an image has its overlay here as well, never scaled: this is what the job object shows.
+# An image that is too long for JPEG also has its overlay as PNG, unscaled. The job object shows this one.
 OVERLAY_PNG = File(
     "overlay", "overlay", "overlay.png", "image/png", "ovseg_core.overlay:png", min_side=longest_sides.JPEG + 1
 )
@@ -88,7 +88,7 @@ OUTPUTS: tuple[Entry | File, ...] = (
 
 
 def names() -> tuple[str, ...]:
-    """What a job can ask for in `outputs`."""
+    """Return the names that `outputs` of a job can contain."""
     return tuple(dict.fromkeys(output.name for output in OUTPUTS))
 
 
@@ -97,9 +97,9 @@ def entries(wanted: Collection[str]) -> list[Entry]:
 
 
 def files(wanted: Collection[str], image_hw: tuple[int, int]) -> list[File]:
-    """The rows of files that a job has which asks for these names; those of the whole image, which take longest, first.
+    """Return the rows of the files that a job with these outputs has.
 
-    Without a known size `image_hw` is (0, 0).
+    Files of the whole image come first, because they take longest. `image_hw` is (0, 0) if the size is unknown.
     """
     found = [output for output in OUTPUTS if isinstance(output, File) and output.name in wanted]
     return sorted((file for file in found if max(image_hw) >= file.min_side), key=lambda file: file.is_per_mask)

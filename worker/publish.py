@@ -1,4 +1,4 @@
-"""A job's result to files in storage."""
+"""Writes a job's result to storage, as files."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from worker.store.storage import Storage
 class Upload:
     key: str
     content_type: str
-    make: Callable[[], bytes]  # called by the thread that uploads it, so that not all files exist at once
+    make: Callable[[], bytes]  # the uploading thread calls it, so that not all files are in memory at once
 
 
 def store(job: Job, segmentation: Segmentation, storage: Storage, threads: Executor) -> None:
-    """Store what the job asked for under its attempt's prefix; returns when everything is stored."""
+    """Store the job's outputs under its attempt's prefix. Returns when everything is stored."""
 
     def put(upload: Upload) -> None:
         storage.put(upload.key, upload.make(), upload.content_type)
@@ -41,6 +41,6 @@ def _uploads(job: Job, segmentation: Segmentation) -> Iterator[Upload]:
 
 
 def _document(job: Job, segmentation: Segmentation) -> bytes:
-    """PaddleX's whole answer, as its serving route gives it."""
+    """Return the result document: the whole answer of PaddleX's serving route, as JSON."""
     result = serving_result.of(segmentation.masks, segmentation.prompts, job.request.outputs)
     return json.dumps({"logId": job.id, "result": result, **serving_result.SUCCESS}, separators=(",", ":")).encode()

@@ -22,16 +22,17 @@ from gateway.server.upload import IN_MEMORY_BYTES, HungUp, Receive, Shelf, Uploa
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-# All request bodies together: sixteen of the largest. In a container they are on a tmpfs, so this is memory there.
+# The limit for all request bodies together: sixteen of the largest. In a container they are on a tmpfs, so they take
+# this much memory there.
 SHELF_BYTES = 512 * 1024**2
-# All bodies that threads work on: parsing an image in base64 takes several times its size in memory.
+# The limit for all bodies that threads work on: parsing an image in base64 takes several times its size in memory.
 IN_WORK_BYTES = 128 * 1024**2
-# An answer is sent piece by piece, so that the server keeps no second copy of it for a slow reader.
+# An answer is sent in pieces of this size, so that the server keeps no second copy of it for a slow reader.
 PIECE_BYTES = 64 * 1024
-# A client has this long to take an answer: a base, plus time for its size at the rate of a slow line.
+# A client must read an answer within this time: a base, plus time for its size at the rate of a slow line.
 ANSWER_SECONDS, ANSWER_BYTES_PER_SECOND = 30.0, 16 * 1024
 
-# These routes need neither Redis nor storage. They have their own thread, so that they answer while all others wait.
+# These routes need neither Redis nor storage. They have their own thread, so they answer while all other threads wait.
 PROBES = ("/healthz", "/health")
 
 
@@ -51,18 +52,20 @@ class Bridge:
 
     def __init__(self, app: Flask, settings: Settings) -> None:
         self._app = app
-        self._most = settings.max_body_bytes
+        self._max_body_bytes = settings.max_body_bytes
         self._threads = ThreadPoolExecutor(settings.gateway_threads, "request")
         self._thread_for_probes = ThreadPoolExecutor(1, "probe")
-        self._shelf = Shelf(max(SHELF_BYTES, self._most))
-        self._turnstile = Turnstile(max(IN_WORK_BYTES, self._most), free_of_charge=IN_MEMORY_BYTES)
+        self._shelf = Shelf(max(SHELF_BYTES, self._max_body_bytes))
+        self._turnstile = Turnstile(max(IN_WORK_BYTES, self._max_body_bytes), free_of_charge=IN_MEMORY_BYTES)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        upload = Upload(self._shelf, self._most)
+        upload = Upload(self._shelf, self._max_body_bytes)
         with suppress(HungUp):
             try:
                 environ = await _request(scope, upload, receive)
-                async with self._turnstile.passed(min(upload.size, self._most) if upload.is_whole else 0):
+                # A body that is not whole is refused without being parsed, so it is not counted.
+                in_work = min(upload.size, self._max_body_bytes) if upload.is_whole else 0
+                async with self._turnstile.passed(in_work):
                     answer = await self._run(environ)
             finally:
                 upload.close()
@@ -82,7 +85,7 @@ async def _request(scope: dict[str, Any], upload: Upload, receive: Receive) -> d
         environ = wsgi.of(scope)
         await upload.read(dict(scope["headers"]), receive)
     except BadRequest as refusal:
-        environ = wsgi.of({**scope, "raw_path": b"/"})
+        environ = wsgi.of({**scope, "raw_path": b"/"})  # the target is invalid, so it is replaced
         handover.refuse(environ, refusal)
     except HTTPException as refusal:
         handover.refuse(environ, refusal)

@@ -1,4 +1,4 @@
-"""A client's connection: how long it may take to send a request's header, and how it ends."""
+"""A client's connection: its deadlines, its limits for headers and chunks, and how it is closed."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from gateway import problem
 
 log = logging.getLogger(__name__)
 
-# The time for a whole header, from its first byte (or from the connection's start) to the empty line. Real clients send
-# it in one piece.
+# A whole header must arrive within this time, from its first byte (or from the connection's start) to the empty line.
+# Real clients send it in one piece.
 HEADER_SECONDS = 10.0
-# Room for many times the usual cookies and tokens, but not for 100 fields of 8 kB.
+# This is enough for many times the usual cookies and tokens, but not for 100 fields of 8 kB.
 MAX_HEADER_BYTES = 64 * 1024
 TOO_LONG = f"the header is longer than {MAX_HEADER_BYTES:,} bytes"
-# Every chunk, however small, costs some microseconds of the event loop that all clients share. So after FREE_CHUNKS of
-# them the mean size must be at least MIN_CHUNK_BYTES.
+# Every chunk, even a tiny one, takes some microseconds of the event loop that all clients share. Therefore, after the
+# first FREE_CHUNKS chunks, the mean size of a request's chunks must be at least MIN_CHUNK_BYTES.
 FREE_CHUNKS, MIN_CHUNK_BYTES = 4096, 64
-# After the last byte of an answer, what the client still sends is read and dropped for this long. If the server closed
+# After the last byte of an answer, the server reads and drops the client's data for this time. If it closed
 # immediately, the kernel would send a reset, which may overtake the answer (RFC 9112, section 9.6).
 LINGER_SECONDS = 2.0
-# A client has this long to take the last bytes of an answer.
+# A client must read the last bytes of an answer within this time.
 LAST_BYTES_SECONDS = 15.0
 
 
@@ -55,17 +55,17 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
 
     @property
     def is_reading(self) -> bool:
-        """True while it waits for the rest of a request, or for the first byte of one."""
+        """True while the server waits for the rest of a request, or for the first byte of one."""
         return self._current_request is None or not self._body_receiver._complete
 
     @property
     def is_busy(self) -> bool:
         """True if part of a request has arrived, or part of an answer has not been sent yet."""
-        is_begun = self._current_request is not None or self._header_bytes > 0
-        return (is_begun and not self._closed) or self.transport.get_write_buffer_size() > 0
+        has_begun = self._current_request is not None or self._header_bytes > 0
+        return (has_begun and not self._closed) or self.transport.get_write_buffer_size() > 0
 
     def abort(self) -> None:
-        """Close immediately and discard what has not been sent."""
+        """Close immediately and discard the data that has not been sent."""
         self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -73,32 +73,33 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
             super().data_received(data)
 
     def eof_received(self) -> bool:
-        """The client sends no more. It may still read, or it may have hung up: both look the same until we write.
+        """Handle the end of what the client sends: refuse an incomplete request, and answer a held one now.
 
-        So a held answer is sent now.
+        The client may still read, or it may have hung up: both look the same until the server writes.
         """
         self._hung_up.set()
         if self.is_reading and self.is_busy:
-            self._refuse(HTTPStatus.BAD_REQUEST, "the request broke off")
+            self._refuse(HTTPStatus.BAD_REQUEST, "the request is incomplete")
             return True
         return not self._closed and not self.is_reading
 
     def _feed_callback_parser(self, data: bytes) -> bool:
         is_header = self._current_request is None
         try:
-            goes_on: bool = super()._feed_callback_parser(data)
-        except ValueError:  # Python converts no number of 5,000 digits
+            continues: bool = super()._feed_callback_parser(data)
+        except ValueError:  # Python's int() refuses a number of 5,000 digits
             return self._refuse(HTTPStatus.BAD_REQUEST, "Content-Length has too many digits")
-        if goes_on and is_header and self._current_request is None:
+        if continues and is_header and self._current_request is None:
             self._header_bytes += len(data)
             if self._header_timer is None:
                 self._expect_header()
             if self._header_bytes > MAX_HEADER_BYTES:
                 return self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, TOO_LONG)
-        return goes_on
+        return continues
 
-    def _refuse(self, status: HTTPStatus, why: str) -> bool:
-        self._send_error_response(status, why)
+    def _refuse(self, status: HTTPStatus, reason: str) -> bool:
+        """Answer an error and close. Returns False: gunicorn then parses no more data."""
+        self._send_error_response(status, reason)
         self._close_transport()
         return False
 
@@ -115,19 +116,19 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
             self._chunks += 1
             self._chunk_bytes += len(chunk)
             if self._chunks > FREE_CHUNKS and self._chunk_bytes < self._chunks * MIN_CHUNK_BYTES:
-                raise ParseError(f"more than {FREE_CHUNKS:,} chunks, of less than {MIN_CHUNK_BYTES} bytes in the mean")
+                raise ParseError(f"more than {FREE_CHUNKS:,} chunks, of less than {MIN_CHUNK_BYTES} bytes on average")
         super()._on_body(chunk)
 
     def _expect_header(self) -> None:
-        self._cancel_keepalive_timer()  # that timer is for the pause between two requests
-        self._header_timer = self.worker.loop.call_later(HEADER_SECONDS, self._header_is_late)
+        self._cancel_keepalive_timer()  # the keepalive timer is only for the pause between two requests
+        self._header_timer = self.worker.loop.call_later(HEADER_SECONDS, self._time_out_header)
 
     def _stop_header_timer(self) -> None:
         if self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None
 
-    def _header_is_late(self) -> None:
+    def _time_out_header(self) -> None:
         if self._header_bytes:
             self._send_error_response(
                 HTTPStatus.REQUEST_TIMEOUT, f"the header did not arrive within {HEADER_SECONDS:g} s"
@@ -135,7 +136,7 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         self._keepalive_timeout()
 
     def _is_websocket_upgrade(self, request: Any) -> bool:
-        return False  # a server may ignore Upgrade (RFC 9110, section 7.8), and there is nothing to upgrade to
+        return False  # a server may ignore Upgrade (RFC 9110, section 7.8), and this one supports no other protocol
 
     def _will_close(self, request: Any, response_requires_close: bool) -> bool:
         is_last = self._hung_up.is_set() and not self._callback_parser.remaining()
@@ -152,7 +153,7 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         return scope
 
     def _send_error_response(self, status: int, message: str, extra_headers: Any = ()) -> None:
-        """Answer bytes that are no valid request; Flask never sees them."""
+        """Answer bytes that are not a valid request. Flask never receives them."""
         if self._closed:
             return
         http = HTTPStatus(status)

@@ -1,4 +1,4 @@
-"""Bounds how many bytes of request bodies are worked on at a time."""
+"""Limits how many bytes of request bodies are worked on at a time."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 
 
 class Turnstile:
-    """Admits requests while their bodies together stay within a number of bytes; first come, first served."""
+    """Admits requests while their bodies together have at most `size` bytes; first come, first served."""
 
     def __init__(self, size: int, free_of_charge: int) -> None:
-        """Bodies of up to `free_of_charge` bytes pass without being counted."""
+        """A body of up to `free_of_charge` bytes passes immediately and is not counted."""
         self._free = size
         self._free_of_charge = free_of_charge
         self._queue = asyncio.Lock()
@@ -19,6 +19,7 @@ class Turnstile:
 
     @asynccontextmanager
     async def passed(self, count: int) -> AsyncIterator[None]:
+        """Wait until a body of `count` bytes is admitted; it is counted until the context ends."""
         if count <= self._free_of_charge:
             yield
             return

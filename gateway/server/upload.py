@@ -1,4 +1,4 @@
-"""A request's body, read to its end into a file before a thread is given to the request."""
+"""Reads a request's body to its end into a file, before the request gets a thread."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from werkzeug import exceptions
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 IN_MEMORY_BYTES = 64 * 1024
-# A client must send at least this many bytes (or the rest) in this many seconds: half the rate of a slow modem.
+# A client must send PIECE_BYTES (or the rest of the body) every PIECE_SECONDS: half the rate of a slow modem.
 PIECE_BYTES, PIECE_SECONDS = 32 * 1024, 10.0
-# The time for the whole body: a base, plus time for what has arrived, so that a slow line can send the largest image.
+# The whole body must arrive within TOTAL_SECONDS plus one second for every BYTES_PER_SECOND that have arrived, so that
+# a slow line can send the largest image.
 TOTAL_SECONDS, BYTES_PER_SECOND = 300.0, 16 * 1024
 RETRY_AFTER_SECONDS = 2
 
@@ -25,9 +26,9 @@ class HungUp(Exception):
 
 
 class Shelf:
-    """The space, in bytes, that the bodies of all requests of a process share.
+    """The space, in bytes, that the request bodies of a process share.
 
-    When it is used up, the body that has been arriving for the longest time is dropped: clients that are slow on
+    When the space is used up, the body that has been arriving for the longest time is dropped: clients that are slow on
     purpose must not keep others out.
     """
 
@@ -55,13 +56,13 @@ class Shelf:
 
 
 class Upload:
-    """The body of one request: its `file` and its `size`. A `size` above `most` means that reading stopped there."""
+    """The body of one request: its `file` and its `size`. Reading stops when `size` is above `max_bytes`."""
 
-    def __init__(self, shelf: Shelf, most: int) -> None:
+    def __init__(self, shelf: Shelf, max_bytes: int) -> None:
         self.size = 0
         self.is_whole = False
         self.file: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115  see close()
-        self._shelf, self._most = shelf, most
+        self._shelf, self._max_bytes = shelf, max_bytes
         self._stored = 0
         self._is_evicted = False
         self._deadline: asyncio.Timeout | None = None
@@ -70,14 +71,15 @@ class Upload:
         """Read the body to its end.
 
         A body whose Content-Length is too large is not read, and its client gets no 100 Continue.
-        Raises HungUp, or an HTTPException for a body that is too slow, has no room, or has a Content-Encoding.
+        Raises HungUp, or an HTTPException for a body that is too slow, finds no space, or has a Transfer-Encoding
+        other than chunked.
         """
         coding = headers.get(b"transfer-encoding", b"chunked")
         if coding.lower() != b"chunked":
             raise exceptions.NotImplemented(f"Transfer-Encoding may be chunked, not {coding.decode('latin-1')}")
         self.size = int(headers.get(b"content-length", 0))
         self.is_whole = self.size == 0 and b"transfer-encoding" not in headers
-        if self.is_whole or self.size > self._most:
+        if self.is_whole or self.size > self._max_bytes:
             return
         self._shelf.begin(self)
         try:
@@ -94,7 +96,7 @@ class Upload:
         self._shelf.end(self)
         self.close()
         if self._deadline is not None:
-            with suppress(RuntimeError):  # the timeout has just ended
+            with suppress(RuntimeError):  # the timeout context has just been left
                 self._deadline.reschedule(0)
 
     def close(self) -> None:
@@ -117,7 +119,7 @@ class Upload:
                     raise TimeoutError
                 self._store(message["body"])
                 self.is_whole = not message["more_body"]
-                if self.is_whole or self._stored > self._most:
+                if self.is_whole or self._stored > self._max_bytes:
                     self.size = self._stored
                     return
                 piece += len(message["body"])
@@ -133,19 +135,19 @@ class Upload:
         try:
             self.file.write(data)
         except OSError as error:  # the disk is full
-            raise _unavailable(f"the body cannot be kept: {error.strerror}") from error
+            raise _unavailable(f"the body cannot be stored: {error.strerror}") from error
 
 
 def _no_room() -> exceptions.ServiceUnavailable:
     return _unavailable("too many large bodies arrive at once; try again soon")
 
 
-def _unavailable(why: str) -> exceptions.ServiceUnavailable:
-    return exceptions.ServiceUnavailable(why, retry_after=RETRY_AFTER_SECONDS)
+def _unavailable(reason: str) -> exceptions.ServiceUnavailable:
+    return exceptions.ServiceUnavailable(reason, retry_after=RETRY_AFTER_SECONDS)
 
 
 def _too_slow() -> exceptions.RequestTimeout:
     return exceptions.RequestTimeout(
         f"the body arrives too slowly: {PIECE_BYTES:,} bytes, or the rest, are expected every {PIECE_SECONDS:g} s, "
-        f"and all of it within {TOTAL_SECONDS:g} s and one more for every {BYTES_PER_SECOND:,} bytes"
+        f"and all of it within {TOTAL_SECONDS:g} s plus 1 s for every {BYTES_PER_SECOND:,} bytes"
     )

@@ -1,4 +1,4 @@
-"""A process of the gateway: its event loop, its connections, and how it stops."""
+"""A process of the gateway: its event loop, its connections, and its shutdown."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from gateway.server.bridge import Bridge
 from gateway.server.connection import Connection
 from gateway.services import GatewayServices
 
-# Room for 1,000 event streams and three times as many slow clients.
+# This is enough for 1,000 held requests and three times as many slow clients.
 MAX_CONNECTIONS = 4096
-# File descriptors besides the clients' connections: one or two a thread for Redis and storage, and spooled bodies.
+# File descriptors besides the clients' connections: one or two per thread for Redis and storage, and spooled bodies.
 OTHER_FILES = 1024
 
 
 class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Continues to serve for `gateway_drain_seconds` after the signal to stop; meanwhile /readyz reports the stop."""
+    """Continues to serve for `gateway_drain_seconds` after the signal to stop, while /readyz answers 503."""
 
     def init_process(self) -> None:
         heap.give_back_large_blocks()
@@ -39,7 +39,7 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         self.asgi = Bridge(app, self.services.settings)
 
     def admit(self, connection: Connection) -> None:
-        """Add a connection. If there is no room, close the oldest one that is still sending a request (or this one)."""
+        """Add a connection. If there are too many, close the oldest (maybe this) that is still sending a request."""
         self.connections[connection] = None
         if len(self.connections) > self._max_connections:
             next(other for other in self.connections if other.is_reading).abort()

@@ -1,7 +1,7 @@
-"""What `predict` takes: arrays, paths, URLs, folders, PDFs, TIFFs, and lists, iterators and generators of these.
+"""Reads the input of `predict`: arrays, paths, URLs, folders, PDFs, TIFFs, and lists, iterators or generators of them.
 
-While the network works, a thread reads as many files of a list or folder as a batch has, and no more. An iterator or
-generator of the caller's runs in the caller's thread, and only when its next image is needed.
+While the network runs, a thread reads ahead as many files of a list or folder as a batch has, and no more. The caller's
+iterator or generator runs in the caller's thread, and only when its next image is needed.
 """
 
 from __future__ import annotations
@@ -27,18 +27,19 @@ from ovseg_core.paddlex import sources
 from ovseg_core.paddlex.read_ahead import ReadAhead
 from ovseg_core.paddlex.sources import Source, Sources
 
-MAX_PIXELS = header.MOST_PIXELS  # a file beyond it is refused
-PDF_SCALE = 2.0  # of 72 dots an inch, as PaddleX renders
-TIMEOUT = (10, 60)  # seconds
+MAX_PIXELS = header.MOST_PIXELS  # a file with more pixels is refused
+PDF_SCALE = 2.0  # times 72 dots per inch, as PaddleX renders PDFs
+TIMEOUT = (10, 60)  # seconds: to connect, and between two reads
 
 Input = Any  # str, Path, ndarray, or an iterable of these
 
 
 @dataclass(frozen=True)
 class Page:
-    """One image: RGB pixels (H, W, 3) uint8, where it came from, and which page of that (from 0), if it has pages.
+    """One image: its pixels (H, W, 3) uint8 RGB, the path or URL of its file, and its page in that file.
 
-    `folder` is where its file lies in the folder that was given.
+    `index` is the page, from 0, or None if the file has one page. `folder` is the file's folder, relative to the folder
+    that the caller gave.
     """
 
     pixels: np.ndarray
@@ -49,17 +50,17 @@ class Page:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """Stands for an image, or for the rest of a document, that cannot be read; `error` says why."""
+    """Stands for an image, or for the rest of a document, that cannot be read, and has the reason as `error`."""
 
     path: str | None
     error: Exception
 
 
 def batches(given: Input, size: int = 1) -> Iterator[list[Page | Unreadable]]:
-    """Pages, `size` at a time; fewer at the end. Before an error of the caller's iterator is raised, the pages that
-    were read are given.
+    """Yield the pages of an input in lists of `size`; the last list may be shorter.
 
-    To close it returns at once. The thread that reads ahead then ends after the file that it is reading.
+    If the caller's iterator raises an error, the pages that were read before are yielded first. Closing the generator
+    returns immediately; the thread that reads ahead then finishes the file that it is reading and ends.
     """
     batch: list[Page | Unreadable] = []
     with closing(_pages(given, size)) as pages:
@@ -77,12 +78,12 @@ def batches(given: Input, size: int = 1) -> Iterator[list[Page | Unreadable]]:
         yield batch
 
 
-def _pages(given: Input, most_ahead: int) -> Generator[Page | Unreadable]:
-    coming = Sources(given)
+def _pages(given: Input, max_ahead: int) -> Generator[Page | Unreadable]:
+    remaining = Sources(given)
     begun: deque[tuple[Source, Future[Iterator[Page]]]] = deque()
     with closing(ReadAhead()) as thread:
         while True:
-            while len(begun) <= most_ahead and (source := coming.take(asks=not begun)) is not None:
+            while len(begun) <= max_ahead and (source := remaining.take(from_caller=not begun)) is not None:
                 begun.append((source, thread.submit(partial(_opened, source))))
             if not begun:
                 return
@@ -93,15 +94,18 @@ def _pages_of(source: Source, opened: Future[Iterator[Page]]) -> Iterator[Page |
     try:
         for page in opened.result():
             yield replace(page, folder=source.folder)
-    except MemoryError:  # not the file's fault
+    except MemoryError:  # the file is not to blame
         raise
     except Exception as error:
         yield Unreadable(source.path, _named(error, source))
 
 
 def _opened(source: Source) -> Iterator[Page]:
-    """Reads the source and decodes its first picture. Pages of PDFs are drawn later, in the caller's thread: PDFium may
-    be used by one thread only, and the caller may use it too."""
+    """Read the source and decode its first image.
+
+    The pages of a PDF are rendered later, in the caller's thread: only one thread may use PDFium, and the caller may
+    use it too.
+    """
     given = source.given
     if isinstance(given, Exception):
         raise given
@@ -116,10 +120,11 @@ def _opened(source: Source) -> Iterator[Page]:
 
 
 def _named(error: Exception, source: Source) -> Exception:
-    """The error as an OvsegError that names the file or URL, whichever library raised it.
+    """Return any library's error as an OvsegError that names the file or URL.
 
-    `repr` shows characters of the name that a terminal cannot. A path where nothing lies stays a FileNotFoundError, an
-    array that is no image a ValueError, and an input of a wrong type a TypeError.
+    The name is shown with `repr`, which escapes characters that a terminal cannot show. Some errors stay as they are:
+    FileNotFoundError for a path that does not exist, ValueError for an array that is not an image, and TypeError for an
+    input of a wrong type.
     """
     if source.path is None:
         return error
@@ -138,10 +143,12 @@ def _named(error: Exception, source: Source) -> Exception:
 
 
 def _of_array(array: np.ndarray) -> np.ndarray:
-    """Arrays are as OpenCV reads images: (H, W, 3) in BGR, as PaddleX has it; also (H, W) grey and (H, W, 4) BGRA."""
+    """Return an array as RGB. It must be as OpenCV reads images: (H, W, 3) BGR, as in PaddleX, or (H, W) grey, or
+    (H, W, 4) BGRA.
+    """
     is_image = array.ndim in (2, 3) and array.size > 0 and (array.ndim == 2 or array.shape[2] in (1, 3, 4))
     if array.dtype != np.uint8 or not is_image:
-        raise ValueError(f"an array is (H, W, 3) uint8 in BGR, or grey, or BGRA; not {array.shape} {array.dtype}")
+        raise ValueError(f"an array must be (H, W, 3) uint8 in BGR, or grey, or BGRA; not {array.shape} {array.dtype}")
     if array.ndim == 2 or array.shape[2] == 1:
         return np.repeat(array.reshape(*array.shape[:2], 1), 3, axis=2)
     return np.ascontiguousarray(array[:, :, 2::-1])
@@ -155,7 +162,7 @@ def _of_bytes(data: bytes, path: str) -> Iterator[Page]:
 
 
 def _of_pages(data: bytes, path: str) -> Iterator[Page]:
-    """Each page of a TIFF; any other image has one."""
+    """Yield each page of a TIFF, or the one page of any other image."""
     count = image.page_count(data)
     for i, pixels in enumerate(image.pages(data, MAX_PIXELS)):
         yield Page(pixels, path, i if count > 1 else None)
@@ -183,7 +190,7 @@ def _fetched(url: str) -> bytes:
 
 
 def stem_and_suffix(path: str | None) -> tuple[str, str]:
-    """Of a path or the path of a URL."""
+    """Return the stem and the suffix of a path's or a URL's file name; empty strings for None."""
     if path is None:
         return "", ""
     name = Path(urlsplit(path).path if "://" in path else path)

@@ -1,4 +1,4 @@
-"""Prompts as plain lists and numbers, whether they came as lists, tuples, arrays or tensors, in any nesting."""
+"""Converts prompts to plain lists and numbers, from lists, tuples, arrays and tensors in any nesting."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from typing import Any
 
 
 def of(value: Any) -> Any:
-    """Makes lists of tuples, arrays and tensors (NumPy, Paddle, torch and others that NumPy can read), Python's numbers
-    of their scalars, and dicts of mappings. Anything else comes back as it is, for the caller to refuse."""
+    """Return a value with plain containers and numbers.
+
+    Tuples, arrays and tensors (of NumPy, Paddle, torch and other libraries that NumPy can read) become lists, their
+    scalars Python's numbers, and mappings dicts. Any other value is returned unchanged, for the caller to refuse.
+    """
     if isinstance(value, Mapping):
-        return {key: of(one) for key, one in value.items()}
+        return {key: of(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [of(one) for one in value]
+        return [of(item) for item in value]
     if "bfloat16" in str(getattr(value, "dtype", "")) and hasattr(value, "astype"):
-        value = value.astype("float32")  # whose `tolist` in Paddle gives the bits, as integers
+        value = value.astype("float32")  # Paddle's `tolist` would return the bits of a bfloat16, as integers
     if hasattr(value, "tolist"):
         found = value.tolist()
-        if isinstance(found, list):  # an array of objects has any kind of them
+        if isinstance(found, list):  # an array of objects may contain arrays and tensors
             return of(found)
-        # NumPy's longdouble gives itself. It is not named here: the gateway imports this, and has no NumPy.
+        # NumPy's longdouble returns itself. Its type is not named here: the gateway imports this and has no NumPy.
         return float(found) if isinstance(found, Real) and hasattr(found, "tolist") else found
     if hasattr(value, "__array__"):
         return value.__array__().tolist()
@@ -28,14 +31,14 @@ def of(value: Any) -> Any:
 
 
 def numbers(value: Any, where: str) -> list[float]:
-    """A row of numbers, from what `of` returned. Raises ValueError, which names `where`."""
+    """Check that a value returned by `of` is a list of numbers; return it. Raises ValueError, which names `where`."""
     if not isinstance(value, list):
         raise ValueError(f"{where} must be a list of numbers, not {shown(value)}")
-    return [_number(one, f"{where}[{i}]") for i, one in enumerate(value)]
+    return [_number(item, f"{where}[{i}]") for i, item in enumerate(value)]
 
 
 def rows(value: Any, where: str) -> list[Any]:
-    """A list, from what `of` returned. Raises ValueError, which names `where`."""
+    """Check that a value returned by `of` is a list; return it. Raises ValueError, which names `where`."""
     if not isinstance(value, list):
         raise ValueError(f"{where} must be a list or an array, not {shown(value)}")
     return value
@@ -51,6 +54,6 @@ def _number(value: Any, where: str) -> float:
 
 
 def shown(value: Any) -> str:
-    """As Python writes it, short enough for a message."""
+    """Return the value's `repr`, cut to 100 characters for a message."""
     text = repr(value)
     return text if len(text) <= 100 else f"{text[:100]}..."

@@ -1,6 +1,6 @@
-"""Prompts as PaddleX spells them: a type and its rows; or a mapping of kinds, the same for every image or one for each.
+"""Parses prompts in PaddleX's forms: a type with its rows, or a mapping of kinds, for every image or one for each.
 
-The library, the command line and the service read them here, so this imports no NumPy.
+The library, the command line and the service use this module, so it imports no NumPy.
 """
 
 from __future__ import annotations
@@ -14,28 +14,31 @@ from ovseg_core.errors import OvsegError
 from ovseg_core.paddlex import plain
 from ovseg_core.prompts import Prompt, check_within
 
-Prompts = Mapping[str, Any]  # of a kind, its rows: lists, arrays or tensors
-KEYS = ("box", "points", "labels")  # of a mixed prompt
+Prompts = Mapping[str, Any]  # from a kind to its rows: lists, arrays or tensors
+KEYS = ("box", "points", "labels")  # the keys of a mixed prompt
 
 
 @dataclass(frozen=True)
 class Given:
-    """The prompts of one image: `plain` as they were given, in lists and numbers, and parsed."""
+    """The prompts of one image: `plain` as the caller gave them, but in lists and numbers; `prompts` parsed."""
 
     plain: dict[str, Any]
     prompts: list[Prompt]
 
     @classmethod
     def of(cls, prompts: Any) -> Given:
-        """Raises OvsegError `invalid_prompt`, and ValueError for an unknown kind and for what is no row of numbers."""
+        """Parse the prompts of one image.
+
+        Raises OvsegError `invalid_prompt`, and ValueError for an unknown kind or a row that is not a list of numbers.
+        """
         if not isinstance(prompts, Mapping):
-            form = "{'box_prompt': [...]}"
-            raise ValueError(f"prompts are a mapping as {form}, or one for each image, not {plain.shown(prompts)}")
+            example = "{'box_prompt': [...]}"
+            raise ValueError(f"prompts must be a mapping like {example}, or one per image, not {plain.shown(prompts)}")
         listed = plain.of(prompts)
         return cls(listed, [prompt for kind, rows in listed.items() for prompt in _parsed(kind, rows)])
 
     def check_within(self, image_hw: tuple[int, int], path: str | None) -> None:
-        """Raises OvsegError, with the image's path, for a prompt that lies outside the image."""
+        """Raise OvsegError, with the image's path in the message, if a prompt is outside the image."""
         try:
             check_within(self.prompts, image_hw)
         except OvsegError as error:
@@ -45,9 +48,9 @@ class Given:
 
 
 def of_row(prompt_type: str, row: Sequence[float]) -> Prompt:
-    """One prompt of PaddleX's `promptType`: a "box" is [x0, y0, x1, y1], a "point" is [x, y] on an object of its own.
+    """Return the prompt for a row of PaddleX's `promptType`: a "box" is [x0, y0, x1, y1], a "point" is [x, y].
 
-    Raises OvsegError `invalid_prompt`, without a field: it is the row that is wrong.
+    Each point is a prompt of its own. Raises OvsegError `invalid_prompt`, without a field: the whole row is wrong.
     """
     try:
         return Prompt.of(box=row) if prompt_type == "box" else Prompt.of(points=[row])
@@ -56,29 +59,32 @@ def of_row(prompt_type: str, row: Sequence[float]) -> Prompt:
 
 
 def of_images(prompts: Prompts | Iterable[Prompts]) -> Iterator[Given]:
-    """Prompts for image after image; endless where all images get the same. Raises as `Given.of`."""
+    """Yield the prompts of one image after the other; without end if all images get the same. Raises as `Given.of`."""
     if isinstance(prompts, Mapping) or not isinstance(prompts, Iterable):
         return itertools.repeat(Given.of(prompts))
     return map(Given.of, prompts)
 
 
 def of_rows(prompt_type: str, rows: Sequence[Any]) -> Prompts | list[Prompts]:
-    """The pipeline's `prompt`: rows for every image, or lists of rows, one list for each image. Raises ValueError."""
+    """Convert the pipeline's `prompt` to mappings: rows for every image, or one list of rows per image.
+
+    Raises ValueError.
+    """
     kind = f"{prompt_type}_prompt"
     listed = plain.rows(plain.of(rows), "prompt")
-    if any(map(_is_of_an_image, listed)):
+    if any(map(_is_list_of_rows, listed)):
         return [{kind: plain.rows(one, f"prompt[{i}]")} for i, one in enumerate(listed)]
     return {kind: listed}
 
 
-def _is_of_an_image(value: Any) -> bool:
-    """Whether it is a list of rows, which may be empty, and not a row."""
-    return isinstance(value, list) and all(isinstance(one, list | dict) for one in value)
+def _is_list_of_rows(value: Any) -> bool:
+    """Return True for a list of rows, which may be empty; False for a row."""
+    return isinstance(value, list) and all(isinstance(item, list | dict) for item in value)
 
 
 def _parsed(kind: str, rows: Any) -> Iterator[Prompt]:
     if kind not in PARSERS:
-        raise ValueError(f"prompts are of kind {', '.join(PARSERS)}, not {kind!r}")
+        raise ValueError(f"the kind of prompts must be one of {', '.join(PARSERS)}, not {kind!r}")
     for i, row in enumerate(plain.rows(rows, kind)):
         where = f"{kind}[{i}]"
         try:
@@ -101,7 +107,7 @@ def _mixed(row: Any, where: str) -> Prompt:
 
 
 def _label(value: Any) -> Any:
-    """True and 1.0 are 1; a Prompt refuses what is no label."""
+    """Return True and 1.0 as 1, False and 0.0 as 0. Other values stay as they are, and Prompt refuses them."""
     return int(value) if value in (0, 1) else value
 
 

@@ -1,4 +1,4 @@
-"""A thread that reads ahead, and is not waited for at the end."""
+"""A thread that reads ahead. Neither its user nor the interpreter waits for it at the end."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ Answer = TypeVar("Answer")
 
 
 class ReadAhead:
-    """Makes calls one after the other in a thread of its own.
+    """Runs calls one after the other in its own thread.
 
-    A ThreadPoolExecutor does the same, but the interpreter's exit waits for its threads, and one may hang on a server.
+    A ThreadPoolExecutor does the same, but the interpreter waits for its threads at exit, and a thread may be waiting
+    for a server.
     """
 
     def __init__(self) -> None:
         self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
-        self._is_left = False
+        self._is_closed = False
         threading.Thread(target=self._run, name="read-ahead", daemon=True).start()
 
     def submit(self, call: Callable[[], Answer]) -> Future[Answer]:
@@ -28,15 +29,15 @@ class ReadAhead:
         return answer
 
     def close(self) -> None:
-        """Returns at once. The call that is being made is the last one."""
-        self._is_left = True
+        """Drop the calls that have not started. Returns immediately, also while a call is running."""
+        self._is_closed = True
         self._calls.put(None)
 
     def _run(self) -> None:
-        while (one := self._calls.get()) is not None and not self._is_left:
-            answer, call = one
+        while (submitted := self._calls.get()) is not None and not self._is_closed:
+            answer, call = submitted
             try:
                 answer.set_result(call())
-            except BaseException as error:  # any kind is for the one who waits for the answer
+            except BaseException as error:  # the thread that waits for the answer handles every kind
                 answer.set_exception(error)
-            del answer, call, one  # pixels, which the next wait should not keep
+            del answer, call, submitted  # they hold pixels, which should not stay in memory during the next wait

@@ -1,4 +1,4 @@
-"""What `predict` returns: results, one after the other, and the images that were skipped."""
+"""The value that `predict` returns: an iterator of results, with the list of images that were skipped."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Skipped:
 
 
 class Run(Iterator[Result]):
-    """Results, each computed when it is asked for. `skipped` has the images that had none so far.
+    """An iterator that computes each result when it is requested. `skipped` lists the images without a result so far.
 
-    Leaving the loop and `close` return at once; no further file is read.
+    Leaving the loop and `close` return immediately; no further file is read.
     """
 
     def __init__(self, found: Generator[Result | Skipped], skips: bool) -> None:
@@ -31,14 +31,14 @@ class Run(Iterator[Result]):
         self.skipped: list[Skipped] = []
 
     def __next__(self) -> Result:
-        for one in self._found:
-            if isinstance(one, Result):
-                return one
+        for item in self._found:
+            if isinstance(item, Result):
+                return item
             if not self._skips:
                 self.close()
-                raise one.error
-            log.warning("skipped: %s", one.error)
-            self.skipped.append(_without_frames(one))
+                raise item.error
+            log.warning("skipped: %s", item.error)
+            self.skipped.append(_without_frames(item))
         raise StopIteration
 
     def close(self) -> None:
@@ -46,7 +46,7 @@ class Run(Iterator[Result]):
 
 
 def _without_frames(skipped: Skipped) -> Skipped:
-    """Without tracebacks, whose frames would keep whole files and pictures in memory."""
+    """Remove the tracebacks of the error: their frames would keep whole files and images in memory."""
     error: BaseException | None = skipped.error
     while error is not None:
         error.__traceback__, error.__context__, error = None, None, error.__cause__

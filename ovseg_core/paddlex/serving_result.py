@@ -1,4 +1,4 @@
-"""Results as PaddleX's service answers them (its `open_vocabulary_segmentation` pipeline), with a few more fields."""
+"""Results in the format of PaddleX's service for `open_vocabulary_segmentation`, with a few more fields."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ SUCCESS = {"errorCode": 0, "errorMsg": "Success"}
 
 
 def of(masks: Sequence[Mask], prompts: Sequence[Prompt], wanted: Collection[str] = ("rle",)) -> dict[str, Any]:
-    """What PaddleX calls `result`: `maskInfos`, and the entries of the outputs that are `wanted`; each is a list with
-    one value for each prompt.
+    """Return PaddleX's `result`: `maskInfos`, and the entries of the `wanted` outputs. Each is a list with one value
+    per prompt.
 
-    `maskInfos[i]` has PaddleX's `label` and `prompt`, and beyond it `score` (predicted IoU or null), `box` (tight
-    [x0, y0, x1, y1]) and `area`, in pixels. `masks[i]` is as `rle` makes it. `polygons[i]` lists the parts of mask i
-    with their holes.
+    `maskInfos[i]` has PaddleX's `label` and `prompt`; in addition `score` (predicted IoU, 0 to 1, or null), `box` (the
+    mask's bounding box [x0, y0, x1, y1]) and `area`, both in pixels. `masks[i]` is the value of `rle`. `polygons[i]`
+    lists the parts of mask i with their holes.
     """
     infos = [
         {
@@ -33,12 +33,12 @@ def of(masks: Sequence[Mask], prompts: Sequence[Prompt], wanted: Collection[str]
 
 
 def rle(mask: Mask) -> dict[str, Any]:
-    """PaddleX's {"rleResult": counts, "size": [H, W]}: COCO's compressed RLE, which pycocotools decodes."""
+    """Return a mask as PaddleX's {"rleResult": counts, "size": [H, W]}: COCO's compressed RLE, for pycocotools."""
     return {"rleResult": mask.counts, "size": list(mask.image_hw)}
 
 
 def label(prompt: Prompt) -> dict[str, Any]:
-    """PaddleX's `label` and `prompt` of a mask; for prompts that PaddleX does not know, the prompt as an object."""
+    """Return PaddleX's `label` and `prompt` for a mask. A prompt that PaddleX does not support is an object."""
     if prompt.box is not None and not prompt.points:
         return {"label": "box_prompt", "prompt": list(prompt.box)}
     if prompt.box is None and prompt.labels == (1,):

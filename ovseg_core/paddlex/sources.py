@@ -1,7 +1,7 @@
-"""The arrays, files and URLs in the input of `predict`, one by one.
+"""Finds the arrays, files and URLs in the input of `predict`, one by one.
 
-Lists and folders are read ahead. An iterator or generator of the caller's is not: it may belong to one thread (SQLite's
-cursors do), and it may be a camera that has nothing new for an hour.
+Lists and folders are read ahead. The caller's iterators and generators are not: an iterator may belong to one thread
+(SQLite's cursors do), or it may be a camera without a new image for an hour.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ SUFFIXES = frozenset(
     [".bmp", ".dib", ".jpeg", ".jpg", ".png", ".webp", ".pbm", ".pgm", ".ppm", ".pnm", ".tiff", ".tif"]
 )
 IN_FOLDERS = SUFFIXES | {".pdf", ".avif", ".heic", ".heif"}
-WHAT = "input is an array, a path, a URL, or several of these"
+EXPECTED = "input must be an array, a path, a URL, or several of these"
 
 
 @dataclass(frozen=True)
 class Source:
-    """One array, file or URL, or an error where the input was none.
+    """One array, file or URL, or the error for an input that is none of these.
 
-    `path` is its `input_path` in results, None for an array. `folder` is the file's place in the folder that was given.
+    `path` is the `input_path` in results, None for an array. `folder` is the file's folder, relative to the folder that
+    the caller gave.
     """
 
     given: np.ndarray | Path | str | Exception
@@ -44,60 +45,64 @@ class Sources:
     """The sources of an input, in order. Used by the caller's thread only."""
 
     def __init__(self, given: Any) -> None:
-        self._stack: list[tuple[Iterator[Any], bool]] = [(iter([given]), True)]  # False: the caller's own
+        self._stack: list[tuple[Iterator[Any], bool]] = [(iter([given]), False)]  # True: it is the caller's iterator
 
-    def take(self, *, asks: bool) -> Source | None:
-        """The next source, or None at the end. Without `asks` also None where the next one would come from an iterator
-        of the caller's. Raises what that iterator raises."""
+    def take(self, *, from_caller: bool) -> Source | None:
+        """Return the next source, or None at the end.
+
+        With `from_caller` False, also return None if the next source would come from the caller's iterator. Raises what
+        that iterator raises.
+        """
         while self._stack:
-            iterator, is_ready = self._stack[-1]
-            if not is_ready and not asks:
+            iterator, is_callers = self._stack[-1]
+            if is_callers and not from_caller:
                 return None
             try:
-                one = next(iterator)
+                item = next(iterator)
             except StopIteration:
                 self._stack.pop()
                 continue
-            if isinstance(one, Source):
-                return one
-            if isinstance(one, np.ndarray) and not _is_column(one):
-                return Source(one, None)
-            if isinstance(one, str | os.PathLike):
-                self._stack.append((_named(one), True))
-            elif _is_several(one):
-                self._stack.append((iter(one), isinstance(one, list | tuple)))
+            if isinstance(item, Source):
+                return item
+            if isinstance(item, np.ndarray) and not _is_column(item):
+                return Source(item, None)
+            if isinstance(item, str | os.PathLike):
+                self._stack.append((_of_path(item), False))
+            elif _is_several(item):
+                self._stack.append((iter(item), not isinstance(item, list | tuple)))
             else:
-                return Source(TypeError(_no_source(one)), None)
+                return Source(TypeError(_wrong_type(item)), None)
         return None
 
 
 def _is_several(given: Any) -> bool:
-    """Tensors and bytes can be iterated too, but not to images."""
+    """Return True for an iterable of inputs. Tensors and bytes can be iterated too, but their items are not images."""
     if isinstance(given, Mapping | bytes | bytearray | memoryview) or not isinstance(given, Iterable):
         return False
     return _is_column(given) or not hasattr(given, "__array__")
 
 
 def _is_column(given: Any) -> bool:
-    """Whether it is an array of paths or a table's column of them (pandas, polars): one dimension, not of numbers."""
+    """Return True for an array or a table's column (pandas, polars) of paths: it has one dimension and no numbers."""
     kind = getattr(getattr(given, "dtype", None), "kind", "O")
     return kind in "OUT" and len(getattr(given, "shape", ())) == 1
 
 
-def _no_source(given: Any) -> str:
+def _wrong_type(given: Any) -> str:
     hint = ""
     if hasattr(given, "__array__"):
-        hint = "; make it a NumPy array, (H, W, 3) uint8 in BGR"
+        hint = "; convert it to a NumPy array, (H, W, 3) uint8 in BGR"
     elif isinstance(given, bytes | bytearray | memoryview):
-        hint = "; of a file's bytes make an array with cv2.imdecode"
-    return f"{WHAT}, not {type(given).__name__}{hint}"
+        hint = "; decode a file's bytes to an array with cv2.imdecode"
+    return f"{EXPECTED}, not {type(given).__name__}{hint}"
 
 
-def _named(given: str | os.PathLike[str]) -> Iterator[Source]:
+def _of_path(given: str | os.PathLike[str]) -> Iterator[Source]:
+    """Yield the source of a URL or file, or the sources in a folder."""
     if isinstance(given, str) and given.lstrip()[:8].lower().startswith(("http://", "https://")):
         yield Source(given.strip(), given.strip())
         return
-    if given == "":  # which Path takes for the current folder
+    if given == "":  # Path("") would be the current folder
         yield Source(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), given), given)
         return
     path = Path(given)
@@ -113,11 +118,11 @@ def _named(given: str | os.PathLike[str]) -> Iterator[Source]:
 
 
 def in_folder(root: Path, suffixes: frozenset[str] = IN_FOLDERS) -> list[Source]:
-    """The images and documents below a folder, by their suffixes, in order of their paths; and an error for each folder
-    that cannot be read.
+    """Return the images and documents below a folder, by their suffixes, in order of their paths; and an error for each
+    folder that cannot be read.
 
-    Hidden files and folders are left out (macOS's `._NAME` are hidden), and so is what is no file, such as a pipe.
-    Links to files are followed, links to folders are not, so there are no loops.
+    Hidden files and folders are left out (macOS's `._NAME` files are hidden), and so is anything that is not a file,
+    such as a pipe. Links to files are followed; links to folders are not, so there are no loops.
     """
     unreadable: list[OSError] = []
     found = []
@@ -134,15 +139,15 @@ def in_folder(root: Path, suffixes: frozenset[str] = IN_FOLDERS) -> list[Source]
 def _is_file_or_broken(path: Path) -> bool:
     try:
         is_file = stat.S_ISREG(path.stat().st_mode)
-    except OSError:  # reading it will raise the same, with its name
+    except OSError:  # reading the path will raise the same error, and name the path
         return True
     if not is_file:
-        log.warning("%r is passed over: it is not a file", str(path))
+        log.warning("skipped: %r is not a file", str(path))
     return is_file
 
 
 def read(path: Path) -> bytes:
-    """A file's bytes. Raises OSError, and OvsegError `image_unreadable` where the path is no file's.
+    """Return a file's bytes. Raises OSError, and OvsegError `image_unreadable` if the path is not a file's.
 
     A pipe is opened without waiting for a writer, and is not read.
     """

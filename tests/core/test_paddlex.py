@@ -1,4 +1,4 @@
-"""The library and the command line as PaddleX's tutorial uses them, with the model that needs no download."""
+"""The library and the command line, used as in PaddleX's tutorial, with the model that needs no download."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def model() -> Model:
     return create_model("SAM-Lite", device="cpu")
 
 
-def test_the_tutorial_s_script(pipeline: Pipeline, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_tutorials_script_prints_and_saves_its_results(pipeline: Pipeline, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = pipeline.predict(input=PHOTO, prompt_type="box", prompt=BOXES)
     for res in output:
         res.print()
@@ -56,7 +56,7 @@ def test_the_tutorial_s_script(pipeline: Pipeline, tmp_path: Path, capsys: pytes
     assert cv2.imread(str(tmp_path / "astronaut_res.jpg")).shape == (512, 512, 3)
 
 
-def test_what_a_result_offers(model: Model) -> None:
+def test_a_result_has_masks_scores_boxes_polygons_and_coco_annotations(model: Model) -> None:
     [res] = model.predict(PHOTO, prompts={"box_prompt": BOXES})
     assert set(np.unique(res["masks"][0])) == {0, 1}
     assert res["masks"][0].shape == (512, 512)
@@ -71,14 +71,14 @@ def test_what_a_result_offers(model: Model) -> None:
     assert ast.literal_eval(str(res)) == res.str
 
 
-def test_points_are_objects_of_their_own_and_clicks_can_be_signed(model: Model) -> None:
+def test_each_point_is_a_prompt_of_its_own_and_mixed_points_have_labels(model: Model) -> None:
     [two] = model.predict(PHOTO, prompts={"point_prompt": [[220, 90], [400.5, 120.5]]})
     assert len(two["masks"]) == 2
     assert [info["label"] for info in two["mask_infos"]] == ["point_prompt"] * 2
     one = {"box": BOXES[0], "points": [[220, 90], [290, 20]], "labels": [1, 0]}
-    [signed] = model.predict(PHOTO, prompts={"mixed_prompt": [one]})
-    assert signed["mask_infos"][0]["label"] == "mixed_prompt"
-    assert signed["masks"][0][20, 290] == 0
+    [labelled] = model.predict(PHOTO, prompts={"mixed_prompt": [one]})
+    assert labelled["mask_infos"][0]["label"] == "mixed_prompt"
+    assert labelled["masks"][0][20, 290] == 0
 
 
 def test_every_kind_of_input_gives_the_same_pixels(tmp_path: Path) -> None:
@@ -108,12 +108,12 @@ def test_every_kind_of_input_gives_the_same_pixels(tmp_path: Path) -> None:
     [[pdf]] = inputs.batches(tmp_path / "c.pdf")
     assert pdf.index == 0
     grey = cv2.resize(pdf.pixels, (80, 60)).mean(axis=2)
-    assert np.abs(grey - rgb.mean(axis=2)).mean() < 12  # rendered anew, so only alike
+    assert np.abs(grey - rgb.mean(axis=2)).mean() < 12  # rendered again, so only similar
     [[flat]] = inputs.batches(rgb[..., 0])
     assert (flat.pixels == rgb[..., :1]).all()
 
 
-def test_a_generator_is_read_one_page_ahead_and_no_further(model: Model) -> None:
+def test_a_generator_is_not_read_far_ahead(model: Model) -> None:
     asked = []
 
     def endless() -> Iterator[np.ndarray]:
@@ -128,7 +128,7 @@ def test_a_generator_is_read_one_page_ahead_and_no_further(model: Model) -> None
     results.close()  # type: ignore[attr-defined]
 
 
-def test_pages_of_one_file_are_saved_beside_each_other(model: Model, tmp_path: Path) -> None:
+def test_each_page_of_a_file_is_saved_under_its_number(model: Model, tmp_path: Path) -> None:
     image = Image.fromarray(np.full((40, 50, 3), 90, np.uint8))
     image.save(tmp_path / "scan.tif", save_all=True, append_images=[image])
     for res in model.predict(str(tmp_path / "scan.tif"), prompts={"box_prompt": [[4, 4, 20, 20]]}):
@@ -141,7 +141,7 @@ def test_pages_of_one_file_are_saved_beside_each_other(model: Model, tmp_path: P
     ]
 
 
-def test_a_checkpoint_of_one_s_own_and_a_configuration(model: Model, tmp_path: Path) -> None:
+def test_a_configuration_file_may_name_a_checkpoint(model: Model, tmp_path: Path) -> None:
     from ovseg_core import models
     from ovseg_core.paddlex.pipeline import default_config
 
@@ -155,7 +155,7 @@ def test_a_checkpoint_of_one_s_own_and_a_configuration(model: Model, tmp_path: P
     assert (res["masks"][0] == wanted["masks"][0]).all()
 
 
-def test_weights_are_fetched_from_the_mirror_of_the_setting_first(
+def test_weights_are_fetched_from_the_mirror_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OVSEG_MODELS_DIR", str(tmp_path))
@@ -165,7 +165,7 @@ def test_weights_are_fetched_from_the_mirror_of_the_setting_first(
         create_model("SAM-H_box", device="cpu")
 
 
-def test_a_model_that_cannot_be_had_is_not_replaced_silently(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_cannot_be_fetched_is_not_replaced_silently(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OVSEG_MODELS_DIR", str(tmp_path))
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")  # no internet for this test
     with pytest.raises(PullFailed, match=r"Put the file sam_vit_h_4b8939\.pth at .* --model SAM-Lite"):
@@ -195,7 +195,7 @@ def test_a_model_that_cannot_be_had_is_not_replaced_silently(tmp_path: Path, mon
         (lambda p: create_model("SAM-Lite", model_dir="/nowhere"), "must name a checkpoint file or a folder"),
     ],
 )
-def test_mistakes_are_told(pipeline: Pipeline, call: object, complaint: str) -> None:
+def test_wrong_arguments_raise_an_error_that_explains_them(pipeline: Pipeline, call: object, complaint: str) -> None:
     with pytest.raises((ValueError, TypeError, OSError, OvsegError), match=complaint):
         list(call(pipeline))  # type: ignore[operator]
 
@@ -212,17 +212,17 @@ def test_a_url_may_have_spaces_around_it_and_any_case(pipeline: Pipeline, host: 
     assert (res["masks"][0] == wanted["masks"][0]).all()
 
 
-def test_the_tutorial_s_command_line(tmp_path: Path) -> None:
+def test_the_tutorials_command_line_prints_and_saves_its_result(tmp_path: Path) -> None:
     arguments = ["--pipeline", "open_vocabulary_segmentation", "--input", PHOTO, "--prompt_type", "box"]
     ran = ovseg(*arguments, "--prompt", "[[140,10,305,180]]", "--save_path", str(tmp_path), "--model", "SAM-Lite")
     assert ran.returncode == 0, ran.stderr
     info = {"label": "box_prompt", "prompt": [140.0, 10.0, 305.0, 180.0]}
-    told = {"input_path": PHOTO, "page_index": None, "prompts": {"box_prompt": [info["prompt"]]}}
-    assert ran.stdout == f"{ {'res': {**told, 'masks': '...', 'mask_infos': [info]}} }\n"
+    res = {"input_path": PHOTO, "page_index": None, "prompts": {"box_prompt": [info["prompt"]]}}
+    assert ran.stdout == f"{ {'res': {**res, 'masks': '...', 'mask_infos': [info]}} }\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["astronaut_res.jpg", "astronaut_res.json"]
 
 
-def test_the_configuration_can_be_taken_changed_and_used(tmp_path: Path) -> None:
+def test_the_configuration_can_be_saved_edited_and_used(tmp_path: Path) -> None:
     assert ovseg("--get_pipeline_config", "open_vocabulary_segmentation", "--save_path", str(tmp_path)).returncode == 0
     path = tmp_path / "open_vocabulary_segmentation.yaml"
     path.write_text(path.read_text().replace("SAM-H_box", "SAM-Lite").replace("SAM-H_point", "SAM-Lite"))
@@ -231,7 +231,7 @@ def test_the_configuration_can_be_taken_changed_and_used(tmp_path: Path) -> None
     assert "'label': 'point_prompt'" in ran.stdout
 
 
-def test_a_configuration_that_is_no_yaml_is_named(tmp_path: Path) -> None:
+def test_a_configuration_that_is_not_yaml_is_an_error_with_its_path(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("SubModules: [")
     ran = ovseg("--pipeline", str(tmp_path / "mine.yaml"), "--input", PHOTO, "--prompt", "[[1,2,30,40]]")
     assert ran.returncode == 1
@@ -255,19 +255,19 @@ def test_a_configuration_that_is_no_yaml_is_named(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_mistakes_on_the_command_line_are_said_without_a_traceback(arguments: list[str], complaint: str) -> None:
+def test_wrong_arguments_of_the_command_print_a_message_and_no_traceback(arguments: list[str], complaint: str) -> None:
     ran = ovseg(*arguments)
     assert ran.returncode == 1
     assert complaint in ran.stderr
     assert "Traceback" not in ran.stderr
 
 
-def test_a_batch_has_images_of_any_size_each_with_its_own_prompts(model: Model, pipeline: Pipeline) -> None:
+def test_a_batch_may_have_images_of_any_size_each_with_its_own_prompts(model: Model, pipeline: Pipeline) -> None:
     photo = cv2.imread(PHOTO)
     images = [photo, photo[:300, 100:420], photo[:, ::-1].copy()]
     rows = [[BOXES[0]], [[40, 10, 205, 180]], [[207, 10, 372, 180], [50, 4, 172, 300]]]
     prompts = [{"box_prompt": boxes} for boxes in rows]
-    alone = [next(model.predict(one, prompts=asked)) for one, asked in zip(images, prompts, strict=True)]
+    alone = [next(model.predict(image, prompts=own)) for image, own in zip(images, prompts, strict=True)]
     for together in (model.predict(images, prompts, batch_size=2), pipeline.predict(images, rows, batch_size=3)):
         for found, wanted in zip(together, alone, strict=True):
             assert found["prompts"] == wanted["prompts"]
@@ -277,7 +277,7 @@ def test_a_batch_has_images_of_any_size_each_with_its_own_prompts(model: Model, 
     assert [len(res["masks"]) for res in pipeline.predict(images, mixed, "mixed", batch_size=3)] == [1, 1, 1]
 
 
-def test_too_few_prompts_and_a_batch_of_none_are_told(model: Model) -> None:
+def test_too_few_prompts_and_a_batch_size_of_0_are_errors(model: Model) -> None:
     images = [np.zeros((32, 32, 3), np.uint8)] * 2
     with pytest.raises(ValueError, match="fewer prompts than images"):
         list(model.predict(images, [{"box_prompt": [[4, 4, 20, 20]]}]))
@@ -285,7 +285,7 @@ def test_too_few_prompts_and_a_batch_of_none_are_told(model: Model) -> None:
         model.predict(images, {"box_prompt": [[4, 4, 20, 20]]}, batch_size=0)
 
 
-def test_what_a_format_cannot_hold_is_scaled_before_it_is_saved(model: Model, tmp_path: Path) -> None:
+def test_an_overlay_too_long_for_its_format_is_scaled_before_it_is_saved(model: Model, tmp_path: Path) -> None:
     [res] = model.predict(np.full((4, 70_000, 3), 90, np.uint8), prompts={"box_prompt": [[0, 0, 500, 4]]})
     for suffix, longest in ((".jpg", 65_500), (".webp", 16_383), (".png", 70_000), (".bmp", 70_000)):
         res.save_to_img(tmp_path / f"line{suffix}")

@@ -1,4 +1,4 @@
-"""What the library does with iterators that wait, with folders as they are found, and with what is no image."""
+"""Inputs of the library: iterators that wait, folders with other files in them, and inputs that are not images."""
 
 from __future__ import annotations
 
@@ -55,41 +55,41 @@ def image_file(path: Path, data: bytes = PNG) -> Path:
 
 
 class Camera:
-    """An endless source that counts how often it is asked, and by which threads."""
+    """An endless source of images that records how many were requested, and by which threads."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.requested = 0
         self.threads: set[threading.Thread] = set()
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return self
 
     def __next__(self) -> np.ndarray:
-        self.asked += 1
+        self.requested += 1
         self.threads.add(threading.current_thread())
         return SMALL
 
 
-def test_a_result_is_there_before_the_next_image_is_asked_for(model: Model) -> None:
+def test_a_result_is_returned_before_the_next_image_is_requested(model: Model) -> None:
     camera = Camera()
     run = model.predict(camera, BOX)
-    assert camera.asked == 0
+    assert camera.requested == 0
     for count in (1, 2, 3):
         next(run)
-        assert camera.asked == count
+        assert camera.requested == count
     run.close()
     assert camera.threads == {threading.current_thread()}
 
 
-def test_a_batch_asks_for_as_many_as_it_holds(model: Model) -> None:
+def test_a_batch_requests_no_more_images_than_it_has(model: Model) -> None:
     camera = Camera()
     run = model.predict(camera, BOX, batch_size=2)
-    for asked in (2, 2, 4, 4):
+    for count in (2, 2, 4, 4):
         next(run)
-        assert camera.asked == asked
+        assert camera.requested == count
 
 
-def test_rows_of_a_database_may_be_read_as_they_are_asked_for(model: Model, tmp_path: Path) -> None:
+def test_a_database_cursor_is_read_in_its_own_thread(model: Model, tmp_path: Path) -> None:
     with sqlite3.connect(":memory:") as database:
         database.execute("create table photos (path text)")
         files = [(str(image_file(tmp_path / f"{i}.png")),) for i in range(3)]
@@ -98,7 +98,7 @@ def test_rows_of_a_database_may_be_read_as_they_are_asked_for(model: Model, tmp_
         assert [result["input_path"] for result in model.predict(paths, BOX)] == [path for (path,) in files]
 
 
-def test_to_leave_the_loop_does_not_wait_for_what_is_read_ahead(model: Model, silent: str) -> None:
+def test_leaving_the_loop_does_not_wait_for_the_file_that_is_read_ahead(model: Model, silent: str) -> None:
     started = time.monotonic()
     run = model.predict([SMALL, silent], BOX)
     next(run)
@@ -108,12 +108,12 @@ def test_to_leave_the_loop_does_not_wait_for_what_is_read_ahead(model: Model, si
     with suppress(KeyError):
         for _ in model.predict([SMALL, silent], BOX):
             raise KeyError
-    assert time.monotonic() - started < 30  # the server is given 60 seconds to answer
+    assert time.monotonic() - started < 30  # the server would have 60 seconds to answer
     with pytest.raises(StopIteration):
         next(run)
 
 
-def test_nothing_more_is_read_once_the_loop_is_left(model: Model, tmp_path: Path) -> None:
+def test_the_reading_thread_ends_when_the_loop_is_left(model: Model, tmp_path: Path) -> None:
     files = [image_file(tmp_path / f"{i}.png") for i in range(4)]
     before = set(threading.enumerate())
     for _ in model.predict(files, BOX):
@@ -137,7 +137,7 @@ print(len(next(run)["masks"]))
     assert (ran.returncode, ran.stdout) == (0, "1\n"), ran.stderr
 
 
-def test_results_before_an_error_of_the_caller_s_iterator_are_given(model: Model) -> None:
+def test_results_before_an_error_of_the_callers_iterator_are_returned(model: Model) -> None:
     def images() -> Iterator[np.ndarray]:
         yield SMALL
         yield SMALL
@@ -151,7 +151,7 @@ def test_results_before_an_error_of_the_caller_s_iterator_are_given(model: Model
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """As folders are found: with what is no image, and with images that cannot be read."""
+    """A folder with images, hidden files, another file, a pipe and a link that makes a loop."""
     folder = tmp_path / "photos"
     for name in ("a.png", "cam1/0001.png", "cam2/0001.png", "frames.jpg/1.png", "z.png"):
         image_file(folder / name)
@@ -172,13 +172,13 @@ BAD = {
 }
 
 
-def test_a_folder_gives_its_images_and_passes_over_what_is_none(model: Model, folder: Path) -> None:
+def test_a_folder_yields_its_images_and_nothing_else(model: Model, folder: Path) -> None:
     found = [str(Path(result["input_path"]).relative_to(folder)) for result in model.predict(folder, BOX)]
     assert found == ["a.png", "cam1/0001.png", "cam2/0001.png", "frames.jpg/1.png", "z.png"]
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
-def test_bad_files_are_skipped_and_told_and_the_rest_goes_on(
+def test_bad_files_are_skipped_and_logged_and_the_others_are_processed(
     model: Model, folder: Path, batch_size: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name, data in BAD.items():
@@ -199,7 +199,7 @@ def test_bad_files_are_skipped_and_told_and_the_rest_goes_on(
 
 
 @pytest.mark.parametrize("batch_size", [1, 5])
-def test_an_unreadable_file_ends_the_loop_by_its_name_after_the_results_before_it(
+def test_an_unreadable_file_raises_an_error_with_its_path_after_the_results_before_it(
     model: Model, folder: Path, batch_size: int
 ) -> None:
     image_file(folder / "cam2" / "half.png", PNG[:-40])
@@ -226,23 +226,23 @@ def broken_link(tmp_path: Path) -> Path:
     return tmp_path / "x.jpg"
 
 
-def not_for_us(tmp_path: Path) -> Path:
+def without_permission(tmp_path: Path) -> Path:
     if os.geteuid() == 0:
-        pytest.skip("root may read everything")
+        pytest.skip("root may read every file")
     image_file(tmp_path / "x.jpg", JPEG).chmod(0)
     return tmp_path / "x.jpg"
 
 
-@pytest.mark.parametrize("made", [not_a_file, below_a_file, broken_link, not_for_us])
+@pytest.mark.parametrize("made", [not_a_file, below_a_file, broken_link, without_permission])
 @pytest.mark.parametrize("as_string", [True, False])
-def test_what_cannot_be_read_is_named(model: Model, tmp_path: Path, made: Any, as_string: bool) -> None:
+def test_a_path_that_cannot_be_read_is_in_the_error(model: Model, tmp_path: Path, made: Any, as_string: bool) -> None:
     path = made(tmp_path)
     with pytest.raises(OvsegError, match=r"x\.jpg': "):
         list(model.predict(str(path) if as_string else path, BOX))
 
 
 @pytest.mark.parametrize("given", ["", "/proc/self/mem", "a\0b.png", "x" * 300, "http://127.0.0.1:1/a.jpg"])
-def test_paths_that_no_file_can_have_are_errors_that_name_them(model: Model, given: str) -> None:
+def test_an_impossible_path_is_in_the_error(model: Model, given: str) -> None:
     with pytest.raises((OvsegError, FileNotFoundError)) as raised:
         list(model.predict(given, BOX))
     assert repr(given) in str(raised.value)
@@ -251,9 +251,9 @@ def test_paths_that_no_file_can_have_are_errors_that_name_them(model: Model, giv
 @pytest.mark.parametrize(
     "given", [paddle.zeros([8, 8, 3]), b"\x89PNG", {"a.png": 1}, None, [None], 7, np.zeros((0, 8, 3), np.uint8)]
 )
-def test_what_is_no_image_is_refused_with_what_is(model: Model, given: Any) -> None:
+def test_an_input_of_a_wrong_type_is_refused_with_the_right_types(model: Model, given: Any) -> None:
     with pytest.raises(
-        (TypeError, ValueError), match=r"(input is an array, a path, a URL|an array is \(H, W, 3\) uint8)"
+        (TypeError, ValueError), match=r"(input must be an array, a path, a URL|an array must be \(H, W, 3\) uint8)"
     ):
         list(model.predict(given, BOX))
     run = model.predict([given, SMALL], BOX, on_error="skip")
@@ -261,7 +261,7 @@ def test_what_is_no_image_is_refused_with_what_is(model: Model, given: Any) -> N
 
 
 class Column:
-    """Of a table, as pandas and polars have them: of one dimension, and NumPy can read it."""
+    """A table's column, as in pandas and polars: it has one dimension, and NumPy can read it."""
 
     def __init__(self, values: list[Any]) -> None:
         self._values = values
@@ -280,7 +280,7 @@ def test_a_column_or_an_array_of_paths_is_several_paths(model: Model, tmp_path: 
     assert [result["input_path"] for result in model.predict(made(paths), BOX)] == paths
 
 
-def test_skipped_images_take_their_prompts_with_them(pipeline: Pipeline, tmp_path: Path) -> None:
+def test_the_prompts_of_a_skipped_image_are_skipped_too(pipeline: Pipeline, tmp_path: Path) -> None:
     images = [SMALL, image_file(tmp_path / "a.png", b""), SMALL[:10], SMALL]
     rows = [[[1, 1, 9, 9]], [[2, 2, 9, 9]], [[1, 20, 9, 30]], [[4, 4, 9, 9]]]
     run = pipeline.predict(images, rows, on_error="skip")
@@ -290,7 +290,7 @@ def test_skipped_images_take_their_prompts_with_them(pipeline: Pipeline, tmp_pat
         pipeline.predict(images, rows, on_error="ignore")
 
 
-def test_a_prompt_outside_an_image_is_told_with_the_image(model: Model, tmp_path: Path) -> None:
+def test_a_prompt_outside_an_image_is_an_error_with_the_images_path(model: Model, tmp_path: Path) -> None:
     path = image_file(tmp_path / "small.png")
     with pytest.raises(OvsegError, match=r"small\.png': .*lies outside the image of 40 x 32") as raised:
         list(model.predict(path, {"box_prompt": [[50, 50, 60, 60]]}))
@@ -301,7 +301,7 @@ def run(command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=200)
 
 
-def test_the_command_goes_on_after_bad_files_and_says_how_many_failed(folder: Path, tmp_path: Path) -> None:
+def test_the_command_continues_after_bad_files_and_prints_how_many_failed(folder: Path, tmp_path: Path) -> None:
     for name, data in BAD.items():
         image_file(folder / name, data)
     command = [
@@ -326,7 +326,7 @@ def test_the_command_goes_on_after_bad_files_and_says_how_many_failed(folder: Pa
     assert (ran.returncode, "there is no image in" in ran.stderr) == (1, True)
 
 
-def test_a_result_and_its_model_say_what_ran() -> None:
+def test_a_result_and_its_model_report_the_engine_and_precision() -> None:
     plain, fast = (create_model("SAM-Lite", device="cpu", use_hpip=use) for use in (False, True))
     named = create_model("SAM-Lite", device="cpu", use_hpip=True, engine="paddle", precision="float32")
     assert (plain.precision, named.engine, named.precision) == ("float32", "paddle", "float32")

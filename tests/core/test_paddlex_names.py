@@ -1,4 +1,4 @@
-"""Results of one name: none overwrites another's."""
+"""No saved result overwrites the file of another."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def saved(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def test_results_of_one_name_do_not_overwrite_one_another(model: Model, tmp_path: Path) -> None:
+def test_results_of_images_with_the_same_name_do_not_overwrite_one_another(model: Model, tmp_path: Path) -> None:
     folder, out = tmp_path / "photos", tmp_path / "out"
     for name in ("cam1/0001.png", "cam2/0001.png", "a.png"):
         image_file(folder / name)
     image_file(folder / "a.jpg", JPEG)
     elsewhere = [image_file(tmp_path / name / "a.png") for name in ("b", "c")]
-    for _ in range(2):  # once more, and each result replaces its own
+    for _ in range(2):  # the second time, each result replaces its own files
         for result in model.predict([folder, elsewhere], BOX):
             result.save_all(out)
         assert saved(out) == [
@@ -60,7 +60,7 @@ def test_results_of_one_name_do_not_overwrite_one_another(model: Model, tmp_path
         ]
 
 
-def test_one_image_with_two_prompts_is_saved_twice_and_a_call_for_each_replaces(model: Model, tmp_path: Path) -> None:
+def test_two_results_of_a_file_are_both_saved_in_one_call_and_replaced_by_a_later_call(model: Model, tmp_path: Path) -> None:
     path = str(image_file(tmp_path / "a.png"))
     for result in model.predict([path, path], [BOX, {"box_prompt": [[1, 1, 30, 30]]}]):
         result.save_to_json(tmp_path / "twice")
@@ -71,7 +71,7 @@ def test_one_image_with_two_prompts_is_saved_twice_and_a_call_for_each_replaces(
     assert saved(tmp_path / "calls") == ["a_res.json"]
 
 
-def test_picture_and_json_of_an_array_share_a_name_that_no_other_has(model: Model, tmp_path: Path) -> None:
+def test_the_image_and_the_json_of_an_array_share_a_unique_name(model: Model, tmp_path: Path) -> None:
     for result in model.predict([SMALL, SMALL], BOX):
         result.save_all(tmp_path)
     assert len(saved(tmp_path)) == 4
@@ -81,7 +81,7 @@ def test_picture_and_json_of_an_array_share_a_name_that_no_other_has(model: Mode
     assert given == ["1700000000_0042", "1700000000_0042_2", "1700000000_0042_3"]
 
 
-def test_pages_and_files_named_like_pages_are_all_kept(model: Model, tmp_path: Path) -> None:
+def test_a_file_that_is_named_like_a_page_does_not_overwrite_the_page(model: Model, tmp_path: Path) -> None:
     folder = tmp_path / "scans"
     pages = [Image.fromarray(SMALL)] * 2
     image_file(folder / "a.tif", pictures.encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:]))
@@ -92,7 +92,7 @@ def test_pages_and_files_named_like_pages_are_all_kept(model: Model, tmp_path: P
 
 
 @pytest.mark.parametrize("stem", ["a" * 251, "影" * 83, "é" * 123 + "a"], ids=["a", "影", "é"])
-def test_a_result_of_an_image_with_the_longest_name_is_saved(model: Model, tmp_path: Path, stem: str) -> None:
+def test_the_result_of_an_image_with_the_longest_name_is_saved(model: Model, tmp_path: Path, stem: str) -> None:
     folder, out = tmp_path / "photos", tmp_path / "out"
     image_file(folder / f"{stem}.png")
     image_file(folder / f"{stem[:-1]}b.png")
@@ -102,7 +102,7 @@ def test_a_result_of_an_image_with_the_longest_name_is_saved(model: Model, tmp_p
     assert all(name.startswith(stem[:60]) and len(os.fsencode(name)) <= 255 for name in saved(out))
 
 
-def test_a_folder_named_like_a_file_of_results_is_a_folder(model: Model, tmp_path: Path) -> None:
+def test_results_are_saved_in_a_folder_that_is_named_like_a_file(model: Model, tmp_path: Path) -> None:
     for name in ("a.png", "a.json"):
         (tmp_path / name).mkdir()
     [result] = model.predict(SMALL, BOX)
@@ -111,7 +111,7 @@ def test_a_folder_named_like_a_file_of_results_is_a_folder(model: Model, tmp_pat
     assert [Path(name).parent.name for name in saved(tmp_path)] == ["a.json", "a.png"]
 
 
-def test_a_name_that_is_no_utf_8_is_saved_and_printed(
+def test_a_name_that_is_not_utf_8_is_saved_and_printed(
     model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     [result] = model.predict(image_file(tmp_path / os.fsdecode(b"caf\xe9.png")), BOX)
@@ -120,6 +120,6 @@ def test_a_name_that_is_no_utf_8_is_saved_and_printed(
     assert [os.fsencode(path) for path in sorted((tmp_path / "out").iterdir())] == [
         os.fsencode(tmp_path / "out") + b"/caf\xe9_res" + suffix for suffix in (b".json", b".png")
     ]
-    told = (tmp_path / "out" / os.fsdecode(b"caf\xe9_res.json")).read_text(encoding="utf-8")
-    assert "caf\\udce9.png" in told
+    text = (tmp_path / "out" / os.fsdecode(b"caf\xe9_res.json")).read_text(encoding="utf-8")
+    assert "caf\\udce9.png" in text
     assert "caf\\udce9.png" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Prompts as detectors and datasets hand them to the library: arrays, tensors, scalars; and what is refused."""
+"""Prompts of the library as arrays, tensors and scalars, as detectors and datasets return them; and invalid prompts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def with_gradient(values: Any) -> paddle.Tensor:
 
 
 class Foreign:
-    """A tensor of a library that NumPy can read and that has no `tolist`, as TensorFlow's."""
+    """A tensor without `tolist` that NumPy can read, like TensorFlow's."""
 
     def __init__(self, values: Any) -> None:
         self._values = np.asarray(values)
@@ -43,7 +43,7 @@ WAYS: dict[str, Callable[[Any], Any]] = {
     "Paddle float16": lambda values: paddle.to_tensor(values, dtype="float16"),
     "Paddle int64": lambda values: paddle.to_tensor(values, dtype="int64"),
     "Paddle with a gradient": with_gradient,
-    "another library's": Foreign,
+    "another library": Foreign,
 }
 
 
@@ -56,7 +56,7 @@ WAYS["torch bfloat16"] = torch_way
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_arrays_and_tensors_mean_what_lists_mean(way: str) -> None:
+def test_arrays_and_tensors_give_the_same_prompts_as_lists(way: str) -> None:
     made = WAYS[way]
     for kind, values in (("box", BOXES), ("point", POINTS)):
         wanted = Given.of({f"{kind}_prompt": values})
@@ -69,7 +69,7 @@ def test_arrays_and_tensors_mean_what_lists_mean(way: str) -> None:
 
 
 @pytest.mark.parametrize("number", [np.float32, np.int8, np.longdouble, paddle.to_tensor, lambda v: np.array(v)])
-def test_scalars_of_a_library_mean_what_numbers_mean(number: Callable[[float], Any]) -> None:
+def test_scalars_of_a_library_give_the_same_prompts_as_numbers(number: Callable[[float], Any]) -> None:
     found = Given.of({"point_prompt": [[number(22), number(9)]]})
     assert found == Given.of({"point_prompt": [[22, 9]]})
     assert json.dumps(found.plain)
@@ -79,7 +79,7 @@ def test_scalars_of_a_library_mean_what_numbers_mean(number: Callable[[float], A
 
 
 @pytest.mark.parametrize("made", [list, np.array, paddle.to_tensor])
-def test_rows_for_each_image_are_told_from_rows_for_all(made: Callable[[Any], Any]) -> None:
+def test_rows_per_image_are_distinguished_from_rows_for_all_images(made: Callable[[Any], Any]) -> None:
     assert of_rows("box", made(BOXES)) == {"box_prompt": BOXES}
     assert of_rows("box", made([BOXES, BOXES[::-1]])) == [{"box_prompt": BOXES}, {"box_prompt": BOXES[::-1]}]
     assert of_rows("box", [made(BOXES), made(BOXES[:1])]) == [{"box_prompt": BOXES}, {"box_prompt": BOXES[:1]}]
@@ -92,7 +92,7 @@ def test_an_image_without_prompts_may_be_the_first_of_several() -> None:
     assert of_rows("box", []) == {"box_prompt": []}
 
 
-def test_a_label_may_be_a_truth_value_or_a_float() -> None:
+def test_a_label_may_be_a_boolean_or_a_float() -> None:
     given = {"points": POINTS, "labels": np.array([True, False])}
     assert Given.of({"mixed_prompt": [given, {**given, "labels": [1.0, 0.0]}]}).prompts == [
         prompt
@@ -121,18 +121,18 @@ NAN, INFINITE = float("nan"), float("inf")
         ({"box_prompt": [[0, 0, NAN, 4]]}, r"box_prompt\[0\]: coordinates must be finite numbers"),
         ({"point_prompt": paddle.to_tensor([[0, INFINITE]])}, r"point_prompt\[0\]: coordinates must be finite"),
         ({"point_prompt": np.array([[NAN, 1]], np.float16)}, "coordinates must be finite numbers"),
-        ({"boxes": []}, "prompts are of kind box_prompt, point_prompt, mixed_prompt, not 'boxes'"),
+        ({"boxes": []}, "the kind of prompts must be one of box_prompt, point_prompt, mixed_prompt, not 'boxes'"),
         ({"mixed_prompt": [BOXES[0]]}, r"mixed_prompt\[0\] must be a mapping of box, points and labels"),
         ({"mixed_prompt": [{"box": BOXES[0], "label": [1]}]}, "must be a mapping of box, points and labels"),
         ({"mixed_prompt": [{"points": paddle.to_tensor(3.0)}]}, r"mixed_prompt\[0\].points must be a list"),
         ({"mixed_prompt": [{"points": [[1, 2, 3]]}]}, r"mixed_prompt\[0\].points\[0\]: a point is two numbers, .* 3"),
         ({"mixed_prompt": [{"points": POINTS, "labels": ["1", "0"]}]}, "a label is 1"),
         ({"mixed_prompt": [{"points": POINTS, "labels": [1, 0.5]}]}, "a label is 1"),
-        (paddle.to_tensor(BOXES), "prompts are a mapping"),
-        ("box_prompt", "prompts are a mapping"),
-        (7, "prompts are a mapping"),
+        (paddle.to_tensor(BOXES), "prompts must be a mapping"),
+        ("box_prompt", "prompts must be a mapping"),
+        (7, "prompts must be a mapping"),
     ],
 )
-def test_what_is_no_prompt_is_refused_and_named(prompts: Mapping[str, Any], complaint: str) -> None:
+def test_an_invalid_prompt_is_refused_with_its_place(prompts: Mapping[str, Any], complaint: str) -> None:
     with pytest.raises((ValueError, OvsegError), match=complaint):
         Given.of(prompts)

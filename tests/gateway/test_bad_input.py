@@ -1,4 +1,4 @@
-"""The table of bad input: each with its status, its code and its words, through the real service."""
+"""Bad input to the real service: a table of requests, each with its status, code, field and message."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def base64_of(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def check(answer: requests.Response, status: int, code: str, words: str, field: str | None = None) -> None:
+def check(answer: requests.Response, status: int, code: str, message: str, field: str | None = None) -> None:
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
     problem = answer.json()
@@ -30,13 +30,13 @@ def check(answer: requests.Response, status: int, code: str, words: str, field: 
     assert problem["code"] == code
     assert problem["type"] == f"urn:ovseg:problem:{code}"
     assert problem["title"]
-    assert words in problem["detail"], problem
+    assert message in problem["detail"], problem
     if field is not None:
         assert field in [error["field"] for error in problem["errors"]]
 
 
 # fmt: off
-REFUSED_AT_ONCE = [
+REFUSED = [
     ({"prompts": [BOX]}, 422, "image_missing", "image", "required"),
     ({"image": "", "prompts": [BOX]}, 422, "image_empty", "image", "no bytes"),
     ({"image": base64_of(b"just text"), "prompts": [BOX]}, 422, "image_format_unsupported", "image", "not an image"),
@@ -62,15 +62,15 @@ REFUSED_AT_ONCE = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("body", "status", "code", "field", "words"), REFUSED_AT_ONCE)
-def test_what_can_be_told_at_once_is_refused_at_once(
-    service: Service, body: Any, status: int, code: str, field: str, words: str
+@pytest.mark.parametrize(("body", "status", "code", "field", "message"), REFUSED)
+def test_an_error_that_the_gateway_can_find_is_refused_with_a_message(
+    service: Service, body: Any, status: int, code: str, field: str, message: str
 ) -> None:
-    check(service.post("/v1/jobs", json=body), status, code, words, field)
+    check(service.post("/v1/jobs", json=body), status, code, message, field)
 
 
-def test_nan_is_refused_by_its_place(service: Service) -> None:
-    body = json.dumps({"image": URL, "prompts": [{"box": [1, 2, 3, float("nan")]}]})  # as Python writes it: NaN
+def test_nan_is_refused_with_its_field(service: Service) -> None:
+    body = json.dumps({"image": URL, "prompts": [{"box": [1, 2, 3, float("nan")]}]})  # Python writes it as NaN
     answer = service.post("/v1/jobs", data=body, headers={"Content-Type": "application/json"})
     check(answer, 422, "invalid_value", "finite number", "prompts[0].box[3]")
 
@@ -92,7 +92,7 @@ def test_a_body_too_large_is_413(service: Service, is_chunked: bool) -> None:
     data = iter([body[:16_000_000], body[16_000_000:]]) if is_chunked else body  # an iterator has no Content-Length
     try:
         answer = service.post("/v1/jobs", data=data, headers={"Content-Type": "application/json"})
-    except requests.ConnectionError:  # hung up on while still sending: as clear, and sooner
+    except requests.ConnectionError:  # the gateway hung up while the client was sending, which is as clear, and sooner
         assert is_chunked
         return
     check(answer, 413, "body_too_large", "32,000,000 bytes")
@@ -106,7 +106,7 @@ def test_an_image_too_large_is_413(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "data", "field", "words"),
+    ("files", "data", "field", "message"),
     [
         ({"image": pictures.photo()}, {}, "request", "missing"),
         ({"image": pictures.photo(), "mask": b""}, {"request": "{}"}, "mask", "unknown part"),
@@ -116,15 +116,15 @@ def test_an_image_too_large_is_413(service: Service) -> None:
         ({"image": b""}, {"request": json.dumps({"prompts": [BOX]})}, "image", "no bytes"),
     ],
 )
-def test_multipart_that_is_wrong_is_422(service: Service, files: Any, data: Any, field: str, words: str) -> None:
+def test_multipart_with_wrong_parts_is_422(service: Service, files: Any, data: Any, field: str, message: str) -> None:
     answer = service.post("/v1/jobs", files=files, data=data)
     assert answer.status_code == 422, answer.text
     assert answer.json()["errors"][0]["field"] == field
-    assert words in answer.text
+    assert message in answer.text
 
 
 # fmt: off
-BAD_QUESTIONS = [
+BAD_GETS = [
     ("/v1/jobs/no-such-job", 404, "not_found", "no job 'no-such-job'"),
     ("/v1/nothing", 404, "not_found", "not found"),
     ("/v1/jobs?status=sleeping", 422, "invalid_value", "must be 'queued', 'running'"),
@@ -138,18 +138,20 @@ BAD_QUESTIONS = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("path", "status", "code", "words"), BAD_QUESTIONS)
-def test_bad_questions_are_answered_in_words(service: Service, path: str, status: int, code: str, words: str) -> None:
-    check(service.get(path), status, code, words)
+@pytest.mark.parametrize(("path", "status", "code", "message"), BAD_GETS)
+def test_a_bad_path_or_query_is_refused_with_a_message(
+    service: Service, path: str, status: int, code: str, message: str
+) -> None:
+    check(service.get(path), status, code, message)
 
 
-def test_a_wrong_method_is_405_and_says_which_are_right(service: Service) -> None:
+def test_a_wrong_method_is_405_and_lists_the_allowed_methods(service: Service) -> None:
     answer = requests.put(f"{service.url}/v1/jobs", timeout=10)
     check(answer, 405, "method_not_allowed", "not allowed")
     assert {"GET", "POST"} <= set(answer.headers["Allow"].split(", "))
 
 
-# What can be told only by a worker: the job is accepted, and fails with the same kind of words.
+# Errors that only a worker can find: the job is accepted, and fails with the same kind of message.
 
 
 def failure(service: Service, image: str | bytes) -> dict[str, Any]:
@@ -163,22 +165,22 @@ def failure(service: Service, image: str | bytes) -> dict[str, Any]:
     return error
 
 
-@pytest.mark.parametrize("kept", [0.2, 0.9])
-def test_a_truncated_jpeg_fails_its_job(service: Service, kept: float) -> None:
+@pytest.mark.parametrize("share", [0.2, 0.9])
+def test_a_truncated_jpeg_fails_its_job(service: Service, share: float) -> None:
     data = pictures.photo()
-    error = failure(service, data[: int(len(data) * kept)])
+    error = failure(service, data[: int(len(data) * share)])
     assert (error["code"], error["field"]) == ("image_unreadable", "image")
     assert "breaks off" in error["message"]
 
 
-def test_an_image_behind_a_url_that_is_html_fails_its_job(service: Service, trusted_host: Host) -> None:
+def test_a_url_of_html_fails_its_job(service: Service, trusted_host: Host) -> None:
     url = trusted_host.serve("/page", b"<!DOCTYPE html><title>Not found</title>", "text/html")
     error = failure(service, url)
     assert error["code"] == "image_format_unsupported"
     assert "HTML is not supported" in error["message"]
 
 
-def test_an_image_behind_a_url_that_is_too_large_fails_its_job(service: Service, trusted_host: Host) -> None:
+def test_a_url_of_a_too_large_image_fails_its_job(service: Service, trusted_host: Host) -> None:
     assert failure(service, trusted_host.serve("/large", bytes(20_000_001)))["code"] == "image_too_large"
     bomb = trusted_host.serve("/bomb.png", pictures.png_of_400_megapixels())
     assert failure(service, bomb)["code"] == "image_too_many_pixels"
@@ -197,26 +199,24 @@ def test_a_host_that_does_not_answer_fails_its_job(service: Service, trusted_hos
     assert (error["code"], error["message"]) == ("url_unreachable", "127.0.0.1 did not answer in time")
 
 
-def test_a_missing_image_behind_a_url_fails_its_job(service: Service, trusted_host: Host) -> None:
+def test_a_url_that_answers_404_fails_its_job(service: Service, trusted_host: Host) -> None:
     assert failure(service, trusted_host.url("/nothing-here.jpg"))["message"] == "the URL answered 404"
 
 
-def test_a_prompt_outside_an_image_behind_a_url_fails_its_job_and_is_named(
-    service: Service, trusted_host: Host
-) -> None:
+def test_a_prompt_outside_a_fetched_image_fails_its_job_with_the_field(service: Service, trusted_host: Host) -> None:
     url = trusted_host.serve("/photo.jpg", pictures.photo())
     job = service.wait(service.submit(image=url, prompts=[BOX, {"points": [[600, 1]]}])["id"])
     assert job["error"]["code"] == "point_outside_image"
     assert job["error"]["field"] == "prompts[1].points[0]"
 
 
-def test_after_all_that_the_service_still_works(service: Service) -> None:
+def test_the_service_still_works_after_bad_input(service: Service) -> None:
     assert service.get("/readyz").status_code == 200
     job = service.wait(service.submit(image=base64_of(pictures.photo()), prompts=[BOX])["id"])
     assert job["status"] == "succeeded"
 
 
-def test_garbage_on_the_port_leaves_the_gateway_alone(service: Service) -> None:
+def test_the_gateway_survives_bytes_that_are_not_http(service: Service) -> None:
     with socket.create_connection(("127.0.0.1", service.port)) as wire:
         wire.sendall(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
         wire.settimeout(5)

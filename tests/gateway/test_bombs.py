@@ -1,4 +1,4 @@
-"""Images that are made to hold the service up, sent to it over HTTP beside a usual one."""
+"""Images that are made to slow the service down, sent to it over HTTP together with an ordinary image."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FOUR = {
     "ppm_comments": lambda: bombs.ppm_comments(800_000),
     "tiff_tile": lambda: bombs.tiff_tile(16_384),
 }
-OF_THE_CALLER = {"image_too_costly", "image_unreadable", "image_format_unsupported", "image_too_many_pixels"}
+CALLER_ERRORS = {"image_too_costly", "image_unreadable", "image_format_unsupported", "image_too_many_pixels"}
 
 
 def send(service: Service, data: bytes) -> requests.Response:
@@ -27,7 +27,7 @@ def send(service: Service, data: bytes) -> requests.Response:
 
 
 def code_of(service: Service, answer: requests.Response) -> str | None:
-    """Of the error by which the image was refused, at once or by its worker; None if the job succeeded."""
+    """Return the code of the error that the gateway or the worker refused the image with; None if the job succeeded."""
     if answer.status_code == 422:
         return str(answer.json()["code"])
     assert answer.status_code == 202, answer.text
@@ -36,7 +36,7 @@ def code_of(service: Service, answer: requests.Response) -> str | None:
 
 
 @pytest.mark.parametrize("way", ["sent along", "fetched"])
-def test_beside_four_images_that_are_made_to_cost_much_a_usual_one_is_segmented(
+def test_an_ordinary_image_is_segmented_next_to_four_costly_ones(
     service: Service, trusted_host: Host, way: str
 ) -> None:
     files = {name: make() for name, make in FOUR.items()}
@@ -47,6 +47,6 @@ def test_beside_four_images_that_are_made_to_cost_much_a_usual_one_is_segmented(
         return service.post("/v1/jobs", json={"image": trusted_host.serve(f"/bomb/{name}", files[name]), **REQUEST})
 
     with ThreadPoolExecutor(4) as pool:
-        dear = list(pool.map(submit, FOUR))
+        costly = list(pool.map(submit, FOUR))
     assert code_of(service, send(service, pictures.photo())) is None
-    assert {code_of(service, answer) for answer in dear} <= OF_THE_CALLER
+    assert {code_of(service, answer) for answer in costly} <= CALLER_ERRORS

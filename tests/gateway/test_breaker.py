@@ -1,4 +1,4 @@
-"""Who is told that Redis is away, and who is sent to look."""
+"""While Redis is unreachable, requests get 503 immediately, except the one that tries it again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from configs.settings import Settings
 from gateway import breaker, create_app
-from gateway.breaker import ASKING_SECONDS, PAUSE_SECONDS, Breaker
+from gateway.breaker import PAUSE_SECONDS, TRY_SECONDS, Breaker
 
 
 @pytest.fixture
@@ -21,26 +21,26 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_while_redis_answers_nobody_is_refused(clock: list[float]) -> None:
-    there = Breaker()
-    there.close()
-    assert not there.refuses()
+def test_no_request_is_refused_while_redis_answers(clock: list[float]) -> None:
+    closed = Breaker()
+    closed.close()
+    assert not closed.refuses()
 
 
-def test_when_it_is_away_one_at_a_time_asks_until_it_answers(clock: list[float]) -> None:
-    away = Breaker()
-    away.open()
-    assert away.refuses()
+def test_one_request_at_a_time_tries_redis_until_it_answers(clock: list[float]) -> None:
+    tested = Breaker()
+    tested.open()
+    assert tested.refuses()
     clock[0] += PAUSE_SECONDS
-    assert [away.refuses() for _ in range(3)] == [False, True, True]
-    clock[0] += ASKING_SECONDS  # whoever asked was never heard of again
-    assert [away.refuses() for _ in range(2)] == [False, True]
-    away.open()
-    assert away.refuses()
+    assert [tested.refuses() for _ in range(3)] == [False, True, True]
+    clock[0] += TRY_SECONDS  # the request that tried did not report back
+    assert [tested.refuses() for _ in range(2)] == [False, True]
+    tested.open()
+    assert tested.refuses()
     clock[0] += PAUSE_SECONDS
-    assert not away.refuses()
-    away.close()
-    assert not any(away.refuses() for _ in range(3))
+    assert not tested.refuses()
+    tested.close()
+    assert not any(tested.refuses() for _ in range(3))
 
 
 @pytest.fixture
@@ -50,18 +50,18 @@ def silent_redis() -> Iterator[str]:
         yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
 
 
-# Routes that answer without Redis, or that ask it for themselves.
+# These routes answer without Redis; /readyz tries Redis itself.
 ANSWERED = {"/", "/healthz", "/readyz", "/health"}
 
 
-def test_while_redis_is_silent_no_route_but_those_without_it_makes_its_client_wait(
+def test_while_redis_is_silent_each_route_that_needs_it_answers_503_immediately(
     silent_redis: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(breaker, "PAUSE_SECONDS", 60.0)
     settings = Settings(redis_url=silent_redis, s3_endpoint_url="http://127.0.0.1:9")
     app = create_app(settings)
     client = app.test_client()
-    assert client.get("/v1/jobs").status_code == 503  # after two seconds: from now on it is known to be away
+    assert client.get("/v1/jobs").status_code == 503  # after two seconds; from now on Redis counts as unreachable
     tried = 0
     for rule in app.url_map.iter_rules():
         if rule.rule in ANSWERED:

@@ -1,4 +1,4 @@
-"""An image encoded before, and once for all its jobs; what the metrics say of it."""
+"""An image is encoded before its first prompt, and once for all its jobs; the metrics count it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEAD = {"box": [140, 10, 305, 180]}
 
 
 def photo(seed: int) -> bytes:
-    """One that no other test sends."""
+    """A photo that no other test sends."""
     pixels = np.random.default_rng(seed).integers(0, 256, (90, 120, 3), np.uint8)
     return pictures.encoded(Image.fromarray(pixels), "PNG")
 
@@ -57,7 +57,7 @@ def test_an_image_is_encoded_before_its_first_prompt(service: Service) -> None:
     assert len(then["result"]["masks"]) == 1
 
 
-def test_it_comes_by_url_and_as_base64_too(service: Service, trusted_host: Host) -> None:
+def test_the_image_may_also_come_by_url(service: Service, trusted_host: Host) -> None:
     url = trusted_host.serve("/warm.png", photo(2))
     answer = service.post("/v1/embeddings", json={"image": url, "model": "SAM-Lite"})
     assert service.wait(answer.json()["id"])["embedding_cache"] == "miss"
@@ -68,18 +68,18 @@ def test_it_comes_by_url_and_as_base64_too(service: Service, trusted_host: Host)
     ("fields", "field"),
     [({"prompts": [HEAD]}, "prompts"), ({"model": "SAM-X"}, "model"), ({"outputs": ["rle"]}, "outputs")],
 )
-def test_what_makes_no_sense_without_a_prompt_is_refused(service: Service, fields: dict[str, Any], field: str) -> None:
+def test_fields_that_need_a_prompt_are_refused(service: Service, fields: dict[str, Any], field: str) -> None:
     answer = warm(service, photo(3), **fields)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == field
 
 
-def test_no_image_is_no_embedding(service: Service) -> None:
+def test_a_request_without_an_image_is_refused(service: Service) -> None:
     assert service.post("/v1/embeddings", json={}).json()["errors"][0]["code"] == "image_missing"
     assert warm(service, b"not a picture").json()["errors"][0]["code"] == "image_format_unsupported"
 
 
-def test_a_key_makes_it_once(service: Service) -> None:
+def test_an_idempotency_key_makes_one_job(service: Service) -> None:
     headers = {"Idempotency-Key": "warm-once"}
     parts = {"files": {"image": ("a.png", photo(4))}, "data": {"request": "{}"}}
     answers = [service.post("/v1/embeddings", headers=headers, **parts) for _ in range(2)]

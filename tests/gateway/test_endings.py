@@ -1,4 +1,4 @@
-"""A job taken back, and a job erased, as a client does it."""
+"""Canceled, deleted and expired jobs, as a client sees them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.fakes import Host
 from tests.support.service import Service
 
 HEAD = {"box": [140, 10, 305, 180]}
-NOWHERE = "gpu"  # there is no such worker, so a job for it waits
+NO_WORKER = "gpu"  # no worker has this device, so a job for it stays queued
 
 
 def submit(service: Service, **fields: Any) -> str:
@@ -33,7 +33,7 @@ def delete(service: Service, job_id: str) -> requests.Response:
 
 @contextmanager
 def held(host: Host, path: str) -> Iterator[str]:
-    """The URL of a photo that is sent only when the block ends."""
+    """Yield the URL of a photo that the host sends only when the context ends."""
     release = threading.Event()
 
     def photo_later(request: BaseHTTPRequestHandler) -> None:
@@ -47,8 +47,8 @@ def held(host: Host, path: str) -> Iterator[str]:
         release.set()
 
 
-def test_a_queued_job_is_canceled_at_once_and_again_is_no_mistake(service: Service) -> None:
-    job_id = submit(service, device=NOWHERE)
+def test_a_queued_job_is_canceled_immediately_and_may_be_canceled_again(service: Service) -> None:
+    job_id = submit(service, device=NO_WORKER)
     for _ in range(2):
         answer = cancel(service, job_id)
         assert (answer.status_code, answer.json()["status"]) == (200, "canceled")
@@ -70,11 +70,11 @@ def test_a_running_job_is_canceled_before_its_next_stage(service: Service, trust
     job = service.wait(job_id)
     assert (job["status"], job["error"], job["files"]) == ("canceled", None, {})
     assert "encode" not in job["timings_ms"]
-    [told] = trusted_host.wait_for("/hooks/canceled")
-    assert told.headers["webhook-id"] == f"evt_{job_id}_canceled"
+    [webhook] = trusted_host.wait_for("/hooks/canceled")
+    assert webhook.headers["webhook-id"] == f"evt_{job_id}_canceled"
 
 
-def test_a_job_that_has_ended_cannot_be_canceled_but_deleted_with_its_files(service: Service) -> None:
+def test_a_job_that_has_ended_cannot_be_canceled_but_it_can_be_deleted_with_its_files(service: Service) -> None:
     photo = {"image": ("photo.jpg", pictures.photo())}
     job_id = service.post("/v1/jobs", files=photo, data={"request": '{"prompts": [{"box": [1, 1, 99, 99]}]}'}).json()[
         "id"
@@ -82,7 +82,7 @@ def test_a_job_that_has_ended_cannot_be_canceled_but_deleted_with_its_files(serv
     job = service.wait(job_id)
     answer = cancel(service, job_id)
     assert (answer.status_code, answer.json()["code"]) == (409, "job_already_final")
-    assert "succeeded already" in answer.json()["detail"]
+    assert "already ended (succeeded)" in answer.json()["detail"]
 
     url = job["files"]["result"]["url"]
     assert requests.get(url, timeout=30).status_code == 200
@@ -93,41 +93,41 @@ def test_a_job_that_has_ended_cannot_be_canceled_but_deleted_with_its_files(serv
 
 
 def test_a_queued_job_can_be_deleted(service: Service) -> None:
-    job_id = submit(service, device=NOWHERE)
+    job_id = submit(service, device=NO_WORKER)
     assert delete(service, job_id).status_code == 204
     assert delete(service, job_id).status_code == 404
     assert job_id not in [job["id"] for job in service.get("/v1/jobs?limit=100").json()["jobs"]]
 
 
-def look(service: Service, job_id: str) -> requests.Response:
+def show(service: Service, job_id: str) -> requests.Response:
     return service.get(f"/v1/jobs/{job_id}")
 
 
 @pytest.mark.parametrize("job_id", ["no-such-job", "%C3%A4%20..", "x" * 2000])
-@pytest.mark.parametrize("take_back", [cancel, delete, look])
-def test_what_never_was_cannot_be_taken_back_nor_looked_at(service: Service, take_back: Any, job_id: str) -> None:
-    answer = take_back(service, job_id)
+@pytest.mark.parametrize("request_to", [cancel, delete, show])
+def test_a_job_that_does_not_exist_is_not_found(service: Service, request_to: Any, job_id: str) -> None:
+    answer = request_to(service, job_id)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-def test_a_job_that_no_worker_begins_in_time_expires(service: Service, trusted_host: Host) -> None:
+def test_a_job_that_no_worker_starts_in_time_expires(service: Service, trusted_host: Host) -> None:
     hook = trusted_host.serve("/hooks/expired")
     deadline = {"start_within_s": 0.5}
-    job = service.wait(submit(service, device=NOWHERE, deadline=deadline, webhook={"url": hook}))
+    job = service.wait(submit(service, device=NO_WORKER, deadline=deadline, webhook={"url": hook}))
     assert (job["status"], job["started_at"], job["error"]) == ("expired", None, None)
     assert job["deadline"] == {"start_within_s": 0.5, "run_within_s": None}
-    [told] = trusted_host.wait_for("/hooks/expired")
-    assert told.headers["webhook-id"] == f"evt_{job['id']}_expired"
+    [webhook] = trusted_host.wait_for("/hooks/expired")
+    assert webhook.headers["webhook-id"] == f"evt_{job['id']}_expired"
 
 
-def test_a_job_that_runs_too_long_fails_and_is_not_tried_again(service: Service, trusted_host: Host) -> None:
+def test_a_job_that_runs_too_long_fails_and_is_not_retried(service: Service, trusted_host: Host) -> None:
     with held(trusted_host, "/slow.jpg") as url:
         job = service.wait(submit(service, image=url, deadline={"run_within_s": 0.5}))
     assert (job["status"], job["attempt"]) == ("failed", 1)
     assert (job["error"]["code"], job["error"]["field"]) == ("timeout", "deadline.run_within_s")
 
 
-def test_a_deadline_that_is_kept_changes_nothing(service: Service, trusted_host: Host) -> None:
+def test_a_job_within_its_deadlines_succeeds(service: Service, trusted_host: Host) -> None:
     url = trusted_host.serve("/photo.jpg", pictures.photo())
     job = service.wait(submit(service, image=url, deadline={"start_within_s": 600, "run_within_s": 600}))
     assert job["status"] == "succeeded"
@@ -141,7 +141,7 @@ def test_a_deadline_that_is_kept_changes_nothing(service: Service, trusted_host:
         ({"within_s": 5}, "deadline.within_s"),
     ],
 )
-def test_a_deadline_that_makes_no_sense_is_refused_by_name(service: Service, deadline: Any, field: str) -> None:
+def test_an_invalid_deadline_is_refused_with_its_field(service: Service, deadline: Any, field: str) -> None:
     body = {"image": "https://example.com/a.jpg", "prompts": [HEAD], "deadline": deadline}
     answer = service.post("/v1/jobs", json=body)
     assert answer.status_code == 422

@@ -1,4 +1,4 @@
-"""Images behind URLs of strangers, through the running service."""
+"""The running service fetches images from URLs whose hosts are slow or misbehave."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BOX = {"box": [10, 10, 60, 60]}
 
 
 def dripping(host: Host, how: str) -> tuple[str, threading.Event]:
-    """The URL of a server that drips so, and whether it was hung up on."""
+    """Return the URL of a server that sends slowly in this way, and an event that is set when the client hangs up."""
     path, hung_up = f"/{how.replace(' ', '-')}", threading.Event()
 
     def answer(request: BaseHTTPRequestHandler) -> None:
@@ -30,7 +30,7 @@ def dripping(host: Host, how: str) -> tuple[str, threading.Event]:
     return host.url(path), hung_up
 
 
-def test_images_that_drip_keep_no_worker_from_the_next_job(service: Service, trusted_host: Host) -> None:
+def test_slow_fetches_do_not_keep_a_worker_from_the_next_job(service: Service, trusted_host: Host) -> None:
     slow = [service.submit(image=dripping(trusted_host, how)[0], prompts=[BOX])["id"] for how in drips.ALL]
     url = trusted_host.serve("/photo.jpg", pictures.photo())
     assert service.wait(service.submit(image=url, prompts=[BOX])["id"])["status"] == "succeeded"
@@ -40,7 +40,7 @@ def test_images_that_drip_keep_no_worker_from_the_next_job(service: Service, tru
 
 @pytest.fixture(scope="module")
 def patient(tmp_path_factory: pytest.TempPathFactory, trusted_host: Host) -> Iterator[Service]:
-    """A service that gives a fetch an hour: whatever ends sooner was ended."""
+    """A service that allows a fetch an hour: a fetch that ends sooner was canceled."""
     running = Service(
         tmp_path_factory.mktemp("patient"),
         {
@@ -63,7 +63,7 @@ def cancel(service: Service, job_id: str) -> None:
     ("deadline", "end", "status"),
     [(None, cancel, "canceled"), ({"run_within_s": 1}, lambda service, job_id: None, "failed")],
 )
-def test_a_fetch_that_drips_ends_with_its_job(
+def test_a_slow_fetch_ends_with_its_job(
     patient: Service,
     trusted_host: Host,
     deadline: object,
@@ -84,7 +84,7 @@ def test_a_fetch_that_drips_ends_with_its_job(
     assert patient.wait(patient.submit(image=url, prompts=[BOX])["id"])["status"] == "succeeded"
 
 
-def test_an_image_may_be_stored_compressed(service: Service, trusted_host: Host) -> None:
+def test_an_image_with_content_encoding_gzip_is_decompressed(service: Service, trusted_host: Host) -> None:
     body = gzip.compress(pictures.photo())
     headers = {"Content-Encoding": "gzip"}
     trusted_host.answers["/stored.jpg"] = lambda request: fakes.reply(request, 200, body, headers)
@@ -93,7 +93,7 @@ def test_an_image_may_be_stored_compressed(service: Service, trusted_host: Host)
 
 
 @pytest.mark.parametrize("location", [b"http://[", b"\xff\xfe", b"http://\x1bc/"])
-def test_a_broken_redirect_is_the_callers_fault_at_the_first_attempt(
+def test_a_broken_redirect_fails_the_job_at_the_first_attempt(
     service: Service, trusted_host: Host, location: bytes
 ) -> None:
     raw = b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\n\r\n"

@@ -1,4 +1,4 @@
-"""What is no HTTP, or could be read in two ways, is refused with the right status; nothing after it is a request."""
+"""Bytes that are not HTTP, or ambiguous HTTP, are refused with the right status; what follows them is not read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 def exchange(gateway: LoneGateway, data: bytes) -> bytes:
-    """All that the server says before it closes the connection."""
+    """Send bytes and return everything that the server sends before it closes the connection."""
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as client:
         client.sendall(data)
         client.shutdown(socket.SHUT_WR)
@@ -37,8 +37,8 @@ REFUSED = {
     "a length with a sign": (POST + b"Content-Length: +2\r\n\r\n{}", 400),
     "a length in hexadecimal": (POST + b"Content-Length: 0x2\r\n\r\n{}", 400),
     "a length with an underscore": (POST + b"Content-Length: 1_0\r\n\r\n{}", 400),
-    "a length that no number holds": (POST + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n{}", 400),
-    "a coding that is not known": (POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501),
+    "a length of 5,000 digits": (POST + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n{}", 400),
+    "an unknown coding": (POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501),
     "a coding under the chunks": (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
     "a coding without chunks": (POST + b"Transfer-Encoding: gzip\r\n\r\n", 400),
     "chunks in chunks": (POST + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", 400),
@@ -48,8 +48,8 @@ REFUSED = {
     "bare line feeds": (b"GET /healthz HTTP/1.1\nHost: localhost\n\n", 400),
     "a bare carriage return": (GET + b"X: a\rY: b\r\n\r\n", 400),
     "a null byte": (GET + b"X: a\0b\r\n\r\n", 400),
-    "a name that is no token": (GET + b"X(a): b\r\n\r\n", 400),
-    "a size that is no number": (CHUNKED + b"zz\r\n{}\r\n0\r\n\r\n", 400),
+    "a name that is not a token": (GET + b"X(a): b\r\n\r\n", 400),
+    "a size that is not a number": (CHUNKED + b"zz\r\n{}\r\n0\r\n\r\n", 400),
     "a size with 0x": (CHUNKED + b"0x2\r\n{}\r\n0\r\n\r\n", 400),
     "a size with a sign": (CHUNKED + b"+2\r\n{}\r\n0\r\n\r\n", 400),
     "a negative size": (CHUNKED + b"-2\r\n{}\r\n0\r\n\r\n", 400),
@@ -80,16 +80,16 @@ REFUSED = {
 # fmt: on
 
 
-BREAK_OFF = ("half a header", "half a body", "half a chunk", "no last chunk")
+INCOMPLETE = ("half a header", "half a body", "half a chunk", "no last chunk")
 
 
-@pytest.mark.parametrize("what", REFUSED)
-def test_what_is_no_request_is_refused_and_what_follows_it_is_none(gateway: LoneGateway, what: str) -> None:
-    data, status = REFUSED[what]
-    answer = exchange(gateway, data if what in BREAK_OFF else data + SMUGGLED)
+@pytest.mark.parametrize("name", REFUSED)
+def test_an_invalid_request_is_refused_and_nothing_after_it_is_read(gateway: LoneGateway, name: str) -> None:
+    data, status = REFUSED[name]
+    answer = exchange(gateway, data if name in INCOMPLETE else data + SMUGGLED)
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 %d " % status), answer
-    if what not in ("no host", "a target with another scheme", "a target without a host"):  # framed well
+    if name not in ("no host", "a target with another scheme", "a target without a host"):  # these are framed correctly
         assert answer.count(b"HTTP/1.1 ") == 1
         assert b"Connection: close" in head or b"connection: close" in head
         problem = json.loads(body)
@@ -110,28 +110,28 @@ ANSWERED = {
 # fmt: on
 
 
-@pytest.mark.parametrize("what", ANSWERED)
-def test_what_is_unusual_but_http_is_answered(gateway: LoneGateway, what: str) -> None:
-    data, status = ANSWERED[what]
+@pytest.mark.parametrize("name", ANSWERED)
+def test_unusual_but_valid_http_is_answered(gateway: LoneGateway, name: str) -> None:
+    data, status = ANSWERED[name]
     answer = exchange(gateway, data)
     assert answer[9:12] == b"%d" % status, answer.decode() + gateway.log.read_text()[-3000:]
 
 
-def test_a_header_that_grows_is_refused_before_it_ends(gateway: LoneGateway) -> None:
+def test_a_header_that_is_too_long_is_refused_before_it_ends(gateway: LoneGateway) -> None:
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as client:
         client.sendall(GET + b"".join(b"X-%d: %s\r\n" % (i, b"a" * 8000) for i in range(9)))
         assert client.recv(1000).startswith(b"HTTP/1.1 431 ")
 
 
-def test_requests_sent_at_once_are_answered_in_their_order(gateway: LoneGateway) -> None:
+def test_pipelined_requests_are_answered_in_order(gateway: LoneGateway) -> None:
     post = POST + b"Content-Length: 2\r\n\r\n{}"
     answer = exchange(gateway, post + GET + b"\r\n" + post + SMUGGLED)
     statuses = re.findall(rb"HTTP/1.1 (\d+) ", answer)
     assert statuses == [b"422", b"200", b"422", b"404"]
 
 
-def test_a_client_of_http_1_0_that_keeps_its_connection_is_told_that_it_may(gateway: LoneGateway) -> None:
-    """Without the field it waits for the end of the connection (RFC 9112, section 9.3)."""
+def test_an_http_1_0_client_that_asks_for_keep_alive_gets_it(gateway: LoneGateway) -> None:
+    """Without the field the client waits for the end of the connection (RFC 9112, section 9.3)."""
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as client:
         for _ in range(2):
             client.sendall(b"GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
@@ -140,7 +140,7 @@ def test_a_client_of_http_1_0_that_keeps_its_connection_is_told_that_it_may(gate
     assert closed.count(b"Connection: ") == closed.count(b"Connection: close") == 1
 
 
-def test_head_has_the_header_of_get_and_no_body(gateway: LoneGateway) -> None:
+def test_head_has_the_headers_of_get_and_no_body(gateway: LoneGateway) -> None:
     get = exchange(gateway, b"GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\n\r\n")
     head = exchange(gateway, b"HEAD /v1/jobs HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert head.endswith(b"\r\n\r\n")
@@ -149,7 +149,7 @@ def test_head_has_the_header_of_get_and_no_body(gateway: LoneGateway) -> None:
 
 
 @pytest.mark.parametrize(("length", "first"), [(2, b"HTTP/1.1 100 "), (33_000_000, b"HTTP/1.1 413 ")])
-def test_a_client_that_asks_before_it_sends_its_body_is_told_to_go_on_or_that_it_is_too_large(
+def test_expect_100_continue_is_answered_with_100_or_with_413_for_a_body_too_large(
     gateway: LoneGateway, length: int, first: bytes
 ) -> None:
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as client:
@@ -157,7 +157,7 @@ def test_a_client_that_asks_before_it_sends_its_body_is_told_to_go_on_or_that_it
         assert client.recv(1000).startswith(first)
 
 
-def test_who_is_still_sending_a_body_too_large_reads_that_it_is(gateway: LoneGateway) -> None:
+def test_a_client_that_is_still_sending_a_body_too_large_reads_413(gateway: LoneGateway) -> None:
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as client:
         client.sendall(POST + b"Content-Length: 40000000\r\n\r\n" + bytes(40_000_000))
         assert client.recv(1000).startswith(b"HTTP/1.1 413 ")

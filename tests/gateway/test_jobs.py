@@ -1,4 +1,4 @@
-"""A job through HTTP, as a client sees it."""
+"""A job over HTTP, as a client sees it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def decoded(mask: dict[str, Any]) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def job(service: Service) -> dict[str, Any]:
-    """A job that asked for everything, done."""
+    """A job that has every output and has succeeded."""
     answer = submit_file(
         service,
         prompts=[HEAD, SHUTTLE, HELMET],
@@ -48,7 +48,7 @@ def job(service: Service) -> dict[str, Any]:
     return service.wait(answer.json()["id"])
 
 
-def test_a_submission_is_answered_at_once_with_the_whole_job_object(service: Service) -> None:
+def test_a_submission_is_answered_with_the_whole_job_object_while_the_job_is_queued(service: Service) -> None:
     answer = submit_file(service, prompts=[HEAD], device="cpu", metadata={"a": 1})
     assert answer.status_code == 202
     job = answer.json()
@@ -61,10 +61,10 @@ def test_a_submission_is_answered_at_once_with_the_whole_job_object(service: Ser
     assert job["metadata"] == {"a": 1}
     assert datetime.fromisoformat(job["accepted_at"]).tzinfo is not None
     done = service.wait(job["id"])
-    assert set(done) == set(job)  # the same object, before and after
+    assert set(done) == set(job)  # the same fields before and after
 
 
-def test_a_done_job_tells_how_it_went(job: dict[str, Any]) -> None:
+def test_a_job_that_succeeded_reports_its_attempt_its_image_and_its_timings(job: dict[str, Any]) -> None:
     assert job["status"] == "succeeded"
     assert job["error"] is None
     assert job["attempt"] == 1
@@ -75,7 +75,7 @@ def test_a_done_job_tells_how_it_went(job: dict[str, Any]) -> None:
     assert times == sorted(times)
 
 
-def test_a_second_job_for_an_image_encodes_and_reads_nothing_and_gets_the_same_masks(
+def test_a_second_job_for_an_image_does_not_encode_or_read_it_and_gets_the_same_masks(
     service: Service, job: dict[str, Any]
 ) -> None:
     other = service.wait(submit_file(service, prompts=[SHUTTLE, HELMET]).json()["id"])
@@ -101,7 +101,7 @@ def test_the_result_has_a_mask_for_each_prompt_in_coco_rle(job: dict[str, Any]) 
     assert not head[300, 400]
 
 
-def test_the_files_are_what_the_result_says_and_their_urls_work(job: dict[str, Any]) -> None:
+def test_the_files_match_the_result_and_their_urls_work(job: dict[str, Any]) -> None:
     files = job["files"]
     assert set(files) == {"result", "overlay", "masks"}
     for i, file in enumerate(files["masks"]):
@@ -137,7 +137,7 @@ def test_a_signed_url_that_was_tampered_with_is_refused(job: dict[str, Any]) -> 
         (["polygons"], {"result"}, {"maskInfos", "polygons"}),
     ],
 )
-def test_only_what_was_asked_for_is_made(service: Service, outputs: list[str], files: set, result: set) -> None:
+def test_only_the_requested_outputs_are_made(service: Service, outputs: list[str], files: set, result: set) -> None:
     job = service.wait(submit_file(service, prompts=[HEAD], outputs=outputs).json()["id"])
     assert set(job["files"]) == files
     assert set(job["result"]) == result
@@ -150,39 +150,39 @@ def test_an_image_may_come_by_url(service: Service, trusted_host: Host) -> None:
     assert job["image"]["url"] == url
 
 
-def test_an_image_may_come_as_base64_in_paddlex_spelling(service: Service, job: dict[str, Any]) -> None:
+def test_an_image_may_come_as_base64_with_prompts_in_paddlexs_form(service: Service, job: dict[str, Any]) -> None:
     image = base64.b64encode(pictures.photo()).decode()
     same = service.wait(service.submit(image=image, prompt=[HEAD["box"], SHUTTLE["box"]], promptType="box")["id"])
     assert same["prompts"] == [HEAD, SHUTTLE]
     assert same["result"]["masks"] == job["result"]["masks"][:2]
 
 
-def test_an_image_on_its_side_is_answered_in_the_frame_a_person_sees(service: Service) -> None:
+def test_coordinates_refer_to_the_image_with_its_exif_orientation_applied(service: Service) -> None:
     upright = Image.open(io.BytesIO(pictures.photo())).crop((0, 0, 512, 300))
     exif = Image.Exif()
-    exif[0x0112] = 6  # stored turned; a viewer turns it back
+    exif[0x0112] = 6  # stored rotated; a viewer rotates it back
     stored = pictures.encoded(upright.rotate(90, expand=True), "PNG", exif=exif)
     prompts = {"prompts": [HEAD]}
     jobs = [
         service.post("/v1/jobs", files={"image": data}, data={"request": json.dumps(prompts)}).json()
         for data in (pictures.encoded(upright, "PNG"), stored)
     ]
-    plain, turned = [service.wait(job["id"]) for job in jobs]
-    assert (turned["image"]["width"], turned["image"]["height"]) == (512, 300)
-    assert turned["result"] == plain["result"]
+    plain, rotated = [service.wait(job["id"]) for job in jobs]
+    assert (rotated["image"]["width"], rotated["image"]["height"]) == (512, 300)
+    assert rotated["result"] == plain["result"]
 
 
-def test_a_get_is_held_until_the_job_is_done_and_no_longer(service: Service) -> None:
+def test_a_get_is_held_until_the_job_has_ended(service: Service) -> None:
     job_id = submit_file(service, prompts=[HEAD]).json()["id"]
     start = time.monotonic()
     job = service.get(f"/v1/jobs/{job_id}", params={"wait": 30}).json()
     assert job["status"] == "succeeded"
     assert time.monotonic() - start < 20
-    assert service.get(f"/v1/jobs/{job_id}?wait=30").json()["status"] == "succeeded"  # at once
+    assert service.get(f"/v1/jobs/{job_id}?wait=30").json()["status"] == "succeeded"  # immediately
 
 
-def test_a_get_is_held_no_longer_than_was_asked(service: Service) -> None:
-    job_id = submit_file(service, prompts=[HEAD], device="gpu").json()["id"]  # there is no such worker
+def test_a_get_is_held_no_longer_than_the_client_asked(service: Service) -> None:
+    job_id = submit_file(service, prompts=[HEAD], device="gpu").json()["id"]  # no worker has this device
     start = time.monotonic()
     answer = service.get(f"/v1/jobs/{job_id}", headers={"Prefer": "respond-async, wait=1"})
     assert 0.9 < time.monotonic() - start < 5
@@ -200,22 +200,22 @@ def test_jobs_are_listed_newest_first_in_pages_by_status(service: Service) -> No
     assert {job["status"] for job in succeeded["jobs"]} <= {"succeeded"}
 
 
-def test_a_webhook_tells_the_end_of_a_job(service: Service, trusted_host: Host) -> None:
+def test_a_webhook_reports_the_end_of_a_job(service: Service, trusted_host: Host) -> None:
     hook = trusted_host.serve("/hooks/done")
     job_id = submit_file(service, prompts=[HEAD], webhook={"url": hook}).json()["id"]
     [received] = trusted_host.wait_for("/hooks/done")
-    told = json.loads(received.body)
+    event = json.loads(received.body)
     job = service.wait(job_id)
-    assert told["type"] == "job.succeeded"
+    assert event["type"] == "job.succeeded"
     assert received.headers["webhook-id"] == f"evt_{job_id}_succeeded"
 
     def without_signatures(described: dict[str, Any]) -> dict[str, Any]:
         return {**described, "files": {name: file["key"] for name, file in described["files"].items()}}
 
-    assert without_signatures(told["data"]) == without_signatures(job)
+    assert without_signatures(event["data"]) == without_signatures(job)
 
 
-def test_a_model_that_the_worker_lacks_fails_the_job_and_is_not_replaced(service: Service) -> None:
+def test_a_model_that_is_not_installed_fails_the_job_and_is_not_replaced(service: Service) -> None:
     answer = submit_file(service, prompts=[HEAD], model="SAM-H")
     assert answer.status_code == 202
     done = service.wait(answer.json()["id"])
@@ -224,7 +224,7 @@ def test_a_model_that_the_worker_lacks_fails_the_job_and_is_not_replaced(service
     assert "`ovseg models pull SAM-H`" in done["error"]["message"]
 
 
-def test_hundreds_of_prompts_are_one_job(service: Service) -> None:
+def test_one_job_may_have_hundreds_of_prompts(service: Service) -> None:
     rng = np.random.default_rng(0)
     corner = rng.uniform(0, 400, (200, 2))
     boxes = np.concatenate([corner, corner + rng.uniform(5, 100, (200, 2))], axis=1)

@@ -1,4 +1,4 @@
-"""Nobody writes a line of their own into the log, or says anything to the terminal that shows it."""
+"""A client can neither forge a log line nor send control characters to the terminal that shows the log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from ovseg import log, terminal
 from tests.support.lone_gateway import LoneGateway
 
-# C0 and C1 controls, separators of lines, what turns the direction of text or hides it, and half a character.
+# C0 and C1 controls, line separators, characters that change the direction of text or are invisible, half a character.
 HOSTILE = ["\n", "\r", "\x1b[31m", "\x1b]0;title\x07", "\x08", "\x7f", "\x9b31m", "\x85", "\u2028", "\u2029", "\x0b"]
 HOSTILE += ["\u202e", "\u2066", "\u200f", "\u061c", "\u200b", "\ufeff", "\U000e0041", "\ud800", "\0", "\t"]
 
@@ -32,9 +32,7 @@ def logger(stream: io.StringIO) -> logging.Logger:
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
-def test_a_message_is_one_line_without_a_character_that_a_terminal_obeys(
-    logger: logging.Logger, stream: io.StringIO, text: str
-) -> None:
+def test_a_message_is_one_line_of_printable_characters(logger: logging.Logger, stream: io.StringIO, text: str) -> None:
     logger.warning("from %s to", f"a{text}2026-01-01 00:00:00,000 INFO forged: b")
     line = stream.getvalue()
     assert line.endswith(" to\n")
@@ -43,7 +41,7 @@ def test_a_message_is_one_line_without_a_character_that_a_terminal_obeys(
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
-def test_a_traceback_keeps_its_lines_and_none_passes_for_a_record(
+def test_a_traceback_keeps_its_lines_and_none_looks_like_a_record(
     logger: logging.Logger, stream: io.StringIO, text: str
 ) -> None:
     try:
@@ -58,18 +56,18 @@ def test_a_traceback_keeps_its_lines_and_none_passes_for_a_record(
         assert line.isprintable()
 
 
-def test_what_can_be_printed_is_left_alone() -> None:
+def test_printable_text_is_not_changed() -> None:
     text = "GET /v1/jobs 200 in 3 ms, Größe 5 \u00d7 4, \u4f60\u597d, 'quoted' \\n"
     assert log.escape(text) == text
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
-def test_the_lines_of_other_processes_are_shown_so_too(capsys: pytest.CaptureFixture[str], text: str) -> None:
+def test_the_lines_of_other_processes_are_escaped_too(capsys: pytest.CaptureFixture[str], text: str) -> None:
     terminal.show("valkey", f"a{text}b")
     assert capsys.readouterr().out[:-1].isprintable()
 
 
-def test_a_request_writes_one_line_of_the_gateways_log_whatever_its_target(gateway: LoneGateway) -> None:
+def test_a_request_with_any_target_writes_one_line_into_the_gateways_log(gateway: LoneGateway) -> None:
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as client:
         target = b"/v1/jobs/mark%0a2026-01-01%20INFO%20forged%1b[31m%c2%9b?wait=%0d%0aforged"
         client.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")

@@ -1,4 +1,4 @@
-"""A Redis that answers and cannot write is said to be one; what can be read is read."""
+"""A Redis that can read but not write: writes are answered with the reason, and reads still work."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def client(folder: Path, s3: Seaweedfs) -> Iterator[FlaskClient]:
         settings = Settings(redis_url=url, s3_endpoint_url=s3.endpoint_url, s3_bucket=BUCKET)
         with create_app(settings).test_client() as client:
             yield client
-        shutil.rmtree(folder / "dump.rdb", ignore_errors=True)  # Valkey does not end while its snapshot fails
+        shutil.rmtree(folder / "dump.rdb", ignore_errors=True)  # Valkey does not exit while its snapshot fails
 
 
 def disk_fails(redis: Redis, folder: Path) -> None:
-    """MISCONF: as after a snapshot that found the disk full."""
+    """Make writes fail with MISCONF, as after a snapshot that found the disk full."""
     (folder / "dump.rdb" / "in the way").mkdir(parents=True)
     redis.config_set("save", "3600 1")
     redis.bgsave()
@@ -46,19 +46,19 @@ def disk_fails(redis: Redis, folder: Path) -> None:
         time.sleep(0.02)
 
 
-def no_replica_listens(redis: Redis, folder: Path) -> None:
+def no_replica_is_connected(redis: Redis, folder: Path) -> None:
     redis.config_set("min-replicas-to-write", 1)
 
 
-def it_is_a_replica(redis: Redis, folder: Path) -> None:
+def redis_is_a_replica(redis: Redis, folder: Path) -> None:
     redis.execute_command("REPLICAOF", "127.0.0.1", "1")
 
 
-@pytest.mark.parametrize("what", [disk_fails, no_replica_listens, it_is_a_replica])
-def test_a_redis_that_cannot_write_is_not_said_to_be_away(client: FlaskClient, folder: Path, what: Any) -> None:
+@pytest.mark.parametrize("fail", [disk_fails, no_replica_is_connected, redis_is_a_replica])
+def test_a_redis_that_cannot_write_is_not_reported_as_unreachable(client: FlaskClient, folder: Path, fail: Any) -> None:
     job_id = client.post("/v1/jobs", json=JOB).get_json()["id"]
     with connect(client.application.extensions["ovseg"].settings) as redis:
-        what(redis, folder)
+        fail(redis, folder)
     for answer in (client.post("/v1/jobs", json=JOB), client.delete(f"/v1/jobs/{job_id}")):
         assert (answer.status_code, answer.get_json()["code"]) == (503, "unavailable")
         assert int(answer.headers["Retry-After"]) > 0

@@ -1,4 +1,4 @@
-"""A web page in the user's browser can neither read what the service holds nor change it."""
+"""A web page of another site in the user's browser can neither read the service's data nor change it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Open = Callable[..., FlaskClient]
 
 @pytest.fixture(scope="module")
 def client(redis_url: str) -> Open:
-    """A gateway's client; an application takes half a second to make, so each is made once."""
+    """Make the client of a gateway. An application takes half a second to make, so each is made once."""
 
     @cache
     def made(listens_on: str = "127.0.0.1", allowed: str = "") -> FlaskClient:
@@ -38,12 +38,12 @@ def client(redis_url: str) -> Open:
 
 
 def code(client: FlaskClient, method: str, path: str, **headers: str) -> str | None:
-    """The code of the refusal at the door; None for what came in."""
+    """Return the code of the refusal by host, origin or content type; None if the request was let in."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     answer = client.open(path, method=method, headers=sent)
-    at_the_door = ("host_not_allowed", "cross_site", "bad_request", "unsupported_media_type")
+    refusals = ("host_not_allowed", "cross_site", "bad_request", "unsupported_media_type")
     problem = answer.get_json() if answer.status_code >= 400 else {}
-    return problem["code"] if problem.get("code") in at_the_door else None
+    return problem["code"] if problem.get("code") in refusals else None
 
 
 OWN = ["localhost", "localhost:8080", "LOCALHOST:1", "localhost.", "127.0.0.1", "127.0.0.1:8080", "[::1]", "[::1]:8080"]
@@ -57,7 +57,7 @@ FOREIGN = [
     "192.168.1.2",
 ]
 FOREIGN += ["[::2]", "[::ffff:127.0.0.1]", "0.0.0.0", "xlocalhost", "2130706433"]
-NO_HOST = [
+INVALID_HOSTS = [
     "",
     ":8080",
     "localhost:80:80",
@@ -72,26 +72,26 @@ NO_HOST = [
 
 
 @pytest.mark.parametrize("host", OWN)
-def test_on_loopback_the_names_of_loopback_are_answered(client: Open, host: str) -> None:
+def test_a_gateway_on_loopback_answers_for_the_names_of_loopback(client: Open, host: str) -> None:
     assert code(client(), "GET", LIST, Host=host) is None
 
 
 @pytest.mark.parametrize("host", FOREIGN)
 @pytest.mark.parametrize("path", ["/", LIST, CHANGE, "/no/such/path", "/open-vocabulary-segmentation"])
-def test_on_loopback_another_host_is_refused(client: Open, host: str, path: str) -> None:
+def test_a_gateway_on_loopback_refuses_other_hosts(client: Open, host: str, path: str) -> None:
     answer = client().get(path, headers={"Host": host})
     assert answer.status_code == 403
     assert "does not answer for" in answer.text
 
 
-@pytest.mark.parametrize("host", NO_HOST)
-def test_what_is_no_host_is_400_wherever_it_listens(client: Open, host: str) -> None:
+@pytest.mark.parametrize("host", INVALID_HOSTS)
+def test_an_invalid_host_is_400_on_every_address(client: Open, host: str) -> None:
     for listens_on in ("127.0.0.1", "0.0.0.0"):
         assert code(client(listens_on), "GET", LIST, Host=host) == "bad_request"
 
 
 @pytest.mark.parametrize("listens_on", ["0.0.0.0", "::", "192.168.1.2", "gateway"])
-def test_elsewhere_any_host_is_answered_with_nothing_set(client: Open, listens_on: str) -> None:
+def test_a_gateway_on_another_address_answers_for_any_host_by_default(client: Open, listens_on: str) -> None:
     assert code(client(listens_on), "GET", LIST, Host="gateway:8080") is None
 
 
@@ -112,7 +112,7 @@ def test_elsewhere_any_host_is_answered_with_nothing_set(client: Open, listens_o
         ("evil.example", False),
     ],
 )
-def test_with_hosts_set_these_are_answered_and_no_others(
+def test_a_gateway_with_allowed_hosts_answers_for_these_only(
     client: Open, listens_on: str, host: str, is_answered: bool
 ) -> None:
     allowed = "api.example,.team.example,ported.example:8443,2001:db8::1"
@@ -120,24 +120,24 @@ def test_with_hosts_set_these_are_answered_and_no_others(
     assert code(client(listens_on, allowed), "GET", LIST, Host=host) == refusal
 
 
-def test_a_star_takes_any_host_and_no_origin(client: Open) -> None:
-    at = client(allowed="*")
-    assert code(at, "GET", LIST, Host="evil.example") is None
-    assert code(at, "POST", CHANGE, Host="localhost", Origin="http://evil.example") == "cross_site"
+def test_a_star_allows_any_host_but_no_other_origin(client: Open) -> None:
+    gateway = client(allowed="*")
+    assert code(gateway, "GET", LIST, Host="evil.example") is None
+    assert code(gateway, "POST", CHANGE, Host="localhost", Origin="http://evil.example") == "cross_site"
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/health", "/metrics"])
-def test_probes_and_scrapers_come_under_any_host(client: Open, path: str) -> None:
+def test_probes_and_scrapers_may_use_any_host(client: Open, path: str) -> None:
     assert client().get(path, headers={"Host": "10.1.2.3:8080"}).status_code in (200, 503)
 
 
-def test_a_host_that_is_none_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_allowed_host_fails_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OVSEG_GATEWAY_ALLOWED_HOSTS", "https://api.example")
     with pytest.raises(ValidationError, match="is no host"):
         Settings()
 
 
-# What browsers send, and programs.
+# Headers that browsers and programs send.
 # fmt: off
 PASS = [
     {},
@@ -193,19 +193,21 @@ def test_programs_and_pages_of_the_same_host_may_change_things(
 
 @pytest.mark.parametrize("headers", CROSS_SITE)
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_pages_of_other_sites_may_not(open_to_pages: FlaskClient, method: str, headers: dict[str, str]) -> None:
+def test_pages_of_other_sites_may_not_change_things(
+    open_to_pages: FlaskClient, method: str, headers: dict[str, str]
+) -> None:
     sent = {"Host": "localhost:8080", **headers}
     assert code(open_to_pages, method, CHANGE, **sent) == "cross_site"
     assert code(open_to_pages, "GET", LIST, **sent) is None  # they cannot read the answer: there is no CORS
 
 
 def test_every_route_that_changes_something_refuses_other_sites(client: Open) -> None:
-    at, tried = client(), 0
-    for rule in at.application.url_map.iter_rules():
+    gateway, tried = client(), 0
+    for rule in gateway.application.url_map.iter_rules():
         path = rule.rule.replace("<job_id>", "x").replace("<endpoint_id>", "x").replace("<event_id>", "x")
         for method in sorted((rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}):
             headers = {"Origin": "http://evil.example", "Host": "localhost"}
-            answer = at.open(path, method=method, json={}, headers=headers)
+            answer = gateway.open(path, method=method, json={}, headers=headers)
             assert answer.status_code == 403, (method, path)
             assert "Access-Control-Allow-Origin" not in answer.headers
             tried += 1
@@ -220,13 +222,13 @@ BODIES += ["/open-vocabulary-segmentation"]
 
 @pytest.mark.parametrize("path", BODILESS + BODIES)
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "", "text/json"])
-def test_a_body_that_does_not_say_that_it_is_json_is_none(client: Open, path: str, content_type: str) -> None:
+def test_a_body_without_the_content_type_json_is_refused(client: Open, path: str, content_type: str) -> None:
     answer = client().post(path, data=b"{}", content_type=content_type)
     assert answer.status_code == 415, answer.text
 
 
 @pytest.mark.parametrize("path", BODILESS)
-def test_where_no_body_is_expected_none_is_needed(client: Open, path: str) -> None:
+def test_a_route_that_reads_no_body_needs_none(client: Open, path: str) -> None:
     for body in ({}, {"content_type": "text/plain"}, {"json": {}}):
         assert client().post(path, **body).status_code == 404
     with Path(__file__).open("rb") as file:
@@ -234,8 +236,8 @@ def test_where_no_body_is_expected_none_is_needed(client: Open, path: str) -> No
 
 
 @pytest.mark.parametrize("path", ["/v1//jobs", "//evil.example/..", "/v1/jobs/", "//evil.example"])
-def test_no_path_is_redirected_to_what_host_says(client: Open, path: str) -> None:
-    at = client("0.0.0.0")
-    answer = at.get("/", environ_overrides={"PATH_INFO": path}, headers={"Host": "evil.example"})
+def test_no_path_is_redirected_to_the_host_of_the_request(client: Open, path: str) -> None:
+    gateway = client("0.0.0.0")
+    answer = gateway.get("/", environ_overrides={"PATH_INFO": path}, headers={"Host": "evil.example"})
     assert answer.status_code == 404
     assert "Location" not in answer.headers

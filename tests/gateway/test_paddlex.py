@@ -1,4 +1,4 @@
-"""PaddleX's serving route: its clients must not notice the difference."""
+"""PaddleX's serving routes: PaddleX's clients work without a change."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROUTE = "/open-vocabulary-segmentation"
 PHOTO = base64.b64encode(pictures.photo()).decode()
 BOXES = [[140, 10, 305, 180], [340, 4, 462, 300]]
 
-# As a PaddleX user has written it after the example in PaddleX's tutorial; only the port is another.
+# A client as in the example of PaddleX's tutorial; only the port differs.
 CLIENT = """
 import base64
 import requests
@@ -79,18 +79,20 @@ def test_each_point_is_an_object_of_its_own(service: Service) -> None:
 
 
 @pytest.mark.parametrize(("visualize", "has_image"), [(True, True), (None, True), (False, False)])
-def test_the_picture_comes_unless_it_is_declined(service: Service, visualize: bool | None, has_image: bool) -> None:
+def test_the_answer_has_the_overlay_unless_visualize_is_false(
+    service: Service, visualize: bool | None, has_image: bool
+) -> None:
     body = ask(service, image=PHOTO, prompt=BOXES, promptType="box", visualize=visualize).json()
     assert ("image" in body["result"]) == has_image
 
 
-def test_a_url_is_an_image_too_and_unknown_fields_are_ignored(service: Service, trusted_host: Host) -> None:
+def test_the_image_may_be_a_url_and_unknown_fields_are_ignored(service: Service, trusted_host: Host) -> None:
     url = trusted_host.serve("/photo.jpg", pictures.photo())
     answer = ask(service, image=url, prompt=BOXES, promptType="box", logId="mine", colour="red")
     assert answer.status_code == 200
 
 
-def test_the_same_job_is_behind_it(service: Service) -> None:
+def test_the_log_id_is_the_id_of_a_job_with_the_same_masks(service: Service) -> None:
     body = ask(service, image=PHOTO, prompt=BOXES, promptType="box").json()
     job = service.get(f"/v1/jobs/{body['logId']}").json()
     assert job["result"]["masks"] == body["result"]["masks"]
@@ -115,17 +117,17 @@ REFUSED = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("body", "status", "words"), REFUSED)
-def test_errors_come_in_paddlexs_envelope(service: Service, body: Any, status: int, words: str) -> None:
+@pytest.mark.parametrize(("body", "status", "message"), REFUSED)
+def test_errors_come_in_paddlexs_envelope(service: Service, body: Any, status: int, message: str) -> None:
     answer = service.post(ROUTE, json=body)
     assert answer.status_code == status
-    told = answer.json()
-    assert set(told) == {"logId", "errorCode", "errorMsg"}
-    assert told["errorCode"] == status
-    assert words in told["errorMsg"]
+    envelope = answer.json()
+    assert set(envelope) == {"logId", "errorCode", "errorMsg"}
+    assert envelope["errorCode"] == status
+    assert message in envelope["errorMsg"]
 
 
-# Of a request that no view of PaddleX's sees: whose method, host, origin, query or body is wrong.
+# Requests that are refused before a view runs: their method, host, origin, query or body is wrong.
 REFUSED_EARLY: list[tuple[str, str, dict[str, Any], int]] = [
     ("GET", ROUTE, {}, 405),
     ("POST", "/health", {}, 405),
@@ -141,7 +143,7 @@ REFUSED_EARLY: list[tuple[str, str, dict[str, Any], int]] = [
 
 
 @pytest.mark.parametrize(("method", "path", "request_", "status"), REFUSED_EARLY)
-def test_what_no_view_sees_is_refused_in_the_same_envelope(
+def test_a_request_that_reaches_no_view_is_refused_in_the_same_envelope(
     asked: FlaskClient, method: str, path: str, request_: dict[str, Any], status: int
 ) -> None:
     answer = asked.open(path, method=method, **request_)
@@ -154,14 +156,14 @@ def test_what_no_view_sees_is_refused_in_the_same_envelope(
     assert ("Allow" in answer.headers) == (status == 405)
 
 
-def test_errors_of_all_other_paths_are_problems(asked: FlaskClient) -> None:
+def test_errors_of_all_other_paths_are_problem_details(asked: FlaskClient) -> None:
     rules = [rule for rule in asked.application.url_map.iter_rules() if not rule.endpoint.startswith("paddlex.")]
     assert rules
     for path in (*(re.sub("<[^>]+>", "x", rule.rule) for rule in rules), "/nowhere", "/health/", f"{ROUTE}/"):
         assert asked.open(path, method="FOO").mimetype == "application/problem+json", path
 
 
-def test_health_is_paddlexs(service: Service) -> None:
+def test_health_answers_as_paddlexs_does(service: Service) -> None:
     body = service.get("/health").json()
     assert body | {"logId": ""} == {"logId": "", "errorCode": 0, "errorMsg": "Healthy"}
 
@@ -175,7 +177,7 @@ def test_the_client_of_paddlexs_tutorial_runs_and_writes_its_jpeg(service: Servi
     assert np.asarray(Image.open(tmp_path / "out.jpg")).shape == (427, 640, 3)
 
 
-def test_an_image_too_long_for_jpeg_has_its_overlay_as_png_and_scaled_in_paddlexs_answer(service: Service) -> None:
+def test_an_image_too_long_for_jpeg_has_a_png_overlay_and_a_scaled_jpeg_in_paddlexs_answer(service: Service) -> None:
     line = pictures.encoded(Image.new("RGB", (65_600, 8), "teal"), "PNG")
     image, box = base64.b64encode(line).decode(), [-1e10, -1, 1e10, 300]
     answer = ask(service, image=image, prompt=[box], promptType="box")

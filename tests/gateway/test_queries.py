@@ -1,4 +1,4 @@
-"""Paths and query parameters: what a route does not take is refused by name."""
+"""Query parameters that a route does not take are refused by name."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ QUERIES = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("method", "path", "query", "field", "words"), QUERIES)
+@pytest.mark.parametrize(("method", "path", "query", "field", "message"), QUERIES)
 def test_a_query_parameter_that_a_route_does_not_take_is_refused_by_name(
-    asked: FlaskClient, method: str, path: str, query: str, field: str | None, words: str
+    asked: FlaskClient, method: str, path: str, query: str, field: str | None, message: str
 ) -> None:
     answer = asked.open(path, method=method, query_string=query, json={})
     if field is None:
@@ -56,10 +56,10 @@ def test_a_query_parameter_that_a_route_does_not_take_is_refused_by_name(
     assert answer.status_code == 422, answer.text
     [error] = answer.get_json()["errors"]
     assert error["field"] == field
-    assert words in error["message"]
+    assert message in error["message"]
 
 
-def test_all_mistakes_of_a_query_are_answered_at_once(asked: FlaskClient) -> None:
+def test_all_errors_of_a_query_are_in_one_answer(asked: FlaskClient) -> None:
     answer = asked.get("/v1/jobs", query_string="limit=0&cursor=x&status=odd&colour=1&limit=2")
     assert answer.status_code == 422
     errors = {error["field"]: (error["code"], error["message"]) for error in answer.get_json()["errors"]}
@@ -69,21 +69,21 @@ def test_all_mistakes_of_a_query_are_answered_at_once(asked: FlaskClient) -> Non
 
 
 @pytest.mark.parametrize("path", ["/health", PADDLEX])
-def test_paddlexs_routes_refuse_query_parameters_in_their_own_words(asked: FlaskClient, path: str) -> None:
+def test_paddlexs_routes_refuse_query_parameters_in_their_own_format(asked: FlaskClient, path: str) -> None:
     answer = asked.open(path, method="POST" if path == PADDLEX else "GET", query_string="x=1", json={})
     assert (answer.status_code, answer.get_json()["errorCode"]) == (422, 422)
     assert "x: unknown query parameter" in answer.get_json()["errorMsg"]
 
 
 def test_every_route_is_in_the_table_of_queries(asked: FlaskClient) -> None:
-    """So that a new route does not ignore what it is asked."""
+    """A new route must not ignore query parameters."""
     adapter = asked.application.url_map.bind("localhost")
     tried = {adapter.match(path, method)[0] for method, path, _, _, _ in QUERIES} | {"paddlex.infer", "paddlex.health"}
     assert {rule.endpoint for rule in asked.application.url_map.iter_rules()} == tried
 
 
 @pytest.mark.parametrize("path", ["//v1/jobs", "/v1//jobs", "/v1/jobs/", "/v1/jobs//x"])
-def test_a_path_with_a_slash_too_many_is_not_redirected_to_what_host_says(asked: FlaskClient, path: str) -> None:
+def test_a_path_with_an_extra_slash_is_not_redirected_to_the_host_of_the_request(asked: FlaskClient, path: str) -> None:
     answer = asked.get("/", environ_overrides={"PATH_INFO": path}, headers={"Host": "localhost:1"})
-    assert answer.status_code in (200, 404)  # Werkzeug takes the first two slashes for one
+    assert answer.status_code in (200, 404)  # Werkzeug reads the first two slashes as one
     assert "Location" not in answer.headers

@@ -1,4 +1,4 @@
-"""A job once more, as a client asks for it."""
+"""Retries of jobs, as a client requests them."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ def submit_photo(service: Service, **fields: Any) -> str:
     return str(service.post("/v1/jobs", files=photo, data=data).json()["id"])
 
 
-def test_a_job_that_ended_is_done_once_more_as_a_job_of_its_own(service: Service) -> None:
+def test_a_retry_is_a_new_job_with_the_same_request_and_image(service: Service) -> None:
     first = service.wait(submit_photo(service, metadata={"mine": 1}, outputs=["rle"]))
     answer = retry(service, first["id"])
     assert answer.status_code == 202
     assert answer.headers["Location"] == f"/v1/jobs/{answer.json()['id']}"
     assert answer.json()["id"] != first["id"]
     assert requests.delete(f"{service.url}/v1/jobs/{first['id']}", timeout=60).status_code == 204
-    second = service.wait(answer.json()["id"])  # its image is its own
+    second = service.wait(answer.json()["id"])  # it has its own copy of the image
     assert second["status"] == "succeeded"
     for name in ("prompts", "metadata", "outputs", "model", "result"):
         assert second[name] == first[name]
 
 
-def test_a_canceled_job_can_be_tried_again(service: Service) -> None:
-    job_id = submit_photo(service, device="gpu")  # there is no such worker
+def test_a_canceled_job_can_be_retried(service: Service) -> None:
+    job_id = submit_photo(service, device="gpu")  # no worker has this device
     refused = retry(service, job_id)
     assert (refused.status_code, refused.json()["code"]) == (409, "job_not_final")
     assert service.post(f"/v1/jobs/{job_id}/cancel").status_code == 200
-    assert retry(service, job_id).status_code == 202  # also while its image is on its way to storage
+    assert retry(service, job_id).status_code == 202  # also while its image is being moved to storage
 
 
-def test_an_image_by_url_is_fetched_anew(service: Service, trusted_host: Host) -> None:
+def test_a_retry_fetches_the_image_from_its_url_again(service: Service, trusted_host: Host) -> None:
     url = trusted_host.url("/later.jpg")
     failed = service.wait(service.submit(image=url, prompts=[HEAD])["id"])
     assert failed["status"] == "failed"
@@ -53,7 +53,7 @@ def test_an_image_by_url_is_fetched_anew(service: Service, trusted_host: Host) -
     assert service.wait(retry(service, failed["id"]).json()["id"])["status"] == "succeeded"
 
 
-def test_a_retry_with_a_key_is_one_retry(service: Service) -> None:
+def test_an_idempotency_key_makes_one_retry(service: Service) -> None:
     job_id = service.wait(submit_photo(service))["id"]
     headers = {"Idempotency-Key": f"retry-{job_id}"}
     first, second = retry(service, job_id, **headers), retry(service, job_id, **headers)
@@ -61,6 +61,6 @@ def test_a_retry_with_a_key_is_one_retry(service: Service) -> None:
     assert second.headers["Idempotency-Replayed"] == "true"
 
 
-def test_what_never_was_cannot_be_tried_again(service: Service) -> None:
+def test_a_job_that_does_not_exist_cannot_be_retried(service: Service) -> None:
     answer = retry(service, "no-such-job")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")

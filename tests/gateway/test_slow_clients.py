@@ -1,4 +1,4 @@
-"""Clients that are slow, or gone, cost a socket for a while, and no thread, place or memory."""
+"""Clients that are slow or have hung up take a socket for a while, but no thread, no hold and no memory."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def queued_job(gateway: LoneGateway) -> str:
 
 
 def paddlex_calls(gateway: LoneGateway, count: int, pool: ThreadPoolExecutor) -> tuple[list[Any], list[str]]:
-    """Calls of PaddleX's route that are held, and the ids of their jobs."""
+    """Start calls of PaddleX's route, which are held; return them and the ids of their jobs."""
     before = {job["id"] for job in requests.get(f"{gateway.url}/v1/jobs?limit=100", timeout=30).json()["jobs"]}
     calls = [
         pool.submit(requests.post, f"{gateway.url}/open-vocabulary-segmentation", json=PADDLEX, timeout=60)
@@ -66,12 +66,12 @@ def cancel(gateway: LoneGateway, job_id: str) -> None:
     assert requests.post(f"{gateway.url}/v1/jobs/{job_id}/cancel", timeout=30).status_code == 200
 
 
-def test_with_300_slow_clients_of_each_kind_others_are_answered_and_each_slow_one_is_sent_away(
+def test_300_slow_clients_of_each_kind_are_refused_and_other_clients_are_answered(
     gateway: LoneGateway,
 ) -> None:
     threads = gateway.status("Threads")
     with slow_clients.crowd(gateway.port, EACH) as crowd:
-        assert is_alive_within(gateway, 20)  # it has accepted all of them
+        assert is_alive_within(gateway, 20)  # the gateway has accepted all of them
         until = time.monotonic() + SECONDS / 2
         while time.monotonic() < until:
             assert is_alive_within(gateway, 2)
@@ -82,20 +82,22 @@ def test_with_300_slow_clients_of_each_kind_others_are_answered_and_each_slow_on
     assert ends == {kind: {b"408"} for kind in ends}
 
 
-def test_300_clients_that_hang_up_while_they_wait_take_the_place_of_nobody(gateway: LoneGateway) -> None:
+def test_300_clients_that_hang_up_while_they_wait_do_not_block_other_clients(gateway: LoneGateway) -> None:
     job_id = queued_job(gateway)
     with ThreadPoolExecutor(20) as pool:
         slow_clients.hang_up(gateway.port, f"/v1/jobs/{job_id}?wait=60", EACH)
         calls, jobs = paddlex_calls(gateway, 20, pool)
         wait_until(lambda: gateway.count_clients() < 40, seconds=10)
-        assert not any(call.done() for call in calls)  # PaddleX's route waits as long as it says, and no 504 before
+        assert not any(
+            call.done() for call in calls
+        )  # PaddleX's route does not answer 504 before its timeout
         for waiting in jobs:
             cancel(gateway, waiting)
         answers = [call.result(30) for call in calls]
     assert {answer.status_code for answer in answers} == {409}
 
 
-def test_300_clients_wait_on_four_threads_and_hear_of_the_end_at_once(gateway: LoneGateway) -> None:
+def test_300_clients_wait_on_four_threads_and_are_answered_when_the_job_ends(gateway: LoneGateway) -> None:
     slow_clients.allow_files(EACH + 500)
     job_id, other_id = queued_job(gateway), queued_job(gateway)
     request = f"GET /v1/jobs/{job_id}?wait=60 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
@@ -104,12 +106,12 @@ def test_300_clients_wait_on_four_threads_and_hear_of_the_end_at_once(gateway: L
         for client in clients:
             client.sendall(request)
         with ThreadPoolExecutor(1) as pool:
-            late = pool.submit(requests.get, f"{gateway.url}/v1/jobs/{other_id}?wait=60", timeout=90)
+            other = pool.submit(requests.get, f"{gateway.url}/v1/jobs/{other_id}?wait=60", timeout=90)
             assert is_alive_within(gateway, 2)
             time.sleep(0.5)
-            assert not late.done(), late.result().text
+            assert not other.done(), other.result().text
             cancel(gateway, other_id)
-            assert late.result(20).json()["status"] == "canceled"
+            assert other.result(20).json()["status"] == "canceled"
         cancel(gateway, job_id)
         start = time.monotonic()
         for client in clients:
@@ -121,7 +123,7 @@ def test_300_clients_wait_on_four_threads_and_hear_of_the_end_at_once(gateway: L
             client.close()
 
 
-def test_a_client_that_sends_no_more_after_its_request_is_answered(gateway: LoneGateway) -> None:
+def test_a_client_that_closes_its_sending_side_is_answered(gateway: LoneGateway) -> None:
     job_id = queued_job(gateway)
     with connect(gateway) as client:
         client.sendall(f"GET /v1/jobs/{job_id}?wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
@@ -130,7 +132,7 @@ def test_a_client_that_sends_no_more_after_its_request_is_answered(gateway: Lone
             assert answer.read().startswith(b"HTTP/1.1 200 ")
 
 
-def test_half_sent_bodies_do_not_lie_in_memory(gateway: LoneGateway) -> None:
+def test_half_sent_bodies_are_not_in_memory(gateway: LoneGateway) -> None:
     before = gateway.status("VmRSS")
     head = slow_clients.HEAD + b"Content-Length: 31000000\r\n\r\n"
     clients = [connect(gateway) for _ in range(12)]
@@ -144,7 +146,7 @@ def test_half_sent_bodies_do_not_lie_in_memory(gateway: LoneGateway) -> None:
             client.close()
 
 
-def test_a_client_that_does_not_read_its_answer_is_given_up(gateway: LoneGateway) -> None:
+def test_a_client_that_does_not_read_its_answer_is_disconnected(gateway: LoneGateway) -> None:
     clients = [connect(gateway) for _ in range(5)]
     try:
         for client in clients:
@@ -157,7 +159,7 @@ def test_a_client_that_does_not_read_its_answer_is_given_up(gateway: LoneGateway
             client.close()
 
 
-def test_told_to_stop_it_answers_who_waits_and_whom_it_reads_and_ends(s3_settings: Settings) -> None:
+def test_a_gateway_that_stops_first_answers_held_and_half_sent_requests(s3_settings: Settings) -> None:
     with lone_gateway.running(s3_settings) as leaving:
         job_id = queued_job(leaving)
         body = b'{"image": 1}'

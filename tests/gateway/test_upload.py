@@ -1,4 +1,4 @@
-"""Bodies on their way to a thread share a bounded space, and are worked on a bounded number of bytes at a time."""
+"""Request bodies share a limited space, and threads work on a limited number of their bytes at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gateway.server.upload import Receive, Shelf, Upload
 
 
 def sent(*pieces: bytes, then: Callable[[], Any] | None = None, pause: float = 0) -> Receive:
-    """A client that sends these, with a `pause` in between; with `then`, it waits for that before it goes on."""
+    """Return a client that sends these pieces with a `pause` in between. With `then`, it waits for that and continues."""
     left = list(pieces)
 
     async def receive() -> dict[str, Any]:
@@ -36,18 +36,18 @@ Read = Callable[..., Awaitable[Upload]]
 
 @pytest.fixture
 def read() -> Iterator[Read]:
-    """Reads a body of this onto a shelf; all are closed in the end."""
+    """Return a function that reads a body from a client onto a shelf. All bodies are closed at the end of the test."""
     with ExitStack() as uploads:
 
-        async def one(shelf: Shelf, receive: Receive, most: int = 1000, coding: bytes = b"chunked") -> Upload:
-            upload = uploads.enter_context(closing(Upload(shelf, most)))
+        async def one(shelf: Shelf, receive: Receive, max_bytes: int = 1000, coding: bytes = b"chunked") -> Upload:
+            upload = uploads.enter_context(closing(Upload(shelf, max_bytes)))
             await upload.read({b"transfer-encoding": coding}, receive)
             return upload
 
         yield one
 
 
-def test_a_body_without_room_takes_that_of_the_one_that_arrives_for_longest(read: Read) -> None:
+def test_a_body_that_finds_no_space_evicts_the_one_that_has_been_arriving_longest(read: Read) -> None:
     async def scenario() -> None:
         shelf, never = Shelf(100), asyncio.Event()
         slow = [asyncio.create_task(read(shelf, sent(bytes(45), then=never.wait))) for _ in range(2)]
@@ -62,7 +62,7 @@ def test_a_body_without_room_takes_that_of_the_one_that_arrives_for_longest(read
     asyncio.run(scenario())
 
 
-def test_a_whole_body_stays_and_the_next_is_told_to_come_back_until_there_is_room(read: Read) -> None:
+def test_a_whole_body_is_not_evicted_and_the_next_is_refused_until_there_is_space(read: Read) -> None:
     async def scenario() -> None:
         shelf = Shelf(100)
         whole = await read(shelf, sent(bytes(80)))
@@ -76,18 +76,16 @@ def test_a_whole_body_stays_and_the_next_is_told_to_come_back_until_there_is_roo
     asyncio.run(scenario())
 
 
-def test_a_body_is_read_to_one_piece_beyond_what_is_allowed(read: Read) -> None:
+def test_reading_stops_with_the_piece_that_exceeds_the_limit(read: Read) -> None:
     async def scenario() -> None:
-        upload = await read(Shelf(1000), sent(bytes(10), bytes(10), bytes(500)), most=15)
+        upload = await read(Shelf(1000), sent(bytes(10), bytes(10), bytes(500)), max_bytes=15)
         assert (upload.size, upload.is_whole) == (20, False)
 
     asyncio.run(scenario())
 
 
-def test_the_more_of_a_body_has_arrived_the_longer_the_rest_may_take(
-    read: Read, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """300 s alone are too few for 20 MB at 64 kB/s."""
+def test_the_deadline_grows_with_the_bytes_that_have_arrived(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    """300 s alone are not enough for 20 MB at 64 kB/s."""
     monkeypatch.setattr(upload, "PIECE_BYTES", 50)
     monkeypatch.setattr(upload, "TOTAL_SECONDS", 0.2)
 
@@ -100,7 +98,7 @@ def test_the_more_of_a_body_has_arrived_the_longer_the_rest_may_take(
         asyncio.run(scenario(1_000_000))
 
 
-def test_a_byte_in_the_instant_of_the_deadline_does_not_lift_it(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_byte_that_arrives_at_the_deadline_does_not_cancel_it(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upload, "PIECE_SECONDS", 0.1)
     loses_its_end = [False, True]
 
@@ -119,7 +117,7 @@ def test_a_byte_in_the_instant_of_the_deadline_does_not_lift_it(read: Read, monk
 
 
 @pytest.mark.parametrize("coding", ["gzip, chunked", "identity, chunked"])
-def test_a_coding_under_the_chunks_is_not_implemented(read: Read, coding: str) -> None:
+def test_a_transfer_coding_besides_chunked_is_501(read: Read, coding: str) -> None:
     async def scenario() -> None:
         with pytest.raises(HTTPException) as refusal:
             await read(Shelf(100), sent(b""), coding=coding.encode())
@@ -128,7 +126,7 @@ def test_a_coding_under_the_chunks_is_not_implemented(read: Read, coding: str) -
     asyncio.run(scenario())
 
 
-def test_large_bodies_pass_one_after_the_other_in_their_order_and_small_ones_at_once() -> None:
+def test_large_bodies_pass_in_order_as_space_allows_and_small_ones_immediately() -> None:
     async def scenario() -> list[str]:
         turnstile, passed, gates = Turnstile(100, free_of_charge=10), [], [asyncio.Event() for _ in range(3)]
 

@@ -364,4 +364,4 @@ def test_metadata_is_nested_within_reason(depth: int) -> None:
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_metadata_is_json_that_others_can_read(number: float) -> None:
     [error] = errors_of({"image": URL, "prompts": [BOX], "metadata": {"a": number}})
-    assert (error.field, error.message) == ("metadata", "its numbers must be finite, and no larger than a double holds")
+    assert (error.field, error.message) == ("metadata", "its numbers must be finite and fit into a double (64 bits)")

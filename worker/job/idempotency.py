@@ -1,4 +1,4 @@
-"""Requests that mean the same job: under one Idempotency-Key, or under an id that the caller chose."""
+"""Recognises requests for the same job, by their Idempotency-Key or by the id that the caller chose."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from worker.job.request import JobRequest
 
 @dataclass(frozen=True)
 class Once:
-    """Under one key there is one job, and it asks for what `fingerprint` says. Without a key, that holds of its id."""
+    """A promise of one job per key, or per id if `key` is None. `fingerprint` identifies the request that made the job:
+    another request under the same key or id is refused.
+    """
 
     key: str | None
     fingerprint: str
 
     @classmethod
     def by_key(cls, scope: str, key: str, request: JobRequest) -> Once:
-        """A key counts among those of its caller, the `scope`: "" until callers can be told apart."""
+        """The same key in another `scope` is another key. The scope is "" until callers can be distinguished."""
         return cls(f"{scope}/{key}", fingerprint(request))
 
     @classmethod
@@ -27,14 +29,14 @@ class Once:
 
 
 def fingerprint(request: JobRequest) -> str:
-    """SHA-256 of what is asked, as it was understood: spelling and order of the JSON's fields make no difference.
+    """Return the SHA-256 of a parsed request, as hexadecimal. The spelling and order of its JSON make no difference.
 
-    Redis remembers it across upgrades, so the bytes that are hashed must stay the same.
+    Redis stores fingerprints across upgrades, so the bytes that are hashed must stay the same.
     """
     source = request.image
-    # An image by its digest, wherever it is stored; records of the first days have no digest.
+    # An image counts by its digest, wherever it is stored. Records of the first days have no digest.
     image = {"url": source.url, "key": source.content.sha256 if source.content else source.key}
-    asked = request.model_dump(mode="json", exclude={"image"})
-    # A field that a later version adds, and that nobody gave, leaves the fingerprint as it was.
-    given = {name: value for name, value in asked.items() if value is not None}
+    fields = request.model_dump(mode="json", exclude={"image"})
+    # Without the fields that are None: a field that a later version adds does not change older fingerprints.
+    given = {name: value for name, value in fields.items() if value is not None}
     return hashlib.sha256(json.dumps({**given, "image": image}, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The body of a request to segment or to encode, parsed and checked once: a JobRequest is valid from then on."""
+"""Parses and checks the body of a request to segment or to encode an image. The resulting JobRequest is valid."""
 
 from __future__ import annotations
 
@@ -23,12 +23,11 @@ from worker.outbound import web_url
 Item = TypeVar("Item")
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
-# One error for each list: of a million wrong numbers, nobody wants to read of each.
-Numbers = Annotated[list[Number], FailFast()]
+Numbers = Annotated[list[Number], FailFast()]  # one error for a list: it may have a million wrong numbers
 PromptType = Literal["box", "point"]
 
 MAX_NAME_CHARACTERS = 256
-SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]{0,31}):", re.IGNORECASE | re.ASCII)  # no base64 has a colon
+SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]{0,31}):", re.IGNORECASE | re.ASCII)  # base64 contains no colon
 DEFAULT_OUTPUTS: tuple[Output, ...] = ("rle", "overlay")
 
 
@@ -48,10 +47,12 @@ class ImageFields(BaseModel):
 
 
 class EmbeddingFields(Options, ImageFields):
-    """What may be asked of an image without a prompt: that it be encoded."""
+    """The body of a request to encode an image: it has no prompts and no outputs."""
 
 
 class Fields(EmbeddingFields):
+    """The body of a request to segment an image."""
+
     prompts: list[PromptFields] | None = None
     prompt: list[Numbers] | None = None
     promptType: PromptType | None = None
@@ -59,13 +60,21 @@ class Fields(EmbeddingFields):
 
 
 def parse(body: object, image_file: bytes | None, settings: Settings) -> tuple[JobRequest, bytes | None]:
-    """A request body and, from a multipart request, the image file beside it: what is asked, and the image's file
-    where one was sent along.
+    """Parse a request to segment an image.
 
-    Everything that can be known without fetching a URL is checked: also that an image sent along is one, is not too
-    large, and holds every prompt.
+    Everything that can be checked without fetching a URL is checked: also that the file of an image is an image, is not
+    too large, and that every prompt is inside it.
 
-    Raises OvsegError; InvalidRequest where several fields may be wrong at once.
+    Args:
+        body: the request's JSON.
+        image_file: the image's file, if the request has it as a part of its own.
+        settings: the limits, the default model, and the hosts that URLs may name.
+
+    Returns:
+        The request, and the bytes of the image's file; None if the request has the image's URL.
+
+    Raises:
+        OvsegError: the request is invalid; InvalidRequest if several fields may be.
     """
     _check_count(body, settings)
     fields = validated(Fields, body)
@@ -77,14 +86,14 @@ def parse(body: object, image_file: bytes | None, settings: Settings) -> tuple[J
 
 
 def parse_embedding(body: object, image_file: bytes | None, settings: Settings) -> tuple[JobRequest, bytes | None]:
-    """As `parse`, of a request for an image's embedding alone: it has no prompts and no outputs."""
+    """Parse a request to encode an image, as `parse` does. It has no prompts and no outputs."""
     fields = validated(EmbeddingFields, body)
     source, image = _image(fields, image_file, settings)
     return _request(fields, source, (), (), settings), image
 
 
 def check_can_sign(settings: Settings, field: str | None = None) -> None:
-    """Raises OvsegError `webhooks_unavailable`."""
+    """Check that webhooks can be signed. Raises OvsegError `webhooks_unavailable`."""
     if settings.webhook_secret is None:
         _refuse("webhooks_unavailable", "this service has no OVSEG_WEBHOOK_SECRET to sign webhooks with", field)
 
@@ -109,16 +118,16 @@ def _request(
 
 
 def _check_scheme(fields: ImageFields) -> None:
-    """A URL is of a kind that can be fetched."""
+    """Check that an image's URL has a scheme that can be fetched."""
     found = SCHEME.match(fields.image or "")
     scheme = found[1].lower() if found else "data"
     if scheme not in ("http", "https", "data"):
-        instead = "give an http(s) URL (of an object in S3 a presigned one), or base64"
+        instead = "give an http(s) URL (for an object in S3 a presigned URL), or base64"
         _refuse("url_invalid", f"{scheme}: URLs cannot be fetched; {instead}", "image")
 
 
 def _image(fields: ImageFields, image_file: bytes | None, settings: Settings) -> tuple[ImageSource, bytes | None]:
-    """The URL to fetch the image from; or what the header of the file says that was sent along, and the file."""
+    """Return the image's URL; or what the header of the image's file specifies, and the file's bytes."""
     _check_scheme(fields)
     if image_file is not None and fields.image is not None:
         _refuse("invalid_request", "send the image as a file part or in the request, not both", "image")
@@ -136,7 +145,7 @@ def _image(fields: ImageFields, image_file: bytes | None, settings: Settings) ->
 
 
 def _from_text(text: str) -> bytes:
-    """An image that is in the request itself: base64, or a data URL."""
+    """Return the bytes of an image that is in the request's JSON as base64 or as a data URL."""
     try:
         return data_url.parse(text) if text[:5].lower() == "data:" else data_url.from_base64(text)
     except ValueError as error:
@@ -144,7 +153,7 @@ def _from_text(text: str) -> bytes:
 
 
 def _check_count(body: object, settings: Settings) -> None:
-    """Before anything else looks at each of a million prompts, or points."""
+    """Check the number of prompts and points before anything else visits each of a million."""
     if not isinstance(body, Mapping):
         return
     for name in ("prompts", "prompt"):
@@ -155,7 +164,7 @@ def _check_count(body: object, settings: Settings) -> None:
             _refuse("prompts_missing", "at least one prompt is required", name)
         points = sum(_points_of(prompt) for prompt in prompts) if isinstance(prompts, list) else 0
         if points > settings.max_total_points:
-            message = f"{points:,} points in all; at most {settings.max_total_points:,} are allowed in one job"
+            message = f"{points:,} points in total; at most {settings.max_total_points:,} are allowed in one job"
             _refuse("too_many_points", message, name)
 
 
@@ -168,7 +177,7 @@ def _prompts(fields: Fields, settings: Settings) -> tuple[Prompt, ...]:
     if fields.prompts is not None:
         if fields.prompt is not None or fields.promptType is not None:
             _refuse("invalid_request", "give either prompts, or prompt and promptType", "prompts")
-        return _each(fields.prompts, "prompts", lambda prompt: _own_prompt(prompt, settings.max_points))
+        return _each(fields.prompts, "prompts", lambda prompt: _prompt(prompt, settings.max_points))
     if fields.prompt is None:
         _refuse("prompts_missing", "required: prompts, or PaddleX's prompt and promptType", "prompts")
     if fields.promptType is None:
@@ -177,11 +186,12 @@ def _prompts(fields: Fields, settings: Settings) -> tuple[Prompt, ...]:
     return _each(fields.prompt, "prompt", lambda row: prompting.of_row(prompt_type, row))
 
 
-def _each(items: Sequence[Item], name: str, read: Callable[[Item], Prompt]) -> tuple[Prompt, ...]:
+def _each(items: Sequence[Item], name: str, parse_item: Callable[[Item], Prompt]) -> tuple[Prompt, ...]:
+    """Parse each item. Raises InvalidRequest with the errors of all items; `name` is the field of the list."""
     prompts, errors = [], []
     for i, item in enumerate(items):
         try:
-            prompts.append(read(item))
+            prompts.append(parse_item(item))
         except OvsegError as error:
             errors.append(error.at(f"{name}[{i}]" + (f".{error.field}" if error.field else "")))
     if errors:
@@ -189,7 +199,7 @@ def _each(items: Sequence[Item], name: str, read: Callable[[Item], Prompt]) -> t
     return tuple(prompts)
 
 
-def _own_prompt(fields: PromptFields, max_points: int) -> Prompt:
+def _prompt(fields: PromptFields, max_points: int) -> Prompt:
     points = fields.points or []
     if len(points) > max_points:
         raise OvsegError("invalid_prompt", f"{len(points)} points; at most {max_points} are allowed", "points")
@@ -200,7 +210,7 @@ def _check_metadata(metadata: dict[str, Any], settings: Settings) -> None:
     try:
         size = len(json.dumps(metadata, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode())
     except ValueError:
-        _refuse("invalid_value", "its numbers must be finite, and no larger than a double holds", "metadata")
+        _refuse("invalid_value", "its numbers must be finite and fit into a double (64 bits)", "metadata")
     if size > settings.max_metadata_bytes:
         _refuse("metadata_too_large", f"{size:,} bytes of JSON; at most {settings.max_metadata_bytes:,}", "metadata")
 

@@ -1,4 +1,4 @@
-"""What a job is asked to do, as its record keeps it: checked when it is accepted, and valid from then on."""
+"""The request of a job, as its record stores it. It is checked when the job is accepted, and valid from then on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Device = Literal["auto", "cpu", "gpu"]
 if TYPE_CHECKING:
     Output = str
 else:
-    Output = Literal[outputs.names()]  # mypy knows no literal that is computed
+    Output = Literal[outputs.names()]  # mypy supports no computed literals
 
 MAX_DEADLINE_SECONDS = 7 * 24 * 3600
 
@@ -31,7 +31,7 @@ Seconds = Annotated[float, Field(gt=0, le=MAX_DEADLINE_SECONDS)]
 
 
 class Deadline(BaseModel):
-    """How long a job may wait for its first start, and how long each attempt may run."""
+    """How long a job may wait for its first start, and how long each attempt may run, in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -40,11 +40,11 @@ class Deadline(BaseModel):
 
 
 class Options(BaseModel):
-    """What a request may say beside its image, its model, its prompts and its outputs.
+    """The parts of a request besides its image, its model, its prompts and its outputs.
 
-    A field of this class is all that a new option needs: the body of a request may have it, the job's record keeps it,
-    the fingerprint of an idempotent request covers it, the job object shows it, and a retry repeats it. A new one must
-    be None by default: then older records can be read, and the fingerprints of older requests stay as they are.
+    A new option needs only a field of this class: the body of a request may then have it, the job's record stores it,
+    the fingerprint of an idempotent request covers it, the job object shows it, and a retry repeats it. A new field
+    must be None by default: then older records can be read, and the fingerprints of older requests stay the same.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -56,7 +56,7 @@ class Options(BaseModel):
 
 
 class JobRequest(Options):
-    """What a job is asked to do; kept in its record as JSON."""
+    """What a client asks of a job. The job's record stores it as JSON."""
 
     image: ImageSource
     model: str
@@ -65,5 +65,5 @@ class JobRequest(Options):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The options by name, as JSON can have them."""
+        """The options by name, as values for JSON."""
         return self.model_dump(include=set(Options.model_fields))

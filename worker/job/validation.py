@@ -1,4 +1,4 @@
-"""A request's JSON to pydantic models, and what was wrong with it in our words."""
+"""Validates a request's JSON with pydantic models, and reports errors in the words and codes of this API."""
 
 from __future__ import annotations
 
@@ -13,23 +13,26 @@ from ovseg_core.errors import OvsegError
 Model = TypeVar("Model", bound=BaseModel)
 Path = tuple[str | int, ...]
 
-# More than a client can put right at a time, and an answer of some kilobytes.
+# This is more than a client can correct at a time, and keeps the answer at a few kilobytes.
 MAX_ERRORS = 100
-# Levels under the body: deep enough for anyone, shallow enough for every JSON parser that the job object meets.
+# Levels below the body: enough for any request, and few enough for every JSON parser that reads the job object.
 MAX_DEPTH = 32
-# The largest double has 309 digits: what is longer is no number to JavaScript, or to any other reader of doubles.
+# The largest double has 309 digits. JavaScript and other readers of doubles cannot read a longer number.
 MAX_DIGITS = 308
-MAX_CHOICES = 32  # of a list that chooses among a few names; some write one twice
-# Names in an object; the largest model has ten fields. Pydantic makes an error of each unknown name while no other
-# thread runs: 100,000 take a second.
+MAX_CHOICES = 32  # items of a list that chooses among a few names; a client may write a name twice
+# Names in an object; the largest model has ten fields. Pydantic makes an error for each unknown name and lets no other
+# thread run meanwhile: 100,000 names take a second.
 MAX_NAMES = 32
-FREE_FORM = "metadata"  # the field that is bounded in bytes instead
-# Of a stranger's text in an error message: enough to recognise it.
+FREE_FORM = "metadata"  # this field may have any number of names; its size in bytes is limited instead
+# Characters of a client's text that an error message repeats: enough to recognise it.
 SHOWN_CHARACTERS = 80
 
 
 class InvalidRequest(OvsegError):
-    """Several fields of a request may be wrong; `errors` has one OvsegError for each of the first 100 of `count`."""
+    """One or more fields of a request are invalid.
+
+    `errors` has an OvsegError for each of them, at most MAX_ERRORS; `count` is the number of all errors.
+    """
 
     def __init__(self, errors: Sequence[OvsegError], count: int | None = None) -> None:
         super().__init__(errors[0].code, errors[0].message, errors[0].field)
@@ -38,7 +41,11 @@ class InvalidRequest(OvsegError):
 
 
 def validated(model: type[Model], body: object) -> Model:
-    """The fields of a body. Raises InvalidRequest, or OvsegError where it is no object or holds what is not JSON."""
+    """Parse a body with a model.
+
+    Raises InvalidRequest for invalid fields, and OvsegError for a body that is not an object or has a value that not
+    every JSON parser can read.
+    """
     if not isinstance(body, Mapping):
         raise OvsegError("invalid_request", "the request must be a JSON object")
     _check_values(body)
@@ -50,23 +57,24 @@ def validated(model: type[Model], body: object) -> Model:
 
 
 def short_list(value: object) -> object:
-    """Before each of its items is looked at: a list of a few. For pydantic's BeforeValidator."""
+    """Check the length of a list before pydantic validates each of its items. For pydantic's BeforeValidator."""
     if not isinstance(value, (list, tuple)):
         raise ValueError("must be a list")
     if len(value) > MAX_CHOICES:
-        raise ValueError(f"must be a list of at most {MAX_CHOICES}")
+        raise ValueError(f"must be a list of at most {MAX_CHOICES} items")
     return value
 
 
 def brief(text: str) -> str:
-    """A stranger's text for an error message: not too long, and without what UTF-8 cannot carry."""
+    """Shorten a client's text for an error message, and escape half surrogate pairs, which UTF-8 cannot encode."""
     shown = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "..."
     return shown.encode("utf-8", "backslashreplace").decode()
 
 
 def _check_values(body: Mapping[str, Any]) -> None:
-    """Refuse what JSON can spell and others cannot read: lone surrogates (RFC 8259, section 8.2), in keys too, integers
-    beyond a double, and a nesting that overflows their stacks. Python itself would carry all three.
+    """Refuse JSON that Python can read and other programs cannot: half surrogate pairs in texts and names (RFC 8259,
+    section 8.2), integers beyond a double, and nesting that overflows a parser's stack. Also refuse objects with too
+    many names.
     """
     containers: list[tuple[Path, Any]] = [((), body)]
     while containers:
@@ -74,7 +82,7 @@ def _check_values(body: Mapping[str, Any]) -> None:
         if len(path) > MAX_DEPTH:
             raise OvsegError("invalid_value", f"nested deeper than {MAX_DEPTH} levels", _field(path[:1]))
         if isinstance(container, Mapping) and len(container) > MAX_NAMES and path[:1] != (FREE_FORM,):
-            message = f"an object of {len(container):,} names; outside of {FREE_FORM}, none has more than {MAX_NAMES}"
+            message = f"an object has {len(container):,} names; outside {FREE_FORM} at most {MAX_NAMES} are allowed"
             raise OvsegError("unknown_field", message, _field(path) or None)
         for name, value in container.items() if isinstance(container, Mapping) else enumerate(container):
             if isinstance(name, str):
@@ -93,21 +101,21 @@ def _check_text(text: str, path: Path) -> None:
             text.encode()
     except UnicodeEncodeError as error:
         half = f"\\u{ord(text[error.start]):04x}"
-        message = f"{half} is half of a surrogate pair, and no character: a text was cut in the middle of one"
+        message = f"{half} is half of a surrogate pair, not a character: the text was cut inside a character"
         raise OvsegError("invalid_value", message, _field(path)) from None
 
 
 def _field(path: Sequence[str | int]) -> str:
-    """`prompts[2].box`"""
+    """Return the path as a field, such as `prompts[2].box`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{brief(part)}" for part in path).lstrip(".")
 
 
 def _readable(detail: Mapping[str, Any], model: type[BaseModel]) -> OvsegError:
-    """One of pydantic's complaints in our words: the field as a path, what was wrong, what is allowed."""
+    """Translate one of pydantic's errors: the field as a path, what was wrong, what is allowed."""
     path = _field(detail["loc"])
     kind, message = detail["type"], str(detail["msg"])
     if kind == "extra_forbidden":
-        owner = _owner(detail["loc"], model)  # whose `title`, if it has one, says what its fields are called
+        owner = _owner(detail["loc"], model)  # its `title`, if it has one, is the word for its fields
         allowed = f"allowed: {', '.join(owner.model_fields)}" if owner.model_fields else "none is allowed"
         return OvsegError("unknown_field", f"unknown {owner.model_config.get('title', 'field')}; {allowed}", path)
     if kind in ("literal_error", "enum"):
@@ -122,7 +130,7 @@ def _readable(detail: Mapping[str, Any], model: type[BaseModel]) -> OvsegError:
 
 
 def _owner(location: Path, model: type[BaseModel]) -> type[BaseModel]:
-    """The model that the last part of a location is a field of."""
+    """Return the model that has the last part of the location as a field."""
     for part in location[:-1]:
         if isinstance(part, str):
             model = next(_models(model.model_fields[part].annotation), model)
