@@ -40,7 +40,9 @@ def model() -> Model:
     return create_model("SAM-Lite", device="cpu")
 
 
-def test_the_tutorials_script_prints_and_saves_its_results(pipeline: Pipeline, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_tutorials_script_prints_and_saves_its_results(
+    pipeline: Pipeline, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     output = pipeline.predict(input=PHOTO, prompt_type="box", prompt=BOXES)
     for res in output:
         res.print()
@@ -155,9 +157,7 @@ def test_a_configuration_file_may_name_a_checkpoint(model: Model, tmp_path: Path
     assert (res["masks"][0] == wanted["masks"][0]).all()
 
 
-def test_weights_are_fetched_from_the_mirror_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_weights_are_fetched_from_the_mirror_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OVSEG_MODELS_DIR", str(tmp_path))
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("OVSEG_MODELS_MIRROR", "http://127.0.0.1:2/weights")
@@ -165,7 +165,9 @@ def test_weights_are_fetched_from_the_mirror_first(
         create_model("SAM-H_box", device="cpu")
 
 
-def test_a_model_that_cannot_be_fetched_is_not_replaced_silently(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_cannot_be_fetched_is_not_replaced_silently(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OVSEG_MODELS_DIR", str(tmp_path))
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")  # no internet for this test
     with pytest.raises(PullFailed, match=r"Put the file sam_vit_h_4b8939\.pth at .* --model SAM-Lite"):

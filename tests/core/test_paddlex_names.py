@@ -60,7 +60,9 @@ def test_results_of_images_with_the_same_name_do_not_overwrite_one_another(model
         ]
 
 
-def test_two_results_of_a_file_are_both_saved_in_one_call_and_replaced_by_a_later_call(model: Model, tmp_path: Path) -> None:
+def test_two_results_of_a_file_are_both_saved_in_one_call_and_replaced_by_a_later_call(
+    model: Model, tmp_path: Path
+) -> None:
     path = str(image_file(tmp_path / "a.png"))
     for result in model.predict([path, path], [BOX, {"box_prompt": [[1, 1, 30, 30]]}]):
         result.save_to_json(tmp_path / "twice")

@@ -88,9 +88,7 @@ def test_300_clients_that_hang_up_while_they_wait_do_not_block_other_clients(gat
         slow_clients.hang_up(gateway.port, f"/v1/jobs/{job_id}?wait=60", EACH)
         calls, jobs = paddlex_calls(gateway, 20, pool)
         wait_until(lambda: gateway.count_clients() < 40, seconds=10)
-        assert not any(
-            call.done() for call in calls
-        )  # PaddleX's route does not answer 504 before its timeout
+        assert not any(call.done() for call in calls)  # PaddleX's route does not answer 504 before its timeout
         for waiting in jobs:
             cancel(gateway, waiting)
         answers = [call.result(30) for call in calls]
