@@ -11,7 +11,10 @@ from flask.typing import ResponseReturnValue
 
 
 class Hold:
-    """Waits for the end of a job, at most until `until` (time.monotonic); then `answer` gives the response."""
+    """Waits until a job has ended, at most until `until` (time.monotonic). Then `answer` returns the response.
+
+    `may_be_early` allows an answer before the end of the job when this process stops.
+    """
 
     def __init__(self, job_id: str, seconds: float, may_be_early: bool, answer: Callable[[], ResponseReturnValue]):
         self.job_id = job_id

@@ -1,4 +1,4 @@
-"""What a caller can put right."""
+"""The error that a caller can correct."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 class OvsegError(Exception):
     """A mistake that the caller can correct. It is reported with a code and never retried.
 
-    Anything that is not an OvsegError is our own fault: it is logged loudly and retried.
+    Any other exception is a fault of the service: it is logged with its traceback, and the work is retried.
 
     Args:
         code: stable and meant for programs, such as `box_outside_image`; docs/api.md lists them.
@@ -21,5 +21,5 @@ class OvsegError(Exception):
         self.field = field
 
     def at(self, field: str) -> OvsegError:
-        """The same error, about this field."""
+        """Return the same error with another `field`."""
         return OvsegError(self.code, self.message, field)

@@ -1,7 +1,7 @@
-"""What to segment: a box, points with labels, or both; one prompt, one mask.
+"""Prompts: a box, points with labels, or both. Each prompt gets one mask.
 
-Coordinates are pixels of the image as a person sees it, that is with its EXIF orientation applied: x to the right,
-y down, (0, 0) the top left corner of the top left pixel, (width, height) the bottom right corner of the last.
+Coordinates are pixels of the image with its EXIF orientation applied, as a viewer shows it: x to the right, y down,
+(0, 0) is the top left corner of the top left pixel, and (width, height) the bottom right corner of the last pixel.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Prompt:
-    """One object to segment, by a box, by points, or by both. A Prompt that exists is well formed.
+    """One object to segment, given by a box, by points, or by both. Every Prompt is well formed.
 
     Boxes and labelled points are the prompts of Segment Anything (https://arxiv.org/abs/2304.02643, section 2).
-    Coordinates are pixels of the image as a person sees it, fractions allowed; they may lie outside an image until
-    `within` or `Segmenter.decode` fits them to one.
+    Coordinates are pixels of the image as a viewer shows it; fractions are allowed. They may lie outside the image:
+    `within` and `Segmenter.decode` check them later and clip the box.
 
     Args:
         box: (x0, y0, x1, y1) in pixels, with x0 < x1 and y0 < y1.
         points: (x, y) of each point, in pixels.
-        labels: as many as points: 1 where the point lies on the object, 0 where it lies on something else. Without a
-            box at least one is 1.
+        labels: one for each point: 1 if the point lies on the object, 0 if it lies on something else. Without a box at
+            least one label is 1.
 
     Raises:
-        OvsegError: `invalid_prompt`, with the wrong field in `field`.
+        OvsegError: `invalid_prompt`; its `field` is the wrong field.
     """
 
     box: Box | None = None
@@ -60,30 +60,30 @@ class Prompt:
         points: Sequence[Sequence[float]] = (),
         labels: Sequence[int] | None = None,
     ) -> Prompt:
-        """A prompt from rows of numbers: `box` [x0, y0, x1, y1], each of the `points` [x, y], all in pixels. Without
-        `labels` every point lies on the object.
+        """Return a prompt from rows of numbers: `box` is [x0, y0, x1, y1] and each point [x, y], all in pixels.
 
-        Raises OvsegError `invalid_prompt`, also for a row of another length.
+        Without `labels` every point lies on the object. Raises OvsegError `invalid_prompt`, also for a row of a wrong
+        length.
         """
-        placed = [_row(point, 2, "a point is two numbers, [x, y]", f"points[{i}]") for i, point in enumerate(points)]
+        pairs = [_row(point, 2, "a point is two numbers, [x, y]", f"points[{i}]") for i, point in enumerate(points)]
         return cls(
             None if box is None else _row(box, 4, "a box is four numbers, [x0, y0, x1, y1]", "box"),
-            tuple(placed),
-            tuple(labels) if labels is not None else (1,) * len(placed),
+            tuple(pairs),
+            tuple(labels) if labels is not None else (1,) * len(pairs),
         )
 
     @classmethod
     def of_box(cls, x0: float, y0: float, x1: float, y1: float) -> Prompt:
-        """What lies in a box, in pixels. Raises as `Prompt`."""
+        """Return a prompt for the object in a box, in pixels. Raises as `Prompt`."""
         return cls(box=(x0, y0, x1, y1))
 
     @classmethod
     def of_point(cls, x: float, y: float) -> Prompt:
-        """What lies under a click, in pixels. Raises as `Prompt`."""
+        """Return a prompt for the object under a point, in pixels. Raises as `Prompt`."""
         return cls(points=((x, y),), labels=(1,))
 
     def to_dict(self) -> dict[str, Any]:
-        """The prompt in the API's JSON: `box`, `points` and `labels`, without those that it lacks."""
+        """Return the prompt in the API's JSON: those of `box`, `points` and `labels` that it has."""
         given: dict[str, Any] = {}
         if self.box is not None:
             given["box"] = list(self.box)
@@ -93,14 +93,14 @@ class Prompt:
         return given
 
     def within(self, image_hw: tuple[int, int]) -> Prompt:
-        """The same prompt for an image of one size: its box is clipped to the image.
+        """Check the prompt against the size of an image, and return it with its box clipped to the image.
 
         Args:
             image_hw: height and width of the image in pixels.
 
         Raises:
-            OvsegError: `box_outside_image` if nothing of the box is left; `point_outside_image`, because a click that
-                was moved would ask for another object.
+            OvsegError: `box_outside_image` if the whole box is outside; `point_outside_image` if a point is. A point is
+                not moved into the image, because there it could select another object.
         """
         height, width = image_hw
         for i, (x, y) in enumerate(self.points):
@@ -118,9 +118,9 @@ class Prompt:
 
 
 def check_within(prompts: Sequence[Prompt], image_hw: tuple[int, int], field: str = "prompts") -> None:
-    """Raises OvsegError where a prompt lies outside the image, as `Prompt.within` does; its field is `field[i].box`.
+    """Raise OvsegError if a prompt lies outside the image, as `Prompt.within` does. Its field is `field[i].box`.
 
-    An early look, before an image is encoded or a job is queued. The segmenter clips.
+    This is an early check, before an image is encoded or a job is queued. The segmenter clips the boxes later.
     """
     for i, prompt in enumerate(prompts):
         try:
@@ -141,7 +141,7 @@ def _check_box(box: Box) -> None:
 
 def _row(numbers: Sequence[float], length: int, rule: str, field: str) -> Any:
     if len(numbers) != length:
-        raise _invalid(f"{rule}; here are {len(numbers)}", field)
+        raise _invalid(f"{rule}; got {len(numbers)}", field)
     return tuple(numbers)
 
 

@@ -1,4 +1,4 @@
-"""`create_model`: one model, predicting from prompts of one kind or of any."""
+"""`create_model`: one model, which predicts masks from prompts of any kind."""
 
 from __future__ import annotations
 
@@ -71,26 +71,26 @@ class Model:
                 the answer's `skipped`, and continues with the next image and the next prompts.
 
         Returns:
-            An iterator of one `Result` for each image, in order, each computed when it is asked for.
+            An iterator of one `Result` for each image, in order. Each is computed when it is requested.
 
         Raises:
             OvsegError: while iterating, an image cannot be read, or a prompt is wrong or lies outside its image; the
                 message has the path or URL of the image.
-            FileNotFoundError: while iterating, nothing lies at a path.
-            ValueError: `batch_size` or `on_error` is wrong, the prompts are not of these forms or fewer than the
-                images, or an array is no image.
-            TypeError: an input is of another kind.
+            FileNotFoundError: while iterating, a path does not exist.
+            ValueError: `batch_size` or `on_error` is wrong, the prompts do not have one of these forms, there are fewer
+                prompts than images, or an array is not an image.
+            TypeError: an input has another type.
         """
         return self.predict_given(input, prompting.of_images(prompts), batch_size, on_error)
 
     def predict_given(
         self, input: inputs.Input, of_images: Iterator[prompting.Given], batch_size: int, on_error: str
     ) -> Run:
-        """`predict` for prompts that are parsed already."""
+        """Do as `predict`, for prompts that are already parsed."""
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
         if on_error not in ON_ERROR:
-            raise ValueError(f"on_error is raise or skip, not {on_error!r}")
+            raise ValueError(f"on_error must be raise or skip, not {on_error!r}")
         return Run(self._results(input, of_images, batch_size), skips=on_error == "skip")
 
     def _results(
@@ -139,9 +139,9 @@ def create_model(
         model_name: a name in `ovseg models list`, such as "SAM-Lite", "SAM-B" or PaddleX's "SAM-H_box".
         model_dir: weights to use instead of the model's own: a checkpoint file in any format that
             `ovseg_core.checkpoints` reads, or a folder with one of PaddleX's inference models.
-        device: "cpu", "gpu:N" or another of `ovseg_core.devices`; by default the first GPU that Paddle can use, else
-            the CPU.
-        use_hpip: PaddleX's switch for high performance: `precision` "auto" if none is named.
+        device: "cpu", "gpu:N" or another device of `ovseg_core.devices`. The default is the first GPU that Paddle can
+            use, or the CPU if there is none.
+        use_hpip: PaddleX's switch for high performance: it makes "auto" the default of `precision`.
         engine: "openvino", "onnxruntime" or "paddle"; "auto" is the fastest that is installed.
         precision: "float32", whose results equal PaddleX's and which is the default; "auto", the fastest; "bfloat16" or
             "float16" on a GPU; on a CPU as docs/models.md says.
@@ -161,17 +161,17 @@ def create_model(
 
 
 def precision_of(named: str | None, use_hpip: bool) -> str:
-    """The one that is named, or what PaddleX's `use_hpip` means."""
+    """Return the named precision, or the default: "auto" with PaddleX's `use_hpip`, "float32" without."""
     return named if named is not None else "auto" if use_hpip else "float32"
 
 
 def opened(spec: ModelSpec, device: str | None, engine: str, precision: str) -> Model:
-    """`create_model` for weights that are installed."""
+    """Return the model for weights that are installed. Raises as `create_model`."""
     return Model(Segmenter.of(spec, device or devices.default(), engine, precision))
 
 
 def located(model_name: str, model_dir: str | Path | None) -> ModelSpec:
-    """A model whose weights are installed, downloaded first if necessary. Raises as `create_model`."""
+    """Return a model's specification, and download its weights if they are not installed. Raises as `create_model`."""
     if model_dir is not None:
         return _in(Path(model_dir), models.find(model_name))
     spec = models.resolved(model_name)

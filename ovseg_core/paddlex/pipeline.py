@@ -53,21 +53,21 @@ class Pipeline:
                 "labels": ...}, ...] for every image, in pixels; or a list of such lists, one for each image. Arrays and
                 tensors are accepted wherever lists are.
             prompt_type: what `prompt` has: "box", "point" or, which PaddleX lacks, "mixed".
-            batch_size: how many images the encoder computes in one run; by default what the configuration says, else 1.
+            batch_size: how many images the encoder computes in one run. The default is that of the configuration, or 1.
             device: as in `create_model`.
             engine: as in `create_model`.
             use_hpip: as in `create_model`.
             on_error: "raise" or "skip", as in `Model.predict`.
 
         Returns:
-            An iterator of one `Result` for each image, in order, each computed when it is asked for.
+            An iterator of one `Result` for each image, in order. Each is computed when it is requested.
 
         Raises:
-            ValueError: there is no such `prompt_type`; and all that `create_model` and `Model.predict` raise.
+            ValueError: there is no such `prompt_type`. Also all errors of `create_model` and `Model.predict`.
         """
         if prompt_type not in SUB_MODULES:
-            raise ValueError(f"prompt_type is box, point or mixed, not {prompt_type!r}")
-        of_images = prompting.of_images(prompting.of_rows(prompt_type, prompt))  # before weights are fetched and loaded
+            raise ValueError(f"prompt_type must be box, point or mixed, not {prompt_type!r}")
+        of_images = prompting.of_images(prompting.of_rows(prompt_type, prompt))  # check this before loading weights
         module = self._config["SubModules"][SUB_MODULES[prompt_type]]
         size = batch_size or module.get("batch_size") or 1
         is_fast = self._use_hpip if use_hpip is None else use_hpip
@@ -99,12 +99,12 @@ def create_pipeline(
         pipeline: its name, or the path of a YAML file of its form.
         config: the content of such a file, instead of `pipeline`.
         device: as in `create_model`.
-        use_hpip: as in `create_model`; also where the configuration says it.
+        use_hpip: as in `create_model`; the configuration may switch it on too.
         model: a name in `ovseg models list` that replaces both models of the configuration, which are PaddleX's
             SAM-H_box and SAM-H_point.
         engine: as in `create_model`.
         precision: as in `create_model`.
-        pipeline_name: how PaddleX's tutorial spells `pipeline`.
+        pipeline_name: another name for `pipeline`, which PaddleX's tutorial uses.
 
     Returns:
         The pipeline. It loads a model, and downloads weights that are not installed, when `predict` first needs them.
@@ -119,7 +119,7 @@ def create_pipeline(
             raise ValueError(f"name a pipeline ({NAME}), the path of its YAML file, or a config")
         config = _parsed(default_config() if name == NAME else _read(name), name)
     if not isinstance(config, Mapping) or config.get("pipeline_name") != NAME:
-        raise ValueError(f"the configuration is not one of {NAME}: its pipeline_name must be that")
+        raise ValueError(f"the configuration's pipeline_name must be {NAME}")
     given = {"model_name": model, "model_dir": None} if model is not None else {}
     modules = {key: {**_module(config, key), **given} for key in sorted(set(SUB_MODULES.values()))}
     for key, module in modules.items():
@@ -130,7 +130,7 @@ def create_pipeline(
 
 
 def default_config() -> str:
-    """The YAML of the pipeline, which names SAM-H_box and SAM-H_point as PaddleX's does."""
+    """Return the pipeline's YAML. It names SAM-H_box and SAM-H_point, as PaddleX's does."""
     return resources.files("ovseg_core.paddlex").joinpath(f"{NAME}.yaml").read_text()
 
 
@@ -146,11 +146,11 @@ def _parsed(text: str, name: str | Path) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ValueError(f"{str(name)!r} is no YAML: {error}") from None
+        raise ValueError(f"{str(name)!r} is not YAML: {error}") from None
 
 
 def _read(name: str | Path) -> str:
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
-        raise ValueError(f"there is no pipeline {str(name)!r}; this is {NAME}, or the path of its YAML file")
+        raise ValueError(f"there is no pipeline {str(name)!r}; use {NAME}, or the path of its YAML file")
     return path.read_text(encoding="utf-8")

@@ -25,11 +25,11 @@ from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
 
 TOO_LARGE_TO_PRINT = "..."
-AS_ESCAPES = "backslashreplace"  # for bytes in a file's name that are no UTF-8: the escape is the one that JSON has
+AS_ESCAPES = "backslashreplace"  # for bytes in a file's name that are not UTF-8; JSON has the same escape
 
 
 class Masks(Sequence[np.ndarray]):
-    """Masks (H, W) int8, 0 or 1, as PaddleX gives them; each is unpacked when it is asked for."""
+    """Masks (H, W) int8, 0 or 1, as PaddleX returns them. A mask is unpacked when it is read."""
 
     def __init__(self, masks: Sequence[Mask]) -> None:
         self._masks = masks
@@ -58,13 +58,13 @@ class Result(dict[str, Any]):
     - `page_index`: page of a PDF or TIFF, from 0; None for an image without pages.
     - `input_img`: the image (H, W, 3) uint8 in RGB.
     - `prompts`: the prompts as they were given, in lists and numbers.
-    - `masks`: N masks (H, W) int8 in the prompts' order, 1 on the object and 0 elsewhere; each is unpacked when it is
-      asked for.
-    - `mask_infos`: N dicts, the prompt of each mask in PaddleX's words.
+    - `masks`: N masks (H, W) int8 in the prompts' order, 1 on the object and 0 elsewhere. A mask is unpacked when it is
+      read.
+    - `mask_infos`: N dicts, the prompt of each mask in PaddleX's format.
 
     Attributes:
-        engine: "openvino", "onnxruntime" or "paddle", whichever ran the network.
-        precision: "float32", "bfloat16", "float16" or "int8", whichever the network computed in.
+        engine: the engine that ran the network, "openvino", "onnxruntime" or "paddle".
+        precision: the precision that the network computed in, "float32", "bfloat16", "float16" or "int8".
     """
 
     def __init__(
@@ -131,8 +131,8 @@ class Result(dict[str, Any]):
 
     @property
     def json(self) -> dict[str, Any]:
-        """{"res": ...} with what `save_to_json` writes, in lists and numbers."""
-        return {"res": {**self._told(), "masks": [mask.tolist() for mask in self["masks"]]}}
+        """{"res": ...} with the content that `save_to_json` writes, in lists and numbers."""
+        return {"res": {**self._printable(), "masks": [mask.tolist() for mask in self["masks"]]}}
 
     @property
     def img(self) -> dict[str, Image.Image]:
@@ -141,38 +141,43 @@ class Result(dict[str, Any]):
 
     @property
     def str(self) -> dict[builtins.str, Any]:
-        """{"res": ...} with what `print` prints: the result without pixels."""
-        return {"res": self._told()}
+        """{"res": ...} with the content that `print` prints: the result without pixels."""
+        return {"res": self._printable()}
 
     def __str__(self) -> builtins.str:
         return repr(self.str)
 
     def print(self, format_json: bool = True, indent: int = 4, ensure_ascii: bool = False) -> None:
-        """To the terminal; with `format_json` False on one line, as PaddleX's command line does."""
+        """Print the result without pixels, as JSON; with `format_json` False on one line, as PaddleX's command does."""
         text = json.dumps(self.str, indent=indent, ensure_ascii=ensure_ascii) if format_json else str(self.str)
         sys.stdout.write(text.encode(errors=AS_ESCAPES).decode() + "\n")
 
     def save_to_img(self, save_path: Any) -> None:
-        """The overlay, as that file, or in that folder as `NAME_res.SUFFIX`; `NAME_PAGE_res.png` for a page of many.
+        """Save the overlay as a file, or in a folder.
 
-        Results of a folder lie in the same subfolders as their images. Where the model has saved another image's result
-        under that name, it is `NAME.SUFFIX_res.SUFFIX`, and then `NAME.SUFFIX_2_res.SUFFIX`. A later call of `predict`
-        for the same image replaces what the first one saved.
+        The overlay is scaled down if a side is longer than its format allows: 65,500 pixels in JPEG, 16,383 in WebP.
 
-        It is scaled down where it has a side that the format cannot have: 65,500 pixels in JPEG, 16,383 in WebP.
+        Args:
+            save_path: a file with the suffix of an image, or a folder. In a folder the name is `NAME_res.SUFFIX`, or
+                `NAME_PAGE_res.png` for a page of a PDF or TIFF. Results of a folder are saved in the same subfolders as
+                their images. If the model has saved another image's result under that name, the name is
+                `NAME.SUFFIX_res.SUFFIX`, then `NAME.SUFFIX_2_res.SUFFIX`, and so on. A later call of `predict` for the
+                same image overwrites the file.
         """
         _, suffix = stem_and_suffix(self["input_path"])
-        keeps = self["page_index"] is None and suffix.lower() in SUFFIXES
-        path = self._path(save_path, suffix if keeps else ".png", SUFFIXES)
+        keeps_suffix = self["page_index"] is None and suffix.lower() in SUFFIXES
+        path = self._path(save_path, suffix if keeps_suffix else ".png", SUFFIXES)
         picture = overlay.draw(self["input_img"], self._masks, self._prompts)
         longest = longest_sides.BY_SUFFIX.get(path.suffix.lower(), max(picture.shape))
         Image.fromarray(overlay.fitted(picture, longest)).save(path)
 
     def save_to_json(self, save_path: Any, indent: int = 4, ensure_ascii: bool = False) -> None:
-        """The result with its masks as lists, as that file, or in that folder as `NAME_res.json`; a row of a mask is a
-        line, whatever `indent` is for the rest."""
-        told = json.dumps({**self._told(), "masks": None}, indent=indent, ensure_ascii=ensure_ascii)
-        before, after = told.split('"masks": null')
+        """Save the result, with its masks as lists, as a JSON file or in a folder as `NAME_res.json`.
+
+        `save_path` is as in `save_to_img`. Each row of a mask is one line; `indent` applies to the rest.
+        """
+        text = json.dumps({**self._printable(), "masks": None}, indent=indent, ensure_ascii=ensure_ascii)
+        before, after = text.split('"masks": null')
         with self._path(save_path, ".json", frozenset({".json"})).open(
             "w", encoding="utf-8", errors=AS_ESCAPES
         ) as file:
@@ -183,11 +188,11 @@ class Result(dict[str, Any]):
             file.write(f"]{after}")
 
     def save_all(self, save_path: Any) -> None:
-        """`save_to_json` and `save_to_img`."""
+        """Call `save_to_json` and `save_to_img`."""
         self.save_to_json(save_path)
         self.save_to_img(save_path)
 
-    def _told(self) -> dict[builtins.str, Any]:
+    def _printable(self) -> dict[builtins.str, Any]:
         return {
             "input_path": self["input_path"],
             "page_index": self["page_index"],
@@ -197,7 +202,7 @@ class Result(dict[str, Any]):
         }
 
     @cached_property
-    def _made_up_stem(self) -> builtins.str:
+    def _generated_stem(self) -> builtins.str:
         return f"{time.time():.0f}_{np.random.randint(10000):04}"
 
     def _path(self, given: Any, suffix: builtins.str, files: frozenset[builtins.str]) -> Path:
@@ -205,13 +210,13 @@ class Result(dict[str, Any]):
         if path.suffix.lower() not in files or path.is_dir():
             path = path / self._folder
             stem, of_input = stem_and_suffix(self["input_path"])
-            path /= self._saved_names.of(self._owner, path, stem or self._made_up_stem, of_input) + f"_res{suffix}"
+            path /= self._saved_names.of(self._owner, path, stem or self._generated_stem, of_input) + f"_res{suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
 
 def _row(row: np.ndarray) -> str:
-    """[0,0,1,...]: digits and commas interleaved, a thousand times as fast as a JSON encoder."""
+    """Return [0,0,1,...]. Interleaving digits and commas is a thousand times as fast as a JSON encoder."""
     text = np.full(2 * len(row) - 1, ord(","), np.uint8)
     text[::2] = row + ord("0")
     return f"[{text.tobytes().decode('ascii')}]"

@@ -177,14 +177,14 @@ def test_a_model_that_cannot_be_fetched_is_not_replaced_silently(
 @pytest.mark.parametrize(
     ("call", "complaint"),
     [
-        (lambda p: p.predict(PHOTO, BOXES, "text"), "prompt_type is box, point or mixed, not 'text'"),
+        (lambda p: p.predict(PHOTO, BOXES, "text"), "prompt_type must be box, point or mixed, not 'text'"),
         (lambda p: p.predict(PHOTO, [1, 2, 3, 4]), r"box_prompt\[0\] must be a list of numbers, not 1"),
         (lambda p: p.predict(PHOTO, [[9, 0, 3, 4]]), "x1 .* must be greater than x0"),
         (lambda p: p.predict(PHOTO, [[600, 600, 700, 700]]), "lies outside the image"),
         (lambda p: p.predict(7, BOXES), "not int"),
         (lambda p: p.predict("missing.jpg", BOXES), "missing.jpg"),
         (lambda p: create_pipeline(pipeline="ocr"), "there is no pipeline 'ocr'"),
-        (lambda p: create_pipeline(config={"pipeline_name": "ocr"}), "pipeline_name must be that"),
+        (lambda p: create_pipeline(config={"pipeline_name": "ocr"}), "pipeline_name must be open_vocab"),
         (lambda p: create_pipeline(config={"pipeline_name": NAME, "SubModules": None}), "lacks SubModules.BoxPrompt"),
         (
             lambda p: create_pipeline(config={"pipeline_name": NAME, "SubModules": dict.fromkeys(MODULES)}, model="X"),
@@ -237,7 +237,7 @@ def test_a_configuration_that_is_not_yaml_is_an_error_with_its_path(tmp_path: Pa
     (tmp_path / "mine.yaml").write_text("SubModules: [")
     ran = ovseg("--pipeline", str(tmp_path / "mine.yaml"), "--input", PHOTO, "--prompt", "[[1,2,30,40]]")
     assert ran.returncode == 1
-    assert "mine.yaml' is no YAML: " in ran.stderr
+    assert "mine.yaml' is not YAML: " in ran.stderr
     assert "Traceback" not in ran.stderr
 
 
@@ -253,7 +253,7 @@ def test_a_configuration_that_is_not_yaml_is_an_error_with_its_path(tmp_path: Pa
         ),
         (  # before weights are fetched
             ["--pipeline", NAME, "--input", PHOTO, "--model", "SAM-L", "--prompt", "[[1,2,3]]"],
-            "box_prompt[0]: a box is four numbers, [x0, y0, x1, y1]; here are 3",
+            "box_prompt[0]: a box is four numbers, [x0, y0, x1, y1]; got 3",
         ),
     ],
 )

@@ -286,7 +286,7 @@ def test_the_prompts_of_a_skipped_image_are_skipped_too(pipeline: Pipeline, tmp_
     run = pipeline.predict(images, rows, on_error="skip")
     assert [result["prompts"]["box_prompt"][0][0] for result in run] == [1, 4]
     assert [skipped.error.code for skipped in run.skipped] == ["image_empty", "box_outside_image"]
-    with pytest.raises(ValueError, match="on_error is raise or skip, not 'ignore'"):
+    with pytest.raises(ValueError, match="on_error must be raise or skip, not 'ignore'"):
         pipeline.predict(images, rows, on_error="ignore")
 
 

@@ -110,7 +110,7 @@ NAN, INFINITE = float("nan"), float("inf")
         ({"box_prompt": paddle.to_tensor(3.0)}, "box_prompt must be a list or an array, not 3.0"),
         ({"box_prompt": paddle.to_tensor(BOXES[0])}, r"box_prompt\[0\] must be a list of numbers, not 140.0"),
         ({"box_prompt": np.ones((2, 1, 4))}, r"box_prompt\[0\]\[0\] must be a number, not \[1.0"),
-        ({"box_prompt": [BOXES[0], [1, 2, 3]]}, r"box_prompt\[1\]: a box is four numbers, .*; here are 3"),
+        ({"box_prompt": [BOXES[0], [1, 2, 3]]}, r"box_prompt\[1\]: a box is four numbers, .*; got 3"),
         ({"box_prompt": ["1234"]}, r"box_prompt\[0\] must be a list of numbers, not '1234'"),
         ({"box_prompt": [["1", "2", "3", "4"]]}, r"box_prompt\[0\]\[0\] must be a number, not '1'"),
         ({"box_prompt": np.array([["1", "2", "3", "4"]])}, r"box_prompt\[0\]\[0\] must be a number, not '1'"),

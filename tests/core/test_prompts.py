@@ -94,6 +94,6 @@ def test_points_without_labels_lie_on_the_object() -> None:
     [({"box": [1, 2, 3]}, "box"), ({"box": [1, 2, 3, 4, 5]}, "box"), ({"points": [[1, 2], [3]]}, "points[1]")],
 )
 def test_a_row_of_another_length_is_refused_by_its_name(rows: dict[str, Any], field: str) -> None:
-    with pytest.raises(OvsegError, match="; here are ") as caught:
+    with pytest.raises(OvsegError, match="; got ") as caught:
         Prompt.of(**rows)
     assert (caught.value.code, caught.value.field) == ("invalid_prompt", field)

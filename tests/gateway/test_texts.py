@@ -166,7 +166,7 @@ TOO_LONG = [
     (JOBS, {**JOB, "outputs": ["rle"] * 100_000}, "outputs", "a list of at most 32", "invalid_value"),
     (JOBS, {**JOB, "outputs": ["x" * 100_000]}, "outputs[0]", "must be 'rle'", "invalid_value"),
     (JOBS, {**JOB, "prompts": [{"box": ["x"] * 100_000}]}, "prompts[0].box[0]", "a number", "invalid_value"),
-    (JOBS, {**JOB, "prompts": [{"box": [1] * 100_000}]}, "prompts[0].box", "here are 100000", "invalid_prompt"),
+    (JOBS, {**JOB, "prompts": [{"box": [1] * 100_000}]}, "prompts[0].box", "got 100000", "invalid_prompt"),
     (JOBS, {**JOB, "metadata": {"x" * 5000: 1}}, "metadata", "at most 4,096", "metadata_too_large"),
     (JOBS, {**JOB, "x" * 100_000: 1}, "x" * 80 + "...", "unknown field", "unknown_field"),
     (JOBS, {**JOB, "webhook": {"url": HOOK["url"] + "x" * 2048}}, "webhook.url", "at most 2048", "invalid_value"),

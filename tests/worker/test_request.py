@@ -46,7 +46,7 @@ def errors_of(body: object, image_file: bytes | None = None, settings: Settings 
         ({"image": URL, "prompts": []}, "prompts_missing", "prompts", "at least one"),
         ({"image": URL, "prompts": [BOX] * 1001}, "too_many_prompts", "prompts", "1,001 prompts; at most 1,000"),
         ({"image": URL, "prompts": [{}]}, "invalid_prompt", "prompts[0]", "give a box, or points"),
-        ({"image": URL, "prompts": [{"box": [1, 2, 3]}]}, "invalid_prompt", "prompts[0].box", "here are 3"),
+        ({"image": URL, "prompts": [{"box": [1, 2, 3]}]}, "invalid_prompt", "prompts[0].box", "got 3"),
         (
             {"image": URL, "prompts": [{"box": [5, 2, 3, 4]}]},
             "invalid_prompt",
@@ -70,7 +70,7 @@ def errors_of(body: object, image_file: bytes | None = None, settings: Settings 
             {"image": URL, "prompts": [{"points": [[1]]}]},
             "invalid_prompt",
             "prompts[0].points[0]",
-            "[x, y]; here are 1",
+            "[x, y]; got 1",
         ),
         ({"image": URL, "prompts": [{"points": [[1, 2]] * 101}]}, "invalid_prompt", "prompts[0].points", "at most 100"),
         (
@@ -82,8 +82,8 @@ def errors_of(body: object, image_file: bytes | None = None, settings: Settings 
         ({"image": URL, "prompts": [{"circle": 3}]}, "unknown_field", "prompts[0].circle", "box, points, labels"),
         ({"image": URL, "prompts": "box"}, "invalid_value", "prompts", "valid list"),
         ({"image": URL, "prompt": [[1, 2, 3, 4]]}, "invalid_request", "promptType", "box or point"),
-        ({"image": URL, "prompt": [[1, 2, 3]], "promptType": "box"}, "invalid_prompt", "prompt[0]", "here are 3"),
-        ({"image": URL, "prompt": [[1, 2, 3]], "promptType": "point"}, "invalid_prompt", "prompt[0]", "here are 3"),
+        ({"image": URL, "prompt": [[1, 2, 3]], "promptType": "box"}, "invalid_prompt", "prompt[0]", "got 3"),
+        ({"image": URL, "prompt": [[1, 2, 3]], "promptType": "point"}, "invalid_prompt", "prompt[0]", "got 3"),
         ({"image": URL, "prompt": [[1, 2]], "promptType": "text"}, "invalid_value", "promptType", "'box' or 'point'"),
         ({"image": URL, "prompts": [BOX], "promptType": "box"}, "invalid_request", "prompts", "either prompts, or"),
         ({"image": URL, "prompts": [BOX], "model": "SAM-9"}, "unknown_model", "model", "available: SAM-Lite"),
