@@ -1,4 +1,4 @@
-"""Webhook endpoints, notified of every job: create, look, change, test, replay."""
+"""The routes of webhook endpoints, which are notified of every job: create, show, change, delete, test, replay."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ blueprint = Blueprint("endpoints", __name__, url_prefix="/v1/webhook-endpoints")
 
 @blueprint.post("")
 def create() -> tuple[Response, int, dict[str, str]]:
-    """A new endpoint, with its secret: 201."""
+    """Create an endpoint: 201, and the answer has its secret."""
     fields = endpoint_fields.parse_new(body.read_json(), services().settings)
     endpoint = services().endpoints.create(fields)
     if endpoint is None:
-        most = services().settings.max_webhook_endpoints
-        raise OvsegError("too_many_endpoints", f"there are {most} endpoints already, as many as there may be")
-    location = url_for("endpoints.look", endpoint_id=endpoint.id)
+        maximum = services().settings.max_webhook_endpoints
+        raise OvsegError("too_many_endpoints", f"there are {maximum} endpoints already, which is the maximum")
+    location = url_for("endpoints.show", endpoint_id=endpoint.id)
     return jsonify({**describe(endpoint), "secret": endpoint.secret}), 201, {"Location": location}
 
 
 @blueprint.get("")
 def page() -> Response:
-    """All of them, oldest first."""
+    """List all endpoints, oldest first."""
     return jsonify({"endpoints": [describe(endpoint) for endpoint in services().endpoints.list()]})
 
 
 @blueprint.get("/<endpoint_id>")
-def look(endpoint_id: str) -> Response:
+def show(endpoint_id: str) -> Response:
     return jsonify(describe(_found(endpoint_id)))
 
 
 @blueprint.get("/<endpoint_id>/events")
 @query.takes(PageQuery)
-def notified(endpoint_id: str) -> Response:
-    """The events of jobs for this endpoint, newest first; `next_cursor` leads to earlier ones."""
+def list_events(endpoint_id: str) -> Response:
+    """List the events of jobs for this endpoint, newest first; `next_cursor` leads to earlier events."""
     endpoint = _found(endpoint_id)
-    asked = query.of(PageQuery)
-    histories, next_cursor = services().events.of_endpoint(endpoint.id, asked.limit, asked.cursor)
+    wanted = query.of(PageQuery)
+    histories, next_cursor = services().events.of_endpoint(endpoint.id, wanted.limit, wanted.cursor)
     shown, next_cursor = paging.page(
         histories, events.describe, lambda n: str(microseconds(histories[n - 1].event.created_at)), next_cursor
     )
@@ -58,10 +58,10 @@ def notified(endpoint_id: str) -> Response:
 
 @blueprint.patch("/<endpoint_id>")
 def change(endpoint_id: str) -> Response:
-    """Only what is named is changed."""
+    """Change the fields that the request has, and no others."""
     fields = endpoint_fields.parse_change(body.read_json(), services().settings)
     services().endpoints.change(endpoint_id, fields)
-    return look(endpoint_id)
+    return show(endpoint_id)
 
 
 @blueprint.delete("/<endpoint_id>")
@@ -73,7 +73,7 @@ def delete(endpoint_id: str) -> tuple[str, int]:
 
 @blueprint.post("/<endpoint_id>/rotate-secret")
 def rotate(endpoint_id: str) -> Response:
-    """The endpoint with its new secret; the old one is live for a while yet."""
+    """Replace the endpoint's secret, and return the new one. The old secret stays valid for a while."""
     services().endpoints.rotate(endpoint_id)
     endpoint = _found(endpoint_id)
     return jsonify({**describe(endpoint), "secret": endpoint.secret})
@@ -81,16 +81,16 @@ def rotate(endpoint_id: str) -> Response:
 
 @blueprint.post("/<endpoint_id>/test")
 def test(endpoint_id: str) -> tuple[Response, int]:
-    """A test event, on its way: 202."""
+    """Send a test event: 202, before it is delivered."""
     event_id = services().events.test(_enabled(endpoint_id).id)
     if event_id is None:
         raise _not_found(endpoint_id)
-    return events.look(event_id), 202
+    return events.show(event_id), 202
 
 
 @blueprint.post("/<endpoint_id>/replay")
 def replay(endpoint_id: str) -> tuple[Response, int]:
-    """Deliver again what happened in a span of time, delivered or dead, if it is still kept: 202, and how many."""
+    """Deliver the events of a span of time again, delivered or dead, if they are still stored: 202 with their count."""
     within = span.parse(body.read_json())
     endpoint = _enabled(endpoint_id)
     outcome = services().events.replay(endpoint.id, web_url.host_of(endpoint.url), within)
@@ -98,7 +98,7 @@ def replay(endpoint_id: str) -> tuple[Response, int]:
 
 
 def describe(endpoint: Endpoint) -> dict[str, Any]:
-    """The endpoint object: everything but its secrets."""
+    """Return the endpoint object, without secrets."""
     now = datetime.now(UTC)
     has_old_secret = len(endpoint.live_secrets(now)) > 1
     return {

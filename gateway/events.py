@@ -37,7 +37,7 @@ def of_job(job_id: str) -> Response:
 
 
 @blueprint.get("/events/<event_id>")
-def look(event_id: str) -> Response:
+def show(event_id: str) -> Response:
     return jsonify(describe(_found(event_id)))
 
 

@@ -1,4 +1,4 @@
-"""Is this process alive; can it serve."""
+"""The routes for probes: is this process alive, and can it serve requests?"""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ blueprint = Blueprint("health", __name__)
 @origin.takes_any_host
 @breaker.needs_no_redis
 def alive() -> Response:
-    """This process answers; nothing else is asked."""
+    """Answer 200: this process is alive. Nothing else is checked."""
     return jsonify({"status": "ok"})
 
 
 class ReadyQuery(query.Query):
-    """How many workers must be there."""
+    """The number of live workers that the caller requires."""
 
     workers: Annotated[int, query.whole_number(0, 1_000_000)] = 0
 
@@ -34,23 +34,23 @@ class ReadyQuery(query.Query):
 @blueprint.get("/readyz")
 @access_log.quiet
 @origin.takes_any_host
-@breaker.needs_no_redis  # it asks Redis itself
+@breaker.needs_no_redis  # it checks Redis itself
 @query.takes(ReadyQuery)
 def ready() -> tuple[Response, int]:
-    """Redis and object storage can be reached, and this process stays: 200, or 503 and why not.
+    """Answer 200 if Redis and object storage can be reached and this process is not stopping, else 503 with the reason.
 
-    Workers are counted, and not required unless `?workers=` says how many: a fleet that is scaled to zero accepts jobs,
-    and is scaled up because of them. Nor is it required that more jobs are accepted: where the queue or Redis is full,
-    the routes that empty it must still be reached.
+    Workers are counted but not required, except with `?workers=N`: a fleet that is scaled to zero accepts jobs, and is
+    scaled up because of them. A full queue or a full Redis is no reason for 503 either: the routes that empty it must
+    stay reachable.
     """
     wanted = query.of(ReadyQuery).workers
-    with ThreadPoolExecutor(2) as both:  # each may have to wait for a server that is away
+    with ThreadPoolExecutor(2) as both:  # each may have to wait for an unreachable server
         redis, storage = both.map(_check, (services().keyspace.redis.ping, services().storage.check))
     checks = {"redis": redis, "storage": storage}
     workers = dict(roster.alive(services().keyspace)) if redis == "ok" else {}
     if wanted:
         checks["workers"] = "ok" if sum(workers.values()) >= wanted else _too_few(sum(workers.values()), wanted)
-    checks["gateway"] = "told to stop" if services().leaving.is_set() else "ok"
+    checks["gateway"] = "stopping" if services().leaving.is_set() else "ok"
     is_ready = all(outcome == "ok" for outcome in checks.values())
     body: dict[str, Any] = {
         "status": "ready" if is_ready else "not ready",
@@ -66,7 +66,7 @@ def _too_few(alive: int, wanted: int) -> str:
 
 
 def _submissions() -> str:
-    """ok, or why more jobs are refused."""
+    """Return "ok", or the reason why new jobs are refused."""
     what = services().jobs.full()
     return f"queue_full: {acceptance.why_full(what, services().settings)}" if what else "ok"
 
@@ -74,6 +74,6 @@ def _submissions() -> str:
 def _check(call: Callable[[], object]) -> str:
     try:
         call()
-    except Exception as error:  # whatever it is, it is the answer to this question
+    except Exception as error:  # any error is the result of this check
         return f"{type(error).__name__}: {error}"
     return "ok"

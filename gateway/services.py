@@ -1,4 +1,4 @@
-"""What the views work with."""
+"""The services that the views use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from worker.store.storage import IMPATIENT, UNHURRIED
 
 
 class GatewayServices(Services):
-    """`leaving` is set when this process is to stop."""
+    """The services of a gateway process. `leaving` is set when the process begins to stop."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, IMPATIENT, UNHURRIED)
@@ -23,5 +23,5 @@ class GatewayServices(Services):
 
 
 def services() -> GatewayServices:
-    """Those of the application that answers the current request."""
+    """Return the services of the application that answers the current request."""
     return cast(GatewayServices, current_app.extensions["ovseg"])

@@ -1,4 +1,4 @@
-"""Hold a request until its job has ended. No thread waits: the server keeps the connection and asks again."""
+"""Holds a request until its job has ended. No thread waits: the server keeps the connection and calls again."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ log = logging.getLogger(__name__)
 
 Answer = Callable[[Job | None], ResponseReturnValue]
 
-# Redis publishes the end of a job to the subscribers of that moment only, so each hold looks for itself as well.
+# Redis publishes the end of a job only to those who are subscribed at that moment, so the jobs are also read regularly.
 LOOK_AGAIN_SECONDS = 5.0
-# After its time a hold is answered. One that is still there so much later belongs to a request that was given up.
+# A hold is answered when its time is up. If it still exists this long afterwards, its client has hung up.
 FORGET_HOLD_AFTER_SECONDS = 60.0
 
 
 class Waiting:
-    """All holds of a process share one thread, which listens to Redis. Thread-safe."""
+    """The holds of a process. They share one thread, which is subscribed to the ends of jobs in Redis. Thread-safe."""
 
     def __init__(self, jobs: Jobs, keyspace: Keyspace, leaving: threading.Event) -> None:
         self._jobs = jobs
         self._leaving = leaving
         self._keyspace = keyspace
-        self.most_holds: int | None = None  # a server sets it, so that connections are left for other requests
+        self.max_holds: int | None = None  # the server sets it, so that connections are left for other requests
         self._holds: dict[str, set[Hold]] = defaultdict(set)
         self._lock = threading.Lock()
         self._listener: threading.Thread | None = None
         self._is_listening = threading.Event()
 
     def answer(self, job_id: str, seconds: float, answer: Answer, may_be_early: bool = True) -> ResponseReturnValue:
-        """`answer` of the job as soon as it has ended, or as it is after so many seconds; of None if there is none.
+        """Return `answer(job)` once the job has ended, or after `seconds`; `answer(None)` if there is no such job.
 
-        It comes early when this process is to stop, if it `may_be_early`, and when the client has hung up; and at once
-        where `most_holds` are kept already.
+        The answer comes early if the client hangs up, and, if `may_be_early`, when this process stops. It comes
+        immediately if there are `max_holds` already.
         """
         job = self._jobs.get(job_id)
         if self._is_over(job, may_be_early) or seconds <= 0 or not handover.can_hold() or self._is_full():
@@ -51,7 +51,7 @@ class Waiting:
         hold = Hold(job_id, seconds, may_be_early, lambda: self._answer(hold, answer))
         self._keep(hold)
         try:
-            is_over = self._is_over(self._jobs.get(job_id), may_be_early)  # it may have ended before we listened
+            is_over = self._is_over(self._jobs.get(job_id), may_be_early)  # it may have ended before we subscribed
         except BaseException:
             self._drop(hold)
             raise
@@ -60,7 +60,7 @@ class Waiting:
         return handover.hold(hold)
 
     def leave(self) -> None:
-        """This process is to stop."""
+        """Answer the holds that may be answered early, because this process stops."""
         self._leaving.set()
         with self._lock:
             for hold in [hold for holds in self._holds.values() for hold in holds if hold.may_be_early]:
@@ -71,7 +71,7 @@ class Waiting:
 
     def _is_full(self) -> bool:
         with self._lock:
-            return self.most_holds is not None and sum(map(len, self._holds.values())) >= self.most_holds
+            return self.max_holds is not None and sum(map(len, self._holds.values())) >= self.max_holds
 
     def _answer(self, hold: Hold, answer: Answer) -> ResponseReturnValue:
         self._drop(hold)
@@ -80,7 +80,7 @@ class Waiting:
     def _keep(self, hold: Hold) -> None:
         with self._lock:
             self._holds[hold.job_id].add(hold)
-            if self._listener is None:  # not earlier: gunicorn forks after the application is made
+            if self._listener is None:  # not earlier: gunicorn forks after it has made the application
                 self._listener = threading.Thread(target=self._listen, name="done", daemon=True)
                 self._listener.start()
         self._is_listening.wait(1)
@@ -95,8 +95,10 @@ class Waiting:
         while True:
             try:
                 self._follow()
-            except Exception as error:  # mostly an outage of Redis; without this thread no wait would end early
-                log.warning("no news of finished jobs: %s: %s", type(error).__name__, error)
+            except (
+                Exception
+            ) as error:  # usually Redis is unreachable; without this thread no hold would end before its time
+                log.warning("not subscribed to the ends of jobs, trying again: %s: %s", type(error).__name__, error)
                 time.sleep(1)
 
     def _follow(self) -> None:
@@ -124,7 +126,7 @@ class Waiting:
                 self._end(job_id)
 
     def _read(self, job_id: str) -> Job | None:
-        """None also for a record that cannot be read: the request that waits for it will say so, and only that one."""
+        """Read a job; None also if its record is invalid. Only the request that waits for the job then fails."""
         try:
             return self._jobs.get(job_id)
         except (LookupError, ValueError):

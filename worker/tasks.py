@@ -1,4 +1,4 @@
-"""What a worker does with a message: the whole story of a job."""
+"""Handles a message: claims a job, works on it, and records its end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from worker.worker_services import WorkerServices
 
 log = logging.getLogger(__name__)
 
-# A server that was killed is back within a second or two.
+# A Redis that was killed is usually back within a second or two.
 REPORT_AGAIN_SECONDS = 0.5
 
 
@@ -44,11 +44,11 @@ def segment(job_id: str, services: WorkerServices) -> None:
             log.info("%s failed: %s", job.id, error.message)
         except Stopped as stopped:
             status = _report(lambda: services.jobs.finish_as_decided(job), services)
-            log.info("%s is stopped: %s; now %s", job.id, stopped, status)
+            log.info("%s was stopped: %s; its status is %s", job.id, stopped, status)
         except LeaseLost:
             log.warning("%s attempt %d came too late; another holds the job", job.id, job.attempt)
-        except BaseException as error:  # also MemoryError and SystemExit, which would cost Celery a thread for ever
-            log.exception("%s attempt %d broke", job.id, job.attempt)
+        except BaseException as error:  # also MemoryError and SystemExit, which would end one of Celery's threads
+            log.exception("%s attempt %d failed with an unexpected error", job.id, job.attempt)
             what = f"{type(error).__name__} in attempt {job.attempt}; see the worker's log"
             broke, is_outage = JobError("internal_error", what), outage.is_one(error)
             _report(lambda: services.jobs.retry_later(job, broke, is_outage), services)
@@ -56,16 +56,16 @@ def segment(job_id: str, services: WorkerServices) -> None:
 
 
 def _work(job: Job, services: WorkerServices) -> None:
-    """From the image's source to the result in storage.
+    """Segment the job's image and store the result.
 
-    Between stages, and now and then while it waits for a decoder or for another job's encoding, it checks that the job
-    may go on.
+    Between stages, and regularly while it waits for a decoder or for another job's encoding, it checks whether the job
+    may continue.
     """
     timings, check = Timings(), partial(services.heartbeat.check, job)
     image = LazyImage(job, services, timings, check)
     model, prompts, content = job.request.model, job.request.prompts, image.content()
     if not services.embeddings.has(model, content.sha256):
-        image.file()  # before others wait for its embedding: that this job's file is gone should not be their error
+        image.file()  # before other jobs wait for its embedding: a missing file must fail this job only
     check_within(prompts, content.image_hw)
 
     check()
@@ -83,7 +83,9 @@ def _work(job: Job, services: WorkerServices) -> None:
     status = _report(lambda: services.jobs.succeed(job, described, timings.ms, run), services)
     if status == Status.SUCCEEDED:
         log.info("%s succeeded, %d masks; embedding: %s; ms: %s", job.id, len(masks), found.cache, timings)
-    elif services.jobs.get(job.id) is None:  # erased while this attempt, long stale, was still writing
+    elif (
+        services.jobs.get(job.id) is None
+    ):  # the job was deleted while this attempt, which had lost its lease, was writing
         services.storage.delete_prefix(job.attempt_prefix)
 
 
@@ -104,8 +106,7 @@ def _report(end: Callable[[], str], services: WorkerServices) -> str:
 
 
 class LazyImage:
-    """A job's image. Its file is fetched, and its picture decoded, on first use: not at all if neither the encoder nor
-    the overlay needs them."""
+    """A job's image, fetched and decoded on first use; never if neither the encoder nor the overlay needs it."""
 
     def __init__(self, job: Job, services: WorkerServices, timings: Timings, check: Callable[[], None]) -> None:
         self._job, self._services, self._timings, self._check = job, services, timings, check
@@ -114,13 +115,13 @@ class LazyImage:
         self._picture: np.ndarray | None = None
 
     def content(self) -> ImageContent:
-        """As the gateway found it in the file that was sent along, or as the file that is fetched says."""
+        """Return what the header of the image's file specifies. The gateway has read it if the client sent the file."""
         if self._content is None:
             self._content = ImageContent.of(self.file(), self._services.decoders.header(self.file(), self._check))
         return self._content
 
     def file(self) -> bytes:
-        """Raises OvsegError as `fetch.image`."""
+        """Return the bytes of the image's file. Raises OvsegError as `fetch.image`."""
         if self._file is None:
             source, services = self._job.request.image, self._services
             with self._timings.of("fetch"):
@@ -130,7 +131,7 @@ class LazyImage:
         return self._file
 
     def picture(self) -> np.ndarray:
-        """(H, W, 3) uint8 RGB. Raises OvsegError as `file` and `Decoders.decode`."""
+        """Return the pixels (H, W, 3) uint8 RGB. Raises OvsegError as `file` and `Decoders.decode`."""
         if self._picture is None:
             file, (height, width) = self.file(), self.content().image_hw
             with self._timings.of("decode_image"):
@@ -139,7 +140,7 @@ class LazyImage:
 
 
 class Timings:
-    """Milliseconds by stage."""
+    """The duration of each stage, in milliseconds."""
 
     def __init__(self) -> None:
         self.ms: dict[str, float] = {}

@@ -35,7 +35,7 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
     def load_wsgi(self) -> None:
         app: Flask = self.app.wsgi()
         self.services: GatewayServices = app.extensions["ovseg"]
-        self.services.waiting.most_holds = self._max_connections * 3 // 4
+        self.services.waiting.max_holds = self._max_connections * 3 // 4
         self.asgi = Bridge(app, self.services.settings)
 
     def admit(self, connection: Connection) -> None:

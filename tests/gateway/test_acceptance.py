@@ -1,4 +1,4 @@
-"""A job's image when Redis takes no more of them: to storage first, where nothing stays that belongs to no job."""
+"""When Redis has no space for images, a job's image goes to storage first. No image without a job stays there."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PHOTO, NOISE = pictures.photo(), pictures.noise(50, 50)
 
 
 class Gateway:
-    """One in this process, that has no room for images in Redis."""
+    """A gateway in this process whose Redis has no space for images."""
 
     def __init__(self, settings: Settings) -> None:
         app = create_app(settings)
@@ -50,7 +50,7 @@ def test_a_repeated_post_leaves_one_image(gateway: Gateway) -> None:
     assert gateway.services.storage.get(key) == PHOTO
 
 
-def test_a_put_under_an_id_that_is_taken_leaves_the_first_image_alone(gateway: Gateway) -> None:
+def test_a_put_under_an_id_that_is_taken_does_not_change_the_first_image(gateway: Gateway) -> None:
     path = f"/v1/jobs/{gateway.services.settings.redis_prefix.strip(':')}"  # an id that no other test has
     answers = [gateway.send("PUT", path, image, {}) for image in (PHOTO, PHOTO, NOISE)]
     assert [answer.status_code for answer in answers] == [202, 200, 409]
@@ -58,7 +58,7 @@ def test_a_put_under_an_id_that_is_taken_leaves_the_first_image_alone(gateway: G
     assert gateway.services.storage.get(key) == PHOTO
 
 
-def test_a_job_whose_image_is_gone_cannot_be_tried_again(gateway: Gateway) -> None:
+def test_a_job_whose_image_is_gone_cannot_be_retried(gateway: Gateway) -> None:
     job = gateway.send("POST", "/v1/jobs", PHOTO, {}).json
     gateway.client.post(f"/v1/jobs/{job['id']}/cancel")
     assert gateway.client.post(f"/v1/jobs/{job['id']}/retry").status_code == 202

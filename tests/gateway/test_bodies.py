@@ -1,4 +1,4 @@
-"""How a body is framed: its encoding, parts, chunks. What is wrong is said, and nothing is dropped."""
+"""The framing of a body: its encoding, parts and chunks. An error has a message, and no data is dropped silently."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ FORMS = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("content_type", "body", "status", "code", "words"), FORMS)
-def test_a_form_that_is_wrong_is_refused_in_true_words(
-    asked: FlaskClient, content_type: str, body: bytes, status: int, code: str, words: str
+@pytest.mark.parametrize(("content_type", "body", "status", "code", "message"), FORMS)
+def test_an_invalid_form_is_refused_with_a_message(
+    asked: FlaskClient, content_type: str, body: bytes, status: int, code: str, message: str
 ) -> None:
     answer = asked.post(JOBS, data=body, content_type=content_type)
     assert (answer.status_code, answer.get_json()["code"]) == (status, code), answer.text
-    assert words in answer.get_json()["detail"]
+    assert message in answer.get_json()["detail"]
     assert len(answer.data) < 1000
 
 
@@ -85,7 +85,7 @@ GOOD_FORMS = [
 
 
 @pytest.mark.parametrize(("content_type", "body"), GOOD_FORMS)
-def test_a_form_as_clients_write_it_is_taken_and_its_image_is_not_altered(
+def test_every_usual_form_is_accepted_and_its_image_is_not_changed(
     asked: FlaskClient, content_type: str, body: bytes
 ) -> None:
     answer = asked.post(JOBS, data=body, content_type=content_type)
@@ -96,7 +96,7 @@ def test_a_form_as_clients_write_it_is_taken_and_its_image_is_not_altered(
 
 @pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "deflate", "br", "zstd", "gzip, identity", "aws-chunked"])
 @pytest.mark.parametrize("path", [JOBS, PADDLEX, "/v1/embeddings", "/v1/webhook-endpoints", "/v1/jobs/mine"])
-def test_a_compressed_body_is_415_and_is_told_what_is_taken(asked: FlaskClient, path: str, encoding: str) -> None:
+def test_a_compressed_body_is_415_with_the_accepted_encoding(asked: FlaskClient, path: str, encoding: str) -> None:
     method = "PUT" if path.endswith("mine") else "POST"
     headers = {"Content-Encoding": encoding}
     answer = asked.open(
@@ -107,19 +107,19 @@ def test_a_compressed_body_is_415_and_is_told_what_is_taken(asked: FlaskClient, 
     assert f"not with Content-Encoding: {encoding}" in answer.text
 
 
-def test_a_body_that_is_said_to_be_as_it_is_is_taken(asked: FlaskClient) -> None:
+def test_content_encoding_identity_is_accepted(asked: FlaskClient) -> None:
     headers = {"Content-Encoding": "Identity"}
     assert asked.post(JOBS, data=IMAGE + REQUEST + END, content_type=FORM, headers=headers).status_code == 202
 
 
-def test_paddlexs_route_says_that_it_takes_json_only(asked: FlaskClient) -> None:
+def test_paddlexs_route_refuses_forms(asked: FlaskClient) -> None:
     answer = asked.post(PADDLEX, data=IMAGE + REQUEST + END, content_type=FORM)
     assert (answer.status_code, answer.get_json()["errorCode"]) == (415, 415)
     assert answer.get_json()["errorMsg"] == "send application/json, not multipart/form-data"
 
 
 class BreaksOff(io.RawIOBase):
-    """The body of a client that is gone, as a server's own class of error tells of it."""
+    """A body that ends with an error: each server has its own exceptions for a client that hangs up."""
 
     def __init__(self, begin: bytes, error: Exception) -> None:
         self._begin, self._error = begin, error
@@ -131,13 +131,13 @@ class BreaksOff(io.RawIOBase):
         return begin
 
 
-class OfAServer(Exception):
+class ServerError(Exception):
     pass
 
 
-@pytest.mark.parametrize("error", [OSError("reset"), ConnectionResetError(), EOFError(), ValueError(), OfAServer()])
+@pytest.mark.parametrize("error", [OSError("reset"), ConnectionResetError(), EOFError(), ValueError(), ServerError()])
 @pytest.mark.parametrize(("content_type", "begin"), [("application/json", b"{"), (FORM, IMAGE[:500])])
-def test_a_body_that_cannot_be_read_is_no_fault_of_ours(
+def test_a_body_that_cannot_be_read_is_400(
     asked: FlaskClient, content_type: str, begin: bytes, error: Exception
 ) -> None:
     environ = {"wsgi.input_terminated": True, "wsgi.input": BreaksOff(begin, error)}
@@ -145,9 +145,9 @@ def test_a_body_that_cannot_be_read_is_no_fault_of_ours(
     assert (answer.status_code, answer.get_json()["code"]) == (400, "incomplete_body")
 
 
-def test_a_body_that_is_shorter_than_it_said_is_incomplete(asked: FlaskClient) -> None:
-    said = {"CONTENT_LENGTH": str(len(FIELDS) + 10), "wsgi.input_terminated": True}
-    answer = asked.post(JOBS, data=FIELDS, content_type="application/json", environ_overrides=said)
+def test_a_body_that_is_shorter_than_its_content_length_is_incomplete(asked: FlaskClient) -> None:
+    environ = {"CONTENT_LENGTH": str(len(FIELDS) + 10), "wsgi.input_terminated": True}
+    answer = asked.post(JOBS, data=FIELDS, content_type="application/json", environ_overrides=environ)
     assert (answer.status_code, answer.get_json()["code"]) == (400, "incomplete_body")
 
 
@@ -158,9 +158,9 @@ def test_a_body_that_takes_too_long_is_408(asked: FlaskClient) -> None:
 
 
 def test_a_body_of_exactly_the_allowed_length_is_read(asked: FlaskClient) -> None:
-    most = asked.application.config["MAX_CONTENT_LENGTH"]
+    maximum = asked.application.config["MAX_CONTENT_LENGTH"]
     start = json.dumps({"image": "https://example.com/a.jpg", "prompts": [{"box": [1, 2, 3, 4]}], "device": "gpu"})
-    for length, status in ((most, 202), (most + 1, 413)):
+    for length, status in ((maximum, 202), (maximum + 1, 413)):
         body = start.encode() + b" " * (length - len(start))
         answer = asked.post(
             JOBS, data=body, content_type="application/json", environ_overrides={"wsgi.input_terminated": True}
@@ -169,7 +169,7 @@ def test_a_body_of_exactly_the_allowed_length_is_read(asked: FlaskClient) -> Non
 
 
 @pytest.mark.parametrize("chunk", [b"zz\r\n{}\r\n", b"0x2\r\n{}\r\n", b"-2\r\n{}\r\n", b"2;\r\n{}xx", b"\r\n\r\n"])
-def test_bad_chunks_are_400_on_the_wire(service: Service, chunk: bytes) -> None:
+def test_bad_chunks_are_400(service: Service, chunk: bytes) -> None:
     head = (
         b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
     )

@@ -24,7 +24,7 @@ URL = "https://example.com/hook"
 
 @pytest.fixture
 def client(sender: SenderServices) -> FlaskClient:
-    """The gateway, in the corner of Valkey where `sender` is."""
+    """A gateway with the same key prefix in Valkey as `sender`."""
     return create_app(sender.settings).test_client()
 
 
@@ -57,7 +57,7 @@ def test_an_endpoint_shows_its_secret_once(client: FlaskClient) -> None:
     }
 
 
-def test_only_what_is_named_is_changed(client: FlaskClient) -> None:
+def test_a_patch_changes_only_the_fields_it_has(client: FlaskClient) -> None:
     made = make(client, description="mine")
     del made["secret"]
     path = f"{ENDPOINTS}/{made['id']}"
@@ -70,7 +70,7 @@ def test_only_what_is_named_is_changed(client: FlaskClient) -> None:
     assert client.patch(path, json={"disabled": False}).get_json() == changed
 
 
-def test_a_rotated_secret_is_shown_once_with_the_time_that_the_old_one_lives(client: FlaskClient) -> None:
+def test_a_rotated_secret_is_shown_once_with_the_expiry_of_the_old_one(client: FlaskClient) -> None:
     made = make(client)
     path = f"{ENDPOINTS}/{made['id']}"
     rotated = client.post(f"{path}/rotate-secret").get_json()
@@ -79,7 +79,9 @@ def test_a_rotated_secret_is_shown_once_with_the_time_that_the_old_one_lives(cli
     assert client.get(path).get_json() == rotated
 
 
-def test_an_endpoint_is_tried_out(client: FlaskClient, sender: SenderServices, host: Host) -> None:
+def test_a_test_event_is_delivered_to_an_enabled_endpoint(
+    client: FlaskClient, sender: SenderServices, host: Host
+) -> None:
     made = make(client, url=host.serve("/hook"))
     answer = client.post(f"{ENDPOINTS}/{made['id']}/test")
     event = answer.get_json()
@@ -94,8 +96,8 @@ def test_an_endpoint_is_tried_out(client: FlaskClient, sender: SenderServices, h
     assert (answer.status_code, answer.get_json()["code"]) == (409, "endpoint_disabled")
 
 
-def test_what_an_endpoint_missed_is_replayed(client: FlaskClient, sender: SenderServices, host: Host) -> None:
-    """Delivered or dead, of a span of time, under the same ids."""
+def test_events_of_a_span_of_time_are_replayed(client: FlaskClient, sender: SenderServices, host: Host) -> None:
+    """Delivered and dead events are both replayed, under the same ids."""
     made = make(client, url=host.serve("/hook", status=410))
     other = make(client, url=host.url("/other"))
     ids = [protocol.accept(sender.jobs) for _ in range(3)]
@@ -118,13 +120,13 @@ def test_what_an_endpoint_missed_is_replayed(client: FlaskClient, sender: Sender
     answer = replay(since=times[0].replace("Z", "+00:00"))
     assert (answer.status_code, answer.get_json()["replayed"]) == (202, 3)
 
-    for _ in events:  # no more at a time than a host may get
+    for _ in events:  # a sweep sends only as many events as a host may get at a time
         reaper.sweep_events(sender.events)
         for event_id in events:
             deliver.deliver(event_id, sender)
     assert [client.get(f"/v1/events/{e}").get_json()["state"] for e in events] == ["delivered"] * 3
     assert {r.headers["webhook-id"] for r in host.wait_for("/hook", 4)[1:]} == set(events)
-    assert replay(since=times[0]).get_json()["replayed"] == 3  # also what was delivered
+    assert replay(since=times[0]).get_json()["replayed"] == 3  # delivered events too
     assert client.get(f"/v1/events/evt_{ids[0]}_canceled_{other['id']}").get_json()["tries"] == 0
 
 
@@ -143,19 +145,19 @@ def test_what_an_endpoint_missed_is_replayed(client: FlaskClient, sender: Sender
         ({"since": "2026-11-21T08:30:00Z", "to": "2026-11-21T08:30:00Z"}, "unknown_field", "to"),
     ],
 )
-def test_a_bad_span_is_refused_and_says_why(client: FlaskClient, body: object, code: str, field: str) -> None:
+def test_an_invalid_span_is_refused_with_its_field(client: FlaskClient, body: object, code: str, field: str) -> None:
     answer = client.post(f"{ENDPOINTS}/{make(client)['id']}/replay", json=body)
     problem = answer.get_json()
     assert (answer.status_code, problem["code"]) == (422, code), problem
     assert [error["field"] for error in problem["errors"]] == [field]
 
 
-def test_what_an_endpoint_heard_is_listed_newest_first(client: FlaskClient, sender: SenderServices) -> None:
+def test_the_events_of_an_endpoint_are_listed_newest_first(client: FlaskClient, sender: SenderServices) -> None:
     made = make(client)
     ids = [protocol.accept(sender.jobs) for _ in range(5)]
     for job_id in ids:
         sender.jobs.cancel(job_id)
-    client.post(f"{ENDPOINTS}/{made['id']}/test")  # tells of no job
+    client.post(f"{ENDPOINTS}/{made['id']}/test")  # a test event belongs to no job
     pages, cursor = [], ""
     while cursor is not None:
         page = client.get(f"{ENDPOINTS}/{made['id']}/events?limit=2{cursor and '&cursor='}{cursor}").get_json()
@@ -173,7 +175,7 @@ def test_a_deleted_endpoint_is_gone(client: FlaskClient) -> None:
     assert client.get(ENDPOINTS).get_json() == {"endpoints": []}
 
 
-def test_there_are_so_many_and_no_more(sender: SenderServices) -> None:
+def test_the_number_of_endpoints_is_limited(sender: SenderServices) -> None:
     few = sender.settings.model_copy(update={"max_webhook_endpoints": 2})
     client = create_app(few).test_client()
     first = make(client)
@@ -205,7 +207,7 @@ def test_there_are_so_many_and_no_more(sender: SenderServices) -> None:
         ({"url": URL, "secret": "whsec_mine"}, "unknown_field", "secret"),
     ],
 )
-def test_a_bad_endpoint_is_refused_and_says_why(
+def test_an_invalid_endpoint_is_refused_with_its_field(
     client: FlaskClient, body: object, code: str, field: str | None
 ) -> None:
     ways = [client.post(ENDPOINTS, json=body)]
@@ -217,14 +219,14 @@ def test_a_bad_endpoint_is_refused_and_says_why(
         assert [error["field"] for error in problem.get("errors", [])] == ([field] if field else [])
 
 
-def test_what_is_no_json_is_refused(client: FlaskClient) -> None:
+def test_a_body_that_is_not_json_is_refused(client: FlaskClient) -> None:
     answer = client.post(ENDPOINTS, data="url=x", content_type="application/x-www-form-urlencoded")
     assert (answer.status_code, answer.get_json()["code"]) == (415, "unsupported_media_type")
     answer = client.post(ENDPOINTS, data="{", content_type="application/json")
     assert (answer.status_code, answer.get_json()["code"]) == (400, "invalid_json")
 
 
-def test_without_senders_there_are_no_endpoints(sender: SenderServices) -> None:
+def test_endpoints_need_a_secret_to_sign_webhooks(sender: SenderServices) -> None:
     mute = create_app(sender.settings.model_copy(update={"webhook_secret": None})).test_client()
     answer = mute.post(ENDPOINTS, json={"url": URL})
     assert (answer.status_code, answer.get_json()["code"]) == (422, "webhooks_unavailable")
@@ -242,7 +244,7 @@ def test_without_senders_there_are_no_endpoints(sender: SenderServices) -> None:
         ("POST", "none/replay"),
     ],
 )
-def test_what_never_was_is_not_found(client: FlaskClient, method: str, path: str) -> None:
+def test_an_endpoint_that_does_not_exist_is_not_found(client: FlaskClient, method: str, path: str) -> None:
     bodies = {"PATCH": {"disabled": True}, "POST": {"since": "2026-11-21T08:30:00Z"}}
     body = {"json": bodies[method]} if method in bodies else {}
     answer = client.open(f"{ENDPOINTS}/{path}", method=method, **body)
@@ -251,17 +253,17 @@ def test_what_never_was_is_not_found(client: FlaskClient, method: str, path: str
     assert client.get(ENDPOINTS).get_json() == {"endpoints": []}
 
 
-def test_the_running_service_tells_an_endpoint_of_a_job(service: Service, trusted_host: Host) -> None:
+def test_the_running_service_notifies_an_endpoint_of_a_job(service: Service, trusted_host: Host) -> None:
     made = service.post(ENDPOINTS, json={"url": trusted_host.serve("/endpoint"), "events": list(event_type.ALL)}).json()
     try:
         job = service.submit(image=trusted_host.url("/nowhere.jpg"), prompts=[{"box": [1, 2, 3, 4]}])
         assert service.wait(job["id"])["status"] == "failed"
         types: set[str] = set()
         count = 0
-        while types != {"job.started", "job.failed"}:  # jobs of other tests may end meanwhile, and are told too
+        while types != {"job.started", "job.failed"}:  # jobs of other tests may end meanwhile and send events too
             received = trusted_host.wait_for("/endpoint", count + 1, seconds=60)
             count = len(received)
-            told = [Verifier(made["secret"]).verify(each.body, each.headers) for each in received]
-            types = {event["type"] for event in told if event["data"]["id"] == job["id"]}
+            events = [Verifier(made["secret"]).verify(each.body, each.headers) for each in received]
+            types = {event["type"] for event in events if event["data"]["id"] == job["id"]}
     finally:
         service.delete(f"{ENDPOINTS}/{made['id']}")

@@ -1,4 +1,4 @@
-"""The queue and Redis are filled as far as they may be: submissions are refused in words, what empties them works."""
+"""When the queue or Redis is full, new jobs are refused with a message, and the requests that empty it still work."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def submit_file(client: FlaskClient, image: bytes, **fields: Any) -> TestRespons
 
 
 def fill(client: FlaskClient) -> list[str]:
-    """Jobs of some hundred kB until no more are accepted; their ids."""
+    """Submit jobs of some hundred kB until no more are accepted, and return their ids."""
     ids = []
     while (answer := submit(client, prompts=[LARGE] * 100)).status_code == 202:
         ids.append(answer.get_json()["id"])
@@ -57,13 +57,13 @@ def fill(client: FlaskClient) -> list[str]:
     return ids
 
 
-def assert_full(answer: TestResponse, words: str) -> None:
+def assert_full(answer: TestResponse, message: str) -> None:
     assert (answer.status_code, answer.get_json()["code"]) == (503, "queue_full"), answer.text
     assert int(answer.headers["Retry-After"]) > 0
-    assert words in answer.get_json()["detail"]
+    assert message in answer.get_json()["detail"]
 
 
-def test_a_full_queue_refuses_submissions_of_every_kind_and_answers_all_else(settings: Settings) -> None:
+def test_a_full_queue_refuses_new_jobs_of_every_kind_and_answers_other_requests(settings: Settings) -> None:
     client = create_app(settings.model_copy(update={"max_queued_jobs": 2})).test_client()
     key = {"Idempotency-Key": "mine"}
     body = {"image": URL, "prompts": [BOX], "device": "gpu"}
@@ -77,15 +77,17 @@ def test_a_full_queue_refuses_submissions_of_every_kind_and_answers_all_else(set
         client.post("/v1/embeddings", json={"image": URL}),
     ):
         assert_full(refused, "2 jobs are queued")
-    of_paddlex = {"image": URL, "prompt": [[1, 1, 9, 9]], "promptType": "box"}
-    paddlex = client.post("/open-vocabulary-segmentation", json=of_paddlex)
+    paddlex_body = {"image": URL, "prompt": [[1, 1, 9, 9]], "promptType": "box"}
+    paddlex = client.post("/open-vocabulary-segmentation", json=paddlex_body)
     assert (paddlex.status_code, paddlex.get_json()["errorCode"]) == (503, 503)
     assert int(paddlex.headers["Retry-After"]) > 0
 
     ready = client.get("/readyz")
     assert ready.status_code == 200
     assert ready.get_json()["submissions"].startswith("queue_full: 2 jobs")
-    assert client.post("/v1/jobs", json=body, headers=key).get_json()["id"] == first  # sent again, it is the same job
+    assert (
+        client.post("/v1/jobs", json=body, headers=key).get_json()["id"] == first
+    )  # the same request again is the same job
     assert client.put("/v1/jobs/of-mine", json=body).status_code == 200
     assert len(client.get("/v1/jobs").get_json()["jobs"]) == 2
     assert client.post(f"/v1/jobs/{first}/cancel").status_code == 200
@@ -94,16 +96,16 @@ def test_a_full_queue_refuses_submissions_of_every_kind_and_answers_all_else(set
     assert_full(client.post(f"/v1/jobs/{first}/retry"), "2 jobs are queued")
 
 
-def test_where_redis_is_filled_with_jobs_they_can_be_looked_at_done_and_deleted_and_then_there_is_room(
+def test_jobs_can_be_read_processed_and_deleted_while_redis_is_full_and_deleting_makes_space(
     settings: Settings,
 ) -> None:
     client = create_app(settings).test_client()
     waiting = submit_file(client, pictures.photo()).get_json()["id"]
     with Keyspace.open(settings) as keyspace:
-        keyspace.redis.setrange(keyspace.key("of others"), 15_000_000, "x")  # sooner full
+        keyspace.redis.setrange(keyspace.key("of others"), 15_000_000, "x")  # so that Redis is full sooner
     filling = fill(client)
     with Keyspace.open(settings) as keyspace:
-        # a little beyond the edge, where buffers that come and go make no difference
+        # somewhat above the limit, so that temporary buffers make no difference
         keyspace.redis.config_set("maxmemory", int(keyspace.redis.info("memory")["used_memory"] / 0.92))
     ready = client.get("/readyz")
     assert ready.status_code == 200
@@ -123,10 +125,10 @@ def test_where_redis_is_filled_with_jobs_they_can_be_looked_at_done_and_deleted_
     assert submit(client).status_code == 202
 
 
-def test_an_image_that_redis_has_no_room_for_goes_to_storage_first(settings: Settings) -> None:
+def test_an_image_that_redis_has_no_space_for_goes_to_storage_first(settings: Settings) -> None:
     app = create_app(settings)
     client, services = app.test_client(), app.extensions["ovseg"]
-    large = pictures.noise(2500, 2600, "BMP")  # 19.5 MB, which with the copy in its buffer is more than Valkey has
+    large = pictures.noise(2500, 2600, "BMP")  # 19.5 MB; with the copy in a buffer this is more than Valkey has
     answer = submit_file(client, large, device="gpu")
     assert answer.status_code == 202, answer.text
     job = answer.get_json()
@@ -134,7 +136,7 @@ def test_an_image_that_redis_has_no_room_for_goes_to_storage_first(settings: Set
     assert services.inputs.fetch(job["id"], job["image"]["key"]) == large
 
 
-def test_a_redis_that_others_have_filled_is_said_to_be_full_and_not_to_be_away(settings: Settings) -> None:
+def test_a_redis_out_of_memory_is_reported_as_full_and_not_as_unreachable(settings: Settings) -> None:
     client = create_app(settings).test_client()
     job_id = submit(client).get_json()["id"]
     with own_valkey.out_of_memory(settings):

@@ -1,4 +1,4 @@
-"""What somebody removed from storage, a lifecycle rule or a hand, is said to be gone; it is no outage."""
+"""Objects that a person or a lifecycle rule removed from storage are reported as gone, not as an outage."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def services(client: FlaskClient) -> GatewayServices:
 
 
 def succeeded(client: FlaskClient, services: GatewayServices, **fields: Any) -> Job:
-    """A job that ended well, its result and overlay in storage."""
+    """Make a job that has succeeded, with its result and overlay in storage."""
     job_id = client.post("/v1/jobs", json={**BODY, "webhook": {"url": HOOK}, **fields}).get_json()["id"]
     job = protocol.begin(services.jobs, job_id)
     document = {"logId": job_id, "result": {"masks": [], "maskInfos": []}, "errorCode": 0, "errorMsg": "Success"}
@@ -63,7 +63,7 @@ def succeeded(client: FlaskClient, services: GatewayServices, **fields: Any) -> 
 
 
 def wait_until_stored(services: GatewayServices, job_id: str) -> None:
-    """Until the gateway has moved the job's image from Redis to storage: one that is erased stays erased then."""
+    """Wait until the gateway has moved the job's image from Redis to storage; only then it can be deleted."""
     deadline = time.monotonic() + 60
     while services.keyspace.redis.exists(services.keyspace.key(f"input:{job_id}")):
         assert time.monotonic() < deadline
@@ -71,7 +71,7 @@ def wait_until_stored(services: GatewayServices, job_id: str) -> None:
 
 
 def ended(client: FlaskClient, job_id: str) -> dict[str, Any]:
-    """The job object, once it has ended."""
+    """Wait until the job has ended, and return the job object."""
     deadline = time.monotonic() + 120
     while True:
         job: dict[str, Any] = client.get(f"/v1/jobs/{job_id}").get_json()
@@ -81,7 +81,7 @@ def ended(client: FlaskClient, job_id: str) -> dict[str, Any]:
         time.sleep(0.2)
 
 
-def test_a_job_whose_result_is_gone_says_so_and_everything_else_of_itself(
+def test_a_job_without_its_result_shows_result_gone_and_all_other_fields(
     client: FlaskClient, services: GatewayServices, caplog: pytest.LogCaptureFixture
 ) -> None:
     job = succeeded(client, services)
@@ -104,7 +104,7 @@ def test_a_job_whose_result_is_gone_says_so_and_everything_else_of_itself(
     assert client.delete(f"/v1/jobs/{job.id}").status_code == 204
 
 
-def test_so_does_one_that_redis_has_lost(client: FlaskClient, services: GatewayServices) -> None:
+def test_a_job_that_redis_has_lost_shows_result_gone_too(client: FlaskClient, services: GatewayServices) -> None:
     job = succeeded(client, services)
     services.storage.delete_prefix(f"jobs/{job.id}/")
     services.keyspace.redis.delete(services.keyspace.key(f"job:{job.id}"))
@@ -112,16 +112,14 @@ def test_so_does_one_that_redis_has_lost(client: FlaskClient, services: GatewayS
     assert (answer.status_code, answer.get_json()["result_gone"]) == (200, REMOVED)
 
 
-def test_where_only_the_overlay_is_gone_the_result_is_there(client: FlaskClient, services: GatewayServices) -> None:
+def test_a_missing_overlay_does_not_hide_the_result(client: FlaskClient, services: GatewayServices) -> None:
     job = succeeded(client, services)
     services.storage.delete_prefix(overlay_jpeg(job.attempt_prefix))
     shown = client.get(f"/v1/jobs/{job.id}").get_json()
     assert (shown["result"], shown["result_gone"]) == ({"masks": [], "maskInfos": []}, None)
 
 
-def test_where_only_the_result_is_gone_the_overlay_still_has_its_url(
-    client: FlaskClient, services: GatewayServices
-) -> None:
+def test_a_missing_result_does_not_hide_the_overlays_url(client: FlaskClient, services: GatewayServices) -> None:
     job = succeeded(client, services)
     services.storage.delete([object_names.result(job.attempt_prefix)])
     shown = client.get(f"/v1/jobs/{job.id}").get_json()
@@ -136,9 +134,7 @@ def test_a_retry_of_a_job_whose_image_is_gone_is_410(client: FlaskClient, servic
     assert (answer.status_code, answer.get_json()["code"]) == (410, "input_gone")
 
 
-def test_a_webhook_tells_that_a_result_is_gone_in_the_same_shape(
-    client: FlaskClient, services: GatewayServices
-) -> None:
+def test_a_webhook_has_the_same_fields_when_the_result_is_gone(client: FlaskClient, services: GatewayServices) -> None:
     job = succeeded(client, services)
     event = services.events.get(f"evt_{job.id}_succeeded")
     assert event is not None
@@ -150,7 +146,7 @@ def test_a_webhook_tells_that_a_result_is_gone_in_the_same_shape(
 
 
 @pytest.mark.parametrize("lost", [object_names.result, overlay_jpeg])
-def test_paddlexs_route_is_410_where_its_result_is_gone(
+def test_paddlexs_route_is_410_when_its_result_is_gone(
     s3_settings: Settings, services: GatewayServices, lost: Callable[[str], str]
 ) -> None:
     def work_badly() -> None:
@@ -172,7 +168,7 @@ def test_paddlexs_route_is_410_where_its_result_is_gone(
     assert "no longer in storage" in answer.json()["errorMsg"]
 
 
-def test_a_result_that_a_rule_has_moved_to_an_archive_is_gone_too(
+def test_a_result_in_an_archive_storage_class_is_gone_too(
     client: FlaskClient, services: GatewayServices, s3_settings: Settings, host: Host
 ) -> None:
     job = succeeded(client, services)
@@ -186,16 +182,14 @@ def test_a_result_that_a_rule_has_moved_to_an_archive_is_gone_too(
     assert shown.get_json()["result_gone"] == {"reason": "archived_in_storage"}
 
 
-def test_a_bucket_that_is_gone_is_an_outage(
-    client: FlaskClient, services: GatewayServices, s3_settings: Settings
-) -> None:
+def test_a_missing_bucket_is_an_outage(client: FlaskClient, services: GatewayServices, s3_settings: Settings) -> None:
     job = succeeded(client, services)
     elsewhere = create_app(s3_settings.model_copy(update={"s3_bucket": "no-such-bucket"})).test_client()
     answer = elsewhere.get(f"/v1/jobs/{job.id}")
     assert (answer.status_code, answer.get_json()["code"]) == (503, "unavailable")
 
 
-def test_a_queued_job_whose_image_is_gone_fails_for_good_with_its_reason(
+def test_a_queued_job_whose_image_is_gone_fails_at_its_first_attempt(
     client: FlaskClient, services: GatewayServices
 ) -> None:
     job_id = client.post("/v1/jobs", json={**BODY, "device": "cpu"}).get_json()["id"]
@@ -208,7 +202,7 @@ def test_a_queued_job_whose_image_is_gone_fails_for_good_with_its_reason(
     assert (job["error"]["code"], job["error"]["field"]) == ("input_gone", "image")
 
 
-def test_a_signed_url_of_what_is_there_still_works(client: FlaskClient, services: GatewayServices) -> None:
+def test_a_signed_url_of_a_stored_result_works(client: FlaskClient, services: GatewayServices) -> None:
     job = succeeded(client, services)
     url = client.get(f"/v1/jobs/{job.id}").get_json()["files"]["result"]["url"]
     assert requests.get(url, timeout=30).status_code == 200

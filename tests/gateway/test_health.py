@@ -1,4 +1,4 @@
-"""What probes are told."""
+"""The answers to probes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def client(s3_settings: Settings) -> Iterator[FlaskClient]:
         yield client
 
 
-def test_a_fleet_without_workers_is_ready_for_the_jobs_that_call_for_them(client: FlaskClient) -> None:
+def test_a_service_without_workers_is_ready(client: FlaskClient) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert answer.get_json() == {
@@ -30,7 +30,7 @@ def test_a_fleet_without_workers_is_ready_for_the_jobs_that_call_for_them(client
     }
 
 
-def test_who_wants_workers_asks_for_them(client: FlaskClient, s3_settings: Settings) -> None:
+def test_a_probe_may_require_a_number_of_workers(client: FlaskClient, s3_settings: Settings) -> None:
     answer = client.get("/readyz?workers=1")
     assert (answer.status_code, answer.get_json()["checks"]["workers"]) == (503, "no live worker")
     with Keyspace.open(s3_settings) as keyspace:
@@ -51,7 +51,7 @@ def test_without_redis_or_storage_it_is_not_ready(s3_settings: Settings, change:
     assert [checks["redis"], checks["storage"]].count("ok") == 1
 
 
-def test_a_gateway_that_is_told_to_stop_says_so(client: FlaskClient) -> None:
+def test_a_gateway_that_is_stopping_is_not_ready(client: FlaskClient) -> None:
     client.application.extensions["ovseg"].leaving.set()
     answer = client.get("/readyz")
-    assert (answer.status_code, answer.get_json()["checks"]["gateway"]) == (503, "told to stop")
+    assert (answer.status_code, answer.get_json()["checks"]["gateway"]) == (503, "stopping")

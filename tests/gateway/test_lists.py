@@ -1,4 +1,4 @@
-"""Lists have a bound in bytes: a page ends early, and its next_cursor leads to the rest."""
+"""The size of a page is limited in bytes: a page ends early, and its next_cursor leads to the rest."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def submit(client: FlaskClient, prompts: list[Any], **fields: Any) -> str:
 
 
 def pages(client: FlaskClient, path: str, name: str, limit: int) -> list[list[dict[str, Any]]]:
-    """All pages, none larger than it may be unless it holds a single item."""
+    """Read all pages. Check that each is within the limit or has a single item."""
     found, cursor = [], None
     while True:
         query = {"limit": limit, **({"cursor": cursor} if cursor else {})}
@@ -40,7 +40,7 @@ def pages(client: FlaskClient, path: str, name: str, limit: int) -> list[list[di
             return found
 
 
-def test_a_list_of_large_jobs_is_cut_into_pages_that_lose_and_repeat_nothing(asked: FlaskClient) -> None:
+def test_the_pages_of_large_jobs_have_every_job_once(asked: FlaskClient) -> None:
     sizes = [100, 100, 1, 100, 1, 1, 60, 100]  # prompts of 100 points
     ids = [submit(asked, [POINTS] * size) for size in sizes]
     found = pages(asked, "/v1/jobs", "jobs", 100)
@@ -49,7 +49,7 @@ def test_a_list_of_large_jobs_is_cut_into_pages_that_lose_and_repeat_nothing(ask
     assert [job["id"] for page in pages(asked, "/v1/jobs", "jobs", 3) for job in page] == ids[::-1]
 
 
-def test_an_item_larger_than_a_page_has_one_of_its_own() -> None:
+def test_an_item_larger_than_a_page_is_alone_on_its_page() -> None:
     sizes = [10, PAGE_BYTES, 10, 10]
 
     def first_page(rest: list[int]) -> tuple[list[int], str | None]:
@@ -63,7 +63,7 @@ def test_an_item_larger_than_a_page_has_one_of_its_own() -> None:
 
 
 def failing(services: Any, event_id: str) -> None:
-    """Tries whose answers take as many bytes as they can."""
+    """Record deliveries that fail with the largest answers that are stored."""
     for _ in range(KEPT_DELIVERIES):
         event = services.events.begin(event_id, AT)
         services.events.try_again(
@@ -72,7 +72,7 @@ def failing(services: Any, event_id: str) -> None:
 
 
 @pytest.mark.parametrize("limit", [100, 2])
-def test_lists_of_events_are_cut_too(asked: FlaskClient, limit: int) -> None:
+def test_the_pages_of_events_are_limited_too(asked: FlaskClient, limit: int) -> None:
     services = asked.application.extensions["ovseg"]
     endpoints = [asked.post("/v1/webhook-endpoints", json={"url": HOOK}).get_json()["id"] for _ in range(8)]
     jobs = [submit(asked, [{"box": [1, 2, 3, 4]}]) for _ in range(8)]
@@ -82,11 +82,11 @@ def test_lists_of_events_are_cut_too(asked: FlaskClient, limit: int) -> None:
     for endpoint_id in endpoints[1:]:
         failing(services, f"evt_{jobs[0]}_failed_{endpoint_id}")
 
-    heard = pages(asked, f"/v1/webhook-endpoints/{endpoints[0]}/events", "events", limit)
-    assert len(heard) > 1
-    assert [event["job_id"] for page in heard for event in page] == jobs[::-1]
-    told = pages(asked, f"/v1/jobs/{jobs[0]}/webhook-deliveries", "events", limit)
-    assert len(told) > 1
-    assert [event["endpoint_id"] for page in told for event in page] == endpoints
+    of_endpoint = pages(asked, f"/v1/webhook-endpoints/{endpoints[0]}/events", "events", limit)
+    assert len(of_endpoint) > 1
+    assert [event["job_id"] for page in of_endpoint for event in page] == jobs[::-1]
+    of_job = pages(asked, f"/v1/jobs/{jobs[0]}/webhook-deliveries", "events", limit)
+    assert len(of_job) > 1
+    assert [event["endpoint_id"] for page in of_job for event in page] == endpoints
     for endpoint_id in endpoints:
         asked.delete(f"/v1/webhook-endpoints/{endpoint_id}")

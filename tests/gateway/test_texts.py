@@ -1,4 +1,4 @@
-"""What a request may spell, and of which length: it comes back as it was sent, or is refused by its field."""
+"""Texts, numbers and lengths in requests: each comes back as it was sent, or is refused with its field."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from werkzeug.test import TestResponse
 URL = "https://example.com/cat.jpg"
 JOB = {"image": URL, "prompts": [{"box": [1, 2, 3, 4]}]}
 HOOK = {"url": "https://example.com/hook"}
-ARABIC_3, WIDE_3, BOLD_3 = "\u0663", "\uff13", "\U0001d7d1"  # digits to Python's \\d, int and float
-HALF = "\ud83d"  # of an emoji, as JavaScript's slice leaves it
+ARABIC_3, WIDE_3, BOLD_3 = "\u0663", "\uff13", "\U0001d7d1"  # digits for Python's \\d, int and float
+HALF = "\ud83d"  # half of an emoji, as JavaScript's slice may leave it
 JOBS, ENDPOINTS, EMBEDDINGS = "/v1/jobs", "/v1/webhook-endpoints", "/v1/embeddings"
 PADDLEX = "/open-vocabulary-segmentation"
 
@@ -22,11 +22,11 @@ def post(client: FlaskClient, path: str, body: Any) -> TestResponse:
     return client.post(path, data=json.dumps(body), content_type="application/json")
 
 
-def assert_refused(answer: TestResponse, field: str, words: str, code: str = "invalid_value") -> None:
+def assert_refused(answer: TestResponse, field: str, message: str, code: str = "invalid_value") -> None:
     assert answer.status_code == 422, answer.text
     problem = answer.get_json()
     assert (problem["code"], [error["field"] for error in problem["errors"]]) == (code, [field])
-    assert words in problem["detail"]
+    assert message in problem["detail"]
     assert len(answer.data) < 10_000
 
 
@@ -57,12 +57,12 @@ HALVES = [
 
 
 @pytest.mark.parametrize(("path", "body", "field"), HALVES)
-def test_half_a_character_is_refused_by_its_place(asked: FlaskClient, path: str, body: Any, field: str) -> None:
+def test_half_a_character_is_refused_with_its_field(asked: FlaskClient, path: str, body: Any, field: str) -> None:
     assert_refused(post(asked, path, body), field, "half of a surrogate pair")
 
 
 @pytest.mark.parametrize("body", [{"image": URL + HALF}, {"image": URL, "promptType": HALF}, {"image": HALF}])
-def test_paddlexs_route_refuses_half_a_character_in_its_own_words(asked: FlaskClient, body: Any) -> None:
+def test_paddlexs_route_refuses_half_a_character_in_its_own_format(asked: FlaskClient, body: Any) -> None:
     answer = post(asked, PADDLEX, {"prompt": [[1, 2, 3, 4]], "promptType": "box", **body})
     assert (answer.status_code, answer.get_json()["errorCode"]) == (422, 422)
     assert "half of a surrogate pair" in answer.get_json()["errorMsg"]
@@ -106,7 +106,7 @@ NOT_UNICODE = [
 
 
 @pytest.mark.parametrize("data", NOT_UNICODE)
-def test_bytes_that_are_no_unicode_are_400_in_a_body_and_in_a_part(asked: FlaskClient, data: bytes) -> None:
+def test_bytes_that_are_not_unicode_are_400_in_a_body_and_in_a_part(asked: FlaskClient, data: bytes) -> None:
     part = b'--b\r\nContent-Disposition: form-data; name="request"\r\n\r\n' + data + b"\r\n--b--\r\n"
     for answer in (
         asked.post(JOBS, data=data, content_type="application/json"),
@@ -142,14 +142,14 @@ NOT_JSON = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("text", "status", "words"), NOT_JSON)
-def test_json_that_would_not_come_back_is_refused_in_true_words(
-    asked: FlaskClient, text: str, status: int, words: str
+@pytest.mark.parametrize(("text", "status", "message"), NOT_JSON)
+def test_json_that_could_not_be_returned_unchanged_is_refused_with_a_message(
+    asked: FlaskClient, text: str, status: int, message: str
 ) -> None:
     body = text.replace('{"metadata"', json.dumps(JOB)[:-1] + ', "metadata"')
     answer = asked.post(JOBS, data=body, content_type="application/json")
     assert answer.status_code == status, answer.text
-    assert words in answer.get_json()["detail"]
+    assert message in answer.get_json()["detail"]
 
 
 MANY = [{"points": [[1, 2]] * 100}] * 101
@@ -180,18 +180,18 @@ TOO_LONG = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("path", "body", "field", "words", "code"), TOO_LONG)
-def test_every_text_has_a_bound_and_is_not_repeated_at_length(
-    asked: FlaskClient, path: str, body: Any, field: str, words: str, code: str
+@pytest.mark.parametrize(("path", "body", "field", "message", "code"), TOO_LONG)
+def test_every_length_is_limited_and_errors_repeat_no_long_text(
+    asked: FlaskClient, path: str, body: Any, field: str, message: str, code: str
 ) -> None:
-    assert_refused(post(asked, path, body), field, words, code)
+    assert_refused(post(asked, path, body), field, message, code)
 
 
-def test_a_presigned_url_of_four_thousand_characters_is_taken(asked: FlaskClient) -> None:
+def test_a_presigned_url_of_four_thousand_characters_is_accepted(asked: FlaskClient) -> None:
     assert post(asked, JOBS, {**JOB, "device": "gpu", "image": URL + "?" + "x" * 4000}).status_code == 202
 
 
-def test_of_very_many_mistakes_the_first_are_told_and_the_rest_is_counted(asked: FlaskClient) -> None:
+def test_the_first_100_errors_are_listed_and_the_rest_is_counted(asked: FlaskClient) -> None:
     prompt = {f"x{n}": 1 for n in range(25)}
     answer = post(asked, JOBS, {**JOB, "prompts": [prompt] * 200})
     assert answer.status_code == 422
@@ -199,7 +199,7 @@ def test_of_very_many_mistakes_the_first_are_told_and_the_rest_is_counted(asked:
     assert "and 4,900 more" in answer.get_json()["detail"]
 
 
-def test_an_object_of_very_many_names_is_refused_before_each_is_looked_at(asked: FlaskClient) -> None:
+def test_an_object_with_too_many_names_is_refused_without_an_error_for_each(asked: FlaskClient) -> None:
     names = {f"x{n}": 1 for n in range(100_000)}
     for body, field in (({**JOB, **names}, None), ({**JOB, "prompts": [names]}, "prompts[0]")):
         answer = post(asked, JOBS, body)
@@ -222,7 +222,7 @@ def test_metadata_is_measured_in_the_bytes_of_its_utf_8(asked: FlaskClient, text
 
 
 @pytest.mark.parametrize("scheme", ["s3", "gs", "file", "ftp", "S3", "javascript", "blob", "C"])
-def test_a_url_that_cannot_be_fetched_is_said_to_be_one(asked: FlaskClient, scheme: str) -> None:
+def test_a_url_with_another_scheme_is_refused(asked: FlaskClient, scheme: str) -> None:
     answer = post(asked, JOBS, {**JOB, "image": f"{scheme}://bucket/key.jpg"})
     assert_refused(answer, "image", f"{scheme.lower()}: URLs cannot be fetched; give an http(s) URL", "url_invalid")
 
@@ -242,9 +242,7 @@ OTHER_DIGITS = [
 
 
 @pytest.mark.parametrize(("path", "name", "values"), OTHER_DIGITS)
-def test_numbers_in_a_query_are_written_in_ascii_digits(
-    asked: FlaskClient, path: str, name: str, values: list[str]
-) -> None:
+def test_numbers_in_a_query_must_be_ascii_digits(asked: FlaskClient, path: str, name: str, values: list[str]) -> None:
     path = path.replace("ENDPOINT", post(asked, ENDPOINTS, HOOK).get_json()["id"])
     path = path.replace("JOB", post(asked, JOBS, {**JOB, "device": "gpu"}).get_json()["id"])
     for value in values:
@@ -254,9 +252,9 @@ def test_numbers_in_a_query_are_written_in_ascii_digits(
 @pytest.mark.parametrize(
     "prefer", ["wait=" + ARABIC_3, "wait=" + WIDE_3, "wait=" + "9" * 5000, "wait=-1", "wait=soon", "wait=\xb2"]
 )
-def test_a_preference_that_makes_no_sense_is_not_applied(asked: FlaskClient, prefer: str) -> None:
+def test_an_invalid_preference_is_not_applied(asked: FlaskClient, prefer: str) -> None:
     job_id = post(asked, JOBS, {**JOB, "device": "gpu"}).get_json()["id"]
-    header = prefer.encode().decode("latin-1")  # as a WSGI server hands on the bytes of a header
+    header = prefer.encode().decode("latin-1")  # a WSGI server passes the bytes of a header like this
     answer = asked.get(f"{JOBS}/{job_id}", environ_overrides={"HTTP_PREFER": header})
     assert (answer.status_code, answer.headers.get("Preference-Applied")) == (200, None)
 
@@ -274,14 +272,16 @@ def test_a_preference_that_makes_no_sense_is_not_applied(asked: FlaskClient, pre
         ("waiter=3", None),
     ],
 )
-def test_a_preference_is_read_as_rfc_7240_writes_it(asked: FlaskClient, prefer: str, applied: str | None) -> None:
+def test_a_preference_is_parsed_as_in_rfc_7240(asked: FlaskClient, prefer: str, applied: str | None) -> None:
     job_id = post(asked, JOBS, {**JOB, "device": "gpu"}).get_json()["id"]
     answer = asked.get(f"{JOBS}/{job_id}", headers={"Prefer": prefer})
     assert (answer.status_code, answer.headers.get("Preference-Applied")) == (200, applied)
 
 
 @pytest.mark.parametrize("job_id", [ARABIC_3, "%ff", "%ed%a0%80", "%00", "a%0ab", "é", "x" * 65])
-def test_an_id_that_cannot_be_one_is_refused_and_none_is_found_under_it(asked: FlaskClient, job_id: str) -> None:
+def test_an_invalid_id_is_refused_for_a_new_job_and_not_found_for_any_other_request(
+    asked: FlaskClient, job_id: str
+) -> None:
     refused = asked.put(f"{JOBS}/{job_id}", json=JOB)
     assert (refused.status_code, refused.get_json()["errors"][0]["field"]) == (422, "id")
     for path in (
@@ -296,13 +296,13 @@ def test_an_id_that_cannot_be_one_is_refused_and_none_is_found_under_it(asked: F
 
 
 @pytest.mark.parametrize("key", [ARABIC_3, "é", "a\tb", "", "x" * 256, '"open', "\x7f"])
-def test_an_idempotency_key_is_printable_ascii_of_a_bounded_length(asked: FlaskClient, key: str) -> None:
+def test_an_idempotency_key_must_be_1_to_255_printable_ascii_characters(asked: FlaskClient, key: str) -> None:
     header = key.encode().decode("latin-1")
     answer = asked.post(JOBS, json=JOB, environ_overrides={"HTTP_IDEMPOTENCY_KEY": header})
     assert (answer.status_code, answer.get_json()["code"]) == (400, "invalid_idempotency_key")
 
 
-def test_a_fault_in_what_we_ask_of_redis_is_ours_and_no_outage(asked: FlaskClient) -> None:
+def test_a_wrong_command_to_redis_is_500_and_not_an_outage(asked: FlaskClient) -> None:
     job_id = post(asked, JOBS, {**JOB, "device": "gpu"}).get_json()["id"]
     keyspace = asked.application.extensions["ovseg"].keyspace
     keyspace.redis.set(keyspace.key(f"told:{job_id}"), "not a list")  # a ResponseError: WRONGTYPE

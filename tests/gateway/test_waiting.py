@@ -1,4 +1,4 @@
-"""Requests that are held until their job has ended share one thread, and nothing may end that."""
+"""Held requests share one thread, and no error may end that thread."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from worker.store.keyspace import Keyspace
 
 
 def hold(at: Waiting, job_id: str) -> Hold:
-    """A request that waits for this job."""
+    """Hold a request until this job has ended."""
     with Flask("test").test_request_context(environ_overrides={handover.CAN_HOLD: True}) as context:
         at.answer(job_id, 60, lambda job: "")
         found: Hold = context.request.environ[handover.HOLD]
         return found
 
 
-def test_a_record_that_cannot_be_read_ends_the_wait_for_it_and_no_other(
+def test_an_invalid_record_ends_the_hold_of_its_job_and_no_other(
     jobs: Jobs, keyspace: Keyspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(waiting, "LOOK_AGAIN_SECONDS", 0.0)
@@ -37,11 +37,9 @@ def test_a_record_that_cannot_be_read_ends_the_wait_for_it_and_no_other(
     waits[1].over.result(30)
 
 
-def test_a_wait_beyond_the_most_is_answered_at_once_and_leaves_connections_for_others(
-    jobs: Jobs, keyspace: Keyspace
-) -> None:
+def test_a_request_beyond_max_holds_is_answered_immediately(jobs: Jobs, keyspace: Keyspace) -> None:
     at = Waiting(jobs, keyspace, threading.Event())
-    at.most_holds = 2
+    at.max_holds = 2
     job_id = protocol.accept(jobs)
     first, _ = hold(at, job_id), hold(at, job_id)
     with Flask("test").test_request_context(environ_overrides={handover.CAN_HOLD: True}):

@@ -1,4 +1,4 @@
-"""Webhooks seen from outside: what became of them, and once more."""
+"""Webhook events over HTTP: their deliveries, and delivering them again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOOK = "/hook"
 
 @pytest.fixture
 def client(sender: SenderServices) -> FlaskClient:
-    """The gateway, in the corner of Valkey where `sender` is."""
+    """A gateway with the same key prefix in Valkey as `sender`."""
     return create_app(sender.settings).test_client()
 
 
@@ -31,7 +31,7 @@ def submit(client: FlaskClient, **fields: Any) -> str:
 
 
 def deliver_all(sender: SenderServices) -> None:
-    """Everything that is due, and everything with a message."""
+    """Deliver every pending event, also those that are not due yet."""
     with Keyspace.open(sender.settings) as keyspace:
         keyspace.redis.delete(keyspace.key("q:webhook"))
     protocol.let_time_pass(sender.settings, "events:due", 7 * 86_400)
@@ -39,7 +39,9 @@ def deliver_all(sender: SenderServices) -> None:
         deliver.deliver(event_id, sender)
 
 
-def test_what_became_of_a_jobs_events_can_be_looked_at(client: FlaskClient, sender: SenderServices, host: Host) -> None:
+def test_the_events_of_a_job_are_listed_with_their_deliveries(
+    client: FlaskClient, sender: SenderServices, host: Host
+) -> None:
     host.serve(HOOK, b"out of order", status=500)
     job_id = submit(client, webhook={"url": host.url(HOOK), "events": ["job.started", "job.canceled"]})
     path = f"/v1/jobs/{job_id}/webhook-deliveries"
@@ -65,7 +67,7 @@ def test_what_became_of_a_jobs_events_can_be_looked_at(client: FlaskClient, send
     }
 
 
-def test_an_event_is_told_again_when_asked_for(client: FlaskClient, sender: SenderServices, host: Host) -> None:
+def test_an_event_can_be_delivered_again(client: FlaskClient, sender: SenderServices, host: Host) -> None:
     host.serve(HOOK)
     job_id = submit(client, webhook={"url": host.url(HOOK)})
     client.post(f"/v1/jobs/{job_id}/cancel")
@@ -90,7 +92,7 @@ def test_an_event_is_told_again_when_asked_for(client: FlaskClient, sender: Send
         ("POST", "/v1/events/none/redeliver"),
     ],
 )
-def test_what_never_was_is_not_found(client: FlaskClient, method: str, path: str) -> None:
+def test_an_event_or_job_that_does_not_exist_is_not_found(client: FlaskClient, method: str, path: str) -> None:
     answer = client.open(path, method=method)
     assert (answer.status_code, answer.get_json()["code"]) == (404, "not_found")
     assert "'none'" in answer.get_json()["detail"]

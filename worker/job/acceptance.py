@@ -1,4 +1,4 @@
-"""From a valid request to an accepted job."""
+"""Accepts a valid request as a job, together with its image."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def new_id() -> str:
 
 
 def why_full(what: str, settings: Settings) -> str:
-    """Why no more jobs are accepted, for people; `what` is that of `Jobs.full`."""
+    """Return a message why no new jobs are accepted. `what` is the value of `Jobs.full`."""
     if what == "jobs":
-        return f"{settings.max_queued_jobs:,} jobs are queued, as many as may be; try again later"
-    return "Redis's memory is filled as far as submissions may fill it; try again later"
+        return f"{settings.max_queued_jobs:,} jobs are queued, which is the maximum; try again later"
+    return "Redis's memory has reached the limit for new jobs; try again later"
 
 
 @dataclass(frozen=True)
 class Acceptance:
-    """Accepts a job together with its image, or neither. Thread-safe."""
+    """Accepts a job together with its image, or neither of them. Thread-safe."""
 
     jobs: Jobs
     inputs: Inputs
@@ -42,9 +42,9 @@ class Acceptance:
     def accept(
         self, job_id: str, request: JobRequest, image: bytes | None, once: Once | None = None
     ) -> tuple[Job, bool]:
-        """The job of this request, and whether it is new: with `once` it may be one that was accepted before.
+        """Return the job of this request, and True if it is new. With `once`, it may have been accepted before.
 
-        `image` is the file of an image that was sent along, None where the request names a URL.
+        `image` is the image's file, or None if the request has the image's URL.
         Raises OvsegError `idempotency_key_reused`, `id_taken`, `job_deleted`, `queue_full`.
         """
         outcome = self._outcome(job_id, request, image, once)
@@ -55,13 +55,13 @@ class Acceptance:
         if outcome.full:
             raise OvsegError("queue_full", why_full(outcome.full, self.settings))
         if outcome.is_erased:
-            raise OvsegError("job_deleted", "the same was submitted before, and its job has been deleted")
+            raise OvsegError("job_deleted", "this request was submitted before, and its job has been deleted")
         if once is not None and once.key is not None:
-            raise OvsegError("idempotency_key_reused", "another request was sent with this Idempotency-Key before")
-        raise OvsegError("id_taken", f"there is a job {job_id!r} already, and it asks for something else")
+            raise OvsegError("idempotency_key_reused", "this Idempotency-Key was used before, with a different request")
+        raise OvsegError("id_taken", f"the job {job_id!r} exists already, with a different request")
 
     def image_of(self, job: Job) -> bytes | None:
-        """The file that was sent along with an earlier job, None where its request names a URL.
+        """Return the image's file of an earlier job, or None if its request has the image's URL.
 
         Raises OvsegError `input_gone`.
         """
@@ -71,12 +71,12 @@ class Acceptance:
         try:
             return self.inputs.fetch(job.id, key)
         except ObjectMissing:
-            raise OvsegError("input_gone", "the image of this job is no longer kept; submit it again") from None
+            raise OvsegError("input_gone", "the image of this job is no longer stored; submit it again") from None
 
     def _outcome(self, job_id: str, request: JobRequest, image: bytes | None, once: Once | None) -> Outcome:
         if image is None:
             return self.jobs.accept(job_id, request, b"", once)
-        # Under an id that is taken, another image must not replace the first.
+        # A request under an id that is taken must not overwrite the first image.
         key = f"{prefix_of(job_id)}input" + (f"-{once.fingerprint[:16]}" if once else "")
         stored = request.model_copy(update={"image": ImageSource(key=key, content=request.image.content)})
         outcome = self._with_image_in_redis(job_id, stored, key, image, once)
@@ -85,8 +85,10 @@ class Acceptance:
     def _with_image_in_redis(
         self, job_id: str, request: JobRequest, key: str, image: bytes, once: Once | None
     ) -> Outcome | None:
-        """The image goes to Redis together with the job, and on to storage soon. None where Redis has no room for the
-        image; it may have room for the job alone."""
+        """Accept the job with its image in Redis; the image is moved to storage soon after.
+
+        Returns None if Redis has no space for the image. It may still have space for the job without the image.
+        """
         if not self.inputs.reserve():
             return None
         try:
@@ -103,7 +105,7 @@ class Acceptance:
     def _with_image_in_storage(
         self, job_id: str, request: JobRequest, key: str, image: bytes, once: Once | None
     ) -> Outcome:
-        """The image goes to storage before the job is accepted."""
+        """Store the image, then accept the job. The image is deleted again if the job is not accepted."""
         self.inputs.store(key, image)
         outcome = self.jobs.accept(job_id, request, b"", once)
         if not _is_input(key, outcome):

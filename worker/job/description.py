@@ -1,4 +1,4 @@
-"""The job object: the same JSON when a job is submitted, looked at, listed or told by webhook."""
+"""The job object: the same JSON when a job is submitted, shown, listed or delivered by webhook."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from worker.store.storage import ObjectMissing, Storage
 
 
 def describe(job: Job, storage: Storage | None = None) -> dict[str, Any]:
-    """Everything but the result itself, which may be large: `files.result` says where it lies.
+    """Return the job object without its result, which may be large: `files.result` names its file.
 
-    Without `storage` the files have no URLs: a list of jobs with a thousand masks each would sign for a minute.
+    Without `storage` the files have no URLs: to sign those of a list of jobs with 1,000 masks each takes a minute.
     """
     request = job.request
     return {
@@ -48,7 +48,7 @@ def describe(job: Job, storage: Storage | None = None) -> dict[str, Any]:
 
 
 def describe_with_result(job: Job, storage: Storage) -> dict[str, Any]:
-    """The whole job object; reads the result from storage once there is one, and says so where it is gone."""
+    """Return the job object with its result, read from storage; `result_gone` has the reason if the result is gone."""
     described = describe(job, storage)
     if job.files_prefix is not None:
         try:
@@ -61,7 +61,7 @@ def describe_with_result(job: Job, storage: Storage) -> dict[str, Any]:
 
 
 def read_result(files_prefix: str, storage: Storage) -> dict[str, Any]:
-    """The result of a succeeded job, from storage. Raises ObjectMissing."""
+    """Read the result of a job that succeeded from storage. Raises ObjectMissing."""
     document: dict[str, Any] = json.loads(storage.get(object_names.result(files_prefix)))
     result: dict[str, Any] = document["result"]
     return result
@@ -69,7 +69,7 @@ def read_result(files_prefix: str, storage: Storage) -> dict[str, Any]:
 
 def _error(job: Job) -> dict[str, str | None] | None:
     if job.status is not Status.FAILED or job.error is None:
-        return None  # an error that a later attempt made good is history
+        return None  # a later attempt succeeded, so the error of an earlier one is not shown
     return {"code": job.error.code, "message": job.error.message, "field": job.error.field}
 
 
@@ -85,7 +85,7 @@ def _files(job: Job, storage: Storage | None) -> dict[str, Any]:
 
 
 def _without_urls(named: dict[str, Any], readable: set[str]) -> dict[str, Any]:
-    """The files of a job object, with a URL only for those keys that can be read."""
+    """Return the files of a job object, with URLs only for the keys that are readable."""
 
     def shown(file: dict[str, str | None]) -> dict[str, str | None]:
         return file if file["key"] in readable else {**file, "url": None}
