@@ -90,7 +90,7 @@ def test(endpoint_id: str) -> tuple[Response, int]:
 
 @blueprint.post("/<endpoint_id>/replay")
 def replay(endpoint_id: str) -> tuple[Response, int]:
-    """Deliver the events of a span of time again, delivered or dead, if they are still stored: 202 with their count."""
+    """Deliver the stored events of a span of time again, both delivered and dead ones: 202 with their count."""
     within = span.parse(body.read_json())
     endpoint = _enabled(endpoint_id)
     outcome = services().events.replay(endpoint.id, web_url.host_of(endpoint.url), within)

@@ -126,7 +126,7 @@ class Waiting:
                 self._end(job_id)
 
     def _read(self, job_id: str) -> Job | None:
-        """Read a job; None also if its record is invalid. Only the request that waits for the job then fails."""
+        """Return a job; None also if its record is invalid. Only the request that waits for the job then fails."""
         try:
             return self._jobs.get(job_id)
         except (LookupError, ValueError):

@@ -65,7 +65,7 @@ def _work(job: Job, services: WorkerServices) -> None:
     image = LazyImage(job, services, timings, check)
     model, prompts, content = job.request.model, job.request.prompts, image.content()
     if not services.embeddings.has(model, content.sha256):
-        image.file()  # before other jobs wait for its embedding: a missing file must fail this job only
+        image.file()  # fetched before other jobs wait for its embedding: a missing file must fail this job only
     check_within(prompts, content.image_hw)
 
     check()

@@ -1,4 +1,4 @@
-"""The ASGI application that gunicorn's worker calls: it reads a request, has Flask answer it, and sends the answer."""
+"""The ASGI application that gunicorn's worker calls: it reads a request, lets Flask answer it, and sends the answer."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Answer:
 class Bridge:
     """Reads the whole request, computes the answer in a thread, and sends it.
 
-    A client that sends or reads slowly holds no thread. Nor does an answer that waits for an event: its view leaves a
-    Hold and is called again when the hold is over.
+    A client that sends or reads slowly takes no thread. An answer that waits for an event takes none either: its view
+    leaves a Hold and is called again when the hold is over.
     """
 
     def __init__(self, app: Flask, settings: Settings) -> None:

@@ -144,7 +144,7 @@ def create_model(
         use_hpip: PaddleX's switch for high performance: it makes "auto" the default of `precision`.
         engine: "openvino", "onnxruntime" or "paddle"; "auto" is the fastest that is installed.
         precision: "float32", whose results equal PaddleX's and which is the default; "auto", the fastest; "bfloat16" or
-            "float16" on a GPU; on a CPU as docs/models.md says.
+            "float16" on a GPU; docs/models.md lists those of a CPU.
 
     Returns:
         The model, ready to predict.
@@ -154,7 +154,7 @@ def create_model(
         PullFailed: the weights could not be downloaded; the message says where to put the file.
         FileNotFoundError: there is nothing at `model_dir`.
         ValueError: the weights do not fit the model, there is no such device, engine or precision for it here, or
-            OVSEG_MODELS_MIRROR is no URL.
+            OVSEG_MODELS_MIRROR is not a URL.
     """
     spec = located(model_name, model_dir)
     return opened(replace(spec, name=model_name), device, engine, precision_of(precision, use_hpip))

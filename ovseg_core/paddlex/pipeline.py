@@ -96,7 +96,7 @@ def create_pipeline(
     https://paddlepaddle.github.io/PaddleX/latest/en/pipeline_usage/tutorials/cv_pipelines/open_vocabulary_segmentation.html
 
     Args:
-        pipeline: its name, or the path of a YAML file of its form.
+        pipeline: the pipeline's name, or the path of its YAML file.
         config: the content of such a file, instead of `pipeline`.
         device: as in `create_model`.
         use_hpip: as in `create_model`; the configuration may switch it on too.

@@ -16,7 +16,7 @@ from gateway.server.upload import Receive, Shelf, Upload
 
 
 def sent(*pieces: bytes, then: Callable[[], Any] | None = None, pause: float = 0) -> Receive:
-    """Return a client that sends these pieces with a `pause` in between. With `then`, it then waits for that."""
+    """Return a client that sends these pieces with a `pause` in between. With `then`, it waits for that after them."""
     left = list(pieces)
 
     async def receive() -> dict[str, Any]:
