@@ -1,11 +1,12 @@
--- Nothing, or a record with its place in every index and its message in the queue.
+-- Accept a job: write its record and its image, put it into every index and its message into the queue; or write nothing.
 -- ARGV: id, queue, request, message, image or '', the events to notify (`started succeeded`), start_within and run_within
--- in microseconds or '', then, where the same may be submitted again: the key it goes by or '' (then it goes by its id), a fingerprint or '', and
--- the seconds to remember the key; last how many jobs may be queued.
--- Returns the outcome, the id of the job it speaks of, and for `accepted` the time. Otherwise something was accepted
--- before, the `same` or something `other`, or the same and it is `erased`; or no more is accepted now: `full`, and
--- why (`jobs` or `memory`) in place of the id.
-local id, queue, request, message, image, notified, start_within, run_within, once, fingerprint, seconds, most = unpack(ARGV)
+-- in microseconds or '', the idempotency key or '', the fingerprint or '', seconds for which the key is remembered,
+-- max_queued_jobs. With a fingerprint and no key, a repeated submission is found by its id.
+-- Returns the outcome and the id of the job: `accepted` (then also the time); `same`: this job was accepted before;
+-- `other`: a different job was accepted before under this key or id; `erased`: the job was accepted before and erased
+-- since; `full`: no more jobs are accepted now, with the reason (`jobs` or `memory`) in place of the id.
+local id, queue, request, message, image, notified, start_within, run_within, once, fingerprint, seconds, max_queued_jobs =
+  unpack(ARGV)
 local record = key('job:' .. id)
 
 if once ~= '' then
@@ -19,14 +20,15 @@ end
 if redis.call('EXISTS', record) == 1 then
   return {(redis.call('HGET', record, 'fingerprint') or '') == fingerprint and 'same' or 'other', id}
 end
--- An id is not used twice: attempts of the job that had it may still be about.
-if redis.call('EXISTS', key('erased:' .. id)) == 1 or redis.call('ZSCORE', key('erasing'), id) then return {'erased', id} end
+-- The id of an erased job is not used again while attempts of that job may still be running.
+if is_erased(id) then return {'erased', id} end
 
-local why = full(most)
+local why = full(max_queued_jobs)
 if why ~= '' then return {'full', why} end
 
+-- No two jobs have the same time, so that a list has an order.
 local newest = redis.call('ZRANGE', key('jobs'), -1, -1, 'WITHSCORES')[2]
-if newest and tonumber(newest) >= now then now = tonumber(newest) + 1 end -- no two jobs of one instant: a list has an order
+if newest and tonumber(newest) >= now then now = tonumber(newest) + 1 end
 
 redis.call('HSET', record, 'status', 'queued', 'queue', queue, 'request', request, 'attempt', 0, 'accepted_at', int(now),
   'tell', notified)
@@ -43,7 +45,6 @@ if fingerprint ~= '' then redis.call('HSET', record, 'fingerprint', fingerprint)
 mark_unarchived(id)
 if once ~= '' then
   redis.call('HSET', record, 'once', once)
-  redis.call('HSET', key('key:' .. once), 'job', id, 'fingerprint', fingerprint)
-  redis.call('EXPIRE', key('key:' .. once), seconds)
+  remember(once, id, fingerprint, seconds)
 end
 return {'accepted', id, int(now)}

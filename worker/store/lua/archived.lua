@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
--- The document of a job is in storage. ARGV: id, 1 if it is that of its end. One of an earlier state leaves a job that has
--- ended since on the list. Returns 0 where there is no such job (any more).
+-- Take a job off the list of unarchived jobs, because its document is in storage. ARGV: id, 1 if the document is that of
+-- an ended job. After the document of an earlier state, a job that has ended meanwhile stays on the list.
+-- Returns 0 if there is no such job (any more).
 local id, is_of_end = unpack(ARGV)
 if redis.call('EXISTS', key('job:' .. id)) == 0 then
   redis.call('ZREM', key('unarchived'), id)

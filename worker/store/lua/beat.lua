@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- "Still at it": extends the leases of a worker's jobs.
--- ARGV: lease in microseconds, then id, attempt, id, attempt, ... Returns those that should stop, as id/attempt, why,
--- id/attempt, why, ...: 'lost' where the attempt holds the job no longer, or the verdict.
+-- Renew the leases of the jobs that a worker is running.
+-- ARGV: lease in microseconds, then id, attempt, id, attempt, ... Returns the attempts that should stop, as id/attempt,
+-- why, id/attempt, why, ...: `lost` if the attempt no longer holds the job, or the verdict.
 local lease = ARGV[1]
 local stop = {}
 for i = 2, #ARGV, 2 do

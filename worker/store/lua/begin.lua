@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Claim a queued job: the next attempt, a lease, a deadline for the attempt if the job has one. Returns the record, or nothing where there is nothing to claim.
--- ARGV: id, worker, lease in microseconds.
+-- Claim a queued job for its next attempt, with a lease, and with a deadline if the job has one for each attempt.
+-- ARGV: id, worker, lease in microseconds. Returns the record, or nothing if the job cannot be claimed.
 local id, worker, lease = unpack(ARGV)
 local record = key('job:' .. id)
 if redis.call('HGET', record, 'status') ~= 'queued' then return {} end

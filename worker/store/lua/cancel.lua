@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
--- A queued job is canceled at once; a running one is marked, and ends as canceled when its attempt next asks or ends.
--- An attempt that does neither in time is not waited for: the reaper ends the job.
--- ARGV: id, that time in microseconds. Returns the status that it has now, or ''.
-local id, patience = unpack(ARGV)
+-- Cancel a job. A queued job is canceled immediately. A running job is marked, and is canceled when its attempt next renews
+-- its lease or ends. If the attempt does neither within the grace period, the reaper ends the job.
+-- ARGV: id, grace period in microseconds. Returns the job's status now, or '' if there is no such job.
+local id, grace = unpack(ARGV)
 local status = redis.call('HGET', key('job:' .. id), 'status')
 if status == 'queued' then return close(id, 'canceled', '') end
 if status == 'running' and redis.call('HSETNX', key('job:' .. id), 'cancel_requested_at', int(now)) == 1 then
-  redis.call('ZADD', key('deadlines'), 'LT', int(now + patience), id)
+  redis.call('ZADD', key('deadlines'), 'LT', int(now + grace), id)
 end
 return status or ''

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- An embedding is stored no more. ARGV: key, and when it was last used or '': if it was used since, it stays listed.
+-- Take an embedding off the list of stored ones. ARGV: key, the time when it was last used or '': if it was used after that
+-- time, it stays on the list.
 local embedding, used = unpack(ARGV)
 local last = redis.call('ZSCORE', key('embeddings'), embedding)
 if not last or (used ~= '' and int(tonumber(last)) ~= used) then return end

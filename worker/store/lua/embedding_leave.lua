@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- A worker is done with an embedding, or gives it up. ARGV: key, worker, seconds for which is remembered that there was
--- a wish for it.
+-- A worker has made an embedding, or stops making it. ARGV: key, worker, seconds for which Redis remembers that the
+-- embedding was wanted.
 local embedding, worker, seconds = unpack(ARGV)
 local making = key('embedding:' .. embedding)
 if redis.call('HGET', making, 'maker') ~= worker then return end

@@ -1,4 +1,4 @@
--- An embedding is about to be stored. ARGV: key, bytes.
+-- Put an embedding that is about to be stored on the list of stored ones. ARGV: key, bytes.
 local embedding, bytes = unpack(ARGV)
 local before = redis.call('HGET', key('embedding_sizes'), embedding) or 0
 redis.call('ZADD', key('embeddings'), int(now), embedding)

@@ -1,2 +1,2 @@
--- Whether an embedding was wanted by others since it is being made, or lately. ARGV: key.
+-- Return 1 if another worker needs the embedding that is being made, or if a worker needed it recently. ARGV: key.
 return redis.call('HEXISTS', key('embedding:' .. ARGV[1]), 'wanted')

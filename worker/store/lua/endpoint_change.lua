@@ -1,5 +1,5 @@
--- ARGV: id, why it is disabled ('' enables it, '-' leaves that as it is), then field, value, ... of the record.
--- Returns 0 if there is none.
+-- Change an endpoint. ARGV: id, the reason to disable it ('' enables it, '-' changes neither), then field, value, ... of
+-- its record. Returns 0 if there is no such endpoint.
 local id, why = unpack(ARGV)
 if redis.call('EXISTS', key('endpoint:' .. id)) == 0 then return 0 end
 if why == '' then enable(id) elseif why ~= '-' then disable(id, why) end

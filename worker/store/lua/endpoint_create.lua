@@ -1,6 +1,7 @@
--- ARGV: id, how many there may be, why it is disabled or '', then field, value, ... of the record. Returns 0 where there are so many already.
-local id, most, why = unpack(ARGV)
-if redis.call('ZCARD', key('endpoints')) >= tonumber(most) then return 0 end
+-- Create an endpoint. ARGV: id, how many endpoints there may be, the reason why it is disabled or '', then field, value, ...
+-- of its record. Returns 0 if there are that many already.
+local id, limit, why = unpack(ARGV)
+if redis.call('ZCARD', key('endpoints')) >= tonumber(limit) then return 0 end
 redis.call('HSET', key('endpoint:' .. id), 'created_at', int(now), unpack(ARGV, 4))
 redis.call('ZADD', key('endpoints'), int(now), id)
 if why ~= '' then disable(id, why) end

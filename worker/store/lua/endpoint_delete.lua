@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
--- Its events stay with their jobs; a sender that tries one finds no receiver. ARGV: id. Returns 0 if there is none.
+-- Delete an endpoint. Its events stay with their jobs; a sender that tries one of them finds no receiver.
+-- ARGV: id. Returns 0 if there is no such endpoint.
 local id = ARGV[1]
-for _, event in ipairs(redis.call('LRANGE', key('tests:' .. id), 0, -1)) do forget(event) end
+for _, event in ipairs(redis.call('LRANGE', key('tests:' .. id), 0, -1)) do delete_event(event) end
 redis.call('DEL', key('tests:' .. id))
 redis.call('UNLINK', key('told_to:' .. id))
 redis.call('ZREM', key('endpoints'), id)

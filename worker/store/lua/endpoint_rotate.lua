@@ -1,5 +1,5 @@
--- A new secret; the one before it is live for a while yet. ARGV: id, secret, that while in microseconds.
--- Returns 0 if there is none.
+-- Give an endpoint a new secret; the old one stays valid for the overlap. ARGV: id, secret, overlap in microseconds.
+-- Returns 0 if there is no such endpoint.
 local id, secret, overlap = unpack(ARGV)
 local old = redis.call('HGET', key('endpoint:' .. id), 'secret')
 if not old then return 0 end

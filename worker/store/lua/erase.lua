@@ -1,7 +1,9 @@
 #!lua flags=allow-oom
--- Everything of a job that does not run, but its files: they go next, and the id stands in `erasing` until they have.
--- ARGV: id, delay in microseconds after which the reaper sees to the files, seconds for which nobody else may have the id,
--- 1 for a job that only the archive knows. Returns the status that it had, `lost` for such a one, or ''.
+-- Erase everything of a job except its files, unless it is running. The caller deletes the files next; the id is listed in
+-- `erasing` until they are deleted.
+-- ARGV: id, delay in microseconds after which the reaper deletes the files, seconds for which no other job may have the id,
+-- 1 to erase a job that is only in the archive. Returns the status that the job had, `lost` if it was only in the archive,
+-- or '' if there is no such job.
 local id, delay, seconds, is_lost = unpack(ARGV)
 local status = redis.call('HGET', key('job:' .. id), 'status')
 if status == 'running' or not (status or is_lost == '1') then return status or '' end
@@ -11,7 +13,7 @@ if status then
   for _, index in ipairs({'jobs', 'jobs:' .. status, 'ended', 'unarchived'}) do redis.call('ZREM', key(index), id) end
 end
 redis.call('DEL', key('job:' .. id), key('input:' .. id))
-for _, event in ipairs(redis.call('LRANGE', key('told:' .. id), 0, -1)) do forget(event) end
+for _, event in ipairs(redis.call('LRANGE', key('told:' .. id), 0, -1)) do delete_event(event) end
 redis.call('DEL', key('told:' .. id))
 redis.call('SET', key('erased:' .. id), '', 'EX', seconds)
 redis.call('ZADD', key('erasing'), int(now + delay), id)

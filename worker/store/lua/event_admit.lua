@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- The reaper gives away places of a host that are free because a sender died, or a message was lost.
--- ARGV: host, its places, for how long one is kept, in microseconds.
+-- The reaper gives the free places of a host to held events: a place becomes free without this if a sender died or a message
+-- was lost. ARGV: host, its number of places, microseconds for which an event keeps its place. Returns the events.
 local host, places, keep = unpack(ARGV)
 return admit(host, places, keep)

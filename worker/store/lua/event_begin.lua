@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Claim an event for one try to deliver it. ARGV: event id, lease in microseconds, host, how many tries it gets at a time.
--- Returns the event, or nothing where it is over, or is held until there is a place; that is no try.
--- Tried again after the lease if its sender is never heard of again.
+-- Claim an event for one try to deliver it. If the sender dies, the event is due again after the lease.
+-- ARGV: event id, lease in microseconds, host, the host's number of places. Returns the event; or nothing if it is not
+-- pending, or if the host has no free place: then the event is held, which does not count as a try.
 local event, lease, host, places = unpack(ARGV)
 local record = key('event:' .. event)
 if redis.call('HGET', record, 'state') ~= 'pending' then return {} end

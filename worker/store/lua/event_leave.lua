@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
--- A try is over, and its place free. ARGV: event id, host, its places, for how long one is kept, in microseconds, seconds for
--- which the host is taken for silent (0: it has answered; '': it was not asked). Returns the events whose turn it is.
+-- Free the place of an event whose try is over. ARGV: event id, host, the host's number of places, microseconds for which an
+-- event keeps its place, seconds for which the host is considered silent (0: it has answered; '': nothing was sent to it).
+-- Returns the events that get a place now.
 local event, host, places, keep, silent = unpack(ARGV)
 redis.call('ZREM', key('sending:' .. host), event)
 if silent == '0' then

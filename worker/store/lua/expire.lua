@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- A job that is out of time ends: expired if it was never started, failed if its attempt runs too long, canceled if its
--- attempt does not heed the request.
--- ARGV: id. Returns the status that it has now, or '' where it is in time.
+-- End a job that has exceeded a deadline: as expired if no attempt started in time, as failed if its attempt runs too long,
+-- as canceled if its attempt did not respond to a cancel request.
+-- ARGV: id. Returns the job's status now, or '' if it has exceeded no deadline.
 local id = ARGV[1]
 local status = redis.call('HGET', key('job:' .. id), 'status')
 if (status == 'queued' or status == 'running') and verdict(id) ~= '' then return close(id, 'expired', '') end

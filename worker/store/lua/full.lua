@@ -1,2 +1,2 @@
--- Why no more jobs are accepted: `jobs`, `memory`, or ''. ARGV: how many jobs may be queued.
+-- Return why no more jobs are accepted: `jobs`, `memory`, or '' if they are. ARGV: max_queued_jobs.
 return full(ARGV[1])

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- A worker that is to stop gives a job back unfinished: to the front of its queue, at once, and the attempt does not
--- count. ARGV: id, attempt, message. Returns the status that the job has now, or '' to a stale attempt.
+-- Put the unfinished job of a worker that must stop at the front of its queue, without a delay; the attempt does not count.
+-- ARGV: id, attempt, message. Returns the job's status now, or '' if the attempt is stale.
 local id, attempt, message = unpack(ARGV)
 if not is_held(id, attempt) then return '' end
 if verdict(id) ~= '' then return close(id, 'canceled', '') end

@@ -1,44 +1,48 @@
--- Precedes every script. A script whose first line is `#!lua flags=allow-oom` also runs when Redis is out of memory: it
--- ends a job, erases one or records an event, and adds little. Scripts without that line add data, and are refused then.
+-- This file precedes every script. A script whose first line is `#!lua flags=allow-oom` also runs when Redis is out of
+-- memory: it ends a job, erases one or records an event, and adds little. A script without that line adds data, and
+-- Redis refuses it then.
 --
--- A script is the only way a job changes its state: it runs alone, on Redis's own clock.
+-- Only scripts change the state of a job: Redis runs one script at a time, and a script uses Redis's own clock.
 --
--- KEYS[1] is the prefix of all keys. The scripts name their keys themselves, so they want one Redis, not a cluster;
--- Celery's queues want that anyway.
+-- KEYS[1] is the prefix of all keys. The scripts build the names of their keys themselves, so they need a single Redis, not
+-- a cluster; Celery's queues need that anyway.
 --
---   job:<id>       hash    the record; its `status` is the truth
---   input:<id>     string  its image, until that is in object storage
---   key:<key>      hash    the job that was accepted under an idempotency key, and its fingerprint; for a while
---   erased:<id>    string  there was a job of this id; for a while
---   jobs           zset    every job by accepted_at, newest last
---   jobs:<status>  zset    the same, of one status
---   waiting:<q>    zset    queued jobs by enqueued_at: their message should be in the queue q
---   delayed        zset    queued jobs that wait for their next try, by when it is due
---   leases         zset    running jobs by when their lease ends
---   deadlines      zset    jobs by when they are ended if need be: before their first start by start_by; while they run by
---                          run_by, or some time after a cancel request
---   ended          zset    final jobs by completed_at
---   erasing        zset    ids of erased jobs whose files are still to go, by when the reaper sees to it
---   unarchived     zset    jobs whose document is not in storage as they are now, by when the reaper sees to it
---   endpoint:<id>  hash    a receiver of events of every job; never without `disabled_at` while it is disabled
---   endpoints      zset    every endpoint by created_at, oldest first
+-- Times are microseconds since 1970 except where this list says seconds. "Expires" means that the key has a time to live.
+--
+--   job:<id>       hash    the record of a job; its `status` is the truth
+--   input:<id>     string  the image of a job, until the image is in object storage
+--   key:<key>      hash    the job that was accepted under an idempotency key, and its fingerprint; expires
+--   erased:<id>    string  a job with this id was erased; expires
+--   jobs           zset    every job; score: accepted_at
+--   jobs:<status>  zset    the jobs of one status; score: accepted_at
+--   waiting:<q>    zset    queued jobs whose message should be in the queue q; score: enqueued_at
+--   delayed        zset    queued jobs that wait for their next attempt; score: when it is due
+--   leases         zset    running jobs; score: when their lease ends
+--   deadlines      zset    jobs with a deadline; score: start_by before the first start; while the job runs, run_by or
+--                          some time after a cancel request, if that is earlier
+--   ended          zset    jobs in a final status; score: completed_at
+--   erasing        zset    ids of erased jobs whose files are not deleted yet; score: when the reaper deletes them
+--   unarchived     zset    jobs whose latest document is not in storage yet; score: when the reaper writes it
+--   endpoint:<id>  hash    a receiver of events of all jobs; it has `disabled_at` while it is disabled
+--   endpoints      zset    every endpoint; score: created_at
 --   tests:<e>      list    the last test events of an endpoint, oldest first
---   event:<id>     hash    a webhook event, its id fixed with the change of state that it reports
+--   event:<id>     hash    a webhook event; the script that changes the job's status also writes the event and its id
 --   deliveries:<e> list    the last tries of an event, newest first
 --   told:<id>      list    the events of a job, oldest first
---   told_to:<e>    zset    the events of jobs for an endpoint, by when they happened
---   events:due     zset    events not yet delivered, by when they should be tried; but for those that are held
---   sending:<host> zset    events with a place in the tries to one host, by when the place is free again at the latest
---   held:<host>    zset    events that wait for such a place, by since when
---   held           set     hosts where some may wait
---   silent:<host>  string  the last try there got no answer; for a while
+--   told_to:<e>    zset    the events of jobs for an endpoint; score: when they happened
+--   events:due     zset    events not yet delivered, except held ones; score: when the next try is due
+--   sending:<host> zset    events that have a place at a host: each place allows one try at a time; score: when the place
+--                          becomes free at the latest
+--   held:<host>    zset    events that wait for a place at a host; score: since when
+--   held           set     hosts that may have held events
+--   silent:<host>  string  the last try at this host got no answer; expires
 --   q:<queue>      list    Celery's messages
---   workers        zset    workers that live, by when they are taken for dead, in seconds
---   embedding:<k>  hash    `maker`: the worker that is making it; `wanted`: others asked for it; for a while
---   embeddings     zset    embeddings that are in storage, by when they were last used
---   embedding_sizes hash   their bytes
---   embedding_bytes string the sum of these
---   counts         hash    what has happened how often, for metrics
+--   workers        zset    workers that are alive; score: when they are considered dead, in seconds
+--   embedding:<k>  hash    `maker`: the worker that is making an embedding; `wanted`: other workers asked for it; expires
+--   embeddings     zset    embeddings that are in storage; score: when they were last used
+--   embedding_sizes hash   the size of each of these embeddings, in bytes
+--   embedding_bytes string the sum of these sizes
+--   counts         hash    for metrics: how many jobs ended in each status, how many embeddings were hit, shared or missed
 
 local function key(name) return KEYS[1] .. name end
 
@@ -46,7 +50,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2] -- microseconds; exact in a double until the year 2255
 local function int(number) return string.format('%.0f', number) end
 
--- The process that accepts or ends a job writes its document right after. After this time a reaper does.
+-- The process that accepts or ends a job writes the job's document soon after. If it has not by this time, a reaper does.
 local ARCHIVED_WITHIN = 5 * 1000000
 local function mark_unarchived(id) redis.call('ZADD', key('unarchived'), int(now + ARCHIVED_WITHIN), id) end
 
@@ -54,7 +58,7 @@ local TIMEOUT = cjson.encode({
   code = 'timeout', message = 'the attempt ran longer than deadline.run_within_s allows', field = 'deadline.run_within_s',
 })
 
--- Out of every index that says what a job waits for.
+-- Remove a job from every index that says what the job waits for.
 local function release(id)
   local queue = redis.call('HGET', key('job:' .. id), 'queue')
   for _, index in ipairs({'waiting:' .. queue, 'delayed', 'leases', 'deadlines'}) do
@@ -62,7 +66,18 @@ local function release(id)
   end
 end
 
--- Into another status. A deadline of the one that it leaves is kept or missed by now, and binds no longer.
+-- True if a job with this id was erased, or if its files are still being deleted.
+local function is_erased(id)
+  return redis.call('EXISTS', key('erased:' .. id)) == 1 or redis.call('ZSCORE', key('erasing'), id)
+end
+
+-- Remember which job was accepted under an idempotency key.
+local function remember(idempotency_key, id, fingerprint, seconds)
+  redis.call('HSET', key('key:' .. idempotency_key), 'job', id, 'fingerprint', fingerprint)
+  redis.call('EXPIRE', key('key:' .. idempotency_key), seconds)
+end
+
+-- Change the status of a job. The deadlines of its previous status no longer apply: by now they were met or missed.
 local function move(id, to)
   local record = redis.call('HMGET', key('job:' .. id), 'status', 'accepted_at')
   release(id)
@@ -72,35 +87,39 @@ local function move(id, to)
   redis.call('HSET', key('job:' .. id), 'status', to)
 end
 
+-- Put a job at the end of its queue.
 local function enqueue(id, message)
   local queue = redis.call('HGET', key('job:' .. id), 'queue')
   redis.call('LPUSH', key('q:' .. queue), message)
   redis.call('ZADD', key('waiting:' .. queue), int(now), id)
 end
 
--- Before all others: who was begun once has waited already. It counts as waiting longest, so that the place of its
--- message in the queue says nothing false of those behind it.
+-- Put a job at the front of its queue: a job that was started before has waited already. It gets the lowest score of all
+-- waiting jobs, because the reaper considers a job lost that has waited longer than the job at the front.
 local function enqueue_first(id, message)
-  local waiting = key('waiting:' .. redis.call('HGET', key('job:' .. id), 'queue'))
+  local queue = redis.call('HGET', key('job:' .. id), 'queue')
+  local waiting = key('waiting:' .. queue)
   local longest = redis.call('ZRANGE', waiting, 0, 0, 'WITHSCORES')[2]
-  redis.call('RPUSH', key('q:' .. redis.call('HGET', key('job:' .. id), 'queue')), message)
+  redis.call('RPUSH', key('q:' .. queue), message)
   redis.call('ZADD', waiting, int(longest and math.min(now, longest - 1) or now), id)
 end
 
--- A running job is held by the attempt that its record names; the number of the attempt is the fencing token.
+-- True if this attempt holds the job: the job is running, and its record has the attempt's number. That number is the
+-- fencing token.
 local function is_held(id, attempt)
   local record = redis.call('HMGET', key('job:' .. id), 'status', 'attempt')
   return record[1] == 'running' and record[2] == attempt
 end
 
--- How many attempts count against the limit: not those that a worker handed back because it was told to stop.
+-- Return how many attempts count against max_attempts. Not counted are attempts that a worker handed back because it had to
+-- stop, and attempts that failed in an outage.
 local function tries(id)
   local record = redis.call('HMGET', key('job:' .. id), 'attempt', 'forgiven')
   return record[1] - (record[2] or 0)
 end
 
--- What is decided over a job that has not ended, whatever its attempt says: canceled (its caller asked for that),
--- timeout (the attempt ran too long), expired (it was not started in time), or '' for nothing.
+-- Return what is already decided about a job that has not ended, or '' if nothing is; the attempt's own outcome does not
+-- matter then. canceled: the client asked for that; timeout: the attempt ran too long; expired: no attempt started in time.
 local function verdict(id)
   local record = redis.call('HMGET', key('job:' .. id), 'cancel_requested_at', 'run_by', 'start_by')
   local cancel_requested_at, run_by, start_by = unpack(record)
@@ -110,48 +129,54 @@ local function verdict(id)
   return ''
 end
 
--- Write an event, with its message or without: then it is due at once, and the reaper sends the message. Its job or its
--- endpoint or both follow as field, value, ...
-local function happened(event, kind, message, resend_after, ...)
+-- Send the message of an event to a sender. The event is due again after `resend_after`, in case the message is lost.
+local function send_event(event, message, resend_after)
+  redis.call('ZADD', key('events:due'), int(now + resend_after), event)
+  redis.call('LPUSH', key('q:webhook'), message)
+end
+
+-- Write an event. If `message` is '', the event is due immediately, and the reaper sends the message. The last arguments
+-- are its job, its endpoint or both, as field, value, ...
+local function write_event(event, kind, message, resend_after, ...)
   redis.call('HSET', key('event:' .. event), 'type', kind, 'state', 'pending', 'tries', 0, 'created_at', int(now), ...)
   if message == '' then
     redis.call('ZADD', key('events:due'), int(now), event)
   else
-    redis.call('ZADD', key('events:due'), int(now + resend_after), event)
-    redis.call('LPUSH', key('q:webhook'), message)
+    send_event(event, message, resend_after)
   end
 end
 
--- It waits for a place in the tries to a host.
+-- Let an event wait for a place at a host.
 local function hold(event, host)
   redis.call('HSET', key('event:' .. event), 'host', host)
   redis.call('ZADD', key('held:' .. host), int(now), event)
   redis.call('SADD', key('held'), host)
 end
 
--- Out of every index that says what an event waits for.
+-- Remove an event from every index that says what the event waits for.
 local function unhold(event)
   redis.call('ZREM', key('events:due'), event)
   local host = redis.call('HGET', key('event:' .. event), 'host')
   if host then redis.call('ZREM', key('held:' .. host), event) end
 end
 
-local function forget(event)
+-- Delete an event and the log of its tries.
+local function delete_event(event)
   unhold(event)
   local endpoint = redis.call('HGET', key('event:' .. event), 'endpoint')
   if endpoint then redis.call('ZREM', key('told_to:' .. endpoint), event) end
   redis.call('DEL', key('event:' .. event), key('deliveries:' .. event))
 end
 
--- How many more events may be tried at a host now. One that was silent is tried by one at a time, until it answers.
+-- Return how many more events may be tried at a host now. A silent host gets one try at a time until it answers.
 local function free_places(host, places)
   redis.call('ZREMRANGEBYSCORE', key('sending:' .. host), '-inf', int(now))
   if redis.call('EXISTS', key('silent:' .. host)) == 1 then places = 1 end
   return places - redis.call('ZCARD', key('sending:' .. host))
 end
 
--- Give each free place of a host to the event that waits longest, keep it for a while, and make the event due now.
--- Returns these events.
+-- Give each free place of a host to the event that has waited longest, and make that event due now. The event keeps its
+-- place for `keep` microseconds. Return these events.
 local function admit(host, places, keep)
   local admitted = {}
   for _ = 1, free_places(host, places) do
@@ -167,23 +192,24 @@ local function admit(host, places, keep)
   return admitted
 end
 
--- Of Redis's memory, what submissions may fill. The rest is for what empties it: claims, results, events, and the copies
--- that Celery keeps of messages until they are done.
+-- The share of Redis's memory that submissions may fill. The rest is for what empties it again: claims, results, events,
+-- and the copies of messages that Celery keeps until a worker is done with them.
 local FILLED_BY_SUBMISSIONS = 0.9
 
--- How much of Redis's memory is in use, 0 to 1; 0 without a `maxmemory`. The arguments of this call are counted in.
+-- Return the share of Redis's memory that is in use, 0 to 1; 0 without a `maxmemory`. It includes the arguments of this
+-- script.
 local function memory_used()
   local info = redis.pcall('INFO', 'memory')
-  if type(info) ~= 'string' then return 0 end -- some hosts forbid it
+  if type(info) ~= 'string' then return 0 end -- some providers forbid INFO
   local function bytes(name) return tonumber(string.match(info, '\n' .. name .. ':(%d+)') or 0) end
-  local most = bytes('maxmemory')
-  if most == 0 then return 0 end
-  return (bytes('used_memory') - bytes('mem_not_counted_for_evict')) / most
+  local limit = bytes('maxmemory')
+  if limit == 0 then return 0 end
+  return (bytes('used_memory') - bytes('mem_not_counted_for_evict')) / limit
 end
 
--- Why no more jobs are accepted: `jobs`, so many are queued; `memory`; or ''.
-local function full(most_queued)
-  if redis.call('ZCARD', key('jobs:queued')) >= tonumber(most_queued) then return 'jobs' end
+-- Return why no more jobs are accepted: `jobs` (max_queued_jobs are queued), `memory`, or '' if they are.
+local function full(max_queued_jobs)
+  if redis.call('ZCARD', key('jobs:queued')) >= tonumber(max_queued_jobs) then return 'jobs' end
   if memory_used() >= FILLED_BY_SUBMISSIONS then return 'memory' end
   return ''
 end
@@ -200,31 +226,32 @@ local function disable(endpoint, why)
   end
 end
 
-local function wants(chosen, what)
+-- True if `what` is one of the words in `chosen` (`started succeeded`).
+local function is_chosen(chosen, what)
   return chosen and string.find(' ' .. chosen .. ' ', ' ' .. what .. ' ', 1, true)
 end
 
--- Write the events of what has become of a job (started, or its final status) in the same instant, so that every state
--- that was reached will be notified: one event for the job's own webhook, which `message` is for, and one for each
--- endpoint, where they want to know.
+-- Write the events for a change of a job's status; `what` is `started` or the final status. The same script changes the
+-- status, so every status that was reached is notified. There is one event for the job's own webhook, sent by `message`, and
+-- one for each enabled endpoint, if they chose events of this type.
 local function notify(id, what, message, resend_after)
   local event, kind = 'evt_' .. id .. '_' .. what, 'job.' .. what
-  if wants(redis.call('HGET', key('job:' .. id), 'tell'), what) then
-    happened(event, kind, message, resend_after, 'job', id)
+  if is_chosen(redis.call('HGET', key('job:' .. id), 'tell'), what) then
+    write_event(event, kind, message, resend_after, 'job', id)
     redis.call('RPUSH', key('told:' .. id), event)
   end
   for _, endpoint in ipairs(redis.call('ZRANGE', key('endpoints'), 0, -1)) do
     local chosen, disabled_at = unpack(redis.call('HMGET', key('endpoint:' .. endpoint), 'tell', 'disabled_at'))
-    if not disabled_at and wants(chosen, what) then
-      happened(event .. '_' .. endpoint, kind, '', 0, 'job', id, 'endpoint', endpoint)
+    if not disabled_at and is_chosen(chosen, what) then
+      write_event(event .. '_' .. endpoint, kind, '', 0, 'job', id, 'endpoint', endpoint)
       redis.call('RPUSH', key('told:' .. id), event .. '_' .. endpoint)
       redis.call('ZADD', key('told_to:' .. endpoint), int(now), event .. '_' .. endpoint)
     end
   end
 end
 
--- The end of a job, once and for ever: as was decided, else as the caller says. Returns the status that it has now.
--- `message` is that of the event of the status `to`, and may be ''.
+-- End a job. Its final status is what `verdict` decided, or `to` if nothing was decided. Return that status.
+-- `message` delivers the event of the status `to`, and may be ''.
 local function close(id, to, message, resend_after)
   local decided = verdict(id)
   if decided ~= '' then

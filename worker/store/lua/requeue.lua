@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
--- The reaper puts a job back on the road, if what it saw of the job is still so.
--- ARGV: id, the index it was found in (leases, delayed or waiting:<queue>), its score there, message, max_attempts,
--- error if it has no attempt left, webhook message or '', resend_after. Returns the status it has now, or ''.
+-- Put a job that the reaper found back into its queue, unless the job has moved on since.
+-- ARGV: id, the index where the job was found (leases, delayed or waiting:<queue>), its score there, message, max_attempts,
+-- the error if it has no attempt left, webhook message or '', resend_after. Returns the job's status now, or '' if it has
+-- moved on.
 local id, index, score, message, max_attempts, err, webhook_message, resend_after = unpack(ARGV)
 if redis.call('ZSCORE', key(index), id) ~= score then return '' end
 
@@ -13,7 +14,8 @@ if index == 'leases' then
   move(id, 'queued')
 end
 redis.call('ZREM', key(index), id)
--- A fault of ours may last, and is no reason to keep others waiting; nor is there one to wait twice for a worker's death.
+-- After an internal error the job goes to the end: the error may last, and must not delay other jobs. After a worker's death
+-- or a lost message the job goes to the front: it has waited already.
 local put = index == 'delayed' and enqueue or enqueue_first
 put(id, message)
 return 'queued'

@@ -1,8 +1,9 @@
--- A job comes back from its document, unless it is there or was erased. ARGV: id, message of a queued job or '', 1 to
--- notify its end again, seconds to remember its key, then field, value, ... of its record. Returns its status, or ''.
+-- Restore a job from its document, unless Redis has the job or it was erased. ARGV: id, message if the job is queued or '',
+-- 1 to notify its end again, seconds for which its idempotency key is remembered, then field, value, ... of its record.
+-- Returns the job's status, or '' if it was not restored.
 local id, message, is_notified_again, seconds = unpack(ARGV)
 local record = key('job:' .. id)
-if redis.call('EXISTS', record, key('erased:' .. id)) > 0 or redis.call('ZSCORE', key('erasing'), id) then return '' end
+if redis.call('EXISTS', record) == 1 or is_erased(id) then return '' end
 
 redis.call('HSET', record, unpack(ARGV, 5))
 local status, accepted_at, completed_at, start_by, once, fingerprint = unpack(redis.call('HMGET', record,
@@ -17,7 +18,6 @@ else
   if is_notified_again == '1' then notify(id, status, '') end
 end
 if once and tonumber(seconds) > 0 and redis.call('EXISTS', key('key:' .. once)) == 0 then
-  redis.call('HSET', key('key:' .. once), 'job', id, 'fingerprint', fingerprint)
-  redis.call('EXPIRE', key('key:' .. once), seconds)
+  remember(once, id, fingerprint, seconds)
 end
 return status

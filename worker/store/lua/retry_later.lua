@@ -1,8 +1,7 @@
 #!lua flags=allow-oom
--- An attempt gives its job back, to be tried again after a while; after the last attempt the job fails instead.
+-- Queue the job of a failed attempt again after a delay; after the last attempt the job fails instead.
 -- ARGV: id, attempt, delay in microseconds, max_attempts, error, webhook message or '', resend_after, 1 if the attempt does
--- not count.
--- Returns the status that the job has now, or '' to a stale attempt.
+-- not count. Returns the job's status now, or '' if the attempt is stale.
 local id, attempt, delay, max_attempts, err, webhook_message, resend_after, is_forgiven = unpack(ARGV)
 if not is_held(id, attempt) then return '' end
 redis.call('HSET', key('job:' .. id), 'error', err)
