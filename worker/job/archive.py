@@ -1,8 +1,8 @@
-"""What object storage keeps of a job beside its files, so that a Redis that is lost for good takes no job along.
+"""The archive: documents about each job in object storage, so that no job is lost if Redis is lost for good.
 
-Two documents, each the job's record as it was: under `accepted/` one that says what was asked, under `ended/` one that
-says what became of it. Whoever accepts or ends a job writes it right after; a reaper does where they could not. What
-is accepted and not ended is what `ovseg recover` puts back into the queue.
+A job has up to two documents, each a copy of its record: one under `accepted/`, written soon after the job was
+accepted, and one under `ended/`, written soon after it ended. The process that accepts or ends the job writes the
+document; if it cannot, a reaper does. `ovseg recover` queues the jobs again that have no document under `ended/`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ log = logging.getLogger(__name__)
 
 ACCEPTED, ENDED = "archive/accepted/", "archive/ended/"
 THREADS = 4
-# Most jobs have ended by then, and are written once.
+# Most jobs have ended by then, so that only one document is written.
 WRITE_ACCEPTED_AFTER_SECONDS = 0.5
-WRITE_ENDED_AFTER_SECONDS = 0.05  # first the client has its answer
-# In one sweep, so that each is over soon; the next sweep meets the rest.
+WRITE_ENDED_AFTER_SECONDS = 0.05  # so that the client gets its answer first
+# At most this many documents are written in one sweep, so that each sweep is short; the next one writes the rest.
 ARCHIVED_PER_SWEEP = 200
 
 
@@ -38,13 +38,13 @@ def write(storage: Storage, folder: str, job_id: str, record: Mapping[str, str])
 
 
 def read(storage: Storage, folder: str, job_id: str) -> dict[str, str]:
-    """The record. Raises ObjectMissing."""
+    """Return the record in a document. Raises ObjectMissing."""
     record: dict[str, str] = json.loads(storage.get(key_of(folder, job_id)))["record"]
     return record
 
 
 class Archive:
-    """Writes the documents, finds those of ended jobs, deletes both. Thread-safe; all may be done twice."""
+    """Writes, reads and deletes the documents. Thread-safe; every call may be repeated."""
 
     def __init__(self, keyspace: Keyspace, storage: Storage, inputs: Inputs) -> None:
         self._keyspace = keyspace
@@ -61,10 +61,9 @@ class Archive:
         self._keep_soon(job_id, WRITE_ENDED_AFTER_SECONDS)
 
     def keep(self, job_id: str) -> None:
-        """Write the document of a job as it is now, unless that is done: first its image, so that what is archived
-        can be run.
+        """Write the document of a job in its current state, unless it is written already.
 
-        Raises as Redis and storage do.
+        First move the job's image to storage, so that an archived job can run. Raises the errors of Redis and storage.
         """
         with self._keyspace.pipeline() as pipeline:
             pipeline.hgetall(self._keyspace.key(f"job:{job_id}"))
@@ -76,20 +75,20 @@ class Archive:
         if job.request.image.key is not None:
             self._inputs.settle(job_id, job.request.image.key)
         write(self._storage, ENDED if job.status.is_terminal else ACCEPTED, job_id, record)
-        if not self._keyspace.run("archived", job_id, int(job.status.is_terminal)):  # erased meanwhile
+        if not self._keyspace.run("archived", job_id, int(job.status.is_terminal)):  # the job was erased meanwhile
             self.delete(job_id)
 
     def try_keep(self, job_id: str) -> bool:
-        """As `keep`, but an error is logged, and a reaper tries again. Returns whether it is written."""
+        """Do the same as `keep`, but log an error; a reaper tries again. Returns True if the document is written."""
         try:
             self.keep(job_id)
-        except Exception as error:  # whatever it is, the id stays on the list
-            log.warning("%s is not archived yet and is tried again: %s", job_id, error)
+        except Exception as error:  # any error: the id stays on the list
+            log.warning("job %s: could not be archived, a reaper tries again: %s", job_id, error)
             return False
         return True
 
     def ended(self, job_id: str) -> Job | None:
-        """A job that has ended and that Redis no longer knows; None for one that was erased."""
+        """Return an ended job from the archive; None if it is not there or was erased."""
         if self._is_erased(job_id):
             return None
         try:
@@ -98,7 +97,7 @@ class Archive:
             return None
 
     def has(self, job_id: str) -> bool:
-        """Whether there is a document of a job that was not erased."""
+        """Return True if the archive has a document of this job, and the job was not erased."""
         keys = (key_of(folder, job_id) for folder in (ENDED, ACCEPTED))
         return not self._is_erased(job_id) and any(self._storage.exists(key) for key in keys)
 
@@ -107,7 +106,7 @@ class Archive:
         self._storage.delete([key_of(folder, job_id) for folder in (ACCEPTED, ENDED)])
 
     def sweep(self) -> None:
-        """Write the documents that were due and are not written. Raises as Redis does; storage is tried again."""
+        """Write the documents that are overdue; after one that cannot be written, the next sweep tries again."""
         for job_id, _ in self._keyspace.first("unarchived", self._keyspace.now(), ARCHIVED_PER_SWEEP):
             if not self.try_keep(job_id):
                 break

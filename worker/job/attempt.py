@@ -4,8 +4,8 @@ from __future__ import annotations
 
 
 class LeaseLost(Exception):
-    """Another attempt holds the job by now; this one must leave no trace."""
+    """This attempt no longer holds the job; it must write nothing, and its files are deleted."""
 
 
 class Stopped(Exception):
-    """The attempt still holds its job, but must not go on; the message is the verdict that `Jobs.beat` gives."""
+    """The attempt still holds its job, but must stop; the message is the verdict that `Jobs.beat` returned."""

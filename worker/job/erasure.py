@@ -1,4 +1,4 @@
-"""Jobs erased by their caller or after the retention time: the record first, then the files."""
+"""Erases jobs for their clients or after the retention time: first the record, then the files."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from worker.store.storage import Storage
 
 log = logging.getLogger(__name__)
 
-# Files that are still there so long after their record was erased are deleted by a reaper.
+# A reaper deletes the files that are still in storage at this time after their record was erased.
 DELETE_FILES_WITHIN_SECONDS = 60
-# In one sweep, so that each is over soon; the next sweep meets the rest.
+# At most this many jobs are erased in one sweep, so that each sweep is short; the next one erases the rest.
 ERASED_PER_SWEEP = 100
 
 
 class Erasure:
-    """Erases jobs. Thread-safe; may be repeated, and done by several at once."""
+    """Erases jobs. Thread-safe; several processes may erase the same job, and repeat it."""
 
     def __init__(self, keyspace: Keyspace, settings: Settings, storage: Storage, archive: Archive) -> None:
         self._keyspace = keyspace
@@ -31,10 +31,10 @@ class Erasure:
         self._retention_seconds = settings.retention_seconds
 
     def erase(self, job_id: str) -> str:
-        """Record, indexes, event, files and documents. Returns the status that the job had: '' if there was no such
-        job, `running` if it still is: then nothing is erased; `lost` where only the archive knew it.
+        """Erase a job: its record, index entries, events, files and documents. A running job is not erased.
 
-        A reaper deletes the files that storage does not delete now.
+        Returns the status that the job had; '' if there is no such job; `lost` if it was only in the archive.
+        A reaper deletes the files that storage cannot delete now.
         """
         status = self._erase_record(job_id, is_lost=False)
         if not status and self._archive.has(job_id):
@@ -44,11 +44,11 @@ class Erasure:
         return status
 
     def sweep(self) -> None:
-        """Erase jobs that ended long enough ago, and files whose record is gone."""
+        """Erase the jobs whose retention time is over, and the files that are left of erased jobs."""
         if self._retention_seconds:
             for job_id in self._older_than(self._retention_seconds, "ended"):
                 self.erase(job_id)
-                log.info("%s was kept for its time and is erased", job_id)
+                log.info("job %s: erased after the retention time", job_id)
         for job_id in self._older_than(0, "erasing"):
             self._erase_files(job_id)
 
@@ -64,7 +64,7 @@ class Erasure:
         try:
             self._storage.delete_prefix(prefix_of(job_id))
             self._archive.delete(job_id)
-        except Exception as error:  # whatever it is, the id stays on the list
-            log.warning("the files of %s are still in storage and are tried again: %s", job_id, error)
+        except Exception as error:  # any error: the id stays on the list
+            log.warning("job %s: its files could not be deleted, a reaper tries again: %s", job_id, error)
         else:
             self._keyspace.redis.zrem(self._keyspace.key("erasing"), job_id)

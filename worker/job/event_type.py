@@ -1,4 +1,4 @@
-"""The events of a job that a webhook can be notified of."""
+"""The types of events that a webhook can be notified of."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from worker.job.validation import short_list
 EventType = Literal["job.started", "job.succeeded", "job.failed", "job.canceled", "job.expired"]
 
 ALL: tuple[EventType, ...] = get_args(EventType)
-ENDS: tuple[EventType, ...] = ALL[1:]  # one of these for every job
-TEST = "webhook.test"  # of an endpoint, and of no job
+ENDS: tuple[EventType, ...] = ALL[1:]  # every job ends with one of these
+TEST = "webhook.test"  # a test of an endpoint; it belongs to no job
 
 
 def _in_order(chosen: Sequence[EventType]) -> tuple[EventType, ...]:
-    return tuple(each for each in ALL if each in chosen)
+    return tuple(event for event in ALL if event in chosen)
 
 
-# A choice of them, as a field of a request: each once and in one order, so that what means the same is the same.
+# A choice of event types, as a field of a request. Each type occurs once and in one order, so that two choices of the
+# same types are equal.
 Filter = Annotated[
     tuple[EventType, ...], BeforeValidator(short_list), AfterValidator(_in_order), Field(min_length=1, strict=False)
 ]
 
 
 def decode(encoded: str) -> tuple[EventType, ...]:
-    """The choice that `encode` wrote."""
-    return tuple(each for each in ALL if each.removeprefix("job.") in encoded.split())
+    """Return the choice that `encode` wrote."""
+    return tuple(event for event in ALL if event.removeprefix("job.") in encoded.split())
 
 
 def encode(chosen: Sequence[EventType]) -> str:
-    """A choice as the scripts read it: `started succeeded`."""
-    return " ".join(each.removeprefix("job.") for each in chosen)
+    """Return a choice in the form that the scripts read: `started succeeded`."""
+    return " ".join(event.removeprefix("job.") for event in chosen)

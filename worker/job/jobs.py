@@ -1,4 +1,4 @@
-"""The jobs in Redis and their transitions, each one Lua script; the only writer of a job's status."""
+"""Reads jobs in Redis and changes their status. Each change is one Lua script, and nothing else changes a status."""
 
 from __future__ import annotations
 
@@ -17,20 +17,23 @@ from worker.job.request import Deadline, JobRequest
 from worker.store import clock, queue
 from worker.store.keyspace import Keyspace, flat, pairs
 
-CANCEL_GRACE_SECONDS = 60  # an attempt that has not heeded a cancel request by then is not waited for
-# After Redis was lost, attempts are counted from the next thousand: a worker that is still running an earlier one
-# must not be taken for the holder of the new one.
+CANCEL_GRACE_SECONDS = 60  # a job whose attempt has not responded to a cancel request by then ends without it
+# After Redis was lost, attempts are counted from the next thousand: a worker that is still running an earlier attempt
+# must not be considered the holder of the new one.
 ATTEMPTS_APART = 1000
-MOST_DOUBLINGS = 20  # far beyond any longest delay
-# A list stops reading records after so many bytes of them, so many records at a time: one may have half a megabyte.
+MAX_DOUBLINGS = 20  # of a retry's delay; far beyond any maximum delay
+# A list reads a few records at a time and stops after this many bytes: one record may have half a megabyte.
 LISTED_BYTES = 1_000_000
 READ_AT_ONCE = 20
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The job that was accepted, now or before. None where something else was accepted before, where that job was
-    erased since, or where no more are accepted: `full` says what is full, `jobs` or `memory`."""
+    """The result of a submission: the job that was accepted, now or before, or None.
+
+    `job` is None if a different job was accepted before under the same key or id, if the same job was accepted before
+    and erased since (`is_erased`), or if no more jobs are accepted (`full` is the reason, `jobs` or `memory`).
+    """
 
     job: Job | None
     is_new: bool = False
@@ -39,7 +42,7 @@ class Outcome:
 
 
 class Jobs:
-    """Reads and moves jobs. Thread-safe; every method is one round trip or two."""
+    """Reads jobs and changes their status. Thread-safe; almost every method takes one or two round trips."""
 
     def __init__(self, keyspace: Keyspace, app: Celery, settings: Settings) -> None:
         self._keyspace = keyspace
@@ -53,9 +56,9 @@ class Jobs:
         return Job.from_record(job_id, record) if record else None
 
     def list(self, status: Status | None, limit: int, before: str | None) -> tuple[list[Job], str | None]:
-        """Up to `limit` jobs, newest first, and the cursor for those `before` them (None at the end).
+        """Return up to `limit` jobs, newest first, and the cursor for older ones (None if there are none).
 
-        Fewer where their records are large: see LISTED_BYTES.
+        Pass that cursor as `before`. If the records are large, the list is shorter: see LISTED_BYTES.
         """
         rows, has_more = self._keyspace.page(f"jobs:{status}" if status else "jobs", limit, before)
         records: list[dict[str, str]] = []
@@ -69,12 +72,13 @@ class Jobs:
         jobs = [Job.from_record(row[0], record) for row, record in zip(rows, records, strict=True) if record]
         return jobs, rows[-1][1] if has_more else None
 
-    # A job's way
+    # The way of a job through the service
 
     def accept(self, job_id: str, request: JobRequest, image: bytes, once: Once | None) -> Outcome:
-        """Record, indexes, message, and the image unless it is stored already (b""), in one step.
+        """Write a job's record, index entries, message and image in one step.
 
-        Nothing, where a job was accepted under the same id, or `once` under the same key, before.
+        `image` is b"" if the image is in storage already, or if the request has a URL. Nothing is written if a job was
+        accepted before under the same id, or under the key of `once`.
         """
         name = queue.QUEUE_OF_DEVICE[request.device]
         message = queue.message(self._app, queue.SEGMENT, name, job_id)
@@ -95,33 +99,33 @@ class Jobs:
         return Outcome(job, is_erased=outcome != "other" and job is None)
 
     def full(self) -> str:
-        """Of what there is too much for another job to be accepted: `jobs`, `memory`, or '' for nothing."""
+        """Return why no more jobs are accepted: `jobs` (too many are queued), `memory`, or '' if they are accepted."""
         return str(self._keyspace.run("full", self._settings.max_queued_jobs))
 
     def begin(self, job_id: str, worker: str) -> Job | None:
-        """Claim a queued job for its next attempt; None if it cannot be claimed (any more).
+        """Claim a queued job for its next attempt. Returns None if the job cannot be claimed (any more).
 
-        One that should have been started earlier expires now.
+        A job that should have been started earlier expires now.
         """
         record = pairs(self._keyspace.run("begin", job_id, worker, self._lease))
         return Job.from_record(job_id, record) if record else None
 
     def beat(self, held: Sequence[Job]) -> dict[str, str]:
-        """Renew the leases of these jobs. Returns the claims (`Job.claim`) that should stop, and why.
+        """Renew the leases of these jobs. Returns the attempts (`Job.claim`) that should stop, and why.
 
-        `lost`: another holds the job, or nobody; `canceled`: its caller asked for that; `timeout`: it ran too long.
+        `lost`: this attempt no longer holds the job; `canceled`: the client asked for that; `timeout`: it ran too long.
         """
         attempts = [part for job in held for part in (job.id, job.attempt)]
         return pairs(self._keyspace.run("beat", self._lease, *attempts))
 
-    # The end of an attempt. Each returns the status that the job has now; '' to a stale attempt, whose word no longer
-    # counts. After a cancel request that status is `canceled`, and after the attempt's deadline `failed`, whatever the
-    # attempt says.
+    # The end of an attempt. Each method returns the status that the job has now, or '' if the attempt is stale: then
+    # nothing is changed. After a cancel request that status is `canceled`, and after the attempt's deadline it is
+    # `failed`, regardless of the method.
 
     def succeed(
         self, job: Job, image: Mapping[str, object], timings_ms: Mapping[str, float], run: Run | None = None
     ) -> str:
-        """The files of this attempt are the result."""
+        """End the job as succeeded. The files of this attempt are the result."""
         fields = {
             "files_prefix": job.attempt_prefix,
             "image": json.dumps(image),
@@ -132,21 +136,21 @@ class Jobs:
         return self._finish(job, Status.SUCCEEDED, fields)
 
     def fail(self, job: Job, error: JobError) -> str:
-        """A failure that another attempt would only repeat."""
+        """End the job as failed, because another attempt would fail in the same way."""
         return self._finish(job, Status.FAILED, {"error": error.to_json()})
 
     def finish_as_decided(self, job: Job) -> str:
-        """The attempt must not go on: it was canceled or ran too long, as `beat` has said."""
+        """End a job that was canceled or whose attempt ran too long, as `beat` returned."""
         return self._finish(job, Status.CANCELED, {})
 
     def retry_later(self, job: Job, error: JobError, is_outage: bool = False) -> str:
-        """Our own failure: back to the queue after a delay, or failed after the last attempt.
+        """Queue the job again after a delay, because of an internal error; after the last attempt end it as failed.
 
-        In an outage of a server that every attempt needs, none counts: it is not the job that is at fault.
+        An attempt does not count if it ended in an outage of Redis or storage: the job did not cause that.
         """
-        doubled = self._settings.retry_delay_seconds * 2 ** min((job.attempt - 1) % ATTEMPTS_APART, MOST_DOUBLINGS)
+        doubled = self._settings.retry_delay_seconds * 2 ** min((job.attempt - 1) % ATTEMPTS_APART, MAX_DOUBLINGS)
         longest = min(doubled, self._settings.retry_delay_max_seconds)
-        delay = longest * random.uniform(0.5, 1)  # jobs that failed together do not all come back together
+        delay = longest * random.uniform(0.5, 1)  # jobs that failed together are not all retried at the same time
         return str(
             self._keyspace.run(
                 "retry_later",
@@ -162,17 +166,17 @@ class Jobs:
         )
 
     def hand_back(self, job: Job) -> str:
-        """This worker is to stop: another may begin the job at once, and the attempt does not count."""
+        """Requeue a job because this worker must stop: another can begin it immediately; the attempt does not count."""
         return str(self._keyspace.run("hand_back", job.id, job.attempt, messages.of_job(self._app, job)))
 
-    # From outside
+    # Changes that do not come from an attempt
 
     def cancel(self, job_id: str) -> str:
-        """A queued job is canceled at once, a running one soon. Returns the status it has now, '' if there is none."""
+        """Cancel a queued job now, a running one soon. Returns its status now, '' if there is no such job."""
         return str(self._keyspace.run("cancel", job_id, clock.in_microseconds(CANCEL_GRACE_SECONDS)))
 
     def expire(self, job_id: str) -> str:
-        """End a job that is out of time. Returns the status it has now, '' if it is in time."""
+        """End a job that has exceeded a deadline. Returns its status now, '' if it has not."""
         return str(self._keyspace.run("expire", job_id))
 
     def _finish(self, job: Job, status: Status, fields: Mapping[str, str]) -> str:
@@ -189,7 +193,7 @@ def _size(record: Mapping[str, str]) -> int:
 
 
 def _microseconds_of(deadline: Deadline | None) -> tuple[int | str, int | str]:
-    """start_within and run_within as scripts take them, '' for none."""
+    """Return start_within and run_within in the unit that the scripts take; '' for none."""
     within = (deadline.start_within_s, deadline.run_within_s) if deadline else (None, None)
     start, run = ("" if seconds is None else clock.in_microseconds(seconds) for seconds in within)
     return start, run

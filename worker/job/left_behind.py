@@ -1,4 +1,4 @@
-"""The reaper's search: jobs that are out of time, and jobs that no worker will take up by itself."""
+"""The reaper's search for jobs that have exceeded a deadline, and for jobs that no worker would claim any more."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from worker.job.record import JobError, Status
 from worker.store import clock, queue
 from worker.store.keyspace import Keyspace
 
-# Found in one look at one index, so that each is over soon; the next look finds the rest.
-FOUND_AT_ONCE = 1000
+# At most this many jobs are found in one index at a time, so that each search is short; the next one finds the rest.
+MAX_FOUND = 1000
 WORKER_LOST = JobError("worker_lost", "the workers that tried this job died or fell silent")
 
 
 @dataclass(frozen=True)
 class Found:
-    """A job that was found in an index, and the score that it had there when it was seen."""
+    """A job that was found in an index, and its score there at that time."""
 
     job_id: str
     index: str
@@ -29,7 +29,7 @@ class Found:
 
 
 class LeftBehind:
-    """Finds jobs and requeues them. Any number of reapers may do so at the same time."""
+    """Finds jobs that were left behind and requeues them. Any number of reapers may do so at the same time."""
 
     def __init__(self, jobs: Jobs, keyspace: Keyspace, app: Celery, settings: Settings) -> None:
         self._jobs = jobs
@@ -38,20 +38,20 @@ class LeftBehind:
         self._settings = settings
 
     def overdue(self) -> Iterator[str]:
-        """Jobs not started in time, running for too long, or still running long after a cancel request."""
+        """Yield the jobs that were not started in time, run for too long, or still run long after a cancel request."""
         for found in self._due("deadlines", self._keyspace.now()):
             yield found.job_id
 
     def find(self) -> Iterator[Found]:
-        """Jobs whose lease has ended, whose next try is due, or whose message has vanished from its queue."""
+        """Yield the jobs whose lease has expired, whose next attempt is due, or whose message was lost."""
         now = self._keyspace.now()
         for index in ("leases", "delayed"):
             yield from self._due(index, now)
         for name in queue.QUEUE_OF_DEVICE.values():
-            yield from self._due(f"waiting:{name}", self._oldest_waiting(name, now))
+            yield from self._due(f"waiting:{name}", self._lost_until(name, now))
 
     def requeue(self, found: Found) -> str:
-        """Put a job back into its queue, if it is still as it was seen. Returns its status now, '' if it is not."""
+        """Requeue a job, unless it has changed since it was found. Returns its status now, '' if it has changed."""
         job = self._jobs.get(found.job_id)
         if job is None:
             return ""
@@ -70,18 +70,18 @@ class LeftBehind:
         )
 
     def _due(self, index: str, until: float) -> Iterator[Found]:
-        for job_id, score in self._keyspace.first(index, until, FOUND_AT_ONCE):
+        for job_id, score in self._keyspace.first(index, until, MAX_FOUND):
             yield Found(job_id, index, str(int(score)))
 
-    def _oldest_waiting(self, name: str, now: int) -> float:
-        """Jobs that were queued before this have lost their message.
+    def _lost_until(self, name: str, now: int) -> float:
+        """Return the time up to which jobs of a queue must have been queued to be considered lost.
 
-        A queue is first in, first out: a job that has waited longer than the oldest message in it is not in it.
+        A queue is first in, first out: a job that has waited longer than the oldest message in it has no message there.
         """
         grace = now - clock.in_microseconds(self._settings.lost_message_seconds)
         oldest = self._keyspace.redis.lindex(self._keyspace.key(f"q:{name}"), -1)
         if oldest is None:
             return grace
         enqueued_at = self._keyspace.redis.zscore(self._keyspace.key(f"waiting:{name}"), queue.argument(oldest))
-        # A message whose job no longer waits says nothing of its age; a worker removes it soon.
+        # If the job of the oldest message no longer waits, the age of the message is unknown; a worker removes it soon.
         return min(grace, enqueued_at - 1) if enqueued_at is not None else 0

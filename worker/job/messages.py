@@ -1,4 +1,4 @@
-"""A job's messages in Celery's queues, which the scripts put there."""
+"""The messages of a job that the scripts put into Celery's queues."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from worker.store import queue
 
 
 def of_job(app: Celery, job: Job) -> str:
-    """For a worker: try this job."""
+    """Return the message that makes a worker claim this job."""
     return queue.message(app, queue.SEGMENT, queue.QUEUE_OF_DEVICE[job.request.device], job.id)
 
 
 def of_end(app: Celery, job: Job, status: Status) -> str:
-    """For a sender: notify the job's own webhook that the job has this status now; '' if it has no webhook."""
+    """Return the message that makes a sender notify the job's own webhook of its final status; '' without a webhook."""
     if job.request.webhook is None:
         return ""
     return queue.message(app, queue.DELIVER, queue.WEBHOOK_QUEUE, f"evt_{job.id}_{status}")

@@ -1,4 +1,4 @@
-"""A job: the value that its record in Redis holds."""
+"""A job, as its record in Redis describes it."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from typing import Any
 from worker.job.request import JobRequest
 from worker.store.clock import moment, moment_of
 
-MESSAGE_CHARACTERS = 1000  # of an error, in a job's record
+MESSAGE_CHARACTERS = 1000  # at most this many of an error's message, in a job's record
 
 
 class Status(StrEnum):
-    """queued -> running -> succeeded | failed | canceled; running -> queued when an attempt comes to nothing.
+    """queued -> running -> succeeded | failed | canceled; running -> queued after an attempt that did not end the job.
 
-    queued -> canceled | expired too. docs/reliability.md has the table.
+    Also queued -> canceled | expired. docs/reliability.md has the table.
     """
 
-    QUEUED = "queued"  # accepted; waits for a worker, or for its next try
+    QUEUED = "queued"  # accepted; waits for a worker, or for its next attempt
     RUNNING = "running"  # held by one attempt, whose worker renews the lease
     SUCCEEDED = "succeeded"  # final: the result is in storage
     FAILED = "failed"  # final: `error` says why
-    CANCELED = "canceled"  # final: the caller took it back
-    EXPIRED = "expired"  # final: no worker began in the time that the caller gave
+    CANCELED = "canceled"  # final: the client canceled it
+    EXPIRED = "expired"  # final: no attempt started within the client's `start_within_s`
 
     @property
     def is_terminal(self) -> bool:
@@ -35,20 +35,20 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class JobError:
-    """Why a job failed: `code` for programs, `message` for people, `field` of the request if one was at fault."""
+    """Why a job failed: `code` for programs, `message` for people, `field` if a field of the request caused it."""
 
     code: str
     message: str
     field: str | None = None
 
     def to_json(self) -> str:
-        """For the record. A message may quote what a stranger's host said."""
+        """Return the JSON for the record. The message is cut: it may quote a long answer of an unknown host."""
         return json.dumps({"code": self.code, "message": self.message[:MESSAGE_CHARACTERS], "field": self.field})
 
 
 @dataclass(frozen=True)
 class Run:
-    """What ran the network, and where the image's embedding came from: hit, shared or miss (`embeddings.Cache`)."""
+    """The engine and precision used, and where the embedding came from: hit, shared or miss (`embeddings.Cache`)."""
 
     engine: str
     precision: str
@@ -60,9 +60,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Job:
-    """One reading of a job's record. `attempt` counts claims from 1 and is the fencing token of the last.
+    """A job's record as it was when it was read.
 
-    `forgiven` of them came to nothing through nobody's fault, and do not count against the limit.
+    `attempt` is the number of the last attempt, counted from 1, and its fencing token; 0 before the first attempt.
+    `forgiven` attempts do not count against `max_attempts`: they ended in an outage, or because a worker stopped.
     """
 
     id: str
@@ -71,19 +72,19 @@ class Job:
     attempt: int
     accepted_at: datetime
     started_at: datetime | None = None
-    cancel_requested_at: datetime | None = None  # while it ran; it ends as canceled soon
+    cancel_requested_at: datetime | None = None  # set if the job was running then; it is canceled soon
     completed_at: datetime | None = None
     worker: str | None = None
-    files_prefix: str | None = None  # where the attempt that succeeded left its files
-    image: dict[str, Any] | None = None  # width, height and format, once it was read
+    files_prefix: str | None = None  # the prefix of the attempt that succeeded
+    image: dict[str, Any] | None = None  # width, height and format, once an attempt has read them
     timings_ms: dict[str, float] = field(default_factory=dict)
     error: JobError | None = None
     forgiven: int = 0
-    run: Run | None = None  # once it has succeeded
+    run: Run | None = None  # set once an attempt has succeeded
 
     @classmethod
     def accepted(cls, job_id: str, request: JobRequest, accepted_at: str) -> Job:
-        """A job whose record a script has just written."""
+        """Return the job whose record a script has just written."""
         return cls(job_id, Status.QUEUED, request, attempt=0, accepted_at=moment(accepted_at))
 
     @classmethod
@@ -108,15 +109,15 @@ class Job:
 
     @property
     def claim(self) -> str:
-        """This attempt at this job; a process may meet both again, but never together."""
+        """Return the name of this attempt at this job. No other attempt has it, in this job or another."""
         return f"{self.id}/{self.attempt}"
 
     @property
     def attempt_prefix(self) -> str:
-        """Where the current attempt leaves its files; another attempt never touches them."""
+        """Return the prefix of the current attempt's files. No other attempt writes there."""
         return f"jobs/{self.claim}/"
 
 
 def prefix_of(job_id: str) -> str:
-    """Where everything of a job is stored."""
+    """Return the prefix of everything that is stored for a job."""
     return f"jobs/{job_id}/"

@@ -1,4 +1,4 @@
-"""Redis rebuilt from the archive: what was accepted and not ended is queued again, what had ended is known again."""
+"""Restores jobs from the archive into Redis. Jobs that had not ended are queued again; ended jobs are not repeated."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from worker.store import clock, queue
 from worker.store.keyspace import Keyspace, flat
 from worker.store.storage import ObjectMissing, Storage
 
-ASKED_AT_ONCE = 500
+BATCH_SIZE = 500  # jobs that are looked up in Redis at a time
 
-# Of the record of a job that had not ended, what its attempts had left in it.
-OF_ATTEMPTS = (
+# The fields that attempts wrote into the record of a job that had not ended.
+ATTEMPT_FIELDS = (
     "worker",
     "started_at",
     "run_by",
@@ -32,14 +32,14 @@ OF_ATTEMPTS = (
 
 @dataclass(frozen=True)
 class Lost:
-    """A job that the archive knows and Redis does not."""
+    """A job that is in the archive and not in Redis."""
 
     id: str
     has_ended: bool
 
 
 class Recovery:
-    """May be run twice, at the same time too: a job that is there is left alone."""
+    """Finds lost jobs and restores them. Several may run, also at the same time: a job in Redis is not changed."""
 
     def __init__(self, keyspace: Keyspace, app: Celery, settings: Settings, storage: Storage) -> None:
         self._keyspace = keyspace
@@ -48,24 +48,24 @@ class Recovery:
         self._storage = storage
 
     def lost(self) -> list[Lost]:
-        """Unfinished jobs first, in the order of their ids: those that the service chose are in order of time."""
+        """Return the lost jobs, unfinished ones first, sorted by id. Ids that the service chose sort by time."""
         ended = set(self._ids(archive.ENDED))
         unfinished = [job_id for job_id in self._ids(archive.ACCEPTED) if job_id not in ended]
         found = [Lost(job_id, False) for job_id in unfinished] + [Lost(job_id, True) for job_id in sorted(ended)]
-        return [lost for some in _in_batches(found) for lost in self._unknown(some)]
+        return [lost for batch in _in_batches(found) for lost in self._not_in_redis(batch)]
 
     def restore(self, lost: Lost, notify_since_seconds: float) -> str:
-        """Returns the job's status now, '' if it is there already, or was erased.
+        """Restore a job. Returns its status now, '' if it is in Redis already or was erased.
 
-        The end of a job that ended in the last `notify_since_seconds` is notified again, under the id that it had: only
-        Redis knew whether it was notified.
+        If the job ended in the last `notify_since_seconds`, its end is notified again, under the same event id: the
+        archive does not contain whether it was notified.
         """
         try:
             record = archive.read(self._storage, archive.ENDED if lost.has_ended else archive.ACCEPTED, lost.id)
-        except ObjectMissing:  # erased at this moment
+        except ObjectMissing:  # it was erased just now
             return ""
         if not lost.has_ended:
-            record = _begun_anew(record)
+            record = _requeued(record)
             archive.write(self._storage, archive.ACCEPTED, lost.id, record)
         is_notified_again = lost.has_ended and _age_seconds(record["completed_at"]) < notify_since_seconds
         key_seconds = int(self._settings.idempotency_seconds - _age_seconds(record["accepted_at"]))
@@ -79,20 +79,20 @@ class Recovery:
         for key in self._storage.list(folder):
             yield key.removeprefix(folder).removesuffix(".json")
 
-    def _unknown(self, some: Sequence[Lost]) -> Iterator[Lost]:
+    def _not_in_redis(self, batch: Sequence[Lost]) -> Iterator[Lost]:
         with self._keyspace.pipeline() as pipeline:
-            for lost in some:
+            for lost in batch:
                 pipeline.exists(self._keyspace.key(f"job:{lost.id}"))
-            known = pipeline.execute()
-        yield from (lost for lost, is_known in zip(some, known, strict=True) if not is_known)
+            found = pipeline.execute()
+        yield from (lost for lost, is_found in zip(batch, found, strict=True) if not is_found)
 
 
-def _begun_anew(record: dict[str, str]) -> dict[str, str]:
-    """The record of a job that waits for its first attempt after the recovery."""
+def _requeued(record: dict[str, str]) -> dict[str, str]:
+    """Return the record of a job that waits for its first attempt after the recovery."""
     attempt = int(record["attempt"])
     base = str((attempt // ATTEMPTS_APART + 1) * ATTEMPTS_APART)
-    kept = {field: value for field, value in record.items() if field not in OF_ATTEMPTS}
-    if record["status"] != "queued":  # it was begun in time
+    kept = {field: value for field, value in record.items() if field not in ATTEMPT_FIELDS}
+    if record["status"] != "queued":  # an attempt was started in time
         kept.pop("start_by", None)
     return {**kept, "status": "queued", "attempt": base, "forgiven": base, "first": str(int(base) + 1)}
 
@@ -102,5 +102,5 @@ def _age_seconds(microseconds: str) -> float:
 
 
 def _in_batches(found: Sequence[Lost]) -> Iterator[Sequence[Lost]]:
-    for start in range(0, len(found), ASKED_AT_ONCE):
-        yield found[start : start + ASKED_AT_ONCE]
+    for start in range(0, len(found), BATCH_SIZE):
+        yield found[start : start + BATCH_SIZE]

@@ -1,1 +1,1 @@
-"""Where things are kept: Redis and its scripts, the queue, object storage. Knows no job."""
+"""Access to Redis and its scripts, to Celery's queues and to object storage. Imports none of the other families."""

@@ -1,4 +1,4 @@
-"""How redis-py and Celery's kombu connect to Redis; they write its address in different ways."""
+"""How redis-py and Celery's kombu connect to Redis; they take its address in different forms."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from configs.redis_address import RedisAddress
 from configs.settings import Settings
 
 # A call to Redis takes well under a millisecond. If one takes seconds, the server is unreachable, and the client that
-# waits for an answer should learn that.
+# waits for an answer should get an error.
 CALL_TIMEOUT_SECONDS = 2.0
-# For threads that do not answer requests: they archive, move images to storage, listen, check readiness.
+# For threads that do not answer requests: they archive jobs, move images to storage, listen for the ends of jobs, and
+# check readiness.
 SPARE_CONNECTIONS = 100
 
 
 def connect(settings: Settings) -> Redis:
-    """A client (thread-safe, connections made as needed) whose answers are str."""
+    """Return a client whose answers are str. It is thread-safe and opens connections as needed."""
     address = redis_address.parse(settings.redis_url)
     where = {"unix_socket_path": address.path} if address.path else {"host": address.host, "port": address.port}
     return Redis(
@@ -35,15 +36,15 @@ def connect(settings: Settings) -> Redis:
         decode_responses=True,
         socket_timeout=CALL_TIMEOUT_SECONDS,
         socket_connect_timeout=CALL_TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 0),  # whoever calls knows better whether, and how often
+        retry=Retry(NoBackoff(), 0),  # the caller decides whether and how often to retry
         health_check_interval=30,
-        # One for each thread of a gateway; redis-py's own 100 would fail the hundred and first of them.
+        # One for each thread of a gateway; with redis-py's default of 100, the 101st thread would get an error.
         max_connections=settings.gateway_threads + SPARE_CONNECTIONS,
     )
 
 
 def tls(settings: Settings) -> dict[str, Any] | None:
-    """How redis-py and kombu verify the server and show who we are; None without TLS."""
+    """Return the TLS options of redis-py and kombu: how to verify the server, and our certificate. None without TLS."""
     if not redis_address.parse(settings.redis_url).has_tls:
         return None
     files = {
@@ -56,7 +57,7 @@ def tls(settings: Settings) -> dict[str, Any] | None:
 
 
 def broker_url(settings: Settings) -> str:
-    """The same server as kombu names it."""
+    """Return the address of the same server in the form that kombu takes."""
     address = redis_address.parse(settings.redis_url)
     if address.path:
         return f"redis+socket://{_user(address)}{_escaped(address.path, '/')}?virtual_host={address.database}"

@@ -1,4 +1,4 @@
-"""Redis as a service uses it: keys under its prefix, Lua scripts, Redis's own clock."""
+"""Redis as one service uses it: keys under the service's prefix, Lua scripts, Redis's own clock."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ LUA = files("worker.store") / "lua"
 
 
 class Keyspace:
-    """The keys that begin with one service's prefix, so that others may share the server. Thread-safe.
+    """The keys that begin with one service's prefix, so that several services can share a server. Thread-safe.
 
-    `redis` answers in str. Whatever goes wrong is raised as redis-py raises it (RedisError).
+    `redis` returns str. Every method raises redis-py's RedisError if Redis is unreachable or refuses a command.
     """
 
     def __init__(self, redis: Redis, prefix: str) -> None:
@@ -30,7 +30,7 @@ class Keyspace:
 
     @classmethod
     def open(cls, settings: Settings) -> Keyspace:
-        """Connections are made as needed; leaving a `with` block closes them."""
+        """Return a keyspace that opens connections as needed and closes them at the end of a `with` block."""
         return cls(connect(settings), settings.redis_prefix)
 
     def __enter__(self) -> Keyspace:
@@ -40,13 +40,14 @@ class Keyspace:
         self.redis.close()
 
     def key(self, name: str) -> str:
-        """The whole key of what the scripts and their prelude call `name`."""
+        """Return the full key of `name`, which is how the scripts and the list in prelude.lua name the key."""
         return self.prefix + name
 
     def run(self, script: str, *args: str | bytes | float) -> Any:
         """Call a script by its file's name: `run("begin", job_id, worker, lease)`.
 
-        redis-py sends a script's SHA-1 and, if the server does not know it (after a restart, say), the script itself.
+        redis-py sends the script's SHA-1 and, if the server does not have that script (after a restart, for example),
+        the script itself.
         """
         return self._scripts[script](keys=[self.prefix], args=args)
 
@@ -55,30 +56,30 @@ class Keyspace:
         return {name: self.redis.register_script(source) for name, source in _sources().items()}
 
     def now(self) -> int:
-        """Redis's time, by which the scripts go, in microseconds since 1970."""
+        """Return Redis's time, which the scripts use too, in microseconds since 1970."""
         seconds, microseconds = self.redis.time()
         return int(seconds) * MICROSECONDS + int(microseconds)
 
     def pipeline(self) -> Pipeline:
-        """Commands that are sent together, and not as a transaction: other clients' may come between them."""
+        """Return a pipeline. It sends its commands together, but other clients' commands may run between them."""
         return self.redis.pipeline(transaction=False)
 
     def get_bytes(self, name: str) -> bytes | None:
-        """A value that is no text; None if there is none."""
+        """Return a value as bytes; None if the key does not exist."""
         value: bytes | None = self.redis.execute_command("GET", self.key(name), **{NEVER_DECODE: True})
         return value
 
     def first(self, index: str, until: float, limit: int) -> list[tuple[str, float]]:
-        """Up to `limit` members of a sorted set whose score is at most `until`, lowest first, with their scores."""
+        """Return up to `limit` members of a sorted set with a score up to `until`, lowest first, with their scores."""
         rows: list[tuple[str, float]] = self.redis.zrange(
             self.key(index), "-inf", until, byscore=True, offset=0, num=limit, withscores=True
         )
         return rows
 
     def page(self, index: str, limit: int, before: str | None) -> tuple[list[tuple[str, str]], bool]:
-        """Up to `limit` members of a sorted set, highest score first, and whether there are more.
+        """Return up to `limit` members of a sorted set, highest score first, and whether there are more.
 
-        Each has its cursor beside it: as `before`, it leads to those that follow that member.
+        Each member comes with its cursor. Pass that cursor as `before` to get the members that follow.
         """
         rows = self.redis.zrange(
             self.key(index),
@@ -94,18 +95,18 @@ class Keyspace:
 
 
 def pairs(flat: Sequence[str]) -> dict[str, str]:
-    """Field, value, field, value, ... as a script returns them."""
+    """Return a record from the row of fields and values (field, value, field, value, ...) that a script returns."""
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def flat(record: Mapping[str, str]) -> list[str]:
-    """Field, value, field, value, ... as a script takes them."""
+    """Return a record as the row of fields and values (field, value, field, value, ...) that a script takes."""
     return [part for pair in record.items() for part in pair]
 
 
 @cache
 def _sources() -> Mapping[str, str]:
-    """Every script by its file's name, with the prelude before it; read once per process."""
+    """Return every script by its file's name, with the prelude before it; the files are read once per process."""
     prelude = (LUA / "prelude.lua").read_text()
     return {
         file.name.removesuffix(".lua"): _with(prelude, file.read_text())
@@ -115,7 +116,7 @@ def _sources() -> Mapping[str, str]:
 
 
 def _with(prelude: str, script: str) -> str:
-    """The prelude before the script, but after its flags (Redis 7.0: the first line, `#!lua flags=...`)."""
+    """Return the script with the prelude before it, but after the line of flags (Redis 7.0: `#!lua flags=...`)."""
     if not script.startswith("#!"):
         return prelude + script
     flags, _, rest = script.partition("\n")

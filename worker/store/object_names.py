@@ -1,4 +1,4 @@
-"""Names in storage: of a result, under the prefix of the attempt that made it, and of embeddings.
+"""The keys of results and embeddings in object storage. A result is under the prefix of the attempt that made it.
 
 `ovseg_core.outputs` has the names of the other files under that prefix.
 """

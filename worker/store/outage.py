@@ -1,4 +1,4 @@
-"""Redis or object storage is unreachable, which passes: neither the caller's fault nor the code's."""
+"""Which errors mean an outage of Redis or object storage: it passes, and neither the client nor our code caused it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 from redis import RedisError
 from redis.exceptions import NoScriptError, ReadOnlyError, ResponseError
 
-# Redis answers, but cannot write: its disk is full or broken, or too few replicas listen.
+# Redis answers, but cannot write: its disk is full or broken, or too few replicas are connected.
 TAKES_NO_WRITES = ("MISCONF", "NOREPLICAS")
-BUSY = "BUSY"  # another's script runs for too long
+BUSY = "BUSY"  # another client's script runs for too long
 
 
 def is_one(error: BaseException) -> bool:
-    """Whether an error says so; an answer that storage did give, but of 4xx, does not.
+    """Return True if an error means an outage.
 
-    Nor does Redis's answer that what it was asked is wrong: that is a fault of ours. redis-py has a class for most
-    states of a server, and leaves the code of the others before the message.
+    A 4xx answer of storage does not. Nor does Redis's answer that a command is wrong: that is an error in our code.
+    redis-py has a class for most states of a server; for the other states, the code is the first word of the message.
     """
     if isinstance(error, ClientError):
         return error.response["ResponseMetadata"]["HTTPStatusCode"] >= HTTPStatus.INTERNAL_SERVER_ERROR
@@ -27,7 +27,7 @@ def is_one(error: BaseException) -> bool:
 
 
 def is_of_writes(error: BaseException) -> bool:
-    """Whether Redis can be read, and not written."""
+    """Return True if an error means that Redis can be read but not written."""
     if isinstance(error, ReadOnlyError):
         return True
     return isinstance(error, ResponseError) and str(error).startswith(TAKES_NO_WRITES)

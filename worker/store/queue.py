@@ -1,7 +1,7 @@
-"""The Celery app and its queues.
+"""The Celery app, its queues and their messages.
 
-Messages are not sent by Celery: the Lua script that accepts a job pushes them, so that a record and its message come
-into being together. What is pushed is made here, by Celery itself.
+Celery makes the messages, in `message`, but does not send them: a Lua script pushes them, so that a job's record and
+its message are written together.
 """
 
 from __future__ import annotations
@@ -22,30 +22,31 @@ from worker.store.connection import broker_url, tls
 SEGMENT, DELIVER = "ovseg.segment", "ovseg.deliver"  # names of the tasks
 
 WEBHOOK_QUEUE = "webhook"
-RESEND_SECONDS = 30  # the message of an event is lost if no sender has begun by then; it is sent again
-# A job that says `auto` waits where the workers of both kinds look.
+RESEND_SECONDS = 30  # if no sender has begun by then, the message of an event is considered lost, and is sent again
+# The workers of both kinds take jobs from the queue of `auto`.
 QUEUE_OF_DEVICE = {"auto": "segment.auto", "cpu": "segment.cpu", "gpu": "segment.gpu"}
 
 
 def queues_of_worker(device: str) -> list[str]:
-    """What a worker on "cpu" or "gpu:N" takes its jobs from."""
+    """Return the queues that a worker on "cpu" or "gpu:N" takes its jobs from."""
     kind = device.partition(":")[0]
     return [QUEUE_OF_DEVICE[kind], QUEUE_OF_DEVICE["auto"]]
 
 
 def create(settings: Settings) -> Celery:
+    """Return the Celery app, which opens connections as needed."""
     for name in ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"):
-        os.environ.pop(name, None)  # Celery would take another program's queue instead of ours
+        os.environ.pop(name, None)  # with these, Celery would use another program's broker instead of ours
     app = Celery("ovseg", broker=broker_url(settings))
     app.conf.update(
         broker_use_ssl=tls(settings) or False,
         task_acks_late=True,
-        task_ignore_result=True,  # the job record has the result
+        task_ignore_result=True,  # the job's record has the result
         result_backend=None,
         task_serializer="json",
         accept_content=["json"],
-        worker_prefetch_multiplier=1,  # a worker holds no job that another could have begun
-        worker_cancel_long_running_tasks_on_connection_loss=False,  # a job outlives a restart of Redis
+        worker_prefetch_multiplier=1,  # a worker holds no job that another worker could begin
+        worker_cancel_long_running_tasks_on_connection_loss=False,  # a running job survives a restart of Redis
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         worker_enable_remote_control=False,
@@ -55,7 +56,8 @@ def create(settings: Settings) -> Celery:
         broker_transport_options={
             "global_keyprefix": f"{settings.redis_prefix}q:",
             "priority_steps": [0],
-            # The reaper brings back what a dead worker held, within seconds; this is only for messages it cannot see.
+            # The reaper requeues a dead worker's jobs within seconds; this is only for messages that the reaper does
+            # not see.
             "visibility_timeout": 3600,
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
@@ -81,9 +83,9 @@ class _CapturingTransport(memory.Transport):
 
 
 def message(app: Celery, task: str, queue: str, argument: str) -> str:
-    """The message that Celery would send for `task(argument)`, as kombu keeps it in a Redis list.
+    """Return the message that Celery would send for `task(argument)`, as kombu stores it in a Redis list.
 
-    Celery sends it, to a channel that keeps it: every header is right whatever the versions.
+    Celery sends it to a channel that captures it, so every header is right for every version of Celery and kombu.
     """
     with Connection(transport=_CapturingTransport) as connection:
         channel = connection.default_channel
@@ -93,11 +95,11 @@ def message(app: Celery, task: str, queue: str, argument: str) -> str:
 
 
 def resend_after() -> int:
-    """RESEND_SECONDS as the scripts take it."""
+    """Return RESEND_SECONDS in the unit that the scripts take."""
     return in_microseconds(RESEND_SECONDS)
 
 
 def argument(message: str) -> str:
-    """What the task of a message is called with."""
+    """Return the argument in a message: Celery calls the task with it."""
     arguments, _, _ = json.loads(base64.b64decode(json.loads(message)["body"]))
     return str(arguments[0])

@@ -1,4 +1,4 @@
-"""The bucket that holds inputs and results."""
+"""The bucket that holds inputs, results, embeddings and the archive."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 DEFAULT_REGION = "us-east-1"  # what servers other than Amazon's expect
 
 
-# As S3 says it, and as some others do. A bucket that is not there is an outage.
+# The codes of S3 and of some other servers. A missing bucket is not among them: that is an outage.
 MISSING = ("NoSuchKey", "NotFound", "404")
-# A lifecycle rule has moved the object to an archive, for instance Glacier, from which nobody reads at once.
+# A lifecycle rule has moved the object to an archive, for instance Glacier, where it cannot be read immediately.
 ARCHIVED = "InvalidObjectState"
 
 
 class ObjectMissing(ClientError):
-    """There is no object of this key (any more), or none that can be read."""
+    """There is no object with this key (any more), or it cannot be read."""
 
     @property
     def is_archived(self) -> bool:
@@ -36,13 +36,13 @@ class ObjectMissing(ClientError):
 
     @property
     def reason(self) -> str:
-        """A word for programs: `removed_from_storage` or `archived_in_storage`."""
+        """Return a code for programs: `removed_from_storage` or `archived_in_storage`."""
         return "archived_in_storage" if self.is_archived else "removed_from_storage"
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait for a connection, and for an answer, and how often to try."""
+    """How long a call waits for a connection and for an answer, and how many times it is tried."""
 
     connect_seconds: float
     read_seconds: float
@@ -50,17 +50,18 @@ class Patience:
 
 
 PATIENT = Patience(3, 30, 3)
-# For calls that a client waits for: it should learn within three seconds that storage is unreachable.
+# For calls that a client waits for: it should get an error within three seconds if storage is unreachable.
 IMPATIENT = Patience(1, 1.8, 1)
-# For what a gateway does in the background. Several images of 20 MB at once take a busy storage some seconds.
+# For what a gateway does in the background. A busy storage server takes some seconds for several images of 20 MB at a
+# time.
 UNHURRIED = Patience(1, 20, 1)
 
 
 class Storage:
-    """Bytes by key, in S3 or what speaks like it. Thread-safe.
+    """Bytes by key, in S3 or in a server with the same API. Thread-safe.
 
-    Anything that goes wrong is raised as botocore raises it (BotoCoreError, ClientError): it is ours, and is retried.
-    Only what cannot work, a region or profile that there is not, is a ValueError when the object is made.
+    The methods raise botocore's errors (BotoCoreError, ClientError), which are not the client's fault and are retried.
+    The constructor raises ValueError for settings that cannot work: a region or a profile that does not exist.
     """
 
     def __init__(self, settings: Settings, patience: Patience = PATIENT) -> None:
@@ -68,14 +69,14 @@ class Storage:
         self._url_seconds = settings.presigned_url_seconds
         self._client = _open(settings, settings.s3_endpoint_url, patience)
         public = settings.s3_public_endpoint_url
-        # Signs for the address that clients know: a signature is bound to its host.
+        # Signs URLs for the address that clients use: a signature is valid for one host only.
         self._signer = _open(settings, public, patience) if public else self._client
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
         self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type)
 
     def get(self, key: str) -> bytes:
-        """Raises ObjectMissing."""
+        """Return the bytes of an object. Raises ObjectMissing."""
         try:
             return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         except ClientError as error:
@@ -86,20 +87,20 @@ class Storage:
     def delete_prefix(self, prefix: str) -> None:
         """Delete every object whose key begins with `prefix`."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
-        for page in pages:  # of 1,000 keys, as many as one request may delete
+        for page in pages:  # a page has up to 1,000 keys, and one request may delete up to 1,000
             if "Contents" in page:
                 self.delete([found["Key"] for found in page["Contents"]])
 
     def delete(self, keys: Sequence[str]) -> None:
-        """Delete up to 1,000 objects; keys without an object are no error."""
+        """Delete up to 1,000 objects; a key without an object is no error."""
         answer = self._client.delete_objects(
             Bucket=self._bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True}
         )
-        for error in answer.get("Errors", []):  # reported in an answer of 200
+        for error in answer.get("Errors", []):  # errors in an answer of status 200
             raise ClientError({"Error": {"Code": error["Code"], "Message": error["Key"]}}, "DeleteObjects")
 
     def list(self, prefix: str) -> Iterator[str]:
-        """The keys that begin so, in order."""
+        """Yield the keys that begin with `prefix`, in order."""
         for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
             yield from (found["Key"] for found in page.get("Contents", []))
 
@@ -113,7 +114,7 @@ class Storage:
         return True
 
     def sign(self, key: str) -> str:
-        """A URL that gets this object, for as long as the settings say, without credentials. Computed here."""
+        """Return a URL that gets this object without credentials for `presigned_url_seconds`. Sends no request."""
         return self._signer.generate_presigned_url(
             "get_object",
             Params={"Bucket": self._bucket, "Key": key},
@@ -121,7 +122,7 @@ class Storage:
         )
 
     def check(self) -> None:
-        """Raises if the bucket cannot be reached."""
+        """Raise an error if the bucket is unreachable."""
         self._client.head_bucket(Bucket=self._bucket)
 
 
@@ -129,7 +130,7 @@ def _open(settings: Settings, endpoint_url: str | None, patience: Patience) -> S
     config = Config(
         signature_version="s3v4",
         s3={"addressing_style": "path" if endpoint_url else "auto"},
-        # since boto3 1.36 the default adds checksums that many S3 servers do not understand
+        # Since boto3 1.36 the default adds checksums that many S3 servers do not support.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         retries={"mode": "standard", "total_max_attempts": patience.tries},
@@ -140,11 +141,11 @@ def _open(settings: Settings, endpoint_url: str | None, patience: Patience) -> S
     try:
         session = boto3.session.Session()
         return session.client("s3", endpoint_url=endpoint_url, region_name=_region(settings, session), config=config)
-    except BotoCoreError as error:  # nothing was sent yet: a profile or a region that there is not
+    except BotoCoreError as error:  # nothing was sent yet: the profile or the region does not exist
         raise ValueError(f"object storage cannot be set up: {error}") from None
 
 
 def _region(settings: Settings, session: boto3.session.Session) -> str:
-    """Of the settings, else as Amazon's own tools find it; boto3 alone does not look at AWS_REGION."""
+    """Return the region of the settings, or the one that Amazon's tools would use; boto3 alone ignores AWS_REGION."""
     named = settings.s3_region or os.environ.get("AWS_REGION")
     return named or os.environ.get("AWS_DEFAULT_REGION") or session.region_name or DEFAULT_REGION

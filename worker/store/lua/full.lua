@@ -1,2 +1,2 @@
--- Return why no more jobs are accepted: `jobs`, `memory`, or '' if they are. ARGV: max_queued_jobs.
+-- Return why no more jobs are accepted: `jobs`, `memory`, or '' if they are accepted. ARGV: max_queued_jobs.
 return full(ARGV[1])

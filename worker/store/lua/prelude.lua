@@ -207,7 +207,7 @@ local function memory_used()
   return (bytes('used_memory') - bytes('mem_not_counted_for_evict')) / limit
 end
 
--- Return why no more jobs are accepted: `jobs` (max_queued_jobs are queued), `memory`, or '' if they are.
+-- Return why no more jobs are accepted: `jobs` (max_queued_jobs are queued), `memory`, or '' if they are accepted.
 local function full(max_queued_jobs)
   if redis.call('ZCARD', key('jobs:queued')) >= tonumber(max_queued_jobs) then return 'jobs' end
   if memory_used() >= FILLED_BY_SUBMISSIONS then return 'memory' end
