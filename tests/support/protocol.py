@@ -1,4 +1,4 @@
-"""Moves of the job protocol, as tests make them, and what they leave in Redis."""
+"""Calls of the job protocol for tests, and what they leave in Redis."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from worker.webhook.endpoints import Endpoints
 
 HOOK, AT = "https://example.com/hook", "example.com:443"
 BROKEN = JobError("internal_error", "it broke")
-OF_ENDED_JOBS = ("jobs", "ended", "unarchived", "q:segment.auto", "counts")  # keys beside the record of one that has
+OF_ENDED_JOBS = ("jobs", "ended", "unarchived", "q:segment.auto", "counts")  # keys besides the record
 PICTURE = {"width": 4, "height": 4, "format": "PNG"}
 
 
@@ -61,9 +61,9 @@ def accept(jobs: Jobs, **kwargs: Any) -> str:
     return accepted(jobs, str(uuid.uuid4()), request(**kwargs)).id
 
 
-def accepted(jobs: Jobs, job_id: str, asked: JobRequest, image: bytes = b"") -> Job:
-    job = jobs.accept(job_id, asked, image, None).job
-    assert job is not None  # nothing was there that it could contradict
+def accepted(jobs: Jobs, job_id: str, job_request: JobRequest, image: bytes = b"") -> Job:
+    job = jobs.accept(job_id, job_request, image, None).job
+    assert job is not None  # no other job has this id
     return job
 
 
@@ -74,7 +74,7 @@ def begin(jobs: Jobs, job_id: str, worker: str = "w1") -> Job:
 
 
 def messages(settings: Settings, name: str) -> list[str]:
-    """The arguments of the messages in a queue, oldest first."""
+    """Return the arguments of the messages in a queue, oldest first."""
     with Keyspace.open(settings) as keyspace:
         return [queue.argument(m) for m in reversed(keyspace.redis.lrange(keyspace.key(f"q:{name}"), 0, -1))]
 
@@ -85,7 +85,7 @@ def keys(settings: Settings) -> set[str]:
 
 
 def let_time_pass(settings: Settings, index: str, seconds: float) -> None:
-    """What an index says happens so much sooner: nobody has to wait, and no slow machine can be too late."""
+    """Move every time in an index back by `seconds`, so that no test has to wait or depends on the machine's speed."""
     with Keyspace.open(settings) as keyspace:
         for member in keyspace.redis.zrange(keyspace.key(index), 0, -1):
             keyspace.redis.zincrby(keyspace.key(index), -seconds * MICROSECONDS, member)
@@ -96,7 +96,7 @@ def let_leases_end(settings: Settings) -> None:
 
 
 def let_deadline_pass(settings: Settings, job_id: str) -> None:
-    """The one it has now."""
+    """Let the current deadline of a job pass."""
     let_time_pass(settings, "deadlines", MAX_DEADLINE_SECONDS)
     with Keyspace.open(settings) as keyspace:
         record = keyspace.key(f"job:{job_id}")
@@ -107,7 +107,7 @@ def let_deadline_pass(settings: Settings, job_id: str) -> None:
 
 @contextmanager
 def left_behind(settings: Settings) -> Iterator[LeftBehind]:
-    """What a reaper looks for."""
+    """Give the search that a reaper uses."""
     with Keyspace.open(settings) as keyspace:
         app = queue.create(settings)
         yield LeftBehind(Jobs(keyspace, app, settings), keyspace, app, settings)

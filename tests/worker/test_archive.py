@@ -1,4 +1,4 @@
-"""What object storage knows of a job is enough to bring it back: on real servers, with Valkey's keys gone."""
+"""The archive in object storage is enough to restore jobs after Valkey lost its keys; on real servers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ HOUR = 3600.0
 
 @pytest.fixture
 def s3_settings(s3_settings: Settings) -> Iterator[Settings]:
-    """The archive is the bucket's, so a test's own begins and ends empty."""
+    """All tests share the bucket's archive, so each test begins and ends with an empty one."""
     clear(Storage(s3_settings))
     yield s3_settings
     clear(Storage(s3_settings))
@@ -74,7 +74,7 @@ def recover(recovery: Recovery) -> list[str]:
     return [recovery.restore(lost, HOUR) for lost in recovery.lost()]
 
 
-def test_a_job_that_had_not_ended_is_queued_again_as_it_was_asked_for(
+def test_a_job_that_had_not_ended_is_queued_again_with_its_request_and_key(
     jobs: Jobs, archive: Archive, recovery: Recovery, s3_settings: Settings
 ) -> None:
     before = jobs.accept("mine", request(webhook=HOOK), b"", Once("/a key", "print")).job
@@ -91,11 +91,11 @@ def test_a_job_that_had_not_ended_is_queued_again_as_it_was_asked_for(
     assert (replayed.job, replayed.is_new) == (after, False)
 
 
-def test_who_still_had_a_job_in_hand_is_not_taken_for_its_new_holder(
+def test_a_worker_that_still_runs_an_old_attempt_is_not_considered_the_new_holder(
     jobs: Jobs, archive: Archive, recovery: Recovery, s3_settings: Settings
 ) -> None:
-    for times in (1, 2):  # Redis may be lost more than once
-        if times == 1:
+    for loss in (1, 2):  # Redis may be lost more than once
+        if loss == 1:
             job_id = accept(jobs)
         old = begin(jobs, job_id)
         archive.keep(job_id)
@@ -103,14 +103,14 @@ def test_who_still_had_a_job_in_hand_is_not_taken_for_its_new_holder(
         assert jobs.succeed(old, PICTURE, {}) == ""
         assert recover(recovery) == ["queued"]
         new = begin(jobs, job_id, "w2")
-        assert (new.attempt, new.attempt - new.forgiven) == (times * 1000 + 1, 1)
+        assert (new.attempt, new.attempt - new.forgiven) == (loss * 1000 + 1, 1)
         assert jobs.succeed(old, PICTURE, {}) == ""
-        assert jobs.retry_later(new, BROKEN) == "queued"  # as a first try is
+        assert jobs.retry_later(new, BROKEN) == "queued"  # as after a first attempt
     assert jobs.succeed(begin(jobs, job_id), PICTURE, {}) == "succeeded"
 
 
 @pytest.mark.parametrize("end", ["succeed", "fail", "cancel"])
-def test_a_job_that_had_ended_is_found_in_the_archive_and_known_again_but_not_repeated(
+def test_an_ended_job_is_found_in_the_archive_and_restored_but_not_repeated(
     end: str, jobs: Jobs, archive: Archive, recovery: Recovery, s3_settings: Settings
 ) -> None:
     job_id = accept(jobs)
@@ -128,10 +128,10 @@ def test_a_job_that_had_ended_is_found_in_the_archive_and_known_again_but_not_re
     assert recover(recovery) == [before.status if before else None]
     assert jobs.get(job_id) == before
     assert messages(s3_settings, "segment.auto") == []
-    assert "ended" in keys(s3_settings)  # where retention finds it
+    assert "ended" in keys(s3_settings)  # where the retention sweep finds it
 
 
-def test_to_recover_twice_changes_nothing(
+def test_a_second_recovery_changes_nothing(
     jobs: Jobs, archive: Archive, recovery: Recovery, s3_settings: Settings
 ) -> None:
     done, waiting = accept(jobs), accept(jobs)
@@ -146,27 +146,27 @@ def test_to_recover_twice_changes_nothing(
     assert messages(s3_settings, "segment.auto") == [waiting]
 
 
-def test_an_end_of_the_last_hour_is_told_again_under_its_id_and_an_older_one_is_not(
+def test_a_recent_end_is_notified_again_under_the_same_id_and_an_older_one_is_not(
     jobs: Jobs, events: Events, archive: Archive, recovery: Recovery, s3_settings: Settings
 ) -> None:
     job_id = accept(jobs, webhook=HOOK)
     jobs.fail(begin(jobs, job_id), BROKEN)
     archive.keep(job_id)
-    for seconds, told in ((HOUR, [f"evt_{job_id}_failed"]), (0.0, [])):
+    for seconds, due in ((HOUR, [f"evt_{job_id}_failed"]), (0.0, [])):
         lose_redis(s3_settings)
         [lost] = recovery.lost()
         assert recovery.restore(lost, seconds) == "failed"
-        assert list(events.due()) == told
+        assert list(events.due()) == due
 
 
 def test_an_image_is_in_storage_before_its_job_is_archived(
     jobs: Jobs, archive: Archive, storage: Storage, s3_settings: Settings
 ) -> None:
     job_id = str(uuid.uuid4())
-    asked = request().model_copy(update={"image": ImageSource(key=f"jobs/{job_id}/input")})
-    accepted(jobs, job_id, asked, b"a picture")  # and its gateway dies
+    job_request = request().model_copy(update={"image": ImageSource(key=f"jobs/{job_id}/input")})
+    accepted(jobs, job_id, job_request, b"a picture")  # its gateway dies before moving the image
     archive.sweep()
-    assert not storage.exists(key_of(ACCEPTED, job_id))  # a gateway may be about to
+    assert not storage.exists(key_of(ACCEPTED, job_id))  # a gateway may be about to write it
     let_time_pass(s3_settings, "unarchived", 5)
     archive.sweep()
     assert storage.get(f"jobs/{job_id}/input") == b"a picture"
@@ -174,7 +174,7 @@ def test_an_image_is_in_storage_before_its_job_is_archived(
     assert not keys(s3_settings) & {"unarchived", f"input:{job_id}"}
 
 
-def test_whoever_ended_a_job_a_reaper_archives_it(
+def test_a_reaper_archives_a_job_that_no_other_process_archived(
     jobs: Jobs, archive: Archive, storage: Storage, s3_settings: Settings
 ) -> None:
     job_id = accept(jobs, start_within_s=1)
@@ -189,12 +189,12 @@ def test_whoever_ended_a_job_a_reaper_archives_it(
     assert "unarchived" not in keys(s3_settings)
 
 
-def test_a_document_that_comes_late_does_not_hide_the_end(
+def test_a_late_document_of_an_earlier_state_does_not_mark_an_ended_job_as_archived(
     jobs: Jobs, keyspace: Keyspace, s3_settings: Settings
 ) -> None:
     job_id = accept(jobs)
     jobs.cancel(job_id)
-    keyspace.run("archived", job_id, 0)  # of a document written before
+    keyspace.run("archived", job_id, 0)  # a document that was written before the cancel request
     assert "unarchived" in keys(s3_settings)
 
 
@@ -209,11 +209,11 @@ def test_a_document_is_not_written_twice(jobs: Jobs, archive: Archive, storage: 
     assert storage.exists(key_of(ENDED, job_id))
 
 
-def test_storage_that_is_away_leaves_the_archive_to_a_reaper(
+def test_a_job_stays_unarchived_while_storage_is_unreachable(
     jobs: Jobs, s3_settings: Settings, keyspace: Keyspace
 ) -> None:
-    away = Storage(s3_settings.model_copy(update={"s3_endpoint_url": "http://127.0.0.1:9"}))
-    archive = Archive(keyspace, away, Inputs(keyspace, away))
+    unreachable = Storage(s3_settings.model_copy(update={"s3_endpoint_url": "http://127.0.0.1:9"}))
+    archive = Archive(keyspace, unreachable, Inputs(keyspace, unreachable))
     assert not archive.try_keep(accept(jobs))
     let_time_pass(s3_settings, "unarchived", 5)
     archive.sweep()
@@ -221,7 +221,7 @@ def test_storage_that_is_away_leaves_the_archive_to_a_reaper(
 
 
 @pytest.mark.parametrize("is_lost", [False, True])
-def test_what_is_erased_is_erased_from_the_archive_too_and_does_not_come_back(
+def test_an_erased_job_is_erased_from_the_archive_too_and_cannot_be_restored(
     is_lost: bool,
     jobs: Jobs,
     archive: Archive,
@@ -246,7 +246,7 @@ def test_what_is_erased_is_erased_from_the_archive_too_and_does_not_come_back(
     assert erasure.erase(job_id) == ""
 
 
-def test_a_document_written_while_its_job_is_erased_does_not_stay(
+def test_a_document_written_while_its_job_is_erased_is_deleted(
     jobs: Jobs,
     archive: Archive,
     storage: Storage,

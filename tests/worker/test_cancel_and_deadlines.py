@@ -1,4 +1,4 @@
-"""Jobs that their callers take back or give a time, on a real Valkey."""
+"""Jobs that clients cancel or give a deadline, on a real Valkey."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.protocol import (
 from worker.job.jobs import Jobs
 from worker.job.record import Job, Status
 
-# What an attempt may say last.
+# The calls that end an attempt.
 ENDS: list[Callable[[Jobs, Job], str]] = [
     lambda jobs, job: jobs.finish_as_decided(job),
     lambda jobs, job: jobs.succeed(job, PICTURE, {}),
@@ -42,7 +42,7 @@ def delayed(jobs: Jobs) -> str:
 
 
 @pytest.mark.parametrize("waiting", [accept, delayed])
-def test_a_job_that_waits_is_canceled_at_once(jobs: Jobs, settings: Settings, waiting: Callable[[Jobs], str]) -> None:
+def test_a_waiting_job_is_canceled_immediately(jobs: Jobs, settings: Settings, waiting: Callable[[Jobs], str]) -> None:
     job_id = waiting(jobs)
     assert jobs.cancel(job_id) == "canceled"
     job = jobs.get(job_id)
@@ -54,7 +54,7 @@ def test_a_job_that_waits_is_canceled_at_once(jobs: Jobs, settings: Settings, wa
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_a_running_job_ends_as_canceled_whatever_its_attempt_says(jobs: Jobs, end: Callable[[Jobs, Job], str]) -> None:
+def test_a_running_job_ends_as_canceled_regardless_of_its_attempt(jobs: Jobs, end: Callable[[Jobs, Job], str]) -> None:
     job = begin(jobs, accept(jobs))
     assert jobs.cancel(job.id) == "running"
     assert jobs.beat([job]) == {job.claim: "canceled"}
@@ -72,7 +72,7 @@ def test_a_job_whose_worker_dies_after_a_cancel_request_is_not_queued_again(jobs
     assert "delayed" not in keys(settings)
 
 
-def test_a_worker_that_does_not_heed_a_cancel_request_is_not_waited_for(jobs: Jobs, settings: Settings) -> None:
+def test_a_job_whose_worker_ignores_a_cancel_request_ends_after_a_grace_period(jobs: Jobs, settings: Settings) -> None:
     job = begin(jobs, accept(jobs))
     jobs.cancel(job.id)
     assert expire(jobs, settings) == []
@@ -89,7 +89,7 @@ def test_the_first_of_several_cancel_requests_counts(jobs: Jobs) -> None:
     assert jobs.get(job.id) == first
 
 
-def test_what_has_ended_or_never_was_cannot_be_canceled(jobs: Jobs) -> None:
+def test_an_ended_or_unknown_job_cannot_be_canceled(jobs: Jobs) -> None:
     job = begin(jobs, accept(jobs))
     jobs.succeed(job, PICTURE, {})
     before = jobs.get(job.id)
@@ -125,7 +125,7 @@ def test_only_the_first_start_has_a_deadline(jobs: Jobs, settings: Settings) -> 
     assert begin(jobs, job_id).attempt == 2
 
 
-def test_a_message_sent_again_does_not_lift_the_deadline(jobs: Jobs, settings: Settings) -> None:
+def test_sending_a_message_again_does_not_remove_the_deadline(jobs: Jobs, settings: Settings) -> None:
     job_id = accept(jobs, start_within_s=60)
     drop_messages(settings)
     let_time_pass(settings, "waiting:segment.auto", settings.lost_message_seconds)
@@ -140,7 +140,7 @@ def test_an_attempt_that_runs_too_long_fails_its_job_for_good(jobs: Jobs, settin
     let_deadline_pass(settings, job.id)
     assert jobs.beat([job]) == {job.claim: "timeout"}
     assert expire(jobs, settings) == ["failed"]
-    assert not jobs.succeed(job, PICTURE, {})  # a worker that hung comes too late
+    assert not jobs.succeed(job, PICTURE, {})  # a worker that hung is too late
     failed = jobs.get(job.id)
     assert failed is not None
     assert failed.error is not None
@@ -169,13 +169,13 @@ def test_each_attempt_has_its_own_time_to_run(jobs: Jobs, settings: Settings) ->
     job_id = accept(jobs, run_within_s=60)
     jobs.retry_later(begin(jobs, job_id), BROKEN)
     let_deadline_pass(settings, job_id)
-    assert expire(jobs, settings) == []  # no attempt runs
+    assert expire(jobs, settings) == []  # no attempt is running
     job = begin(jobs, job_id)
     assert jobs.beat([job]) == {}
     assert jobs.succeed(job, PICTURE, {}) == "succeeded"
 
 
-def test_a_cancel_request_goes_before_a_deadline(jobs: Jobs, settings: Settings) -> None:
+def test_a_cancel_request_takes_precedence_over_a_deadline(jobs: Jobs, settings: Settings) -> None:
     job = begin(jobs, accept(jobs, run_within_s=60))
     jobs.cancel(job.id)
     let_deadline_pass(settings, job.id)

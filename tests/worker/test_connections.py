@@ -1,4 +1,4 @@
-"""As many connections to Redis as there are threads that ask it."""
+"""There are as many connections to Redis as threads that call it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from configs.settings import Settings
 from worker.store.keyspace import Keyspace
 
 
-def test_every_thread_of_a_gateway_may_ask_redis_at_the_same_moment(settings: Settings) -> None:
-    threads = 150  # more than redis-py allows by itself
-    together = threading.Barrier(threads)
+def test_all_threads_of_a_gateway_can_call_redis_at_the_same_time(settings: Settings) -> None:
+    threads = 150  # more than redis-py allows by default
+    barrier = threading.Barrier(threads)
 
     with Keyspace.open(settings.model_copy(update={"gateway_threads": threads})) as keyspace:
 
-        def ask(_: int) -> object:
-            together.wait(30)
-            return keyspace.redis.blpop([keyspace.key("nothing")], timeout=1)  # keeps its connection for a second
+        def call_redis(_: int) -> object:
+            barrier.wait(30)
+            return keyspace.redis.blpop([keyspace.key("nothing")], timeout=1)  # occupies its connection for a second
 
         with ThreadPoolExecutor(threads) as pool:
-            assert list(pool.map(ask, range(threads))) == [None] * threads
+            assert list(pool.map(call_redis, range(threads))) == [None] * threads

@@ -1,4 +1,4 @@
-"""What is erased is gone: from Redis and from storage, on real servers."""
+"""Erased jobs are gone from Redis and from storage; on real servers."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ def test_a_final_job_is_erased_with_its_event_and_the_files_of_all_attempts(
 ) -> None:
     job_id = ended(jobs)
     store(storage, f"jobs/{job_id}/input", f"jobs/{job_id}/1/result.json", f"jobs/{job_id}/2/masks/0000.png")
-    store(storage, f"jobs/{job_id}x/input")  # of another job
+    store(storage, f"jobs/{job_id}x/input")  # a file of another job
     assert erasure.erase(job_id) == "failed"
     assert jobs.get(job_id) is None
     assert stored(storage, f"jobs/{job_id}") == [f"jobs/{job_id}x/input"]
-    said_no_more = {"q:segment.auto", "q:webhook"}  # messages
-    assert keys(settings) == {*said_no_more, f"erased:{job_id}", "counts"}
+    messages = {"q:segment.auto", "q:webhook"}  # they have no effect any more
+    assert keys(settings) == {*messages, f"erased:{job_id}", "counts"}
     assert erasure.erase(job_id) == ""
 
 
-def test_a_queued_job_is_taken_back_and_erased(jobs: Jobs, erasure: Erasure, settings: Settings) -> None:
+def test_a_queued_job_is_erased_and_never_starts(jobs: Jobs, erasure: Erasure, settings: Settings) -> None:
     job_id = accept(jobs)
     assert erasure.erase(job_id) == "queued"
     assert jobs.begin(job_id, "w1") is None
@@ -61,7 +61,7 @@ def test_a_queued_job_is_taken_back_and_erased(jobs: Jobs, erasure: Erasure, set
     assert keys(settings) == {f"erased:{job_id}"}
 
 
-def test_what_was_erased_does_not_come_back_by_a_late_repetition(jobs: Jobs, erasure: Erasure) -> None:
+def test_a_repeated_submission_does_not_bring_back_an_erased_job(jobs: Jobs, erasure: Erasure) -> None:
     by_key, by_id = Once("/key", "f"), Once(None, "f")
     jobs.accept("first", request(), b"", by_key)
     jobs.accept("mine", request(), b"", by_id)
@@ -79,24 +79,24 @@ def test_a_running_job_is_not_erased(jobs: Jobs, erasure: Erasure, storage: Stor
     assert stored(storage, f"jobs/{job.id}/") != []
 
 
-def test_files_that_storage_does_not_let_go_of_are_erased_when_it_is_back(
+def test_files_are_erased_later_if_storage_was_unreachable(
     jobs: Jobs, erasure: Erasure, storage: Storage, s3_settings: Settings
 ) -> None:
     job_id = ended(jobs)
     store(storage, f"jobs/{job_id}/input")
-    away = s3_settings.model_copy(update={"s3_endpoint_url": "http://127.0.0.1:9"})
+    unreachable = s3_settings.model_copy(update={"s3_endpoint_url": "http://127.0.0.1:9"})
     with Keyspace.open(s3_settings) as keyspace:
-        assert protocol.erasure_of(keyspace, s3_settings, Storage(away)).erase(job_id) == "failed"
+        assert protocol.erasure_of(keyspace, s3_settings, Storage(unreachable)).erase(job_id) == "failed"
     assert jobs.get(job_id) is None
     erasure.sweep()
-    assert stored(storage, f"jobs/{job_id}/") != []  # whoever erased the record may still be at it
+    assert stored(storage, f"jobs/{job_id}/") != []  # the process that erased the record may still be deleting them
     let_time_pass(s3_settings, "erasing", 60)
     erasure.sweep()
     assert stored(storage, f"jobs/{job_id}/") == []
     assert "erasing" not in keys(s3_settings)
 
 
-def test_a_job_is_kept_for_its_time_and_no_longer(
+def test_an_ended_job_is_kept_for_the_retention_time_and_then_erased(
     jobs: Jobs, erasure: Erasure, storage: Storage, s3_settings: Settings
 ) -> None:
     old, waiting, running = ended(jobs), accept(jobs), begin(jobs, accept(jobs)).id
@@ -114,7 +114,7 @@ def test_a_job_is_kept_for_its_time_and_no_longer(
     assert f"event:evt_{old}_failed" not in keys(s3_settings)
 
 
-def test_one_sweep_erases_so_many_and_the_next_the_rest(
+def test_one_sweep_erases_a_limited_number_of_jobs_and_the_next_one_the_rest(
     jobs: Jobs, erasure: Erasure, s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.job.erasure.ERASED_PER_SWEEP", 2)
@@ -126,16 +126,16 @@ def test_one_sweep_erases_so_many_and_the_next_the_rest(
     assert not any(jobs.get(job_id) for job_id in ids)
 
 
-def test_without_a_retention_everything_is_kept(jobs: Jobs, storage: Storage, s3_settings: Settings) -> None:
-    for_ever = s3_settings.model_copy(update={"retention_seconds": 0})
+def test_without_a_retention_time_everything_is_kept(jobs: Jobs, storage: Storage, s3_settings: Settings) -> None:
+    without_retention = s3_settings.model_copy(update={"retention_seconds": 0})
     job_id = ended(jobs)
-    let_time_pass(for_ever, "ended", 1e6)
-    with Keyspace.open(for_ever) as keyspace:
-        protocol.erasure_of(keyspace, for_ever, storage).sweep()
+    let_time_pass(without_retention, "ended", 1e6)
+    with Keyspace.open(without_retention) as keyspace:
+        protocol.erasure_of(keyspace, without_retention, storage).sweep()
     assert jobs.get(job_id) is not None
 
 
-def test_more_files_than_one_request_may_name_are_erased(storage: Storage) -> None:
+def test_more_files_are_erased_than_one_request_may_delete(storage: Storage) -> None:
     store(storage, *(f"jobs/many/1/masks/{i:04d}.png" for i in range(1001)))
     storage.delete_prefix("jobs/many/")
     assert stored(storage, "jobs/many/") == []

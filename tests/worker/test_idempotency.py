@@ -1,4 +1,4 @@
-"""What counts as the same submission."""
+"""Which requests count as the same submission."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SETTINGS = Settings(webhook_secret=webhook_secret.new())
 HOOK = "https://example.com/hook"
 
 
-def of(body: dict[str, Any], image_file: bytes | None = None) -> str:
+def fingerprint_of(body: dict[str, Any], image_file: bytes | None = None) -> str:
     return fingerprint(parse(body, image_file, SETTINGS)[0])
 
 
@@ -36,8 +36,8 @@ def of(body: dict[str, Any], image_file: bytes | None = None) -> str:
     ],
     ids=["order", "order of metadata", "defaults spelled out", "1.0 is 1", "PaddleX's spelling"],
 )
-def test_what_means_the_same_is_the_same(body: dict[str, Any]) -> None:
-    assert of(body) == of(BASE)
+def test_different_spellings_of_a_request_have_the_same_fingerprint(body: dict[str, Any]) -> None:
+    assert fingerprint_of(body) == fingerprint_of(BASE)
 
 
 @pytest.mark.parametrize(
@@ -51,15 +51,15 @@ def test_what_means_the_same_is_the_same(body: dict[str, Any]) -> None:
         {"deadline": {"run_within_s": 60}},
     ],
 )
-def test_what_asks_for_something_else_is_not(change: dict[str, Any]) -> None:
-    assert of({**BASE, **change}) != of(BASE)
+def test_different_requests_have_different_fingerprints(change: dict[str, Any]) -> None:
+    assert fingerprint_of({**BASE, **change}) != fingerprint_of(BASE)
 
 
-def test_an_image_is_its_bytes_however_they_came() -> None:
+def test_an_image_is_compared_by_its_bytes_and_not_by_how_it_was_sent() -> None:
     rest = {"prompts": BASE["prompts"]}
     png, jpeg = pictures.noise(50, 50), pictures.photo()
-    assert of(rest, jpeg) == of({**rest, "image": base64.b64encode(jpeg).decode()})
-    assert of(rest, jpeg) != of(rest, png)
+    assert fingerprint_of(rest, jpeg) == fingerprint_of({**rest, "image": base64.b64encode(jpeg).decode()})
+    assert fingerprint_of(rest, jpeg) != fingerprint_of(rest, png)
 
 
 PNM = b"P5 4 4 255\n" + bytes(16)
@@ -92,15 +92,15 @@ EVERYTHING = {
 def test_a_key_that_was_used_before_an_upgrade_still_matches(
     body: dict[str, Any], image_file: bytes | None, digest: str
 ) -> None:
-    assert of(body, image_file) == digest
+    assert fingerprint_of(body, image_file) == digest
 
 
-def test_an_embedding_that_was_asked_for_before_an_upgrade_still_matches() -> None:
+def test_an_embedding_that_was_requested_before_an_upgrade_still_matches() -> None:
     request, _ = parse_embedding({}, PNM, SETTINGS)
     assert fingerprint(request) == "6fc8be6771624203cb3e71032f69d9bc9a4ed87a48c03c3375eb0d513c8bacce"
 
 
-def test_it_makes_no_difference_where_an_image_is_stored() -> None:
+def test_where_an_image_is_stored_makes_no_difference() -> None:
     request, _ = parse(POINT, PNM, SETTINGS)
     stored = request.model_copy(update={"image": request.image.model_copy(update={"key": "jobs/mine/input"})})
     assert fingerprint(stored) == fingerprint(request)

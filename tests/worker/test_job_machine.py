@@ -1,4 +1,4 @@
-"""The job protocol in any order that hypothesis can think of: several workers, clients, a reaper, and time."""
+"""The job protocol in any order that hypothesis generates: several workers, clients, a reaper, and time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from worker.store.keyspace import Keyspace
 from worker.webhook.endpoint_fields import EndpointFields
 from worker.webhook.endpoints import Endpoints
 
-PASSED, FAR = 1e-6, 3600.0  # a deadline that has passed by the next call, and one that never does here
+PASSED, FAR = 1e-6, 3600.0  # a deadline that has passed by the next call, and one that never passes here
 DEADLINES: list[dict[str, float]] = [
     {},
     {"start_within_s": PASSED},
@@ -37,15 +37,16 @@ one_of_the_last = st.integers(1, FEW)
 T = TypeVar("T")
 
 
-def last(there: list[T], which: int) -> T:
-    """The last of those there are, or the last but one, ..."""
-    return there[-min(which, len(there))]
+def last(items: list[T], which: int) -> T:
+    """Return the last item (`which` 1), the one before it (2), and so on; the first item if there are fewer."""
+    return items[-min(which, len(items))]
 
 
 class Protocol(RuleBasedStateMachine):
-    """Every lease has ended and every retry is due by the next call. `corner` is a part of Valkey of its own.
+    """Every lease has expired and every retry is due by the next call. `corner` has a key prefix of its own in Valkey.
 
-    Two endpoints hear of every job, one of all that happens and one of little; either may be disabled for a while.
+    Two endpoints are notified of every job, one of all types of events and one of two types; each may be disabled for
+    a while.
     """
 
     corner: Settings
@@ -61,15 +62,15 @@ class Protocol(RuleBasedStateMachine):
         self.left_behind = LeftBehind(self.jobs, self.keyspace, app, self.settings)
         self.endpoints = Endpoints(self.keyspace, self.settings)
         chosen: list[tuple[EventType, ...]] = [event_type.ALL, ("job.started", "job.canceled")]
-        self.listeners = {protocol.endpoint(self.endpoints, events=events).id: events for events in chosen}
-        self.deaf: set[str] = set()
+        self.chosen_by_endpoint = {protocol.endpoint(self.endpoints, events=events).id: events for events in chosen}
+        self.disabled: set[str] = set()
         self.ids: list[str] = []
         self.attempts: list[Job] = []
         self.deadlines: dict[str, dict[str, float]] = {}
         self.canceled: set[str] = set()
         self.erased: list[str] = []
         self.ends: dict[str, Job] = {}
-        self.told: dict[str, set[str]] = {}
+        self.notified: dict[str, set[str]] = {}
         self.seen: dict[str, Job] = {}
 
     @precondition(lambda self: len(self.ids) < FEW)
@@ -102,21 +103,21 @@ class Protocol(RuleBasedStateMachine):
         job = last(self.attempts, which)
         before = self.jobs.get(job.id)
         is_current = before is not None and before.status is Status.RUNNING and before.attempt == job.attempt
-        said = self.say(job, how)
+        outcome = self.call_jobs(job, how)
         if not is_current:
-            assert said in ("", "lost")
+            assert outcome in ("", "lost")
             assert self.jobs.get(job.id) == before
         elif job.id in self.canceled:
-            assert said == Status.CANCELED
+            assert outcome == Status.CANCELED
         elif self.deadlines[job.id].get("run_within_s") == PASSED:
-            assert said == ("timeout" if how == "beat" else Status.FAILED)
+            assert outcome == ("timeout" if how == "beat" else Status.FAILED)
         else:
             is_last = job.attempt - job.forgiven >= self.settings.max_attempts
             retried = Status.FAILED if is_last else Status.QUEUED
             ends = {"succeed": "succeeded", "fail": "failed", "retry_later": retried, "hand_back": "queued", "beat": ""}
-            assert said == ends[how]
+            assert outcome == ends[how]
 
-    def say(self, job: Job, how: str) -> str:
+    def call_jobs(self, job: Job, how: str) -> str:
         if how == "beat":
             return self.jobs.beat([job]).get(job.claim, "")
         if how == "hand_back":
@@ -150,11 +151,11 @@ class Protocol(RuleBasedStateMachine):
             self.erased.append(job_id)
 
     @rule(which=st.integers(0, 1))
-    def turn(self, which: int) -> None:
-        """An endpoint is disabled, or enabled again."""
-        endpoint_id = list(self.listeners)[which]
-        self.deaf ^= {endpoint_id}
-        self.endpoints.change(endpoint_id, EndpointFields(disabled=endpoint_id in self.deaf))
+    def toggle_endpoint(self, which: int) -> None:
+        """Disable an endpoint, or enable it again."""
+        endpoint_id = list(self.chosen_by_endpoint)[which]
+        self.disabled ^= {endpoint_id}
+        self.endpoints.change(endpoint_id, EndpointFields(disabled=endpoint_id in self.disabled))
 
     @rule()
     def expire(self) -> None:
@@ -172,7 +173,7 @@ class Protocol(RuleBasedStateMachine):
         protocol.drop_messages(self.settings)
 
     @invariant()
-    def every_job_is_in_one_place(self) -> None:
+    def every_job_is_in_the_indexes_of_its_status_only(self) -> None:
         assert self.members("jobs") == set(self.ids)
         for job_id in self.ids:
             job = self.job(job_id)
@@ -184,7 +185,7 @@ class Protocol(RuleBasedStateMachine):
             assert (job_id in self.members("ended")) == job.status.is_terminal
 
     @invariant()
-    def ends_are_final_and_told_once(self) -> None:
+    def a_final_status_never_changes(self) -> None:
         for job_id in self.ids:
             job = self.job(job_id)
             if job.status.is_terminal:
@@ -192,28 +193,28 @@ class Protocol(RuleBasedStateMachine):
                 assert (job.files_prefix is not None) == (job.status is Status.SUCCEEDED)
 
     @invariant()
-    def what_happened_is_told_once_to_each_who_listened_then(self) -> None:
+    def each_change_is_notified_once_to_each_endpoint_that_was_enabled_then(self) -> None:
         for job_id in self.ids:
-            told, before, job = self.told.setdefault(job_id, set()), self.seen.get(job_id), self.job(job_id)
+            notified, before, job = self.notified.setdefault(job_id, set()), self.seen.get(job_id), self.job(job_id)
             happened = ["started"] if job.attempt and not (before and before.attempt) else []
             if job.status.is_terminal and not (before and before.status.is_terminal):
                 happened.append(job.status)
-                told.add(f"evt_{job_id}_{job.status}")
-            for endpoint_id, chosen in self.listeners.items():
-                heard = [what for what in happened if f"job.{what}" in chosen and endpoint_id not in self.deaf]
-                told |= {f"evt_{job_id}_{what}_{endpoint_id}" for what in heard}
+                notified.add(f"evt_{job_id}_{job.status}")
+            for endpoint_id, chosen in self.chosen_by_endpoint.items():
+                sent = [what for what in happened if f"job.{what}" in chosen and endpoint_id not in self.disabled]
+                notified |= {f"evt_{job_id}_{what}_{endpoint_id}" for what in sent}
             self.seen[job_id] = job
             redis, key = self.keyspace.redis, self.keyspace.key
-            assert sorted(redis.lrange(key(f"told:{job_id}"), 0, -1)) == sorted(told)
-            assert set(redis.keys(key(f"event:evt_{job_id}_*"))) == {key(f"event:{e}") for e in told}
+            assert sorted(redis.lrange(key(f"told:{job_id}"), 0, -1)) == sorted(notified)
+            assert set(redis.keys(key(f"event:evt_{job_id}_*"))) == {key(f"event:{e}") for e in notified}
 
     @invariant()
-    def a_canceled_job_never_ends_otherwise_nor_waits_again(self) -> None:
+    def a_canceled_job_ends_as_canceled_and_is_not_queued_again(self) -> None:
         for job_id in self.canceled:
             assert self.job(job_id).status in (Status.RUNNING, Status.CANCELED)
 
     @invariant()
-    def of_an_erased_job_nothing_is_left_but_its_files(self) -> None:
+    def only_the_files_of_an_erased_job_are_left(self) -> None:
         for job_id in self.erased:
             indexes = ["jobs", "ended", "leases", "delayed", "deadlines", "waiting:segment.auto", "events:due"]
             indexes += ["unarchived", *(f"jobs:{status}" for status in Status)]
@@ -223,7 +224,7 @@ class Protocol(RuleBasedStateMachine):
             assert job_id in self.members("erasing")
 
     @invariant()
-    def nothing_expires_that_was_started_or_had_time(self) -> None:
+    def only_jobs_that_exceeded_a_deadline_expire_or_time_out(self) -> None:
         for job_id in self.ids:
             job = self.job(job_id)
             if job.status is Status.EXPIRED:
@@ -249,10 +250,10 @@ class Protocol(RuleBasedStateMachine):
         self.keyspace.redis.close()
 
 
-def test_any_order_of_transitions_keeps_the_books(settings: Settings) -> None:
-    class InItsCorner(Protocol):
+def test_any_order_of_transitions_keeps_records_and_indexes_consistent(settings: Settings) -> None:
+    class ProtocolInCorner(Protocol):
         corner = settings
 
     run_state_machine_as_test(
-        InItsCorner, settings=hypothesis_settings(max_examples=60, stateful_step_count=40, deadline=None)
+        ProtocolInCorner, settings=hypothesis_settings(max_examples=60, stateful_step_count=40, deadline=None)
     )

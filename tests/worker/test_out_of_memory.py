@@ -1,4 +1,4 @@
-"""Redis has no memory left: jobs still end, are erased and notify; whatever would add data is refused as a whole."""
+"""When Redis is out of memory, jobs still end, are erased and notify; calls that would add data are refused."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from worker.webhook.events import Events
 
 
 class Room:
-    """Everything that works on one Redis."""
+    """All objects of the service that work on one Redis."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -119,12 +119,12 @@ def deliver(room: Room) -> Act:
     return act
 
 
-def forget_an_endpoint(room: Room) -> Act:
+def delete_an_endpoint(room: Room) -> Act:
     endpoint_id = protocol.endpoint(room.endpoints).id
     return lambda: room.endpoints.delete(endpoint_id)
 
 
-def say_that_a_worker_lives(room: Room) -> Act:
+def list_a_worker_as_alive(room: Room) -> Act:
     def act() -> object:
         room.roster.enter()
         return dict(alive(room.keyspace))
@@ -133,7 +133,7 @@ def say_that_a_worker_lives(room: Room) -> Act:
 
 
 @pytest.mark.parametrize(
-    ("move", "outcome"),
+    ("prepare", "outcome"),
     [
         (begin, "running"),
         (beat, {}),
@@ -147,18 +147,18 @@ def say_that_a_worker_lives(room: Room) -> Act:
         (expire, "expired"),
         (erase, "queued"),
         (deliver, "delivered"),
-        (forget_an_endpoint, True),
-        (say_that_a_worker_lives, {"cpu": 1}),
+        (delete_an_endpoint, True),
+        (list_a_worker_as_alive, {"cpu": 1}),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_without_memory_work_goes_on_and_ends(room: Room, move: Callable[[Room], Act], outcome: object) -> None:
-    act = move(room)
+def test_without_memory_work_continues_and_ends(room: Room, prepare: Callable[[Room], Act], outcome: object) -> None:
+    act = prepare(room)
     with own_valkey.out_of_memory(room.settings):
         assert act() == outcome
 
 
-def test_without_memory_nothing_is_accepted_and_nothing_is_left_behind(room: Room) -> None:
+def test_without_memory_nothing_is_accepted_and_no_key_is_written(room: Room) -> None:
     before = protocol.keys(room.settings)
     with own_valkey.out_of_memory(room.settings):
         assert room.jobs.accept("one", protocol.request(), b"image", None).full == "memory"
@@ -176,7 +176,9 @@ def test_without_memory_what_was_accepted_before_is_still_found(room: Room) -> N
     assert again.job.id == "first"
 
 
-def test_so_many_jobs_are_queued_and_no_more_until_one_is_gone(keyspace: Keyspace, settings: Settings) -> None:
+def test_max_queued_jobs_are_accepted_and_no_more_until_one_leaves_the_queue(
+    keyspace: Keyspace, settings: Settings
+) -> None:
     few = Jobs(keyspace, queue.create(settings), settings.model_copy(update={"max_queued_jobs": 2}))
     first, second = protocol.accept(few), protocol.accept(few, device="gpu")
     refused = few.accept("third", protocol.request(), b"image", None)
@@ -184,8 +186,8 @@ def test_so_many_jobs_are_queued_and_no_more_until_one_is_gone(keyspace: Keyspac
     assert not [key for key in protocol.keys(settings) if "third" in key]
 
     retried = protocol.begin(few, first)
-    assert few.accept("third", protocol.request(), b"", None).is_new  # what runs is not queued
-    assert few.retry_later(retried, BROKEN) == "queued"  # and comes back whatever the bound
+    assert few.accept("third", protocol.request(), b"", None).is_new  # a running job is not queued
+    assert few.retry_later(retried, BROKEN) == "queued"  # and is queued again regardless of the limit
     few.cancel(second)
     few.cancel("third")
     assert few.full() == ""

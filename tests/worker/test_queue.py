@@ -13,12 +13,12 @@ from worker.store.keyspace import Keyspace
     ("device", "names"),
     [("cpu", ["segment.cpu", "segment.auto"]), ("gpu:3", ["segment.gpu", "segment.auto"])],
 )
-def test_a_worker_takes_what_its_device_can_do(device: str, names: list[str]) -> None:
+def test_a_worker_takes_jobs_for_its_device_and_for_any_device(device: str, names: list[str]) -> None:
     assert queue.queues_of_worker(device) == names
 
 
-def test_a_message_is_what_celery_itself_would_send(settings: Settings) -> None:
-    """Read back by a consumer of kombu's, from the list that a script pushed it to."""
+def test_a_message_is_the_one_that_celery_would_send(settings: Settings) -> None:
+    """One of kombu's consumers reads the message from the list that a script would push it to."""
     app = queue.create(settings)
     with Keyspace.open(settings) as keyspace:
         keyspace.redis.lpush(keyspace.key("q:segment.cpu"), queue.message(app, queue.SEGMENT, "segment.cpu", "job-1"))

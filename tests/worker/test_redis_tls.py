@@ -1,4 +1,4 @@
-"""Every connection to Redis verifies the server, and shows who we are: a real Valkey behind TLS."""
+"""Every connection to Redis verifies the server and sends our certificate: a real Valkey behind TLS."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ from worker.store.keyspace import Keyspace
 
 @contextmanager
 def tls_in_front(socket_path: str, server: Path, clients: Path | None = None) -> Iterator[int]:
-    """The port, of every 127.x.x.x, that takes TLS and forwards to a unix socket; only for holders of `clients`."""
+    """Listen with TLS on every 127.x.x.x and forward to a unix socket. Yields the port.
+
+    With `clients`, only a client that has this certificate can connect.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(server)
     if clients is not None:
@@ -66,7 +69,7 @@ def _serve(plain: socket.socket, context: ssl.SSLContext, socket_path: str) -> N
                 back.start()
                 _pump(near, far)
                 back.join()
-        except OSError:  # the client refused us, or we it
+        except OSError:  # the client refused the server, or the server the client
             return
 
 
@@ -80,7 +83,7 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Path:
-    """Certificate and key of the server, which nobody knows yet."""
+    """Return the certificate and key of the server, which no client trusts yet."""
     return _new(tmp_path / "server.pem")
 
 
@@ -114,7 +117,7 @@ EVERY_CLIENT = pytest.mark.parametrize("ping", [by_redis_py, by_celery])
 
 
 @EVERY_CLIENT
-def test_a_server_that_nobody_vouches_for_is_refused(
+def test_a_server_with_an_unknown_certificate_is_refused(
     ping: Callable[[Settings], None], valkey_socket: str, server: Path
 ) -> None:
     with tls_in_front(valkey_socket, server) as port, pytest.raises(REFUSALS, match="CERTIFICATE_VERIFY"):
@@ -122,7 +125,7 @@ def test_a_server_that_nobody_vouches_for_is_refused(
 
 
 @EVERY_CLIENT
-def test_a_server_of_another_name_is_refused(
+def test_a_server_with_a_certificate_for_another_name_is_refused(
     ping: Callable[[Settings], None], valkey_socket: str, server: Path
 ) -> None:
     with tls_in_front(valkey_socket, server) as port, pytest.raises(REFUSALS, match="IP address mismatch"):
@@ -130,7 +133,7 @@ def test_a_server_of_another_name_is_refused(
 
 
 @EVERY_CLIENT
-def test_a_server_whose_authority_is_known_is_spoken_to(
+def test_a_server_with_a_trusted_certificate_is_accepted(
     ping: Callable[[Settings], None], valkey_socket: str, server: Path
 ) -> None:
     with tls_in_front(valkey_socket, server) as port:
@@ -138,7 +141,7 @@ def test_a_server_whose_authority_is_known_is_spoken_to(
 
 
 @EVERY_CLIENT
-def test_a_server_that_demands_a_certificate_is_shown_one(
+def test_a_server_that_requires_a_certificate_gets_one(
     ping: Callable[[Settings], None], valkey_socket: str, server: Path, client: Path
 ) -> None:
     with tls_in_front(valkey_socket, server, clients=client) as port:
@@ -197,7 +200,7 @@ def test_a_message_reaches_a_process_of_the_service_through_tls(
         ("unix://u:p%3Bq@/a.sock", {"path": "/a.sock", "username": "u", "password": "p;q", "db": 0}),
     ],
 )
-def test_redis_py_and_celery_read_an_address_alike(url: str, expected: dict[str, Any]) -> None:
+def test_redis_py_and_celery_read_an_address_in_the_same_way(url: str, expected: dict[str, Any]) -> None:
     settings = Settings(redis_url=url)
     ours = Keyspace.open(settings).redis.connection_pool.connection_kwargs
     transport = queue.create(settings).connection_for_read().transport
@@ -224,9 +227,9 @@ def test_a_name_and_a_password_of_any_characters_are_understood(
 
 
 @pytest.mark.parametrize("server", ["rediss://:{}@127.0.0.1:9/0", "unix://:{}@/nobody/listens.sock"])
-def test_a_process_that_cannot_reach_redis_tells_no_password(server: str) -> None:
+def test_a_process_that_cannot_reach_redis_does_not_log_the_password(server: str) -> None:
     password = "hunter2"
-    away = {
+    unreachable = {
         "OVSEG_REDIS_URL": server.format(password),
         "OVSEG_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "OVSEG_S3_ENDPOINT_URL": "http://127.0.0.1:9",
@@ -234,7 +237,7 @@ def test_a_process_that_cannot_reach_redis_tells_no_password(server: str) -> Non
     lines = []
     with subprocess.Popen(
         [sys.executable, "-P", "-m", "ovseg", "webhooks"],
-        env=os.environ | away,
+        env=os.environ | unreachable,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -249,7 +252,7 @@ def test_a_process_that_cannot_reach_redis_tells_no_password(server: str) -> Non
     assert password not in log
 
 
-def test_a_queue_named_for_another_program_of_celery_is_not_taken(
+def test_the_environment_variables_of_another_celery_program_are_ignored(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"):

@@ -1,4 +1,4 @@
-"""The job protocol, on a real Valkey: who may move a job, and when."""
+"""The job protocol, on a real Valkey: which attempt may change a job's status, and when."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from worker.store.keyspace import Keyspace
 
 
 @pytest.mark.parametrize(("device", "name"), [("auto", "segment.auto"), ("cpu", "segment.cpu"), ("gpu", "segment.gpu")])
-def test_an_accepted_job_is_on_record_and_its_message_in_the_queue_of_its_device(
+def test_an_accepted_job_has_a_record_and_a_message_in_the_queue_of_its_device(
     jobs: Jobs, settings: Settings, device: str, name: str
 ) -> None:
     job_id = accept(jobs, device=device)
@@ -47,26 +47,28 @@ def test_an_accepted_job_is_on_record_and_its_message_in_the_queue_of_its_device
     assert messages(settings, name) == [job_id]
 
 
-def test_accepting_twice_is_accepting_once(jobs: Jobs, settings: Settings) -> None:
-    """redis-py repeats a call whose answer was lost."""
+def test_repeating_an_acceptance_changes_nothing(jobs: Jobs, settings: Settings) -> None:
+    """A caller may repeat a call whose answer was lost."""
     job_id = str(uuid.uuid4())
     first, second = accepted(jobs, job_id, request()), accepted(jobs, job_id, request())
     assert first == second
     assert messages(settings, "segment.auto") == [job_id]
 
 
-def test_an_image_comes_in_with_its_job_and_stays_until_it_is_in_storage(jobs: Jobs, settings: Settings) -> None:
+def test_an_image_is_accepted_with_its_job_and_stays_in_redis_until_it_is_in_storage(
+    jobs: Jobs, settings: Settings
+) -> None:
     job_id = accepted(jobs, str(uuid.uuid4()), request(), b"\xff\xd8 picture").id
     with Keyspace.open(settings) as keyspace:
         assert keyspace.get_bytes(f"input:{job_id}") == b"\xff\xd8 picture"
     jobs.succeed(begin(jobs, job_id), PICTURE, {})
-    assert f"input:{job_id}" in keys(settings)  # who tries the job once more wants it
+    assert f"input:{job_id}" in keys(settings)  # another attempt at the job would need it
 
 
 ONCE, OTHER = Once("me/key", "a fingerprint"), Once("me/key", "another")
 
 
-def test_under_one_key_one_job_is_accepted(jobs: Jobs, settings: Settings) -> None:
+def test_only_one_job_is_accepted_under_a_key(jobs: Jobs, settings: Settings) -> None:
     first = jobs.accept("first", request(), b"", ONCE)
     second = jobs.accept("second", request(), b"", ONCE)
     assert (first.is_new, second.is_new) == (True, False)
@@ -77,21 +79,21 @@ def test_under_one_key_one_job_is_accepted(jobs: Jobs, settings: Settings) -> No
     assert jobs.get("third") is None
 
 
-def test_keys_of_one_caller_are_nothing_to_another(jobs: Jobs) -> None:
+def test_different_clients_may_use_the_same_key(jobs: Jobs) -> None:
     assert jobs.accept("mine", request(), b"", Once("me/key", "f")).is_new
     assert jobs.accept("yours", request(), b"", Once("you/key", "g")).is_new
 
 
-def test_a_key_is_remembered_for_as_long_as_the_settings_say(jobs: Jobs, settings: Settings) -> None:
+def test_a_key_is_remembered_for_idempotency_seconds(jobs: Jobs, settings: Settings) -> None:
     jobs.accept("first", request(), b"", ONCE)
     with Keyspace.open(settings) as keyspace:
         key = keyspace.key(f"key:{ONCE.key}")
         assert settings.idempotency_seconds - 60 < keyspace.redis.ttl(key) <= settings.idempotency_seconds
-        keyspace.redis.delete(key)  # as when it has expired
+        keyspace.redis.delete(key)  # the same as if it had expired
     assert jobs.accept("second", request(), b"", ONCE).is_new
 
 
-def test_under_one_id_one_job_is_accepted(jobs: Jobs, settings: Settings) -> None:
+def test_only_one_job_is_accepted_under_an_id(jobs: Jobs, settings: Settings) -> None:
     same, other = Once(None, "a fingerprint"), Once(None, "another")
     assert jobs.accept("mine", request(), b"", same).is_new
     again = jobs.accept("mine", request(), b"", same)
@@ -110,11 +112,11 @@ def test_a_job_is_claimed_once(jobs: Jobs) -> None:
     assert jobs.begin(job_id, "w2") is None
 
 
-def test_what_was_never_accepted_cannot_be_claimed(jobs: Jobs) -> None:
+def test_a_job_that_was_never_accepted_cannot_be_claimed(jobs: Jobs) -> None:
     assert jobs.begin("no-such-job", "w1") is None
 
 
-def test_a_finished_job_leaves_nothing_behind_but_its_record(jobs: Jobs, settings: Settings) -> None:
+def test_a_finished_job_leaves_only_its_record_and_its_place_in_lists(jobs: Jobs, settings: Settings) -> None:
     job = begin(jobs, accept(jobs))
     assert jobs.succeed(job, PICTURE, {"encode": 1.5})
     done = jobs.get(job.id)
@@ -124,11 +126,11 @@ def test_a_finished_job_leaves_nothing_behind_but_its_record(jobs: Jobs, setting
     assert done.image == PICTURE
     assert done.timings_ms == {"encode": 1.5}
     assert done.accepted_at <= done.started_at <= done.completed_at  # type: ignore[operator]
-    # the message is still there, as for any job that was claimed otherwise than by it
+    # The message is still in the queue, because this test claimed the job without taking the message.
     assert keys(settings) == {f"job:{job.id}", "jobs:succeeded", *OF_ENDED_JOBS}
 
 
-def test_an_end_is_final(jobs: Jobs) -> None:
+def test_a_final_status_never_changes(jobs: Jobs) -> None:
     job = begin(jobs, accept(jobs))
     assert jobs.fail(job, JobError("image_unreadable", "broken", "image"))
     assert not jobs.succeed(job, PICTURE, {})
@@ -143,7 +145,7 @@ def test_an_end_is_final(jobs: Jobs) -> None:
 # Leases and fencing
 
 
-def test_a_beat_keeps_a_job_and_silence_loses_it(jobs: Jobs, settings: Settings) -> None:
+def test_a_job_is_kept_while_its_lease_is_renewed_and_lost_when_it_expires(jobs: Jobs, settings: Settings) -> None:
     job = begin(jobs, accept(jobs))
     for _ in range(3):
         let_time_pass(settings, "leases", settings.lease_seconds * 0.6)
@@ -176,7 +178,7 @@ def test_a_stale_attempt_can_write_nothing(
     assert jobs.get(stale.id) == before
 
 
-def test_a_job_that_kills_its_workers_is_given_up(jobs: Jobs, settings: Settings) -> None:
+def test_a_job_that_kills_its_workers_fails_after_max_attempts(jobs: Jobs, settings: Settings) -> None:
     job_id = accept(jobs)
     for attempt in range(1, settings.max_attempts + 1):
         assert begin(jobs, job_id).attempt == attempt
@@ -190,24 +192,24 @@ def test_a_job_that_kills_its_workers_is_given_up(jobs: Jobs, settings: Settings
     assert job.error.code == "worker_lost"
 
 
-def test_reapers_side_by_side_put_a_job_back_once(jobs: Jobs, settings: Settings) -> None:
+def test_two_reapers_requeue_a_job_once(jobs: Jobs, settings: Settings) -> None:
     job = begin(jobs, accept(jobs))
     let_leases_end(settings)
     with left_behind(settings) as search:
         seen_by_two = [*search.find(), *search.find()]
         assert sorted(search.requeue(found) for found in seen_by_two) == ["", "queued"]
-    assert messages(settings, "segment.auto").count(job.id) == 2  # the first, and one again
+    assert messages(settings, "segment.auto").count(job.id) == 2  # the first message, and one more
 
 
 # Retries
 
 
-def test_our_own_failure_is_tried_again_after_a_delay_that_grows(jobs: Jobs, settings: Settings) -> None:
+def test_an_internal_error_is_retried_after_a_delay_that_grows(jobs: Jobs, settings: Settings) -> None:
     job_id, delay = accept(jobs), settings.retry_delay_seconds
     assert settings.max_attempts == 3
     for longest in (delay, 2 * delay):
         assert jobs.retry_later(begin(jobs, job_id), BROKEN) == "queued"
-        assert 0.4 * longest < pause(settings, job_id) <= longest  # a moment of it has gone by
+        assert 0.4 * longest < pause(settings, job_id) <= longest  # a moment of the delay has passed
         assert sweep(settings) == []
         let_time_pass(settings, "delayed", longest)
         assert sweep(settings) == [("delayed", "queued")]
@@ -218,7 +220,7 @@ def test_our_own_failure_is_tried_again_after_a_delay_that_grows(jobs: Jobs, set
 
 
 def pause(settings: Settings, job_id: str) -> float:
-    """Seconds until its next try."""
+    """Return the seconds until the next attempt."""
     with Keyspace.open(settings) as keyspace:
         return (keyspace.redis.zscore(keyspace.key("delayed"), job_id) - keyspace.now()) / MICROSECONDS
 
@@ -237,7 +239,7 @@ def test_the_delay_grows_to_a_limit_and_differs_from_job_to_job(settings: Settin
             assert max(pauses) - min(pauses) > longest * 0.01
 
 
-def test_a_success_after_a_failure_is_a_success(jobs: Jobs) -> None:
+def test_a_job_can_succeed_after_a_failed_attempt(jobs: Jobs) -> None:
     job_id = accept(jobs)
     jobs.retry_later(begin(jobs, job_id), BROKEN)
     jobs.succeed(begin(jobs, job_id), PICTURE, {})
@@ -273,7 +275,7 @@ def test_a_job_that_is_handed_back_goes_to_the_front_and_the_attempt_does_not_co
         assert jobs.hand_back(job) == ""
     assert messages(settings, "segment.auto")[-2:] == others
     last = begin(jobs, job_id)
-    assert jobs.retry_later(last, BROKEN) == "queued"  # a first try that counts
+    assert jobs.retry_later(last, BROKEN) == "queued"  # the first attempt that counts
     assert jobs.beat([last]) == {last.claim: "lost"}
 
 
@@ -286,7 +288,7 @@ def test_a_job_that_was_canceled_is_not_handed_back(jobs: Jobs) -> None:
 # Lost messages
 
 
-def test_a_queued_job_whose_message_vanished_is_sent_again(jobs: Jobs, settings: Settings) -> None:
+def test_the_lost_message_of_a_queued_job_is_sent_again(jobs: Jobs, settings: Settings) -> None:
     job_id = accept(jobs)
     drop_messages(settings)
     assert sweep(settings) == []  # a worker may be about to claim it
@@ -295,14 +297,14 @@ def test_a_queued_job_whose_message_vanished_is_sent_again(jobs: Jobs, settings:
     assert messages(settings, "segment.auto") == [job_id]
 
 
-def test_a_job_that_waits_long_in_its_queue_is_not_sent_again(jobs: Jobs, settings: Settings) -> None:
+def test_the_message_of_a_job_that_waits_long_in_its_queue_is_not_sent_again(jobs: Jobs, settings: Settings) -> None:
     waiting = [accept(jobs), accept(jobs)]
     let_time_pass(settings, "waiting:segment.auto", settings.lost_message_seconds)
     assert sweep(settings) == []
     assert messages(settings, "segment.auto") == waiting
 
 
-def test_a_message_lost_before_others_is_found_in_a_backlog(jobs: Jobs, settings: Settings) -> None:
+def test_a_lost_message_is_noticed_although_newer_messages_wait(jobs: Jobs, settings: Settings) -> None:
     lost = accept(jobs)
     drop_messages(settings)
     waiting = [accept(jobs), accept(jobs)]
@@ -311,7 +313,7 @@ def test_a_message_lost_before_others_is_found_in_a_backlog(jobs: Jobs, settings
     assert messages(settings, "segment.auto") == [lost, *waiting]
 
 
-def test_a_dead_workers_job_goes_before_those_that_wait_and_none_of_them_is_taken_for_lost(
+def test_a_dead_workers_job_goes_to_the_front_and_no_waiting_job_is_considered_lost(
     jobs: Jobs, settings: Settings
 ) -> None:
     dropped = [begin(jobs, accept(jobs)).id, begin(jobs, accept(jobs)).id]
@@ -327,7 +329,7 @@ def test_a_dead_workers_job_goes_before_those_that_wait_and_none_of_them_is_take
 # Lists
 
 
-def test_a_list_is_newest_first_in_pages_and_by_status(jobs: Jobs) -> None:
+def test_a_list_is_newest_first_in_pages_and_filtered_by_status(jobs: Jobs) -> None:
     ids = [accept(jobs) for _ in range(5)]
     jobs.succeed(begin(jobs, ids[1]), PICTURE, {})
     begin(jobs, ids[3])
