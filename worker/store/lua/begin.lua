@@ -5,11 +5,11 @@ local id, worker, lease = unpack(ARGV)
 local record = key('job:' .. id)
 if redis.call('HGET', record, 'status') ~= 'queued' then return {} end
 if verdict(id) ~= '' then
-  close(id, 'expired', '')
+  end_job(id, 'expired', '')
   return {}
 end
 
-move(id, 'running')
+set_status(id, 'running')
 redis.call('HINCRBY', record, 'attempt', 1)
 redis.call('HSET', record, 'worker', worker, 'started_at', int(now))
 redis.call('ZADD', key('leases'), int(now + lease), id)

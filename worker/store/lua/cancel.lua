@@ -4,7 +4,7 @@
 -- ARGV: id, grace period in microseconds. Returns the job's status now, or '' if there is no such job.
 local id, grace = unpack(ARGV)
 local status = redis.call('HGET', key('job:' .. id), 'status')
-if status == 'queued' then return close(id, 'canceled', '') end
+if status == 'queued' then return end_job(id, 'canceled', '') end
 if status == 'running' and redis.call('HSETNX', key('job:' .. id), 'cancel_requested_at', int(now)) == 1 then
   redis.call('ZADD', key('deadlines'), 'LT', int(now + grace), id)
 end

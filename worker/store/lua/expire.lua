@@ -4,5 +4,5 @@
 -- ARGV: id. Returns the job's status now, or '' if it has exceeded no deadline.
 local id = ARGV[1]
 local status = redis.call('HGET', key('job:' .. id), 'status')
-if (status == 'queued' or status == 'running') and verdict(id) ~= '' then return close(id, 'expired', '') end
+if (status == 'queued' or status == 'running') and verdict(id) ~= '' then return end_job(id, 'expired', '') end
 return ''

@@ -7,4 +7,4 @@ if not is_held(id, attempt) then return '' end
 if #ARGV > 5 then redis.call('HSET', key('job:' .. id), unpack(ARGV, 6)) end
 local run = redis.call('HGET', key('job:' .. id), 'run')
 if run then count('embeddings ' .. cjson.decode(run).embedding_cache) end
-return close(id, to, webhook_message, resend_after)
+return end_job(id, to, webhook_message, resend_after)

@@ -3,8 +3,8 @@
 -- ARGV: id, attempt, message. Returns the job's status now, or '' if the attempt is stale.
 local id, attempt, message = unpack(ARGV)
 if not is_held(id, attempt) then return '' end
-if verdict(id) ~= '' then return close(id, 'canceled', '') end
-move(id, 'queued')
+if verdict(id) ~= '' then return end_job(id, 'canceled', '') end
+set_status(id, 'queued')
 redis.call('HINCRBY', key('job:' .. id), 'forgiven', 1)
 enqueue_first(id, message)
 return 'queued'

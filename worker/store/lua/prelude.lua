@@ -9,7 +9,7 @@
 --
 -- Times are microseconds since 1970 except where this list says seconds. "Expires" means that the key has a time to live.
 --
---   job:<id>       hash    the record of a job; its `status` is the truth
+--   job:<id>       hash    the record of a job; its `status` is authoritative
 --   input:<id>     string  the image of a job, until the image is in object storage
 --   key:<key>      hash    the job that was accepted under an idempotency key, and its fingerprint; expires
 --   erased:<id>    string  a job with this id was erased; expires
@@ -18,8 +18,8 @@
 --   waiting:<q>    zset    queued jobs whose message should be in the queue q; score: enqueued_at
 --   delayed        zset    queued jobs that wait for their next attempt; score: when it is due
 --   leases         zset    running jobs; score: when their lease ends
---   deadlines      zset    jobs with a deadline; score: start_by before the first start; while the job runs, run_by or
---                          some time after a cancel request, if that is earlier
+--   deadlines      zset    jobs with a deadline; score: start_by before the first start; while the job runs, the
+--                          earlier of run_by and some time after a cancel request
 --   ended          zset    jobs in a final status; score: completed_at
 --   erasing        zset    ids of erased jobs whose files are not deleted yet; score: when the reaper deletes them
 --   unarchived     zset    jobs whose latest document is not in storage yet; score: when the reaper writes it
@@ -78,7 +78,7 @@ local function remember(idempotency_key, id, fingerprint, seconds)
 end
 
 -- Change the status of a job. The deadlines of its previous status no longer apply: by now they were met or missed.
-local function move(id, to)
+local function set_status(id, to)
   local record = redis.call('HMGET', key('job:' .. id), 'status', 'accepted_at')
   release(id)
   redis.call('ZREM', key('jobs:' .. record[1]), id)
@@ -252,7 +252,7 @@ end
 
 -- End a job. Its final status is what `verdict` decided, or `to` if nothing was decided. Return that status.
 -- `message` delivers the event of the status `to`, and may be ''.
-local function close(id, to, message, resend_after)
+local function end_job(id, to, message, resend_after)
   local decided = verdict(id)
   if decided ~= '' then
     to, message = decided, ''
@@ -262,7 +262,7 @@ local function close(id, to, message, resend_after)
     to = 'failed'
     redis.call('HSET', key('job:' .. id), 'error', TIMEOUT)
   end
-  move(id, to)
+  set_status(id, to)
   redis.call('HSET', key('job:' .. id), 'completed_at', int(now))
   redis.call('ZADD', key('ended'), int(now), id)
   mark_unarchived(id)

@@ -7,8 +7,8 @@ if not is_held(id, attempt) then return '' end
 redis.call('HSET', key('job:' .. id), 'error', err)
 if is_forgiven == '1' then redis.call('HINCRBY', key('job:' .. id), 'forgiven', 1) end
 if verdict(id) ~= '' or tries(id) >= tonumber(max_attempts) then
-  return close(id, 'failed', webhook_message, resend_after)
+  return end_job(id, 'failed', webhook_message, resend_after)
 end
-move(id, 'queued')
+set_status(id, 'queued')
 redis.call('ZADD', key('delayed'), int(now + delay), id)
 return 'queued'
