@@ -1,4 +1,7 @@
-"""A process that the stack runs: it dies with us, shows its lines on our terminal, is started again if it falls."""
+"""A process that the stack runs.
+
+It is killed when our process dies, its output appears on our terminal, and it is restarted if it exits.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from pathlib import Path
 
 from worker.lifeline import die_with_parent
 
-# A process that ran for so long was not broken from the start.
+# A process that ran for this long started correctly, so that its exit counts as the first failure.
 HEALTHY_SECONDS = 30.0
 LONGEST_PAUSE_SECONDS = 30.0
 
@@ -24,9 +27,10 @@ def _any_line(_: str) -> bool:
 
 @dataclass(frozen=True)
 class Command:
-    """What to run, under which label, with what added to our environment, and which of its lines to show.
+    """A command to run: its label, its arguments, and the variables that are added to our environment.
 
-    `folder` is where it runs and `umask` what nobody may do with its files; both are ours if not given.
+    `is_shown` decides which lines of its output are shown. `folder` is its working directory and `umask` its file mode
+    mask; both are inherited if not given.
     """
 
     label: str
@@ -43,7 +47,7 @@ class Child:
     def __init__(self, command: Command, show: Callable[[str, str], None]) -> None:
         self.command = command
         self._show = show
-        self.falls = 0  # in a row, without a healthy time between them
+        self.falls = 0  # exits in a row, each after less than HEALTHY_SECONDS
         self._start_again_at: float | None = None
         self._start()
 
@@ -52,7 +56,7 @@ class Child:
         return self._process.pid
 
     def look_after(self) -> None:
-        """Start it again if it fell: at once the first time, then after growing pauses."""
+        """Restart the process if it exited: immediately the first time, then after growing pauses."""
         now = time.monotonic()
         if self._start_again_at is not None:
             if now >= self._start_again_at:
@@ -63,8 +67,8 @@ class Child:
             return
         self.falls = 1 if now - self._started_at > HEALTHY_SECONDS else self.falls + 1
         pause = min(2.0 ** (self.falls - 1) - 1, LONGEST_PAUSE_SECONDS)
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-        self._show("ovseg", f"{self.command.label} {how}; starting it again" + (f" in {pause:g} s" if pause else ""))
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
+        self._show("ovseg", f"{self.command.label} {how}; restarting it" + (f" in {pause:g} s" if pause else ""))
         self._start_again_at = now + pause
 
     def ask_to_end(self) -> None:
@@ -73,11 +77,11 @@ class Child:
             self._process.terminate()
 
     def end_by(self, deadline: float) -> None:
-        """Wait until it has ended; from the deadline on (time.monotonic), make it."""
+        """Wait until the process has exited, and kill it at the deadline (in time.monotonic's seconds)."""
         try:
             self._process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            self._show("ovseg", f"{self.command.label} does not end; killing it")
+            self._show("ovseg", f"{self.command.label} does not stop; killing it")
             self._process.kill()
             self._process.wait()
         self._reader.join(1)
@@ -95,7 +99,7 @@ class Child:
             errors="replace",
             cwd=self.command.folder,
             umask=self.command.umask,
-            start_new_session=True,  # a Ctrl-C is for us alone; we end the others, and in order
+            start_new_session=True,  # only we receive a Ctrl-C; we stop the other processes in order
             preexec_fn=die_with_parent,
         )
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)

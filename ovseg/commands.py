@@ -1,4 +1,4 @@
-"""The commands of `ovseg`. Each imports what it needs when it runs, so that `ovseg --help` is there at once."""
+"""The commands of `ovseg`. Each command imports what it needs when it runs, so that `ovseg --help` answers fast."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ from ovseg_core.errors import OvsegError
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(package_name="ovseg")
 @click.option("--pipeline", help="open_vocabulary_segmentation, or the path of its YAML file.")
-@click.option("--input", "given", help="An image, a PDF, a folder, or a URL.")
-@click.option("--prompt", help="Boxes [[x0,y0,x1,y1],...] or points [[x,y],...], each an object of its own.")
-@click.option("--prompt_type", type=click.Choice(["box", "point"]), default="box", show_default=True)
-@click.option("--save_path", help="A folder for pictures and JSON.")
+@click.option("--input", "given", help="An image, a PDF, a folder or a URL to segment.")
+@click.option("--prompt", help="Boxes [[x0,y0,x1,y1],...] or points [[x,y],...] in pixels; one object each.")
+@click.option(
+    "--prompt_type", type=click.Choice(["box", "point"]), default="box", show_default=True, help="What --prompt lists."
+)
+@click.option("--save_path", help="The folder to write pictures and JSON to.")
 @click.option("--device", help="cpu, gpu:N, npu:N, xpu:N, mlu:N, dcu:N or gcu:N.  [default: the first GPU, else cpu]")
-@click.option("--model", help="One of `ovseg models list` instead of those the pipeline names.")
+@click.option("--model", help="A model of `ovseg models list`, instead of the pipeline's own models.")
 @click.option("--engine", help="auto, openvino, onnxruntime or paddle.  [default: OVSEG_ENGINE, else auto]")
-@click.option("--use_hpip", is_flag=True, help="In bfloat16 where the CPU has it; the fastest engine runs either way.")
+@click.option("--use_hpip", is_flag=True, help="Compute in bfloat16 if the CPU supports it.")
 @click.option("--get_pipeline_config", "config_of", help="Write the YAML file of this pipeline into --save_path.")
 @click.pass_context
 def main(
@@ -46,8 +48,8 @@ def main(
 ) -> None:
     """Promptable image segmentation as a service: Segment Anything behind HTTP, Redis, Celery and S3.
 
-    With --pipeline it segments files at once, as PaddleX's command line does; the commands below run the service.
-    Settings come from the environment as OVSEG_<NAME>; `ovseg settings` lists them.
+    With --pipeline, ovseg segments files without a service, like PaddleX's command line. The commands below run the
+    service. Settings are environment variables named OVSEG_<NAME>; `ovseg settings` lists them.
     """
     if context.invoked_subcommand is not None:
         return
@@ -67,14 +69,14 @@ def main(
 
 
 @main.command()
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Keeps everything.  [default: OVSEG_DATA_DIR]")
-@click.option("--port", type=click.IntRange(0, 65535), help="0 is any that is free.  [default: OVSEG_GATEWAY_PORT]")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder for all data.  [default: OVSEG_DATA_DIR]")
+@click.option("--port", type=click.IntRange(0, 65535), help="0: any free port.  [default: OVSEG_GATEWAY_PORT]")
 @click.option("--host", help="Address to listen on.  [default: OVSEG_GATEWAY_HOST]")
-@click.option("--device", help="The worker's: cpu or gpu:N.  [default: OVSEG_DEVICE]")
+@click.option("--device", help="The worker's device: cpu or gpu:N.  [default: OVSEG_DEVICE]")
 def up(data_dir: Path | None, port: int | None, host: str | None, device: str | None) -> None:
-    """Run the whole service on this machine, until Ctrl-C.
+    """Run the whole service on this machine until Ctrl-C.
 
-    Valkey and SeaweedFS are started too, unless OVSEG_REDIS_URL or OVSEG_S3_ENDPOINT_URL name your own.
+    This starts Valkey unless OVSEG_REDIS_URL is set, and SeaweedFS unless OVSEG_S3_ENDPOINT_URL or OVSEG_S3_BUCKET is.
     """
     from ovseg import up as command
     from ovseg.stack import Plan, free_port
@@ -90,9 +92,15 @@ def up(data_dir: Path | None, port: int | None, host: str | None, device: str | 
 
 
 @main.command()
-@click.option("--output", type=click.Path(path_type=Path), default=Path("output"), show_default=True)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("output"),
+    show_default=True,
+    help="The folder to write the pictures to.",
+)
 def demo(output: Path) -> None:
-    """Start the service, segment a photo through it, write the pictures, stop everything."""
+    """Start the service, segment a photo with it, write the pictures, stop everything."""
     from ovseg import demo as command
 
     _exit_with(command.run(output, _settings()))
@@ -100,21 +108,21 @@ def demo(output: Path) -> None:
 
 @main.command()
 def gateway() -> None:
-    """Answer HTTP."""
+    """Run the gateway, which serves the HTTP API."""
     from ovseg.serve import Server
     from worker.store.storage import Storage
 
     _log()
     settings = _settings()
     with _said_plainly():
-        Storage(settings)  # gunicorn's processes would say what is wrong with it by a traceback
+        Storage(settings)  # reports a wrong configuration in one line; gunicorn's processes would print a traceback
     Server(settings).run()
 
 
 @main.command()
-@click.option("--device", help="cpu or gpu:N; its queue follows its device.  [default: OVSEG_DEVICE]")
+@click.option("--device", help="cpu or gpu:N; the device decides the queue.  [default: OVSEG_DEVICE]")
 def worker(device: str | None) -> None:
-    """Segment: take jobs from the queue, store their results."""
+    """Run a worker, which takes jobs from the queue, segments their images and stores the results."""
     from worker import run
 
     _log()
@@ -125,7 +133,7 @@ def worker(device: str | None) -> None:
 
 @main.command()
 def webhooks() -> None:
-    """Deliver webhooks."""
+    """Run a sender, which delivers webhooks."""
     from worker import run
 
     _log()
@@ -135,7 +143,7 @@ def webhooks() -> None:
 
 @main.command()
 def reaper() -> None:
-    """Put back what dead workers left behind; run one or more."""
+    """Run a reaper, which requeues the jobs of dead workers. Several may run."""
     from worker import run
 
     _log()
@@ -146,7 +154,10 @@ def reaper() -> None:
 @main.command()
 @click.argument("part", type=click.Choice(["gateway", "worker", "webhooks", "reaper"]))
 def health(part: str) -> None:
-    """Whether the processes of a PART work on this host: one line, and exit code 0 or 1. For probes of containers."""
+    """Check whether the processes of PART work on this host, for container probes.
+
+    Prints one line. Exits with 0 if they work and with 1 if they do not.
+    """
     from ovseg import health as command
 
     try:
@@ -157,9 +168,12 @@ def health(part: str) -> None:
 
 @main.command()
 @click.argument("names", nargs=-1)
-@click.option("--repeats", default=5, show_default=True, type=click.IntRange(1))
+@click.option("--repeats", default=5, show_default=True, type=click.IntRange(1), help="Runs per measured time.")
 def engines(names: tuple[str, ...], repeats: int) -> None:
-    """What can run each installed model here, how fast, and which is taken."""
+    """Measure each engine that can run a model on this machine, and mark the default.
+
+    NAMES are models; without NAMES, all installed models are measured.
+    """
     from ovseg import engines as command
 
     with _said_plainly():
@@ -167,9 +181,14 @@ def engines(names: tuple[str, ...], repeats: int) -> None:
 
 
 @main.command()
-@click.option("--tell-since", default=1.0, show_default=True, help="Hours: tell again what ended in the last so many.")
+@click.option(
+    "--tell-since",
+    default=1.0,
+    show_default=True,
+    help="Hours. Send the webhooks of jobs that ended within this time again.",
+)
 def recover(tell_since: float) -> None:
-    """Put jobs that Redis lost for good back from object storage. Safe to run twice."""
+    """Restore jobs that Redis lost, from object storage. It is safe to run this twice."""
     from ovseg import recover as command
 
     _log()
@@ -179,12 +198,12 @@ def recover(tell_since: float) -> None:
 
 @main.group()
 def models() -> None:
-    """List, fetch, check and remove weights."""
+    """List, fetch, verify, export, quantize and remove models."""
 
 
 @models.command("list")
 def list_models() -> None:
-    """Every model: installed or not, size, licence."""
+    """List every model: whether it is installed, its size, its licence."""
     from ovseg import models as command
 
     command.list_all()
@@ -193,7 +212,7 @@ def list_models() -> None:
 @models.command("pull")
 @click.argument("name")
 def pull_model(name: str) -> None:
-    """Fetch a model's weights. An interrupted download goes on where it ended."""
+    """Fetch a model's weights. An interrupted download is resumed."""
     from ovseg import models as command
 
     with _said_plainly():
@@ -203,7 +222,7 @@ def pull_model(name: str) -> None:
 @models.command("verify")
 @click.argument("names", nargs=-1)
 def verify_models(names: tuple[str, ...]) -> None:
-    """Compare installed weights with their published size and SHA-256."""
+    """Compare installed weights with their published size and SHA-256. Without NAMES, all installed models."""
     from ovseg import models as command
 
     with _said_plainly():
@@ -215,11 +234,11 @@ def verify_models(names: tuple[str, ...]) -> None:
 @click.option("--format", "form", type=click.Choice(["paddlex"]), default="paddlex", show_default=True)
 @click.option("--prompt_type", type=click.Choice(["box", "point"]), default="box", show_default=True)
 @click.option(
-    "--model_dir", "weights", type=click.Path(path_type=Path), help="A checkpoint file instead of NAME's own."
+    "--model_dir", "weights", type=click.Path(path_type=Path), help="A checkpoint to export, instead of NAME's own."
 )
 @click.option("--save_path", "to", type=click.Path(path_type=Path), required=True, help="The folder to write.")
 def export_model(name: str, form: str, prompt_type: str, weights: Path | None, to: Path) -> None:
-    """Write a SAM as one of PaddleX's inference models, which PaddleX and ovseg run."""
+    """Write a SAM as a PaddleX inference model. PaddleX and ovseg can run it."""
     from ovseg import models as command
 
     with _said_plainly():
@@ -228,11 +247,16 @@ def export_model(name: str, form: str, prompt_type: str, weights: Path | None, t
 
 @models.command("quantize")
 @click.argument("name")
-@click.option("--photos", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+@click.option(
+    "--photos",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="A folder of about 80 photos like those that the model will segment.",
+)
 def quantize_model(name: str, photos: Path) -> None:
-    """Make a model's int8 encoder, for CPUs with VNNI, from some 80 photos of the kind that it will see.
+    """Make an int8 image encoder of a model, for CPUs with VNNI.
 
-    Masks of boxes must stay as they are in float32 (mean IoU 0.98 or more), or nothing is kept.
+    The encoder is kept only if its masks of boxes agree with those of float32 (mean IoU of 0.98 or more).
     """
     from ovseg import models as command
 
@@ -253,7 +277,7 @@ def remove_model(name: str) -> None:
 @models.command("path")
 @click.argument("name", required=False)
 def path_of_model(name: str | None) -> None:
-    """Where a model's weights lie, or belong; the folder without NAME."""
+    """Print the path of a model's weights, installed or not; without NAME, the folder of all weights."""
     from ovseg import models as command
 
     with _said_plainly():
@@ -268,7 +292,7 @@ def new_webhook_secret() -> None:
 
 @main.command("settings")
 def list_settings() -> None:
-    """List every setting with its default and its reason."""
+    """List every setting with its default and its description."""
     for name, field in Settings.model_fields.items():
         _show(f"OVSEG_{name.upper()} = {field.default}", str(field.description))
     click.echo("\nThe library reads these itself, with or without the service:\n")
@@ -278,7 +302,7 @@ def list_settings() -> None:
 
 @contextmanager
 def _said_plainly() -> Iterator[None]:
-    """A mistake of the operator's without a traceback."""
+    """Report an expected error in one line, without a traceback."""
     try:
         yield
     except (ValueError, OSError, OvsegError) as error:
@@ -305,5 +329,5 @@ def _log() -> None:
 
 
 def _exit_with(code: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said and done
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command has finished: a Ctrl-C would only print a traceback
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""`ovseg demo`: the whole road of a job, seen from outside, on a photo that comes along."""
+"""`ovseg demo`: submit a job to a new service, as a client does, with a photo from the package."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ovseg import terminal
 from ovseg.embedded.data_dir import InUse
 from ovseg.stack import Plan, StartFailed, free_port, running
 
-# Eileen Collins, photographed by NASA in 1998; in the public domain, as works of the United States' government are.
+# NASA's photo of Eileen Collins, 1998. Works of the United States' government are in the public domain.
 PHOTO = Path(__file__).parent / "photos" / "astronaut.jpg"
 
 REQUEST = {
@@ -32,10 +32,10 @@ ELIDED = 24  # characters of a long string that are printed
 
 
 def run(output: Path, settings: Settings) -> int:
-    """Returns the exit code: 0 when the pictures are written."""
+    """Run the demo. Return the exit code: 0 if the pictures are written."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="ovseg-demo-") as folder:
-        # Without a word on the port it takes a free one, so that it runs beside another service.
+        # If no port is set, the demo takes a free one, so that it can run next to another service.
         port = settings.gateway_port if "gateway_port" in settings.model_fields_set else 0
         host = settings.gateway_host
         try:
@@ -86,7 +86,7 @@ def _write(job: dict[str, Any], output: Path) -> None:
 
 
 def _elided(value: Any) -> Any:
-    """The same JSON with long strings (masks, signed URLs) cut short."""
+    """Return the same JSON with long strings (masks, signed URLs) cut short."""
     if isinstance(value, dict):
         return {name: _elided(part) for name, part in value.items()}
     if isinstance(value, list):
@@ -97,5 +97,5 @@ def _elided(value: Any) -> Any:
 
 
 def _pretty(value: Any) -> str:
-    """JSON for people: indented, but a list of numbers or words on one line."""
+    """Return indented JSON for people to read, with each list of numbers or words on one line."""
     return re.sub(r"\[[^\[\]{}]*\]", lambda found: f"[{' '.join(found[0][1:-1].split())}]", json.dumps(value, indent=2))

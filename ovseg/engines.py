@@ -1,4 +1,4 @@
-"""`ovseg engines`: what can run a model on this machine, how fast, and which of them is taken."""
+"""`ovseg engines`: measure each engine and precision that can run a model on this machine, and mark the default."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Times(NamedTuple):
 
 
 def show(names: Sequence[str], repeats: int) -> None:
-    """A table of the installed models, or of these. Raises OvsegError for a name that is not a model's."""
+    """Print a table of the named models, or of all installed models. Raises OvsegError for an unknown model."""
     device = devices.default()
     specs = [models.find(name) for name in names] or [m for m in models.all_models().values() if m.is_installed]
     click.echo(
-        f"On {device}; milliseconds, median (and fastest) of {repeats} runs; * is what a worker takes by default.\n"
+        f"On {device}; milliseconds, median (and fastest) of {repeats} runs; * is a worker's default.\n"
     )
     click.echo(f"{'model':12} {'engine':10} {'precision':10} {'encode':>18} {'a box':>14} {'a box of 16':>14}")
     for spec in specs:
@@ -56,7 +56,7 @@ def show(names: Sequence[str], repeats: int) -> None:
 
 
 def measured(segmenter: Segmenter, repeats: int) -> Times:
-    """Encoding an image, decoding a box alone, and a box among 16."""
+    """Measure how long it takes to encode an image, to decode one box, and to decode a box in a call with 16 boxes."""
     photo = np.random.default_rng(0).integers(0, 256, (*PHOTO_HW, 3), np.uint8)
     embedding = segmenter.encode(photo)
     segmenter.decode(embedding, BOXES[:1])

@@ -1,6 +1,6 @@
-"""`ovseg health`: whether a part of the service works on this host, for the probes of containers.
+"""`ovseg health`: check whether a part of the service works on this host, for container probes.
 
-It loads no network and takes a few tenths of a second of CPU, since a probe runs every few seconds.
+A probe runs every few seconds, so this loads no network; it takes a few tenths of a second of CPU.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from worker.process import pulse, roster
 from worker.process.pulse import Sign
 from worker.store.keyspace import Keyspace
 
-GATEWAY_SECONDS = 3.0  # to answer `/healthz`, which asks nobody else
+GATEWAY_SECONDS = 3.0  # to answer `/healthz`, for which the gateway asks no other server
 
 
 class Unhealthy(Exception):
@@ -26,14 +26,15 @@ class Unhealthy(Exception):
 
 
 def check(part: str, settings: Settings) -> str:
-    """One line about a healthy part. Raises Unhealthy."""
+    """Return one line about a healthy part. Raises Unhealthy."""
     return _gateway(settings) if part == "gateway" else _processes(part, settings)
 
 
 def _gateway(settings: Settings) -> str:
     url = address.of_gateway(settings.gateway_host, settings.gateway_port)
-    at = urlsplit(url)
-    connection = http.client.HTTPConnection(str(at.hostname), at.port, timeout=GATEWAY_SECONDS)  # by no proxy
+    parts = urlsplit(url)
+    # http.client, because it uses no proxy
+    connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=GATEWAY_SECONDS)
     try:
         connection.request("GET", "/healthz")
         status = connection.getresponse().status
@@ -47,7 +48,8 @@ def _gateway(settings: Settings) -> str:
 
 
 def _processes(part: str, settings: Settings) -> str:
-    """Each process of this part that runs on this host, and at least one, must be in time with every loop."""
+    """Check that at least one process of this part runs on this host, and that every loop of each process is on time.
+    """
     host = socket.gethostname()
     try:
         with Keyspace.open(settings) as keyspace:
@@ -57,18 +59,18 @@ def _processes(part: str, settings: Settings) -> str:
         raise Unhealthy(f"{part}: Redis is unreachable at {_without_password(settings.redis_url)}: {error}") from None
     running = [sign for sign in signs if Path(f"/proc/{sign.pid}").exists()]
     if not running:
-        raise Unhealthy(f"{part}: no process on {host} has given a sign of life")
+        raise Unhealthy(f"{part}: no process on {host} has reported a sign of life")
     for sign in running:
         if sign.late_seconds:
             raise Unhealthy(f"{part}: process {sign.pid} hangs: its loop {_late(sign)}")
         if part == "worker" and f"{host}:{sign.pid}" not in beating:
-            raise Unhealthy(f"{part}: process {sign.pid} hangs: its heartbeat has stopped, and its jobs go to others")
+            raise Unhealthy(f"{part}: process {sign.pid} hangs: its heartbeat has stopped, and other workers take its jobs")
     pids = sorted({sign.pid for sign in running})
-    return f"{part}: {'process' if len(pids) == 1 else 'processes'} {', '.join(map(str, pids))} on {host} in time"
+    return f"{part}: {'process' if len(pids) == 1 else 'processes'} {', '.join(map(str, pids))} on {host} on time"
 
 
 def _late(sign: Sign) -> str:
-    return f"`{sign.loop}` should have given a sign {sign.late_seconds:.0f} s ago"
+    return f"`{sign.loop}` should have reported {sign.late_seconds:.0f} s ago"
 
 
 def _without_password(url: str) -> str:

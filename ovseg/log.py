@@ -1,4 +1,4 @@
-"""The log of every process: one line a record, and nothing in it that a terminal obeys."""
+"""The log format of every process: one line per record, without characters that control a terminal."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ def set_up() -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
-    threading.excepthook = _log_uncaught  # which Python would write to stderr as it is
+    threading.excepthook = _log_uncaught  # Python's own hook writes to stderr without escaping
 
 
 def escape(text: str) -> str:
-    """`text` with every character that is not printable as Python writes it in a string: \\n, \\x1b, \\u202e.
+    """Return `text` with each unprintable character written as in a Python string: \\n, \\x1b, \\u202e.
 
-    Not printable are control characters (C0 and C1), separators of lines, formats such as those that turn the direction
-    of text, and lone surrogates, which cannot be written at all (Unicode's categories C and Z, except the space).
+    Unprintable characters are control characters (C0 and C1), line separators, format characters such as those that
+    reverse the direction of text, and lone surrogates, which cannot be encoded (Unicode's categories C and Z, except
+    the space).
     """
     if text.isprintable():
         return text
@@ -36,7 +37,7 @@ def _log_uncaught(what: threading.ExceptHookArgs) -> None:
 
 
 class OneLine(logging.Formatter):
-    """What others wrote into a message cannot pass for a record of its own: only records begin in the first column."""
+    """Only a record begins in the first column, so that text from clients in a message cannot look like a record."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's name
         return escape(super().formatMessage(record))

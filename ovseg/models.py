@@ -1,4 +1,4 @@
-"""`ovseg models`: the models there are, and their weights on this machine. Mistakes are ValueErrors, said plainly."""
+"""`ovseg models`: the known models, and their weights on this machine. A mistake of the caller raises ValueError."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def pull(name: str) -> None:
 
 
 def verify(names: tuple[str, ...]) -> int:
-    """Returns the exit code: 1 where something is wrong."""
+    """Print whether each model's weights are as published. Return the exit code: 1 if any are not."""
     wanted = [_found(name) for name in names] or [s for s in models.all_models().values() if s.is_installed]
     wrong = 0
     for spec in wanted:
         reason = download.checked(spec, spec.weights) if spec.is_installed else "it is not installed"
-        fine = "as published" if spec.sha256 and not spec.is_folder else "present; no sum is published"
+        fine = "as published" if spec.sha256 and not spec.is_folder else "present; no checksum is published"
         click.echo(f"{spec.name}: {reason or fine}")
         wrong += reason is not None
     return int(wrong > 0)
@@ -48,7 +48,7 @@ def remove(name: str) -> None:
 
     spec = _found(name)
     if spec.is_bundled:
-        raise ValueError(f"{name} comes with the package and stays")
+        raise ValueError(f"{name} is part of the package and cannot be removed")
     if not spec.is_installed:
         raise ValueError(f"{name} is not installed")
     shutil.rmtree(spec.weights) if spec.is_folder else spec.weights.unlink()
@@ -62,14 +62,18 @@ def path(name: str | None) -> None:
 
 
 def export(name: str, weights: Path | None, to: Path, prompt_type: str) -> None:
-    """A SAM as PaddleX's inference model. Raises ValueError for another network and OvsegError where it is not here."""
+    """Write a SAM as a PaddleX inference model to the folder `to`.
+
+    Raises:
+        ValueError: The model is unknown, its network cannot be exported, or its weights are not installed.
+    """
     spec = _found(name)
     weights = weights or spec.weights
     if not spec.family.is_exportable:
         *others, last = (model.name for model in models.all_models().values() if model.family.is_exportable)
         raise ValueError(f"{name} cannot be exported; {', '.join(others)} and {last} can")
     if not weights.is_file():
-        raise ValueError(f"{weights} is not there; `ovseg models pull {name}` fetches it, or give --model_dir")
+        raise ValueError(f"{weights} does not exist; run `ovseg models pull {name}`, or give --model_dir")
     from ovseg_core.paddle_inference import export as paddle_inference
     from ovseg_core.sam.family import load_parts
 
@@ -79,7 +83,12 @@ def export(name: str, weights: Path | None, to: Path, prompt_type: str) -> None:
 
 
 def quantize(name: str, photos: Path) -> None:
-    """Raises ValueError as `quantization.quantize`, and for a model that is not here, or packages that are not."""
+    """Make an int8 image encoder of a model from a folder of photos.
+
+    Raises:
+        ValueError: `quantization.quantize` raised it, the model is unknown or not installed, or the packages of
+            `ovseg[int8]` are not installed.
+    """
     spec = _found(name)
     try:
         from ovseg_core import quantization
@@ -93,8 +102,8 @@ def quantize(name: str, photos: Path) -> None:
     except OvsegError as error:
         raise ValueError(error.message) from None
     click.echo(
-        f"In {agreement.photos} photos, masks of boxes have an IoU of {agreement.boxes:.3f} with those in float32, and "
-        f"of clicks {agreement.clicks:.3f}.\n{int8.path(spec.weights)}"
+        f"On {agreement.photos} photos, the mean IoU with the masks in float32 is {agreement.boxes:.3f} for boxes and "
+        f"{agreement.clicks:.3f} for clicks.\n{int8.path(spec.weights)}"
     )
 
 

@@ -30,11 +30,14 @@ class Request:
 
 
 def run(request: Request) -> None:
-    """Prints a line for each image, and saves its picture and JSON where a path is given. An image that cannot be read,
-    or that a prompt lies outside of, is named on stderr, and the next one follows.
+    """Print a line for each image, and save its picture and JSON if a path is given.
 
-    Raises ValueError for wrong arguments, and in the end where an image failed or there was none; OvsegError and
-    PullFailed.
+    An image that cannot be read, or that does not contain a prompt, is named on stderr and skipped.
+
+    Raises:
+        ValueError: An argument is wrong. Also after the last image, if an image failed or none was found.
+        OvsegError: The model or the device cannot be used.
+        PullFailed: The model's weights could not be fetched.
     """
     from ovseg_core import create_pipeline
 
@@ -62,7 +65,7 @@ def run(request: Request) -> None:
 
 
 def write_config(name: str, folder: str | None) -> None:
-    """The pipeline's YAML into a folder. Raises ValueError for another pipeline."""
+    """Write the pipeline's YAML file into a folder. Raises ValueError for an unknown pipeline."""
     from ovseg_core.paddlex.pipeline import NAME, default_config
 
     if name != NAME:
@@ -74,7 +77,7 @@ def write_config(name: str, folder: str | None) -> None:
 
 
 def _with_progress(results: Iterator[Any], given: Path) -> Iterator[Any]:
-    """A bar for a folder; a single image needs none."""
+    """Show a progress bar if `given` is a folder."""
     return iter(tqdm(results, unit="image", disable=not given.is_dir()))
 
 

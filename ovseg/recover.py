@@ -1,4 +1,4 @@
-"""`ovseg recover`: a new Redis takes over what the archive in object storage knows."""
+"""`ovseg recover`: restore jobs to a new Redis from the archive in object storage."""
 
 from __future__ import annotations
 
@@ -25,4 +25,4 @@ def run(settings: Settings, notify_since_seconds: float) -> None:
                 if recovery.restore(job, notify_since_seconds):
                     came_back[job.has_ended] += 1
         eviction.delete_unlisted(keyspace, storage)
-    click.echo(f"{came_back[False]} jobs are queued again, {came_back[True]} that had ended are known again")
+    click.echo(f"{came_back[False]} jobs are queued again, {came_back[True]} finished jobs are restored")

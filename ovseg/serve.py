@@ -37,8 +37,9 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "keepalive": 5,
             "limit_request_fields": 100,
             "asgi_loop": "asyncio",
-            "http_parser": "python",  # the one that the tests try, whatever else is installed
-            "asgi_disconnect_grace_period": 300,  # a request goes on to its end; what waits notices for itself
+            "http_parser": "python",  # the parser that the tests use, even if a faster one is installed
+            # A request is finished although its client has disconnected; a held `wait` notices that by itself.
+            "asgi_disconnect_grace_period": 300,
             "post_fork": _after_fork,
             "control_socket_disable": True,
             "logger_class": LogToRoot,
@@ -52,7 +53,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
 
 def _after_fork(server: Any, worker: Any) -> None:
-    """A master that is killed takes its processes along, so that they do not keep its port."""
+    """Let the kernel end this process when gunicorn's master is killed; a surviving process would keep the port."""
     die_with_parent()
-    if os.getppid() != worker.ppid:  # it was killed before we could say so
+    if os.getppid() != worker.ppid:  # the master was killed before die_with_parent took effect
         sys.exit(1)

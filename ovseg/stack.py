@@ -1,4 +1,4 @@
-"""The whole service on one machine: Valkey, SeaweedFS, gateway, worker, webhooks, reaper, each a process."""
+"""The whole service on one machine: Valkey, SeaweedFS, gateway, worker, webhooks and reaper, one process each."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from ovseg.embedded.seaweedfs import BUCKET, Seaweedfs
 
 Show = Callable[[str, str], None]
 
-SERVERS_READY_SECONDS = 60.0  # a Valkey that reads a long append-only file
-SERVICE_READY_SECONDS = 180.0  # a worker that loads its model on a cold disk
-FALLS_AT_START = 3  # then it is no accident
-GRACE_SECONDS = 5.0  # to end, beyond what a worker has for its jobs in hand
+SERVERS_READY_SECONDS = 60.0  # Valkey may have to read a long append-only file
+SERVICE_READY_SECONDS = 180.0  # a worker may have to load its model from a cold disk
+FALLS_AT_START = 3  # a process that exits this often in a row will not start
+GRACE_SECONDS = 5.0  # to exit, in addition to the time that a worker has for its running jobs
 
 
 class StartFailed(Exception):
-    """The stack did not come up; the message says what to do."""
+    """The stack did not start; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run where. `folder` keeps everything; `device` is the worker's."""
+    """Where the stack runs. `folder` holds all its data; `device` is the worker's device."""
 
     folder: Path
     host: str
@@ -47,12 +47,12 @@ class Plan:
 
     @property
     def url(self) -> str:
-        """As this machine reaches it."""
+        """The URL by which this machine reaches the gateway."""
         return address.of_gateway(self.host, self.port)
 
 
 class Stack:
-    """Starts the servers, then the services; looks after them; stops them in the opposite order."""
+    """Starts the servers and then the services, restarts them if they exit, and stops them in the opposite order."""
 
     def __init__(self, plan: Plan, show: Show) -> None:
         self.plan = plan
@@ -61,14 +61,14 @@ class Stack:
         self._servers: list[Child] = []
         self._services: list[Child] = []
         self._seaweedfs: Seaweedfs | None = None
-        self._checked_pid: int | None = None  # of the SeaweedFS whose doors were found shut
+        self._checked_pid: int | None = None  # of the SeaweedFS process whose ports were checked
 
     @property
     def children(self) -> dict[str, Child]:
         return {child.command.label: child for child in (*self._servers, *self._services)}
 
     def start(self) -> None:
-        """Returns when a job could be submitted. Raises StartFailed."""
+        """Start everything, and return when a job can be submitted. Raises StartFailed."""
         self._wait_for_port()
         is_recovery = self._has_lost_valkey()
         self.start_servers()
@@ -77,9 +77,9 @@ class Stack:
         self._start_services()
 
     def look_after(self) -> None:
-        """Start again whatever fell; to be called now and then from the thread that started the stack.
+        """Restart each process that exited. Call this regularly, from the thread that started the stack.
 
-        Raises DoorOpen if SeaweedFS came back without asking for certificates.
+        Raises DoorOpen if SeaweedFS was restarted and does not demand certificates.
         """
         for child in self.children.values():
             child.look_after()
@@ -88,7 +88,7 @@ class Stack:
             self._checked_pid = weed.pid
 
     def stop(self) -> None:
-        """The services first, with time to finish what they have in hand; the servers, which they need, after them."""
+        """Stop the services, which get time to finish their running jobs, and then the servers that they need."""
         for children in (self._services, self._servers):
             for child in children:
                 child.ask_to_end()
@@ -114,7 +114,7 @@ class Stack:
             self._servers.append(Child(weed.command(), self._show))
             self.environment |= {"OVSEG_S3_ENDPOINT_URL": weed.endpoint_url, "OVSEG_S3_BUCKET": BUCKET}
             self.environment |= weed.credentials
-            waits.append(("seaweedfs", lambda: "" if weed.is_ready() else "it does not take an object"))
+            waits.append(("seaweedfs", lambda: "" if weed.is_ready() else "it does not store an object"))
         for name, unready in waits:
             self._wait(name, unready, SERVERS_READY_SECONDS)
 
@@ -129,13 +129,13 @@ class Stack:
             ("webhooks", ["webhooks"]),
             ("reaper", ["reaper"]),
         ):
-            # -P: whatever the current folder is, `ovseg` is this package
+            # -P: never import `ovseg` from the current folder
             command = Command(label, [sys.executable, "-P", "-m", "ovseg", *arguments], self.environment)
             self._services.append(Child(command, self._show))
         self._wait("the service", lambda: _unready(plan.url), SERVICE_READY_SECONDS)
 
     def _has_lost_valkey(self) -> bool:
-        """Whether there are objects but no jobs: then Valkey's folder was lost, or removed."""
+        """True if there are objects but no jobs: Valkey's folder was lost or removed."""
         return (self.plan.folder / "seaweedfs" / "data").exists() and not (
             self.plan.folder / "valkey" / "appendonlydir"
         ).exists()
@@ -153,14 +153,14 @@ class Stack:
         return self.plan.folder / "webhook-secret.json"
 
     def _wait_for_port(self) -> None:
-        """A stack that was just killed may need a moment to let go of its port."""
+        """Wait until the port is free: a stack that was just killed may hold it a moment longer."""
         deadline = time.monotonic() + 3
         where = f"port {self.plan.port} on {self.plan.host}"
         while error := _error_of_listening(self.plan.host, self.plan.port):
             if error.errno != errno.EADDRINUSE:
-                raise StartFailed(f"cannot listen at {where}: {error.strerror}")
+                raise StartFailed(f"cannot listen on {where}: {error.strerror}")
             if time.monotonic() > deadline:
-                raise StartFailed(f"{where} is taken; choose another by --port")
+                raise StartFailed(f"{where} is in use; choose another with --port")
             time.sleep(0.1)
 
     def _wait(self, name: str, unready: Callable[[], str], seconds: float) -> None:
@@ -178,7 +178,7 @@ class Stack:
 
 @contextmanager
 def running(plan: Plan, show: Show) -> Iterator[Stack]:
-    """The stack, for as long as the block runs. Raises StartFailed, or InUse for a folder that another stack holds."""
+    """Run a stack while the block runs. Raises StartFailed, or InUse if another stack uses the folder."""
     with data_dir.locked(plan.folder):
         stack = Stack(plan, show)
         try:
@@ -191,7 +191,7 @@ def running(plan: Plan, show: Show) -> Iterator[Stack]:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody listens on at this moment. Raises OSError, which names a host that is not this machine's."""
+    """Return a port that no process listens on now. Raises OSError, with the host, if it is not an address of ours."""
     with _socket_for(host) as probe:
         try:
             probe.bind((host, 0))
@@ -215,7 +215,7 @@ def _socket_for(host: str) -> socket.socket:
 
 
 def _unready(url: str) -> str:
-    """What the service says is missing; nothing once it is ready."""
+    """Return what the service still waits for, or an empty string if it is ready."""
     try:
         answer = requests.get(f"{url}/readyz?workers=1", timeout=3)
     except requests.RequestException:

@@ -1,4 +1,4 @@
-"""One terminal for many processes: each line behind the coloured name of who wrote it."""
+"""One terminal for many processes: each line begins with the coloured name of the process that wrote it."""
 
 from __future__ import annotations
 

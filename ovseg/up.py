@@ -1,4 +1,4 @@
-"""`ovseg up`: the service until Ctrl-C, its log and how to use it on one terminal."""
+"""`ovseg up`: run the service until Ctrl-C, with its log on this terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ovseg.embedded.data_dir import InUse
 from ovseg.stack import Plan, StartFailed, running
 
 READY = """
-  ovseg is ready at {url}      (everything is kept in {folder})
+  ovseg is ready at {url}      (its data is in {folder})
 
   Submit a photo and wait for its masks:
 
@@ -25,14 +25,14 @@ READY = """
 
 
 def run(plan: Plan) -> int:
-    """Returns the exit code: 0 after Ctrl-C or SIGTERM, 1 if the stack did not come up."""
+    """Run the stack. Return the exit code: 0 after Ctrl-C or SIGTERM, 1 if the stack did not start."""
     stopping = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
         if stopping.is_set():
             return
         stopping.set()
-        terminal.show("ovseg", "stopping: jobs in hand are finished, the others stay in the queue")
+        terminal.show("ovseg", "stopping: running jobs are finished, the others stay in the queue")
         raise KeyboardInterrupt
 
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

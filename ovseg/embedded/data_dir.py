@@ -1,4 +1,4 @@
-"""The folder that a stack keeps everything in, and the lock that one stack at a time holds on it."""
+"""The folder with all data of a stack, and its lock: one stack at a time uses a folder."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def private(folder: Path) -> Path:
-    """The folder, made if need be, which only we can enter from now on; a copy or an unpacked backup may have been open
-    to others.
+    """Create the folder if it does not exist, and let only our user enter it. Return the folder.
 
-    Raises PermissionError if another user made it.
+    The mode is set on an existing folder too, because a copy or an unpacked backup may be open to other users.
+    Raises PermissionError if another user owns the folder.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _check_owner(folder)
@@ -46,9 +46,9 @@ def private(folder: Path) -> Path:
 
 
 def kept(path: Path, make: Callable[[], Any]) -> Any:
-    """The JSON in a file that only we can read; made and written the first time, the same ever after.
+    """Return the JSON value in the file. If the file does not exist, make the value and write it first.
 
-    Raises PermissionError if another user made the file.
+    Only our user can read the file. Raises PermissionError if another user owns it.
     """
     if path.exists():
         _check_owner(path)
@@ -59,7 +59,7 @@ def kept(path: Path, make: Callable[[], Any]) -> Any:
 
 
 def replace(path: Path, value: Any) -> None:
-    """Write JSON so that a crash leaves either the old file or the new."""
+    """Write a value as JSON so that a crash leaves either the old file or the new one."""
     draft = path.with_suffix(f".{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
@@ -68,7 +68,11 @@ def replace(path: Path, value: Any) -> None:
 
 
 def _check_owner(path: Path) -> None:
-    """Whoever made a folder or a file can change it at any time, and may have made it before us where all may write."""
+    """Raise PermissionError if another user owns the path.
+
+    The owner of a folder or a file can change it at any time, and in a folder where all users may write, another user
+    may have created it before us.
+    """
     owner = path.lstat().st_uid
     if owner != os.getuid():
         raise PermissionError(f"{path} belongs to another user (uid {owner}); choose another --data-dir")

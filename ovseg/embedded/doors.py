@@ -1,7 +1,7 @@
-"""Whether a port serves clients without a certificate.
+"""Check that no port serves clients without a certificate.
 
-If SeaweedFS finds no certificates for its ports, it serves everybody, and only a line in its log says so. So we try
-each port as a stranger would.
+If SeaweedFS finds no certificates for its ports, it serves every client, and only a line in its log reports that. So
+we connect to each port without a certificate.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import ssl
 import time
 from collections.abc import Mapping
 
-# TLS 1.3 (RFC 8446, section 6.2) refuses a client without a certificate by this alert.
+# A server of TLS 1.3 (RFC 8446, section 6.2) refuses a client without a certificate with this alert.
 REFUSED = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
 HUNG_UP = "it hung up"
-ANSWER_SECONDS = 2.0  # a door answers within milliseconds; a machine that is busy elsewhere may need longer
+ANSWER_SECONDS = 2.0  # a port answers within milliseconds, on a busy machine later
 
 
 class DoorOpen(Exception):
@@ -22,7 +22,7 @@ class DoorOpen(Exception):
 
 
 def are_shut(ports: Mapping[str, int]) -> bool:
-    """Whether each of these ports of 127.0.0.1 refuses a client without a certificate; False while one is silent.
+    """True if each of these ports of 127.0.0.1 refuses a client without a certificate; False if one does not answer.
 
     Raises DoorOpen for a port that answers in any other way.
     """
@@ -31,7 +31,7 @@ def are_shut(ports: Mapping[str, int]) -> bool:
 
 def _is_shut(name: str, port: int) -> bool:
     answer = _answer(port)
-    if answer == HUNG_UP:  # a server that is about to end hangs up once; one that expects no TLS, every time
+    if answer == HUNG_UP:  # a server that is stopping hangs up once; a server without TLS, every time
         time.sleep(0.1)
         answer = _answer(port)
     if answer in (None, REFUSED):
@@ -40,7 +40,7 @@ def _is_shut(name: str, port: int) -> bool:
 
 
 def _answer(port: int) -> str | None:
-    """What a client without a certificate gets; None if there is no answer."""
+    """Return how the port answers a client without a certificate, or None if it does not answer."""
     stranger = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     stranger.check_hostname, stranger.verify_mode = False, ssl.CERT_NONE
     try:
@@ -54,5 +54,5 @@ def _answer(port: int) -> str | None:
         return HUNG_UP
     except ssl.SSLError as error:
         return error.reason or HUNG_UP
-    except OSError:  # nobody listens, or nobody answers in time
+    except OSError:  # no process listens, or it does not answer in time
         return None

@@ -1,4 +1,5 @@
-"""Ports for SeaweedFS, chosen once and kept: a presigned URL is bound to the port it names."""
+"""Ports for SeaweedFS. They are chosen once and kept, because a presigned URL is valid only for the port that it names.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +9,8 @@ import socket
 from collections.abc import Collection
 from pathlib import Path
 
-# SeaweedFS puts each gRPC port 10,000 above its HTTP port, and both must lie below 32768, where the kernel begins to
-# hand out ports to outgoing connections.
+# SeaweedFS's gRPC ports are its HTTP ports plus 10,000. Both must be below 32768, the first port that the kernel gives
+# to outgoing connections.
 LOWEST, HIGHEST = 15_000, 22_000
 GRPC_OFFSET = 10_000
 
@@ -17,7 +18,7 @@ LISTENING = "0A"  # in /proc/net/tcp, of proc(5)
 
 
 def choose(names: tuple[str, ...]) -> dict[str, int]:
-    """A free port for each name, with its gRPC companion free too."""
+    """Return a free port for each name, whose gRPC port is free too. Raises OSError if there are too few."""
     chosen: dict[str, int] = {}
     candidates = random.SystemRandom().sample(range(LOWEST, HIGHEST), 2000)
     for port in candidates:
@@ -33,7 +34,7 @@ def are_free(ports: dict[str, int]) -> bool:
 
 
 def is_free(port: int) -> bool:
-    """Nobody listens on the port, and no socket file of another user's SeaweedFS is in the way."""
+    """True if no process listens on the port, and no other user's SeaweedFS has left a socket file for it."""
     if any(_owner(file) not in (None, os.getuid()) for file in socket_files(port)):
         return False
     with socket.socket() as probe:
@@ -46,7 +47,7 @@ def is_free(port: int) -> bool:
 
 
 def _owner(file: Path) -> int | None:
-    """The id of the user who made it, a link too; None where it is gone by now."""
+    """Return the id of the user who owns the file (or the link itself), or None if it no longer exists."""
     try:
         return file.lstat().st_uid
     except FileNotFoundError:
@@ -54,7 +55,8 @@ def _owner(file: Path) -> int | None:
 
 
 def taken_by_others(wanted: Collection[int]) -> dict[int, int]:
-    """Those of these ports on which another user's process listens, with that user's id; Linux only, else none."""
+    """Return the ports on which another user's process listens, with that user's id. Empty on other systems than Linux.
+    """
     taken = {}
     for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
         rows = table.read_text().splitlines()[1:] if table.exists() else []
@@ -66,5 +68,5 @@ def taken_by_others(wanted: Collection[int]) -> dict[int, int]:
 
 
 def socket_files(port: int) -> list[Path]:
-    """What SeaweedFS leaves beside a port when it is killed, at a path of its own choice."""
+    """Return the socket files that a killed SeaweedFS leaves for a port, at a path that cannot be configured."""
     return list(Path("/tmp").glob(f"seaweedfs-*-{port}.sock"))  # noqa: S108

