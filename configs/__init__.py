@@ -1,1 +1,1 @@
-"""Everything that can be turned."""
+"""Settings, and the types of their values."""

@@ -1,4 +1,4 @@
-"""Files of certificates, tried when a process starts, so that a wrong one is said then and not at the first call."""
+"""Certificate files. They are loaded when a process starts, so that a wrong file is reported then, not later."""
 
 from __future__ import annotations
 
@@ -7,20 +7,25 @@ from pathlib import Path
 
 
 def check_authorities(path: Path) -> None:
-    """Raises ValueError, in one line, if the file holds no certificate in PEM."""
+    """Raise ValueError, with a message of one line, if the file contains no certificate in PEM."""
     try:
         ssl.create_default_context(cafile=path)
     except OSError as error:  # SSLError too
-        raise ValueError(f"{str(path)!r} {_why(error)}: it must hold certificates in PEM") from None
+        raise ValueError(f"{str(path)!r} {_why(error)}: it must contain certificates in PEM") from None
 
 
 def check_pair(certificate: Path, key: Path | None) -> None:
-    """Raises ValueError, in one line, if these are no certificate and its key, which may lie in one file."""
+    """Raise ValueError, with a message of one line, if the files are not a certificate and its key.
+
+    The key may be in the certificate's file; then `key` is None.
+    """
     try:
-        ssl.create_default_context().load_cert_chain(certificate, key, password="")  # never ask the terminal for one
+        ssl.create_default_context().load_cert_chain(
+            certificate, key, password=""
+        )  # without a password, OpenSSL would ask on the terminal
     except OSError as error:  # SSLError too
         files = repr(str(certificate)) + (f" with {str(key)!r}" if key else "")
-        raise ValueError(f"{files} {_why(error)}: a certificate and its key in PEM, not encrypted") from None
+        raise ValueError(f"{files} {_why(error)}: it must be a certificate and its key in PEM, not encrypted") from None
 
 
 def _why(error: OSError) -> str:

@@ -10,7 +10,7 @@ from pydantic_settings import NoDecode
 
 
 def parse(text: str) -> tuple[int, ...]:
-    """Cores as taskset names them: "0-3,8" is 0, 1, 2, 3 and 8. Raises ValueError."""
+    """Parse a list of cores in taskset's format: "0-3,8" is 0, 1, 2, 3 and 8. Raises ValueError."""
     cores: set[int] = set()
     for part in text.split(","):
         found = re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip())
@@ -24,5 +24,5 @@ def _parsed(value: object) -> object:
     return parse(value) if isinstance(value, str) and value else value or ()
 
 
-# NoDecode: pydantic-settings would read the variable as JSON.
+# NoDecode: pydantic-settings would parse the variable as JSON.
 Cores = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_parsed)]

@@ -1,4 +1,4 @@
-"""A host as requests and settings name it: a name or an address, and perhaps a port."""
+"""A host in a request or a setting: a name or an address, with or without a port."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class Host:
-    """`name` is in lower case, without a dot at its end; an IPv6 address in its short form, without brackets."""
+    """A host. `name` is in lower case and ends without a dot; an IPv6 address is in short form, without brackets."""
 
     name: str
     port: int | None
 
     @classmethod
     def parse(cls, text: str) -> Host:
-        """From `name`, `name:port`, `address:port` or `[IPv6 address]:port`. Raises ValueError."""
+        """Parse `name`, `address` or `[IPv6 address]`, each with or without `:port`. Raises ValueError."""
         found = _HOST.fullmatch(text.lower())
         if not found:
-            raise ValueError(f"{text!r} is no host; write name, name:port or [IPv6 address]:port")
+            raise ValueError(f"{text!r} is not a host; write name, name:port or [IPv6 address]:port")
         name, port = found.groups()
         if name.startswith("["):
             name = str(ipaddress.IPv6Address(name[1:-1]))
@@ -33,32 +33,32 @@ class Host:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a web page comes from (RFC 6454): `scheme`, http or https, and the host with its port."""
+    """The origin of a web page (RFC 6454): its scheme, http or https, and its host with a port."""
 
     scheme: str
     host: Host
 
     @classmethod
     def parse(cls, text: str) -> Origin:
-        """Raises ValueError, for `null` too."""
+        """Parse an Origin header. Raises ValueError, also for `null`."""
         scheme, _, rest = text.partition("://")
         if scheme not in _PORTS:
-            raise ValueError(f"{text!r} is no origin of http or https")
+            raise ValueError(f"{text!r} is not an origin with http or https")
         host = Host.parse(rest)
         return cls(scheme, Host(host.name, _PORTS[scheme] if host.port is None else host.port))
 
     def is_of(self, host: Host) -> bool:
-        """Whether a request to `host` goes back to where its page came from.
+        """True if a request to `host` goes to the server that the page came from.
 
-        A host without a port has the one of the origin's scheme: behind a proxy that ends TLS, the scheme of the
-        request itself is another.
+        A host without a port gets the port of the origin's scheme, not of the request's scheme: behind a proxy that
+        terminates TLS, the request arrives as http.
         """
         return self.host == Host(host.name, _PORTS[self.scheme] if host.port is None else host.port)
 
 
 @dataclass(frozen=True)
 class HostPattern:
-    """A host that a setting allows: `name`, `.name` with all names below it, either with a port, or `*`."""
+    """A host that a setting allows: `name`, or `.name` with all names below it, with or without a port; or `*`."""
 
     text: str
 
@@ -67,7 +67,7 @@ class HostPattern:
             Host.parse(self._bare)  # raises ValueError
 
     def matches(self, host: Host) -> bool:
-        """Without a port it allows any."""
+        """True if the pattern allows the host. A pattern without a port allows every port."""
         if self.text == "*":
             return True
         allowed = Host.parse(self._bare)
@@ -81,7 +81,7 @@ class HostPattern:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether a server that listens on this address, or name, is reached only from this machine."""
+    """True if a server that listens on this address or name can be reached only from this machine."""
     try:
         return ipaddress.ip_address(address.strip("[]")).is_loopback
     except ValueError:

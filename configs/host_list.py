@@ -1,4 +1,4 @@
-"""Settings that list hosts, separated by commas; a list that cannot be read stops the start."""
+"""Settings that list hosts, separated by commas. A wrong entry stops the process at its start."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ def _patterns(hosts: tuple[str, ...]) -> tuple[str, ...]:
     return hosts
 
 
-# NoDecode: pydantic-settings would read the variable as JSON.
+# NoDecode: pydantic-settings would parse the variable as JSON.
 TrustedHosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_trusted)]
 HostPatterns = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_patterns)]

@@ -1,9 +1,10 @@
-"""Every setting: its name, its default and the reason for the default.
+"""Every setting: its name, its default, its description and the reason for the default.
 
-Each is read from the environment as OVSEG_<NAME> (`redis_url` is OVSEG_REDIS_URL), once, at the start of a process;
-a bad one stops the process with the name and what is allowed. Credentials for object storage are not here: they come
-from boto3's own chain (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws, an instance role). Nor is what the library
-reads itself, with or without the service: `ovseg_core.environment` lists that.
+A process reads each setting once, at its start, from the environment variable OVSEG_<NAME> (`redis_url` is
+OVSEG_REDIS_URL). A wrong value stops the process with the name of the setting and what is allowed. Two groups of
+variables are not settings: credentials for object storage, which boto3 finds (AWS_ACCESS_KEY_ID and
+AWS_SECRET_ACCESS_KEY, ~/.aws, an instance role), and those that the library reads with or without the service, which
+`ovseg_core.environment` lists.
 """
 
 from __future__ import annotations
@@ -33,260 +34,319 @@ class Settings(BaseSettings):
         frozen=True,
         extra="ignore",
         hide_input_in_errors=True,  # the value may be a secret
-        allow_inf_nan=False,  # durations become whole seconds in places
+        allow_inf_nan=False,  # some durations are converted to whole seconds
     )
 
     # Where things are
     redis_url: RedisUrl = Field(
         default="redis://127.0.0.1:6379/0",
         repr=False,  # it may hold a password
-        description="Redis or Valkey: redis://, rediss:// (TLS; certificate and host name of the server are verified) "
-        "or unix:///path?db=0. Holds jobs and queues; run it with appendonly yes and maxmemory-policy noeviction.",
+        description="URL of Redis or Valkey: redis://, rediss:// (TLS; the server's certificate and host name are "
+        "verified) or unix:///path?db=0. It holds jobs and queues, so run it with appendonly yes and maxmemory-policy "
+        "noeviction.",
     )
     redis_ca_file: Path | None = Field(
         default=None,
-        description="Certificates (PEM) of authorities that Redis's certificate may be signed by, besides those that "
-        "the system trusts.",
+        description="File with certificates (PEM) of authorities that may sign Redis's certificate, in addition to "
+        "those that the system trusts.",
     )
     redis_key_file: Path | None = Field(
-        default=None, description="The key of our certificate (PEM, not encrypted), if it is not in the same file."
+        default=None,
+        description="File with the key (PEM, not encrypted) of OVSEG_REDIS_CERT_FILE, if the key is not in that file.",
     )
     redis_cert_file: Path | None = Field(
         default=None,
-        validate_default=True,  # for a key without it
-        description="Our own certificate (PEM), for a Redis that demands one.",
+        validate_default=True,  # to report a key without a certificate
+        description="File with our own certificate (PEM), for a Redis that demands one from its clients.",
     )
-    redis_prefix: str = Field(default="ovseg:", description="Begins every key, so that others may share the server.")
+    redis_prefix: str = Field(
+        default="ovseg:", description="Prefix of every Redis key, so that others can share the server."
+    )
     valkey_megabytes: int = Field(
         default=2000,
         ge=16,
-        description="Memory of the Valkey that `ovseg up` starts; when nine tenths are in use, submissions are "
-        "refused. 64 images of the largest size on their way to storage take 1,300.",
+        description="Memory of the Valkey that `ovseg up` starts, in megabytes (16 or more). Submissions are refused "
+        "while nine tenths of it are in use. 64 images of the largest size that wait for their upload to storage take "
+        "1,300 MB.",
     )
     s3_endpoint_url: HttpAddress | None = Field(
-        default=None, description="S3 server; unset means Amazon's. Set it for SeaweedFS, MinIO, Ceph, R2."
+        default=None, description="URL of the S3 server: SeaweedFS, MinIO, Ceph, R2. Unset: Amazon S3."
     )
     s3_public_endpoint_url: HttpAddress | None = Field(
         default=None,
-        description="S3 server as clients reach it, where that differs: a presigned URL is bound to the host it names.",
+        description="URL by which clients reach the S3 server, if it differs from OVSEG_S3_ENDPOINT_URL. A presigned "
+        "URL is valid only for the host that it names.",
     )
-    s3_bucket: s3_names.Bucket = Field(default="ovseg", description="Bucket of inputs and results; it must exist.")
+    s3_bucket: s3_names.Bucket = Field(default="ovseg", description="Bucket for inputs and results. It must exist.")
     s3_region: s3_names.Region | None = Field(
         default=None,
-        description="Region that requests are signed for. Unset: AWS_REGION, else AWS_DEFAULT_REGION, else that of the "
-        "profile in ~/.aws/config, else us-east-1.",
+        description="Region that requests to S3 are signed for. Unset: the first that is set of AWS_REGION, "
+        "AWS_DEFAULT_REGION and the profile in ~/.aws/config, or us-east-1.",
     )
 
     # What a request may be
     max_body_bytes: int = Field(
-        default=32 * MEGABYTE, gt=0, description="A request's body: an image of 20 MB grows to 27 MB as base64."
+        default=32 * MEGABYTE,
+        gt=0,
+        description="Largest body of a request, in bytes. An image of 20 MB has 27 MB in base64.",
     )
     max_image_bytes: int = Field(
-        default=20 * MEGABYTE, gt=0, description="An image file, sent or fetched; a 48-megapixel JPEG has 10 to 20 MB."
+        default=20 * MEGABYTE,
+        gt=0,
+        description="Largest image file, uploaded or fetched, in bytes. A JPEG of 48 megapixels has 10 to 20 MB.",
     )
     max_image_pixels: int = Field(
         default=80_000_000,
         gt=0,
-        le=178_956_970,  # more are refused whatever is set
-        description="Width times height: 240 MB of RGB in a worker.",
+        le=178_956_970,  # Pillow refuses larger images
+        description="Largest image, in pixels (width times height, at most 178,956,970). 80 million pixels take 240 MB "
+        "in a worker, as RGB.",
     )
     decode_seconds: float = Field(
         default=10.0,
         gt=0,
-        description="CPU time that a worker spends on decoding one image; by the clock, ten times as long. The slowest "
-        "valid files, of 80 megapixels, take 1 to 5 s; one that was made to be slow could take an hour.",
+        description="CPU time that a worker spends on decoding one image, in seconds; the limit by the clock is ten "
+        "times as long. The slowest valid files, of 80 megapixels, take 1 to 5 s; a malicious one could take an hour.",
     )
-    max_prompts: int = Field(default=1000, gt=0, description="Prompts of one job.")
-    max_points: int = Field(default=100, gt=0, description="Points of one prompt.")
+    max_prompts: int = Field(default=1000, gt=0, description="Most prompts that one job may have.")
+    max_points: int = Field(default=100, gt=0, description="Most points that one prompt may have.")
     max_total_points: int = Field(
-        default=10_000, gt=0, description="Points of one job: half a megabyte in Redis, and in each list that shows it."
+        default=10_000,
+        gt=0,
+        description="Most points that one job may have. 10,000 take half a megabyte in Redis, and as much in each list "
+        "that contains the job.",
     )
     max_metadata_bytes: int = Field(
-        default=4096, gt=0, description="The caller's own JSON in UTF-8, kept in Redis with the job."
+        default=4096,
+        gt=0,
+        description="Largest `metadata` of a job, in bytes: the client's own JSON in UTF-8, stored in Redis.",
     )
     max_queued_jobs: int = Field(
         default=100_000,
         gt=0,
-        description="Jobs that wait for a worker; more are refused. At 2 kB each they take 200 MB of Redis, and a "
-        "worker of 10 jobs a second needs three hours for them.",
+        description="Most jobs that may wait for a worker; further submissions are refused. 100,000 jobs of 2 kB take "
+        "200 MB of Redis, and a worker that runs 10 jobs per second needs three hours for them.",
     )
-    default_model: str = Field(default="SAM-Lite", description="For requests that name none; bundled, no download.")
+    default_model: str = Field(
+        default="SAM-Lite", description="Model of requests that name none. SAM-Lite needs no download."
+    )
     paddlex_visualize: bool = Field(
-        default=True, description="PaddleX's Serving.visualize: draw the result where the request does not say."
+        default=True,
+        description="Whether PaddleX's route draws the result if the request does not specify it. PaddleX's name for "
+        "it is Serving.visualize.",
     )
 
     idempotency_seconds: int = Field(
         default=24 * 3600,
         gt=0,
-        description="How long an Idempotency-Key is remembered, and the id of an erased job is refused. A day, as "
-        "others have it, outlasts a client's retries.",
+        description="How long an Idempotency-Key is remembered, in seconds; the id of an erased job is refused for the "
+        "same time. A day is common for APIs, and longer than a client's retries.",
     )
 
-    # Meeting strangers
+    # Hosts that clients name, and webhooks
     allowed_private_hosts: TrustedHosts = Field(
         default=(),
-        description="Hosts (comma separated) that image and webhook URLs may name although they are private, on "
-        "another port than 80 or 443, or, for webhooks, without https: `minio`, `10.0.0.5`, `::1`; `.internal.example` "
-        "for every host under it; `10.0.0.0/8` for a network, also where a name leads into it. Each may end in a port: "
-        "`minio:9000`, `[::1]:9000`. Empty: none may be.",
+        description="Hosts, separated by commas, that image and webhook URLs may name although they are private, use "
+        "another port than 80 or 443, or, for webhooks, no https: `minio`, `10.0.0.5`, `::1`; `.internal.example` "
+        "for every host below it; `10.0.0.0/8` for a network, also if a name resolves into it. Each may end with a "
+        "port: `minio:9000`, `[::1]:9000`. Empty: no such host is allowed.",
     )
     fetch_timeout_seconds: float = Field(
         default=20.0,
         gt=0,
-        description="An image fetched by URL, from resolving its host to the last byte, redirects among it.",
+        description="Longest time to fetch an image by URL, in seconds, from resolving its host to the last byte, "
+        "including redirects.",
     )
     presigned_url_seconds: int = Field(
-        default=3600, ge=60, le=604_800, description="How long the URLs in a job object work; ask again for new ones."
+        default=3600,
+        ge=60,
+        le=604_800,
+        description="How long the presigned URLs in a job object are valid, in seconds (60 to 604,800, S3's maximum). "
+        "Each GET of the job returns new ones.",
     )
     webhook_secret: str | None = Field(
         default=None,
         repr=False,
-        description="Signs webhooks: whsec_ and base64 of 24 to 64 random bytes (`ovseg webhook-secret` makes one). "
-        "Unset: a job that asks for a webhook is refused, for an unsigned one cannot be trusted.",
+        description="Secret that signs webhooks: whsec_ and 24 to 64 random bytes in base64; `ovseg webhook-secret` "
+        "prints a new one. Unset: jobs with a webhook are refused, because an unsigned webhook cannot be trusted.",
     )
     webhook_threads: int = Field(
-        default=32, gt=0, description="Webhooks told at the same time by one sender; they wait, and cost little."
+        default=32,
+        gt=0,
+        description="Most webhooks that one sender delivers at the same time. Its threads mostly wait for receivers "
+        "and cost little.",
     )
     webhook_threads_per_host: int = Field(
         default=4,
         gt=0,
-        description="Webhooks told to one host at the same time, by all senders together: a receiver that hangs holds "
-        "so many threads, until its first time-out, and then one. Fewer than `webhook_threads`, for the others.",
+        description="Most webhooks that all senders together deliver to one host at the same time. A receiver that "
+        "hangs blocks this many threads until its first time-out, and one after that. It should be less than "
+        "`webhook_threads`, to leave threads for the other receivers.",
     )
     webhook_old_secret_seconds: float = Field(
         default=24 * 3600.0,
         ge=0,
-        description="After an endpoint's secret was rotated, the old one signs too for so long: a day to bring the new "
-        "one to every receiver.",
+        description="How long the old secret of an endpoint also signs after a rotation, in seconds. A day is time to "
+        "give the new secret to every receiver. 0: not at all.",
     )
     max_webhook_endpoints: int = Field(
-        default=20, gt=0, description="Each is an event more to write and to tell at every change of every job."
+        default=20,
+        gt=0,
+        description="Most webhook endpoints. Each adds one event to write and to deliver for every change of every "
+        "job.",
     )
     webhook_timeout_seconds: float = Field(
         default=15.0,
         gt=0,
-        description="A try to tell a receiver, from resolving its host to the last byte of its answer.",
+        description="Longest time of one attempt to deliver a webhook, in seconds, from resolving the receiver's host "
+        "to the last byte of its answer.",
     )
 
     # The gateway
     gateway_host: str = Field(
-        default="127.0.0.1", min_length=1, description="Address to listen on; loopback until you say otherwise."
+        default="127.0.0.1",
+        min_length=1,
+        description="Address to listen on. The default is reached only from this machine.",
     )
-    gateway_port: int = Field(default=8080, ge=0, le=65535, description="As PaddleX serves.")
+    gateway_port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 8080 is PaddleX's.")
     gateway_allowed_hosts: HostPatterns = Field(
         default=(),
-        description="Hosts (comma separated, `name`, `name:port`, `.name` with all names below it) that a request's "
-        "Host may name, besides localhost, 127.0.0.1 and [::1], and whose pages may change things (Origin). Empty: "
-        "those three on loopback, any Host elsewhere, and pages of the Host itself. `*` allows any Host, no Origin.",
+        description="Hosts, separated by commas, that the Host header of a request may name, and whose web pages may "
+        "send requests that change something (Origin header): `name`, `name:port`, or `.name` with all names below it. "
+        "localhost, 127.0.0.1 and [::1] are always allowed, and so is a page of the host that it sends the request to. "
+        "Empty: on loopback no other Host, on other addresses any Host. `*` allows any Host, but no further Origin.",
     )
-    gateway_processes: int = Field(default=1, gt=0, description="More processes answer on more cores.")
+    gateway_processes: int = Field(
+        default=1, gt=0, description="Processes of the gateway. More processes use more cores."
+    )
     gateway_threads: int = Field(
         default=64,
         gt=0,
-        description="Requests computed at a time per process: more than cores, for they wait for Redis and storage. "
-        "A held `wait` keeps no thread, nor does a client that sends or reads slowly.",
+        description="Most requests that one process of the gateway handles at the same time. It is more than the "
+        "number of cores, because requests wait for Redis and storage. A held `wait` and a client that sends or reads "
+        "slowly use no thread.",
     )
     gateway_drain_seconds: float = Field(
         default=0.0,
         ge=0,
-        description="Told to stop, the gateway says so at /readyz and goes on answering for so long: behind a load "
-        "balancer, the time that it takes to notice.",
+        description="How long the gateway still answers after SIGTERM, in seconds, while /readyz reports that it is "
+        "stopping. Behind a load balancer, set the time that the load balancer needs to notice.",
     )
-    max_wait_seconds: float = Field(default=60.0, gt=0, description="Longest time a GET is held; proxies cut at 60.")
+    max_wait_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="Longest time that a GET with `wait` is held, in seconds. Proxies cut a connection after 60 s.",
+    )
     paddlex_timeout_seconds: float = Field(
-        default=300.0, gt=0, description="Longest time PaddleX's synchronous route waits; its own clients wait 300."
+        default=300.0,
+        gt=0,
+        description="Longest time that PaddleX's synchronous route waits for a result, in seconds. PaddleX's own "
+        "clients wait 300 s.",
     )
 
     # One machine
     data_dir: Path | None = Field(
-        default=None, description="Where `ovseg up` keeps everything; unset means ~/.local/share/ovseg."
+        default=None, description="Folder for all data of `ovseg up`. Unset: ~/.local/share/ovseg."
     )
 
     # A worker
     engine: Literal["auto", "openvino", "onnxruntime", "paddle"] = Field(
         default="auto",
-        description="What runs the network. auto: on a CPU the first of these that is installed and can run the model; "
-        "on a GPU Paddle. A model that the engine of this name cannot run has that of auto.",
+        description="Engine that runs the networks. auto: on a CPU the first of openvino, onnxruntime and paddle that "
+        "is installed and can run the model; on a GPU paddle. A model that the set engine cannot run uses auto's.",
     )
     precision: Literal["auto", "float32", "bfloat16", "float16", "int8"] = Field(
         default="auto",
-        description="What networks compute in. auto: bfloat16 on a CPU that has AMX or AVX512-BF16, where images take "
-        "half of the time or less and masks are nearly the same; float32 elsewhere. float32: masks do not depend on "
-        "the machine. CPUs with VNNI have int8, for the image encoder of SAM-Lite and of what `ovseg models quantize` "
-        "was run on; GPUs have bfloat16 and float16 for SAM's. A model that lacks the precision runs in float32. The "
-        "job object says which one ran.",
+        description="Numbers that the networks compute with. auto: bfloat16 on a CPU with AMX or AVX512-BF16, where "
+        "images take half of the time or less and masks are nearly the same; float32 on other machines. float32: masks "
+        "do not depend on the machine. int8: on CPUs with VNNI, for the image encoders of SAM-Lite and of models that "
+        "`ovseg models quantize` was run on. bfloat16 and float16 on a GPU: for SAM's image encoder. A model that "
+        "does not support the precision runs in float32. The job object contains the precision that was used.",
     )
     embedding_cache_megabytes: int = Field(
         default=512,
         ge=0,
-        description="Of embeddings that a worker keeps, so that later jobs for the same image and model need not "
-        "encode it again. One takes 6 MB with SAM-Lite, 4 with SAM.",
+        description="Memory for embeddings in each worker, in megabytes (0 or more). A later job with the same image "
+        "and model uses the cached embedding. One takes 6 MB with SAM-Lite, 4 MB with SAM.",
     )
     shared_embeddings_megabytes: int = Field(
         default=4096,
         ge=0,
-        description="Of embeddings, in float16, that workers share by way of storage: what one has encoded, another "
-        "need not. One takes 3 MB with SAM-Lite, 2 with SAM; those not used for longest go. 0: nothing is shared.",
+        description="Object storage for embeddings that workers share, in megabytes, so that an image is encoded by "
+        "one worker only. An embedding in float16 takes 3 MB with SAM-Lite, 2 MB with SAM. The least recently used "
+        "embeddings are evicted. 0: workers share no embeddings.",
     )
     shared_embeddings_seconds: float = Field(
         default=24 * 3600.0,
         gt=0,
-        description="A shared embedding that was not used for so long goes, so long also after its job was erased.",
+        description="A shared embedding that was not used for this time, in seconds, is deleted. It may outlive its "
+        "erased job by the same time.",
     )
     device: str = Field(
-        default="cpu", description="What a worker runs on: cpu, or gpu:N. The option --device says it for one process."
+        default="cpu",
+        description="Device of a worker: cpu or gpu:N. The option --device sets it for one process.",
     )
     worker_cores: Cores = Field(
         default=(),
-        description="The CPU cores that a worker keeps to, as in 0-3,8; unset: all. Where several workers share a "
-        "machine, give each its own.",
+        description="CPU cores that a worker runs on, as in 0-3,8. Unset: all. If several workers share a machine, "
+        "give each its own cores.",
     )
     worker_concurrency: int = Field(
         default=4,
         gt=0,
-        description="Jobs in progress per worker: one is inferred while others are fetched or uploaded.",
+        description="Most jobs that a worker runs at the same time: the images of some are fetched, or their results "
+        "uploaded, while the device segments another.",
     )
     lease_seconds: float = Field(
-        default=15.0, gt=0, description="A worker silent for so long is taken for dead and its jobs go to others."
+        default=15.0,
+        gt=0,
+        description="A worker without a heartbeat for this time, in seconds, is considered dead, and other workers "
+        "take its jobs.",
     )
     shutdown_grace_seconds: float = Field(
         default=15.0,
         ge=0,
-        description="A worker that is told to stop has so long to finish its jobs; the rest goes to others at once. "
-        "Let whoever stops it wait a little longer before killing it.",
+        description="How long a worker may finish its running jobs after SIGTERM, in seconds. Other workers then take "
+        "the rest immediately. The supervisor should wait a little longer before it kills the worker.",
     )
-    max_attempts: int = Field(default=3, gt=0, description="Tries before a job that kills its workers is given up.")
+    max_attempts: int = Field(default=3, gt=0, description="Attempts after which a job that kills its workers fails.")
     retry_delay_seconds: float = Field(
-        default=2.0, ge=0, description="At most so long before the second try; doubles with each try."
+        default=2.0,
+        ge=0,
+        description="Longest delay before the second attempt, in seconds. It doubles with each further attempt.",
     )
     retry_delay_max_seconds: float = Field(
-        default=60.0, ge=0, description="Where the doubling ends: an outage is over when it is over, and then soon."
+        default=60.0,
+        ge=0,
+        description="Longest delay between attempts, in seconds. A minute lets jobs continue soon after an outage.",
     )
 
     watchdog_grace_seconds: float = Field(
         default=300.0,
         gt=0,
-        description="A worker still inside an attempt so long after the job's `run_within_s` hangs: it ends, for "
-        "its supervisor to start it again. Only between stages does it see that a deadline has passed, and a large "
-        "model on few cores, behind three other jobs, may take minutes over one. `ovseg health worker` fails where the "
-        "device has been at one batch for longer.",
+        description="A worker that still runs an attempt this long, in seconds, after the job's `run_within_s` is "
+        "considered hung and exits, for its supervisor to restart it. A worker checks deadlines only between stages, "
+        "and one stage of a large model on few cores, behind three other jobs, may take minutes. `ovseg health worker` "
+        "fails if the device has run one batch for longer than this time.",
     )
 
     # The reaper
-    sweep_seconds: float = Field(default=1.0, gt=0, description="Between two looks for what was left behind.")
+    sweep_seconds: float = Field(default=1.0, gt=0, description="Time between two sweeps, in seconds.")
     lost_message_seconds: float = Field(
         default=10.0,
         gt=0,
-        description="A queued job whose message is not in the queue for so long is sent again. Longer than a worker "
-        "needs from taking a message to claiming its job; sending too often does no harm.",
+        description="A queued job whose message is missing from the queue for this time, in seconds, is queued again. "
+        "It must be longer than a worker needs from taking a message to claiming its job. An extra message does no "
+        "harm.",
     )
 
     retention_seconds: float = Field(
         default=7 * 24 * 3600,
         ge=0,
-        description="A job that ended so long ago is erased: record, input, result. A week is time to fetch what one "
-        "wants to keep, and Redis does not grow for ever. 0 keeps everything until it is deleted. With less than the "
-        "three days that a webhook is tried for, an event that nobody took goes with its job.",
+        description="A finished job is erased after this time, in seconds: record, input and result. In a week, "
+        "clients can fetch the results that they keep, and Redis does not grow without bound. 0: jobs are kept until "
+        "they are deleted. A webhook is retried for three days; with less than that, an undelivered event is erased "
+        "with its job.",
     )
 
     @property
@@ -316,15 +376,15 @@ class Settings(BaseSettings):
     @field_validator("data_dir", mode="before")
     @classmethod
     def _check_data_dir(cls, value: object) -> object:
-        return value or None  # Path("") is the folder that the process happens to run in
+        return value or None  # Path("") would be the current folder
 
     @field_validator("gateway_port", mode="before")
     @classmethod
     def _check_port(cls, value: object) -> object:
         if isinstance(value, str) and "://" in value:
             raise ValueError(
-                "it is no number; Kubernetes sets it for a Service named ovseg-gateway: set enableServiceLinks: false "
-                "in the pod"
+                "it is not a number; Kubernetes sets this variable for a Service named ovseg-gateway: set "
+                "enableServiceLinks: false in the pod"
             )
         return value
 
@@ -337,6 +397,6 @@ class Settings(BaseSettings):
 
 
 def _want_tls(info: ValidationInfo) -> None:
-    url = info.data.get("redis_url")  # None if it is wrong, which is said already
+    url = info.data.get("redis_url")  # None if the URL is wrong, which is reported already
     if url is not None and not url.startswith("rediss:"):
-        raise ValueError("it is of use with rediss:// only, and OVSEG_REDIS_URL names a server without TLS")
+        raise ValueError("it works only with rediss://, and OVSEG_REDIS_URL is a server without TLS")

@@ -1,4 +1,4 @@
-"""Hosts to trust although they are private, as OVSEG_ALLOWED_PRIVATE_HOSTS lists them."""
+"""The private hosts that OVSEG_ALLOWED_PRIVATE_HOSTS allows."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 FORMS = "a host (minio), a domain (.internal.example), an address (10.0.0.5, ::1) or a network (10.0.0.0/8)"
 _ENTRY = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^:\[\]]+))(?::(?P<port>[0-9]{1,5}))?")
-# A host whose last label is a number is an address in an old spelling (127.1, 010.0.0.1). URLs are compared by the
-# address, so such an entry would trust nothing.
+# A host whose last label is a number is an address in an old notation (127.1, 010.0.0.1). The host of a URL is compared
+# as an address, so such an entry would match nothing.
 _NAME = re.compile(r"\.?([a-z0-9_-]+\.)*(?![0-9]+$|0x[0-9a-f]*$)[a-z0-9_-]+")
 
 
 @dataclass(frozen=True)
 class TrustedHost:
-    """One entry: a name, every name under `.suffix`, or a network; on one port, or on any where it names none."""
+    """One entry: a name, all names below `.suffix`, or a network. Without a port, it allows every port."""
 
     name: str | None
     network: Network | None
@@ -28,7 +28,7 @@ class TrustedHost:
 
     @classmethod
     def parse(cls, entry: str) -> TrustedHost:
-        """Raises ValueError, with what is allowed."""
+        """Parse an entry. Raises ValueError, which lists what is allowed."""
         given = entry.strip().lower()
         found = _ENTRY.fullmatch(f"[{given}]" if given.count(":") > 1 and "[" not in given else given)
         host = (found["bracketed"] or found["plain"]).removesuffix(".") if found else ""
@@ -36,10 +36,11 @@ class TrustedHost:
         network = _network(host)
         name = host.removeprefix("*") if network is None else None
         if (name is not None and not _NAME.fullmatch(name)) or port == 0 or (port or 0) > 65535:
-            raise ValueError(f"{entry!r} is none of these: {FORMS}; each may end in a port (minio:9000, [::1]:9000)")
+            raise ValueError(f"{entry!r} is none of these: {FORMS}; each may end with a port (minio:9000, [::1]:9000)")
         return cls(name, network, port)
 
     def has(self, host: str | Address, port: int) -> bool:
+        """True if the entry allows this port of the host: a name in lower case, or an address."""
         if self.port not in (None, port):
             return False
         if isinstance(host, str):
@@ -48,18 +49,18 @@ class TrustedHost:
 
 
 def is_trusted(host: str | Address, port: int, entries: Sequence[str]) -> bool:
-    """Whether one of the entries names this host: a name in lower case, or an address."""
+    """True if one of the entries allows this port of the host: a name in lower case, or an address."""
     return any(trusted.has(host, port) for trusted in parse(tuple(entries)))
 
 
 @lru_cache(maxsize=8)
 def parse(entries: tuple[str, ...]) -> tuple[TrustedHost, ...]:
-    """Raises ValueError for an entry that is none."""
+    """Parse all entries. Raises ValueError for a wrong entry."""
     return tuple(TrustedHost.parse(entry) for entry in entries)
 
 
 def _network(text: str) -> Network | None:
     try:
-        return None if "%" in text else ipaddress.ip_network(text, strict=False)  # no URL may name a zone
+        return None if "%" in text else ipaddress.ip_network(text, strict=False)  # a URL may not name a zone
     except ValueError:
         return None

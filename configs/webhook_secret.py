@@ -1,4 +1,4 @@
-"""Secrets that sign webhooks, as Standard Webhooks 1.0.0 writes them: `whsec_` and base64."""
+"""Secrets that sign webhooks, in the format of Standard Webhooks 1.0.0: `whsec_` and base64."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ PREFIX = "whsec_"
 
 
 def new() -> str:
-    """A fresh secret of 32 random bytes."""
+    """Return a new secret of 32 random bytes."""
     return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode("ascii")
 
 
 def key_of(secret: str) -> bytes:
-    """The bytes of a secret. Raises ValueError for one that is not 24 to 64 bytes behind `whsec_`."""
+    """Return the bytes of a secret. Raises ValueError if it is not `whsec_` and 24 to 64 bytes in base64."""
     try:
         key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     except binascii.Error as error:

@@ -38,9 +38,7 @@ def show(names: Sequence[str], repeats: int) -> None:
     """Print a table of the named models, or of all installed models. Raises OvsegError for an unknown model."""
     device = devices.default()
     specs = [models.find(name) for name in names] or [m for m in models.all_models().values() if m.is_installed]
-    click.echo(
-        f"On {device}; milliseconds, median (and fastest) of {repeats} runs; * is a worker's default.\n"
-    )
+    click.echo(f"On {device}; milliseconds, median (and fastest) of {repeats} runs; * is a worker's default.\n")
     click.echo(f"{'model':12} {'engine':10} {'precision':10} {'encode':>18} {'a box':>14} {'a box of 16':>14}")
     for spec in specs:
         taken = networks.choose_engine(spec.network, device)

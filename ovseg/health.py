@@ -48,8 +48,7 @@ def _gateway(settings: Settings) -> str:
 
 
 def _processes(part: str, settings: Settings) -> str:
-    """Check that at least one process of this part runs on this host, and that every loop of each process is on time.
-    """
+    """Check that a process of this part runs on this host, and that every loop of each process is on time."""
     host = socket.gethostname()
     try:
         with Keyspace.open(settings) as keyspace:
@@ -64,7 +63,9 @@ def _processes(part: str, settings: Settings) -> str:
         if sign.late_seconds:
             raise Unhealthy(f"{part}: process {sign.pid} hangs: its loop {_late(sign)}")
         if part == "worker" and f"{host}:{sign.pid}" not in beating:
-            raise Unhealthy(f"{part}: process {sign.pid} hangs: its heartbeat has stopped, and other workers take its jobs")
+            raise Unhealthy(
+                f"{part}: process {sign.pid} hangs: its heartbeat has stopped, and other workers take its jobs"
+            )
     pids = sorted({sign.pid for sign in running})
     return f"{part}: {'process' if len(pids) == 1 else 'processes'} {', '.join(map(str, pids))} on {host} on time"
 

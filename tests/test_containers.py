@@ -1,4 +1,4 @@
-"""docker-compose.yml and the images, as far as they can be judged without an engine."""
+"""docker-compose.yml and the images, as far as they can be tested without a container engine."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ OURS = ["gateway", "reaper", "webhooks", "worker", "worker-gpu"]
 
 
 def instructions(image: Path) -> list[tuple[str, str]]:
-    """(what, arguments) of each instruction of a Dockerfile."""
+    """Return (name, arguments) of each instruction of a Dockerfile."""
     text = re.sub(r"^\s*#.*\n", "", image.read_text(), flags=re.MULTILINE).replace("\\\n", " ")
     return [(line.partition(" ")[0], line.partition(" ")[2].strip()) for line in text.splitlines() if line.strip()]
 
@@ -58,7 +58,7 @@ def test_every_setting_in_dotenv_reaches_every_container() -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_what_is_not_in_dotenv_fits_a_container(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_defaults_of_the_compose_file_fit_a_container(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable, value in compose.environment_of(COMPOSE["services"][name], SECRETS).items():
         monkeypatch.setenv(variable, value)
     settings = Settings()
@@ -73,19 +73,19 @@ def test_what_is_not_in_dotenv_fits_a_container(name: str, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-def test_a_secret_that_is_missing_stops_compose(secret: str) -> None:
+def test_a_missing_secret_stops_compose(secret: str) -> None:
     with pytest.raises(KeyError, match=secret):
         compose.read({name: value for name, value in SECRETS.items() if name != secret})
 
 
-def test_each_process_is_asked_for_its_own_health() -> None:
+def test_each_container_checks_the_health_of_its_own_part() -> None:
     parts = {name: COMPOSE["services"][name]["healthcheck"]["test"][-1] for name in OURS}
     assert parts == {name: "worker" if name == "worker-gpu" else name for name in OURS}
     assert all(COMPOSE["services"][name]["healthcheck"]["test"][:3] == ["CMD", "ovseg", "health"] for name in OURS)
 
 
 @pytest.mark.parametrize("given", [{}, {"SHUTDOWN_GRACE": "120", "GATEWAY_DRAIN": "20.5", "WEBHOOK_TIMEOUT": "60"}])
-def test_compose_waits_longer_than_a_process_takes_to_end(given: dict[str, str]) -> None:
+def test_compose_waits_longer_than_a_process_takes_to_stop(given: dict[str, str]) -> None:
     dotenv = {**SECRETS, **{f"OVSEG_{name}_SECONDS": value for name, value in given.items()}}
     services = compose.read(dotenv)["services"]
     periods = {name: compose.seconds(services[name]["stop_grace_period"]) for name in OURS}
@@ -110,11 +110,11 @@ def test_no_container_fills_the_disk_with_its_log_or_asks_a_registry_for_our_ima
 
 def test_no_password_is_among_the_arguments_of_a_process() -> None:
     for name, service in COMPOSE["services"].items():
-        said = f"{service.get('command')} {service['healthcheck']}"
-        assert not any(secret in said for secret in SECRETS.values()), name
+        text = f"{service.get('command')} {service['healthcheck']}"
+        assert not any(secret in text for secret in SECRETS.values()), name
 
 
-def test_valkey_starts_with_this_configuration_and_refuses_who_has_no_password(tmp_path: Path) -> None:
+def test_valkey_starts_with_this_configuration_and_refuses_clients_without_a_password(tmp_path: Path) -> None:
     redis, port = COMPOSE["services"]["redis"], free_port()
     configuration = tmp_path / "valkey.conf"
     configuration.write_text(COMPOSE["configs"]["valkey"]["content"])
@@ -149,7 +149,7 @@ def _answers(redis: Redis) -> bool:
     return False
 
 
-def test_every_image_stands_on_one_exact_base_that_an_argument_can_change() -> None:
+def test_every_image_has_one_exact_base_that_an_argument_can_change() -> None:
     bases = set()
     for image in IMAGES:
         (what, base), (then, source) = instructions(image)[:2]
@@ -160,7 +160,7 @@ def test_every_image_stands_on_one_exact_base_that_an_argument_can_change() -> N
 
 
 @pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.stem)
-def test_a_change_of_code_installs_nothing_again(image: Path) -> None:
+def test_a_change_of_our_code_does_not_reinstall_dependencies(image: Path) -> None:
     lock = f"locks/{image.stem}.txt"
     steps = instructions(image)
     install = next(i for i, (what, rest) in enumerate(steps) if what == "RUN" and f"--requirement {lock}" in rest)
@@ -182,7 +182,7 @@ def test_what_an_image_copies_is_in_its_context() -> None:
 
 
 @pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.stem)
-def test_an_image_names_its_user_by_number_so_kubernetes_can_tell_that_it_is_not_root(image: Path) -> None:
+def test_an_image_names_its_user_by_number_so_that_kubernetes_can_see_that_it_is_not_root(image: Path) -> None:
     steps = instructions(image)
     user = next(rest for what, rest in steps if what == "USER")
     made = next(rest for what, rest in steps if what == "RUN" and "useradd" in rest)
@@ -200,11 +200,11 @@ def test_the_pod_of_the_docs_fits_the_images_and_the_settings() -> None:
     assert pod["spec"]["terminationGracePeriodSeconds"] > Settings().shutdown_grace_seconds
     for probe in ("livenessProbe", "startupProbe"):
         assert container[probe]["exec"]["command"] == COMPOSE["services"]["worker"]["healthcheck"]["test"][1:]
-    # Kubernetes would set OVSEG_GATEWAY_PORT=tcp://10.0.0.1:8080 where a Service is named ovseg-gateway.
+    # Kubernetes would set OVSEG_GATEWAY_PORT=tcp://10.0.0.1:8080 if a Service is named ovseg-gateway.
     assert pod["spec"]["enableServiceLinks"] is False
 
 
-def test_a_bucket_of_another_name_is_the_one_that_compose_makes_and_opens() -> None:
+def test_compose_creates_and_allows_the_bucket_of_the_setting() -> None:
     given = {**SECRETS, "OVSEG_S3_BUCKET": "masks"}
     document = compose.read(given)
     assert "-bucket=masks" in document["services"]["s3"]["command"]
@@ -213,12 +213,12 @@ def test_a_bucket_of_another_name_is_the_one_that_compose_makes_and_opens() -> N
     assert compose.environment_of(document["services"]["worker"], given)["OVSEG_S3_BUCKET"] == "masks"
 
 
-def test_the_gateways_image_listens_where_a_published_port_leads() -> None:
+def test_the_gateways_image_listens_on_all_addresses() -> None:
     assert environment_of_image(ROOT / "deploy" / "gateway.Dockerfile")["OVSEG_GATEWAY_HOST"] == "0.0.0.0"
 
 
 @pytest.mark.parametrize("name", ["worker", "worker-gpu"])
-def test_a_worker_writes_to_volumes_alone_so_its_root_may_be_read_only(name: str) -> None:
+def test_a_worker_writes_only_to_volumes_so_that_its_root_may_be_read_only(name: str) -> None:
     image = ROOT / "deploy" / f"{name}.Dockerfile"
     volumes = next(rest for what, rest in instructions(image) if what == "VOLUME")
     assert volumes == '["/models", "/cache"]'
@@ -235,7 +235,7 @@ def test_the_gpus_image_has_the_paddle_that_the_tests_run() -> None:
         assert f"paddlepaddle-gpu=={pins_of('dev', python)['paddlepaddle']} " in text
 
 
-# As `docker buildx imagetools inspect IMAGE --format ...` answers, for an image that it knows.
+# Answers as `docker buildx imagetools inspect IMAGE --format ...` does for a known image.
 DOCKER = """#!/bin/sh
 case "$*" in
   "buildx imagetools inspect "{known}" --format {{{{.Manifest.Digest}}}}") echo sha256:{digest} ;;
@@ -269,7 +269,7 @@ def everything(root: Path) -> dict[str, Any]:
     return {str(file): file.read_text() for file in [root / "docker-compose.yml", *(root / "deploy").glob("*.Docker*")]}
 
 
-def test_pinned_images_carry_their_digest_and_are_pinned_anew_the_next_time(checkout: Path) -> None:
+def test_images_are_pinned_by_digest_and_pinned_again_at_the_next_run(checkout: Path) -> None:
     before = everything(checkout)
     for digest in ("a" * 64, "b" * 64):
         ran = pin_images(checkout, "*", digest)
@@ -281,7 +281,7 @@ def test_pinned_images_carry_their_digest_and_are_pinned_anew_the_next_time(chec
             assert f"@sha256:{digest}" in text
 
 
-def test_where_one_digest_cannot_be_read_nothing_is_pinned(checkout: Path) -> None:
+def test_if_one_digest_cannot_be_read_nothing_is_pinned(checkout: Path) -> None:
     before = everything(checkout)
     ran = pin_images(checkout, "python:*", "a" * 64)
     assert ran.returncode == 1

@@ -1,4 +1,4 @@
-"""What the documentation says is so."""
+"""The documentation agrees with the code."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_links_of_a_page_lead_somewhere(name: str) -> None:
         assert (page.parent / link).exists(), link
 
 
-def test_every_setting_has_a_reason() -> None:
+def test_every_setting_has_a_description_and_is_listed() -> None:
     for name, field in Settings.model_fields.items():
         assert field.description, name
     listed = subprocess.run(
@@ -101,7 +101,7 @@ def test_every_error_code_is_documented() -> None:
     assert [code for code in written if f"`{code}`" not in API] == []
 
 
-def test_every_route_stands_in_the_api_page() -> None:
+def test_every_route_is_in_the_api_page() -> None:
     rules = list(gateway.create_app(Settings()).url_map.iter_rules())
     assert len(rules) > 20
     there = {
@@ -113,7 +113,7 @@ def test_every_route_stands_in_the_api_page() -> None:
     assert sorted(there - written) == []
 
 
-def test_the_api_page_has_no_route_that_is_not_there() -> None:
+def test_the_api_page_has_no_route_that_does_not_exist() -> None:
     written = [found.groups() for code in API_CODE if (found := re.match(r"([A-Z]+) (/[^\s?]*)", code))]
     assert len(written) > 20
     routes = gateway.create_app(Settings()).url_map.bind("")
@@ -152,7 +152,7 @@ def test_files_for_other_programs_follow_their_schema(schema: str, file: str) ->
     assert ran.returncode == 0, ran.stdout
 
 
-def test_the_hooks_before_a_commit_are_as_pre_commit_wants_them() -> None:
+def test_the_configuration_of_pre_commit_is_valid() -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "pre_commit", "validate-config"], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
@@ -175,7 +175,7 @@ def test_no_image_runs_as_root(file: Path) -> None:
     assert any(line.startswith("CMD ") for line in lines[users[-1] :])
 
 
-def test_the_gateways_image_has_what_the_gateway_imports_and_no_network() -> None:
+def test_the_gateways_image_has_what_the_gateway_imports_and_no_neural_network() -> None:
     group = PROJECT["dependency-groups"]["gateway"]
     assert set(group) <= set(PROJECT["project"]["dependencies"])  # the same ranges
     installed, todo = set(), [Requirement(line) for line in group]
@@ -196,7 +196,7 @@ def test_the_gateways_image_has_what_the_gateway_imports_and_no_network() -> Non
     code = f"{imports}; gateway.create_app(); print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     owners = metadata.packages_distributions()
-    tried = {"setuptools", "cryptography", "cffi"}  # redis-py and billiard load the last two if they are there
+    tried = {"setuptools", "cryptography", "cffi"}  # redis-py and billiard load the last two if they are installed
     for module in {name.partition(".")[0] for name in modules.split()} - {
         "ovseg",
         "configs",
@@ -208,7 +208,7 @@ def test_the_gateways_image_has_what_the_gateway_imports_and_no_network() -> Non
         assert not names or names & canonical or names <= tried, (module, names)
 
 
-def test_the_page_for_browsers_shows_how_to_ask(service: Service) -> None:
+def test_the_page_for_browsers_shows_how_to_submit_a_job(service: Service) -> None:
     page = requests.get(service.url, timeout=10)
     assert page.headers["Content-Type"].startswith("text/html")
     assert f"curl -s {service.url}/v1/jobs" in page.text

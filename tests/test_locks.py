@@ -1,4 +1,4 @@
-"""locks/*.txt: in step with pyproject.toml, hashed, and of nowhere in particular."""
+"""locks/*.txt agree with pyproject.toml, have hashes, and name no index, link or path."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EXTRAS = PROJECT["project"]["optional-dependencies"]
 BUILD = PROJECT["dependency-groups"]["build"]
 PYTHONS = ["3.11.7", "3.12.1", "3.13.0"]
 
-# What each lock installs: requirements of pyproject.toml, and the build of the project itself.
+# The requirements that each lock installs: those of pyproject.toml, and those of the build of the project.
 WANTED = {
     "dev": PROJECT["project"]["dependencies"]
     + [line for extra in ("embedded", "openvino", "onnxruntime", "dev") for line in EXTRAS[extra]],
@@ -31,7 +31,7 @@ WANTED = {
 
 
 def pins_of(lock: str, python: str) -> dict[str, Version]:
-    """Versions by name, as pip would take them on Linux under this Python."""
+    """Return the versions by name that pip would install on Linux with this version of Python."""
     environment = {**default_environment(), "python_full_version": python, "python_version": python[:4]}
     pins: dict[str, list[Version]] = defaultdict(list)
     for line in re.findall(r"^\S+==[^\\\n]+", (ROOT / "locks" / f"{lock}.txt").read_text(), re.MULTILINE):
@@ -44,7 +44,7 @@ def pins_of(lock: str, python: str) -> dict[str, Version]:
 
 
 def requirements(lines: list[str]) -> list[Requirement]:
-    """With those that an extra of our own stands for in its place."""
+    """Return the requirements, with each extra of our own replaced by its requirements."""
     found = []
     for requirement in map(Requirement, lines):
         if requirement.name == "ovseg":
@@ -79,14 +79,14 @@ def test_a_lock_is_pins_and_hashes_and_names_no_index_link_or_path(lock: str) ->
 
 
 @pytest.mark.parametrize("python", PYTHONS)
-def test_images_and_users_of_make_get_the_versions_that_the_tests_run(python: str) -> None:
+def test_images_and_make_install_the_versions_that_the_tests_use(python: str) -> None:
     tested = pins_of("dev", python)
     for lock in ("service", "gateway", "worker", "worker-gpu"):
         assert pins_of(lock, python).items() <= tested.items(), lock
     assert pins_of("headless", python) == {"opencv-python-headless": tested["opencv-python"]}
 
 
-def test_what_builds_the_project_is_locked_as_the_build_system_asks_for_it() -> None:
+def test_the_requirements_of_the_build_system_are_locked() -> None:
     assert set(PROJECT["build-system"]["requires"]) <= set(BUILD)
 
 

@@ -1,4 +1,4 @@
-"""A setting that cannot work is said at the start, in a line, and without what may be secret."""
+"""A wrong setting is reported at the start, in one line, without values that may be secret."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ REDIS = {
     "password as a parameter": f"redis://h/0?password={SECRET}",
     "a time-out as a parameter": "redis://h/0?socket_timeout=5",
     "verification switched off": f"rediss://:{SECRET}@h/0?ssl_cert_reqs=none",
-    "host name not looked at": f"rediss://:{SECRET}@h/0?ssl_check_hostname=false",
+    "host name not verified": f"rediss://:{SECRET}@h/0?ssl_check_hostname=false",
     "a space": f"redis://:{SECRET} @h/0",
-    "a line's end": f"redis://:{SECRET}@h/0\n",
+    "a newline": f"redis://:{SECRET}@h/0\n",
     "no path": "unix://",
     "no path but a host": f"unix://{SECRET}",
     "the root": "unix:///?db=0",
@@ -96,14 +96,14 @@ WRONG = [
     *(pytest.param("s3_region", value, id=f"region {value!r}") for value in ("", "a b", "-a", "a" * 64, "eu/x", "12")),
     pytest.param("webhook_secret", SECRET, id="webhook secret"),
     pytest.param("lease_seconds", "inf", id="a lease without end"),
-    pytest.param("retention_seconds", "nan", id="a retention that is no number"),
+    pytest.param("retention_seconds", "nan", id="a retention that is not a number"),
     pytest.param("gateway_host", "", id="a host that would be all addresses"),
-    pytest.param("gateway_port", f"tcp://{SECRET}:8080", id="a port as Kubernetes' links of Services write it"),
+    pytest.param("gateway_port", f"tcp://{SECRET}:8080", id="a port as Kubernetes sets it for a Service"),
 ]
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
-def test_a_value_that_cannot_work_is_refused_in_one_line_without_it(name: str, value: str) -> None:
+def test_a_wrong_value_is_refused_in_one_line_that_does_not_repeat_it(name: str, value: str) -> None:
     with pytest.raises(ValidationError) as caught:
         Settings(**{name: value})
     (error,) = caught.value.errors()
@@ -127,7 +127,7 @@ def test_a_value_that_cannot_work_is_refused_in_one_line_without_it(name: str, v
         ("s3_endpoint_url", "HTTPS://h:8443/a%20b/"),
     ],
 )
-def test_a_value_that_works_is_taken(name: str, value: str) -> None:
+def test_a_correct_value_is_accepted(name: str, value: str) -> None:
     assert getattr(Settings(**{name: value}), name) == value
 
 
@@ -149,7 +149,7 @@ TLS = "rediss://h/0"
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "named"),
     [
         ({"redis_url": TLS, "redis_ca_file": "missing.pem"}, "redis_ca_file"),
         ({"redis_url": TLS, "redis_ca_file": "folder"}, "redis_ca_file"),
@@ -162,7 +162,7 @@ TLS = "rediss://h/0"
         ({"redis_url": TLS, "redis_key_file": "good.pem"}, "redis_cert_file"),
     ],
 )
-def test_a_certificate_that_cannot_be_used_is_refused(given: dict[str, Any], said: str, tmp_path: Path) -> None:
+def test_a_certificate_that_cannot_be_used_is_refused(given: dict[str, Any], named: str, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "text.pem").write_text("no certificate")
     for name in ("good.pem", "other.pem"):
@@ -172,7 +172,7 @@ def test_a_certificate_that_cannot_be_used_is_refused(given: dict[str, Any], sai
     with pytest.raises(ValidationError) as caught:
         Settings(**paths)
     (error,) = caught.value.errors()
-    assert error["loc"] == (said,)
+    assert error["loc"] == (named,)
     assert "\n" not in error["msg"]
 
 
@@ -211,7 +211,7 @@ def test_urls_are_signed_for_the_region_that_is_set(
 
 
 @pytest.mark.parametrize("command", ["gateway", "worker", "reaper", "recover"])
-def test_a_region_or_profile_that_there_is_not_stops_a_process_in_one_line(command: str, redis_url: str) -> None:
+def test_an_unknown_region_or_profile_stops_a_process_in_one_line(command: str, redis_url: str) -> None:
     for name, value in {"AWS_REGION": "a b", "AWS_PROFILE": "there-is-none"}.items():
         environment = os.environ | {name: value, "OVSEG_REDIS_URL": redis_url}
         ran = subprocess.run(

@@ -63,7 +63,7 @@ def test_an_entry_trusts_what_it_names_and_nothing_else(hosts: str, trusted: lis
         ".",
         "a b",
         "a*b",
-        # addresses in spellings that name a host in no URL, which would trust nothing without a word
+        # Addresses in notations that no URL is compared with; such an entry would silently match nothing.
         "127.1",
         "010.0.0.1",
         "0x7f000001",
@@ -72,10 +72,10 @@ def test_an_entry_trusts_what_it_names_and_nothing_else(hosts: str, trusted: lis
         "fe80::1%eth0",
     ],
 )
-def test_an_entry_that_is_none_stops_the_process_at_its_start(entry: str) -> None:
+def test_a_wrong_entry_stops_the_process_at_its_start(entry: str) -> None:
     with pytest.raises(ValidationError, match=r"is none of these: a host \(minio\)"):
         Settings(allowed_private_hosts=entry)
 
 
-def test_port_0_is_nobodys() -> None:
+def test_port_0_is_never_trusted() -> None:
     assert not passes("http://minio:0/", "minio")

@@ -1,4 +1,4 @@
-"""A child that does not outlive its parent, however that dies."""
+"""End a child process when its parent dies, however the parent dies."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import signal
 import sys
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
-# Loaded here: between fork and exec nothing may be loaded.
+# Loaded at import: nothing may be loaded between fork and exec.
 _LIBC = ctypes.CDLL(None)
 
 
 def die_with_parent() -> None:
-    """To be called in the child: the kernel shall kill it when its parent dies, even by kill -9. Linux only."""
+    """Let the kernel kill this process when its parent dies, even by kill -9. Call it in the child. Linux only."""
     if sys.platform == "linux":
         _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,4 +1,6 @@
-"""Ports for SeaweedFS. They are chosen once and kept, because a presigned URL is valid only for the port that it names.
+"""Ports for SeaweedFS.
+
+They are chosen once and kept, because a presigned URL is valid only for the port that it names.
 """
 
 from __future__ import annotations
@@ -55,8 +57,7 @@ def _owner(file: Path) -> int | None:
 
 
 def taken_by_others(wanted: Collection[int]) -> dict[int, int]:
-    """Return the ports on which another user's process listens, with that user's id. Empty on other systems than Linux.
-    """
+    """Return the ports on which another user's process listens, with that user's id. Only Linux reports any."""
     taken = {}
     for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
         rows = table.read_text().splitlines()[1:] if table.exists() else []

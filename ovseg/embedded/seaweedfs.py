@@ -186,6 +186,5 @@ def _are_free_soon(kept: dict[str, int]) -> bool:
 
 
 def _is_worth_reading(line: str) -> bool:
-    """True for warnings and errors in glog's format (`W0102 15:04:05 ...`), not for the hundreds of lines of a start.
-    """
+    """True for warnings and errors in glog's format (`W0102 15:04:05 ...`), not for hundreds of lines at each start."""
     return line[:1] in ("W", "E", "F") and line[1:5].isdigit()

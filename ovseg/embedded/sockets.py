@@ -23,5 +23,7 @@ def path(folder: Path, name: str) -> Path:
     private.mkdir(mode=0o700, exist_ok=True)
     found = private.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077 or found.st_uid != os.getuid():
-        raise PermissionError(f"{private} is open to other users; remove it, or choose a --data-dir with a shorter path")
+        raise PermissionError(
+            f"{private} is open to other users; remove it, or choose a --data-dir with a shorter path"
+        )
     return private / name

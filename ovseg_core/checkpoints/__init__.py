@@ -1,4 +1,4 @@
-"""Checkpoints in everyone's formats into a network, strictly: every parameter is there and fits, or it is an error."""
+"""Load a checkpoint of any supported format into a network. A missing, unknown or misshapen parameter is an error."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from ovseg_core.checkpoints import paddle_file, torch_file
 if TYPE_CHECKING:
     from ovseg_core.quiet_paddle import paddle
 
-BATCH_NORM_COUNTER = ".num_batches_tracked"  # the end of its name; PyTorch's, which no network needs
+BATCH_NORM_COUNTER = ".num_batches_tracked"  # the suffix of PyTorch's counters, which no network needs
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Arrays by their names in the file. The weight of a linear layer is (out, in) as PyTorch keeps it, or (in, out) as
-    Paddle."""
+    """A checkpoint's arrays by their names in the file.
+
+    `linear_is_in_out` is True if the weights of linear layers have the shape (in, out), as in Paddle, and False if they
+    have (out, in), as in PyTorch.
+    """
 
     name: str
     arrays: dict[str, np.ndarray]
@@ -31,7 +34,7 @@ class Checkpoint:
 
 
 def read(path: Path) -> Checkpoint:
-    """safetensors, PyTorch's `.pth` and `.pt`, Paddle's `.pdparams`.
+    """Read a checkpoint: safetensors, PyTorch's `.pth` and `.pt`, or Paddle's `.pdparams`.
 
     No code that a pickle names is run. Raises FileNotFoundError, and ValueError for a file of another kind.
     """
@@ -47,7 +50,7 @@ def read(path: Path) -> Checkpoint:
 
 
 def load(network: paddle.nn.Layer, path: Path) -> None:
-    """Fill a network from a file. Raises as `read`, and ValueError as `fill`."""
+    """Fill a network from a file. Raises what `read` and `fill` raise."""
     fill(network, read(path))
 
 
@@ -63,16 +66,17 @@ def fill(network: paddle.nn.Layer, checkpoint: Checkpoint) -> None:
 def fitted(
     checkpoint: Checkpoint, network: str, shapes: Mapping[str, tuple[int, ...]], linear: AbstractSet[str]
 ) -> dict[str, np.ndarray]:
-    """The arrays in float32 for parameters of these shapes, those of `linear` layers (in, out) as Paddle keeps them.
+    """Return a checkpoint's arrays in float32, for a network whose parameters have these shapes.
 
-    Raises ValueError that names the network and the first missing, unknown or misshapen parameters.
+    The weights of `linear` layers are returned as (in, out), as in Paddle. Raises ValueError, which names the network
+    and up to five missing, unknown or misshapen parameters.
     """
-    turned = set() if checkpoint.linear_is_in_out else linear
-    found = {name: array.T if name in turned else array for name, array in checkpoint.arrays.items()}
+    transposed = set() if checkpoint.linear_is_in_out else linear
+    found = {name: array.T if name in transposed else array for name, array in checkpoint.arrays.items()}
     problems = [f"missing {name}" for name in shapes.keys() - found.keys()]
     problems += [f"unknown {name}" for name in found.keys() - shapes.keys()]
     problems += [
-        f"{name} is {found[name].shape}, the network wants {shapes[name]}"
+        f"{name} is {found[name].shape}, the network needs {shapes[name]}"
         for name in shapes.keys() & found.keys()
         if found[name].shape != shapes[name]
     ]
@@ -83,7 +87,7 @@ def fitted(
 
 
 def linear_weights(network: paddle.nn.Layer) -> set[str]:
-    """The weights of the network's linear layers, which Paddle keeps the other way round than PyTorch."""
+    """Return the names of the weights of linear layers. Paddle stores them transposed, compared to PyTorch."""
     from ovseg_core.quiet_paddle import paddle
 
     layers = network.named_sublayers()

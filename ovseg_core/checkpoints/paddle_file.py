@@ -1,4 +1,4 @@
-"""PaddlePaddle's state dicts (`.pdparams`, paddle.save) without running what a pickle may ask for."""
+"""Read PaddlePaddle's state dicts (`.pdparams`, paddle.save) without running code that a pickle names."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): np.ndarray,
     ("numpy.core.multiarray", "_reconstruct"): multiarray._reconstruct,
     ("numpy._core.multiarray", "_reconstruct"): multiarray._reconstruct,
-    ("_codecs", "encode"): lambda text, encoding: text.encode("latin1"),  # protocol 2's way to write bytes
+    ("_codecs", "encode"): lambda text, encoding: text.encode("latin1"),  # how pickle protocol 2 writes bytes
 }
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """The arrays by their structured names. Raises ValueError for a file that is no state dict, or names more."""
+    """Return the arrays by their structured names.
+
+    Raises ValueError if the file is not a state dict, or names anything other than arrays.
+    """
     with path.open("rb") as file:
         loaded = Unpickler(file, ALLOWED).load()
     if not isinstance(loaded, dict):
-        raise ValueError(f"{path.name} holds a {type(loaded).__name__}, not a state dict")
+        raise ValueError(f"{path.name} contains a {type(loaded).__name__}, not a state dict")
     arrays = {}
     for name, value in loaded.items():
         array = value[1] if isinstance(value, tuple) and len(value) == 2 else value  # (name in the program, array)

@@ -1,7 +1,7 @@
-"""PyTorch's own files (`.pth`, `.pt`; the zip format of torch.save since 1.6) without PyTorch.
+"""Read PyTorch's files (`.pth`, `.pt`; torch.save's zip format since version 1.6) without PyTorch.
 
-A zip archive holds `NAME/data.pkl`, a pickle whose tensors refer to storages by key, and `NAME/data/KEY`, the storages'
-bytes, which are not compressed, so that they are mapped into memory and not copied
+A zip archive holds `NAME/data.pkl`, a pickle whose tensors refer to storages by key, and `NAME/data/KEY`, the bytes of
+the storages. They are not compressed, so they are mapped into memory and not copied
 (https://pytorch.org/docs/stable/notes/serialization.html).
 """
 
@@ -19,12 +19,13 @@ import numpy as np
 
 from ovseg_core.checkpoints.unpickling import Forbidden, Unpickler
 
-LOCAL_HEADER = struct.Struct("<26xHH")  # of a zip entry: its last two fields are the lengths of name and extra
+# the local header of a zip entry: its last two fields are the lengths of name and extra
+LOCAL_HEADER = struct.Struct("<26xHH")
 
 
 @dataclass(frozen=True)
 class Storage:
-    """The kind of numbers of a torch storage; bfloat16, which NumPy lacks, is read as its upper half of a float32."""
+    """The dtype of a torch storage. NumPy has no bfloat16, so it is read as the upper 16 bits of a float32."""
 
     dtype: np.dtype[Any]
     is_bfloat16: bool = False
@@ -43,9 +44,9 @@ STORAGES = {
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """The tensors of a state dict, or of the one in "model" or "state_dict" of a training checkpoint.
+    """Return the tensors of a state dict, or of the state dict in "model" or "state_dict" of a training checkpoint.
 
-    Raises ValueError for what is no such file, and for one that names anything but tensors.
+    Raises ValueError if the file is not such a file, or names anything other than tensors.
     """
     with zipfile.ZipFile(path) as archive:
         try:
@@ -58,7 +59,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
         if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
             loaded = loaded[key]
     if not isinstance(loaded, dict):
-        raise ValueError(f"{path.name} holds a {type(loaded).__name__}, not a state dict")
+        raise ValueError(f"{path.name} contains a {type(loaded).__name__}, not a state dict")
     return {name: value for name, value in loaded.items() if isinstance(value, np.ndarray)}
 
 
@@ -87,7 +88,7 @@ class _Unpickler(Unpickler):
         if count == 0:
             return storage, np.zeros(0, storage.dtype)
         if count * storage.dtype.itemsize > entry.file_size:
-            raise ValueError(f"{self._path.name} is cut: storage {key} has {entry.file_size} bytes")
+            raise ValueError(f"{self._path.name} is truncated: storage {key} has {entry.file_size} bytes")
         return storage, np.memmap(self._path, storage.dtype, "r", start, (count,))
 
 
@@ -101,7 +102,7 @@ def _tensor(
     storage, numbers = stored
     reach = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) + 1
     if offset < 0 or min(strides, default=0) < 0 or (0 not in shape and reach > len(numbers)):
-        raise ValueError("a tensor of the checkpoint reaches beyond its storage")
+        raise ValueError("a tensor of the checkpoint extends beyond its storage")
     step = numbers.dtype.itemsize
     array = np.lib.stride_tricks.as_strided(numbers[offset:], shape, [s * step for s in strides], writeable=False)
     if storage.is_bfloat16:

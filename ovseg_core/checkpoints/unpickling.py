@@ -1,4 +1,4 @@
-"""Unpickling that can build arrays and nothing else: a checkpoint is data, and must not run code."""
+"""Unpickling that can build arrays and nothing else: a checkpoint is data and must not run code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Forbidden(ValueError):
 
 
 class Unpickler(pickle.Unpickler):
-    """Knows only the names in `allowed`, ("module", "name") -> what stands for it."""
+    """An unpickler that accepts only the names in `allowed`: ("module", "name") -> the object to use for it."""
 
     def __init__(self, file: IO[bytes], allowed: Mapping[tuple[str, str], Any]) -> None:
         super().__init__(file)
@@ -20,5 +20,5 @@ class Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self._allowed:
-            raise Forbidden(f"the checkpoint asks for {module}.{name}, which is not loaded from a file")
+            raise Forbidden(f"the checkpoint names {module}.{name}, which a checkpoint may not load")
         return self._allowed[module, name]

@@ -1,4 +1,4 @@
-"""What the CPU can do in one instruction, as Linux names it (arch/x86/include/asm/cpufeatures.h)."""
+"""The instruction sets of the CPU, by Linux's names (arch/x86/include/asm/cpufeatures.h)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import re
 from functools import cache
 from pathlib import Path
 
-BFLOAT16 = frozenset({"amx_bf16", "avx512_bf16"})  # multiply in bfloat16
-# Multiply bytes. What other CPUs do instead is slower than float32, or adds up in 16 bits, which overflow.
+BFLOAT16 = frozenset({"amx_bf16", "avx512_bf16"})  # instructions that multiply in bfloat16
+# Instructions that multiply bytes. Without them, a CPU is slower in int8 than in float32, or adds up in 16 bits, which
+# overflow.
 INT8 = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
 
 

@@ -1,6 +1,6 @@
-"""Image encoders in int8, for CPUs that multiply bytes in one instruction (VNNI): where one lies, and who can run it.
+"""Image encoders in int8, for CPUs that multiply bytes in one instruction (VNNI).
 
-`quantization` makes it, once; it lies beside the weights that it was made from, as an OpenVINO model.
+`quantization` makes an encoder once, and stores it as an OpenVINO model next to the weights that it was made from.
 """
 
 from __future__ import annotations
@@ -14,33 +14,39 @@ from ovseg_core.engines import cpu_flags
 if TYPE_CHECKING:
     import openvino as ov
 
-MADE_FROM = ["ovseg", "weights"]  # the place of the digest in the model
+MADE_FROM = ["ovseg", "weights"]  # where the model stores the digest of the weights
 
 
 def path(weights: Path) -> Path:
-    """Of the model's graph."""
+    """Return the path of the graph of the int8 encoder of these weights."""
     return weights.with_suffix(".int8.xml")
 
 
 def files(weights: Path) -> tuple[Path, Path]:
-    """The model's numbers, and its graph, which refers to them."""
+    """Return the paths of the encoder's numbers and of its graph, which refers to them."""
     return path(weights).with_suffix(".bin"), path(weights)
 
 
 def digest(weights: Path) -> str:
-    """Of the model: two that were made from the same weights with other photos differ in their numbers only."""
+    """Return a digest of the encoder.
+
+    It includes the file of numbers: encoders made from the same weights with other photos have the same graph.
+    """
     return " ".join(map(digests.of_weights, files(weights)))
 
 
 def move(weights: Path, to: Path) -> None:
-    """What was made beside one file of weights to another. Wherever there is a graph, there are its numbers."""
+    """Move the encoder of one weights file to another.
+
+    The numbers are moved first: if the graph exists, the numbers do.
+    """
     path(to).unlink(missing_ok=True)
     for old, new in zip(files(weights), files(to), strict=True):
         old.rename(new)
 
 
 def is_supported() -> bool:
-    """Whether this CPU has the instructions."""
+    """True if this CPU has the instructions."""
     return cpu_flags.has_any(cpu_flags.INT8)
 
 
@@ -52,8 +58,11 @@ def save(model: ov.Model, weights: Path) -> None:
 
 
 def read(core: ov.Core, weights: Path, in_float32: ov.Model) -> ov.Model:
-    """Raises ValueError where it was made from other weights than these, or by an ovseg whose encoders in float32
-    answered in other shapes."""
+    """Read the int8 encoder of these weights.
+
+    Raises ValueError if it was made from other weights, or by a version of ovseg whose encoders have outputs of other
+    shapes.
+    """
     model = core.read_model(path(weights))
     if not model.has_rt_info(MADE_FROM) or model.get_rt_info(MADE_FROM).value != digests.of_weights(weights):
         raise ValueError(f"{path(weights)} was not made from {weights.name} as it is now; make it again")

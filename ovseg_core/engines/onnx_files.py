@@ -1,4 +1,4 @@
-"""The parts of a network as ONNX models on disk, which OpenVINO and ONNX Runtime read."""
+"""The parts of a network as ONNX files, which OpenVINO and ONNX Runtime read."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ PACKAGES = ("onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "paddlepaddle",
 def paths(
     name: str, weights: Path, load: Callable[[], Parts], precision: str = "float32", graphs: Path | None = None
 ) -> dict[str, Path]:
-    """The file of each part, `encode` in "float32" or "float16", made once for all processes of a machine.
+    """Return the path of each part's file. The files are made once for all processes of a machine.
 
-    Where a network ships its `graphs`, these weights are put beside them. For all others, and for "float16", `load`
-    makes the parts in Paddle from the weights, and they are translated.
+    `precision` ("float32" or "float16") is that of `encode`; the other parts are in float32. If a network ships its
+    `graphs`, the weights are stored next to a copy of them. For other networks, and for "float16", `load` makes the
+    parts in Paddle from the weights, and they are translated.
 
     Raises:
-        ValueError: the weights do not fit, or an operation has no translation. What `load` raises, too.
+        ValueError: The weights do not fit, or an operation cannot be translated.
+        Exception: What `load` raises.
     """
     if graphs is not None and precision == "float32":
         folder = cache.folder(name, weights, shipped.digest(graphs), lambda to: shipped.fill(graphs, name, weights, to))
@@ -57,17 +59,17 @@ def translate(parts: Parts, to: Path, precision: str = "float32") -> None:
     weights = {tensor.name: (name, tensor.numpy()) for name, tensor in named}
     for part, shapes in parts.shapes().items():
         specs = [paddle.static.InputSpec(list(shape), "float32", f"given{i}") for i, shape in enumerate(shapes)]
-        with warnings.catch_warnings():  # Paddle's own code asks graphs for what they do not have, and warns of it
+        with warnings.catch_warnings():  # Paddle's own code reads attributes that graphs lack, and warns
             warnings.simplefilter("ignore", UserWarning)
             traced = paddle.jit.to_static(getattr(parts, part), input_spec=specs, full_graph=True).concrete_program
         in_what = precision if part == "encode" else "float32"
         model = translated(traced.main_program, traced.outputs, weights, in_what)
-        # All weights go into a file of their own: an .onnx can hold no 2 GB, and a shipped one is to hold none.
+        # All weights go into a separate file: an .onnx file cannot hold 2 GB, and a shipped one must not hold any.
         ir.save(model, to / f"{part}.onnx", external_data=f"{part}.weights", size_threshold_bytes=0)
 
 
 def _code() -> str:
-    """A digest of our code, and the versions of the packages that write and read translations."""
+    """Return a digest of our code, and the versions of the packages that write and read translations."""
     return " ".join([digests.of_code(SOURCES), *map(_version, PACKAGES)])
 
 

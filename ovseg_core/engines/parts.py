@@ -1,4 +1,4 @@
-"""The parts of a network: what an engine is given, and what it makes of each."""
+"""The parts of a network: their inputs and outputs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import numpy as np
 if TYPE_CHECKING:
     from ovseg_core.quiet_paddle import paddle
 
-Shape = tuple[int | None, ...]  # None: any number
+Shape = tuple[int | None, ...]  # None: any size
 
-Runner = Callable[..., tuple[np.ndarray, ...]]  # a part on an engine: float32 arrays to float32 arrays
+Runner = Callable[..., tuple[np.ndarray, ...]]  # runs a part on an engine: float32 arrays to float32 arrays
 
 
 class Parts(Protocol):
-    """A `paddle.nn.Layer` whose methods of these names are the parts, and the shapes of what each is given."""
+    """A `paddle.nn.Layer` with one method per part. `shapes` returns the shapes of each part's inputs by the part's
+    name.
+    """
 
     def shapes(self) -> dict[str, tuple[Shape, ...]]: ...
 

@@ -1,4 +1,4 @@
-"""The parts of a network on an engine, by the engine's name."""
+"""The parts of a network on an engine that is chosen by name."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ def on(
     precision: str,
     graphs: Path | None = None,
 ) -> dict[str, Runner]:
-    """`load` makes the parts of network `name` in Paddle from the weights, with the image encoder in a precision. Other
-    engines than Paddle call it only where no process has translated these weights before, and not at all in float32
-    where the network ships its `graphs`.
+    """Return the parts of network `name` on an engine.
+
+    `load` makes the parts in Paddle from the weights, with the image encoder in the given precision. Engines other than
+    Paddle call it only if no process has translated these weights before, and never for float32 if the network ships
+    its `graphs`.
 
     Raises what `load` raises, and ValueError as the engine does.
     """

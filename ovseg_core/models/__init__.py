@@ -1,4 +1,7 @@
-"""The models by name, and where their weights lie. Reading this loads no weights and no Paddle, so a gateway may."""
+"""The models by name, and the paths of their weights.
+
+Importing this loads no weights and no Paddle, so the gateway may.
+"""
 
 from ovseg_core.models.registry import all_models, find, resolved
 from ovseg_core.models.spec import ModelSpec

@@ -1,4 +1,4 @@
-"""What it takes to run a model."""
+"""The description of a model."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ BUNDLED = Path(__file__).parent / "weights"
 class ModelSpec:
     """A model: a network, by its name in `networks.NETWORKS`, and its weights.
 
-    `weights` is the path of the file, or of the folder of one of PaddleX's inference models, there or not. `falls_to`
-    names a model that stands in where this one is not installed: the same weights in another form. `size` in bytes
-    and `sha256` are None where nobody has published them; `urls` is empty for a model that is bundled or is yours to
-    put there.
+    `weights` is the path of the file, or of the folder of a PaddleX inference model, installed or not. `falls_to` names
+    a model that is used if this one is not installed: the same weights in another form. `size`, in bytes, and `sha256`
+    are None if no one has published them. `urls` is empty if the model is bundled, or if its user must install the
+    file.
     """
 
     name: str

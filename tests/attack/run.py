@@ -84,7 +84,7 @@ class Attack:
             for job_id, job in bar:
                 self.verdict.ended(job, job_id)
         self._accepted.clear()
-        self.verdict.broken["processes that fell"] = [x for x in self._service.lines if "starting it again" in x]
+        self.verdict.broken["processes that fell"] = [x for x in self._service.lines if "restarting it" in x]
 
     def _send(self, what: str, requests: Sequence[bytes], is_all: bool = False) -> None:
         with ThreadPoolExecutor(THREADS) as pool:

@@ -78,7 +78,7 @@ def test_no_accepted_job_is_lost_with_valkey_and_none_is_done_twice(tmp_path: Pa
         retried = requests.post(f"{members.url}/v1/jobs/{spare['id']}/retry", timeout=60)
         assert retried.status_code == 202
 
-        assert "3 jobs are queued again, 2 that had ended are known again" in recover(members)
+        assert "3 jobs are queued again, 2 finished jobs are restored" in recover(members)
         assert "0 jobs are queued again, 0 that had ended" in recover(members)
         members.members["worker-1"].start()
         for n, job_id in enumerate(waiting, 3):

@@ -104,14 +104,14 @@ def test_a_model_s_life_from_the_command_line(tmp_path: Path) -> None:
     assert output.splitlines()[-1] == str(tmp_path / "models" / "weights.bin")
     assert (tmp_path / "models" / "weights.bin").read_bytes() == WEIGHTS
     assert "MINE         installed" in ovseg("list")[1]
-    assert ovseg("verify") == (0, "SAM-Lite: present; no sum is published\nMINE: as published\n")
+    assert ovseg("verify") == (0, "SAM-Lite: present; no checksum is published\nMINE: as published\n")
     (tmp_path / "models" / "weights.bin").write_bytes(WEIGHTS[:-1] + b"!")
     code, output = ovseg("verify", "MINE")
     assert code == 1
     assert "its SHA-256 is" in output
     assert ovseg("rm", "MINE")[0] == 0
     assert not (tmp_path / "models" / "weights.bin").exists()
-    assert ovseg("rm", "SAM-Lite") == (1, "Error: SAM-Lite comes with the package and stays\n")
+    assert ovseg("rm", "SAM-Lite") == (1, "Error: SAM-Lite is part of the package and cannot be removed\n")
     assert "SAM-H_point, MINE" in ovseg("pull", "SAM-XXL")[1]
 
 

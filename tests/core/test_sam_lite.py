@@ -133,7 +133,7 @@ def test_a_parameter_of_another_shape_is_refused(tmp_path: Path, engine: str) ->
     arrays = load_file(SPEC.weights)
     arrays["mask_head.out.bias"] = np.zeros(7, np.float32)
     save_file(arrays, tmp_path / "broken.safetensors")
-    with pytest.raises(ValueError, match=r"mask_head.out.bias is \(7,\), the network wants \(1,\)"):
+    with pytest.raises(ValueError, match=r"mask_head.out.bias is \(7,\), the network needs \(1,\)"):
         networks.load(SPEC.network, tmp_path / "broken.safetensors", "cpu", engine, "float32", SIDE)
 
 

@@ -133,7 +133,7 @@ def test_probes_and_scrapers_may_use_any_host(client: Open, path: str) -> None:
 
 def test_an_invalid_allowed_host_fails_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OVSEG_GATEWAY_ALLOWED_HOSTS", "https://api.example")
-    with pytest.raises(ValidationError, match="is no host"):
+    with pytest.raises(ValidationError, match="is not a host"):
         Settings()
 
 

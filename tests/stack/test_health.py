@@ -99,14 +99,14 @@ def test_the_command_says_one_line_costs_little_and_ends_with_the_answer(setting
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     healthy = ask("reaper", settings)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert (healthy.returncode, healthy.stdout) == (0, f"reaper: process {os.getpid()} on {HOST} in time\n")
+    assert (healthy.returncode, healthy.stdout) == (0, f"reaper: process {os.getpid()} on {HOST} on time\n")
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in healthy.stderr.splitlines()}
     assert not imported & {"paddle", "openvino", "onnxruntime", "cv2", "numpy", "celery", "boto3", "flask"}
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 3  # 0.4 s where nothing else runs
 
     unhealthy = ask("webhooks", settings)
     lines = [line for line in unhealthy.stderr.splitlines() if not line.startswith("import time:")]
-    assert (unhealthy.returncode, lines) == (1, [f"Error: webhooks: no process on {HOST} has given a sign of life"])
+    assert (unhealthy.returncode, lines) == (1, [f"Error: webhooks: no process on {HOST} has reported a sign of life"])
 
 
 @pytest.mark.parametrize("part", ["worker", "webhooks", "reaper"])
@@ -149,4 +149,4 @@ def test_processes_that_are_gone_and_those_of_other_hosts_count_for_nothing(sett
         keyspace.redis.zadd(keyspace.key(f"pulse:reaper/{HOST}"), {f"{child.pid}/jobs": 1.0})  # late since 1970
         Pulse(keyspace, settings, "reaper", "jobs").beat()
         keyspace.redis.zadd(keyspace.key("pulse:reaper/elsewhere"), {f"{os.getpid()}/jobs": 1.0})
-    assert outcome("reaper", settings) == f"works: reaper: process {os.getpid()} on {HOST} in time"
+    assert outcome("reaper", settings) == f"works: reaper: process {os.getpid()} on {HOST} on time"

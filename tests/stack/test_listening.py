@@ -67,9 +67,9 @@ def test_a_port_on_the_command_line_wins_over_the_setting(tmp_path: Path, taken:
     of_setting, of_flag = taken
     folder = {"OVSEG_DATA_DIR": str(tmp_path)}
     by_setting = run("up", OVSEG_GATEWAY_PORT=of_setting, **folder)
-    assert f"port {of_setting} on 127.0.0.1 is taken" in by_setting.stdout
+    assert f"port {of_setting} on 127.0.0.1 is in use" in by_setting.stdout
     by_flag = run("up", "--port", of_flag, "--host", "localhost", OVSEG_GATEWAY_PORT=of_setting, **folder)
-    assert f"port {of_flag} on localhost is taken" in by_flag.stdout
+    assert f"port {of_flag} on localhost is in use" in by_flag.stdout
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_host_that_is_not_this_machines_is_not_called_a_taken_port(
 def test_the_demo_listens_on_the_port_that_a_setting_names(tmp_path: Path, taken: tuple[str, str]) -> None:
     ran = run("demo", "--output", str(tmp_path), OVSEG_GATEWAY_PORT=taken[0])
     assert ran.returncode == 1
-    assert f"port {taken[0]} on 127.0.0.1 is taken" in ran.stdout
+    assert f"port {taken[0]} on 127.0.0.1 is in use" in ran.stdout
 
 
 def test_a_workers_device_is_that_of_the_setting_unless_the_command_line_names_one() -> None:

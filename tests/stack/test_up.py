@@ -107,7 +107,7 @@ def test_a_taken_port_is_said_to_be_taken(tmp_path: Path) -> None:
         refused = Service(tmp_path, port=taken.getsockname()[1])
         assert refused.process.wait(180) == 1
         refused.stop_reading()
-    assert "is taken; choose another by --port" in refused.log()
+    assert "is in use; choose another with --port" in refused.log()
 
 
 def test_a_stack_that_was_killed_takes_its_children_along_and_comes_back_with_everything(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_stack_whose_valkey_is_lost_finds_its_jobs_in_object_storage(tmp_path:
         wait_until(lambda: len(archived(tmp_path)) >= 2)
     shutil.rmtree(tmp_path / "valkey")
     with service(tmp_path) as again:
-        assert "1 jobs are queued again, 1 that had ended are known again" in again.log()
+        assert "1 jobs are queued again, 1 finished jobs are restored" in again.log()
         assert again.get(f"/v1/jobs/{done['id']}").json()["result"] == done["result"]
         assert [job["id"] for job in again.get("/v1/jobs").json()["jobs"]] == [waiting["id"], done["id"]]
         assert again.get(f"/v1/jobs/{waiting['id']}").json()["status"] == "queued"
@@ -180,7 +180,7 @@ def test_a_worker_killed_in_mid_job_costs_an_attempt_and_nothing_else(tmp_path: 
             job = running.wait(job_id)
             assert (job["status"], job["attempt"]) == ("succeeded", 2)
             assert not job["worker"].endswith(f":{killed}")
-            assert any("worker was killed by SIGKILL; starting it again" in line for line in running.lines)
+            assert any("worker was killed by SIGKILL; restarting it" in line for line in running.lines)
             host.wait_for("/hook")
             time.sleep(LEASE_SECONDS * 2)  # would anyone tell it twice, it would be by now
             told = [json.loads(r.body) for r in host.wait_for("/hook")]
@@ -213,7 +213,7 @@ def test_a_worker_that_hangs_past_a_deadline_is_put_down_and_its_other_job_goes_
             assert (job["status"], job["error"]["code"], job["attempt"]) == ("failed", "timeout", 1)
             host.serve("/other.jpg", pictures.photo())
 
-            wait_until(lambda: any("worker ended with code 75; starting it again" in line for line in running.lines))
+            wait_until(lambda: any("worker exited with code 75; restarting it" in line for line in running.lines))
             storage.inflict(Fault.NONE)
             job = running.wait(other)
             assert (job["status"], job["attempt"]) == ("succeeded", 2)

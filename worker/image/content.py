@@ -1,4 +1,4 @@
-"""Where a job's image comes from, and what is known of its file without decoding it."""
+"""The source of a job's image, and what its file's header contains."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ovseg_core.header import Header
 
 
 class ImageContent(BaseModel):
-    """Read from a file's header: by the gateway when the file is sent along, by a worker when it is fetched.
+    """The header of an image file, read by the gateway if the file was uploaded, by a worker if it was fetched.
 
-    `width` and `height` are in pixels, upright.
+    `width` and `height` are in pixels of the upright image.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -24,7 +24,7 @@ class ImageContent(BaseModel):
 
     @classmethod
     def of(cls, data: bytes, head: Header) -> ImageContent:
-        """What is known of a file whose header was read."""
+        """Combine a file's digest with its header."""
         height, width = head.image_hw
         return cls(sha256=hashlib.sha256(data).hexdigest(), width=width, height=height, format=head.format)
 
@@ -34,9 +34,9 @@ class ImageContent(BaseModel):
 
 
 class ImageSource(BaseModel):
-    """A `url`, or the object `key` that the gateway stored the file under after reading its header.
+    """A `url`, or the object `key` under which the gateway stored the file after reading its header.
 
-    A file that was sent along and is not stored yet has its `content` alone.
+    An uploaded file that is not stored yet has only its `content`.
     """
 
     model_config = ConfigDict(frozen=True)

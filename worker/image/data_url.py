@@ -1,4 +1,4 @@
-"""Images that are in the request itself: data URLs (RFC 2397) and plain base64 (RFC 4648)."""
+"""Images inside the request: data URLs (RFC 2397) and plain base64 (RFC 4648)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import re
 _DECLARATION = re.compile(r'data:((?:[^",]|"(?:[^"\\]|\\.)*+")*+),', re.IGNORECASE)
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
 _BASE64 = re.compile(r";\s*base64\s*", re.IGNORECASE)
-# No media type and its parameters are longer; a text without a comma is not searched to its end.
+# No media type with its parameters is longer; this keeps a text without a comma from being searched to its end.
 _MOST_DECLARED = 4096
 
 
 def parse(text: str) -> bytes:
-    """What a data URL holds: base64, which may be percent-encoded itself, or percent-encoded bytes.
+    """Return the content of a data URL: base64, which may itself be percent-encoded, or percent-encoded bytes.
 
     Scheme and `;base64` may be in upper case. Raises ValueError.
     """
@@ -25,14 +25,17 @@ def parse(text: str) -> bytes:
     last = declared.rpartition(";")
     if _BASE64.fullmatch(last[1] + last[2]):
         return from_base64(_unquoted(payload).decode("latin-1") if "%" in payload else payload)
-    if "%" not in payload:  # no image is plain text
+    if "%" not in payload:  # an image is never plain text
         raise ValueError("a data URL must be base64 (data:image/jpeg;base64,...) or percent-encoded bytes")
     return _unquoted(payload)
 
 
 def _unquoted(text: str) -> bytes:
-    """Percent-decode, with the decoder of quoted-printable, which is written in C: urllib's makes an object of every
-    escape, half a gigabyte for 10 million of them. Raises ValueError."""
+    """Percent-decode a text. Raises ValueError.
+
+    It uses the decoder of quoted-printable, which is written in C: urllib's creates an object for each escape, half a
+    gigabyte for 10 million escapes.
+    """
     if not text.isascii():
         raise ValueError("a data URL has only ASCII characters; others are percent-encoded")
     if _BROKEN_ESCAPE.search(text):
@@ -41,7 +44,7 @@ def _unquoted(text: str) -> bytes:
 
 
 def from_base64(text: str) -> bytes:
-    """Decode base64, in lines or not, with or without `=` at its end. Raises ValueError."""
+    """Decode base64, with or without line breaks, with or without `=` at its end. Raises ValueError."""
     plain = "".join(text.split())
     try:
         return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)

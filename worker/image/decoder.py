@@ -1,4 +1,4 @@
-"""A child process that reads one image file at a time, as its parent sees it."""
+"""A child process that decodes one image file at a time, from its parent's side."""
 
 from __future__ import annotations
 
@@ -20,32 +20,35 @@ import numpy as np
 from worker.image.decoding_child import MESSAGE_BYTES
 
 PROGRAM = ("-m", "worker.image.decoding_child")
-LOOK_SECONDS = 0.25  # between two looks whether the job should still go on; each asks Redis
-ENDING_SECONDS = 5.0  # to free its memory, and to be gone
-START_SECONDS = 60.0  # a cold disk, a busy machine
-# What stays of the shared memory between two files: most files, and the pixels of 12 megapixels. Fresh pages of shared
-# memory are slow: they would make decoding a JPEG of that size 65 % dearer.
+LOOK_SECONDS = 0.25  # between two checks whether the job should continue; each asks Redis
+ENDING_SECONDS = 5.0  # for the child to free its memory and exit
+START_SECONDS = 60.0  # on a cold disk or a busy machine
+# How much shared memory is kept between two files: enough for most files, and for the pixels of 12 megapixels. New
+# pages of shared memory are slow: they make decoding a JPEG of that size take 65 % longer.
 KEPT_FILE_BYTES, KEPT_PIXEL_BYTES = 8 << 20, 36 << 20
-# The child reads what strangers send, so it gets no credentials and little else.
+# The child reads files from strangers, so it gets no credentials and few variables.
 ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONHOME", "LANG", "TZ")
-FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}  # each maps memory
+# each thread or arena maps memory
+FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
 
 class Died(Exception):
-    """The child ended in the middle of a file; the message says how."""
+    """The child exited while it decoded a file; the message says how."""
 
     def __init__(self, exit_code: int) -> None:
-        how = f"was killed by {signal.Signals(-exit_code).name}" if exit_code < 0 else f"ended with code {exit_code}"
+        how = f"was killed by {signal.Signals(-exit_code).name}" if exit_code < 0 else f"exited with code {exit_code}"
         super().__init__(how)
         self.is_of_cpu_time = exit_code == -signal.SIGXCPU
-        self.is_from_outside = exit_code == -signal.SIGKILL  # where memory runs out the kernel sends it; no crash does
+        # the kernel sends SIGKILL when memory runs out; no crash does
+        self.is_from_outside = exit_code == -signal.SIGKILL
 
 
 class Decoder:
-    """Must be created by a thread that lives as long as the process: the kernel kills the child when that thread ends.
+    """A child process and the memory that it shares with us.
 
-    The file goes to the child, and the pixels come back, in memory that both have mapped for the child's whole life.
-    It has room for the largest file and picture, and takes real memory only where it was written to.
+    The thread that creates it must live as long as our process: the kernel kills the child when that thread ends. The
+    file goes to the child, and the pixels come back, in memory that both processes map for the child's whole life. It
+    has room for the largest file and image, and uses real memory only where something was written.
     """
 
     def __init__(self, max_file_bytes: int, max_pixels: int, program: Sequence[str] = PROGRAM) -> None:
@@ -63,7 +66,7 @@ class Decoder:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=numbers[:2],
-                start_new_session=True,  # a Ctrl-C is for the worker, which finishes its jobs
+                start_new_session=True,  # only the worker receives a Ctrl-C, and finishes its jobs
             )
         finally:
             theirs.close()
@@ -80,10 +83,11 @@ class Decoder:
     def ask(
         self, data: bytes, request: dict[str, Any], wall_seconds: float, check: Callable[[], None]
     ) -> dict[str, Any]:
-        """The child's answer about a file. `check` is called every fraction of a second while it works.
+        """Send a file to the child and return its answer. `check` is called every fraction of a second while the child
+        works.
 
-        Raises what `check` raises, Died, TimeoutError after `wall_seconds`, and RuntimeError for a child that does not
-        start. After any of them the child is dead.
+        Raises what `check` raises, Died, TimeoutError after `wall_seconds`, and RuntimeError if the child does not
+        start. After any of these the child is dead.
         """
         is_answered = False
         try:
@@ -98,19 +102,22 @@ class Decoder:
                 self.kill()
 
     def pixels(self, shape: Sequence[int]) -> np.ndarray:
-        """The picture of the last answer, flat, uint8, read-only; it changes when the child is given another file."""
+        """Return the pixels of the last answer: flat, uint8, read-only.
+
+        They change when the child gets another file.
+        """
         flat = np.frombuffer(self._memory, np.uint8, math.prod(shape), self._file_room)
         flat.flags.writeable = False
         return flat
 
     def shrink(self) -> None:
-        """Give back the memory that a large file or picture took."""
+        """Return the memory that a large file or image used to the system."""
         for start, end in ((KEPT_FILE_BYTES, self._file_room), (self._file_room + KEPT_PIXEL_BYTES, len(self._memory))):
             if start < end:
                 self._memory.madvise(mmap.MADV_REMOVE, start, end - start)
 
     def kill(self) -> None:
-        """Safe to call twice."""
+        """Kill the child. It is safe to call this twice."""
         self._process.kill()
         self._process.wait()
         self._channel.close()
@@ -130,7 +137,7 @@ class Decoder:
             raise Died(self._exit_code()) from None
 
     def _receive(self, seconds: float, check: Callable[[], None]) -> dict[str, Any]:
-        """The child's next message. Raises Died, TimeoutError and what `check` raises."""
+        """Return the child's next message. Raises Died, TimeoutError and what `check` raises."""
         deadline = time.monotonic() + seconds
         poll = select.poll()
         poll.register(self._channel, select.POLLIN)
@@ -140,7 +147,7 @@ class Decoder:
                 raise TimeoutError(f"no answer after {seconds:g} s")
         try:
             message = self._channel.recv(MESSAGE_BYTES)
-        except OSError:  # killed before it had read what we sent
+        except OSError:  # the child was killed before it read our message
             message = b""
         if not message:
             raise Died(self._exit_code())
@@ -148,7 +155,9 @@ class Decoder:
         return answer
 
     def _exit_code(self) -> int:
-        """Of a child that closed its socket: it is about to end, or something is wrong with it, and it is killed."""
+        """Return the exit code of a child that closed its socket. If it does not exit by itself, something is wrong:
+        kill it.
+        """
         try:
             return self._process.wait(ENDING_SECONDS)
         except subprocess.TimeoutExpired:
@@ -158,5 +167,5 @@ class Decoder:
 
 def _environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-    folders = [folder or "." for folder in sys.path]  # what we import, the child can import
+    folders = [folder or "." for folder in sys.path]  # the child can import what we can import
     return {**kept, **FEW_THREADS, "PYTHONPATH": os.pathsep.join(folders)}

@@ -1,4 +1,7 @@
-"""Image files to headers and pixels, in child processes with limits: a worker decodes no stranger's file itself."""
+"""Read headers and pixels of image files in child processes with limits.
+
+A worker never decodes a client's file in its own process.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +22,17 @@ from worker.image.decoder import PROGRAM, Decoder, Died
 
 log = logging.getLogger(__name__)
 
-# Time on the clock for each second of CPU time: other decoders, and the network, may want the same cores.
+# Seconds by the clock for each second of CPU time: other decoders, and the network, may need the same cores.
 WALL_SECONDS_PER_CPU_SECOND = 10
-# What a sound file needs beside the shared memory; the largest needs were measured (`python -m benchmarks.decoding`).
+# What a valid file needs in addition to the shared memory; the largest needs were measured (`python -m
+# benchmarks.decoding`).
 MEMORY_BYTES = 128 * MEGABYTE
 MEMORY_BYTES_PER_FILE_BYTE = 4
 MEMORY_BYTES_PER_PIXEL = 32
 
 
 class Decoders:
-    """As many children as pictures are in use at a time; up to `worker_concurrency` of them are kept for later ones.
+    """As many children as images are in use at the same time. Up to `worker_concurrency` idle children are kept.
 
     Safe to use from several threads.
     """
@@ -36,16 +40,16 @@ class Decoders:
     def __init__(self, settings: Settings, program: Sequence[str] = PROGRAM) -> None:
         self._settings, self._program = settings, program
         self._idle: deque[Decoder] = deque()
-        # Decoders want to be created by a thread that does not end before us.
+        # The thread that creates decoders must not end before this object does.
         self._creator = ThreadPoolExecutor(1, "decoders")
 
     def warm_up(self) -> int:
-        """Start one child, so that the first job need not wait until it has imported what it needs. Returns its pid."""
+        """Start one child, so that the first job need not wait for the child's imports. Returns the child's pid."""
         self._idle.append(decoder := self._new())
         return decoder.pid
 
     def header(self, data: bytes, check: Callable[[], None]) -> Header:
-        """The file's header. Raises as `header.read` does, and as `decode`."""
+        """Return the file's header. Raises what `header.read` and `decode` raise."""
         decoder, answer = self._ask("header", data, self._settings.max_image_pixels, check)
         self._release(decoder)
         fields: dict[str, Any] = {
@@ -54,12 +58,16 @@ class Decoders:
         return Header(**fields)
 
     def decode(self, data: bytes, pixel_count: int, check: Callable[[], None]) -> np.ndarray:
-        """RGB pixels (H, W, 3) uint8, read-only, of an image whose header says that it has `pixel_count`. Their memory
-        is used again when the last view of this array is gone.
+        """Return the RGB pixels of an image: (H, W, 3) uint8, read-only.
 
-        `check` is called every fraction of a second, and may raise to interrupt.
-        Raises what `check` raises, OvsegError as `image.decode` does, `image_too_costly` for a file that takes more
-        CPU time or memory than is allowed, and RuntimeError where our own code fails or the machine lacks memory.
+        `pixel_count` is the number of pixels in the image's header. The memory of the pixels is reused when the last
+        view of the array is gone. `check` is called every fraction of a second, and may raise to interrupt.
+
+        Raises:
+            OvsegError: What `image.decode` raises; `image_too_costly` if the file takes more CPU time or memory than
+                allowed.
+            RuntimeError: Our own code failed, or the machine lacks memory.
+            Exception: What `check` raises.
         """
         decoder, answer = self._ask("pixels", data, pixel_count, check)
         flat = decoder.pixels(answer["shape"])
@@ -67,7 +75,7 @@ class Decoders:
         return flat.reshape(answer["shape"])
 
     def close(self) -> None:
-        """End the children that wait for work. Each of the others ends when its picture is gone, or with us."""
+        """Kill the idle children. Each of the others is killed when its image is released, or exits with us."""
         self._creator.shutdown()
         while self._idle:
             self._idle.pop().kill()
@@ -76,7 +84,7 @@ class Decoders:
         self, want: str, data: bytes, pixel_count: int, check: Callable[[], None]
     ) -> tuple[Decoder, dict[str, Any]]:
         settings = self._settings
-        if len(data) > settings.max_image_bytes:  # accepted by a gateway with other settings
+        if len(data) > settings.max_image_bytes:  # a gateway with other settings accepted it
             message = f"the image has {len(data):,} bytes; at most {settings.max_image_bytes:,} are allowed"
             raise OvsegError("image_too_large", message, "image")
         memory = MEMORY_BYTES + MEMORY_BYTES_PER_FILE_BYTE * len(data) + MEMORY_BYTES_PER_PIXEL * pixel_count
@@ -99,15 +107,15 @@ class Decoders:
     def _ask_twice(
         self, data: bytes, request: dict[str, Any], check: Callable[[], None]
     ) -> tuple[Decoder, dict[str, Any]]:
-        """A child may be killed for a reason outside the file, so a second one, a new one, tries too.
+        """Ask a child, and if it dies, a new child: it may have been killed for a reason other than the file.
 
-        Raises RuntimeError if both are: on another machine, or later, there may be memory enough.
+        Raises RuntimeError if both were killed: there may be enough memory on another machine, or later.
         """
         cpu_seconds = self._settings.decode_seconds
         wall_seconds = cpu_seconds * WALL_SECONDS_PER_CPU_SECOND
         killed = 0
-        for take in (self._idle_or_new, self._new):
-            decoder = take()
+        for get_decoder in (self._idle_or_new, self._new):
+            decoder = get_decoder()
             try:
                 return decoder, decoder.ask(data, request, wall_seconds, check)
             except TimeoutError:
@@ -116,16 +124,16 @@ class Decoders:
                 if died.is_of_cpu_time:
                     raise _too_costly(f"{cpu_seconds:g} s of CPU time") from None
                 killed += died.is_from_outside
-                log.warning("a decoder %s over an image of %d bytes", died, len(data))
+                log.warning("a decoder %s while it decoded an image of %d bytes", died, len(data))
             check()
         if killed == 2:
-            raise RuntimeError("two decoders were killed over an image; is this machine out of memory?")
-        raise OvsegError("image_unreadable", "the image cannot be decoded: two decoders crashed over it", "image")
+            raise RuntimeError("two decoders were killed while they decoded an image; is this machine out of memory?")
+        raise OvsegError("image_unreadable", "the image cannot be decoded: two decoders crashed", "image")
 
     def _idle_or_new(self) -> Decoder:
         while self._idle:
             try:
-                decoder = self._idle.pop()  # the one used last: its memory is in the caches
+                decoder = self._idle.pop()  # the last used decoder: its memory is in the caches
             except IndexError:  # another thread was faster
                 break
             if decoder.is_alive:
@@ -139,7 +147,10 @@ class Decoders:
         return start.result()
 
     def _release(self, decoder: Decoder) -> None:
-        """Takes no lock: the garbage collector may call it in any thread, also in one that is inside this class."""
+        """Return a child to the idle ones, or kill it.
+
+        This takes no lock: the garbage collector may call it in any thread, also in a thread that is inside this class.
+        """
         if len(self._idle) < self._settings.worker_concurrency and decoder.is_alive:
             decoder.shrink()
             self._idle.append(decoder)

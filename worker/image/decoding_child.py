@@ -1,7 +1,7 @@
-"""The program of a child process that reads image files for a worker.
+"""The program of a child process that decodes image files for a worker.
 
-What a stranger's file may cost ends with this process: the kernel kills it at its limit of CPU time, refuses it memory
-beyond its limit, and the parent may kill it at any moment. Nothing heavy is imported, so that a new one starts fast.
+It limits what a client's file can cost: the kernel kills this process at its limit of CPU time and refuses it memory
+beyond its limit, and the parent may kill it at any moment. It imports nothing heavy, so that a new one starts fast.
 """
 
 from __future__ import annotations
@@ -30,23 +30,26 @@ from ovseg_core.errors import OvsegError
 from worker.lifeline import die_with_parent
 
 MESSAGE_BYTES = 65_536
-MAX_ERROR_CHARACTERS = 8_000  # of an error's text, which may quote the file; as JSON it fits into a message
-# What decoders say when they are refused memory: libjpeg, libwebp and others in words, Pillow's by a number.
+MAX_ERROR_CHARACTERS = 8_000  # of an error's text, which may quote the file; in JSON it fits into a message
+# How decoders report that they were refused memory: libjpeg, libwebp and others in words, Pillow by a number.
 OUT_OF_MEMORY = re.compile(r"memory|decoder error -9\b", re.IGNORECASE)
-AVIF_THREADS = 2  # not one for each core: each maps memory, and other jobs want cores too
-OPEN_FILES = 32  # the socket, the memory, and what an import opens
-OOM_SCORE = 500  # where the machine runs out of memory, the kernel should end this process, not the worker
+AVIF_THREADS = 2  # not one per core: each maps memory, and other jobs need cores too
+OPEN_FILES = 32  # the socket, the memory, and the files that an import opens
+OOM_SCORE = 500  # when the machine runs out of memory, the kernel should kill this process rather than the worker
 
 
 def main() -> None:
-    """Started with the file descriptors of a socket and of the shared memory, how many bytes of that are for the file,
-    and the parent's process id."""
+    """Answer requests until the parent closes the socket.
+
+    The arguments are the file descriptors of the socket and of the shared memory, how many bytes of that memory are for
+    the file, and the parent's process id.
+    """
     channel, memory, file_room, parent = (int(argument) for argument in sys.argv[1:])
     die_with_parent()
-    if os.getppid() != parent:  # it died before we asked to die with it
+    if os.getppid() != parent:  # the parent died before die_with_parent took effect
         return
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, signal.SIG_IGN)  # also sent to us by some supervisors; the parent finishes its jobs first
+        signal.signal(name, signal.SIG_IGN)  # some supervisors send these to us too; the parent first finishes its jobs
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
     _raise_oom_score()
@@ -61,7 +64,7 @@ def main() -> None:
 
 
 def _answer(request: dict[str, Any], shared: mmap.mmap, file_room: int) -> dict[str, Any]:
-    """The result for one file: its header, the shape of its pixels, the caller's error or our own."""
+    """Return the result for one file: its header, the shape of its pixels, the client's error, or our own error."""
     made: list[np.ndarray] = []
 
     def allocate(shape: tuple[int, ...], dtype: type) -> np.ndarray:
@@ -75,11 +78,11 @@ def _answer(request: dict[str, Any], shared: mmap.mmap, file_room: int) -> dict[
         if request["want"] == "header":
             return {"header": asdict(header.read(data, request["max_pixels"]))}
         pixels = image.decode(data, request["max_pixels"], allocate)
-        if len(made) != 1 or pixels is not made[0]:  # else the parent would read what an earlier file left there
+        if len(made) != 1 or pixels is not made[0]:  # otherwise the parent would read the pixels of an earlier file
             raise RuntimeError("image.decode returned other pixels than those that it allocated")
         return {"shape": pixels.shape}
     except Exception as error:
-        _limit(resource.RLIMIT_AS, resource.RLIM_INFINITY)  # to describe an error takes memory too
+        _limit(resource.RLIMIT_AS, resource.RLIM_INFINITY)  # describing an error takes memory too
         return _described(error)
 
 
@@ -94,7 +97,7 @@ def _described(error: Exception) -> dict[str, Any]:
 
 
 def _limit(kind: int, value: int) -> None:
-    """Set a soft limit, which may be raised again, as far as the hard limit allows."""
+    """Set a soft limit, as far as the hard limit allows. A soft limit can be raised again."""
     _, hard = resource.getrlimit(kind)
     if hard != resource.RLIM_INFINITY and (value > hard or value == resource.RLIM_INFINITY):
         value = hard
@@ -102,19 +105,21 @@ def _limit(kind: int, value: int) -> None:
 
 
 def _raise_oom_score() -> None:
-    """Only root may lower it, and some supervisors set the highest: Kubernetes does for a pod without requests."""
+    """Raise the score, never lower it: only root may lower it, and some supervisors set the highest score, as
+    Kubernetes does for a pod without requests.
+    """
     score = Path("/proc/self/oom_score_adj")
     if int(score.read_text()) < OOM_SCORE:
         score.write_text(str(OOM_SCORE))
 
 
 def _address_space() -> int:
-    """Bytes that this process has mapped: what RLIMIT_AS limits."""
+    """Return how many bytes this process has mapped, which RLIMIT_AS limits."""
     return int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
 
 
 def _let_decoders_write_nothing() -> None:
-    """Libraries may print what a file says to stderr, the worker's log; only a crash is still reported there."""
+    """Silence stderr, the worker's log: libraries may print text from a file to it. A crash is still reported there."""
     faulthandler.enable(os.dup(sys.stderr.fileno()))
     with Path(os.devnull).open("w") as nothing:
         os.dup2(nothing.fileno(), sys.stderr.fileno())

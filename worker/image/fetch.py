@@ -1,4 +1,4 @@
-"""From an image source to the bytes of its file."""
+"""Fetch the file of an image source."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def image(
     settings: Settings,
     check: Callable[[], None] = lambda: None,
 ) -> bytes:
-    """The image file of a job: sent along with it, or fetched from the caller's URL.
+    """Return the image file of a job: uploaded with the job, or fetched from the client's URL.
 
-    `check` is called a few times a second while a URL is fetched; an exception that it raises ends the fetch.
-    Raises OvsegError for a URL that is forbidden, silent, or sends too much; `input_gone` if the image was removed
-    from storage: no other attempt would find it either.
+    `check` is called a few times a second while a URL is fetched; if it raises, the fetch ends.
+        Raises OvsegError if the URL is forbidden, does not answer, or sends too much; `input_gone` if the image was
+            removed from storage, because no other attempt would find it either.
     """
     if source.key is not None:
         try:

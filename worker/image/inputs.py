@@ -1,9 +1,8 @@
-"""Where the image of a job waits for its worker.
+"""The image of a job, from its acceptance until a worker reads it.
 
-It is accepted into Redis together with the job, in one step, and moved to object storage right after the client has
-its answer: to write to S3 first would take longer than all the rest of accepting a job. Redis holds an image for
-milliseconds and never more than a few at once; when storage does not keep up, images go there first, and clients
-wait for it.
+The image is accepted into Redis together with the job, in one step, and moved to object storage right after the client
+has its answer: writing to S3 first would take longer than the rest of accepting a job. Redis holds an image for
+milliseconds, and only a few at a time. If storage is too slow, images are stored there first, and clients wait.
 """
 
 from __future__ import annotations
@@ -18,17 +17,18 @@ from worker.store.storage import Storage
 
 log = logging.getLogger(__name__)
 
-# Images of one gateway process that are in Redis at a time; 64 of the largest are 1.3 GB, of usual ones 200 MB.
+# Most images of one gateway process that are in Redis at a time. 64 of the largest are 1.3 GB, 64 usual ones 200 MB.
 MOST_IN_REDIS = 64
 MOVING_THREADS = 4
-# First the client has its answer and the worker its start; on two cores this takes 13 ms off the job's way.
+# The client gets its answer, and the worker starts, before the upload; on two cores this makes a job 13 ms faster.
 MOVE_AFTER_SECONDS = 0.05
 
 
 class Inputs:
     """Images by job. Thread-safe.
 
-    `storage` serves callers that wait, `background` moves images while nobody waits; it is `storage` unless given.
+    `storage` serves callers that wait for it; `background` uploads images that no caller waits for. The default of
+    `background` is `storage`.
     """
 
     def __init__(self, keyspace: Keyspace, storage: Storage, background: Storage | None = None) -> None:
@@ -40,14 +40,14 @@ class Inputs:
         self._threads = ThreadPoolExecutor(MOVING_THREADS, "inputs")
 
     def fetch(self, job_id: str, key: str) -> bytes:
-        """The image of an accepted job, wherever it is by now. Raises ObjectMissing if it is kept no longer."""
+        """Return the image of an accepted job, from Redis or storage. Raises ObjectMissing if it no longer exists."""
         image = self._keyspace.get_bytes(_name(job_id))
         return image if image is not None else self._storage.get(key)
 
     def reserve(self) -> bool:
-        """Whether one more image may be accepted into Redis; if so, `move_soon` or `release` must follow.
+        """True if one more image may be accepted into Redis; then the caller must call `move_soon` or `release`.
 
-        Not while storage refuses earlier images: Redis would fill up with images that cannot be moved.
+        False while storage refuses earlier images: Redis would fill up with images that cannot be moved.
         """
         return not self._is_storage_away and self._room.acquire(blocking=False)
 
@@ -55,12 +55,12 @@ class Inputs:
         self._room.release()
 
     def store(self, key: str, image: bytes) -> None:
-        """Put an image into storage now. Raises as boto3 does if that fails."""
+        """Store an image in storage now. Raises what boto3 raises if it fails."""
         self._storage.put(key, image, "application/octet-stream")
         self._is_storage_away = False
 
     def settle(self, job_id: str, key: str) -> None:
-        """Make sure that the image of a job is in storage. Raises as Redis and storage do."""
+        """Make sure that the image of a job is in storage. Raises what Redis and storage raise."""
         image = self._keyspace.get_bytes(_name(job_id))
         if image is not None:
             self._put_away(job_id, key, image)
@@ -74,7 +74,7 @@ class Inputs:
         try:
             self._put_away(job_id, key, image)
             self._is_storage_away = False
-        except Exception:  # it stays in Redis, where the worker looks first; a reaper moves it
+        except Exception:  # the image stays in Redis, where the worker looks first; a reaper moves it
             self._is_storage_away = True
             log.exception("the image of %s stays in Redis", job_id)
         finally:
@@ -83,7 +83,7 @@ class Inputs:
     def _put_away(self, job_id: str, key: str, image: bytes) -> None:
         self._background.put(key, image, "application/octet-stream")
         self._keyspace.redis.delete(self._keyspace.key(_name(job_id)))
-        if not self._keyspace.redis.exists(self._keyspace.key(f"job:{job_id}")):  # the job was erased meanwhile
+        if not self._keyspace.redis.exists(self._keyspace.key(f"job:{job_id}")):  # the job was erased in the meantime
             self._background.delete([key])
 
 
