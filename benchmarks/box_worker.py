@@ -1,4 +1,4 @@
-"""A worker whose network is free: what is left is the service."""
+"""A worker whose network costs nothing, so that only the service's own time remains."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Part of `make bench`: a worker with more to do than it can: what share of its time is the network's, and its memory.
+"""Part of `make bench`: the memory of a fully loaded worker, and the share of its time that the network runs.
 
-py-spy looks 50 times a second at what the device's thread does while clients send photos faster than they are
-segmented, to SAM-Lite and to a MobileSAM of random weights. SAM-Lite is also started twice, and the second start is
-timed, and given one photo of 48 megapixels with 200 boxes. Writes a JSON for benchmarks/report.py.
+py-spy samples the device's thread 50 times a second while clients send photos faster than they are segmented, to
+SAM-Lite and to a MobileSAM with random weights. SAM-Lite is started twice; the second start is timed, and segments one
+photo of 48 megapixels with 200 boxes. Writes a JSON file for benchmarks/report.py.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def main() -> None:
             before = peak_megabytes(pid)
             job = large(url)
             result |= {"peak_mb_before": before, "peak_mb": peak_megabytes(pid), "large_timings_ms": job["timings_ms"]}
-        os.environ["OVSEG_ENGINES_DIR"] = str(folder / "engines")  # random weights are not kept
+        os.environ["OVSEG_ENGINES_DIR"] = str(folder / "engines")  # random weights need no lasting cache
         serve_random("mobile_sam", random_weights.write("mobile_sam", folder))
         with stack(folder / "mobile") as (url, pid):
             result["MobileSAM"] = busy(url, pid, arguments.seconds, folder)
@@ -68,7 +68,7 @@ def main() -> None:
 
 @contextmanager
 def stack(folder: Path) -> Iterator[tuple[str, int]]:
-    """The URL of `ovseg up`, ready, and the worker's process id."""
+    """Run `ovseg up`. Return its URL, when it is ready, and the worker's process id."""
     plan = Plan(folder, "127.0.0.1", free_port(), "cpu", Settings())
     with running(plan, lambda label, line: None) as started:
         yield plan.url, started.children["worker"].pid
@@ -82,7 +82,7 @@ def busy(url: str, pid: int, seconds: int, folder: Path) -> dict[str, Any]:
         for data in photos[i::CLIENTS] * 1000:
             if is_over.is_set():
                 return
-            corner = time.time_ns().to_bytes(8, "big")  # after the end of the JPEG: another file, the same picture
+            corner = time.time_ns().to_bytes(8, "big")  # after the end of the JPEG: another file, the same image
             done[wait(url, submit(url, data + corner))["status"]] += 1
 
     with ThreadPoolExecutor(CLIENTS) as pool:

@@ -1,9 +1,8 @@
-"""What it costs to decode an image in a child process, in CPU time: `python -m benchmarks.decoding`.
+"""The cost of decoding an image in a child process, in CPU time: `python -m benchmarks.decoding`.
 
 Each row is one file, decoded in turns in this process, as the library does, and in a child, as a worker does. The CPU
-time of a decode is that of both processes together, and includes reading every pixel once in this process, because
-memory that was never touched costs its first reader something. Prints medians, and the median of the differences
-between the two of each turn.
+time of a decode is the sum of both processes. It includes reading every pixel once in this process, because the first
+read of new memory costs time. Prints medians, and the median of each turn's difference.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ from worker.image.decoders import Decoders
 SIZES = ((640, 480), (4000, 3000))
 FORMATS = ("JPEG", "PNG", "WEBP")
 TURNS, WARM_UP = 40, 5
-CPUCLOCK_SCHED = 2  # of linux/posix-timers.h: the CPU time of a process, by the clock that its id stands for
+CPUCLOCK_SCHED = 2  # linux/posix-timers.h: the CPU time of a process, by a clock id made from its process id
 
 
 def main() -> None:
     settings = Settings()
     decoders = Decoders(settings)
-    pid = decoders.warm_up()  # the one child that is used
+    pid = decoders.warm_up()  # the only child that is used
     print(", ".join(facts.machine().values()))
     print(f"CPU ms, medians of {TURNS}     here  in a child     more")
     for width, height in SIZES:
@@ -48,7 +47,7 @@ def main() -> None:
 def _in_turns(
     data: bytes, pixel_count: int, decoders: Decoders, pid: int, max_pixels: int
 ) -> list[tuple[float, float]]:
-    """CPU milliseconds here and in a child, for each turn."""
+    """Return the CPU milliseconds in this process and in a child, for each turn."""
 
     def here() -> np.ndarray:
         return image.decode(data, max_pixels)

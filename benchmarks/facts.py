@@ -1,4 +1,4 @@
-"""What a figure was measured on."""
+"""The machine and the packages of a measurement."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8"
 
 
 def lean_precision() -> str:
-    """What is measured beside float32: bfloat16 where the CPU has it, which is then faster than int8."""
+    """Return the precision to measure next to float32: bfloat16 if the CPU supports it (then it is faster), or int8."""
     return "bfloat16" if "bfloat16" in in_openvino.precisions() else "int8"
 
 
 def machine() -> dict[str, str]:
     cpuinfo = Path("/proc/cpuinfo").read_text().splitlines()
-    said = dict(line.split(":", 1) for line in reversed(cpuinfo) if ":" in line)
-    said = {name.strip(): value.strip() for name, value in said.items()}
-    has = said.get("flags", "").split()
+    facts = dict(line.split(":", 1) for line in reversed(cpuinfo) if ":" in line)
+    facts = {name.strip(): value.strip() for name, value in facts.items()}
+    has = facts.get("flags", "").split()
     return {
-        "cpu": f"{os.cpu_count()} cores of {said.get('model name', platform.processor())}",
+        "cpu": f"{os.cpu_count()} cores of {facts.get('model name', platform.processor())}",
         "instructions": " ".join(flag for flag in FLAGS if flag in has),
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
         "python": platform.python_version(),

@@ -1,7 +1,7 @@
 """`make bench-models`: how long each network takes on this machine's CPU, on each engine, in one run.
 
-Medians and the fastest run, milliseconds: one image's encoding, a box decoded alone and among 16. Weights that are not
-installed are drawn at random, which is as fast.
+Prints the median and the fastest run, in milliseconds, of encoding an image, decoding one box, and decoding a box among
+16. Weights that are not installed are replaced by random ones, which are as fast.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main() -> None:
     print("|---|---|---|---|---|")
     for name in arguments.models:
         with TemporaryDirectory() as folder:
-            os.environ["OVSEG_ENGINES_DIR"] = folder  # random weights are not kept
+            os.environ["OVSEG_ENGINES_DIR"] = folder  # random weights need no lasting cache
             spec = models.find(name)
             if not spec.is_installed:
                 spec = replace(spec, weights=random_weights.write(spec.network, Path(folder)))

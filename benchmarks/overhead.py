@@ -1,9 +1,9 @@
-"""What the service adds to the network's own time, on an idle stack: `python -m benchmarks.overhead [URL]`.
+"""The time that an idle service adds to the network's own time: `python -m benchmarks.overhead [URL]`.
 
-One job at a time, a photo of 640 x 480 as JPEG with one box. Prints the 50th and 90th percentiles of
-- the gateway's answer to a submission, as the client sees it,
-- completed_at - accepted_at - (encode + decode), the rest of the job's way,
-and the time of each stage. Starts a stack of its own unless given the URL of one.
+Sends one job at a time: a JPEG photo of 640 x 480 with one box. Prints the 50th and 90th percentiles of
+- the gateway's answer to a submission, as the client measures it,
+- completed_at - accepted_at - (encode + decode), the overhead of a job,
+and the time of each stage. Starts its own stack unless a URL is given.
 """
 
 from __future__ import annotations

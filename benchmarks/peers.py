@@ -1,10 +1,10 @@
-"""Part of `make bench`: an image and its boxes, here and elsewhere: the same photo, weights, machine, in one run.
+"""Part of `make bench`: an image and its boxes, in ovseg and its peers, with the same photo, weights and machine.
 
-The peers are PaddleX's own predictor, given the network as one of its inference models; the authors' `SamPredictor` on
-torch; and transformers' `SamModel` (weights of its own, as large). SAM-Lite has Paddle beside it, on which PaddleX
-runs: PaddleX's predictor wants masks of the whole canvas, and SAM-Lite answers with a region of it. They take turns,
-also with products of two matrices, which say what the machine can do, so that a slow moment of it meets all. Medians
-(and the fastest) in milliseconds. Writes a JSON for benchmarks/report.py.
+The peers are PaddleX's own predictor, with the network as a PaddleX inference model; the authors' `SamPredictor` on
+torch; and transformers' `SamModel` (with its own weights of the same size). SAM-Lite is compared with Paddle, on which
+PaddleX runs: PaddleX's predictor expects masks of the whole canvas, and SAM-Lite returns a region of it. All take
+turns, also with products of two matrices, which show what the machine can do, so that a slow moment affects all of
+them. Medians (and the fastest run) in milliseconds. Writes a JSON file for benchmarks/report.py.
 """
 
 from __future__ import annotations
@@ -35,18 +35,22 @@ from ovseg_core.segmenter import Segmenter
 
 VARIANTS = {"SAM-B": "vit_b", "SAM-L": "vit_l", "SAM-H": "vit_h", "MobileSAM": "vit_t"}
 CORES = len(os.sched_getaffinity(0))
-PAUSE_SECONDS = 0.5  # threads of the one before, which wait for more by spinning, go to sleep
+PAUSE_SECONDS = 0.5  # idle threads of the previous contestant spin while they wait; after this time they sleep
 BOXES = np.array([[60 + 4 * i, 40 + 2 * i, 260 + 4 * i, 300 + 2 * i] for i in range(64)], np.float64)
-PRODUCTS = {"large": (4096, 4096, 4096), "layer": (4096, 768, 3072)}  # rows, what is summed over, columns
+PRODUCTS = {"large": (4096, 4096, 4096), "layer": (4096, 768, 3072)}  # rows, summed dimension, columns
 
-# As torch.utils.flop_counter counts the authors' encoders on a canvas of 1024, SAM-Lite's on 640: a multiplication and
+# Counted by torch.utils.flop_counter: the authors' encoders on a canvas of 1024, SAM-Lite's on 640. A multiplication
+# and an addition count as two operations.
 # an addition are two.
 ENCODER_GFLOP = {"SAM-Lite": 7.7, "MobileSAM": 77.5, "SAM-B": 972, "SAM-L": 2986, "SAM-H": 5961}
 
 
 class Contestant(NamedTuple):
-    """`first` sees the image and answers one box; `all_boxes` answers 64 of it, or sees it again; `parts` are the
-    network alone: its encoder, its decoder of one box and of 64."""
+    """One implementation to measure.
+
+    `first` encodes the image and decodes one box. `all_boxes` decodes 64 boxes; if `sees_it_again`, it encodes the
+    image again. `parts` are the network alone: its encoder, and its decoder of one box and of 64 boxes.
+    """
 
     name: str
     first: Callable[[], object]
@@ -76,10 +80,10 @@ def main() -> None:
 
 
 def measure_products(speeds: dict[str, list[float]]) -> None:
-    """How fast torch multiplies, in GFLOP/s: added to the lists of "bfloat16 large" and others."""
+    """Measure how fast torch multiplies, in GFLOP/s, and append it to the lists of "bfloat16 large" and others."""
     import torch
 
-    torch.set_num_threads(CORES)  # as below
+    torch.set_num_threads(CORES)  # all cores, as in `measured`
     for precision in in_openvino.precisions():
         dtype = getattr(torch, precision)
         for size, (rows, inner, columns) in PRODUCTS.items():
@@ -98,7 +102,7 @@ def measured(
     import torch
 
     with TemporaryDirectory() as folder:
-        os.environ["OVSEG_ENGINES_DIR"] = folder  # random weights are not kept
+        os.environ["OVSEG_ENGINES_DIR"] = folder  # random weights need no lasting cache
         several = list(contestants(name, photo, engines, Path(folder)))
         for each in tqdm(several, desc=f"{name}: the first time", leave=False):
             each.first()
@@ -111,8 +115,8 @@ def measured(
                 for what, call in {"first": each.first, "boxes": each.all_boxes, **each.parts}.items():
                     time.sleep(PAUSE_SECONDS)
                     if what in each.parts:
-                        call()  # what a part can do is what it does again and again
-                    torch.set_num_threads(CORES)  # PaddleX's predictor leaves one to all who share OpenMP with it
+                        call()  # warm up: a part is measured while it runs repeatedly
+                    torch.set_num_threads(CORES)  # PaddleX's predictor sets OpenMP to one thread for the whole process
                     start = time.perf_counter()
                     call()
                     taken.setdefault((each.name, what), []).append((time.perf_counter() - start) * 1000)
@@ -172,9 +176,9 @@ def of_sam(name: str, photo: np.ndarray, engines: list[str], folder: Path) -> It
 
 
 def on_engines(spec: ModelSpec, photo: np.ndarray, engines: list[str]) -> Iterator[Contestant]:
-    """On those that can run it."""
-    for asked in engines:
-        engine, _, precision = asked.partition(" ")
+    """Yield the engines that can run the model."""
+    for wanted in engines:
+        engine, _, precision = wanted.partition(" ")
         if engine in networks.engines(spec.network, "cpu"):
             yield ours(Segmenter.of(spec, "cpu", engine, precision or "float32"), photo)
 
@@ -199,7 +203,7 @@ def ours(segmenter: Segmenter, photo: np.ndarray) -> Contestant:
         label,
         lambda: segmenter.decode(segmenter.encode(photo), prompts[:1]),
         lambda: segmenter.decode(embedding, prompts),
-        parts=parts if segmenter.engine == "openvino" else {},  # a minute each elsewhere, to say less
+        parts=parts if segmenter.engine == "openvino" else {},  # on other engines a minute each, without new insight
     )
 
 

@@ -1,4 +1,4 @@
-"""Weights drawn at random, for networks whose own are not installed: they are as fast."""
+"""Random weights, for networks whose own weights are not installed. They are as fast."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ovseg_core.sam.parts import VARIANTS
 
 
 def write(network: str, folder: Path) -> Path:
-    """A checkpoint of this network in the folder."""
+    """Write a checkpoint of this network with random weights to the folder."""
     parts = VARIANTS[network]()
     linear = checkpoints.linear_weights(parts)
     arrays = {}
@@ -25,8 +25,10 @@ def write(network: str, folder: Path) -> Path:
 
 
 def drawn(array: np.ndarray) -> np.ndarray:
-    """A parameter as it was initialised; gains of ones and biases of zeros, of which an engine would compute nothing,
-    with a little noise."""
+    """Return a parameter as initialised, or with a little noise if all its numbers are equal.
+
+    An engine could leave out gains of ones and biases of zeros.
+    """
     if np.ptp(array):
         return array
     noise = np.random.default_rng(0).normal(scale=0.02, size=array.shape)

@@ -1,4 +1,4 @@
-"""benchmarks/results/*.json to benchmarks/RESULTS.md and its pictures: ratios first."""
+"""Write benchmarks/RESULTS.md and its pictures from benchmarks/results/*.json. The ratios come first."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def main() -> None:
     lines = [
         "# Results",
         "",
-        "Written by `make bench`. The module that a table names says what it measures. "
-        "[Another machine's](avx512/RESULTS.md), without AMX.",
+        "Written by `make bench`. The module named above a table describes what it measures. "
+        "[Results of another machine](avx512/RESULTS.md), without AMX.",
         "",
     ]
     for name, write in sections.items():
@@ -41,16 +41,16 @@ def main() -> None:
 
 
 def machine(facts: dict[str, str]) -> list[str]:
-    said = f"{facts['cpu']} ({facts['instructions']}), {facts['memory']}; Python {facts['python']}, {facts['packages']}"
-    return ["", f"<sub>{said}.</sub>"]
+    text = f"{facts['cpu']} ({facts['instructions']}), {facts['memory']}; Python {facts['python']}, {facts['packages']}"
+    return ["", f"<sub>{text}.</sub>"]
 
 
 def peers(found: dict[str, Any], picture: str) -> Iterator[str]:
     models = list(dict.fromkeys(row["model"] for row in found["rows"]))
     yield from (
-        f"## Networks beside their peers: {', '.join(models)}",
+        f"## Networks compared with their peers: {', '.join(models)}",
         "",
-        "`benchmarks/peers.py`: random weights, the same for all but transformers; SAM-Lite's are its own.",
+        "`benchmarks/peers.py`: random weights, the same for all except transformers; SAM-Lite has its own weights.",
         "",
     )
     for model in models:
@@ -65,7 +65,7 @@ def peers(found: dict[str, Any], picture: str) -> Iterator[str]:
                     f"**{theirs['first_ms'] / row['first_ms']:.1f}x**",
                     f"{row['first_ms']:,.0f} ({row['first_fastest_ms']:,.0f})",
                     f"{row['box_of_64_ms']:,.1f} ({row['box_of_64_fastest_ms']:,.1f})"
-                    + (", sees the image again" if row["sees_it_again"] else ""),
+                    + (", encodes the image again" if row["sees_it_again"] else ""),
                 )
                 for row in rows
             ],
@@ -73,11 +73,11 @@ def peers(found: dict[str, Any], picture: str) -> Iterator[str]:
         yield ""
         for row in rows:
             _, is_in_openvino, precision = row["by"].partition("ovseg, openvino")
-            if is_in_openvino and precision != " int8":  # torch has no such product
+            if is_in_openvino and precision != " int8":  # torch has no int8 product to compare with
                 yield network_alone(row, precision.strip() or "float32", found)
     yield (
-        "Medians, and the fastest run. A box is a mask of the image's size: what random weights draw is noise, which "
-        "takes more to resize and to write down than an object does."
+        "Medians, and the fastest run. The mask of a box has the image's size: random weights draw noise, which "
+        "takes longer to resize and to encode than an object."
     )
     yield ""
     yield f"![An image and a box]({picture})"
@@ -103,7 +103,12 @@ def decoder_alone(encoder: float, box: float | None = None, box_of_64: float | N
 
 
 def service(found: dict[str, Any]) -> Iterator[str]:
-    yield from (f"## The service beside `paddlex --serve`, with {found['network']}", "", "`benchmarks/service.py`.", "")
+    yield from (
+        f"## The service compared with `paddlex --serve`, with {found['network']}",
+        "",
+        "`benchmarks/service.py`.",
+        "",
+    )
     by = {(row["by"], row["clients"], row["images"]): row for row in found["rows"]}
     rows = []
     for (name, clients, images), ours in by.items():
@@ -126,7 +131,8 @@ def service(found: dict[str, Any]) -> Iterator[str]:
     yield from table(head, rows)
     yield ""
     jobs = {row["by"]: row["jobs"] for row in found["rows"] if row["images"] == "one"}
-    yield f"Jobs for one image, however many clients: {jobs['ovseg float32']} of ovseg's, {jobs[PEER]} of PaddleX's."
+    ours, theirs = jobs["ovseg float32"], jobs[PEER]
+    yield f"Jobs for one image, for any number of clients: {ours} of ovseg's, {theirs} of PaddleX's."
 
 
 def latency(row: dict[str, Any]) -> tuple[str, str, str]:
@@ -155,18 +161,18 @@ def busy(found: dict[str, Any]) -> Iterator[str]:
     yield f"`benchmarks/busy.py`, {found['clients']} clients, Redis, storage and the worker on one machine."
     yield ""
     yield from table(
-        ("model", "jobs/s", "the device's thread is in the network"),
+        ("model", "jobs/s", "share of the device's thread in the network"),
         [
-            (model, f"{found[model]['jobs_per_s']:.1f}", f"**{100 * found[model]['network_share']:.0f} %** of the time")
+            (model, f"{found[model]['jobs_per_s']:.1f}", f"**{100 * found[model]['network_share']:.0f} %**")
             for model in ("SAM-Lite", "MobileSAM")
         ],
     )
     yield ""
-    yield f"`ovseg up` is ready {found['second_start_s']:.1f} s after its second start."
+    yield f"At its second start, `ovseg up` is ready after {found['second_start_s']:.1f} s."
     yield ""
     yield (
         f"A photo of 48 megapixels with 200 boxes: the worker's memory peaks at **{found['peak_mb']:.0f} MB** "
-        f"({found['peak_mb_before']:.0f} before it). Seconds: {timings}."
+        f"({found['peak_mb_before']:.0f}before). Seconds: {timings}."
     )
 
 

@@ -1,8 +1,8 @@
 """Part of `make bench`: jobs per second and latency of `ovseg up` and of `paddlex --serve`, with the same network.
 
-Clients send one photo with one box each and wait for the mask; each photo is another, or all are the same one with
-another box each. All servers are up, and one after the other has the whole machine, kind of load by kind of load: a
-machine that changes its speed within minutes changes it for all of them. Writes a JSON for benchmarks/report.py.
+Clients send one photo with one box each and wait for the mask. All photos are different, or all are the same one with
+different boxes. All servers are running, and for each kind of load, one after the other has the whole machine: a
+machine that changes its speed within minutes changes it for all servers. Writes a JSON file for benchmarks/report.py.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from ovseg_core.segmenter import Segmenter
 
 _of_thread = threading.local()
 
-# A photo and a box; returns when the mask is there, with milliseconds by stage where they are told.
+# Takes a photo and a box. Returns when the mask has arrived, with the milliseconds of each stage if they are reported.
 Ask = Callable[[bytes, list[float]], dict[str, float]]
 
 
@@ -53,15 +53,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--network", default="mobile_sam", choices=VARIANTS)
     parser.add_argument("--clients", nargs="+", type=int, default=[1, 8, 64])
-    parser.add_argument("--jobs", type=int, default=100, help="of one image, for ovseg")
-    parser.add_argument("--distinct-jobs", type=int, default=24, help="of distinct images, for ovseg, or one a client")
-    parser.add_argument("--their-jobs", type=int, default=8, help="for PaddleX; of distinct images, or one a client")
+    parser.add_argument("--jobs", type=int, default=100, help="jobs with one image, for ovseg")
+    parser.add_argument(
+        "--distinct-jobs", type=int, default=24, help="jobs with distinct images, for ovseg; at least one per client"
+    )
+    parser.add_argument(
+        "--their-jobs", type=int, default=8, help="jobs for PaddleX; at least one per client with distinct images"
+    )
     parser.add_argument("--to", type=Path, default=Path("benchmarks/results/service.json"))
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
     with TemporaryDirectory(prefix="ovseg-bench-") as name:
         folder = Path(name)
-        os.environ["OVSEG_ENGINES_DIR"] = str(folder / "engines")  # random weights are not kept
+        os.environ["OVSEG_ENGINES_DIR"] = str(folder / "engines")  # random weights need no lasting cache
         weights = random_weights.write(arguments.network, folder)
         spec = replace(next(m for m in models.all_models().values() if m.network == arguments.network), weights=weights)
         precisions = ["float32", facts.lean_precision()]
@@ -76,7 +80,7 @@ def main() -> None:
             ]
             servers.append(("PaddleX 3.7.2", up.enter_context(theirs(arguments.network, weights, folder)), their_jobs))
             for _, ask, _ in servers:
-                ask(photo(0), box(0))  # the first is slow everywhere
+                ask(photo(0), box(0))  # the first job is slow on every server
             for clients, images in product(arguments.clients, ("distinct", "one")):
                 for label, ask, jobs in servers:
                     count = max(jobs[images], clients) if images == "distinct" else jobs[images]
@@ -88,7 +92,7 @@ def main() -> None:
 
 
 def load(ask: Ask, clients: int, jobs: int, images: str) -> dict[str, Any]:
-    seed = time.time_ns()  # photos that no cache has seen
+    seed = time.time_ns()  # photos that are in no cache
     photos = [photo(seed + n) for n in range(jobs if images == "distinct" else 1)]
     stages = defaultdict(list)
 
@@ -111,7 +115,7 @@ def load(ask: Ask, clients: int, jobs: int, images: str) -> dict[str, Any]:
 
 
 def photo(seed: int, size: tuple[int, int] = (1024, 768)) -> bytes:
-    """The photo of the demo, with another corner each time."""
+    """Return the photo of the demo with random pixels in one corner, so that each seed gives another image."""
     with Image.open(demo.PHOTO) as opened:
         picture = opened.convert("RGB").resize(size)
     noise = np.random.default_rng(seed).integers(0, 256, (16, 16, 3), np.uint8)
@@ -147,7 +151,7 @@ def ours(network: str, weights: Path, folder: Path, precision: str) -> Iterator[
 
 
 def serve_random(network: str, weights: Path) -> None:
-    """From now on `Settings` name a model with these weights as the default."""
+    """Make a model with these weights the default of the services that are started from now on."""
     registry = weights.parent / "models.yaml"
     registry.write_text(yaml.safe_dump({"Random": {"network": network, "file": weights.name}}))
     os.environ |= {
@@ -204,7 +208,7 @@ def _is_up(url: str) -> bool:
 
 
 def session() -> requests.Session:
-    """This thread's own."""
+    """Return the session of this thread."""
     if not hasattr(_of_thread, "session"):
         _of_thread.session = requests.Session()
     return _of_thread.session  # type: ignore[no-any-return]

@@ -1,9 +1,9 @@
-"""How soon others are answered beside slow clients, and what these cost: `python -m benchmarks.slow_clients`.
+"""How fast clients are answered while slow clients are connected: `python -m benchmarks.slow_clients`.
 
-A gateway alone, with the time-outs of the real one. Prints the 50th and 99th percentile of GET /healthz and of GET
-/v1/jobs/ID, one after the other on a connection each, and the gateway's memory, threads and share of a core: beside
-nobody; beside 300 clients that hang up while they wait for a job; 300 that wait on; 300 of each kind of slow client;
-and 1,000 that wait.
+Runs a gateway alone, with the time-outs of the real one. Prints the 50th and 99th percentile of GET /healthz and of GET
+/v1/jobs/ID, sent one after the other on a new connection each, and the gateway's memory, threads and share of a core.
+The rows are: no other clients; 300 clients that hung up while they waited for a job; 300 that still wait; 300 of each
+kind of slow client; 1,000 that wait.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ovseg.embedded import valkey
 from tests.support import lone_gateway, slow_clients
 from tests.support.lone_gateway import LoneGateway
 
-SECONDS = 8.0  # within the 10 that a slow client has
+SECONDS = 8.0  # less than the 10 s after which a slow client is disconnected
 
 
 def main() -> None:
@@ -40,8 +40,8 @@ def main() -> None:
         job = requests.post(f"{gateway.url}/v1/jobs", json=job, timeout=60).json()
         target = f"/v1/jobs/{job['id']}"
         titles = ("/healthz p50", "p99 ms", "/v1/jobs p50", "p99 ms")
-        print(f"{'beside':<32}" + "".join(f"{title:>13}" for title in titles) + "      MB threads   cores")
-        _row("nobody", gateway, target)
+        print(f"{'other clients':<32}" + "".join(f"{title:>13}" for title in titles) + "      MB threads   cores")
+        _row("none", gateway, target)
         slow_clients.hang_up(gateway.port, f"{target}?wait=60", given.each)
         _row(f"{given.each} that hung up", gateway, target)
         with _waiting(gateway, f"{target}?wait=60", given.each):
@@ -53,17 +53,17 @@ def main() -> None:
             _row(f"{given.waiting} that wait", gateway, target)
 
 
-def _row(beside: str, gateway: LoneGateway, target: str) -> None:
-    requests.get(f"{gateway.url}/healthz", timeout=60)  # by then it has accepted all that came before
+def _row(others: str, gateway: LoneGateway, target: str) -> None:
+    requests.get(f"{gateway.url}/healthz", timeout=60)  # by then it has accepted all earlier connections
     cpu, start = _cpu_seconds(gateway), time.perf_counter()
     times = [*_ask(gateway.url + "/healthz"), *_ask(gateway.url + target)]
     cores = (_cpu_seconds(gateway) - cpu) / (time.perf_counter() - start)
     costs = f"{gateway.status('VmRSS') / 1000:>8.0f}{gateway.status('Threads'):>8}{cores:>8.2f}"
-    print(f"{beside:<32}" + "".join(f"{ms:>13.1f}" for ms in times) + costs, flush=True)
+    print(f"{others:<32}" + "".join(f"{ms:>13.1f}" for ms in times) + costs, flush=True)
 
 
 def _ask(url: str) -> tuple[float, float]:
-    """The 50th and 99th percentile, in ms."""
+    """Return the 50th and 99th percentile, in ms."""
     times, until = [], time.monotonic() + SECONDS / 2
     while time.monotonic() < until:
         start = time.perf_counter()

@@ -1,8 +1,8 @@
 """Part of `make bench`: jobs per second through HTTP, Redis, worker, S3 and back, with a network that costs nothing.
 
-For 1, 4 and 16 workers: jobs per second, where a job's time goes, and that none is lost; before that, with no worker at
-all, how many jobs a second one gateway process accepts. Each job sends another photo of 640 x 480 with one box. Writes
-a JSON for benchmarks/report.py.
+First, without a worker, it measures how many jobs per second one gateway process accepts. Then, for 1, 4 and 16
+workers, it measures jobs per second and the time of each stage, and counts lost jobs. Each job sends a different photo
+of 640 x 480 with one box. Writes a JSON file for benchmarks/report.py.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ def main() -> None:
             stack.children["worker"].ask_to_end()
             stack.children["worker"].end_by(time.monotonic() + 30)
             accepts = accepted(plan.url, arguments.jobs)
-            print(f"{accepts:.0f} jobs accepted a second by one gateway process", flush=True)
+            print(f"{accepts:.0f} jobs per second accepted by one gateway process", flush=True)
             rows = []
             for count in arguments.workers:
                 with workers(stack, count):
-                    through(plan.url, CLIENTS)  # also takes away what was only accepted
+                    through(plan.url, CLIENTS)  # also runs the jobs that were accepted without a worker
                     rows.append({"workers": count} | through(plan.url, arguments.jobs))
                     print(rows[-1], flush=True)
     arguments.to.parent.mkdir(parents=True, exist_ok=True)

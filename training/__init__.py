@@ -1,1 +1,1 @@
-"""How SAM-Lite was made: data, network, losses, schedule, evaluation, export. The only place that knows torch."""
+"""How SAM-Lite was made: data, network, losses, schedule, evaluation, export. Only this package uses torch."""

@@ -1,4 +1,6 @@
-"""`python -m training COMMAND`, from training to the card; `make train-lite` and `make eval-lite` call it."""
+"""`python -m training COMMAND`: all steps from training to the model card. `make train-lite` and `make eval-lite` use
+it.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
 
     for name, steps, purpose in (
-        ("train", 2800, "train the wide SAM-Lite to wide.pt in --out, or go on from there"),
-        ("distill", 3000, "teach the one that is shipped by the wide one, to slim.pt in --out, or go on from there"),
+        ("train", 2800, "train the wide SAM-Lite; writes wide.pt to --out, or resumes from it"),
+        ("distill", 3000, "train the shipped SAM-Lite from the wide one; writes slim.pt to --out, or resumes from it"),
     ):
         learn = commands.add_parser(name, help=purpose)
         learn.add_argument("--data", type=Path, required=True, help="a folder with annotations.json (COCO) and images/")
@@ -27,7 +29,7 @@ def _parser() -> argparse.ArgumentParser:
         learn.add_argument("--steps", type=int, default=steps)
         learn.add_argument("--threads", type=int, default=2)
 
-    export = commands.add_parser("export", help="a checkpoint as the weights the library ships")
+    export = commands.add_parser("export", help="convert a checkpoint to the weights that the library ships")
     export.add_argument("--checkpoint", type=Path, default=Path("build/sam-lite/slim.pt"))
     export.add_argument("--to", type=Path, default=BUNDLED)
 
@@ -41,16 +43,16 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--report", type=Path, default=Path("build/sam-lite/report.md"))
     evaluate.add_argument("--precision", choices=["float32", "int8"], default="float32")
 
-    card = commands.add_parser("card", help="the pictures of docs/sam-lite.md")
+    card = commands.add_parser("card", help="draw the picture of docs/sam-lite.md")
     card.add_argument("--photos", type=Path, required=True, help="skimage/data of scikit-image's wheel")
     card.add_argument("--to", type=Path, default=Path("docs/sam-lite.jpg"))
 
-    commands.add_parser("references", help="answers of the original implementations, for tests/data")
+    commands.add_parser("references", help="write the outputs of the original implementations to tests/data")
     return parser
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """What each needs is imported when it is asked for: torch is not for evaluating."""
+    """Run a command. Each command imports what it needs: evaluating needs no torch."""
     if arguments.command == "train":
         from training.train import Schedule
         from training.train import train as run_train

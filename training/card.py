@@ -1,4 +1,4 @@
-"""`python -m training card --photos DIR`: the pictures of docs/sam-lite.md.
+"""`python -m training card --photos DIR`: draw the picture of docs/sam-lite.md.
 
 DIR is `skimage/data` of scikit-image's wheel, whose photos are in the public domain or CC0.
 """

@@ -1,7 +1,7 @@
-"""`python -m training distill`: the wide SAM-Lite teaches the one that is shipped (Hinton et al., 2015).
+"""`python -m training distill`: train the shipped SAM-Lite from the wide one, its teacher (Hinton et al., 2015).
 
-Its pyramid stays as it is; the heads, and what they want of the pyramid, start at random and learn both from the masks
-of the scenes and from the wide heads' answers to the same prompts.
+The pyramid is the teacher's and stays as it is. The heads, and the layers that prepare the pyramid for them, start at
+random. They learn from the masks of the scenes and from the outputs of the wide heads for the same prompts.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from training.network import SamLite
 
 
 def distill(data: Path, out: Path, schedule: train.Schedule, threads: int) -> None:
-    """From `wide.pt` in `out`. Writes `slim.pt` and goes on from it if it is there."""
+    """Train from `wide.pt` in `out`. Writes `slim.pt`, or resumes from it if it exists."""
     torch.set_num_threads(threads)
     torch.manual_seed(schedule.seed)
     teacher = average(out / "wide.pt", wide.SamLite()).to(memory_format=torch.channels_last)
     net = SamLite().to(memory_format=torch.channels_last)
-    net.image_encoder.load_state_dict(teacher.image_encoder.state_dict(), strict=False)  # all but its ends
+    # all weights except those of `ends`
+    net.image_encoder.load_state_dict(teacher.image_encoder.state_dict(), strict=False)
     net.requires_grad_(False)
     for part in (net.image_encoder.ends, net.locator, net.mask_head):
         part.requires_grad_(True)
@@ -40,10 +41,10 @@ def distill(data: Path, out: Path, schedule: train.Schedule, threads: int) -> No
 
 
 def taught(teacher: wide.SamLite, pyramid: list[Tensor], of: Tensor, lesson: train.Lesson) -> dict[str, Tensor]:
-    """Cross entropy with the teacher's answers: masks, and coarse masks candidate by candidate."""
+    """Return the cross entropy with the teacher's masks, and with its coarse masks, candidate by candidate."""
     with torch.no_grad():
         coarse, _ = teacher.locator(pyramid, of, lesson.click_points, lesson.click_labels)
-        logits, _ = teacher.mask_head(pyramid, lesson.of, lesson.regions, lesson.told)
+        logits, _ = teacher.mask_head(pyramid, lesson.of, lesson.regions, lesson.drawn)
     by_candidate = F.binary_cross_entropy_with_logits(lesson.coarse, coarse.sigmoid(), reduction="none")
     return {
         "mask_taught": F.binary_cross_entropy_with_logits(lesson.logits, logits.sigmoid()),
@@ -52,7 +53,7 @@ def taught(teacher: wide.SamLite, pyramid: list[Tensor], of: Tensor, lesson: tra
 
 
 def groups(net: SamLite, schedule: train.Schedule) -> list[dict[str, object]]:
-    """What learns: biases and norms without decay."""
+    """Return the parameters to train; biases and norms have no weight decay."""
     by_decay: dict[float, list[Tensor]] = defaultdict(list)
     for parameter in net.parameters():
         if parameter.requires_grad:

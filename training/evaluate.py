@@ -1,6 +1,7 @@
-"""Held-out photos, prompts made from their masks, mean IoU by prompt and size: the model beside simple baselines.
+"""Mean IoU on held-out photos by prompt and size, of the model and of simple baselines. Prompts are made from the
+masks.
 
-Needs what the library needs, and no torch: it measures what is shipped.
+It needs only what the library needs, and no torch: it measures the shipped model.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
 from training import scenes
 
-LEAST_AREA = 200  # pixels of the photo
-SIZES = (("small", 32**2), ("medium", 96**2), ("large", 10**9))  # COCO's: areas below these
-PER_CCP_PHOTO = 4  # of its many pieces of clothing
+LEAST_AREA = 200  # pixels of the photo; smaller things are left out
+SIZES = (("small", 32**2), ("medium", 96**2), ("large", 10**9))  # COCO's sizes: areas below these
+PER_CCP_PHOTO = 4  # things of each photo of CCP, which shows many pieces of clothing
 
 SOURCES = {"coco": "Photos of COCO, things", "ccp": "Photos of CCP, people and their clothing"}
 
@@ -45,7 +46,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Row:
-    """One prompt of one thing: how well the answer fits."""
+    """The result of one prompt for one thing."""
 
     source: str
     size: str
@@ -70,7 +71,9 @@ def box_of(mask: Mask) -> tuple[float, float, float, float]:
 
 
 def correction(found: Mask, wanted: Mask) -> tuple[tuple[float, float], int]:
-    """A click in the middle of the larger error, as evaluations of interactive segmentation place it, and its label."""
+    """Return a click in the middle of the larger error, where evaluations of interactive segmentation place it, and its
+    label.
+    """
     missing, extra = wanted & ~found, found & ~wanted
     label = int(missing.sum() >= extra.sum())
     error = missing if label else extra
@@ -101,7 +104,7 @@ def grabcut(pixels: NDArray[np.uint8], thing: Thing) -> Mask:
     background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
     rectangle = (x0, y0, max(1, x1 - x0), max(1, y1 - y0))
     if rectangle[2] >= labels.shape[1] and rectangle[3] >= labels.shape[0]:
-        return filled_box(pixels, thing)  # it wants a border of background
+        return filled_box(pixels, thing)  # GrabCut needs a border of background
     try:
         cv2.grabCut(pixels, labels, rectangle, background, foreground, 5, cv2.GC_INIT_WITH_RECT)
     except cv2.error:
@@ -117,13 +120,13 @@ BASELINES: dict[str, Callable[[NDArray[np.uint8], Thing], Mask]] = {
 
 
 def answers(segmenter: Segmenter, embedding: Embedding, wanted: list[Thing]) -> Iterator[tuple[str, Thing, Mask]]:
-    """Every kind of prompt for the things of one photo."""
+    """Yield the mask of every kind of prompt for each thing of one photo."""
 
-    def asked(prompts: list[Prompt]) -> list[Mask]:
+    def decoded(prompts: list[Prompt]) -> list[Mask]:
         return [mask.full() for mask in segmenter.decode(embedding, prompts)]
 
     random = np.random.default_rng(0)
-    by_box = asked([Prompt(box=thing.box) for thing in wanted])
+    by_box = decoded([Prompt(box=thing.box) for thing in wanted])
     yield from zip(["box"] * len(wanted), wanted, by_box, strict=True)
 
     def loosened(thing: Thing) -> Prompt:
@@ -131,10 +134,10 @@ def answers(segmenter: Segmenter, embedding: Embedding, wanted: list[Thing]) -> 
         sides = np.array([x1 - x0, y1 - y0, x1 - x0, y1 - y0])
         return Prompt(box=tuple(np.array(thing.box) + random.normal(0, 0.05, 4) * sides))
 
-    yield from zip(["box, 5 % off"] * len(wanted), wanted, asked([loosened(t) for t in wanted]), strict=True)
+    yield from zip(["box, 5 % off"] * len(wanted), wanted, decoded([loosened(t) for t in wanted]), strict=True)
     fixes = [correction(mask, thing.mask) for mask, thing in zip(by_box, wanted, strict=True)]
     with_click = [Prompt(t.box, (xy,), (label,)) for t, (xy, label) in zip(wanted, fixes, strict=True)]
-    yield from zip(["box and a correcting click"] * len(wanted), wanted, asked(with_click), strict=True)
+    yield from zip(["box and a correcting click"] * len(wanted), wanted, decoded(with_click), strict=True)
 
     clicks = [Prompt(points=(thing.click,), labels=(1,)) for thing in wanted]
     candidates = segmenter.candidates(embedding, clicks)
@@ -142,7 +145,7 @@ def answers(segmenter: Segmenter, embedding: Embedding, wanted: list[Thing]) -> 
         best = max((mask.full() for mask in masks), key=lambda found: iou(found, thing.mask))
         yield "1 click, best of 3", thing, best
     for number in range(1, 6):
-        found = asked(clicks)
+        found = decoded(clicks)
         if number in (1, 2, 3, 5):
             name = f"{number} click" + "s" * (number > 1)
             yield from zip([name] * len(wanted), wanted, found, strict=True)
@@ -165,7 +168,7 @@ def rows(segmenter: Segmenter, photos: list[scenes.Photo]) -> Iterator[Row]:
 
 
 def table(measured: list[Row]) -> str:
-    """Markdown: a line for each prompt, mean IoU of all things and by size."""
+    """Return a Markdown table with a line per prompt: the mean IoU of all things, and by size."""
     cells: dict[tuple[str, str], list[float]] = defaultdict(list)
     for row in measured:
         for column in ("all", row.size):
@@ -181,7 +184,7 @@ def table(measured: list[Row]) -> str:
 
 
 def evaluate(data: Path, report: Path, precision: str) -> None:
-    """Writes tables in Markdown, and prints them."""
+    """Write the tables in Markdown, and print them."""
     segmenter = Segmenter.open("SAM-Lite", precision=precision)
     _, held_out = scenes.photos(data)
     sections = []
@@ -196,7 +199,7 @@ def evaluate(data: Path, report: Path, precision: str) -> None:
 
 
 def timings(segmenter: Segmenter, repeats: int = 15) -> str:
-    """Medians on this machine, in milliseconds."""
+    """Return a list of medians on this machine, in milliseconds."""
     pixels = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
     embedding = segmenter.encode(pixels)
     box, click = Prompt.of_box(100, 100, 400, 300), Prompt.of_point(300, 200)

@@ -1,4 +1,4 @@
-"""From a checkpoint to what `ovseg_core` ships: the averaged weights, batch normalisation folded, half precision."""
+"""Convert a checkpoint to what `ovseg_core` ships: averaged weights, folded batch normalisation, half precision."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Net = TypeVar("Net", bound=nn.Module)
 
 
 def folded(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Convolutions `X.0` with their norms `X.1` become convolutions `X`; the rest stays."""
+    """Merge each convolution `X.0` and its norm `X.1` into a convolution `X`; other parameters stay."""
     arrays: dict[str, Tensor] = {}
     for name, value in state.items():
         layer = name.rsplit(".", 1)[0]
         if f"{layer}.running_mean" in state or (layer.endswith(".0") and f"{layer[:-2]}.1.running_mean" in state):
-            continue  # part of a pair, below
+            continue  # part of a pair, merged below
         arrays[name] = value
     for name in state:
         if not name.endswith(".1.running_mean"):
@@ -36,7 +36,7 @@ def folded(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def average(checkpoint: Path, net: Net) -> Net:
-    """The network with the averaged weights, in evaluation mode."""
+    """Return the network with the averaged weights, in evaluation mode."""
     state = torch.load(checkpoint, weights_only=True)["average"]
     net.load_state_dict({k.removeprefix("module."): v for k, v in state.items() if k.startswith("module.")})
     return net.eval()

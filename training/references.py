@@ -1,4 +1,4 @@
-"""`python -m training references`: what the original implementations answer, for the tests of ours in tests/data.
+"""`python -m training references`: write the outputs of the original implementations to tests/data, for our tests.
 
 Needs the group `training` and `pip install --no-deps segment-anything git+https://github.com/ChaoningZhang/MobileSAM`.
 """
@@ -33,7 +33,7 @@ def write_all() -> None:
 
 @torch.no_grad()
 def lite() -> dict[str, np.ndarray]:
-    """SAM-Lite in torch, with the shipped weights, on the demo's photo."""
+    """Return the outputs of SAM-Lite in torch, with the shipped weights, on the demo's photo."""
     spec = models.find("SAM-Lite")
     net = as_shipped(spec.weights)
     photo = cv2.cvtColor(cv2.imread(str(lite_prompts.PHOTO)), cv2.COLOR_BGR2RGB)
@@ -49,14 +49,18 @@ def lite() -> dict[str, np.ndarray]:
 def decoded(
     net: SamLite, maps: list[Tensor], boxes: Tensor | None, points: Tensor | None, labels: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Logits (N, 64, 64) and predicted IoU (N,) of boxes; logits (3 * N, 64, 64) and IoU (N, 3) of clicks."""
+    """Decode prompts.
+
+    For boxes, return logits (N, 64, 64) and predicted IoU (N,). For clicks, return logits (3 * N, 64, 64) and IoU (N,
+    3).
+    """
     if boxes is not None:
         count = len(boxes)
         if points is None or labels is None:
             points, labels = torch.zeros(count, 1, 2), torch.full((count, 1), -1.0)
         around = region_of(boxes)
-        told = region_maps(around, boxes, points, labels, None)
-        return net.mask_head(maps, torch.zeros(count, dtype=torch.long), around, told)
+        drawn = region_maps(around, boxes, points, labels, None)
+        return net.mask_head(maps, torch.zeros(count, dtype=torch.long), around, drawn)
     assert points is not None
     assert labels is not None
     coarse, iou = net.locator(maps, torch.zeros(len(points), dtype=torch.long), points, labels)
@@ -65,13 +69,13 @@ def decoded(
     around = region_of(boxes_of(coarse, points, labels))
     probability = torch.sigmoid(coarse)[:, None]
     seen = sampled(probability, COARSE_STRIDE, torch.arange(len(coarse)), around, REGION, COARSE_STRIDE / 2)
-    told = region_maps(around, None, points, labels, seen)
-    logits, _ = net.mask_head(maps, torch.zeros(len(coarse), dtype=torch.long), around, told)
+    drawn = region_maps(around, None, points, labels, seen)
+    logits, _ = net.mask_head(maps, torch.zeros(len(coarse), dtype=torch.long), around, drawn)
     return logits, iou
 
 
 def as_shipped(weights: Path) -> SamLite:
-    """The network with its norms gone and the folded weights of a file."""
+    """Return the network with the folded weights of a file. Its norms are replaced by identities."""
     net = SamLite()
     arrays = {name: value.float() for name, value in load_file(weights).items()}
     for name, module in net.named_modules():
@@ -86,7 +90,7 @@ def as_shipped(weights: Path) -> SamLite:
 
 @torch.no_grad()
 def sam() -> dict[str, np.ndarray]:
-    """Meta's SAM, a small one, with the weights of tests/support/sam_weights.py."""
+    """Return the outputs of Meta's SAM, a small one, with the weights of tests/support/sam_weights.py."""
     with originals.importable():
         from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, TwoWayTransformer
         from segment_anything.modeling import Sam as MetaSam
@@ -108,8 +112,8 @@ def sam() -> dict[str, np.ndarray]:
     net.load_state_dict({n: torch.from_numpy(sam_weights.array(n, s)) for n, s in shapes.items()}, strict=False)
     embedding = net.image_encoder(torch.from_numpy(sam_weights.canvas()))
     answers = {"names": np.array(sorted(shapes)), "embedding": embedding[0, ::8].numpy()}
-    for kind, asked in sam_weights.PROMPTS.items():
-        boxes, points, labels, mask_inputs = (None if x is None else torch.from_numpy(x) for x in asked)
+    for kind, prompt in sam_weights.PROMPTS.items():
+        boxes, points, labels, mask_inputs = (None if x is None else torch.from_numpy(x) for x in prompt)
         given = None if points is None or labels is None else (points, labels)
         sparse, dense = net.prompt_encoder(given, boxes, None if mask_inputs is None else mask_inputs[:, None])
         place = net.prompt_encoder.get_dense_pe()
@@ -120,8 +124,10 @@ def sam() -> dict[str, np.ndarray]:
 
 @torch.no_grad()
 def mobile_sam() -> dict[str, np.ndarray]:
-    """MobileSAM's TinyViT, a small one, with the weights of tests/support/sam_weights.py; and what the public file has:
-    the names and shapes of the whole network in its real size."""
+    """Return the outputs of MobileSAM's TinyViT, a small one, with the weights of tests/support/sam_weights.py.
+
+    Also returns the names and shapes in the public file: those of the whole network in its real size.
+    """
     with originals.importable():
         from mobile_sam import sam_model_registry
         from mobile_sam.modeling import TinyViT
@@ -134,18 +140,19 @@ def mobile_sam() -> dict[str, np.ndarray]:
         num_heads=(1, *sam_weights.TINY_HEADS),
         window_sizes=(7, *sam_weights.TINY_WINDOWS),
     )
-    net.layers[2].downsample.conv2.c.stride = (1, 1)  # as it sets it itself where 320 channels come out
+    net.layers[2].downsample.conv2.c.stride = (1, 1)  # as the original does for a layer with 320 output channels
     arrays = {
         name: torch.from_numpy(sam_weights.array(f"image_encoder.{name}", tuple(value.shape)))
         for name, value in net.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
     net.load_state_dict(arrays, strict=False)
-    net.eval()  # after the weights: it takes its terms of attention out of them here
+    net.eval()  # after loading the weights: here it computes its attention biases from them
     x = net.patch_embed(torch.from_numpy(sam_weights.two_canvases()))
     for layer in net.layers:
         x = layer(x)
-    embedding = net.neck(x.transpose(1, 2).unflatten(2, (side // 16, side // 16)))  # its own forward knows only 64 x 64
+    # its own forward supports only 64 x 64
+    embedding = net.neck(x.transpose(1, 2).unflatten(2, (side // 16, side // 16)))
     public = sam_model_registry["vit_t"]().state_dict()
     return {
         "embedding": embedding[:, ::8].numpy(),

@@ -1,4 +1,4 @@
-"""Training scenes: a random view of a photo with things pasted over it, and the exact masks of what is to be found."""
+"""Training scenes: a random view of a photo, with things pasted over it, and the exact masks of the things."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 SIZE = 512  # side of a canvas
-GREY = 127  # of the canvas where there is no photo; 0 for the network
-CLICKS = 3  # of each kind that a scene offers for a thing
-LEAST_AREA = 90  # pixels of the canvas: smaller things are not asked for
+GREY = 127  # of the canvas outside the photo; 0 for the network
+CLICKS = 3  # of each kind that a scene has for a thing
+LEAST_AREA = 90  # pixels of the canvas; smaller things get no prompts
 HELD_OUT = {"coco": 20, "ccp": 40}  # photos that training never sees
 EMOJI_PACKAGE = "@lobehub/fluent-emoji-3d@1.1.0"  # on npm, MIT: 3,392 rendered objects with alpha
 
@@ -47,14 +47,14 @@ class Photo:
 
     @property
     def pixels(self) -> Image:
-        """(h, w, 3), RGB; decoded once."""
+        """(h, w, 3), RGB; decoded at the first access."""
         if self._pixels is None:
             self._pixels = cv2.cvtColor(cv2.imdecode(self.jpeg, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
         return self._pixels
 
 
 def photos(folder: Path) -> tuple[list[Photo], list[Photo]]:
-    """Those to train on and those to hold out, of a COCO annotation file and its images."""
+    """Return the photos to train on and the held-out photos, from a COCO annotation file and its images."""
     listed = json.loads((folder / "annotations.json").read_text())
     segments: dict[int, list[Segment]] = {}
     for note in listed["annotations"]:
@@ -78,7 +78,7 @@ def photos(folder: Path) -> tuple[list[Photo], list[Photo]]:
 
 
 def emoji(folder: Path) -> list[Image]:
-    """(h, w, 4) pictures, RGBA, fetched from npm on first use; none where npm is not at hand."""
+    """Return pictures (h, w, 4), RGBA, fetched from npm at the first use; an empty list if npm is not available."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
         if not list(folder.glob("*.tgz")):
@@ -90,7 +90,7 @@ def emoji(folder: Path) -> list[Image]:
     for archive in folder.glob("*.tgz"):
         with tarfile.open(archive) as files:
             for member in files:
-                if member.name.endswith(".webp") and "-1f3f" not in member.name:  # one tone of each
+                if member.name.endswith(".webp") and "-1f3f" not in member.name:  # one skin tone of each
                     handle = files.extractfile(member)
                     assert handle is not None
                     data = np.frombuffer(handle.read(), np.uint8)
@@ -104,13 +104,13 @@ def emoji(folder: Path) -> list[Image]:
 class Scene:
     image: Image  # (SIZE, SIZE, 3), RGB
     masks: Image  # (K, SIZE / 2, SIZE / 2), 0 to 255
-    boxes: NDArray[np.float32]  # (K, 4), tight, pixels of the canvas
-    positives: NDArray[np.float32]  # (K, CLICKS, 2), on the thing, the first well inside
-    negatives: NDArray[np.float32]  # (K, CLICKS, 2), beside it
+    boxes: NDArray[np.float32]  # (K, 4), tight, in pixels of the canvas
+    positives: NDArray[np.float32]  # (K, CLICKS, 2), on the thing; the first one well inside
+    negatives: NDArray[np.float32]  # (K, CLICKS, 2), next to the thing
 
 
 class Scenes:
-    """An endless stream of scenes of `slots` prompted things each (repeated where there are fewer)."""
+    """An endless stream of scenes with `slots` prompted things each. Things are repeated if there are fewer."""
 
     def __init__(self, photos: list[Photo], emoji: list[Image], slots: int, coco_share: float = 0.65) -> None:
         self.coco = [p for p in photos if p.source == "coco"]
@@ -148,7 +148,7 @@ class Scenes:
         )
 
     def _view(self, photo: Photo) -> tuple[NDArray[np.float32], Segment | None]:
-        """An affine map from the photo to the canvas: close to one segment, or the photo as a whole."""
+        """Return an affine map from the photo to the canvas: close to one segment, or of the whole photo."""
         height, width = photo.pixels.shape[:2]
         flip = random.random() < 0.5
         turn = math.radians(random.uniform(-15, 15)) if random.random() < 0.3 else 0.0
@@ -180,7 +180,7 @@ class Scenes:
         return chosen
 
     def _pasted(self, image: Image, masks: list[Image]) -> tuple[Image, list[Image]]:
-        """Something more on top: a thing of another photo, a piece of clothing, or an emoji."""
+        """Paste one more thing over the image: a thing of another photo, a piece of clothing, or an emoji."""
         kind = random.random()
         if self.emoji and kind < 0.4:
             picture = random.choice(self.emoji)
@@ -217,7 +217,7 @@ def log_uniform(low: float, high: float) -> float:
 def affine(
     scale_x: float, scale_y: float, turn: float, flip: bool, source: tuple[float, float], target: tuple[float, ...]
 ) -> NDArray[np.float32]:
-    """The (2, 3) map that takes `source` to `target`."""
+    """Return the (2, 3) map that moves `source` to `target`."""
     cos, sin = math.cos(turn), math.sin(turn)
     matrix = np.array([[cos * scale_x, -sin * scale_y], [sin * scale_x, cos * scale_y]])
     if flip:
@@ -231,7 +231,7 @@ def warped(mask: Image, view: NDArray[np.float32]) -> Image:
 
 
 def visible(segment: Segment, view: NDArray[np.float32]) -> bool:
-    """Whether a good part of its box is on the canvas."""
+    """True if a good part of the segment's box is on the canvas."""
     x, y, w, h = segment.box
     corners = view @ np.array([[x, x + w, x, x + w], [y, y, y + h, y + h], [1, 1, 1, 1]], np.float32)
     (x0, y0), (x1, y1) = corners.min(1), corners.max(1)
@@ -257,7 +257,7 @@ def recoloured(image: Image, strength: float = 1.0) -> Image:
 
 
 def degraded(image: Image) -> Image:
-    """A little blur, JPEG or noise, now and then."""
+    """Sometimes add a little blur, JPEG artefacts or noise."""
     kind = random.random()
     if kind < 0.12:
         return cv2.GaussianBlur(image, (0, 0), random.uniform(0.5, 2.2))
@@ -273,14 +273,17 @@ def degraded(image: Image) -> Image:
 
 
 def tight_box(mask: Image) -> NDArray[np.float32]:
-    """x0, y0, x1, y1 of what is set."""
+    """Return x0, y0, x1, y1 of the mask."""
     inside = mask > 127
     columns, rows = np.flatnonzero(inside.any(0)), np.flatnonzero(inside.any(1))
     return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float32)
 
 
 def positive_clicks(mask: Image) -> NDArray[np.float32]:
-    """The first: half of the time as far from the edge as it goes, or nearly; the others: anywhere but at the edge."""
+    """Return random clicks on the thing, not at its edge.
+
+    In half of the cases the first click is as far from the edge as possible, or nearly.
+    """
     x0, y0, x1, y1 = tight_box(mask).astype(int)
     inside = np.pad((mask[y0:y1, x0:x1] > 127).astype(np.uint8), 1)
     depth = cv2.distanceTransform(inside, cv2.DIST_L2, 3)
@@ -290,14 +293,14 @@ def positive_clicks(mask: Image) -> NDArray[np.float32]:
 
 
 def negative_clicks(mask: Image) -> NDArray[np.float32]:
-    """Within the box or a little around it, at least two pixels off the thing."""
+    """Return random clicks in the box or a little around it, at least two pixels away from the thing."""
     x0, y0, x1, y1 = tight_box(mask).astype(int)
     margin_x, margin_y = max(4, (x1 - x0) // 8), max(4, (y1 - y0) // 8)
     left, top = max(0, x0 - margin_x), max(0, y0 - margin_y)
     around = mask[top : y1 + margin_y, left : x1 + margin_x]
     free = cv2.dilate(around, np.ones((5, 5), np.uint8)) < 64
     if not free.any():
-        return np.full((CLICKS, 2), -1000, np.float32)  # nothing beside it: a click nowhere
+        return np.full((CLICKS, 2), -1000, np.float32)  # no free pixel next to the thing: a click outside the canvas
     return np.stack([picked(free, left, top) for _ in range(CLICKS)])
 
 

@@ -1,4 +1,4 @@
-"""`python -m training train`: from ImageNet weights to the wide SAM-Lite, in steps that resume from a checkpoint."""
+"""`python -m training train`: train the wide SAM-Lite from ImageNet weights; training resumes from a checkpoint."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ CHECKPOINT_EVERY = 200  # steps
 @dataclass(frozen=True)
 class Schedule:
     steps: int
-    images: int = 4  # a step
-    slots: int = 4  # prompted things an image, each by a box and by clicks
-    rate: float = 1.2e-3  # of what starts at random
+    images: int = 4  # per step
+    slots: int = 4  # prompted things per image, each with a box and with clicks
+    rate: float = 1.2e-3  # learning rate of the parameters that start at random
     backbone_rate: float = 2e-4
     frozen_stages: int = 3  # of the backbone, with its stem
     seed: int = 0
@@ -59,7 +59,7 @@ class Stream(IterableDataset[scenes.Scene]):
 
 @dataclass(frozen=True)
 class Batch:
-    """N = images * slots things."""
+    """A batch of N = images * slots prompted things."""
 
     pixels: Tensor  # (B, 3, SIZE, SIZE)
     of: Tensor  # (N,), the image of each thing
@@ -86,51 +86,51 @@ def batch(of_scenes: list[scenes.Scene]) -> Batch:
 
 
 def mask_losses(logits: Tensor, target: Tensor, weight: Tensor | float = 1.0) -> tuple[Tensor, Tensor]:
-    """Cross entropy plus dice (N, ...) over the last two axes, and the IoU at threshold 0."""
+    """Return cross entropy plus dice (N, ...) over the last two axes, and the IoU at threshold 0."""
     entropy = (F.binary_cross_entropy_with_logits(logits, target, reduction="none")).mean((-2, -1)) * weight
     p = torch.sigmoid(logits)
     dice = 1 - (2 * (p * target).sum((-2, -1)) + 1) / (p.sum((-2, -1)) + target.sum((-2, -1)) + 1)
     with torch.no_grad():
-        found, there = logits > 0, target > 0.5
-        iou = (found & there).sum((-2, -1)) / (found | there).sum((-2, -1)).clamp(min=1)
+        found, expected = logits > 0, target > 0.5
+        iou = (found & expected).sum((-2, -1)) / (found | expected).sum((-2, -1)).clamp(min=1)
     return entropy + dice, iou
 
 
 def in_regions(maps: Tensor, regions: Tensor, size: int) -> Tensor:
-    """One map (N, h, w) of the canvas for each region, seen in it: (N, size, size)."""
+    """Resample one map (N, h, w) of the canvas to each region: (N, size, size)."""
     stride = scenes.SIZE // maps.shape[1]
     return sampled(maps[:, None], stride, torch.arange(len(maps)), regions, size, stride / 2)[:, 0]
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """A batch's answers of the network that learns, with what it was asked: what a teacher needs to answer too."""
+    """The student's outputs for a batch, and its inputs, which the teacher needs to compute its own outputs."""
 
     click_points: Tensor  # (N, K, 2)
     click_labels: Tensor  # (N, K)
-    coarse: Tensor  # (N, CANDIDATES, h, w), of the clicks
-    share: Tensor  # (N,), of the canvas that a thing's box takes
-    of: Tensor  # (2 * N,), the image of each region, boxes and clicks in the order of their images
+    coarse: Tensor  # (N, CANDIDATES, h, w), for the clicks
+    share: Tensor  # (N,), share of the canvas in a thing's box
+    of: Tensor  # (2 * N,), the image of each region; boxes and clicks in the order of their images
     regions: Tensor  # (2 * N, 4)
-    told: Tensor  # (2 * N, MAPS, REGION, REGION)
+    drawn: Tensor  # (2 * N, MAPS, REGION, REGION)
     logits: Tensor  # (2 * N, MASK, MASK)
 
 
 def losses(net: Net, maps: list[Tensor], b: Batch) -> tuple[dict[str, Tensor], Lesson]:
-    """All prompts of a batch, from its maps: every thing once by its box, once by clicks."""
+    """Compute the losses of all prompts of a batch from its maps: every thing once with its box, once with clicks."""
     n = len(b.of)
     twice = torch.argsort(torch.cat([b.of, b.of]), stable=True)  # prompts in the order of their images
 
     points, labels = prompts.clicks_alone(b.positives, b.negatives)
     coarse, guess = net.locator(maps, b.of, points, labels)
     target = F.adaptive_avg_pool2d(b.masks, coarse.shape[2:])[:, None].expand_as(coarse)
-    # cross entropy relative to the thing's size, or small things would not count
+    # cross entropy relative to the thing's size; without this, small things would not count
     share = ((b.boxes[:, 2:] - b.boxes[:, :2]).prod(1) * 2 / scenes.SIZE**2).clamp(0.05, 1)
     each, coarse_iou = mask_losses(coarse, target, (1 / share)[:, None])
     least, best = each.min(1)
     click_loss = (0.9 * least + 0.1 * each.mean(1)).mean()
 
-    # the mask head refines the best candidate; some of the others too, that it learns to tell them apart
+    # The mask head refines the best candidate, and some of the others too, so that it learns to distinguish them.
     other = torch.rand(n) < 0.2
     candidate = torch.where(other, torch.randint(0, coarse.shape[1], (n,)), best)
     chosen = coarse[torch.arange(n), candidate].detach()
@@ -141,14 +141,14 @@ def losses(net: Net, maps: list[Tensor], b: Batch) -> tuple[dict[str, Tensor], L
     boxes = torch.where(right & ~other[:, None], prompts.loose(b.boxes), boxes)
     regions = torch.cat([region_of(box_boxes), region_of(boxes)])
     seen = in_regions(torch.sigmoid(chosen), regions[n:], REGION)
-    told = torch.cat(
+    drawn = torch.cat(
         [
             region_maps(regions[:n], box_boxes, box_points, box_labels, None),
             region_maps(regions[n:], None, points, labels, seen[:, None]),
         ]
     )
     of = torch.cat([b.of, b.of])
-    in_order, score = net.mask_head(maps, of[twice], regions[twice], told[twice])
+    in_order, score = net.mask_head(maps, of[twice], regions[twice], drawn[twice])
     back = torch.argsort(twice)
     logits, score = in_order[back], score[back]
     wanted = in_regions(torch.cat([b.masks, b.masks]), regions, MASK)
@@ -164,7 +164,7 @@ def losses(net: Net, maps: list[Tensor], b: Batch) -> tuple[dict[str, Tensor], L
         "iou_click": (iou[n:] * taught[n:]).sum().detach() / taught[n:].sum(),
         "iou_coarse": coarse_iou.max(1).values.mean().detach(),
     }
-    return values, Lesson(points, labels, coarse, share, of[twice], regions[twice], told[twice], in_order)
+    return values, Lesson(points, labels, coarse, share, of[twice], regions[twice], drawn[twice], in_order)
 
 
 def summed(values: dict[str, Tensor]) -> Tensor:
@@ -172,14 +172,14 @@ def summed(values: dict[str, Tensor]) -> Tensor:
 
 
 def groups(net: wide.SamLite, schedule: Schedule) -> list[dict[str, object]]:
-    """Parameters to train: the backbone gently, biases and norms without decay."""
+    """Return the parameters to train: the backbone at a low rate, biases and norms without weight decay."""
     encoder = net.image_encoder
     encoder.frozen_stages = schedule.frozen_stages
     for part in (encoder.stem, *encoder.stages[: schedule.frozen_stages]):
         part.requires_grad_(False)
     for stage in encoder.stages:
         for block in stage:
-            block.depthwise.requires_grad_(False)  # their gradients cost a tenth of a step and change little
+            block.depthwise.requires_grad_(False)  # their gradients take a tenth of a step and change little
     sorted_out: dict[tuple[float, float], list[Tensor]] = defaultdict(list)
     for name, parameter in net.named_parameters():
         if parameter.requires_grad:
@@ -193,17 +193,20 @@ def groups(net: wide.SamLite, schedule: Schedule) -> list[dict[str, object]]:
 
 
 def averaged(kept: list[Tensor], now: list[Tensor], seen: Tensor | int) -> None:
-    """Moves the averaged weights on by a step: quickly at first, or a short training would keep its random start."""
+    """Update the averaged weights after a step.
+
+    They follow quickly at first: otherwise a short training would keep the random start.
+    """
     share = 1 - min(EMA, (1 + int(seen)) / (10 + int(seen)))
     for average, value in zip(kept, now, strict=True):
         if average.is_floating_point():
             average.lerp_(value, share)
         else:
-            average.copy_(value)  # how many batches a norm has seen
+            average.copy_(value)  # the number of batches that a norm has processed
 
 
 def restored(checkpoint: Path, parts: dict[str, Any]) -> int:
-    """Fills what has a state from a checkpoint, if there is one. Returns the steps that were done."""
+    """Restore the state of the parts from a checkpoint, if it exists. Return the number of steps that were done."""
     if not checkpoint.exists():
         return 0
     state = torch.load(checkpoint, weights_only=True)
@@ -213,14 +216,14 @@ def restored(checkpoint: Path, parts: dict[str, Any]) -> int:
 
 
 def save(checkpoint: Path, parts: dict[str, Any], step: int) -> None:
-    """All of it or nothing."""
+    """Write the checkpoint. A crash leaves either the old file or the new one."""
     state = {name: part.state_dict() for name, part in parts.items()}
     torch.save({**state, "step": step}, checkpoint.with_suffix(".part"))
     checkpoint.with_suffix(".part").replace(checkpoint)
 
 
 def train(data: Path, out: Path, schedule: Schedule, threads: int) -> None:
-    """Writes `wide.pt` into `out` and goes on from it if it is there."""
+    """Train the wide network. Writes `wide.pt` to `out`, or resumes from it if it exists."""
     torch.set_num_threads(threads)
     torch.manual_seed(schedule.seed)
     net = wide.SamLite().to(memory_format=torch.channels_last)
@@ -241,7 +244,7 @@ def fit(
     checkpoint: Path,
     schedule: Schedule,
 ) -> None:
-    """AdamW over a schedule, from a checkpoint or from the start; `loss` also tells what the log shows."""
+    """Run AdamW over a schedule, from a checkpoint or from the start. `loss` also returns the values for the log."""
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), foreach=True)
     average = AveragedModel(net, multi_avg_fn=averaged, use_buffers=True)
@@ -254,7 +257,7 @@ def fit(
         collate_fn=batch,
         num_workers=1,
         prefetch_factor=8,
-        multiprocessing_context="spawn",  # a fork of a process whose OpenMP threads have worked may never wake up
+        multiprocessing_context="spawn",  # a forked process hangs if OpenMP threads of its parent have already worked
     )
     history: dict[str, list[float]] = defaultdict(list)
     parameters = [p for p in net.parameters() if p.requires_grad]

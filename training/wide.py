@@ -1,6 +1,6 @@
-"""The wide SAM-Lite, which is trained first and then teaches the one that is shipped, `training/network.py`.
+"""The wide SAM-Lite, which is trained first. It then teaches the shipped one, `training/network.py`.
 
-Its heads look at the pyramid itself, with half as many channels again to three times as many: too slow for a CPU.
+Its heads read the pyramid itself, with 1.5 to 3 times as many channels: too slow for a CPU.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ INT8 = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
 
 @cache
 def flags() -> frozenset[str]:
-    """Of the first core; none where the system does not say."""
+    """Return the flags of the first core; an empty set if the system does not report any."""
     cpuinfo = Path("/proc/cpuinfo")
     found = re.search(r"^flags\s*:(.*)$", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.is_file() else None
     return frozenset(found[1].split()) if found else frozenset()

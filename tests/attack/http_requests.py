@@ -1,4 +1,4 @@
-"""Requests that nobody should send: crude ones, and valid ones with something wrong."""
+"""Requests that no one should send: crude ones, and valid ones with something wrong."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ SPAN = {"since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"}
 
 
 def job(image: bytes) -> dict[str, Any]:
-    """A request with every field, for an image of at least 20 x 20."""
+    """Return a request with every field, for an image of at least 20 x 20."""
     return {
         "image": base64.b64encode(image).decode(),
         "prompts": [{"box": [1, 1, 18, 18]}, {"points": [[5, 5], [9, 9]], "labels": [1, 0]}],
@@ -96,7 +96,7 @@ def job(image: bytes) -> dict[str, Any]:
 
 
 def crude(dice: random.Random) -> bytes:
-    """Method, target, headers and body that have little to do with one another."""
+    """Return a request of a method, target, headers and body that are chosen independently."""
     if dice.random() < 0.1:
         return dice.randbytes(dice.choice([1, 20, 5_000]))
     headers = [(dice.choice(HEADERS), dice.choice(HEADER_VALUES)) for _ in range(dice.randrange(5))]
@@ -113,14 +113,14 @@ def target(dice: random.Random) -> str:
 
 
 def nearly_valid(image: bytes) -> Callable[[random.Random], bytes]:
-    """Makes requests that are valid except in one to three places."""
-    asked = job(image)
-    paddlex = {"image": asked["image"], "prompt": [[1, 1, 18, 18]], "promptType": "box", "visualize": True}
+    """Return a function that makes requests that are valid except in one to three places."""
+    request = job(image)
+    paddlex = {"image": request["image"], "prompt": [[1, 1, 18, 18]], "promptType": "box", "visualize": True}
     bodies: list[tuple[str, str, Any]] = [
-        ("POST", "/v1/jobs", asked),
-        ("POST", "/v1/jobs", asked),
-        ("PUT", "/v1/jobs/attack-{n}", asked),
-        ("POST", "/v1/embeddings", {"image": asked["image"], "metadata": {"a": 1}}),
+        ("POST", "/v1/jobs", request),
+        ("POST", "/v1/jobs", request),
+        ("PUT", "/v1/jobs/attack-{n}", request),
+        ("POST", "/v1/embeddings", {"image": request["image"], "metadata": {"a": 1}}),
         ("POST", "/open-vocabulary-segmentation", paddlex),
         ("POST", "/v1/webhook-endpoints", ENDPOINT),
         ("PATCH", "/v1/webhook-endpoints/ep_0", ENDPOINT),
@@ -156,10 +156,10 @@ def _multipart(path: str, image: bytes, document: dict[str, Any], dice: random.R
 
 
 def with_image(image: bytes) -> bytes:
-    """A valid submission of this file, by multipart."""
-    asked = json.dumps({"prompts": [{"box": [0, 0, 18, 18]}], "outputs": ["rle", "overlay"]}).encode()
+    """Return a valid multipart submission of this file."""
+    fields = json.dumps({"prompts": [{"box": [0, 0, 18, 18]}], "outputs": ["rle", "overlay"]}).encode()
     body = (
         b'--ovseg-b\r\nContent-Disposition: form-data; name="request"\r\n\r\n%s\r\n'
         b'--ovseg-b\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n%s\r\n--ovseg-b--\r\n'
-    ) % (asked, image)
+    ) % (fields, image)
     return wire.build("POST", "/v1/jobs", [("Content-Type", "multipart/form-data; boundary=ovseg-b")], body)

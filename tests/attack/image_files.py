@@ -1,4 +1,4 @@
-"""Image files of every format that is accepted, and what becomes of them when bytes are changed."""
+"""Image files of every format that is accepted, and copies of them with changed bytes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ KINDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
 )
 
 
-def sound() -> list[bytes]:
+def valid() -> list[bytes]:
     whole = Image.fromarray(pictures.views()[0]).resize((SIDE, SIDE))
     files = [pictures.encoded(whole.convert(mode), kind, **options) for mode, kind, options in KINDS]
     deep = Image.fromarray((np.asarray(whole.convert("L")).astype(np.uint16) << 8).astype(np.uint16))
@@ -46,8 +46,8 @@ def sound() -> list[bytes]:
 
 
 def mutated(count: int, dice: random.Random) -> Iterator[bytes]:
-    """So many files: most with bytes changed, some spliced of two formats."""
-    files = sound()
+    """Yield `count` files: most with changed bytes, some spliced from two formats."""
+    files = valid()
     for _ in range(count):
         data = dice.choice(files)
         if dice.random() < 0.1:

@@ -17,8 +17,8 @@ TEXTS = (
     "line\r\nforged: yes",
     "\u202egnp.exe",
     "\u2028",
-    "\u0663",  # a digit, three, in Arabic
-    "\uff11\uff12",  # digits of full width
+    "\u0663",  # the Arabic digit three
+    "\uff11\uff12",  # full-width digits
     "1e400",
     "NaN",
     "-1",
@@ -57,7 +57,7 @@ def _deep(levels: int) -> Any:
 
 
 def changed(document: Any, dice: random.Random) -> Any:
-    """A copy of a JSON document with one to three places changed."""
+    """Return a copy of a JSON document with one to three changes."""
     document = copy.deepcopy(document)
     for _ in range(dice.randint(1, 3)):
         holder = _somewhere(document, dice)
@@ -68,7 +68,7 @@ def changed(document: Any, dice: random.Random) -> Any:
 
 
 def _somewhere(document: Any, dice: random.Random) -> Any:
-    """A non-empty object or list at random depth, or None where there is none."""
+    """Return a non-empty object or list at a random depth, or None if there is none."""
     place = document if isinstance(document, dict | list) and document else None
     while place and dice.random() < 0.6:
         inner = [v for v in (place.values() if isinstance(place, dict) else place) if isinstance(v, dict | list) and v]
@@ -94,14 +94,14 @@ def _change(holder: Any, dice: random.Random) -> None:
 
 
 def dumped(document: Any, dice: random.Random) -> bytes:
-    """As JSON: escaped or raw (lone surrogates too, which is no UTF-8), now and then with bytes changed."""
+    """Write JSON: escaped or raw (with lone surrogates too, which is invalid UTF-8), sometimes with changed bytes."""
     text = json.dumps(document, ensure_ascii=dice.random() < 0.7)
     data = text.encode("utf-8", "surrogatepass")
     return bytes_changed(data, dice) if dice.random() < 0.1 else data
 
 
 def bytes_changed(data: bytes, dice: random.Random) -> bytes:
-    """Some bytes flipped, a piece cut out, doubled or put in, or the end lost."""
+    """Flip bytes; remove, duplicate or insert a piece; or cut off the end."""
     changed = bytearray(data)
     for _ in range(dice.choice([1, 1, 2, 5, 30])):
         if not changed:

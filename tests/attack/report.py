@@ -1,4 +1,4 @@
-"""A run on one page."""
+"""The report of a run, on one page."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def _lines(outcome: Outcome) -> Iterator[str]:
     yield f"{scale.name}: {scale.requests} requests, {scale.images} mutated images, {outcome.seconds:.0f} s, {machine}"
     yield from _table("Answers", verdict.answers)
     yield _row("slowest answer, s", f"{outcome.slowest_answer_seconds:.1f}")
-    yield from _table("How accepted jobs ended", verdict.ends)
-    yield "\nSeconds until a normal job had succeeded beside four of"
+    yield from _table("Outcomes of accepted jobs", verdict.ends)
+    yield "\nSeconds until a normal job succeeded next to four of"
     yield from (_row(name, f"{seconds:.1f}") for name, seconds in outcome.neighbours.items())
     yield "\nMemory, MB: at the start, at most, at the end"
     for role, figures in sorted(outcome.memory_mb.items()):
@@ -29,7 +29,7 @@ def _lines(outcome: Outcome) -> Iterator[str]:
     for promise, cases in verdict.broken.items():
         yield _row(promise, len(cases))
         yield from (f"      {case}" for case in cases[:5])
-    yield "\nthe service held" if verdict.is_clean else "\nTHE SERVICE DID NOT HOLD"
+    yield "\nthe service withstood all" if verdict.is_clean else "\nTHE SERVICE DID NOT WITHSTAND ALL"
 
 
 def _table(title: str, counts: Mapping[str, int]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A run: requests, then images, then bombs and slow hosts with a normal job beside them, against one `ovseg up`."""
+"""A run against one `ovseg up`: requests, then images, then bombs and slow hosts with a normal job next to them."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Outcome:
     seconds: float
     verdict: Verdict
     slowest_answer_seconds: float
-    neighbours: dict[str, float]  # seconds until the normal job had succeeded, by what ran beside it
+    neighbours: dict[str, float]  # seconds until the normal job succeeded, by what ran next to it
     memory_mb: dict[str, tuple[float, float, float]]  # by role: at the start, at most, at the end
 
 
 class Attack:
-    """One run. Jobs that were accepted are remembered, and asked for at the end."""
+    """One run. It remembers the jobs that were accepted, and asks for them at the end."""
 
     def __init__(self, service: Service, scale: Scale, seed: int, show: bool) -> None:
         self.verdict = Verdict()
@@ -63,54 +63,54 @@ class Attack:
         self._send("mutated images", [http_requests.with_image(file) for file in files])
 
     def bombs(self) -> None:
-        """Four of each at once, as many as a worker has places."""
+        """Submit four bombs of each kind at the same time, as many as a worker runs."""
         for name, make in _first(bombs.EVERY, self._scale.kinds):
-            self._beside(name, [http_requests.with_image(make())] * 4)
+            self._run_next_to(name, [http_requests.with_image(make())] * 4)
 
     def hosts(self, host: fakes.Host) -> None:
         for name, answer in _first(drips.ALL, self._scale.kinds):
             path = f"/{name.replace(' ', '-')}"
             host.answers[path] = answer
-            asked = json.dumps({"image": host.url(path), "prompts": PROMPT}).encode()
-            request = wire.build("POST", "/v1/jobs", [("Content-Type", "application/json")], asked)
-            self._beside(f"image host that drips: {name}", [request] * 4)
+            fields = json.dumps({"image": host.url(path), "prompts": PROMPT}).encode()
+            request = wire.build("POST", "/v1/jobs", [("Content-Type", "application/json")], fields)
+            self._run_next_to(f"image host that drips: {name}", [request] * 4)
 
     def settle(self) -> None:
-        """Every job that was accepted since the last time must end."""
+        """Wait until every job that was accepted since the last call has ended."""
         deadline = time.monotonic() + self._scale.patience_seconds
         with ThreadPoolExecutor(THREADS) as pool:
             waits = pool.map(lambda job_id: self._end_of(job_id, deadline), sorted(self._accepted))
             bar = tqdm(waits, "jobs that must end", len(self._accepted), disable=not self._show, mininterval=1)
             for job_id, job in bar:
-                self.verdict.ended(job, job_id)
+                self.verdict.add_job(job, job_id)
         self._accepted.clear()
-        self.verdict.broken["processes that fell"] = [x for x in self._service.lines if "restarting it" in x]
+        self.verdict.broken["processes that exited"] = [x for x in self._service.lines if "restarting it" in x]
 
     def _send(self, what: str, requests: Sequence[bytes], is_all: bool = False) -> None:
         with ThreadPoolExecutor(THREADS) as pool:
             answers = pool.map(lambda request: wire.send(self._service.port, request, is_all), requests)
             bar = tqdm(answers, what, len(requests), disable=not self._show, mininterval=1)
             for request, answer in zip(requests, bar, strict=True):
-                self.verdict.hear(request, answer)
+                self.verdict.add_answer(request, answer)
                 self.slowest_seconds = max(self.slowest_seconds, answer.seconds)
                 if answer.status in (200, 201, 202) and (job_id := _job_id(answer.body)):
                     self._accepted.add(job_id)
 
-    def _beside(self, name: str, hostile: list[bytes]) -> None:
-        """A normal job, submitted right after hostile ones."""
+    def _run_next_to(self, name: str, hostile: list[bytes]) -> None:
+        """Submit a normal job right after hostile ones."""
         self._send(name, hostile)
         start = time.monotonic()
         job = self._normal_job(start + SLOWEST_NEIGHBOUR_SECONDS)
         self.neighbours[name] = time.monotonic() - start
-        self.verdict.neighbour(name, self.neighbours[name], job["status"] if job else "not accepted")
+        self.verdict.add_neighbour(name, self.neighbours[name], job["status"] if job else "not accepted")
 
     def _normal_job(self, deadline: float) -> dict[str, Any] | None:
-        """What became of it until the deadline. A 503 is followed by another try, as its `Retry-After` asks for."""
+        """Return a normal job when it has ended, or at the deadline. A request with the answer 503 is repeated."""
         job: dict[str, Any] | None = None
-        asked = {"image": _photo(), "prompts": PROMPT}
+        fields = {"image": _photo(), "prompts": PROMPT}
         while time.monotonic() < deadline and (job is None or job["completed_at"] is None):
             if job is None:
-                answer = self._service.post("/v1/jobs", json=asked)
+                answer = self._service.post("/v1/jobs", json=fields)
             else:
                 answer = self._service.get(f"/v1/jobs/{job['id']}", params={"wait": 10})
             if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -150,7 +150,7 @@ def run(scale: Scale, folder: Path, seed: int, show: bool = False) -> Outcome:
             attack.settle()
             time.sleep(2)
             watch.close()
-            attack.verdict.memory(watch.peak)
+            attack.verdict.add_memory(watch.peak)
         finally:
             service.stop()
     memory = {role: (before.get(role, 0.0), peak, watch.now.get(role, 0.0)) for role, peak in watch.peak.items()}
@@ -158,7 +158,7 @@ def run(scale: Scale, folder: Path, seed: int, show: bool = False) -> Outcome:
 
 
 def _job_id(body: bytes) -> str | None:
-    """The `id` of a job object; None for an endpoint or an event."""
+    """Return the `id` of a job object; None for an endpoint or an event."""
     found = re.search(rb'"id": ?"([\w-]+)"', body)
     return found[1].decode() if found and not found[1].startswith((b"ep_", b"evt_")) else None
 

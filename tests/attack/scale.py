@@ -1,4 +1,4 @@
-"""How much of everything."""
+"""The size of a run."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Scale:
-    """`requests` are of both kinds together, crude and nearly valid; `images` are mutated files; `kinds` is how many
-    of the bombs and of the slow hosts are tried, None for all."""
+    """The size of a run.
+
+    `requests` counts crude and nearly valid requests together, `images` mutated files. `kinds` limits the kinds of
+    bombs and of slow hosts; None means all.
+    """
 
     name: str
     requests: int
     images: int
     kinds: int | None
-    patience_seconds: float  # for the jobs that are left when everything has been sent
+    patience_seconds: float  # for the jobs that have not ended when everything has been sent
 
 
 SMALL = Scale("small", requests=1_500, images=150, kinds=4, patience_seconds=90)

@@ -1,4 +1,4 @@
-"""The processes of the service, and the memory that they take."""
+"""The processes of the service, and the memory that they use."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ LOOK_SECONDS = 0.5
 
 
 class Watch:
-    """Looks at the descendants of a process until it is closed.
+    """Measures the descendants of a process until it is closed.
 
-    `peak` and `now` have megabytes by role; of memory that processes share, each has its part (PSS).
+    `peak` and `now` are megabytes by role. Memory that processes share is divided between them (PSS).
     """
 
     def __init__(self, pid: int) -> None:
@@ -41,12 +41,12 @@ class Watch:
             try:
                 family = [child, *child.children(recursive=True)]
                 found[_role(child)] += sum(one.memory_full_info().pss for one in family) / MEGABYTE
-            except psutil.Error:  # it ended meanwhile
+            except psutil.Error:  # it exited in the meantime
                 continue
         return found
 
 
 def _role(process: psutil.Process) -> str:
-    """The word after `-m ovseg` of the service's own processes, else the program's name."""
+    """Return the word after `-m ovseg` for the service's own processes, the program's name for others."""
     words = process.cmdline()
     return words[words.index("ovseg") + 1] if "ovseg" in words else process.name()

@@ -1,4 +1,4 @@
-"""One request over one connection, byte for byte as it is given."""
+"""One request on one connection, byte for byte as given."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import socket
 import time
 from dataclasses import dataclass
 
-ANSWER_SECONDS = 20.0  # two cores, everything at once; a request that hangs takes for ever
+ANSWER_SECONDS = 20.0  # on two cores with everything running; only a request that hangs takes longer
 READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Answer:
-    """`status` is None where the server closed the connection without an answer; `body` is its first megabyte."""
+    """An answer. `status` is None if the server closed the connection without one; `body` is its first megabyte."""
 
     status: int | None
     body: bytes
@@ -22,9 +22,9 @@ class Answer:
 
 
 def send(port: int, request: bytes, is_all: bool = False) -> Answer:
-    """Send the bytes and read the answer to its end; where it `is_all`, say that no more will come.
+    """Send the bytes and read the whole answer. If `is_all`, signal that no more bytes will follow.
 
-    A gateway takes that for a client that hangs up, and cuts short what it holds.
+    A gateway considers this signal a client that hangs up, and ends what it holds for the client.
     """
     start = time.monotonic()
     data, is_late = bytearray(), False
@@ -36,7 +36,7 @@ def send(port: int, request: bytes, is_all: bool = False) -> Answer:
     except TimeoutError:
         is_late = True
     except OSError:
-        pass  # the server hung up while we were still sending: its right, for some of these requests
+        pass  # the server hung up while we were still sending, which it may do for some of these requests
     status = re.match(rb"HTTP/1\.[01] (\d{3})", data)
     return Answer(int(status[1]) if status else None, bytes(data), time.monotonic() - start, is_late)
 
@@ -47,11 +47,11 @@ def _push(wire: socket.socket, request: bytes, is_all: bool) -> None:
         if is_all:
             wire.shutdown(socket.SHUT_WR)
     except (BrokenPipeError, ConnectionResetError):
-        pass  # an answer may have come all the same
+        pass  # an answer may still have arrived
 
 
 def build(method: str, target: str, headers: list[tuple[str, str]], body: bytes = b"") -> bytes:
-    """A request as bytes; `Host`, `Content-Length` and `Connection: close` are added unless they are given."""
+    """Return a request as bytes. `Host`, `Content-Length` and `Connection: close` are added unless given."""
     given = {name.lower() for name, _ in headers}
     added = [("Host", "127.0.0.1"), ("Content-Length", str(len(body))), ("Connection", "close")]
     lines = [*headers, *((name, value) for name, value in added if name.lower() not in given)]

@@ -1,4 +1,4 @@
-"""An inference whose answer is known: the mask of a prompt is its box, and its score is the redness of the image."""
+"""An inference with known results: the mask of a prompt is its box, and its score is the redness of the image."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ovseg_core.mask import Mask
 from ovseg_core.prompts import Prompt
 from worker.inference.inference import Inference
 
-ENCODE_SECONDS = 0.15  # so that a kill meets jobs in mid-work
+ENCODE_SECONDS = 0.15  # long enough that a kill hits running jobs
 
 
 class BoxInference(Inference):
-    """An `Inference` that needs no network. One image at a time, as there."""
+    """An `Inference` that needs no network. It also encodes one image at a time."""
 
     def __init__(self, encode_seconds: float = ENCODE_SECONDS) -> None:
         self._encode_seconds = encode_seconds

@@ -1,4 +1,4 @@
-"""Clients that do not give up: each job is sent, under its key, until it is accepted."""
+"""Clients that do not give up: each sends its job, with its Idempotency-Key, until it is accepted."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tests.chaos.order import Order
 
 THREADS = 16
 PAUSE_SECONDS = 0.25
-ANSWER_SECONDS = 30.0  # more than any answer should take
-TWICE = 0.1  # of the jobs are sent twice at the same time, as by a client that is impatient
+ANSWER_SECONDS = 30.0  # longer than any answer should take
+TWICE = 0.1  # the share of jobs that are sent twice at the same time, as by an impatient client
 
 
 class Clients:
-    """Send job after job, evenly over `seconds`. `accepted` has the ids that were answered for each number."""
+    """Send one job after the other, evenly over `seconds`. `accepted` has the ids of each job number's answers."""
 
     def __init__(self, url: str, webhook_url: str, jobs: int, seconds: float, seed: int) -> None:
         self.accepted: dict[int, set[str]] = defaultdict(set)
-        self.answers: Counter[str] = Counter()  # by status, or by the error's name
+        self.answers: Counter[str] = Counter()  # by status, or by the name of the error
         self.slowest_seconds = 0.0
         self.in_flight = 0
         self._url, self._webhook_url = url, webhook_url
@@ -39,7 +39,7 @@ class Clients:
         return not self._thread.is_alive() and all(sent.done() for sent in self._sent)
 
     def stop(self) -> None:
-        """Raises what a client raised."""
+        """Stop all clients. Raises what a client raised."""
         self._stopping.set()
         self._thread.join()
         self._pool.shutdown()

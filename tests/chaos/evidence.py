@@ -1,4 +1,4 @@
-"""What is there when all is over: in the service, in storage, at the receiver, in the workers' journals."""
+"""The final state of the service, of storage, of the receiver and of the workers' journals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.chaos.clients import Clients
 from tests.chaos.journal import Entry
 from tests.chaos.journal import read as read_journals
 from tests.chaos.order import Order
-from tests.chaos.receiver import Receiver, Told
+from tests.chaos.receiver import Delivery, Receiver
 from tests.chaos.stack import Stack
 from worker.store.keyspace import Keyspace
 from worker.store.storage import ObjectMissing, Storage
@@ -32,16 +32,18 @@ INDEXES = (
 
 @dataclass(frozen=True)
 class Evidence:
-    """`accepted` has by number the ids that clients were given; `jobs` every job object of the service; `documents`
-    and `pictures` what lies in storage as a job's result.json and first mask, by id; `left_over` how much each index
-    still holds.
+    """What is left after a run.
+
+    `accepted` has, by job number, the ids that clients received; `jobs` has every job object of the service;
+    `documents` and `pictures` have each job's result.json and first mask in storage, by id; `left_over` has the number
+    of entries in each index.
     """
 
     accepted: Mapping[int, set[str]]
     jobs: Sequence[Mapping[str, Any]]
     documents: Mapping[str, bytes | None]
     pictures: Mapping[str, bytes | None]
-    told: Sequence[Told]
+    deliveries: Sequence[Delivery]
     entries: Sequence[Entry]
     left_over: Mapping[str, int]
 
@@ -60,7 +62,7 @@ def collect(stack: Stack, clients: Clients, receiver: Receiver) -> Evidence:
                 for job in succeeded
                 if "png" in job["outputs"]
             },
-            told=list(receiver.told),
+            deliveries=list(receiver.deliveries),
             entries=list(read_journals(stack.journals)),
             left_over=left_over(keyspace),
         )

@@ -1,6 +1,6 @@
 """A TCP proxy on loopback that delays, cuts and swallows what it should forward.
 
-toxiproxy does this and more, but is a server that no package index has a binary of.
+toxiproxy does this and more, but no package index has a binary of this server.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class Fault(Enum):
 
 
 class FaultProxy:
-    """Forwards to whatever `connect` opens. `fault` says what it does to it, and may change at any time."""
+    """Forwards to the connection that `connect` opens. `fault` can change at any time."""
 
     def __init__(self, connect: Callable[[], Awaitable[Streams]]) -> None:
         self._connect = connect
         self._fault = Fault.NONE
         self._open: set[asyncio.StreamWriter] = set()
-        self._tainted: set[asyncio.StreamWriter] = set()  # something is missing in between
+        self._tainted: set[asyncio.StreamWriter] = set()  # writers of connections that have lost bytes
         self._loop = asyncio.new_event_loop()
         server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
         self.port = int(server.sockets[0].getsockname()[1])
@@ -41,7 +41,7 @@ class FaultProxy:
         self._thread.start()
 
     def inflict(self, fault: Fault) -> None:
-        """From now on. Connections that have lost bytes do not live to see the next fault."""
+        """Apply a fault from now on. A connection that has lost bytes is closed before the next fault."""
         self._loop.call_soon_threadsafe(self._inflict, fault)
 
     def close(self) -> None:
@@ -62,7 +62,7 @@ class FaultProxy:
             return
         try:
             far_reader, far_writer = await self._connect()
-        except OSError:  # killed, and not yet started again
+        except OSError:  # the server was killed and has not been restarted
             writer.transport.abort()
             return
         self._open |= {writer, far_writer}

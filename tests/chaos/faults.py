@@ -1,4 +1,4 @@
-"""What befalls the stack, and when."""
+"""The faults of a run, and their times."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from tests.chaos.stack import Stack
 
 Strike = Callable[[], None]
 
-AIM_SECONDS = 0.005  # a kill that is aimed at a publish comes within this
-LONG_AGO_SECONDS = 2.0  # so long a kill waits for something to aim at
-FROZEN_FIRST = 0.2  # of the aimed kills meet a worker that was stopped before the publish
+AIM_SECONDS = 0.005  # an aimed kill follows a publish within this time
+AIM_TIMEOUT_SECONDS = 2.0  # how long a kill waits for a publish to aim at
+FROZEN_FIRST = 0.2  # the share of aimed kills that hit a worker that was stopped before the publish
 NETWORK_SECONDS = (0.5, 4.0)
 
 
 @dataclass(frozen=True)
 class Silence:
-    """From this moment on a worker's process was not heard of, for ever or until its leases were over."""
+    """From this time on a worker's process was silent, until it was replaced or its leases had ended."""
 
     pid: int
     at: float
 
 
 class Faults:
-    """Strikes as the timetable says, one after the other; in the thread that made the stack."""
+    """Applies faults according to a timetable, one after the other, in the thread that made the stack."""
 
     def __init__(self, stack: Stack, clients: Clients, publishes: Publishes, scale: Scale, seed: int) -> None:
         self.counts: Counter[str] = Counter()
@@ -43,7 +43,7 @@ class Faults:
         self._later: list[tuple[float, Strike]] = []
 
     def inflict(self, look: Callable[[], None]) -> None:
-        """All of them; `look` is called often."""
+        """Apply all faults. `look` is called often."""
         start = time.monotonic()
         for at, strike in sorted(self._timetable(), key=lambda row: row[0]):
             self._pause(start + at - time.monotonic(), look)
@@ -51,7 +51,7 @@ class Faults:
         self._pause(start + self._scale.seconds - time.monotonic(), look)
 
     def end(self) -> None:
-        """Whatever was begun is over."""
+        """Wait until every fault has ended."""
         while self._later:
             self._pause(0.1, lambda: None)
 
@@ -97,21 +97,21 @@ class Faults:
 
     def _kill_worker_after_publish(self) -> None:
         worker = self._stack.one_alive("worker", self._dice)
-        self._publishes.wait_for_next(LONG_AGO_SECONDS)
+        self._publishes.wait_for_next(AIM_TIMEOUT_SECONDS)
         time.sleep(self._dice.uniform(0, AIM_SECONDS))
         self._silence("killed just after a publish", worker)
 
     def _kill_frozen_worker_after_publish(self) -> None:
         worker = self._stack.one_alive("worker", self._dice)
         worker.freeze()
-        self._publishes.wait_for_next(LONG_AGO_SECONDS)
+        self._publishes.wait_for_next(AIM_TIMEOUT_SECONDS)
         time.sleep(self._dice.uniform(0, AIM_SECONDS))
         self._silence("frozen, and killed just after a publish", worker)
 
     def _freeze_worker(self) -> None:
-        """In mid-work, as well as one can tell from outside: it is to speak up for that job when it is too late."""
+        """Freeze a worker, if possible during a job, until it is too late for it to report the job's end."""
         worker = self._stack.one_alive("worker", self._dice)
-        self._publishes.wait_for_next(LONG_AGO_SECONDS)
+        self._publishes.wait_for_next(AIM_TIMEOUT_SECONDS)
         time.sleep(self._dice.uniform(0.05, 0.3))
         worker.freeze()
         self.silences.append(Silence(worker.pid, time.time()))
@@ -134,7 +134,7 @@ class Faults:
         self._kill("valkey", self._dice.uniform(0, 0.5))
 
     def _kill_gateway_in_mid_request(self) -> None:
-        until = time.monotonic() + LONG_AGO_SECONDS
+        until = time.monotonic() + AIM_TIMEOUT_SECONDS
         while not self._clients.in_flight and time.monotonic() < until:
             time.sleep(0.001)
         time.sleep(self._dice.uniform(0, 0.02))
@@ -143,10 +143,10 @@ class Faults:
     def _s3_outage(self) -> None:
         seconds = self._scale.s3_outage_seconds
         self._stack.members["seaweedfs"].kill(seconds)
-        self.counts[f"object storage away for {seconds:g} s"] += 1
+        self.counts[f"object storage unreachable for {seconds:g} s"] += 1
 
     def _freeze_valkey(self) -> None:
-        """When earlier kills have been made good: while Valkey stands still, so does recovery."""
+        """Freeze Valkey after earlier kills have been recovered: recovery stops while Valkey is frozen."""
         self._stack.pause(hurry.LEASE_SECONDS + 2 * hurry.SWEEP_SECONDS)
         seconds = self._scale.valkey_freeze_seconds
         valkey = self._stack.one_alive("valkey", self._dice)

@@ -1,4 +1,4 @@
-"""What each worker did, line by line in a file that outlives it."""
+"""What each worker did, line by line, in a file that survives the worker."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ FOLDER = "CHAOS_JOURNALS"
 
 @dataclass(frozen=True)
 class Entry:
-    """`word` is `begin` or what was said of the attempt's end; `now` what the script answered: '' refuses."""
+    """A move of a job. `word` is `begin` or the reported end of the attempt; `now` is the script's answer, '' if it
+    refused.
+    """
 
     pid: int
     at: float
@@ -28,7 +30,7 @@ class Entry:
 
 
 class JournaledJobs(Jobs):
-    """Writes down every claim, and every word about its end with the answer."""
+    """Records every claim, and every report of an attempt's end with its answer."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -53,7 +55,8 @@ class JournaledJobs(Jobs):
     def _write(self, job: Job, word: str, now: str) -> str:
         assert job.started_at is not None
         entry = Entry(os.getpid(), job.started_at.timestamp(), job.id, job.attempt, word, now)
-        os.write(self._file, json.dumps(asdict(entry)).encode() + b"\n")  # in the kernel's hands: kill -9 keeps it
+        # the kernel has it now, so that it survives a kill -9
+        os.write(self._file, json.dumps(asdict(entry)).encode() + b"\n")
         return now
 
 

@@ -1,4 +1,4 @@
-"""One process of the stack, to be killed, frozen and started again by its id."""
+"""One process of the stack, which can be killed, frozen and restarted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from worker.lifeline import die_with_parent
 
 
 class Member:
-    """A command. It dies with the thread that started it, so one thread starts them all; its lines go to `log`."""
+    """A command. It is killed when the thread that started it ends, so one thread starts all of them. Its output is
+    `log`.
+    """
 
     def __init__(self, name: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         self.name = name
@@ -45,14 +47,14 @@ class Member:
             )
 
     def look_after(self) -> None:
-        """Start it again if it fell and should not stay down; not more often than every second."""
+        """Restart the process if it exited and should not stay down, at most once a second."""
         may_start_at = max(self._down_until, self._started_at + 1)
         if self._process.poll() is not None and time.monotonic() >= may_start_at:
             self.start()
 
     def kill(self, down_seconds: float = 0.0) -> int:
-        """SIGKILL; nobody starts it again for so long. Returns the id of the process that it was."""
-        self._process.kill()  # a frozen process dies of it too
+        """Kill the process, and do not restart it for this time. Returns the id that it had."""
+        self._process.kill()  # this kills a frozen process too
         self._process.wait()
         self._is_frozen = False
         self._down_until = time.monotonic() + down_seconds
@@ -67,12 +69,12 @@ class Member:
         self._process.send_signal(signal.SIGCONT)
 
     def terminate(self) -> None:
-        """SIGTERM, and nobody starts it again."""
+        """Send SIGTERM, and do not restart the process."""
         self._down_until = float("inf")
         self._process.terminate()
 
     def wait(self, seconds: float) -> int:
-        """The exit code of a process that was asked to end."""
+        """Return the exit code of a process that was asked to stop."""
         return self._process.wait(seconds)
 
     def end(self) -> None:

@@ -1,4 +1,4 @@
-"""The jobs of a run: what job number n asks for, and the one right answer to it."""
+"""The jobs of a run: the request of job number n, and its only correct result."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ EVENTS = ("job.started", "job.succeeded")
 
 @dataclass(frozen=True)
 class Order:
-    """Job number n: an image of a colour of its own, and a box of its own."""
+    """Job number n, with its own colour of the image and its own box."""
 
     n: int
 
     @property
     def key(self) -> str:
-        """Its Idempotency-Key."""
+        """The job's Idempotency-Key."""
         return f"chaos-{self.n}"
 
     @property
@@ -48,17 +48,17 @@ class Order:
         }
 
     def is_answered_by(self, result: Any) -> bool:
-        """Whether a result is this job's: its box filled, its colour as the score."""
+        """True if a result is this job's: a mask that fills its box, a score that is its colour."""
         try:
             [info], [mask] = result["maskInfos"], result["masks"]
             pixels = coco.decode({"size": mask["size"], "counts": mask["rleResult"].encode()})
         except (KeyError, TypeError, ValueError):
             return False
-        told = (info["box"], info["area"], info["score"])
-        return told == (list(self.box), self._area, round(self.red / 255, 4)) and bool((pixels == self.mask).all())
+        found = (info["box"], info["area"], info["score"])
+        return found == (list(self.box), self._area, round(self.red / 255, 4)) and bool((pixels == self.mask).all())
 
     def is_answered_by_document(self, document: bytes | None, job_id: str) -> bool:
-        """The same of a `result.json`."""
+        """True if a `result.json` is this job's."""
         if document is None:
             return False
         answer = json.loads(document)

@@ -1,6 +1,6 @@
-"""`python -m tests.chaos.process worker|gateway|webhooks|reaper`: as `ovseg` runs it, but in a hurry.
+"""`python -m tests.chaos.process worker|gateway|webhooks|reaper`: run it as `ovseg` does, with shorter pauses.
 
-The worker has the BoxInference. Pauses that are constants of the service, made for days, are made for minutes.
+The worker uses BoxInference. Pauses of days that are constants of the service are shortened too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Hears of a job's message in the same millisecond as the workers do, so that a kill can be aimed at it."""
+"""Learns of a job's message in the same millisecond as the workers, so that a kill can be aimed at it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from redis import RedisError
 from configs.settings import Settings
 from worker.store.keyspace import Keyspace
 
-# Valkey tells of list commands on every key.
+# Valkey then reports list commands on every key.
 FLAGS = ("--notify-keyspace-events", "Kl")
 
 
 class Publishes:
-    """Listens for messages to segment, for as long as the process lives."""
+    """Listens for messages to workers while the process lives."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -24,7 +24,7 @@ class Publishes:
         threading.Thread(target=self._listen, name="publishes", daemon=True).start()
 
     def wait_for_next(self, seconds: float) -> bool:
-        """Whether one came in that time."""
+        """True if a message was published in that time."""
         with self._heard:
             count = self._count
             return self._heard.wait_for(lambda: self._count > count, seconds)
@@ -40,5 +40,5 @@ class Publishes:
                             with self._heard:
                                 self._count += 1
                                 self._heard.notify_all()
-            except RedisError:  # killed or frozen, as it should be
+            except RedisError:  # Valkey was killed or frozen, as the run intends
                 time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""A webhook receiver on a bad day: of what it is told it refuses a third, sleeps over some, hangs up on some."""
+"""An unreliable webhook receiver: it refuses a third of the requests, answers some too late, and resets some."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from typing import Any
 from standardwebhooks import Webhook, WebhookVerificationError
 
 SLEEP_SECONDS = 3.0  # longer than the senders wait
-RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER of 0 s: closing resets the connection
 
 
 @dataclass(frozen=True)
-class Told:
-    """One request that came. `was_taken` if it was answered by 200."""
+class Delivery:
+    """One request that arrived. `was_accepted` is True if the answer was 200."""
 
     event_id: str
     type: str
     job: dict[str, Any]
     is_signed: bool
-    was_taken: bool
+    was_accepted: bool
 
 
 @dataclass
 class Receiver:
     port: int = 0
-    told: list[Told] = field(default_factory=list)
-    taken: set[str] = field(default_factory=set)  # ids of events
+    deliveries: list[Delivery] = field(default_factory=list)
+    accepted: set[str] = field(default_factory=set)  # ids of events
 
     @property
     def address(self) -> str:
@@ -48,35 +48,35 @@ class Receiver:
 
 @contextmanager
 def receiving(secret: str, seed: int) -> Iterator[Receiver]:
-    """Answers for as long as the block runs."""
+    """Run a receiver while the block runs."""
     receiver, lock, mood = Receiver(), threading.Lock(), random.Random(seed)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             with lock:
-                how = mood.choices(["take", "refuse", "sleep", "reset"], [62, 30, 4, 4])[0]
-                self._keep(body, how == "take")
+                how = mood.choices(["accept", "refuse", "sleep", "reset"], [62, 30, 4, 4])[0]
+                self._keep(body, how == "accept")
             if how == "reset":
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                 self.close_connection = True
                 return
             if how == "sleep":
                 time.sleep(SLEEP_SECONDS)
-            self.send_response(200 if how == "take" else mood.choice([500, 502, 503]))
+            self.send_response(200 if how == "accept" else mood.choice([500, 502, 503]))
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def _keep(self, body: bytes, was_taken: bool) -> None:
+        def _keep(self, body: bytes, was_accepted: bool) -> None:
             try:
                 Webhook(secret).verify(body, dict(self.headers))
                 is_signed = True
             except WebhookVerificationError:
                 is_signed = False
             event, event_id = json.loads(body), self.headers["webhook-id"]
-            receiver.told.append(Told(event_id, event["type"], event["data"], is_signed, was_taken))
-            if was_taken:
-                receiver.taken.add(event_id)
+            receiver.deliveries.append(Delivery(event_id, event["type"], event["data"], is_signed, was_accepted))
+            if was_accepted:
+                receiver.accepted.add(event_id)
 
         def log_message(self, *args: Any) -> None:
             pass

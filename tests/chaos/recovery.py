@@ -1,4 +1,4 @@
-"""How long jobs lay idle after their worker fell silent."""
+"""How long jobs waited after their worker fell silent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.chaos.journal import Entry
 
 
 def seconds(entries: Sequence[Entry], silences: Sequence[Silence]) -> list[float]:
-    """For each job in the hands of a worker that fell silent: until the next attempt began, in ascending order."""
+    """Return the seconds from a worker's silence to the next attempt of each of its jobs, in ascending order."""
     begun = {(entry.job_id, entry.attempt): entry for entry in entries if entry.word == "begin"}
     ended = {(entry.job_id, entry.attempt) for entry in entries if entry.word != "begin" and entry.now}
     by_pid = defaultdict(list)
@@ -21,7 +21,7 @@ def seconds(entries: Sequence[Entry], silences: Sequence[Silence]) -> list[float
         following = begun.get((job_id, attempt + 1))
         if following is None or (job_id, attempt) in ended:
             continue
-        # of the times that this process was silenced, the one that met this attempt
+        # the times at which this process was silenced during this attempt
         met = [at for at in by_pid[entry.pid] if entry.at <= at < following.at]
         if met:
             found.append(following.at - met[0])

@@ -1,4 +1,4 @@
-"""A run on one page."""
+"""The report of a run, on one page."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def _lines(outcome: Outcome) -> Iterator[str]:
     yield from _table("Faults", outcome.faults)
     yield from _table("Answers to clients", outcome.answers)
     yield _row("slowest answer, s", f"{outcome.slowest_answer_seconds:.1f}")
-    yield "\nWhat it cost"
+    yield "\nCosts"
     executions = sum(job["attempt"] for job in seen.jobs)
     stale = sum(entry.word != "begin" and not entry.now for entry in seen.entries)
     yield _row("duplicate executions", executions - len(seen.jobs))
     yield _row("jobs executed more than once", sum(job["attempt"] > 1 for job in seen.jobs))
-    yield _row("attempts that found their job in other hands", outcome.too_late)
+    yield _row("attempts whose job another attempt held", outcome.too_late)
     yield _row("stale writes refused", stale)
-    yield _row("webhook redeliveries", len(seen.told) - len(EVENTS) * len(seen.jobs))
-    for why, count in outcome.put_back.items():
-        yield _row(f"put back after {why}", count)
+    yield _row("webhook redeliveries", len(seen.deliveries) - len(EVENTS) * len(seen.jobs))
+    for why, count in outcome.requeued.items():
+        yield _row(f"requeued after {why}", count)
     yield from _recovery(outcome.recovery_seconds)
     yield "\nMust be 0"
     for promise, cases in verdict.broken.items():

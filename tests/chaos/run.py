@@ -1,4 +1,4 @@
-"""A run: the stack under fire, then the rest in peace, then the verdict."""
+"""A run: the stack with faults, then without faults until all jobs are done, then the verdict."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Outcome:
     answers: Mapping[str, int]
     slowest_answer_seconds: float
     recovery_seconds: list[float]
-    put_back: Mapping[str, int]
+    requeued: Mapping[str, int]
     too_late: int
     seen: Evidence
     verdict: Verdict
@@ -65,7 +65,7 @@ def run(scale: Scale, folder: Path, seed: int, show_progress: bool = False) -> O
             answers=dict(clients.answers),
             slowest_answer_seconds=clients.slowest_seconds,
             recovery_seconds=recovery.seconds(seen.entries, faults.silences),
-            put_back=_put_back(members),
+            requeued=_requeued(members),
             too_late=_count(members, "worker", "came too late; another holds the job"),
             seen=seen,
             verdict=verdict.judge(seen),
@@ -77,7 +77,7 @@ def _settings(hook: Receiver, secret: str) -> dict[str, str]:
 
 
 def _drain(members: Stack, clients: Clients, hook: Receiver, scale: Scale, look: Callable[[], None]) -> None:
-    """Until nothing is left to do, or patience is over."""
+    """Wait until nothing is left to do, or the time is over."""
     deadline = time.monotonic() + scale.patience_seconds
     with Keyspace.open(members.settings) as keyspace:
         while time.monotonic() < deadline:
@@ -87,20 +87,20 @@ def _drain(members: Stack, clients: Clients, hook: Receiver, scale: Scale, look:
                 left = evidence.left_over(keyspace)
             except RedisError:
                 continue
-            told = len(hook.taken) >= len(EVENTS) * sum(len(ids) for ids in clients.accepted.values())
-            if clients.are_done and told and not any(left.values()):
+            all_delivered = len(hook.accepted) >= len(EVENTS) * sum(len(ids) for ids in clients.accepted.values())
+            if clients.are_done and all_delivered and not any(left.values()):
                 break
-    members.pause(2 * hurry.SWEEP_SECONDS)  # whoever would do something now that is wrong, has time to
+    members.pause(2 * hurry.SWEEP_SECONDS)  # time for a process that would still do something wrong
 
 
-def _put_back(members: Stack) -> dict[str, int]:
-    """How many jobs the reapers put back, by why they were not where they should be."""
+def _requeued(members: Stack) -> dict[str, int]:
+    """Return how many jobs the reapers requeued, by the reason."""
     places = {"leases": "a dead worker", "waiting": "a lost message", "delayed": "a fault of ours"}
     return {why: _count(members, "reaper", f"was left behind in {place}") for place, why in places.items()}
 
 
 def _count(members: Stack, role: str, words: str) -> int:
-    """Lines in the logs of a role that say so."""
+    """Count these words in the logs of a role."""
     return sum(member.log.read_text(errors="replace").count(words) for member in members.of_role(role))
 
 
@@ -120,11 +120,11 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def _progress(scale: Scale, hook: Receiver, show: bool) -> Iterator[Callable[[Clients, Faults], None]]:
-    """A bar of the webhooks that were taken: the last thing that happens to a job."""
+    """Show a bar of the webhooks that were accepted: the last step of a job."""
     with tqdm(total=scale.jobs * len(EVENTS), unit="event", disable=not show, mininterval=1) as bar:
 
         def look(clients: Clients, faults: Faults) -> None:
             bar.set_postfix(accepted=len(clients.accepted), faults=faults.counts.total(), refresh=False)
-            bar.update(len(hook.taken) - bar.n)
+            bar.update(len(hook.accepted) - bar.n)
 
         yield look

@@ -1,4 +1,4 @@
-"""How much of everything: jobs, kills, outages."""
+"""The size of a run: jobs, kills, outages."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass, fields, replace
 
 @dataclass(frozen=True)
 class Scale:
-    """`seconds` is how long jobs are submitted and faults fall; what is left over is finished after that.
+    """The size of a run.
 
-    Half of the worker kills are aimed at a publish. `worker_freezes` stop a worker until its lease is over and then
-    let it go on, so that it speaks up for jobs that are no longer its own.
+    For `seconds`, jobs are submitted and faults occur; the rest is finished after that. Half of the worker kills are
+    aimed at a publish. `worker_freezes` stop a worker until its lease has ended and then let it continue, so that it
+    reports on jobs that another worker now holds.
     """
 
     name: str
@@ -33,7 +34,7 @@ class Scale:
     patience_seconds: float = 180  # for the rest, after the last fault
 
     def times(self, share: float) -> Scale:
-        """Less of everything but of outages: they last as long."""
+        """Return a smaller scale. Outages last as long."""
         if share == 1:
             return self
         kept = ("gateways", "workers", "reapers", "patience_seconds", "s3_outage_seconds", "valkey_freeze_seconds")

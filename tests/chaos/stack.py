@@ -1,4 +1,4 @@
-"""The real stack, each member a process of its own."""
+"""The real stack, one process for each member."""
 
 from __future__ import annotations
 
@@ -45,21 +45,21 @@ class Stack:
         self.proxies = self._open_proxies(cleanup)
         self._start_services(scale)
 
-    # Who is there
+    # Members
 
     @property
     def redis_url(self) -> str:
-        """Not through a proxy."""
+        """The address of Valkey, not of the proxy."""
         return valkey.url(self._valkey_folder)
 
     @property
     def url(self) -> str:
-        """Of the first gateway."""
+        """The URL of the first gateway."""
         return self.urls[0]
 
     @property
     def settings(self) -> Settings:
-        """To look into Valkey and SeaweedFS with, past the proxies; boto3 finds `credentials` in the environment."""
+        """Settings to read Valkey and SeaweedFS without the proxies. boto3 finds `credentials` in the environment."""
         return Settings(redis_url=self.redis_url, s3_endpoint_url=self._weed.endpoint_url, s3_bucket=BUCKET)
 
     @property
@@ -70,18 +70,18 @@ class Stack:
         return [member for name, member in self.members.items() if name.partition("-")[0] == role]
 
     def look_after(self) -> None:
-        """Start again whoever fell; to be called often, by the thread that made the stack."""
+        """Restart each member that exited. Call this often, in the thread that made the stack."""
         for member in self.members.values():
             member.look_after()
 
     def one_alive(self, role: str, dice: random.Random) -> Member:
-        """One of them that runs; waits until one does."""
+        """Return a running member of a role; wait until there is one."""
         while not (alive := [member for member in self.of_role(role) if member.is_alive]):
             self.pause(0.05)
         return dice.choice(alive)
 
     def pause(self, seconds: float) -> None:
-        """Sleep, and look after the members."""
+        """Sleep, and restart members that exited."""
         until = time.monotonic() + seconds
         while True:
             self.look_after()
@@ -96,7 +96,7 @@ class Stack:
             assert time.monotonic() < deadline, f"{what} is not ready; the logs are in {self.folder}"
             self.pause(0.1)
 
-    # Beginning and end
+    # Start and stop
 
     def _start_servers(self) -> None:
         command = valkey.command(self._valkey_folder)
@@ -126,7 +126,7 @@ class Stack:
         self.wait_until(lambda: all(is_ready(url) for url in self.urls), "the service")
 
     def _environment(self, i: int) -> dict[str, str]:
-        """Of the i-th of a role."""
+        """Return the environment of the i-th member of a role."""
         redis_url, s3_url = self.redis_url, self._weed.endpoint_url
         if i % 2 == 1:
             redis_url = f"redis://127.0.0.1:{self.proxies['valkey'].port}/0"
@@ -154,7 +154,7 @@ class Stack:
 
 @contextmanager
 def running(scale: Scale, folder: Path, environment: Mapping[str, str]) -> Iterator[Stack]:
-    """A stack that is ready, its services with these settings too, for as long as the block runs."""
+    """Run a stack while the block runs. It is ready at the start; its services also get these settings."""
     with ExitStack() as cleanup:
         yield Stack(scale, folder, environment, cleanup)
 

@@ -1,4 +1,4 @@
-"""The harness itself: it sees nothing where the service is whole, and losses where the reaper is missing."""
+"""The harness itself: it finds no fault in a complete service, and lost jobs in one without a reaper."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FEW = Scale(name="few", jobs=40, seconds=12, worker_kills=5, valkey_kills=1, gat
 
 
 @pytest.mark.timeout(900)
-def test_few_jobs_under_fire_are_all_done_and_told(tmp_path: Path) -> None:
+def test_few_jobs_with_faults_are_all_done_and_reported(tmp_path: Path) -> None:
     outcome = run.run(FEW, tmp_path, seed=1)
     assert outcome.verdict.is_clean, report.text(outcome)
     assert len(outcome.seen.accepted) == FEW.jobs
@@ -23,7 +23,7 @@ def test_few_jobs_under_fire_are_all_done_and_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(900)
-def test_without_a_reaper_the_same_loses_jobs_and_the_harness_says_so(tmp_path: Path) -> None:
+def test_without_a_reaper_jobs_are_lost_and_the_harness_reports_it(tmp_path: Path) -> None:
     scale = replace(FEW, jobs=90, seconds=15, worker_kills=12, reapers=0, patience_seconds=15)
     outcome = run.run(scale, tmp_path, seed=1)
     assert outcome.verdict.count("jobs lost") > 0, report.text(outcome)

@@ -1,4 +1,4 @@
-"""The proxy does to connections what it says."""
+"""The proxy does to connections what each fault promises."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tests.chaos.fault_proxy import DELAY_SECONDS, Fault, FaultProxy
 
 @pytest.fixture
 def echo() -> Iterator[tuple[FaultProxy, list[bytes]]]:
-    """A proxy before a server that answers what it hears, and what it heard."""
-    heard: list[bytes] = []
+    """A proxy in front of an echo server, and the list of what the server received."""
+    received: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer(peer: socket.socket) -> None:
             with peer:
                 try:
                     while data := peer.recv(100):
-                        heard.append(data)
+                        received.append(data)
                         peer.sendall(data)
                 except OSError:
                     pass
@@ -40,7 +40,7 @@ def echo() -> Iterator[tuple[FaultProxy, list[bytes]]]:
         threading.Thread(target=serve, daemon=True).start()
         port = server.getsockname()[1]
         with fault_proxy.proxy(lambda: asyncio.open_connection("127.0.0.1", port)) as proxy:
-            yield proxy, heard
+            yield proxy, received
         server.shutdown(socket.SHUT_RDWR)
 
 
@@ -79,7 +79,7 @@ def test_it_delays(echo: tuple[FaultProxy, list[bytes]]) -> None:
         assert time.monotonic() - start >= DELAY_SECONDS
 
 
-def test_it_cuts_those_that_are_open_and_those_that_come(echo: tuple[FaultProxy, list[bytes]]) -> None:
+def test_it_cuts_open_and_new_connections(echo: tuple[FaultProxy, list[bytes]]) -> None:
     proxy, _ = echo
     with connected(proxy) as client:
         proxy.inflict(Fault.CUT)
@@ -91,15 +91,15 @@ def test_it_cuts_those_that_are_open_and_those_that_come(echo: tuple[FaultProxy,
 
 
 @pytest.mark.parametrize(("fault", "arrives"), [(Fault.HOLE, False), (Fault.DEAF, True)])
-def test_it_swallows_and_does_not_let_a_connection_live_that_lost_something(
+def test_it_swallows_and_later_closes_a_connection_that_lost_bytes(
     echo: tuple[FaultProxy, list[bytes]], fault: Fault, arrives: bool
 ) -> None:
-    proxy, heard = echo
+    proxy, received = echo
     with connected(proxy) as client:
         proxy.inflict(fault)
         client.sendall(b"lost")
         assert is_silent(client)
-        assert (b"lost" in heard) is arrives
+        assert (b"lost" in received) is arrives
         proxy.inflict(Fault.NONE)
         assert is_reset(client)
     connected(proxy).close()

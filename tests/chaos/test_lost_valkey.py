@@ -1,4 +1,4 @@
-"""Valkey loses everything, and the service finds it again in object storage."""
+"""Valkey loses all its data, and the service restores it from object storage."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def is_archived(members: Stack) -> bool:
 
 
 def lose_valkey(members: Stack) -> None:
-    """Not a byte is left of it."""
+    """Delete all of Valkey's data."""
     members.members["valkey"].kill(down_seconds=float("inf"))
     shutil.rmtree(members.folder / "valkey" / "appendonlydir")
     members.members["valkey"].start()
@@ -79,13 +79,13 @@ def test_no_accepted_job_is_lost_with_valkey_and_none_is_done_twice(tmp_path: Pa
         assert retried.status_code == 202
 
         assert "3 jobs are queued again, 2 finished jobs are restored" in recover(members)
-        assert "0 jobs are queued again, 0 that had ended" in recover(members)
+        assert "0 jobs are queued again, 0 finished jobs are restored" in recover(members)
         members.members["worker-1"].start()
         for n, job_id in enumerate(waiting, 3):
             job = look(members, job_id).json()
             assert (job["status"], job["attempt"]) == ("succeeded", 1001)
             assert Order(n).is_answered_by(job["result"])
-            assert submit(members, n)["id"] == job_id  # its key is known again
+            assert submit(members, n)["id"] == job_id  # its Idempotency-Key is remembered again
         for job in (kept, spare):
             found = look(members, job["id"]).json()
             assert (found["result"], found["attempt"]) == (job["result"], 1)

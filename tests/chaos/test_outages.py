@@ -1,4 +1,4 @@
-"""The gateway while Valkey or SeaweedFS is away: it says so soon, and is well again by itself."""
+"""The gateway while Valkey or SeaweedFS is unreachable: it reports this soon, and recovers by itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.chaos.scale import Scale
 from tests.chaos.stack import Stack
 from tests.support import fakes, pictures
 
-# Three seconds are promised; the rest is for a machine that is busy elsewhere.
+# Three seconds are promised; the rest is for a busy machine.
 SOON_SECONDS = 3 + 3
 
 
@@ -25,7 +25,7 @@ def members(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     scale = Scale(name="one of each", jobs=0, seconds=0, workers=1, reapers=1)
     environment = {
         "OVSEG_LEASE_SECONDS": "60",
-        "OVSEG_MAX_ATTEMPTS": "1",  # an outage costs none
+        "OVSEG_MAX_ATTEMPTS": "1",  # an outage must not cost an attempt
         "OVSEG_WEBHOOK_SECRET": webhook_secret.new(),
     }
     with stack.running(scale, tmp_path_factory.mktemp("stack"), environment) as members:
@@ -34,7 +34,7 @@ def members(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def done(members: Stack) -> str:
-    """A job that has ended."""
+    """The id of a job that has ended."""
     return str(finished(members, 1)["id"])
 
 
@@ -55,7 +55,7 @@ def finished(members: Stack, n: int) -> dict[str, object]:
     return job
 
 
-def put_away(members: Stack, name: str, how: str) -> None:
+def take_down(members: Stack, name: str, how: str) -> None:
     if how == "frozen":
         members.members[name].freeze()
     else:
@@ -85,8 +85,8 @@ def assert_unavailable(answer: requests.Response) -> None:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("how", ["frozen", "killed"])
-def test_without_valkey_every_answer_is_a_503_and_soon(members: Stack, done: str, how: str) -> None:
-    put_away(members, "valkey", how)
+def test_without_valkey_every_answer_is_a_503_and_comes_soon(members: Stack, done: str, how: str) -> None:
+    take_down(members, "valkey", how)
     try:
         box = [1, 1, 50, 50]
         for method, path, json in (
@@ -105,7 +105,7 @@ def test_without_valkey_every_answer_is_a_503_and_soon(members: Stack, done: str
         start = time.monotonic()
         for _ in range(20):
             assert_unavailable(answer_of(members, "GET", f"/v1/jobs/{done}"))
-        assert time.monotonic() - start < 25  # not two seconds for each: soon is soon for many, too
+        assert time.monotonic() - start < 25  # not two seconds for each request: many requests are answered soon too
         assert answer_of(members, "GET", "/healthz").status_code == 200
         not_ready = answer_of(members, "GET", "/readyz")
         assert (not_ready.status_code, not_ready.json()["checks"]["storage"]) == (503, "ok")
@@ -118,8 +118,10 @@ def test_without_valkey_every_answer_is_a_503_and_soon(members: Stack, done: str
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("how", ["frozen", "killed"])
-def test_without_storage_results_wait_and_what_is_accepted_is_kept(members: Stack, done: str, how: str) -> None:
-    put_away(members, "seaweedfs", how)
+def test_without_storage_results_are_unavailable_and_accepted_jobs_are_kept(
+    members: Stack, done: str, how: str
+) -> None:
+    take_down(members, "seaweedfs", how)
     accepted = []
     try:
         assert_unavailable(answer_of(members, "GET", f"/v1/jobs/{done}"))
@@ -144,7 +146,7 @@ def test_without_storage_results_wait_and_what_is_accepted_is_kept(members: Stac
 
 
 @pytest.mark.timeout(900)
-def test_what_is_done_while_valkey_is_away_is_not_done_twice(tmp_path: Path) -> None:
+def test_a_job_that_finishes_while_valkey_is_unreachable_does_not_run_twice(tmp_path: Path) -> None:
     scale = Scale(name="one of each", jobs=0, seconds=0, workers=1, reapers=1)
     with fakes.host() as host:
         release = host.serve_later("/held.jpg", pictures.photo())
@@ -155,10 +157,10 @@ def test_what_is_done_while_valkey_is_away_is_not_done_twice(tmp_path: Path) -> 
             "OVSEG_WEBHOOK_SECRET": webhook_secret.new(),
         }
         with stack.running(scale, tmp_path, environment) as members:
-            asked = {"image": host.url("/held.jpg"), "prompts": [{"box": [1, 1, 90, 90]}], "outputs": ["rle"]}
-            job_id = requests.post(f"{members.url}/v1/jobs", json=asked, timeout=60).json()["id"]
+            fields = {"image": host.url("/held.jpg"), "prompts": [{"box": [1, 1, 90, 90]}], "outputs": ["rle"]}
+            job_id = requests.post(f"{members.url}/v1/jobs", json=fields, timeout=60).json()["id"]
             host.wait_for("/held.jpg")
-            put_away(members, "valkey", "killed")
+            take_down(members, "valkey", "killed")
             release.set()
             worker = members.members["worker-1"]
             members.wait_until(lambda: "retrying to record how" in worker.log.read_text(), "the worker")
@@ -168,9 +170,9 @@ def test_what_is_done_while_valkey_is_away_is_not_done_twice(tmp_path: Path) -> 
 
 
 @pytest.mark.timeout(900)
-def test_without_both_it_says_so_as_soon(members: Stack) -> None:
+def test_without_both_every_answer_comes_soon_too(members: Stack) -> None:
     for name in ("valkey", "seaweedfs"):
-        put_away(members, name, "frozen")
+        take_down(members, name, "frozen")
     try:
         assert_unavailable(answer_of(members, "POST", "/v1/jobs", body(5)))
         assert answer_of(members, "GET", "/readyz").status_code == 503

@@ -1,4 +1,4 @@
-"""Every process is told to stop and started again, one after the other, while clients send jobs."""
+"""Every process is stopped and restarted, one after the other, while clients send jobs."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tests.support import fakes, pictures
 
 PAIRS = Scale(name="pairs", jobs=0, seconds=0, gateways=2, workers=2, reapers=1)
 DRAIN_SECONDS = 4
-LONG_LEASE = {"OVSEG_LEASE_SECONDS": "600"}  # nobody can wait for it to end
+LONG_LEASE = {"OVSEG_LEASE_SECONDS": "600"}  # too long for a test to wait for its end
 
 
 class Balancer:
-    """A load balancer's view: who is ready, looked at twice a second; and a client that never tries again."""
+    """A load balancer that checks twice a second which gateways are ready, and a client that never retries."""
 
     def __init__(self, urls: list[str]) -> None:
         self.accepted: list[str] = []
@@ -90,7 +90,7 @@ def test_a_rolling_restart_fails_no_request_and_loses_no_job(tmp_path: Path) -> 
 
 
 @pytest.mark.timeout(900)
-def test_what_a_worker_cannot_finish_in_time_goes_to_another_at_once(tmp_path: Path) -> None:
+def test_another_worker_immediately_takes_what_a_stopping_worker_cannot_finish(tmp_path: Path) -> None:
     with fakes.host() as host:
         release = host.serve_later("/held.jpg", pictures.photo())
         settings = {
@@ -107,11 +107,11 @@ def test_what_a_worker_cannot_finish_in_time_goes_to_another_at_once(tmp_path: P
             [first] = [member for member in members.of_role("worker") if holder.endswith(f":{member.pid}")]
 
             first.terminate()
-            told_at = time.monotonic()
+            stopped_at = time.monotonic()
             host.serve("/held.jpg", pictures.photo())
             assert first.wait(120) == 0
             job = requests.get(f"{members.url}/v1/jobs/{job_id}?wait=60", timeout=90).json()
             release.set()
             assert (job["status"], job["attempt"]) == ("succeeded", 2)
             assert job["worker"] != holder
-            assert time.monotonic() - told_at < 120
+            assert time.monotonic() - stopped_at < 120

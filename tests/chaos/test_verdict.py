@@ -1,4 +1,4 @@
-"""The checker sees what it should: of a run without fault, one thing is made false at a time."""
+"""The checker finds what it should: one thing at a time is made wrong in a run without faults."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.chaos.box_inference import BoxInference
 from tests.chaos.evidence import Evidence
 from tests.chaos.journal import Entry
 from tests.chaos.order import EVENTS, HEIGHT, WIDTH, Order
-from tests.chaos.receiver import Told
+from tests.chaos.receiver import Delivery
 from tests.chaos.verdict import judge
 from tests.support import pictures
 
@@ -50,17 +50,17 @@ JOB: dict[str, Any] = {
     "outputs": ["rle", "png"],
     "files": {"result": {"key": "jobs/a/2/result.json"}},
 }
-TOLD = [Told(f"evt_a_{event}", event, {**JOB, "result": result()}, True, True) for event in EVENTS]
+DELIVERIES = [Delivery(f"evt_a_{event}", event, {**JOB, "result": result()}, True, True) for event in EVENTS]
 CLEAN = Evidence(
     accepted={ORDER.n: {"a"}},
     jobs=[JOB],
     documents={"a": document()},
     pictures={"a": picture()},
-    told=TOLD,
+    deliveries=DELIVERIES,
     entries=[Entry(1, 0, "a", 1, "begin", "running"), Entry(2, 9, "a", 2, "begin", "running")],
     left_over={"leases": 0},
 )
-SUCCEEDED = TOLD[1]
+SUCCEEDED = DELIVERIES[1]
 
 BROKEN = [
     ("jobs lost", {"jobs": [], "documents": {}, "pictures": {}}),
@@ -70,17 +70,17 @@ BROKEN = [
     ("wrong results", {"documents": {"a": None}}),
     ("wrong results", {"pictures": {"a": picture(Order(6))}}),
     ("wrong results", {"pictures": {"a": None}}),
-    ("wrong results", {"told": [*TOLD, replace(SUCCEEDED, job={**JOB, "result": result(Order(6))})]}),
-    ("wrong results", {"told": [*TOLD, replace(SUCCEEDED, is_signed=False)]}),
+    ("wrong results", {"deliveries": [*DELIVERIES, replace(SUCCEEDED, job={**JOB, "result": result(Order(6))})]}),
+    ("wrong results", {"deliveries": [*DELIVERIES, replace(SUCCEEDED, is_signed=False)]}),
     ("duplicate jobs for a key", {"accepted": {ORDER.n: {"a", "b"}}}),
     ("duplicate jobs for a key", {"jobs": [JOB, {**JOB, "id": "b"}]}),
-    ("second event ids for a transition", {"told": [*TOLD, replace(SUCCEEDED, event_id="evt_other")]}),
+    ("second event ids for a transition", {"deliveries": [*DELIVERIES, replace(SUCCEEDED, event_id="evt_other")]}),
     (
         "second event ids for a transition",
-        {"told": [*TOLD, replace(SUCCEEDED, job={**SUCCEEDED.job, "completed_at": "later"})]},
+        {"deliveries": [*DELIVERIES, replace(SUCCEEDED, job={**SUCCEEDED.job, "completed_at": "later"})]},
     ),
-    ("jobs without their webhook", {"told": TOLD[:1]}),
-    ("jobs without their webhook", {"told": [TOLD[0], replace(SUCCEEDED, was_taken=False)]}),
+    ("jobs without their webhook", {"deliveries": DELIVERIES[:1]}),
+    ("jobs without their webhook", {"deliveries": [DELIVERIES[0], replace(SUCCEEDED, was_accepted=False)]}),
     ("stale writes accepted", {"entries": [*CLEAN.entries, Entry(1, 0, "a", 1, "succeed", "succeeded")]}),
     ("stale writes accepted", {"jobs": [{**JOB, "files": {"result": {"key": "jobs/a/1/result.json"}}}]}),
     ("leases left over", {"left_over": {"leases": 1}}),
@@ -91,10 +91,10 @@ def test_a_run_without_fault_is_clean() -> None:
     assert judge(CLEAN).is_clean, judge(CLEAN).broken
 
 
-def test_a_stale_word_that_was_refused_is_no_fault() -> None:
+def test_a_refused_stale_report_is_no_fault() -> None:
     assert judge(replace(CLEAN, entries=[*CLEAN.entries, Entry(1, 0, "a", 1, "succeed", "")])).is_clean
 
 
 @pytest.mark.parametrize(("promise", "change"), BROKEN)
-def test_a_broken_promise_is_seen(promise: str, change: dict[str, Any]) -> None:
+def test_a_broken_promise_is_found(promise: str, change: dict[str, Any]) -> None:
     assert judge(replace(CLEAN, **change)).count(promise) > 0

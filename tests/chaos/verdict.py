@@ -1,4 +1,4 @@
-"""The promise, point by point, against the evidence."""
+"""Check each promise against the evidence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.chaos.order import EVENTS
 
 @dataclass(frozen=True)
 class Verdict:
-    """By what was promised, the cases where it was not kept."""
+    """The cases that broke a promise, by promise."""
 
     broken: Mapping[str, list[str]]
 
@@ -36,7 +36,7 @@ def judge(seen: Evidence) -> Verdict:
             "wrong results": list(_wrong(seen)),
             "duplicate jobs for a key": list(_duplicates(seen)),
             "second event ids for a transition": list(_second_ids(seen)),
-            "jobs without their webhook": list(_untold(seen)),
+            "jobs without their webhook": list(_undelivered(seen)),
             "stale writes accepted": list(_stale(seen)),
             "leases left over": [f"{count} in {index}" for index, count in seen.left_over.items() if count],
         }
@@ -44,7 +44,7 @@ def judge(seen: Evidence) -> Verdict:
 
 
 def _lost(seen: Evidence) -> Iterator[str]:
-    """Accepted, but not there, or not ended as it should."""
+    """Yield accepted jobs that are missing or did not succeed."""
     status = {job["id"]: (job["status"], job["error"]) for job in seen.jobs}
     for n, ids in seen.accepted.items():
         for job_id in ids:
@@ -61,15 +61,15 @@ def _wrong(seen: Evidence) -> Iterator[str]:
         expected = number_of(by_id[job_id]).mask * 255
         if picture is None or not np.array_equal(np.asarray(Image.open(io.BytesIO(picture))), expected):
             yield f"{job_id}: masks/0000.png"
-    for told in seen.told:
-        if not told.is_signed:
-            yield f"{told.event_id}: signature"
-        if told.type == "job.succeeded" and not number_of(told.job).is_answered_by(told.job["result"]):
-            yield f"{told.event_id}: result"
+    for delivery in seen.deliveries:
+        if not delivery.is_signed:
+            yield f"{delivery.event_id}: signature"
+        if delivery.type == "job.succeeded" and not number_of(delivery.job).is_answered_by(delivery.job["result"]):
+            yield f"{delivery.event_id}: result"
 
 
 def _duplicates(seen: Evidence) -> Iterator[str]:
-    """More jobs than one for a key, whether a client heard of the second or not."""
+    """Yield keys with more than one job, even if no client received the id of the second."""
     ids = defaultdict(set, {n: set(given) for n, given in seen.accepted.items()})
     for job in seen.jobs:
         ids[number_of(job).n].add(job["id"])
@@ -77,24 +77,24 @@ def _duplicates(seen: Evidence) -> Iterator[str]:
 
 
 def _second_ids(seen: Evidence) -> Iterator[str]:
-    """What happened once is told under one id, and the same is told each time."""
+    """Yield events that were delivered under two ids, or with different contents."""
     ids, ends = defaultdict(set), defaultdict(set)
-    for told in seen.told:
-        ids[told.job["id"], told.type].add(told.event_id)
-        if told.type == "job.succeeded":
-            ends[told.job["id"]].add((told.job["attempt"], told.job["completed_at"]))
+    for delivery in seen.deliveries:
+        ids[delivery.job["id"], delivery.type].add(delivery.event_id)
+        if delivery.type == "job.succeeded":
+            ends[delivery.job["id"]].add((delivery.job["attempt"], delivery.job["completed_at"]))
     yield from (f"{what}: {', '.join(sorted(same))}" for what, same in ids.items() if len(same) > 1)
     yield from (f"{job_id} ended as {sorted(same)}" for job_id, same in ends.items() if len(same) > 1)
 
 
-def _untold(seen: Evidence) -> Iterator[str]:
-    taken = {(told.job["id"], told.type) for told in seen.told if told.was_taken}
+def _undelivered(seen: Evidence) -> Iterator[str]:
+    accepted = {(delivery.job["id"], delivery.type) for delivery in seen.deliveries if delivery.was_accepted}
     for job in seen.jobs:
-        yield from (f"{job['id']} {event}" for event in EVENTS if (job["id"], event) not in taken)
+        yield from (f"{job['id']} {event}" for event in EVENTS if (job["id"], event) not in accepted)
 
 
 def _stale(seen: Evidence) -> Iterator[str]:
-    """A word for a job that counted although another attempt held the job by then, or held it later."""
+    """Yield accepted reports of an attempt when a later attempt had begun, before or after."""
     last = {job["id"]: job for job in seen.jobs}
     begun = defaultdict(int)
     for entry in seen.entries:

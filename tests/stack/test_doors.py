@@ -1,4 +1,4 @@
-"""Another user of the machine, without a key, gets nothing from `ovseg up` but what its gateway answers everybody."""
+"""Another user of the machine gets nothing from `ovseg up` except what its gateway answers to every client."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from tests.support.root import want_root
 from tests.support.service import Service
 
 MUST_BE_REFUSED = "refused: TLSV13_ALERT_CERTIFICATE_REQUIRED"
-WANTS_TLS = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
-HARMLESS_OF_S3 = ("/status", "/healthz", "/readyz")  # 200 and nothing else
-PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + "\0\0\0\4\0\0\0\0\0"  # with which gRPC begins
+NEEDS_TLS = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+HARMLESS_OF_S3 = ("/status", "/healthz", "/readyz")  # they answer 200 and an empty body
+PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + "\0\0\0\4\0\0\0\0\0"  # the first bytes of a gRPC connection
 AS_AN_IMAGE_OF_A_PAGE = (
     "Host: rebound.example\r\nOrigin: https://evil.example\r\nReferer: https://evil.example/\r\n"
     "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: image\r\n"
@@ -41,12 +41,12 @@ AS_AN_IMAGE_OF_A_PAGE = (
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Service]:
-    """A stack in a folder that others can look into, taken over from a version that knew no certificates."""
+    """Run a stack in a folder that others can read, left by a version that had no certificates."""
     want_root()
     folder = Path(tempfile.mkdtemp(prefix="ovseg-doors-"))
     try:
         folder.chmod(0o755)
-        folder_of_before(folder)
+        make_old_folder(folder)
         running = Service(folder)
         try:
             yield running.wait_until_ready()
@@ -56,8 +56,8 @@ def stack() -> Iterator[Service]:
         shutil.rmtree(folder)
 
 
-def folder_of_before(folder: Path) -> None:
-    """As the version before left it, which made no certificates, and a copy of it to which others may look."""
+def make_old_folder(folder: Path) -> None:
+    """Make a folder like that of the previous version, which had no certificates, with files that others can read."""
     weed = Seaweedfs(folder / "seaweedfs")
     server = Child(weed.command(), lambda *_: None)
     try:
@@ -80,7 +80,7 @@ def kept(stack: Service, name: str) -> Any:
 
 
 def objects(stack: Service) -> dict[str, str]:
-    """The digest of every object, by key."""
+    """Return the digest of every object by its key."""
     keys = kept(stack, "keys.json")
     client = boto3.client(
         "s3",
@@ -101,15 +101,15 @@ def segmented(stack: Service) -> dict[str, Any]:
 
 
 def file_id(stack: Service) -> str:
-    """Of an object's bytes as the volume server names them: volume, needle and cookie, from the head of its file."""
+    """Return an object's id at the volume server (volume, needle, cookie), from the head of the volume's file."""
     data = stack.data_dir / "seaweedfs" / "data"
     volume = max(data.rglob(f"{BUCKET}_*.dat"), key=lambda file: file.stat().st_size)
     head = volume.read_bytes()[8:20]
     return f"{volume.stem.rpartition('_')[2]},{int.from_bytes(head[4:]):x}{head[:4].hex()}"
 
 
-def holder_of_the_keys_reads(stack: Service, fid: str) -> int:
-    """The status that the volume server has for this file and for whom it serves."""
+def status_with_the_keys(stack: Service, fid: str) -> int:
+    """Return the volume server's status for a request for this file with our certificate and a signed token."""
 
     def part(value: dict[str, Any]) -> str:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
@@ -126,7 +126,7 @@ def holder_of_the_keys_reads(stack: Service, fid: str) -> int:
 
 
 def requests_of_an_attacker(fid: str, key: str) -> list[str]:
-    """HTTP that reads, forges or deletes where SeaweedFS's parts serve everybody, and S3's without a signature."""
+    """Return requests that read, forge or delete, for SeaweedFS's open parts, and for S3 without a signature."""
     volume, path = fid.partition(",")[0], quote(f"/{BUCKET}/{key}")
     lines = [
         f"GET /col/delete?collection={BUCKET}",
@@ -175,7 +175,7 @@ def _request(line: str, headers: str) -> str:
 
 
 def stranger(**wanted: list[Any]) -> dict[str, list[str]]:
-    """What another user gets of these."""
+    """Return what another user gets from these ports, sockets and files."""
     ran = subprocess.run(
         [sys.executable, "-m", "tests.support.stranger"],
         input=json.dumps({"tcp": [], "unix": [], "files": []} | wanted),
@@ -190,7 +190,7 @@ def stranger(**wanted: list[Any]) -> dict[str, list[str]]:
 
 
 def attack(stack: Service, fid: str, key: str) -> None:
-    """Every port that any process of the stack listens on."""
+    """Attack every port that any process of the stack listens on."""
     ports = kept(stack, "ports.json")
     pids = listening.family(stack.process.pid)
     found = listening.sockets(pids)
@@ -209,7 +209,7 @@ def attack(stack: Service, fid: str, key: str) -> None:
         elif attempt["tls"]:
             assert answer == MUST_BE_REFUSED, (attempt, answer)
         else:
-            assert answer in ("", WANTS_TLS, "refused: ConnectionResetError"), (attempt, answer)
+            assert answer in ("", NEEDS_TLS, "refused: ConnectionResetError"), (attempt, answer)
 
 
 def refused_by_s3(attempt: dict[str, Any], answer: str) -> bool:
@@ -227,7 +227,7 @@ def test_no_port_of_a_stack_serves_another_user(stack: Service) -> None:
     before, fid = objects(stack), file_id(stack)
     own = [key for key in before if job["id"] in key]
     assert own
-    assert holder_of_the_keys_reads(stack, fid) == 200  # so the file that the attack is after is there
+    assert status_with_the_keys(stack, fid) == 200  # the file that the attack is after exists
 
     attack(stack, fid, own[0])
 
@@ -235,19 +235,19 @@ def test_no_port_of_a_stack_serves_another_user(stack: Service) -> None:
     assert requests.get(job["files"]["overlay"]["url"], timeout=10).status_code == 200
     after = objects(stack)
     assert {key: after.get(key) for key in before} == before
-    assert holder_of_the_keys_reads(stack, fid) == 200
+    assert status_with_the_keys(stack, fid) == 200
 
 
-def test_the_doors_are_shut_again_after_seaweedfs_fell(stack: Service) -> None:
+def test_no_port_serves_another_user_after_seaweedfs_was_restarted(stack: Service) -> None:
     job = segmented(stack)
     before = objects(stack)
     weed = kept(stack, "ports.json")
-    fallen = {pid for pid in listening.family(stack.process.pid) if name_of(pid) == "weed"}
-    for pid in fallen:
+    killed = {pid for pid in listening.family(stack.process.pid) if name_of(pid) == "weed"}
+    for pid in killed:
         os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + 120
     while True:
-        pids = {pid for pid in listening.family(stack.process.pid) if name_of(pid) == "weed"} - fallen
+        pids = {pid for pid in listening.family(stack.process.pid) if name_of(pid) == "weed"} - killed
         if pids and {port for _, port in listening.sockets(pids).tcp} >= set(weed.values()) and stack.is_ready():
             break
         assert time.monotonic() < deadline, stack.log()
@@ -270,7 +270,7 @@ def test_another_user_can_open_no_unix_socket_of_a_stack(stack: Service) -> None
     found = listening.sockets(listening.family(stack.process.pid))
     assert not found.udp
     assert any(path.endswith("valkey.sock") for path in found.unix)
-    assert not [path for path in found.unix if path.startswith("@")]  # abstract ones have no owner
+    assert not [path for path in found.unix if path.startswith("@")]  # abstract sockets have no owner
     paths = sorted(found.unix)
     assert dict(zip(paths, stranger(unix=paths)["unix"], strict=True)) == dict.fromkeys(paths, "PermissionError")
 
@@ -287,13 +287,13 @@ def test_another_user_can_read_no_file_and_no_secret_of_a_stack(stack: Service) 
     assert {path: how for path, how in outcome.items() if how == "read"} == {}
 
     secrets = [*kept(stack, "keys.json").values(), json.loads((stack.data_dir / "webhook-secret.json").read_text())]
-    told = [Path(f"/proc/{pid}/cmdline").read_text() for pid in pids if Path(f"/proc/{pid}").exists()]
-    assert len(told) >= 7
-    assert not [line for line in told for secret in secrets if secret in line]
+    commands = [Path(f"/proc/{pid}/cmdline").read_text() for pid in pids if Path(f"/proc/{pid}").exists()]
+    assert len(commands) >= 7
+    assert not [line for line in commands for secret in secrets if secret in line]
     assert not [line for line in stack.lines for secret in secrets if secret in line]
 
 
-def test_a_port_that_another_user_took_is_not_taken_for_seaweedfs(tmp_path: Path) -> None:
+def test_a_port_that_another_user_took_is_not_mistaken_for_seaweedfs(tmp_path: Path) -> None:
     want_root()
     weed = Seaweedfs(tmp_path)
     code = f"""

@@ -1,4 +1,4 @@
-"""The embedded servers keep their doors shut."""
+"""The embedded servers serve only us."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def test_a_stranger_on_the_machine_gets_nothing(s3_settings: Settings, s3: Seawe
     ("missing", "open_door"),
     [("WEED_GRPC_CA", "gRPC port"), ("WEED_HTTPS_MASTER_CA", "master port")],
 )
-def test_a_door_that_seaweedfs_leaves_open_is_noticed(tmp_path: Path, missing: str, open_door: str) -> None:
-    """It starts, takes objects, and serves everybody."""
+def test_a_port_that_seaweedfs_leaves_open_is_noticed(tmp_path: Path, missing: str, open_door: str) -> None:
+    """Without this certificate SeaweedFS starts, stores objects, and serves every client."""
     weed = Seaweedfs(tmp_path)
     command = weed.command()
     left = {name: value for name, value in command.environment.items() if name != missing}
@@ -79,7 +79,7 @@ def test_a_door_that_seaweedfs_leaves_open_is_noticed(tmp_path: Path, missing: s
         weed.remove_sockets()
 
 
-def test_a_stack_ends_when_seaweedfs_comes_back_with_a_door_open(tmp_path: Path) -> None:
+def test_a_stack_stops_when_seaweedfs_is_restarted_with_an_open_port(tmp_path: Path) -> None:
     own = Settings(redis_url="redis://127.0.0.1:9/0")  # so that SeaweedFS is the only server to start
     stack = Stack(Plan(tmp_path, "127.0.0.1", free_port(), "cpu", own), lambda *_: None)
     try:
@@ -112,11 +112,11 @@ def test_a_certificate_is_kept_until_its_last_year(tmp_path: Path) -> None:
     assert path.read_bytes() != old
 
 
-def _cut_short(path: Path) -> None:
+def _truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
 
 
-def _with_the_key_of_another(path: Path) -> None:
+def _use_another_key(path: Path) -> None:
     end = b"-----END CERTIFICATE-----\n"
     other = certificates.new(datetime.now(UTC))
     path.write_bytes(path.read_bytes().partition(end)[0] + end + other.partition(end)[2])
@@ -124,10 +124,10 @@ def _with_the_key_of_another(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "spoil",
-    [_cut_short, _with_the_key_of_another, lambda path: path.write_bytes(b""), lambda path: path.chmod(0o644)],
-    ids=["cut short", "another's key", "empty", "others could read it"],
+    [_truncate, _use_another_key, lambda path: path.write_bytes(b""), lambda path: path.chmod(0o644)],
+    ids=["truncated", "another key", "empty", "others could read it"],
 )
-def test_a_certificate_that_cannot_be_trusted_is_made_anew(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+def test_a_certificate_that_cannot_be_trusted_is_replaced(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
     path = tmp_path / "certificate.pem"
     certificates.keep(path)
     spoil(path)
@@ -144,13 +144,13 @@ def test_ports_and_keys_are_kept(s3: Seaweedfs) -> None:
     assert len(set(s3.ports.values())) == 5
 
 
-def test_chosen_ports_leave_room_for_their_grpc_companions() -> None:
+def test_chosen_ports_leave_room_for_their_grpc_ports() -> None:
     chosen = ports.choose(("a", "b", "c"))
     assert len(set(chosen.values())) == 3
     assert all(port + ports.GRPC_OFFSET < 32768 for port in chosen.values())
 
 
-def test_a_socket_lies_beside_its_data_unless_the_kernel_forbids(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_socket_is_next_to_its_data_unless_the_path_is_too_long(tmp_path_factory: pytest.TempPathFactory) -> None:
     short, long = tmp_path_factory.mktemp("s"), tmp_path_factory.mktemp("l" * 100)
     assert sockets.path(short, "x").parent == short
     elsewhere = sockets.path(long, "x")
@@ -166,7 +166,7 @@ def test_a_socket_lies_beside_its_data_unless_the_kernel_forbids(tmp_path_factor
     elsewhere.parent.unlink()
 
 
-def test_a_link_under_tmp_that_leads_nowhere_takes_no_port() -> None:
+def test_a_dangling_link_under_tmp_blocks_no_port() -> None:
     link = Path(f"/tmp/seaweedfs-test-{ports.HIGHEST}.sock")
     link.symlink_to("/nowhere")
     try:

@@ -1,4 +1,4 @@
-"""What the command line does not say is as the settings say; what it says wins."""
+"""The settings are the defaults of the command line's options."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 @pytest.fixture
 def taken() -> Iterator[tuple[str, str]]:
-    """Two ports that others listen on."""
+    """Two ports that another process listens on."""
     with socket.socket() as one, socket.socket() as two:
         for each in (one, two):
             each.bind(("127.0.0.1", 0))
@@ -37,10 +37,10 @@ def taken() -> Iterator[tuple[str, str]]:
         yield str(one.getsockname()[1]), str(two.getsockname()[1])
 
 
-def test_up_listens_where_the_settings_say_and_keeps_its_data_there(tmp_path: Path) -> None:
+def test_up_listens_on_the_address_and_uses_the_folder_of_the_settings(tmp_path: Path) -> None:
     settings = {
         "OVSEG_GATEWAY_HOST": "127.0.0.2",
-        "OVSEG_GATEWAY_PORT": "0",  # any that is free
+        "OVSEG_GATEWAY_PORT": "0",  # any free port
         "OVSEG_DATA_DIR": str(tmp_path / "data"),
     }
     with subprocess.Popen(
@@ -76,23 +76,23 @@ def test_a_port_on_the_command_line_wins_over_the_setting(tmp_path: Path, taken:
     ("command", "host", "port"),
     [("up", "192.0.2.1", "8080"), ("up", "[::1]", "0"), ("demo", "no.such.host.invalid", "8080")],
 )
-def test_a_host_that_is_not_this_machines_is_not_called_a_taken_port(
+def test_a_host_of_another_machine_is_not_reported_as_a_port_in_use(
     tmp_path: Path, command: str, host: str, port: str
 ) -> None:
     ran = run(command, OVSEG_GATEWAY_HOST=host, OVSEG_GATEWAY_PORT=port, OVSEG_DATA_DIR=str(tmp_path / "data"))
     (line,) = (ran.stdout + ran.stderr).splitlines()
     assert ran.returncode == 1
     assert host in line
-    assert "taken" not in line
+    assert "in use" not in line
 
 
-def test_the_demo_listens_on_the_port_that_a_setting_names(tmp_path: Path, taken: tuple[str, str]) -> None:
+def test_the_demo_listens_on_the_port_of_the_setting(tmp_path: Path, taken: tuple[str, str]) -> None:
     ran = run("demo", "--output", str(tmp_path), OVSEG_GATEWAY_PORT=taken[0])
     assert ran.returncode == 1
     assert f"port {taken[0]} on 127.0.0.1 is in use" in ran.stdout
 
 
-def test_a_workers_device_is_that_of_the_setting_unless_the_command_line_names_one() -> None:
+def test_a_workers_device_is_the_settings_unless_the_command_line_names_one() -> None:
     assert "not 'abacus'" in run("worker", OVSEG_DEVICE="abacus").stderr
     assert "not 'quill'" in run("worker", "--device", "quill", OVSEG_DEVICE="abacus").stderr
 
@@ -100,11 +100,11 @@ def test_a_workers_device_is_that_of_the_setting_unless_the_command_line_names_o
 def test_the_command_line_segments_with_the_engine_of_the_setting(tmp_path: Path) -> None:
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(pictures.photo())
-    asked = ["--pipeline", "open_vocabulary_segmentation", "--model", "SAM-Lite", "--input", str(photo)]
+    options = ["--pipeline", "open_vocabulary_segmentation", "--model", "SAM-Lite", "--input", str(photo)]
     boxes = ["--prompt", "[[140,10,305,180]]", "--device", "cpu"]
     # ONNX Runtime cannot run SAM-Lite, and the refusal names what was asked for.
-    assert "the engine onnxruntime cannot" in run(*asked, *boxes, OVSEG_ENGINE="onnxruntime").stderr
-    assert run(*asked, *boxes, "--engine", "paddle", OVSEG_ENGINE="onnxruntime").returncode == 0
+    assert "the engine onnxruntime cannot" in run(*options, *boxes, OVSEG_ENGINE="onnxruntime").stderr
+    assert run(*options, *boxes, "--engine", "paddle", OVSEG_ENGINE="onnxruntime").returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -117,5 +117,5 @@ def test_the_command_line_segments_with_the_engine_of_the_setting(tmp_path: Path
         ("gateway.internal", "http://gateway.internal:80"),
     ],
 )
-def test_a_machine_reaches_its_gateway_wherever_that_listens(host: str, url: str) -> None:
+def test_a_machine_reaches_its_gateway_on_any_address_that_it_listens_on(host: str, url: str) -> None:
     assert address.of_gateway(host, 80) == url

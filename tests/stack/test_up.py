@@ -1,4 +1,4 @@
-"""`ovseg up` as an operator meets it: started twice, killed, started again, pointed elsewhere."""
+"""`ovseg up` for an operator: started twice, killed, restarted, with other servers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def service(data_dir: Path, **environment: str) -> Iterator[Service]:
 
 
 def processes_of(service: Service) -> dict[str, int]:
-    """Process ids by the command's name, of everything that the stack started."""
+    """Return the process ids by the command's name, of everything that the stack started."""
     found = {}
     for folder in Path("/proc").iterdir():
         try:
@@ -71,7 +71,7 @@ def wait_until(condition: Any, seconds: float = 180) -> None:
         time.sleep(0.1)
 
 
-def test_a_stack_says_how_to_use_it_and_stops_on_ctrl_c(tmp_path: Path) -> None:
+def test_a_stack_shows_how_to_use_it_and_stops_on_ctrl_c(tmp_path: Path) -> None:
     with service(tmp_path) as running:
         pids = processes_of(running)
         assert set(pids) == {"valkey-server", "weed", "gateway", "worker", "webhooks", "reaper"}
@@ -91,7 +91,7 @@ def test_nothing_listens_beyond_this_machine(tmp_path: Path) -> None:
         assert {address for address, _ in found} == {"127.0.0.1"}
 
 
-def test_a_second_stack_on_the_same_folder_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+def test_a_second_stack_on_the_same_folder_is_refused_and_the_first_continues(tmp_path: Path) -> None:
     with service(tmp_path) as running:
         second = Service(tmp_path)
         assert second.process.wait(180) == 1
@@ -100,7 +100,7 @@ def test_a_second_stack_on_the_same_folder_is_refused_and_the_first_goes_on(tmp_
         assert running.is_ready()
 
 
-def test_a_taken_port_is_said_to_be_taken(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -110,8 +110,8 @@ def test_a_taken_port_is_said_to_be_taken(tmp_path: Path) -> None:
     assert "is in use; choose another with --port" in refused.log()
 
 
-def test_a_stack_that_was_killed_takes_its_children_along_and_comes_back_with_everything(tmp_path: Path) -> None:
-    folder = tmp_path / ("a" * 100)  # longer than a socket's path may be
+def test_the_children_of_a_killed_stack_are_killed_and_its_data_survives(tmp_path: Path) -> None:
+    folder = tmp_path / ("a" * 100)  # longer than the path of a socket may be
     with service(folder) as running:
         done = running.wait(running.submit(image=PHOTO, prompts=PROMPTS)["id"])
         waiting = running.submit(image=PHOTO, prompts=PROMPTS, device="gpu")
@@ -128,7 +128,7 @@ def test_a_stack_that_was_killed_takes_its_children_along_and_comes_back_with_ev
         assert requests.get(done["files"]["overlay"]["url"], timeout=10).status_code == 200
 
 
-def test_a_stack_whose_valkey_is_lost_finds_its_jobs_in_object_storage(tmp_path: Path) -> None:
+def test_a_stack_whose_valkey_is_lost_restores_its_jobs_from_object_storage(tmp_path: Path) -> None:
     with service(tmp_path) as running:
         done = running.wait(running.submit(image=PHOTO, prompts=PROMPTS)["id"])
         waiting = running.submit(image=PHOTO, prompts=PROMPTS, device="gpu")
@@ -142,7 +142,7 @@ def test_a_stack_whose_valkey_is_lost_finds_its_jobs_in_object_storage(tmp_path:
 
 
 def archived(data_dir: Path) -> list[str]:
-    """The documents in the archive of a stack that runs."""
+    """Return the keys of the documents in the archive of a running stack."""
     weed = json.loads((data_dir / "seaweedfs" / "keys.json").read_text())
     port = json.loads((data_dir / "seaweedfs" / "ports.json").read_text())["s3"]
     client = boto3.client(
@@ -157,7 +157,7 @@ def archived(data_dir: Path) -> list[str]:
     return [key for key in keys if "/ended/" in key or key.rpartition("/")[2] not in ended]
 
 
-def test_a_worker_killed_in_mid_job_costs_an_attempt_and_nothing_else(tmp_path: Path) -> None:
+def test_killing_a_worker_during_a_job_costs_one_attempt_and_nothing_else(tmp_path: Path) -> None:
     with fakes.host() as host:
         settings = {
             "OVSEG_ALLOWED_PRIVATE_HOSTS": host.address,
@@ -165,7 +165,7 @@ def test_a_worker_killed_in_mid_job_costs_an_attempt_and_nothing_else(tmp_path: 
             "OVSEG_WEBHOOK_SECRET": WEBHOOK_SECRET,
         }
         with service(tmp_path, **settings) as running:
-            host.answers["/photo.jpg"] = lambda request: time.sleep(600)  # hold the first worker in mid-job
+            host.answers["/photo.jpg"] = lambda request: time.sleep(600)  # hold the first worker inside the job
             hook = host.serve("/hook")
             job_id = running.submit(image=host.url("/photo.jpg"), prompts=PROMPTS, webhook={"url": hook})["id"]
             host.wait_for("/photo.jpg")
@@ -182,14 +182,12 @@ def test_a_worker_killed_in_mid_job_costs_an_attempt_and_nothing_else(tmp_path: 
             assert not job["worker"].endswith(f":{killed}")
             assert any("worker was killed by SIGKILL; restarting it" in line for line in running.lines)
             host.wait_for("/hook")
-            time.sleep(LEASE_SECONDS * 2)  # would anyone tell it twice, it would be by now
-            told = [json.loads(r.body) for r in host.wait_for("/hook")]
-            assert [(t["type"], t["data"]["attempt"]) for t in told] == [("job.succeeded", 2)]
+            time.sleep(LEASE_SECONDS * 2)  # a second delivery would have arrived by now
+            delivered = [json.loads(r.body) for r in host.wait_for("/hook")]
+            assert [(t["type"], t["data"]["attempt"]) for t in delivered] == [("job.succeeded", 2)]
 
 
-def test_a_worker_that_hangs_past_a_deadline_is_put_down_and_its_other_job_goes_on(
-    tmp_path: Path, s3: Seaweedfs
-) -> None:
+def test_a_worker_that_hangs_past_a_deadline_exits_and_its_other_job_is_retried(tmp_path: Path, s3: Seaweedfs) -> None:
     port = int(s3.endpoint_url.rpartition(":")[2])
     with (
         fakes.host() as host,
@@ -207,7 +205,7 @@ def test_a_worker_that_hangs_past_a_deadline_is_put_down_and_its_other_job_goes_
         with service(tmp_path, **settings) as running:
             other = running.submit(image=host.url("/other.jpg"), prompts=PROMPTS)["id"]
             host.wait_for("/other.jpg")
-            storage.inflict(Fault.HOLE)  # what is sent to it is answered by nobody, for longer than the deadline
+            storage.inflict(Fault.HOLE)  # storage answers nothing, for longer than the deadline
             hangs = running.submit(image=PHOTO, prompts=PROMPTS, deadline={"run_within_s": 3})["id"]
             job = running.wait(hangs)
             assert (job["status"], job["error"]["code"], job["attempt"]) == ("failed", "timeout", 1)
@@ -220,12 +218,12 @@ def test_a_worker_that_hangs_past_a_deadline_is_put_down_and_its_other_job_goes_
             assert running.get(f"/v1/jobs/{hangs}").json()["attempt"] == 1
 
 
-def test_a_job_in_hand_is_finished_before_the_stack_stops(tmp_path: Path) -> None:
+def test_a_running_job_is_finished_before_the_stack_stops(tmp_path: Path) -> None:
     with fakes.host() as host:
         release = host.serve_later("/photo.jpg", pictures.photo())
         settings = {"OVSEG_ALLOWED_PRIVATE_HOSTS": host.address}
         with service(tmp_path, **settings) as running:
-            in_hand = running.submit(image=host.url("/photo.jpg"), prompts=PROMPTS)["id"]
+            held = running.submit(image=host.url("/photo.jpg"), prompts=PROMPTS)["id"]
             host.wait_for("/photo.jpg")
             running.process.send_signal(signal.SIGTERM)
             wait_until(lambda: any("stopping" in line for line in running.lines))
@@ -233,11 +231,11 @@ def test_a_job_in_hand_is_finished_before_the_stack_stops(tmp_path: Path) -> Non
             assert running.process.wait(60) == 0
             running.stop_reading()
         with service(tmp_path, **settings) as again:
-            job = again.get(f"/v1/jobs/{in_hand}").json()
+            job = again.get(f"/v1/jobs/{held}").json()
             assert (job["status"], job["attempt"]) == ("succeeded", 1)
 
 
-def test_any_other_process_that_falls_is_started_again_and_no_job_is_lost(tmp_path: Path) -> None:
+def test_any_other_process_that_exits_is_restarted_and_no_job_is_lost(tmp_path: Path) -> None:
     with service(tmp_path) as running:
         for name in ("gateway", "webhooks", "reaper", "weed", "valkey-server"):
             os.kill(processes_of(running)[name], signal.SIGKILL)
@@ -248,7 +246,7 @@ def test_any_other_process_that_falls_is_started_again_and_no_job_is_lost(tmp_pa
         assert len(running.get("/v1/jobs?status=succeeded").json()["jobs"]) == 5
 
 
-def test_servers_of_ones_own_are_used_instead(tmp_path: Path, redis_url: str, s3: Seaweedfs) -> None:
+def test_servers_named_by_settings_are_used_instead(tmp_path: Path, redis_url: str, s3: Seaweedfs) -> None:
     settings = {
         "OVSEG_REDIS_URL": redis_url,
         "OVSEG_REDIS_PREFIX": "own:",
@@ -262,7 +260,7 @@ def test_servers_of_ones_own_are_used_instead(tmp_path: Path, redis_url: str, s3
         assert job["files"]["overlay"]["url"].startswith(s3.endpoint_url)
 
 
-def test_a_gpu_worker_without_a_gpu_says_what_to_install(redis_url: str) -> None:
+def test_a_gpu_worker_without_a_gpu_reports_what_to_install(redis_url: str) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "ovseg", "worker", "--device", "gpu:0"],
         env={**os.environ, "OVSEG_REDIS_URL": redis_url},

@@ -1,7 +1,8 @@
-"""Small image files that take long, or much memory, to read. All are valid, or valid enough to be read for long.
+"""Small image files that take long, or much memory, to read.
 
-Each comment says what the file costs Pillow 13 alone, in CPU time and memory of one core of 2024, and why; the
-arguments make it cheaper or dearer. Some cost little and stay, because another version or reader may do worse.
+All are valid, or valid enough to keep a reader busy. Each comment gives what the file costs Pillow 13 alone, in CPU
+time and memory on one core of 2024, and why. The arguments make it cheaper or more expensive. Some cost little and are
+kept, because another version or reader may be worse.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ def bmp_rle_ends_of_line(width: int = 80_000_000) -> bytes:
 
 
 def bmp_rle_empty_runs(count: int = 9_000_000) -> bytes:
-    # 18 MB, 4.5 s: runs beyond the end of the first line add nothing, and each is read in Python.
+    # 18 MB, 4.5 s: runs beyond the end of the first line add nothing, but each is read in Python.
     return _bmp_rle(4, 2, b"\xff\x00" * count)
 
 
 def jpeg_progressive_scans(width: int = 8900, height: int = 8900, scans: int = 1000) -> bytes:
-    # 0.3 MB, 7 s, 0.4 GB: each scan walks through all coefficients, and takes 150 bytes. All are first scans to full
-    # precision, which may follow one another without end, so that a decoder has nothing to warn of.
+    # 0.3 MB, 7 s, 0.4 GB: each scan visits all coefficients, and takes 150 bytes. All are first scans to full
+    # precision. Any number of these may follow one another, so a decoder has no reason to warn.
     out = io.BytesIO()
     Image.new("L", (16, 16), 128).save(out, "JPEG", progressive=True)
     parts = _jpeg_segments(out.getvalue())
@@ -40,24 +41,24 @@ def jpeg_progressive_scans(width: int = 8900, height: int = 8900, scans: int = 1
     dc = _jpeg_scan(0, 0, _bits("0" * blocks))
     runs, rest = divmod(blocks, 2**14)
     ac_bits = ("0" + "0" * 14) * runs
-    if rest:  # the last run must not reach beyond the image by more than a decoder minds, which is nothing
+    if rest:  # the last run must not extend beyond the image: a decoder allows no excess
         ac_bits += "0" + "0" * 14
     return b"\xff\xd8" + b"".join(head) + tables + dc + _jpeg_scan(1, 63, _bits(ac_bits)) * scans + b"\xff\xd9"
 
 
 def jpeg_comments(count: int = 2_000_000) -> bytes:
-    # 8 MB, 2 s, 0.1 GB: Pillow reads each empty comment in Python, before a pixel.
+    # 8 MB, 2 s, 0.1 GB: Pillow reads each empty comment in Python, before any pixel.
     return _after_soi(b"\xff\xfe\x00\x02" * count)
 
 
 def jpeg_fill_bytes(count: int = 15_000_000) -> bytes:
-    # 15 MB, 7 s: any number of 0xFF may stand before a marker; Pillow reads them one at a time, before a pixel.
+    # 15 MB, 7 s: any number of 0xFF may precede a marker; Pillow reads them one at a time, before any pixel.
     return _after_soi(b"\xff" * count)
 
 
 def ppm_comments(count: int = 400_000) -> bytes:
-    # 0.8 MB, 7 s: in a plain PPM Pillow searches the rest of its buffer anew after each comment, so the time grows as
-    # the square of their number.
+    # 0.8 MB, 7 s: in a plain PPM, Pillow searches the rest of its buffer again after each comment, so the time grows
+    # with the square of their number.
     return b"P3 100 100 255\n" + b"#\n" * count + b"0 " * 30_000
 
 
@@ -67,7 +68,7 @@ def ppm_spaces(count: int = 15_000_000) -> bytes:
 
 
 def tiff_tile(side: int = 32_768) -> bytes:
-    # 1 MB, 3 s, 1 GB: a picture of 16 x 16 in a tile of 32,768 x 32,768, which no limit of pixels counts.
+    # 1 MB, 3 s, 1 GB: an image of 16 x 16 in a tile of 32,768 x 32,768, which no limit of pixels counts.
     squeeze = zlib.compressobj(9)
     row = bytes(side)
     tile = b"".join(squeeze.compress(row) for _ in range(side)) + squeeze.flush()
@@ -77,14 +78,15 @@ def tiff_tile(side: int = 32_768) -> bytes:
 
 
 def tiff_strips(count: int = 1_500_000) -> bytes:
-    # 12 MB, 9.5 s, 0.4 GB: a picture one pixel wide with a strip for each line, all of the same byte; Python for each.
+    # 12 MB, 9.5 s, 0.4 GB: an image one pixel wide with a strip for each line, all of the same byte. Each runs Python
+    # code.
     tags = [(256, TIFF_LONG, [1]), (257, TIFF_LONG, [count]), (258, TIFF_SHORT, [8]), (259, TIFF_SHORT, [1])]
     tags += [(262, TIFF_SHORT, [1]), (277, TIFF_SHORT, [1]), (278, TIFF_LONG, [1])]
     return _tiff(tags, 273, 279, [b"\x80"], count)
 
 
 def tiff_page_loop() -> bytes:
-    # 124 bytes, nothing: the first page says that it is the next page too, so a count of the pages never ends.
+    # 124 bytes, costs nothing: the first page names itself as the next page, so counting the pages never ends.
     data = bytearray(tiff_strips(1))
     entries = struct.unpack_from("<H", data, 8)[0]
     struct.pack_into("<I", data, 10 + 12 * entries, 8)
@@ -92,7 +94,7 @@ def tiff_page_loop() -> bytes:
 
 
 def tiff_shared_tags(count: int = 4000, size: int = 1_000_000) -> bytes:
-    # 1 MB, nothing: so many private tags share one value, and a reader that copies it for each takes 4 GB.
+    # 1 MB, costs nothing: `count` private tags share one value, and a reader that copies it for each uses 4 GB.
     tags = [(256, TIFF_LONG, [1]), (257, TIFF_LONG, [1]), (258, TIFF_SHORT, [8]), (259, TIFF_SHORT, [1])]
     tags += [(262, TIFF_SHORT, [1]), (277, TIFF_SHORT, [1]), (278, TIFF_LONG, [1])]
     data = bytearray(_tiff([*tags, *((40_000 + i, TIFF_LONG, [0]) for i in range(count))], 273, 279, [b"\x80"]))
@@ -101,7 +103,7 @@ def tiff_shared_tags(count: int = 4000, size: int = 1_000_000) -> bytes:
 
 
 def jpeg_exif_shared_tags(count: int = 2600) -> bytes:
-    # 64 kB, nothing: as tiff_shared_tags, in the EXIF of a JPEG.
+    # 64 kB, costs nothing: like tiff_shared_tags, in the EXIF of a JPEG.
     entries = b"".join(struct.pack("<HHII", 40_000 + i, TIFF_LONG, 1, 0) for i in range(count))
     exif = bytearray(b"II*\0" + struct.pack("<IH", 8, count) + entries + struct.pack("<I", 0))
     size = 65_000 - len(exif)
@@ -111,7 +113,7 @@ def jpeg_exif_shared_tags(count: int = 2600) -> bytes:
 
 
 def png_exif_shared_tags(count: int = 4000, size: int = 1_000_000) -> bytes:
-    # 1 MB, nothing: as tiff_shared_tags, in the EXIF of a PNG, which may be of any length.
+    # 1 MB, costs nothing: like tiff_shared_tags, in the EXIF of a PNG, which may have any length.
     entries = b"".join(struct.pack("<HHII", 40_000 + i, TIFF_LONG, 1, 0) for i in range(count))
     exif = bytearray(b"II*\0" + struct.pack("<IH", 8, count) + entries + struct.pack("<I", 0))
     _share_tags(exif, 8, count, size)
@@ -119,7 +121,7 @@ def png_exif_shared_tags(count: int = 4000, size: int = 1_000_000) -> bytes:
 
 
 def tiff_long_tag(count: int = 4_500_000) -> bytes:
-    # 18 MB, 0.1 s: a private tag of so many numbers; as Python objects they take 0.2 GB.
+    # 18 MB, 0.1 s: a private tag of `count` numbers; as Python objects they take 0.2 GB.
     tags = [(256, TIFF_LONG, [1]), (257, TIFF_LONG, [1]), (258, TIFF_SHORT, [8]), (259, TIFF_SHORT, [1])]
     tags += [(262, TIFF_SHORT, [1]), (277, TIFF_SHORT, [1]), (278, TIFF_LONG, [1]), (65_000, TIFF_LONG, [7] * count)]
     return _tiff(tags, 273, 279, [b"\x80"])
@@ -137,7 +139,7 @@ def webp_flat(width: int = 8900, height: int = 8900) -> bytes:
 
 
 def webp_frames(count: int = 200_000) -> bytes:
-    # 10 MB, nothing: a one-pixel animation with `count` frames; a reader needs only the first.
+    # 10 MB, costs nothing: a one-pixel animation with `count` frames; a reader needs only the first.
     out = io.BytesIO()
     images = [Image.new("RGB", (1, 1), colour) for colour in ("red", "blue")]
     images[0].save(out, "WEBP", save_all=True, append_images=images[1:], lossless=True)
@@ -149,30 +151,30 @@ def webp_frames(count: int = 200_000) -> bytes:
 
 
 def png_texts(count: int = 60, megabytes: int = 1) -> bytes:
-    # 60 kB, 0.2 s: so many compressed texts of a megabyte each.
+    # 60 kB, 0.2 s: `count` compressed texts of a megabyte each.
     text = b"k\0\0" + zlib.compress(bytes(megabytes * 2**20), 9)
     return _png(_png_chunk(b"zTXt", text) * count)
 
 
 def png_profile(megabytes: int = 1000) -> bytes:
-    # 1 MB, nothing: a colour profile that takes a gigabyte when it is unpacked; Pillow refuses it.
+    # 1 MB, costs nothing: a colour profile that has a gigabyte when unpacked; Pillow refuses it.
     squeeze = zlib.compressobj(9)
     data = b"".join(squeeze.compress(bytes(2**20)) for _ in range(megabytes)) + squeeze.flush()
     return _png(_png_chunk(b"iCCP", b"icc\0\0" + data))
 
 
 def png_chunks(count: int = 1_000_000) -> bytes:
-    # 12 MB, 2.6 s, 0.1 GB: empty chunks that mean nothing, read in Python, before a pixel.
+    # 12 MB, 2.6 s, 0.1 GB: empty chunks without a meaning, read in Python, before any pixel.
     return _png(_png_chunk(b"prVt", b"") * count)
 
 
 def png_empty_data(count: int = 1_000_000) -> bytes:
-    # 12 MB, 1 s: the pixels come after a million chunks of data that hold nothing.
+    # 12 MB, 1 s: the pixels follow a million empty chunks of data.
     return _png(b"", _png_chunk(b"IDAT", b"") * count)
 
 
 def apng_frames(count: int = 100_000) -> bytes:
-    # 6 MB, nothing: an animation with `count` frames; a reader needs only the first.
+    # 6 MB, costs nothing: an animation with `count` frames; a reader needs only the first.
     data = zlib.compress(b"\0\x80")
     chunks = [_png_chunk(b"acTL", struct.pack(">II", count, 0)), _apng_control(0), _png_chunk(b"IDAT", data)]
     for i in range(1, count):
@@ -217,7 +219,7 @@ def _bmp_rle(width: int, height: int, codes: bytes) -> bytes:
 
 
 def _bits(text: str) -> bytes:
-    """Entropy-coded bits: filled up with ones, and a zero byte after each 0xFF."""
+    """Return entropy-coded bits: padded with ones, with a zero byte after each 0xFF."""
     text += "1" * (-len(text) % 8)
     return int(text, 2).to_bytes(len(text) // 8, "big").replace(b"\xff", b"\xff\x00")
 
@@ -254,7 +256,7 @@ def _after_soi(segments: bytes) -> bytes:
 def _tiff(
     tags: Sequence[tuple[int, int, Sequence[int]]], offsets: int, counts: int, parts: Sequence[bytes], copies: int = 1
 ) -> bytes:
-    """A little-endian TIFF; `offsets` and `counts` are the tags that name where its parts lie, each `copies` times."""
+    """Return a little-endian TIFF whose tags `offsets` and `counts` list its parts, each `copies` times."""
     entries = [*tags, (offsets, TIFF_LONG, [0] * (len(parts) * copies))]
     entries.append((counts, TIFF_LONG, [len(part) for part in parts] * copies))
     entries.sort(key=lambda entry: entry[0])
@@ -276,7 +278,7 @@ def _tiff(
 
 
 def _share_tags(tiff: bytearray, directory: int, count: int, size: int) -> None:
-    """Let the last `count` tags of a directory have `size` bytes each, which are to be added to the file's end."""
+    """Let the last `count` tags of a directory share `size` bytes, which the caller adds to the end of the file."""
     entries = struct.unpack_from("<H", tiff, directory)[0]
     for i in range(entries - count, entries):
         struct.pack_into("<II", tiff, directory + 2 + 12 * i + 4, size // 4, len(tiff))
@@ -287,7 +289,7 @@ def _png_chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def _png(before: bytes, data: bytes = b"", first: bytes = b"") -> bytes:
-    """One grey pixel; `before` and `data` stand in front of its own data."""
+    """Return a PNG of one grey pixel; `before` and `data` are chunks in front of the pixel's own data."""
     header = _png_chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
     pixels = _png_chunk(b"IDAT", zlib.compress(b"\0\x80"))
     return PNG_SIGNATURE + header + first + before + data + pixels + _png_chunk(b"IEND", b"")

@@ -1,8 +1,8 @@
-"""A decoding child whose decoder counts nothing: Pillow alone. What still holds are the limits of the process.
+"""A decoding child without our own limits: Pillow alone, so that only the limits of the process hold.
 
-How a file begins says what happens. HANGS: decoding never ends, and takes no CPU time. CRASHES: the process crashes.
-IS_KILLED: it is killed, as by the kernel when memory runs out. FALLS_ONCE and a path: it is killed if there is no file
-at that path yet, which is made then. HANGS_ONCE and a path: likewise, but it hangs.
+The beginning of a file decides what happens. HANGS: decoding never ends, and uses no CPU time. CRASHES: the process
+crashes. IS_KILLED: it is killed, as by the kernel when memory runs out. FALLS_ONCE and a path: if there is no file at
+that path, one is made and the process is killed. HANGS_ONCE and a path: the same, but the process hangs.
 """
 
 from __future__ import annotations

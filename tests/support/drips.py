@@ -1,4 +1,4 @@
-"""Web servers that hold a client up by sending a little now and then, for ever; each as an answer of `fakes.Host`."""
+"""Web servers that delay a client by sending a little now and then, without end; each is an answer of `fakes.Host`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def drip(start: bytes, again: bytes, pause_seconds: float = 0.05) -> Answer:
-    """`start`, then `again` and again until the client hangs up."""
+    """Send `start`, then `again` repeatedly until the client hangs up."""
 
     def answer(request: BaseHTTPRequestHandler) -> None:
         request.wfile.write(start)
@@ -24,7 +24,7 @@ def drip(start: bytes, again: bytes, pause_seconds: float = 0.05) -> Answer:
     return answer
 
 
-# Those from which no complete answer ever comes, and those whose headers come at once.
+# Answers that are never complete, and answers whose headers arrive immediately.
 WITHOUT_ANSWER = {
     "bytes of the status line": drip(b"HTTP/1.1 200 ", b"O"),
     "bytes of a header": drip(b"HTTP/1.1 200 OK\r\nX: ", b"x"),

@@ -1,4 +1,4 @@
-"""Small true implementations of those we meet: an image host, a webhook receiver."""
+"""Small real implementations of other parties: an image host, a webhook receiver."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Received:
 
 @dataclass
 class Host:
-    """A web host on loopback. `answers` maps a path to what answers it; every request is remembered."""
+    """A web host on loopback. `answers` maps a path to the function that answers it; every request is recorded."""
 
     port: int = 0
     answers: dict[str, Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Host:
         return f"http://{self.address}{path}"
 
     def serve(self, path: str, body: bytes = b"", content_type: str = "image/jpeg", status: int = 200) -> str:
-        """Answer this path so from now on; returns its URL."""
+        """Answer this path like this from now on. Return its URL."""
 
         def answer(request: BaseHTTPRequestHandler) -> None:
             reply(request, status, body, {"Content-Type": content_type})
@@ -43,7 +43,7 @@ class Host:
         return self.url(path)
 
     def serve_later(self, path: str, body: bytes) -> threading.Event:
-        """Answer this path with a picture from now on, each time when the event is set."""
+        """Answer this path with an image from now on; each answer waits until the event is set."""
         release = threading.Event()
 
         def answer(request: BaseHTTPRequestHandler) -> None:
@@ -58,7 +58,7 @@ class Host:
         return self.url(path)
 
     def wait_for(self, path: str, count: int = 1, seconds: float = 30) -> list[Received]:
-        """The requests to a path, once there are so many."""
+        """Return the requests to a path, when there are `count` of them."""
 
         def of_path() -> list[Received]:
             return [r for r in self.received if r.path == path]
@@ -79,13 +79,13 @@ def reply(request: BaseHTTPRequestHandler, status: int, body: bytes, headers: di
 
 
 def write(request: BaseHTTPRequestHandler, raw: bytes) -> None:
-    """An answer as it is, HTTP or not."""
+    """Write an answer as it is, HTTP or not."""
     request.wfile.write(raw)
 
 
 @contextmanager
 def host() -> Iterator[Host]:
-    """A host, for as long as the block runs."""
+    """Run a host while the block runs."""
     state = Host()
 
     class Handler(BaseHTTPRequestHandler):
@@ -111,11 +111,12 @@ def host() -> Iterator[Host]:
         block_on_close = False
 
         def handle_error(self, request: Any, client_address: Any) -> None:
-            pass  # a client that hangs up is what some tests are about
+            pass  # some tests are about a client that hangs up
 
     server = Server(("127.0.0.1", 0), Handler)
     state.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, args=[0.05], daemon=True)  # looks so often whether to end
+    # the time between checks for a shutdown
+    thread = threading.Thread(target=server.serve_forever, args=[0.05], daemon=True)
     thread.start()
     try:
         yield state

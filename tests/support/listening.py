@@ -1,4 +1,4 @@
-"""What a process and its descendants listen on, as the kernel lists it."""
+"""The sockets that a process and its descendants listen on, from the kernel's tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ACCEPTS_CONNECTIONS = 0x10000  # flag of a unix socket that listens
 
 @dataclass(frozen=True)
 class Sockets:
-    """TCP as (address, port), UDP likewise, unix sockets by path; one that begins with @ is abstract."""
+    """TCP and UDP sockets as (address, port), unix sockets by path. A path that begins with @ is abstract."""
 
     tcp: frozenset[tuple[str, int]]
     udp: frozenset[tuple[str, int]]
@@ -22,12 +22,12 @@ class Sockets:
 
 
 def family(pid: int) -> set[int]:
-    """The process and all that it started, and all that they started."""
+    """Return the process, its children, and all their descendants."""
     parents = {}
     for folder in Path("/proc").iterdir():
         try:
             parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-        except (OSError, ValueError):  # no process, or one that has ended
+        except (OSError, ValueError):  # not a process, or one that has exited
             continue
     members = {pid}
     while more := {child for child, parent in parents.items() if parent in members} - members:
@@ -36,7 +36,7 @@ def family(pid: int) -> set[int]:
 
 
 def open_files(pids: set[int]) -> set[str]:
-    """What their file descriptors lead to, as /proc writes it."""
+    """Return the targets of the processes' file descriptors, in /proc's notation."""
     found = set()
     for pid in pids:
         try:
@@ -73,7 +73,7 @@ def sockets(pids: set[int]) -> Sockets:
 
 
 def _address(field: str) -> tuple[str, int]:
-    """`0100007F:1F90` is 127.0.0.1, port 8080: words of four bytes in the machine's order."""
+    """Parse an address: `0100007F:1F90` is 127.0.0.1, port 8080 (words of four bytes in the machine's order)."""
     host, _, port = field.partition(":")
     words = bytes.fromhex(host)
     packed = b"".join(socket.htonl(int.from_bytes(words[i : i + 4])).to_bytes(4) for i in range(0, len(words), 4))

@@ -1,4 +1,4 @@
-"""Prompts on the demo's photo, in canvas pixels; tests/data/sam_lite_reference.npz holds what SAM-Lite answers.
+"""Prompts on the demo's photo, in pixels of the canvas. tests/data/sam_lite_reference.npz has SAM-Lite's outputs.
 
 `training/references.py` wrote it: every eighth channel and fourth cell of the maps; every second logit.
 """

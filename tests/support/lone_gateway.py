@@ -1,6 +1,6 @@
-"""A gateway without the rest of the service, with shorter timeouts; `python -m tests.support.lone_gateway` runs it.
+"""A gateway without the rest of the service, with shorter time-outs; `python -m tests.support.lone_gateway` runs it.
 
-`python -m tests.support.lone_gateway patient` has the usual timeouts. Its route /large/N answers with N bytes.
+`python -m tests.support.lone_gateway patient` has the usual time-outs. Its route /large/N answers with N bytes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ESTABLISHED, CLOSE_WAIT = "01", "08"  # in /proc/net/tcp
 
 
 class LoneGateway:
-    """A running one."""
+    """A running gateway."""
 
     def __init__(self, settings: Settings, log: Path, is_patient: bool) -> None:
         self.port = free_port()
@@ -62,17 +62,17 @@ class LoneGateway:
 
     @property
     def worker(self) -> Path:
-        """What /proc says of the process that answers."""
+        """Return the folder in /proc of the process that answers."""
         [pid] = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return Path("/proc") / pid
 
     def status(self, name: str) -> int:
-        """A number of /proc/PID/status: Threads, or VmRSS in kB."""
+        """Return a number of /proc/PID/status: Threads, or VmRSS in kB."""
         [line] = [line for line in (self.worker / "status").read_text().splitlines() if line.startswith(f"{name}:")]
         return int(line.split()[1])
 
     def count_clients(self) -> int:
-        """Connections that this machine has with it, those included that the client has closed."""
+        """Return the number of connections to the gateway, including those that the client has closed."""
         table = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
         mine = [row for row in table if int(row[1].partition(":")[2], 16) == self.port]
         return sum(row[3] in (ESTABLISHED, CLOSE_WAIT) for row in mine)

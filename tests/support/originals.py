@@ -1,6 +1,6 @@
-"""So that the original implementations can be imported without torchvision and timm, which want a torch of their own.
+"""Make the original implementations importable without torchvision and timm, which need a torch of their own.
 
-What they use of them in earnest is here: a resize, which is Pillow's, and an initialiser.
+The few functions that they really use are replaced here: a resize, by Pillow's, and an initialiser.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from PIL import Image
 
 @contextmanager
 def importable() -> Iterator[None]:
-    """Within this they find stand-ins; afterwards the rest of the world finds what is installed, or nothing."""
+    """Provide the replacements while the block runs; after it, imports find the installed packages again, or none."""
     from torch import nn
 
     with mock.patch.dict(sys.modules):
@@ -34,7 +34,7 @@ def importable() -> Iterator[None]:
 
 
 def _modules(package: str, *names: str) -> list[Any]:
-    """Empty ones in the place of the package's."""
+    """Put empty modules in the place of the package's modules, and return them."""
     found: dict[str, Any] = {}
     for name in names:
         parts = f"{package}.{name}".split(".")

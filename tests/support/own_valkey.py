@@ -1,4 +1,4 @@
-"""A Valkey of the tests' own."""
+"""A Valkey for one test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from worker.store.keyspace import Keyspace
 
 @contextmanager
 def running(folder: Path, megabytes: int = 2000) -> Iterator[str]:
-    """Its URL; it takes at most `megabytes` of memory."""
+    """Run a Valkey that uses at most `megabytes` of memory. Yields its URL."""
     server = Child(valkey.command(folder, megabytes), lambda label, line: None)
     try:
         deadline = time.monotonic() + 30
@@ -30,11 +30,11 @@ def running(folder: Path, megabytes: int = 2000) -> Iterator[str]:
 
 @contextmanager
 def out_of_memory(settings: Settings) -> Iterator[None]:
-    """No command that could need memory is taken, for as long as the block runs."""
+    """Make Redis refuse every command that may need memory, while the block runs."""
     with Keyspace.open(settings) as keyspace:
-        most = keyspace.redis.config_get("maxmemory")["maxmemory"]
+        maximum = keyspace.redis.config_get("maxmemory")["maxmemory"]
         keyspace.redis.config_set("maxmemory", 1)
         try:
             yield
         finally:
-            keyspace.redis.config_set("maxmemory", most)
+            keyspace.redis.config_set("maxmemory", maximum)

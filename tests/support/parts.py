@@ -1,4 +1,4 @@
-"""Services of `ovseg up`, each a process, with the settings of a test."""
+"""Services of `ovseg up`, one process each, with the settings of a test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ovseg.child import Child, Command
 
 @contextmanager
 def processes(settings: Settings, *names: str) -> Iterator[list[str]]:
-    """The services of these names, as `ovseg up` runs them; yields their lines."""
+    """Run the named services as `ovseg up` runs them. Yields the lines that they write."""
     lines: list[str] = []
     environment = {
         f"OVSEG_{name.upper()}": str(value) for name, value in settings.model_dump(exclude_defaults=True).items()

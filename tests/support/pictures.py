@@ -14,17 +14,17 @@ from PIL import Image
 from ovseg.demo import PHOTO
 from ovseg_core import image
 
-# A block with the orientation 6 and nothing else.
+# An EXIF block that contains only the orientation 6.
 EXIF_6 = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
 
 
 def photo() -> bytes:
-    """The demo's photo: a JPEG of 512 x 512."""
+    """Return the demo's photo: a JPEG of 512 x 512."""
     return PHOTO.read_bytes()
 
 
 def views() -> list[np.ndarray]:
-    """Parts of the demo's photo, upright and mirrored: (S, S, 3) uint8."""
+    """Return parts of the demo's photo, upright and mirrored: (S, S, 3) uint8."""
     whole = image.decode(photo(), 10**8)
     corners = [(0, 0, 512), (0, 0, 320), (150, 0, 360), (0, 180, 330)]
     parts = [whole[y : y + side, x : x + side] for x, y, side in corners]
@@ -43,7 +43,7 @@ def noise(height: int, width: int, file_format: str = "PNG", seed: int = 0, **op
 
 
 def png_of_400_megapixels() -> bytes:
-    """A valid PNG of 20,000 x 20,000 black pixels in about 50 kB."""
+    """Return a valid PNG of 20,000 x 20,000 black pixels, in about 50 kB."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -57,7 +57,7 @@ def png_of_400_megapixels() -> bytes:
 
 
 def scene(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """(H, W, 3) uint8 with soft shapes in all colours, from the darkest to the brightest."""
+    """Return (H, W, 3) uint8 with soft shapes in all colours, from the darkest to the brightest."""
     coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
     pixels = np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)).copy()
     pixels[:8, :8], pixels[-8:, -8:] = 0, 255
@@ -79,9 +79,9 @@ def png(
     *,
     is_interlaced: bool = False,
     before: bytes = b"",  # chunks before the pixels
-    rows: int | None = None,  # of the pixels that are written
+    rows: int | None = None,  # the number of rows of pixels to write
 ) -> bytes:
-    """A PNG of any depth and colour type, written without a library."""
+    """Write a PNG of any depth and colour type without a library."""
     height, width, _ = samples.shape
     raw = b""
     for x, y, right, down in ADAM7 if is_interlaced else ((0, 0, 1, 1),):
@@ -103,7 +103,7 @@ def _packed(values: np.ndarray, depth: int) -> bytes:
 
 
 def tiff(values: np.ndarray, bits: int, tags: dict[int, int | list[int]], packed: list[bytes] | None = None) -> bytes:
-    """A TIFF of grey `values` (H, W), written without a library; `tags` replaces or adds, `packed` are its strips."""
+    """Write a TIFF of grey `values` (H, W) without a library; `tags` replaces or adds tags, `packed` are its strips."""
     height, width = values.shape
     strips = packed or [b"".join(_packed(row, bits) for row in values)]
     entries: dict[int, int | list[int]] = {256: width, 257: height, 258: bits, 259: 1, 262: 1, 277: 1, 278: height}
@@ -121,26 +121,26 @@ def tiff(values: np.ndarray, bits: int, tags: dict[int, int | list[int]], packed
 
 
 def bmp(wh: tuple[int, int], bits: int, body: bytes, compression: int = 0, behind_header: bytes = b"") -> bytes:
-    """A BMP, written without a library; its colour masks or palette are `behind_header`."""
+    """Write a BMP without a library; `behind_header` is its colour masks or its palette."""
     head = struct.pack("<IiiHHIIiiII", 40, *wh, 1, bits, compression, len(body), 0, 0, 0, 0)
     at = 14 + len(head) + len(behind_header)
     return b"BM" + struct.pack("<IHHI", at + len(body), 0, 0, at) + head + behind_header + body
 
 
 def bmp_rows(values: np.ndarray) -> bytes:
-    """Rows from the bottom up, each filled to four bytes."""
+    """Return the rows from the bottom up, each padded to a multiple of four bytes."""
     rows = [row.tobytes() for row in values[::-1]]
     return b"".join(row.ljust(-(-len(row) // 4) * 4, b"\0") for row in rows)
 
 
 def wide(values: np.ndarray) -> np.ndarray:
-    """The same in 16 bits, with random low bytes."""
+    """Return the values in 16 bits, with random low bytes."""
     low = np.random.default_rng(1).integers(0, 256, values.shape, dtype=np.uint16)
     return values.astype(np.uint16) << 8 | low
 
 
 def by_opencv(data: bytes) -> np.ndarray:
-    """RGB pixels (H, W, 3) uint8."""
+    """Decode an image with OpenCV: RGB pixels (H, W, 3) uint8."""
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert pixels is not None
     return pixels[..., ::-1]

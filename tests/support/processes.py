@@ -1,4 +1,4 @@
-"""Processes by their ids, as /proc shows them."""
+"""Processes by their ids, from /proc."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-PATIENCE_SECONDS = 60  # for machines that are slow at times
+PATIENCE_SECONDS = 60  # enough for a machine that is slow at times
 
 
 def children(parent: int) -> set[int]:
-    """The living children of a process."""
+    """Return the living children of a process."""
     found = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
@@ -22,7 +22,7 @@ def children(parent: int) -> set[int]:
 
 
 def is_gone(pid: int) -> bool:
-    """Or a zombie, where nobody collects orphans."""
+    """True if the process has exited, or is a zombie because no process waits for it."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:

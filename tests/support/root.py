@@ -1,4 +1,4 @@
-"""What only root can try: to be another user, or to see another file system."""
+"""Skip tests that need root: becoming another user, or mounting another file system."""
 
 from __future__ import annotations
 
@@ -18,4 +18,4 @@ def want_root() -> None:
 def want_own_mounts() -> None:
     want_root()
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode != 0:
-        pytest.skip("this container may mount nothing")
+        pytest.skip("this container may not mount file systems")

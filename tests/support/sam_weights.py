@@ -1,7 +1,7 @@
-"""A small SAM and a small TinyViT that need no file: each array is drawn from a generator seeded with its name.
+"""A small SAM and a small TinyViT without a weights file: each array is drawn from a generator seeded with its name.
 
-tests/data/sam_reference.npz and mobile_sam_reference.npz hold what Meta's and MobileSAM's own implementations answer
-with them; `training/references.py` wrote both.
+tests/data/sam_reference.npz and mobile_sam_reference.npz have the outputs of Meta's and MobileSAM's own implementations
+with these weights. `training/references.py` wrote both.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from ovseg_core.network import PromptBatch
 CANVAS, CHANNELS, DEPTH, HEADS, WHOLE_GRID = 320, 48, 3, 3, (1,)  # a grid of 20: two windows of 14, the second padded
 REFERENCE = Path(__file__).parents[1] / "data" / "sam_reference.npz"
 
-# On the same canvas, grids of 40, 20 and 20 behind the first stage: none is whole in windows of 7, 14 and 7.
+# On the same canvas, the grids after the first stage are 40, 20 and 20: none is a multiple of its window of 7, 14 and
+# 7.
 TINY_CHANNELS, TINY_DEPTHS, TINY_HEADS, TINY_WINDOWS = (8, 16, 24, 32), (1, 2, 2, 1), (2, 3, 4), (7, 14, 7)
 TINY_REFERENCE = Path(__file__).parents[1] / "data" / "mobile_sam_reference.npz"
 
-AS_DRAWN = ("embed.weight", "token.weight", "tokens.weight", "matrix", "attention_biases")  # ends of names
+AS_DRAWN = ("embed.weight", "token.weight", "tokens.weight", "matrix", "attention_biases")  # suffixes of names
 
 
 def _array(*rows: object) -> np.ndarray:
@@ -28,7 +29,7 @@ def _array(*rows: object) -> np.ndarray:
 
 
 def _blob(side: int) -> np.ndarray:
-    """Logits as of an earlier answer: a disc."""
+    """Return logits like those of an earlier answer: a disc."""
     y, x = np.mgrid[:side, :side].astype(np.float32)
     return np.clip(8 - np.hypot(x - 0.3 * side, y - 0.4 * side), -6, 6)
 
@@ -43,27 +44,27 @@ PROMPTS = {
 
 
 def canvas() -> np.ndarray:
-    """(1, 3, CANVAS, CANVAS), smooth and not symmetric."""
+    """Return (1, 3, CANVAS, CANVAS), smooth and not symmetric."""
     y, x = np.mgrid[:CANVAS, :CANVAS].astype(np.float32) / CANVAS
     return np.stack([np.sin(9 * x + 4 * y), np.cos(5 * x * y + 7 * y), np.sin(20 * x) * y])[None].astype(np.float32)
 
 
 def two_canvases() -> np.ndarray:
-    """(2, 3, CANVAS, CANVAS): that one, and its mirror image."""
+    """Return (2, 3, CANVAS, CANVAS): `canvas()`, and its mirror image."""
     return np.concatenate([canvas(), canvas()[..., ::-1]])
 
 
 def array(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """The parameter of this name, in PyTorch's layout."""
+    """Return the parameter of this name, in PyTorch's layout."""
     drawn = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(shape)
     if name.endswith(("bias", "running_mean")):
         drawn *= 0.1
     elif name.endswith("running_var"):
         drawn = np.exp(0.3 * drawn)
-    elif len(shape) == 1:  # a norm's gain
+    elif len(shape) == 1:  # the gain of a norm
         drawn = 1 + 0.1 * drawn
     elif "rel_pos" in name or "pos_embed" in name:
         drawn *= 0.3
     elif not name.endswith(AS_DRAWN) and "embeddings" not in name:
-        drawn *= 1.5 / np.sqrt(np.prod(shape[1:]))  # a layer's weight
+        drawn *= 1.5 / np.sqrt(np.prod(shape[1:]))  # the weight of a layer
     return drawn.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Drawn scenes whose things are known: six plain shapes on a gradient, with a little noise."""
+"""Drawn scenes with known things: six plain shapes on a gradient, with a little noise."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Thing(NamedTuple):
 
 
 def scene(seed: int) -> tuple[np.ndarray, list[Thing]]:
-    """RGB pixels (HEIGHT, WIDTH, 3) uint8, and what is drawn: three rectangles, three ellipses."""
+    """Return RGB pixels (HEIGHT, WIDTH, 3) uint8, and the things in them: three rectangles, three ellipses."""
     random = np.random.default_rng(seed)
     y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
     drawn = np.stack([60 + 80 * x / WIDTH, 90 + 60 * y / HEIGHT, 140 - 50 * x / WIDTH], -1)

@@ -1,4 +1,4 @@
-"""The service as a stranger starts it: `ovseg up`, a process with its own data directory."""
+"""The service as a new user starts it: `ovseg up`, in one process with its own data directory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ READY_SECONDS = 300
 
 
 class Service:
-    """A running `ovseg up`. Its lines are kept in `lines`."""
+    """A running `ovseg up`. `lines` is its output."""
 
     def __init__(self, data_dir: Path, environment: Mapping[str, str] | None = None, port: int | None = None) -> None:
         self.data_dir = data_dir
@@ -39,7 +39,7 @@ class Service:
         self._reader.start()
 
     def wait_until_ready(self) -> Service:
-        """As the terminal says it, which is a moment after `/readyz` does."""
+        """Wait until the terminal reports that the service is ready, a moment after `/readyz` does."""
         deadline = time.monotonic() + READY_SECONDS
         while not any("Stop with Ctrl-C" in line for line in self.lines):
             assert self.process.poll() is None, self.log()
@@ -63,14 +63,14 @@ class Service:
         return requests.delete(self.url + path, timeout=60)
 
     def submit(self, **fields: Any) -> dict[str, Any]:
-        """An accepted job."""
+        """Submit a job and return it. It must be accepted."""
         answer = self.post("/v1/jobs", json=fields)
         assert answer.status_code == 202, answer.text
         job: dict[str, Any] = answer.json()
         return job
 
     def wait(self, job_id: str) -> dict[str, Any]:
-        """The job, ended."""
+        """Return the job when it has finished."""
         deadline = time.monotonic() + READY_SECONDS
         while True:
             job: dict[str, Any] = self.get(f"/v1/jobs/{job_id}", params={"wait": 60}).json()
@@ -79,7 +79,7 @@ class Service:
             assert time.monotonic() < deadline, (job, self.log())
 
     def stop(self) -> int:
-        """As Ctrl-C stops it."""
+        """Stop the service as Ctrl-C does. Return its exit code."""
         self.process.send_signal(signal.SIGINT)
         return self._ended()
 
@@ -91,7 +91,7 @@ class Service:
         return "\n".join(self.lines[-200:])
 
     def stop_reading(self) -> None:
-        """After the process has ended by itself."""
+        """Read the rest of the output of a process that exited by itself."""
         self._reader.join(5)
         assert self.process.stdout is not None
         self.process.stdout.close()

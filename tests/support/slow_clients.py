@@ -1,4 +1,4 @@
-"""Clients that send a request slowly, or in part, or do not wait for its answer."""
+"""Clients that send a request slowly or incompletely, or do not wait for its answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 HEAD = b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-# What each kind sends at once; those that drip send more of it byte by byte, one a second.
+# What each kind sends immediately. Those that drip then send one more byte each second.
 BEGINNINGS = {
     "silent": b"",
     "half a header": HEAD,
@@ -23,7 +23,7 @@ BEGINNINGS = {
 
 
 class Crowd:
-    """So many clients of each kind, until `close`."""
+    """`each` clients of each kind, until `close`."""
 
     def __init__(self, port: int, each: int) -> None:
         allow_files(len(BEGINNINGS) * each + 500)
@@ -41,7 +41,10 @@ class Crowd:
             client.close()
 
     def ends(self, seconds: float) -> dict[str, set[bytes]]:
-        """How the server ended the connections of each kind: by which status, or none (b""). Raises TimeoutError."""
+        """Return how the server ended the connections of each kind: with which status, or with none (b"").
+
+        Raises TimeoutError if it has not ended all of them in this time.
+        """
         deadline = time.monotonic() + seconds
         return {kind: {_end(client, deadline) for client in clients} for kind, clients in self.sockets.items()}
 
@@ -55,7 +58,7 @@ class Crowd:
             for client in dripping:
                 try:
                     client.send(b"x")
-                except OSError:  # the server has had enough of it
+                except OSError:  # the server has closed the connection
                     continue
 
 
@@ -69,9 +72,9 @@ def crowd(port: int, each: int) -> Iterator[Crowd]:
 
 
 def hang_up(port: int, target: str, count: int) -> None:
-    """So many clients ask for this and go away."""
-    asked = [_connect(port, f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()) for _ in range(count)]
-    for client in asked:
+    """Let `count` clients send this request and hang up."""
+    clients = [_connect(port, f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()) for _ in range(count)]
+    for client in clients:
         client.close()
 
 
@@ -94,7 +97,7 @@ def _end(client: socket.socket, deadline: float) -> bytes:
     while True:
         left = deadline - time.monotonic()
         if left < 0 or not poll.poll(left * 1000):
-            raise TimeoutError("the server lets a client send for ever")
+            raise TimeoutError("the server lets a client send without limit")
         try:
             data = client.recv(65536)
         except ConnectionError:

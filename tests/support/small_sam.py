@@ -17,8 +17,10 @@ from tests.support.sam_weights import CANVAS
 
 
 def load(folder: Path, *, on_cpu: bool = True) -> SamParts:
-    """Its layers, by way of a file in `folder` that names its arrays as Meta's checkpoints do; `on_cpu` as
-    `sam.family.load_parts` has it."""
+    """Return the layers of the small SAM, loaded from a file in `folder` with the names of Meta's checkpoints.
+
+    `on_cpu` has the meaning that it has in `sam.family.load_parts`.
+    """
     encoder = VisionTransformer(
         sam_weights.CHANNELS, sam_weights.DEPTH, sam_weights.HEADS, sam_weights.WHOLE_GRID, CANVAS
     )
@@ -33,7 +35,7 @@ def load(folder: Path, *, on_cpu: bool = True) -> SamParts:
 
 
 def on(engine: str, parts: SamParts, folder: Path, precision: str = "float32") -> Sam:
-    """On an engine, OpenVINO's in this precision, by way of the file that `load` left in `folder`."""
+    """Return the network on an engine, OpenVINO's in this precision, from the file that `load` wrote to `folder`."""
     if engine == "paddle":
         return Sam(in_paddle.runners(parts), CANVAS)
     weights = folder / "sam.safetensors"
@@ -43,7 +45,7 @@ def on(engine: str, parts: SamParts, folder: Path, precision: str = "float32") -
 
 
 def arrays(network: SamParts) -> dict[str, np.ndarray]:
-    """Its parameters by name, in PyTorch's layout."""
+    """Return random parameters by name, in PyTorch's layout."""
     linear = checkpoints.linear_weights(network)
     shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     return {name: sam_weights.array(name, s[::-1] if name in linear else s) for name, s in shapes.items()}

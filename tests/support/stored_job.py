@@ -23,7 +23,7 @@ HW = (30, 40)
 
 
 def described(job_id: str, outputs: list[str], settings: Settings) -> dict[str, Any]:
-    """The job object of a job of two prompts that asked for these outputs."""
+    """Return the job object of a job with two prompts and these outputs."""
     prompts = (Prompt.of_box(4, 3, 24, 18), Prompt.of_point(30, 20))
     request = JobRequest(
         image=ImageSource(url="https://example.com/a.jpg"),

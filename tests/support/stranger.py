@@ -1,6 +1,6 @@
 """`python -m tests.support.stranger`: another user of this machine, who makes the attempts that a test lists.
 
-Started by root, so that it may import what it needs; then it becomes uid 65534 with no groups. It reads one JSON object
+Root starts it, so that it can import what it needs. Then it becomes uid 65534 without groups. It reads one JSON object
 from standard input and writes one: the outcome of each attempt.
 """
 
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def ask(address: str, port: int, data: str, tls: bool) -> str:
-    """What a port answers to these bytes (in Latin-1), or how it refused."""
+    """Return what a port answers to these bytes (in Latin-1), or how it refused."""
     try:
         with socket.create_connection((address, port), ANSWER_SECONDS) as plain:
             if not tls:

@@ -1,4 +1,4 @@
-"""Files as torch.save writes them, without torch."""
+"""Files in torch.save's format, written without torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STORAGES = {"float32": "FloatStorage", "int64": "LongStorage"}
 
 
 class Tensor:
-    """Pickles as PyTorch's tensors do."""
+    """An object that is pickled as PyTorch's tensors are."""
 
     def __init__(self, key: str, kind: str, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, count: int):
         self.key, self.kind, self.shape, self.strides, self.offset, self.count = (
@@ -28,7 +28,7 @@ class Tensor:
 
 
 def torch_zip(path: Path, tensors: dict[str, Tensor], storages: dict[str, bytes], wrap: str | None = None) -> Path:
-    """A file as torch.save writes it, without torch: names of globals and persistent ids, spelled out."""
+    """Write a file in torch.save's format, without torch: the names of globals and persistent ids are written out."""
 
     class Global:
         def __init__(self, module: str, name: str) -> None:
@@ -64,7 +64,7 @@ def torch_zip(path: Path, tensors: dict[str, Tensor], storages: dict[str, bytes]
 
 
 def as_torch(arrays: dict[str, np.ndarray]) -> tuple[dict[str, Tensor], dict[str, bytes]]:
-    """Tensors and storages of float32 and int64 arrays."""
+    """Return tensors and storages of float32 and int64 arrays."""
     tensors, storages = {}, {}
     for i, (name, array) in enumerate(arrays.items()):
         strides = tuple(s // array.itemsize for s in array.strides)

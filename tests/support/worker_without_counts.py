@@ -1,4 +1,7 @@
-"""A worker whose network is free and whose decoders count nothing: `python -m tests.support.worker_without_counts`."""
+"""A worker without a network, whose decoders have no limits of our own.
+
+`python -m tests.support.worker_without_counts` runs it.
+"""
 
 from __future__ import annotations
 

