@@ -90,8 +90,9 @@ def network_alone(row: dict[str, Any], precision: str, found: dict[str, Any]) ->
     speed = gflop / ms * 1000
     return (
         f"{row['by']}: the encoder alone takes {ms:,.0f} ms for its {gflop} GFLOP, {speed:,.0f} GFLOP/s. That is "
-        f"**{100 * speed / large:.0f} %** of the {large:,.0f} that a product of 4096 x 4096 matrices reached on torch, "
-        f"in turns with it, and {100 * speed / layer:.0f} % of the {layer:,.0f} of one of a layer's size."
+        f"**{100 * speed / large:.0f} %** of the {large:,.0f} GFLOP/s that torch reached, in turns with it, for a "
+        f"product of 4096 x 4096 matrices, and {100 * speed / layer:.0f} % of the {layer:,.0f} GFLOP/s for a product "
+        "of a layer's size."
         f"{decoder_alone(**row['parts_ms'])}\n"
     )
 
@@ -172,7 +173,7 @@ def busy(found: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield (
         f"A photo of 48 megapixels with 200 boxes: the worker's memory peaks at **{found['peak_mb']:.0f} MB** "
-        f"({found['peak_mb_before']:.0f}before). Seconds: {timings}."
+        f"({found['peak_mb_before']:.0f} before). Seconds: {timings}."
     )
 
 
