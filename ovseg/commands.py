@@ -58,7 +58,7 @@ def main(
         return
     from ovseg import predict
 
-    with _said_plainly():
+    with _errors_in_one_line():
         if config_of is not None:
             predict.write_config(config_of, save_path)
             return
@@ -86,7 +86,7 @@ def up(data_dir: Path | None, port: int | None, host: str | None, device: str | 
     port = settings.gateway_port if port is None else port
     folder = data_dir or settings.data_dir or user_data_path("ovseg")
     folder = folder.expanduser().resolve()
-    with _said_plainly():
+    with _errors_in_one_line():
         port = port or free_port(host)
     _exit_with(command.run(Plan(folder, host, port, device or settings.device, settings)))
 
@@ -114,7 +114,7 @@ def gateway() -> None:
 
     _log()
     settings = _settings()
-    with _said_plainly():
+    with _errors_in_one_line():
         Storage(settings)  # reports a wrong configuration in one line; gunicorn's processes would print a traceback
     Server(settings).run()
 
@@ -127,7 +127,7 @@ def worker(device: str | None) -> None:
 
     _log()
     settings = _settings()
-    with _said_plainly():
+    with _errors_in_one_line():
         run.segmenting(settings, device or settings.device)
 
 
@@ -137,7 +137,7 @@ def webhooks() -> None:
     from worker import run
 
     _log()
-    with _said_plainly():
+    with _errors_in_one_line():
         run.sending(_settings())
 
 
@@ -147,7 +147,7 @@ def reaper() -> None:
     from worker import run
 
     _log()
-    with _said_plainly():
+    with _errors_in_one_line():
         run.reaping(_settings())
 
 
@@ -176,7 +176,7 @@ def engines(names: tuple[str, ...], repeats: int) -> None:
     """
     from ovseg import engines as command
 
-    with _said_plainly():
+    with _errors_in_one_line():
         command.show(names, repeats)
 
 
@@ -192,7 +192,7 @@ def recover(tell_since: float) -> None:
     from ovseg import recover as command
 
     _log()
-    with _said_plainly():
+    with _errors_in_one_line():
         command.run(_settings(), tell_since * 3600)
 
 
@@ -215,7 +215,7 @@ def pull_model(name: str) -> None:
     """Fetch a model's weights. An interrupted download is resumed."""
     from ovseg import models as command
 
-    with _said_plainly():
+    with _errors_in_one_line():
         command.pull(name)
 
 
@@ -225,7 +225,7 @@ def verify_models(names: tuple[str, ...]) -> None:
     """Compare installed weights with their published size and SHA-256. Without NAMES, all installed models."""
     from ovseg import models as command
 
-    with _said_plainly():
+    with _errors_in_one_line():
         sys.exit(command.verify(names))
 
 
@@ -241,7 +241,7 @@ def export_model(name: str, form: str, prompt_type: str, weights: Path | None, t
     """Write a SAM as a PaddleX inference model. PaddleX and ovseg can run it."""
     from ovseg import models as command
 
-    with _said_plainly():
+    with _errors_in_one_line():
         command.export(name, weights, to, prompt_type)
 
 
@@ -260,7 +260,7 @@ def quantize_model(name: str, photos: Path) -> None:
     """
     from ovseg import models as command
 
-    with _said_plainly():
+    with _errors_in_one_line():
         command.quantize(name, photos)
 
 
@@ -270,7 +270,7 @@ def remove_model(name: str) -> None:
     """Remove a model's weights."""
     from ovseg import models as command
 
-    with _said_plainly():
+    with _errors_in_one_line():
         command.remove(name)
 
 
@@ -280,7 +280,7 @@ def path_of_model(name: str | None) -> None:
     """Print the path of a model's weights, installed or not; without NAME, the folder of all weights."""
     from ovseg import models as command
 
-    with _said_plainly():
+    with _errors_in_one_line():
         command.path(name)
 
 
@@ -295,13 +295,13 @@ def list_settings() -> None:
     """List every setting with its default and its description."""
     for name, field in Settings.model_fields.items():
         _show(f"OVSEG_{name.upper()} = {field.default}", str(field.description))
-    click.echo("\nThe library reads these itself, with or without the service:\n")
+    click.echo("\nThe library reads these variables, with or without the service:\n")
     for name, reason in environment.VARIABLES.items():
         _show(name, reason)
 
 
 @contextmanager
-def _said_plainly() -> Iterator[None]:
+def _errors_in_one_line() -> Iterator[None]:
     """Report an expected error in one line, without a traceback."""
     try:
         yield

@@ -1,4 +1,4 @@
-"""What a process loads, in a fresh interpreter. Which file may import which, `make lint` checks without running any."""
+"""The modules that each process loads, in a fresh interpreter. `make lint` checks which file may import which."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NETWORKS = {"cv2", "numpy", "onnxruntime", "openvino", "paddle"}
 
 
 def loaded_by(*statements: str) -> list[set[str]]:
-    """The top-level modules in memory after each statement; one interpreter runs them in order."""
+    """Return the top-level modules in memory after each statement; one interpreter runs the statements in order."""
     code = "import json, sys\nfound = []\n"
     for statement in statements:
         code += f"{statement}\nfound.append(list({{name.partition('.')[0] for name in sys.modules}}))\n"
@@ -26,7 +26,7 @@ def test_processes_that_segment_nothing_load_no_network() -> None:
         "import worker.run, worker.webhook.deliver",  # the reaper and the sender of webhooks
     )
     assert "click" in commands
-    assert not commands & {*NETWORKS, "boto3", "celery", "flask"}  # so that `ovseg --help` is there at once
+    assert not commands & {*NETWORKS, "boto3", "celery", "flask"}  # so that `ovseg --help` answers fast
     assert not table & NETWORKS
     assert "flask" in gateway
     assert not gateway & {*NETWORKS, "PIL", "pycurl", "simplejpeg"}

@@ -19,9 +19,12 @@ class InUse(Exception):
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder; the kernel releases it however this process ends. Raises InUse, which names the holder."""
+    """Lock the folder while the block runs. Raises InUse, which names the process that holds the lock.
+
+    The kernel releases the lock however this process ends.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    holder = folder / "holder"  # a file of its own: to try a lock may empty the lock's file
+    holder = folder / "holder"  # not the lock's own file, which another process may empty when it tries the lock
     try:
         lock = FileLock(folder / "lock", timeout=0, mode=0o600).acquire()
     except Timeout:

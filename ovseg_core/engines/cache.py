@@ -20,7 +20,7 @@ from ovseg_core.environment import engines_dir
 
 log = logging.getLogger(__name__)
 
-UNUSED_SECONDS = 14 * 86400  # others of a network are deleted when one is made
+UNUSED_SECONDS = 14 * 86400  # unused translations of a network are deleted when a new one is made
 
 
 def folder(name: str, weights: Path, made_with: str, make: Callable[[Path], None]) -> Path:

@@ -1,4 +1,4 @@
-"""Weights from the internet to the models folder: resumed, checked, whole or not at all."""
+"""Download weights to the models folder: resumed, verified, and stored completely or not at all."""
 
 from __future__ import annotations
 
@@ -19,23 +19,28 @@ from tqdm import tqdm
 from ovseg_core import environment
 from ovseg_core.models.spec import ModelSpec
 
-CHUNK = 1 << 16  # bytes; a connection that breaks loses as much
+CHUNK = 1 << 16  # bytes; a broken connection loses at most this much
 TIMEOUT = (10, 60)  # seconds, to connect and between two pieces
 
 Say = Callable[[str], None]
 
 
 class PullFailed(OSError):
-    """The weights could not be had; the message says why, where the file belongs and what needs no download."""
+    """The weights could not be downloaded.
+
+    The message says why, where to put the file, and which model needs no download.
+    """
 
 
 def pull(spec: ModelSpec, say: Say = print) -> Path:
-    """The path of a model's weights, which are downloaded if they are not there.
+    """Return the path of a model's weights. If they are not there, download them.
 
-    The mirror that OVSEG_MODELS_MIRROR names is tried first. HTTPS_PROXY and its like are honoured. Two calls at once,
-    in one process or two, download once. An interrupted download continues where it ended.
+    The mirror in OVSEG_MODELS_MIRROR is tried first. Proxies in HTTPS_PROXY and similar variables are used. Two calls
+    at the same time, in one process or two, download once. An interrupted download is resumed.
 
-    Raises PullFailed, and ValueError for an OVSEG_MODELS_MIRROR that is no URL of a folder.
+    Raises:
+        PullFailed: No address of the weights worked.
+        ValueError: OVSEG_MODELS_MIRROR is not the URL of a folder.
     """
     if spec.is_installed:
         return spec.weights
@@ -44,7 +49,7 @@ def pull(spec: ModelSpec, say: Say = print) -> Path:
     urls = [f"{mirror.rstrip('/')}/{_file_name(spec)}"] if mirror else []
     urls += spec.urls
     if not urls:
-        raise PullFailed(_advice(spec, "nobody offers it for download"))
+        raise PullFailed(_advice(spec, "no address to download it from is known"))
     with FileLock(f"{spec.weights}.lock"):
         if spec.weights.exists():  # another process was faster
             return spec.weights
@@ -60,8 +65,11 @@ def pull(spec: ModelSpec, say: Say = print) -> Path:
 
 
 def checked(spec: ModelSpec, path: Path) -> str | None:
-    """What is wrong with a file of weights, or None. What nobody has published is not compared, nor is a folder: sums
-    are of the archive that it came in."""
+    """Return what is wrong with a file of weights, or None.
+
+    A size or checksum that is not published is not compared. A folder is not checked: the published values are those of
+    its archive.
+    """
     if path.is_dir():
         return None
     size = path.stat().st_size
@@ -80,16 +88,16 @@ def _fetched(spec: ModelSpec, url: str, say: Say) -> Path:
     _append(url, part, spec.name)
     if wrong := checked(spec, part):
         part.unlink()
-        raise PullFailed(f"the file is not what it should be: {wrong}")
+        raise PullFailed(f"the file is not as published: {wrong}")
     if spec.family.index_file is not None:
         try:
             _unpack(part, spec.weights, spec.family.index_file)
         except (tarfile.TarError, PullFailed):
-            part.unlink()  # it will not get better
+            part.unlink()  # another attempt would fail with the same file
             raise
         part.unlink()
     else:
-        part.replace(spec.weights)  # atomic: whoever looks sees all of it or nothing
+        part.replace(spec.weights)  # atomic: another process sees the complete file or none
     return spec.weights
 
 
@@ -98,36 +106,37 @@ def _file_name(spec: ModelSpec) -> str:
 
 
 def _unpack(archive: Path, folder: Path, index_file: str) -> None:
-    """A tar of an inference model, at its root or in one folder, becomes the folder, whole or not at all.
+    """Unpack a tar of an inference model, at its root or in one folder, to `folder`, completely or not at all.
 
-    Raises PullFailed for a tar without one. Only the files beside its `index_file` are taken, by their last names:
-    none can leave the folder. (tarfile's own filter for that came with Python 3.11.4; Debian 12 has 3.11.2.)
+    Only the files next to `index_file` are unpacked, by their last names, so that none can leave the folder. (tarfile's
+    own filter for that came with Python 3.11.4; Debian 12 has 3.11.2.) Raises PullFailed if the tar has no
+    `index_file`.
     """
-    beside = folder.with_name(f"{folder.name}.unpacking")
-    shutil.rmtree(beside, ignore_errors=True)
+    draft = folder.with_name(f"{folder.name}.unpacking")
+    shutil.rmtree(draft, ignore_errors=True)
     try:
         with tarfile.open(archive) as tar:
             files = [member for member in tar if member.isfile()]
             homes = [posixpath.dirname(file.name) for file in files if posixpath.basename(file.name) == index_file]
             if not homes:
                 raise PullFailed(f"the archive has no {index_file}")
-            beside.mkdir(parents=True)
+            draft.mkdir(parents=True)
             for file in files:
                 if posixpath.dirname(file.name) == homes[0]:
-                    with (beside / posixpath.basename(file.name)).open("wb") as to:
+                    with (draft / posixpath.basename(file.name)).open("wb") as to:
                         shutil.copyfileobj(cast(IO[bytes], tar.extractfile(file)), to)
-        beside.replace(folder)
+        draft.replace(folder)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _append(url: str, part: Path, label: str) -> None:
-    """Fetch what is not in `part` yet."""
+    """Download the part of the file that is missing in `part`."""
     have = part.stat().st_size if part.exists() else 0
     headers = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"} if have else {"Accept-Encoding": "identity"}
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
         if answer.status_code == requests.codes.requested_range_not_satisfiable:
-            return  # we have all of it, or more than there is, which the check will tell
+            return  # the part has all bytes, or too many; the check will find out
         answer.raise_for_status()
         resumed = answer.status_code == requests.codes.partial_content
         length = answer.headers.get("Content-Length")
@@ -140,7 +149,7 @@ def _append(url: str, part: Path, label: str) -> None:
             file.flush()
             os.fsync(file.fileno())
     if total is not None and part.stat().st_size < total:
-        raise PullFailed(f"cut after {part.stat().st_size} of {total} bytes; run it again to go on from there")
+        raise PullFailed(f"cut after {part.stat().st_size} of {total} bytes; run the command again to resume")
 
 
 def _advice(spec: ModelSpec, reason: str) -> str:

@@ -1,4 +1,4 @@
-"""models.yaml, and a file of your own that adds to it."""
+"""Read models.yaml, and the user's own file that adds models to it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FIELDS = frozenset({"network", "file", "bundled", "urls", "bytes", "sha256", "li
 
 
 def find(name: str) -> ModelSpec:
-    """The model of this name. Raises OvsegError `unknown_model`, which lists the names there are."""
+    """Return the model of this name. Raises OvsegError `unknown_model`, which lists the known names."""
     known = all_models()
     if name not in known:
         raise OvsegError("unknown_model", f"there is no model {name!r}; available: {', '.join(known)}", "model")
@@ -26,7 +26,9 @@ def find(name: str) -> ModelSpec:
 
 
 def resolved(name: str) -> ModelSpec:
-    """The model of this name; where only the one that it `falls_to` is installed, that. Raises as `find`."""
+    """Return the model of this name, or the installed model that it `falls_to` if it is not installed. Raises as
+    `find`.
+    """
     spec = find(name)
     if spec.is_installed or spec.falls_to is None:
         return spec
@@ -35,7 +37,7 @@ def resolved(name: str) -> ModelSpec:
 
 
 def all_models() -> dict[str, ModelSpec]:
-    """By name, in the order of the files. Raises ValueError for a registry that is wrong, and says where."""
+    """Return all models by name, in the order of the files. Raises ValueError, with the place, if a file is wrong."""
     return _read(environment.models_dir(), environment.models_yaml())
 
 

@@ -28,7 +28,7 @@ SENDERS = 2
 class Stack:
     """Members by name: valkey, seaweedfs, gateway, worker-1, ..., webhooks-1, ..., reaper-1, ...
 
-    The gateway and every other worker, sender and reaper reach Valkey and SeaweedFS through fault proxies.
+    Members with an odd number reach Valkey and SeaweedFS through fault proxies.
     """
 
     def __init__(self, scale: Scale, folder: Path, environment: Mapping[str, str], cleanup: ExitStack) -> None:

@@ -126,7 +126,7 @@ def status_with_the_keys(stack: Service, fid: str) -> int:
 
 
 def requests_of_an_attacker(fid: str, key: str) -> list[str]:
-    """Return requests that read, forge or delete, for SeaweedFS's open parts, and for S3 without a signature."""
+    """Return requests that read, forge or delete objects, for all of SeaweedFS's ports; none has a signature."""
     volume, path = fid.partition(",")[0], quote(f"/{BUCKET}/{key}")
     lines = [
         f"GET /col/delete?collection={BUCKET}",

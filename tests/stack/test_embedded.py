@@ -1,4 +1,4 @@
-"""The embedded servers serve only us."""
+"""The embedded servers refuse other users of the machine."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def test_what_another_user_put_into_the_data_folder_is_not_used(name: str, tmp_p
 
 
 @pytest.mark.parametrize(("variable", "folder"), [("HOME", ".local/share/ovseg"), ("XDG_DATA_HOME", "ovseg")])
-def test_without_a_data_dir_the_stack_runs_on_the_users_own_unless_another_does(
+def test_without_a_data_dir_the_stack_uses_the_users_folder_unless_another_stack_does(
     variable: str, folder: str, tmp_path: Path
 ) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in ("XDG_DATA_HOME", "OVSEG_DATA_DIR")}

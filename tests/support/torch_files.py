@@ -34,7 +34,7 @@ def torch_zip(path: Path, tensors: dict[str, Tensor], storages: dict[str, bytes]
         def __init__(self, module: str, name: str) -> None:
             self.module, self.name = module, name
 
-    class Pickler(pickle._Pickler):  # type: ignore[name-defined]  # the one in Python can be extended
+    class Pickler(pickle._Pickler):  # type: ignore[name-defined]  # only the pickler in Python can be subclassed for this
         def save_global_named(self, thing: Global) -> None:
             self.write(pickle.GLOBAL + f"{thing.module}\n{thing.name}\n".encode())
 

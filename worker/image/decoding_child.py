@@ -105,8 +105,10 @@ def _limit(kind: int, value: int) -> None:
 
 
 def _raise_oom_score() -> None:
-    """Raise the score, never lower it: only root may lower it, and some supervisors set the highest score, as
-    Kubernetes does for a pod without requests.
+    """Set this process's score to at least OOM_SCORE.
+
+    Only root may lower a score, and some supervisors have already set the highest one, as Kubernetes does for a pod
+    without requests.
     """
     score = Path("/proc/self/oom_score_adj")
     if int(score.read_text()) < OOM_SCORE:
