@@ -80,20 +80,20 @@ class Settings(BaseSettings):
     s3_bucket: s3_names.Bucket = Field(default="ovseg", description="Bucket for inputs and results. It must exist.")
     s3_region: s3_names.Region | None = Field(
         default=None,
-        description="Region that requests to S3 are signed for. Unset: the first that is set of AWS_REGION, "
-        "AWS_DEFAULT_REGION and the profile in ~/.aws/config, or us-east-1.",
+        description="Region that requests to S3 are signed for. Unset: the region in AWS_REGION, "
+        "AWS_DEFAULT_REGION or the profile in ~/.aws/config, in this order, and us-east-1 without any.",
     )
 
     # What a request may be
     max_body_bytes: int = Field(
         default=32 * MEGABYTE,
         gt=0,
-        description="Largest body of a request, in bytes. An image of 20 MB has 27 MB in base64.",
+        description="Largest body of a request, in bytes (> 0). An image of 20 MB has 27 MB in base64.",
     )
     max_image_bytes: int = Field(
         default=20 * MEGABYTE,
         gt=0,
-        description="Largest image file, uploaded or fetched, in bytes. A JPEG of 48 megapixels has 10 to 20 MB.",
+        description="Largest image file, uploaded or fetched, in bytes (> 0). A JPEG of 48 megapixels has 10 to 20 MB.",
     )
     max_image_pixels: int = Field(
         default=80_000_000,
@@ -105,27 +105,28 @@ class Settings(BaseSettings):
     decode_seconds: float = Field(
         default=10.0,
         gt=0,
-        description="CPU time that a worker spends on decoding one image, in seconds; the limit by the clock is ten "
-        "times as long. The slowest valid files, of 80 megapixels, take 1 to 5 s; a malicious one could take an hour.",
+        description="CPU time that a worker spends on decoding one image, in seconds (> 0); the limit by the clock is "
+        "ten times as long. The slowest valid files, of 80 megapixels, take 1 to 5 s; a malicious one could take an "
+        "hour.",
     )
-    max_prompts: int = Field(default=1000, gt=0, description="Most prompts that one job may have.")
-    max_points: int = Field(default=100, gt=0, description="Most points that one prompt may have.")
+    max_prompts: int = Field(default=1000, gt=0, description="Maximum number of prompts in one job (> 0).")
+    max_points: int = Field(default=100, gt=0, description="Maximum number of points in one prompt (> 0).")
     max_total_points: int = Field(
         default=10_000,
         gt=0,
-        description="Most points that one job may have. 10,000 take half a megabyte in Redis, and as much in each list "
-        "that contains the job.",
+        description="Maximum number of points in one job (> 0). 10,000 take half a megabyte in Redis, and as much in "
+        "each list that contains the job.",
     )
     max_metadata_bytes: int = Field(
         default=4096,
         gt=0,
-        description="Largest `metadata` of a job, in bytes: the client's own JSON in UTF-8, stored in Redis.",
+        description="Largest `metadata` of a job, in bytes (> 0): the client's own JSON in UTF-8, stored in Redis.",
     )
     max_queued_jobs: int = Field(
         default=100_000,
         gt=0,
-        description="Most jobs that may wait for a worker; further submissions are refused. 100,000 jobs of 2 kB take "
-        "200 MB of Redis, and a worker that runs 10 jobs per second needs three hours for them.",
+        description="Maximum number of jobs that wait for a worker (> 0); further submissions are refused. 100,000 "
+        "jobs of 2 kB take 200 MB of Redis, and a worker that runs 10 jobs per second needs three hours for them.",
     )
     default_model: str = Field(
         default="SAM-Lite", description="Model of requests that name none. SAM-Lite needs no download."
@@ -139,8 +140,8 @@ class Settings(BaseSettings):
     idempotency_seconds: int = Field(
         default=24 * 3600,
         gt=0,
-        description="How long an Idempotency-Key is remembered, in seconds; the id of an erased job is refused for the "
-        "same time. A day is common for APIs, and longer than a client's retries.",
+        description="How long an Idempotency-Key is remembered, in seconds (> 0); the id of an erased job is refused "
+        "for the same time. A day is common for APIs, and longer than a client's retries.",
     )
 
     # Hosts that clients name, and webhooks
@@ -154,8 +155,8 @@ class Settings(BaseSettings):
     fetch_timeout_seconds: float = Field(
         default=20.0,
         gt=0,
-        description="Longest time to fetch an image by URL, in seconds, from resolving its host to the last byte, "
-        "including redirects.",
+        description="Longest time to fetch an image by URL, in seconds (> 0), from resolving its host to the last "
+        "byte, including redirects.",
     )
     presigned_url_seconds: int = Field(
         default=3600,
@@ -173,74 +174,76 @@ class Settings(BaseSettings):
     webhook_threads: int = Field(
         default=32,
         gt=0,
-        description="Most webhooks that one sender delivers at the same time. Its threads mostly wait for receivers "
-        "and cost little.",
+        description="Number of webhooks that one sender delivers at the same time (> 0). Its threads wait for "
+        "receivers and cost little.",
     )
     webhook_threads_per_host: int = Field(
         default=4,
         gt=0,
-        description="Most webhooks that all senders together deliver to one host at the same time. A receiver that "
+        description="Number of webhooks that all senders together deliver to one host at a time (> 0). A receiver that "
         "hangs blocks this many threads until its first time-out, and one after that. It should be less than "
         "`webhook_threads`, to leave threads for the other receivers.",
     )
     webhook_old_secret_seconds: float = Field(
         default=24 * 3600.0,
         ge=0,
-        description="How long the old secret of an endpoint also signs after a rotation, in seconds. A day is time to "
-        "give the new secret to every receiver. 0: not at all.",
+        description="How long the old secret of an endpoint also signs after a rotation, in seconds (0 or more). A day "
+        "is time to give the new secret to every receiver. 0: not at all.",
     )
     max_webhook_endpoints: int = Field(
         default=20,
         gt=0,
-        description="Most webhook endpoints. Each adds one event to write and to deliver for every change of every "
-        "job.",
+        description="Maximum number of webhook endpoints (> 0). Each adds one event to write and to deliver for every "
+        "change of every job.",
     )
     webhook_timeout_seconds: float = Field(
         default=15.0,
         gt=0,
-        description="Longest time of one attempt to deliver a webhook, in seconds, from resolving the receiver's host "
-        "to the last byte of its answer.",
+        description="Longest time of one attempt to deliver a webhook, in seconds (> 0), from resolving the receiver's "
+        "host to the last byte of its answer.",
     )
 
     # The gateway
     gateway_host: str = Field(
         default="127.0.0.1",
         min_length=1,
-        description="Address to listen on. The default is reached only from this machine.",
+        description="Address to listen on. The default can be reached only from this machine.",
     )
     gateway_port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 8080 is PaddleX's.")
     gateway_allowed_hosts: HostPatterns = Field(
         default=(),
-        description="Hosts, separated by commas, that the Host header of a request may name, and whose web pages may "
-        "send requests that change something (Origin header): `name`, `name:port`, or `.name` with all names below it. "
-        "localhost, 127.0.0.1 and [::1] are always allowed, and so is a page of the host that it sends the request to. "
-        "Empty: on loopback no other Host, on other addresses any Host. `*` allows any Host, but no further Origin.",
+        description="Hosts, separated by commas: `name`, `name:port`, or `.name` with all names below it. A request's "
+        "Host header may name them, and their web pages (Origin header) may send requests that change something. "
+        "Always allowed are the hosts localhost, 127.0.0.1 and [::1], and pages of the host that receives the request. "
+        "Empty: a gateway on loopback allows no other Host, one on another address any Host. `*` allows any Host, but "
+        "no further Origin.",
     )
     gateway_processes: int = Field(
-        default=1, gt=0, description="Processes of the gateway. More processes use more cores."
+        default=1, gt=0, description="Number of the gateway's processes (> 0). More processes use more cores."
     )
     gateway_threads: int = Field(
         default=64,
         gt=0,
-        description="Most requests that one process of the gateway handles at the same time. It is more than the "
+        description="Number of requests that one gateway process handles at the same time (> 0). It is more than the "
         "number of cores, because requests wait for Redis and storage. A held `wait` and a client that sends or reads "
         "slowly use no thread.",
     )
     gateway_drain_seconds: float = Field(
         default=0.0,
         ge=0,
-        description="How long the gateway still answers after SIGTERM, in seconds, while /readyz reports that it is "
-        "stopping. Behind a load balancer, set the time that the load balancer needs to notice.",
+        description="How long the gateway still answers after SIGTERM, in seconds (0 or more), while /readyz reports "
+        "that it is stopping. Behind a load balancer, set the time that the load balancer needs to notice.",
     )
     max_wait_seconds: float = Field(
         default=60.0,
         gt=0,
-        description="Longest time that a GET with `wait` is held, in seconds. Proxies cut a connection after 60 s.",
+        description="Longest time that a GET with `wait` is held, in seconds (> 0). Proxies often disconnect after 60 "
+        "s.",
     )
     paddlex_timeout_seconds: float = Field(
         default=300.0,
         gt=0,
-        description="Longest time that PaddleX's synchronous route waits for a result, in seconds. PaddleX's own "
+        description="Longest time that PaddleX's synchronous route waits for a result, in seconds (> 0). PaddleX's own "
         "clients wait 300 s.",
     )
 
@@ -253,7 +256,8 @@ class Settings(BaseSettings):
     engine: Literal["auto", "openvino", "onnxruntime", "paddle"] = Field(
         default="auto",
         description="Engine that runs the networks. auto: on a CPU the first of openvino, onnxruntime and paddle that "
-        "is installed and can run the model; on a GPU paddle. A model that the set engine cannot run uses auto's.",
+        "is installed and can run the model; on a GPU paddle. A model that the chosen engine cannot run uses that of "
+        "auto.",
     )
     precision: Literal["auto", "float32", "bfloat16", "float16", "int8"] = Field(
         default="auto",
@@ -272,15 +276,15 @@ class Settings(BaseSettings):
     shared_embeddings_megabytes: int = Field(
         default=4096,
         ge=0,
-        description="Object storage for embeddings that workers share, in megabytes, so that an image is encoded by "
-        "one worker only. An embedding in float16 takes 3 MB with SAM-Lite, 2 MB with SAM. The least recently used "
-        "embeddings are evicted. 0: workers share no embeddings.",
+        description="Object storage for embeddings that workers share, in megabytes (0 or more), so that an image is "
+        "encoded by one worker only. An embedding in float16 takes 3 MB with SAM-Lite, 2 MB with SAM. The least "
+        "recently used embeddings are evicted. 0: workers share no embeddings.",
     )
     shared_embeddings_seconds: float = Field(
         default=24 * 3600.0,
         gt=0,
-        description="A shared embedding that was not used for this time, in seconds, is deleted. It may outlive its "
-        "erased job by the same time.",
+        description="A shared embedding that was not used for this time, in seconds (> 0), is deleted. It may outlive "
+        "its erased job by the same time.",
     )
     device: str = Field(
         default="cpu",
@@ -294,59 +298,63 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(
         default=4,
         gt=0,
-        description="Most jobs that a worker runs at the same time: the images of some are fetched, or their results "
-        "uploaded, while the device segments another.",
+        description="Number of jobs that a worker runs at the same time (> 0): the images of some are fetched, or "
+        "their results uploaded, while the device segments another.",
     )
     lease_seconds: float = Field(
         default=15.0,
         gt=0,
-        description="A worker without a heartbeat for this time, in seconds, is considered dead, and other workers "
-        "take its jobs.",
+        description="A worker without a heartbeat for this time, in seconds (> 0), is considered dead, and other "
+        "workers take its jobs.",
     )
     shutdown_grace_seconds: float = Field(
         default=15.0,
         ge=0,
-        description="How long a worker may finish its running jobs after SIGTERM, in seconds. Other workers then take "
-        "the rest immediately. The supervisor should wait a little longer before it kills the worker.",
+        description="How long a worker may finish its running jobs after SIGTERM, in seconds (0 or more). Other "
+        "workers then take the rest immediately. The supervisor should wait a little longer before it kills the "
+        "worker.",
     )
-    max_attempts: int = Field(default=3, gt=0, description="Attempts after which a job that kills its workers fails.")
+    max_attempts: int = Field(
+        default=3, gt=0, description="Number of attempts after which a job that kills its workers fails (> 0)."
+    )
     retry_delay_seconds: float = Field(
         default=2.0,
         ge=0,
-        description="Longest delay before the second attempt, in seconds. It doubles with each further attempt.",
+        description="Longest delay before the second attempt, in seconds (0 or more). It doubles with each attempt.",
     )
     retry_delay_max_seconds: float = Field(
         default=60.0,
         ge=0,
-        description="Longest delay between attempts, in seconds. A minute lets jobs continue soon after an outage.",
+        description="Longest delay between attempts, in seconds (0 or more). A minute lets jobs continue soon after an "
+        "outage.",
     )
 
     watchdog_grace_seconds: float = Field(
         default=300.0,
         gt=0,
-        description="A worker that still runs an attempt this long, in seconds, after the job's `run_within_s` is "
-        "considered hung and exits, for its supervisor to restart it. A worker checks deadlines only between stages, "
-        "and one stage of a large model on few cores, behind three other jobs, may take minutes. `ovseg health worker` "
-        "fails if the device has run one batch for longer than this time.",
+        description="A worker that still runs an attempt this long, in seconds (> 0), after the job's `run_within_s` "
+        "is considered hung and exits, for its supervisor to restart it. A worker checks deadlines only between "
+        "stages, and one stage of a large model on few cores, behind three other jobs, may take minutes. `ovseg health "
+        "worker` fails if the device has run one batch for longer than this time.",
     )
 
     # The reaper
-    sweep_seconds: float = Field(default=1.0, gt=0, description="Time between two sweeps, in seconds.")
+    sweep_seconds: float = Field(default=1.0, gt=0, description="Time between two sweeps, in seconds (> 0).")
     lost_message_seconds: float = Field(
         default=10.0,
         gt=0,
-        description="A queued job whose message is missing from the queue for this time, in seconds, is queued again. "
-        "It must be longer than a worker needs from taking a message to claiming its job. An extra message does no "
-        "harm.",
+        description="A queued job whose message is missing from the queue for this time, in seconds (> 0), is queued "
+        "again. It must be longer than a worker needs from taking a message to claiming its job. An extra message does "
+        "no harm.",
     )
 
     retention_seconds: float = Field(
         default=7 * 24 * 3600,
         ge=0,
-        description="A finished job is erased after this time, in seconds: record, input and result. In a week, "
-        "clients can fetch the results that they keep, and Redis does not grow without bound. 0: jobs are kept until "
-        "they are deleted. A webhook is retried for three days; with less than that, an undelivered event is erased "
-        "with its job.",
+        description="A finished job is erased after this time, in seconds (0 or more): record, input and result. In a "
+        "week, clients can fetch the results that they keep, and Redis does not grow without bound. 0: jobs are kept "
+        "until they are deleted. A webhook is retried for three days; with less than that, an undelivered event is "
+        "erased with its job.",
     )
 
     @property
