@@ -177,8 +177,8 @@ def of_sam(name: str, photo: np.ndarray, engines: list[str], folder: Path) -> It
 
 def on_engines(spec: ModelSpec, photo: np.ndarray, engines: list[str]) -> Iterator[Contestant]:
     """Yield the engines that can run the model."""
-    for wanted in engines:
-        engine, _, precision = wanted.partition(" ")
+    for choice in engines:
+        engine, _, precision = choice.partition(" ")
         if engine in networks.engines(spec.network, "cpu"):
             yield ours(Segmenter.of(spec, "cpu", engine, precision or "float32"), photo)
 

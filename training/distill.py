@@ -33,7 +33,7 @@ def distill(data: Path, out: Path, schedule: train.Schedule, threads: int) -> No
     def loss(b: train.Batch) -> tuple[Tensor, dict[str, Tensor]]:
         with torch.no_grad():
             pyramid = teacher.image_encoder(b.pixels)
-        values, lesson = train.losses(net, net.image_encoder.wanted(pyramid), b)
+        values, lesson = train.losses(net, net.image_encoder.reduced(pyramid), b)
         values |= taught(teacher, pyramid, b.of, lesson)
         return train.summed(values) + values["mask_taught"] + 0.3 * values["coarse_taught"], values
 

@@ -70,14 +70,14 @@ def box_of(mask: Mask) -> tuple[float, float, float, float]:
     return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
 
 
-def correction(found: Mask, wanted: Mask) -> tuple[tuple[float, float], int]:
+def correction(found: Mask, expected: Mask) -> tuple[tuple[float, float], int]:
     """Return a click in the middle of the larger error, where evaluations of interactive segmentation place it, and its
     label.
     """
-    missing, extra = wanted & ~found, found & ~wanted
+    missing, extra = expected & ~found, found & ~expected
     label = int(missing.sum() >= extra.sum())
     error = missing if label else extra
-    return (centre_of(error) if error.any() else centre_of(wanted)), label
+    return (centre_of(error) if error.any() else centre_of(expected)), label
 
 
 def iou(a: Mask, b: Mask) -> float:
@@ -119,51 +119,51 @@ BASELINES: dict[str, Callable[[NDArray[np.uint8], Thing], Mask]] = {
 }
 
 
-def answers(segmenter: Segmenter, embedding: Embedding, wanted: list[Thing]) -> Iterator[tuple[str, Thing, Mask]]:
+def answers(segmenter: Segmenter, embedding: Embedding, expected: list[Thing]) -> Iterator[tuple[str, Thing, Mask]]:
     """Yield the mask of every kind of prompt for each thing of one photo."""
 
     def decoded(prompts: list[Prompt]) -> list[Mask]:
         return [mask.full() for mask in segmenter.decode(embedding, prompts)]
 
     random = np.random.default_rng(0)
-    by_box = decoded([Prompt(box=thing.box) for thing in wanted])
-    yield from zip(["box"] * len(wanted), wanted, by_box, strict=True)
+    by_box = decoded([Prompt(box=thing.box) for thing in expected])
+    yield from zip(["box"] * len(expected), expected, by_box, strict=True)
 
     def loosened(thing: Thing) -> Prompt:
         x0, y0, x1, y1 = thing.box
         sides = np.array([x1 - x0, y1 - y0, x1 - x0, y1 - y0])
         return Prompt(box=tuple(np.array(thing.box) + random.normal(0, 0.05, 4) * sides))
 
-    yield from zip(["box, 5 % off"] * len(wanted), wanted, decoded([loosened(t) for t in wanted]), strict=True)
-    fixes = [correction(mask, thing.mask) for mask, thing in zip(by_box, wanted, strict=True)]
-    with_click = [Prompt(t.box, (xy,), (label,)) for t, (xy, label) in zip(wanted, fixes, strict=True)]
-    yield from zip(["box and a correcting click"] * len(wanted), wanted, decoded(with_click), strict=True)
+    yield from zip(["box, 5 % off"] * len(expected), expected, decoded([loosened(t) for t in expected]), strict=True)
+    fixes = [correction(mask, thing.mask) for mask, thing in zip(by_box, expected, strict=True)]
+    with_click = [Prompt(t.box, (xy,), (label,)) for t, (xy, label) in zip(expected, fixes, strict=True)]
+    yield from zip(["box and a correcting click"] * len(expected), expected, decoded(with_click), strict=True)
 
-    clicks = [Prompt(points=(thing.click,), labels=(1,)) for thing in wanted]
+    clicks = [Prompt(points=(thing.click,), labels=(1,)) for thing in expected]
     candidates = segmenter.candidates(embedding, clicks)
-    for thing, masks in zip(wanted, candidates, strict=True):
+    for thing, masks in zip(expected, candidates, strict=True):
         best = max((mask.full() for mask in masks), key=lambda found: iou(found, thing.mask))
         yield "1 click, best of 3", thing, best
     for number in range(1, 6):
         found = decoded(clicks)
         if number in (1, 2, 3, 5):
             name = f"{number} click" + "s" * (number > 1)
-            yield from zip([name] * len(wanted), wanted, found, strict=True)
-        for i, (thing, mask) in enumerate(zip(wanted, found, strict=True)):
+            yield from zip([name] * len(expected), expected, found, strict=True)
+        for i, (thing, mask) in enumerate(zip(expected, found, strict=True)):
             xy, label = correction(mask, thing.mask)
             clicks[i] = Prompt(points=(*clicks[i].points, xy), labels=(*clicks[i].labels, label))
 
 
 def rows(segmenter: Segmenter, photos: list[scenes.Photo]) -> Iterator[Row]:
     for photo in tqdm(photos, unit="photo", ascii=True, mininterval=5):
-        wanted = things(photo)
-        if not wanted:
+        expected = things(photo)
+        if not expected:
             continue
         embedding = segmenter.encode(photo.pixels)
-        for prompt, thing, mask in answers(segmenter, embedding, wanted):
+        for prompt, thing, mask in answers(segmenter, embedding, expected):
             yield Row(photo.source, thing.size, prompt, iou(mask, thing.mask))
         for name, baseline in BASELINES.items():
-            for thing in wanted:
+            for thing in expected:
                 yield Row(photo.source, thing.size, name, iou(baseline(photo.pixels, thing), thing.mask))
 
 

@@ -135,9 +135,9 @@ class ImageEncoder(Pyramid):
         self.ends = nn.ModuleList(nn.Conv2d(p, c, 1) for p, c in zip(PYRAMID, CHANNELS, strict=True))
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        return self.wanted(super().forward(x))
+        return self.reduced(super().forward(x))
 
-    def wanted(self, pyramid: list[Tensor]) -> list[Tensor]:
+    def reduced(self, pyramid: list[Tensor]) -> list[Tensor]:
         return [end(p) for end, p in zip(self.ends, pyramid, strict=True)]
 
 
@@ -367,6 +367,6 @@ def _bumps(
     gx, gy = torch.exp(-((dx / sigma_x) ** 2) / 2), torch.exp(-((dy / sigma_y) ** 2) / 2)
     bump = gy[..., :, None] * gx[..., None, :]  # N, K, h, w
     return torch.stack(
-        [(bump * (labels == wanted).float()[..., None, None]).amax(1) for wanted in (1, 0)],
+        [(bump * (labels == label).float()[..., None, None]).amax(1) for label in (1, 0)],
         1,
     )

@@ -151,8 +151,8 @@ def losses(net: Net, maps: list[Tensor], b: Batch) -> tuple[dict[str, Tensor], L
     in_order, score = net.mask_head(maps, of[twice], regions[twice], drawn[twice])
     back = torch.argsort(twice)
     logits, score = in_order[back], score[back]
-    wanted = in_regions(torch.cat([b.masks, b.masks]), regions, MASK)
-    refined, iou = mask_losses(logits, wanted)
+    expected = in_regions(torch.cat([b.masks, b.masks]), regions, MASK)
+    refined, iou = mask_losses(logits, expected)
     taught = torch.cat([torch.ones(n), ((~other) | (candidate == best)).float()])
     refined = refined * taught
     values = {

@@ -69,7 +69,7 @@ def connect(path: str) -> str:
 
 def read(path: str) -> str:
     try:
-        with open(path, "rb") as file:  # noqa: PTH123  Path.open tells nothing more
+        with open(path, "rb") as file:  # noqa: PTH123  Path.open would add nothing
             file.read(1)
     except OSError as error:
         return type(error).__name__
