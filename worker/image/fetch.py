@@ -23,8 +23,8 @@ def image(
     """Return the image file of a job: uploaded with the job, or fetched from the client's URL.
 
     `check` is called a few times a second while a URL is fetched; if it raises, the fetch ends.
-        Raises OvsegError if the URL is forbidden, does not answer, or sends too much; `input_gone` if the image was
-            removed from storage, because no other attempt would find it either.
+    Raises OvsegError if the URL is forbidden, does not answer, or sends too much; `input_gone` if the image was removed
+    from storage, because no other attempt would find it either.
     """
     if source.key is not None:
         try:
