@@ -366,7 +366,7 @@ class Settings(BaseSettings):
     @classmethod
     def _check_authorities(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if value is not None:
-            _want_tls(info)
+            _require_tls(info)
             certificate_files.check_authorities(value)
         return value
 
@@ -375,7 +375,7 @@ class Settings(BaseSettings):
     def _check_certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         key = info.data.get("redis_key_file")
         if value is not None:
-            _want_tls(info)
+            _require_tls(info)
             certificate_files.check_pair(value, key)
         elif key is not None:
             raise ValueError("it is not set, but OVSEG_REDIS_KEY_FILE is")
@@ -404,7 +404,7 @@ class Settings(BaseSettings):
         return value
 
 
-def _want_tls(info: ValidationInfo) -> None:
+def _require_tls(info: ValidationInfo) -> None:
     url = info.data.get("redis_url")  # None if the URL is wrong, which is reported already
     if url is not None and not url.startswith("rediss:"):
         raise ValueError("it works only with rediss://, and OVSEG_REDIS_URL is a server without TLS")

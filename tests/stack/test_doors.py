@@ -26,7 +26,7 @@ from ovseg.child import Child
 from ovseg.embedded.doors import DoorOpen
 from ovseg.embedded.seaweedfs import BUCKET, Seaweedfs
 from tests.support import listening, pictures
-from tests.support.root import want_root
+from tests.support.root import require_root
 from tests.support.service import Service
 
 MUST_BE_REFUSED = "refused: TLSV13_ALERT_CERTIFICATE_REQUIRED"
@@ -42,7 +42,7 @@ AS_AN_IMAGE_OF_A_PAGE = (
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Service]:
     """Run a stack in a folder that others can read, left by a version that had no certificates."""
-    want_root()
+    require_root()
     folder = Path(tempfile.mkdtemp(prefix="ovseg-doors-"))
     try:
         folder.chmod(0o755)
@@ -294,7 +294,7 @@ def test_another_user_can_read_no_file_and_no_secret_of_a_stack(stack: Service) 
 
 
 def test_a_port_that_another_user_took_is_not_mistaken_for_seaweedfs(tmp_path: Path) -> None:
-    want_root()
+    require_root()
     weed = Seaweedfs(tmp_path)
     code = f"""
 import os, socket

@@ -24,7 +24,7 @@ from ovseg.embedded import certificates, data_dir, ports, sockets, valkey
 from ovseg.embedded.doors import DoorOpen
 from ovseg.embedded.seaweedfs import BUCKET, Seaweedfs
 from ovseg.stack import Plan, Stack, free_port
-from tests.support.root import want_root
+from tests.support.root import require_root
 from worker.store.storage import Storage
 
 
@@ -177,7 +177,7 @@ def test_a_dangling_link_under_tmp_blocks_no_port() -> None:
 
 @pytest.mark.parametrize("name", ["valkey", "seaweedfs", "webhook-secret.json"])
 def test_what_another_user_put_into_the_data_folder_is_not_used(name: str, tmp_path: Path) -> None:
-    want_root()
+    require_root()
     planted = tmp_path / name
     planted.write_text('"whsec_theirs"') if name.endswith(".json") else planted.mkdir()
     os.chown(planted, 65534, 65534)

@@ -8,14 +8,14 @@ import subprocess
 import pytest
 
 
-def want_root() -> None:
+def require_root() -> None:
     if os.getuid() != 0:
         if os.environ.get("CI"):
             pytest.fail("CI must run this as root: only root can become another user")
         pytest.skip("only root can become another user")
 
 
-def want_own_mounts() -> None:
-    want_root()
+def require_own_mounts() -> None:
+    require_root()
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("this container may not mount file systems")

@@ -23,7 +23,7 @@ from configs.settings import Settings
 from ovseg_core.errors import OvsegError
 from tests.support import drips, fakes
 from tests.support.fakes import Host
-from tests.support.root import want_own_mounts
+from tests.support.root import require_own_mounts
 from worker.outbound.client import GuardedClient
 
 LIMIT = 1_000_000
@@ -388,7 +388,7 @@ outcome(lambda: client.get("http://a.example/", 1, 600, "image", stop))
 
 def test_a_name_server_that_says_nothing_holds_nobody_up(tmp_path: Path) -> None:
     """Neither a fetch beyond its time or a cancel, nor a fetch from a known host, nor the end of the process."""
-    want_own_mounts()
+    require_own_mounts()
     paths = [str(tmp_path / name) for name in ("resolv.conf", "hosts")]
     command = ["unshare", "--mount", sys.executable, "-c", SILENT_NAMES, *paths]
     with taking_at_most(3 * SLACK_SECONDS):
