@@ -32,7 +32,8 @@ def locked(folder: Path) -> Iterator[None]:
         message = f"another `ovseg up` (process {process}) runs on {folder}; stop it, or choose another --data-dir"
         raise InUse(message) from None
     with lock:
-        holder.write_text(str(os.getpid()))
+        (folder / "lock").chmod(0o600)  # an earlier version, or a copy of the folder, may have left it open to others
+        replace(holder, os.getpid())
         yield
 
 
