@@ -1,6 +1,4 @@
-"""`python -m training COMMAND`: all steps from training to the model card. `make train-lite` and `make eval-lite` use
-it.
-"""
+"""`python -m training COMMAND`: all steps from training to the model card, also as `make train-lite`, `make eval-lite`."""
 
 from __future__ import annotations
 
@@ -34,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--to", type=Path, default=BUNDLED)
 
     graphs = commands.add_parser(
-        "graphs", help="the graphs that the library ships: needed when SAM-Lite's layers change"
+        "graphs", help="write the graphs that the library ships; needed when SAM-Lite's layers change"
     )
     graphs.add_argument("--to", type=Path, default=GRAPHS)
 

@@ -1,5 +1,6 @@
-"""The cache of translated networks: each is made once for all processes of a machine, and found by what it was made
-from."""
+"""The cache of translated networks. Each is made once for all processes of a machine, and found by a digest of its
+sources.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
-"""Parts on ONNX Runtime: on NVIDIA's GPUs with CUDA, and the encoder with TensorRT where it is installed; on a CPU that
-OpenVINO is not for."""
+"""Run parts on ONNX Runtime.
+
+It uses CUDA on NVIDIA's GPUs, and TensorRT for the image encoder if it is installed. On a CPU, it runs what OpenVINO
+cannot run.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +28,21 @@ CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "Tensorrt
 
 
 def has_cuda() -> bool:
-    """Whether it is the build for GPUs (onnxruntime-gpu)."""
+    """True if the installed package is the build for GPUs (onnxruntime-gpu)."""
     return CUDA in ort.get_available_providers()
 
 
 def runners(
     name: str, weights: Path, load: Callable[[], Parts], device: str, precision: str, graphs: Path | None = None
 ) -> dict[str, Runner]:
-    """The parts of a network on a device ("cpu", "gpu:0", ...), its `encode` in "float32" or "float16". `load` and
-    `graphs` are as for `onnx_files.paths`.
+    """Return the parts of a network on a device ("cpu", "gpu:0", ...).
 
-    Raises as `onnx_files.paths`. A part's first call raises ValueError where the device cannot be used.
+    `precision` ("float32" or "float16") is that of `encode`. `load` and `graphs` are as for `onnx_files.paths`.
+
+    Raises what `onnx_files.paths` raises. The first call of a part raises ValueError if the device cannot be used.
     """
-    called = name if device == "cpu" else f"{name}-gpu"  # `load` makes them in another order for a CPU
+    # for a CPU, `load` makes parts whose operations are in another order
+    called = name if device == "cpu" else f"{name}-gpu"
     paths = onnx_files.paths(called, weights, load, precision, graphs)
     return {
         part: _LazySession(partial(_session, path, providers(device, path, precision))) for part, path in paths.items()
@@ -45,7 +50,7 @@ def runners(
 
 
 def providers(device: str, path: Path, precision: str) -> list[tuple[str, dict[str, str]]]:
-    """What runs the part of this path, the first that can each of its operations.
+    """Return the execution providers for the part in this file. The first that supports an operation runs it.
 
     Options: https://onnxruntime.ai/docs/execution-providers/
     """
@@ -53,7 +58,7 @@ def providers(device: str, path: Path, precision: str) -> list[tuple[str, dict[s
         return [(CPU, {})]
     index = device.partition(":")[2] or "0"
     on_gpu = [(CUDA, {"device_id": index}), (CPU, {})]
-    # A TensorRT engine is built for some minutes, for a range of shapes: the encoder has one that is known.
+    # TensorRT takes minutes to build an engine, for a range of shapes. Only the encoder's range is known.
     if path.stem != "encode" or not importlib.util.find_spec("tensorrt"):
         return on_gpu
     options = {
@@ -66,7 +71,7 @@ def providers(device: str, path: Path, precision: str) -> list[tuple[str, dict[s
 
 
 class _LazySession:
-    """Opened on its first call: most processes never use the part that refines masks."""
+    """A session that is opened on the first call: most processes never use the part that refines masks."""
 
     def __init__(self, make: Callable[[], ort.InferenceSession]) -> None:
         self._make = make
@@ -76,27 +81,27 @@ class _LazySession:
         return self._make()
 
     def __call__(self, *given: np.ndarray) -> tuple[np.ndarray, ...]:
-        names = [wanted.name for wanted in self._session.get_inputs()]
+        names = [expected.name for expected in self._session.get_inputs()]
         return tuple(self._session.run(None, dict(zip(names, given, strict=True))))
 
 
-def _session(path: Path, wanted: list[tuple[str, dict[str, str]]]) -> ort.InferenceSession:
-    first = wanted[0][0]
+def _session(path: Path, chosen: list[tuple[str, dict[str, str]]]) -> ort.InferenceSession:
+    first = chosen[0][0]
     if first == TENSORRT:
-        importlib.import_module("tensorrt")  # which loads the libraries that ONNX Runtime looks for
-        log.info("TensorRT takes its engine of %s, or builds it, for minutes", path)
+        importlib.import_module("tensorrt")  # this import loads the libraries that ONNX Runtime needs
+        log.info("TensorRT loads its engine for %s, or builds it, which takes minutes", path)
     if first != CPU:
         ort.preload_dlls()  # CUDA and cuDNN from their wheels
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of what it has not, and goes on with the CPU
-        session = ort.InferenceSession(path, _options(), providers=wanted)
+        warnings.simplefilter("ignore", UserWarning)  # about missing providers, which it replaces by the CPU
+        session = ort.InferenceSession(path, _options(), providers=chosen)
     if first not in session.get_providers():
         raise ValueError(f"ONNX Runtime cannot use {first} here; it has {', '.join(session.get_providers())}")
     return session
 
 
 def _options() -> Any:
-    """For the CPU cores that this process may use; its threads do not spin on what others want."""
+    """Return options for the CPU cores that this process may use. Idle threads do not spin, to leave them free."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = len(os.sched_getaffinity(0))
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -1,4 +1,4 @@
-"""The fast engine on a CPU."""
+"""Run parts on OpenVINO, the fast engine on a CPU."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ import openvino as ov
 from ovseg_core.engines import cpu_flags, int8, onnx_files
 from ovseg_core.engines.parts import Parts, Runner
 
-HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}  # in int8, of what is not quantized
+# for int8: the precision of the operations that are not quantized
+HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
 
 
 def options(hint: str) -> dict[str, Any]:
-    """How to compile for the CPU cores that this process may use. The hint is said, since OpenVINO's own choice is
-    bfloat16 where the CPU has it."""
+    """Return options to compile for the CPU cores that this process may use.
+
+    The precision is set explicitly, because OpenVINO itself chooses bfloat16 on a CPU that supports it.
+    """
     return {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": len(os.sched_getaffinity(0))}
 
 
 def precisions() -> tuple[str, ...]:
-    """What this CPU computes in; bfloat16 where it has AMX or AVX512-BF16.
+    """Return the precisions of this CPU: float32, and bfloat16 if it has AMX or AVX512-BF16.
 
-    OpenVINO's word alone is not enough: it also counts what is emulated, in twice the time of float32.
+    OpenVINO's own list is not sufficient: it includes emulated precisions, which take twice the time of float32.
     """
     is_native = cpu_flags.has_any(cpu_flags.BFLOAT16)
     has_bfloat16 = is_native and "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -36,10 +39,11 @@ def precisions() -> tuple[str, ...]:
 def runners(
     name: str, weights: Path, load: Callable[[], Parts], precision: str, graphs: Path | None = None
 ) -> dict[str, Runner]:
-    """The parts of a network in this precision, except that "int8" is for `encode` alone, and `prompts` are always read
-    in float32. `load` and `graphs` are as for `onnx_files.paths`.
+    """Return the parts of a network in this precision.
 
-    Raises as `onnx_files.paths`, and ValueError as `int8.read`.
+    "int8" is only for `encode`, and `prompts` is always in float32. `load` and `graphs` are as for `onnx_files.paths`.
+
+    Raises what `onnx_files.paths` raises, and ValueError as `int8.read`.
     """
     core, hint = ov.Core(), HINTS[precision]
     paths = onnx_files.paths(name, weights, load, graphs=graphs)
@@ -53,14 +57,14 @@ def runners(
 
 
 def encoder_graph(name: str, weights: Path, load: Callable[[], Parts], graphs: Path | None = None) -> ov.Model:
-    """A network's `encode`, as `runners` has it in float32."""
+    """Return the graph of a network's `encode` that `runners` uses for float32."""
     return ov.Core().read_model(onnx_files.paths(name, weights, load, graphs=graphs)["encode"])
 
 
 class Compiled:
-    """A graph, ready. One thread at a time may call it.
+    """A compiled graph. Only one thread at a time may call it.
 
-    OpenVINO's own call does the same, but takes a third of a millisecond to look at what it is given.
+    OpenVINO's own call does the same, but takes a third of a millisecond to inspect its inputs.
     """
 
     def __init__(self, model: ov.CompiledModel) -> None:
@@ -68,8 +72,10 @@ class Compiled:
         self._outputs = range(len(model.outputs))
 
     def __call__(self, *given: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Arrays of the graph's types to arrays in OpenVINO's own memory, which the next call overwrites."""
-        arrays = [np.ascontiguousarray(array) for array in given]  # a tensor does not keep its array's memory
+        """Run the graph. The inputs have the graph's types; the outputs are in OpenVINO's memory, which the next call
+        overwrites.
+        """
+        arrays = [np.ascontiguousarray(array) for array in given]  # a tensor does not keep its array alive
         for i, array in enumerate(arrays):
             self._request.set_input_tensor(i, ov.Tensor(array, shared_memory=True))
         self._request.infer()
@@ -77,8 +83,10 @@ class Compiled:
 
 
 class _LazyGraph:
-    """Compiled on its first call: most processes never use the part that refines masks. Weights are mapped from the
-    file."""
+    """A graph that is compiled on the first call: most processes never use the part that refines masks.
+
+    Its weights are mapped from the file.
+    """
 
     def __init__(self, core: ov.Core, read: Callable[[], ov.Model], hint: str) -> None:
         self._core, self._read, self._hint = core, read, hint
@@ -95,8 +103,10 @@ class _LazyGraph:
 
 
 class _Encoder(_LazyGraph):
-    """Compiled for one image, and called for one after the other: where it knows all its shapes, OpenVINO fuses
-    attention, and is a tenth faster; a batch saves nothing on a CPU."""
+    """A graph that is compiled for one image, and called for the images of a batch one after the other.
+
+    OpenVINO fuses attention if it knows all shapes, which is a tenth faster. A batch saves nothing on a CPU.
+    """
 
     def _graph(self) -> ov.Model:
         model = super()._graph()

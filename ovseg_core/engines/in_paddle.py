@@ -1,4 +1,4 @@
-"""The reference engine, and the way onto a GPU: parts as Paddle runs them."""
+"""Run parts on Paddle, which is the reference engine and runs on GPUs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ovseg_core.quiet_paddle import paddle
 
 
 def runners(parts: Parts) -> dict[str, Runner]:
-    """On Paddle's current device."""
+    """Return the parts on Paddle's current device."""
     return {name: _runner(getattr(parts, name)) for name in parts.shapes()}
 
 

@@ -1,6 +1,6 @@
-"""Paddle's operations as ONNX's: each that our networks use has a function of its name.
+"""Translate Paddle's operations to ONNX: a function with the name of each operation that our networks use.
 
-Paddle's are in paddle/phi/ops/yaml/ops.yaml, ONNX's at https://onnx.ai/onnx/operators/.
+Paddle's operations are in paddle/phi/ops/yaml/ops.yaml, ONNX's at https://onnx.ai/onnx/operators/.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import onnx_ir as ir
 
 from ovseg_core.engines.onnx_writer import Writer
 
-# An operation's attributes, and "shapes" and "types": of its inputs and of its first result, -1 for an unknown size.
+# An operation's attributes. "shapes" and "types" are those of its inputs and of its first result; -1 is an unknown
+# size.
 Attributes = dict[str, Any]
 
-OPERATIONS: dict[str, Callable[..., Any]] = {}  # what our networks are made of, and no more
+OPERATIONS: dict[str, Callable[..., Any]] = {}  # only those that our networks use
 
 
 def translates(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -44,7 +45,7 @@ for _name, _kind in {
     "cos": "Cos",
     "abs": "Abs",
     "exp": "Exp",
-    "floor_divide": "Div",  # of places in a grid: of integers, none of them negative
+    "floor_divide": "Div",  # of indices in a grid: integers that are never negative
     "remainder": "Mod",
     "gather_nd": "GatherND",
     "shape64": "Shape",
@@ -197,7 +198,7 @@ def transpose(write: Writer, attributes: Attributes, x: ir.Value) -> ir.Value:
 def flatten(write: Writer, attributes: Attributes, x: ir.Value) -> ir.Value:
     start, stop = (axis % len(attributes["shapes"][0]) for axis in (attributes["start_axis"], attributes["stop_axis"]))
     tail = write("Shape", x, start=stop + 1)
-    return write("Reshape", x, write("Concat", [*[0] * start, -1], tail, axis=0))  # 0: as it was
+    return write("Reshape", x, write("Concat", [*[0] * start, -1], tail, axis=0))  # 0 keeps the size
 
 
 @translates("slice")
@@ -208,7 +209,7 @@ def slice_(write: Writer, attributes: Attributes, x: ir.Value, starts: Any, ends
 
 @translates("expand")
 def expand(write: Writer, attributes: Attributes, x: ir.Value, shape: Any) -> ir.Value:
-    return write("Expand", x, write("Max", _vector(write, shape), [1]))  # -1 is what it was
+    return write("Expand", x, write("Max", _vector(write, shape), [1]))  # -1 keeps the size
 
 
 @translates("gather")
@@ -250,27 +251,27 @@ def unbind(write: Writer, attributes: Attributes, x: ir.Value) -> Sequence[ir.Va
 
 
 def _padding(attributes: Attributes) -> list[int]:
-    """Before each axis, then after each."""
+    """Return the padding before each axis, then after each."""
     if attributes["padding_algorithm"] != "EXPLICIT":
-        raise ValueError(f"there is no way from Paddle's padding {attributes['padding_algorithm']} to ONNX yet")
+        raise ValueError(f"Paddle's padding {attributes['padding_algorithm']} cannot be translated to ONNX yet")
     paddings = list(attributes["paddings"])
     return paddings * 2 if len(paddings) == 2 else [*paddings[::2], *paddings[1::2]]
 
 
 def _swapped(write: Writer, x: ir.Value, rank: int) -> ir.Value:
-    """The last two axes."""
+    """Swap the last two axes."""
     return write("Transpose", x, perm=[*range(rank - 2), rank - 1, rank - 2])
 
 
 def _vector(write: Writer, x: ir.Value | Sequence[ir.Value]) -> ir.Value:
-    """Integers as Paddle gives them, a vector or a list of scalars."""
+    """Return one vector for Paddle's integers: a vector, or a list of scalars."""
     if isinstance(x, ir.Value):
         return x
     return write("Concat", *(write("Reshape", part, [1]) for part in x), axis=0)
 
 
 def _number(x: ir.Value, attributes: Attributes) -> np.ndarray:
-    """A constant's one number, in the type of the result."""
+    """Return the number of a constant, in the type of the result."""
     return np.array(_item(x), attributes["types"][-1])
 
 

@@ -1,4 +1,4 @@
-"""Writes the nodes of an ONNX graph."""
+"""Write the nodes of an ONNX graph."""
 
 from __future__ import annotations
 
@@ -24,15 +24,19 @@ class Writer(Tape):
 
     def constant(self, array: np.ndarray) -> ir.Value:
         made = self.op("Constant", [], {"value": ir.tensor(array)})
-        made.const_value = ir.tensor(array)  # for operations that need the numbers to be translated
+        made.const_value = ir.tensor(array)  # some operations can be translated only if they know a constant's numbers
         return made
 
     def cast(self, x: ir.Value, to: Any) -> ir.Value:
-        """To one of NumPy's types."""
+        """Cast to one of NumPy's types."""
         return self("Cast", x, to=ir.DataType.from_numpy(np.dtype(to)))
 
     def _all_values(self, inputs: Sequence[Any]) -> list[ir.Value | None]:
-        """Python's integers are sizes and places, for which ONNX wants 64 bits. None is an optional input left out."""
+        """Return the values of an operation's inputs.
+
+        Python's integers are sizes and indices, for which ONNX requires 64 bits. None is an optional input that is left
+        out.
+        """
         return [
             x
             if x is None or isinstance(x, ir.Value)

@@ -1,8 +1,8 @@
 """Graphs that are shipped with a network: its parts as ONNX files without weights.
 
-They fit every checkpoint of the network, and its first start needs no Paddle. A folder of graphs holds each `PART.onnx`
-as `onnx_files.translate` writes it, and `places.json`, which says where in `PART.weights` each array of a checkpoint
-belongs. `python -m training graphs` writes SAM-Lite's.
+They fit every checkpoint of the network, and its first start needs no Paddle. A folder of graphs has each `PART.onnx`
+as `onnx_files.translate` writes it, and `places.json` with the place of each array of a checkpoint in `PART.weights`.
+`python -m training graphs` writes SAM-Lite's graphs.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ PLACES = "places.json"
 
 
 class Place(NamedTuple):
-    """Where an array of a checkpoint belongs."""
+    """The place of a checkpoint's array."""
 
     part: str
     offset: int  # bytes
     name: str
     shape: list[int]
-    is_linear: bool  # the weight of a linear layer, (in, out)
+    is_linear: bool  # the weight of a linear layer, stored as (in, out)
 
 
 def digest(graphs: Path) -> str:
@@ -33,7 +33,7 @@ def digest(graphs: Path) -> str:
 
 
 def fill(graphs: Path, network: str, weights: Path, to: Path) -> None:
-    """Copy a network's graphs into a folder and write these weights beside them.
+    """Copy a network's graphs into a folder and write these weights next to them.
 
     Raises what `checkpoints.read` and `checkpoints.fitted` raise.
     """
