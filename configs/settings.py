@@ -359,7 +359,7 @@ class Settings(BaseSettings):
 
     @property
     def beat_seconds(self) -> float:
-        """Between two signs of life of a process: two may get lost before it is taken for dead."""
+        """Time between two heartbeats, in seconds: a process may miss two before it is considered dead."""
         return self.lease_seconds / BEATS_PER_LEASE
 
     @field_validator("redis_ca_file")

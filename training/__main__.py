@@ -1,4 +1,4 @@
-"""`python -m training COMMAND`: all steps from training to the model card, also as `make train-lite`, `make eval-lite`."""
+"""`python -m training COMMAND`: all steps from training to the model card. `make train-lite` runs the training."""
 
 from __future__ import annotations
 

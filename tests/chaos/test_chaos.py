@@ -19,7 +19,7 @@ def test_few_jobs_with_faults_are_all_done_and_reported(tmp_path: Path) -> None:
     assert outcome.verdict.is_clean, report.text(outcome)
     assert len(outcome.seen.accepted) == FEW.jobs
     begun = {entry.job_id for entry in outcome.seen.entries if entry.word == "begin"}
-    assert begun == {job["id"] for job in outcome.seen.jobs}  # every claim was written down
+    assert begun == {job["id"] for job in outcome.seen.jobs}  # every claim was recorded
 
 
 @pytest.mark.timeout(900)
