@@ -1,13 +1,13 @@
-"""Promptable image segmentation: arrays in, masks out. No queue, no server.
+"""Promptable image segmentation as a library: it takes arrays and returns masks, without a queue or a server.
 
-As PaddleX's `open_vocabulary_segmentation`:
+Use it like PaddleX's `open_vocabulary_segmentation`:
 
 >>> from ovseg_core import create_pipeline
 >>> pipeline = create_pipeline(pipeline="open_vocabulary_segmentation", model="SAM-Lite")
 >>> for result in pipeline.predict("photo.jpg", prompt=[[10, 20, 200, 300]], prompt_type="box"):
 ...     result.save_to_img("output/")
 
-Or closer to the network:
+Or use the network more directly:
 
 >>> import numpy as np
 >>> from PIL import Image
@@ -19,9 +19,9 @@ Or closer to the network:
 >>> box.full().shape == image_rgb.shape[:2]
 True
 
-It reaches the network in two cases: `create_model` and `create_pipeline` download weights that are not installed
-(`ovseg_core.models.pull`), and `predict` fetches the URLs that it is given as input (`ovseg_core.paddlex.inputs`). It
-reads the environment in one place, `ovseg_core.environment`.
+The library accesses the internet in two cases: `create_model` and `create_pipeline` download weights that are not
+installed (`ovseg_core.models.pull`), and `predict` fetches URLs that are its input (`ovseg_core.paddlex.inputs`). It
+reads environment variables in one place, `ovseg_core.environment`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ __all__ = [
     "create_pipeline",
 ]
 
-# The same, for `__getattr__`: the gateway imports parts of this package, and neither NumPy nor a network.
+# The module of each public name, for `__getattr__`. Nothing is imported before it is used: the gateway imports parts of
+# this package and must load neither NumPy nor a network.
 _MODULES = {
     "Embedding": "embedding",
     "Mask": "mask",
@@ -70,10 +71,10 @@ _MODULES = {
 }
 
 
-if not TYPE_CHECKING:  # to a type checker it would say that every name exists
+if not TYPE_CHECKING:  # with `__getattr__`, a type checker would accept every name
 
     def __getattr__(name: str) -> Any:
-        """A public name, whose module is imported when it is first used."""
+        """Return a public name; import its module when the name is first used."""
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,4 +1,4 @@
-"""What a network answers to prompts."""
+"""The masks that a network proposes for prompts."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Candidates:
-    """C possible masks for each of N prompts.
+    """M possible masks for each of N prompts.
 
-    `logits` (N, C, h, w) float32; `regions` (N, C, 4) float32, the part of the canvas that the logits cover, in canvas
-    pixels; `iou` (N, C), predicted, 0 to 1.
+    Attributes:
+        logits: (N, M, h, w) float32, low resolution.
+        regions: (N, M, 4) float32, the box (x0, y0, x1, y1) that the logits cover, in canvas pixels.
+        iou: (N, M) float32, the predicted IoU of each mask, 0 to 1; NaN if the network predicts none.
     """
 
     logits: np.ndarray
@@ -21,7 +23,7 @@ class Candidates:
     iou: np.ndarray
 
     def split(self, counts: Sequence[int]) -> list[Candidates]:
-        """The candidates of the first `counts[0]` prompts, of the next `counts[1]`, and so on."""
+        """Split by prompts: the first `counts[0]` prompts, the next `counts[1]`, and so on."""
         ends = np.cumsum(counts)[:-1]
-        each = (np.split(array, ends) for array in (self.logits, self.regions, self.iou))
-        return [Candidates(*arrays) for arrays in zip(*each, strict=True)]
+        pieces = (np.split(array, ends) for array in (self.logits, self.regions, self.iou))
+        return [Candidates(*arrays) for arrays in zip(*pieces, strict=True)]

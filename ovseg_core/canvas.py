@@ -1,4 +1,4 @@
-"""The square that the network sees, and the scale between its pixels and the image's."""
+"""The canvas: the square input of a network. Its pixels and the image's pixels differ by a scale."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ Resize = Literal["area", "pillow"]
 
 @dataclass(frozen=True)
 class Frame:
-    """How an image lies on its canvas: top left, its longer side as long as the canvas."""
+    """The position of an image on its canvas: at the top left, scaled so that its longer side is the canvas's side."""
 
     image_hw: tuple[int, int]
     canvas_size: int
 
     @property
     def resized_hw(self) -> tuple[int, int]:
-        """The part of the canvas that the image covers; at least one pixel, however thin the image."""
+        """Height and width of the image on the canvas, in canvas pixels. Each is at least 1, even for a thin image."""
         scale = self.canvas_size / max(self.image_hw)
         height, width = (max(1, int(side * scale + 0.5)) for side in self.image_hw)
         return height, width
 
     @property
     def scale_xy(self) -> np.ndarray:
-        """Multiply x and y of image pixels by these to get canvas pixels. They differ a little, by rounding."""
+        """The factors (2,) from image to canvas pixels, for x and y. They differ slightly because of rounding."""
         (height, width), (resized_height, resized_width) = self.image_hw, self.resized_hw
         return np.array([resized_width / width, resized_height / height])
 
@@ -37,18 +37,19 @@ class Frame:
 def letterbox(
     image_rgb: np.ndarray, frame: Frame, mean: PerChannel, std: PerChannel, resize: Resize = "area"
 ) -> np.ndarray:
-    """Image (H, W, 3) uint8 to a normalised canvas (1, 3, S, S) float32, zero where there is no image.
+    """Return the normalised canvas (1, 3, S, S) float32 of an image (H, W, 3) uint8; it is zero beside the image.
 
-    `resize` is what the network was trained with: "area" averages the pixels that fall together; "pillow" is Pillow's
-    bilinear filter, which SAM was trained with, and PaddleX uses: the same pixels to the last bit.
+    `resize` must be the method that the network was trained with. "area" averages the pixels that fall together.
+    "pillow" is Pillow's bilinear filter: SAM was trained with it, and PaddleX uses it, so the pixels are equal to the
+    last bit.
     """
     height, width = frame.resized_hw
     canvas = np.zeros((1, 3, frame.canvas_size, frame.canvas_size), np.float32)
     resized = _pillow(image_rgb, (width, height)) if resize == "pillow" else _area(image_rgb, (width, height))
     values = np.arange(256, dtype=np.float32)
-    for channel, place in enumerate(canvas[0, :, :height, :width]):
-        normal = (values - np.float32(mean[channel])) / np.float32(std[channel])
-        cv2.LUT(cv2.extractChannel(resized, channel), normal, place)
+    for channel, target in enumerate(canvas[0, :, :height, :width]):
+        normalised = (values - np.float32(mean[channel])) / np.float32(std[channel])
+        cv2.LUT(cv2.extractChannel(resized, channel), normalised, target)
     return canvas
 
 

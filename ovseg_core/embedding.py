@@ -1,4 +1,4 @@
-"""What a network knows of an image, as a value: to be kept, sent to another machine, and decoded there."""
+"""The embedding of an image: a value that can be stored, sent to another machine and decoded there."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ovseg_core.network import Features
 
 @dataclass(frozen=True)
 class Embedding:
-    """What a model's image encoder found in an image: all that is needed to segment the image with any prompts.
+    """The output of a model's image encoder for one image. It is all that is needed to segment the image by prompts.
 
-    It is the image embedding of Segment Anything (https://arxiv.org/abs/2304.02643, section 3). It can be kept, sent
-    and decoded elsewhere, by the same model.
+    It is the image embedding of Segment Anything (https://arxiv.org/abs/2304.02643, section 3). It can be stored, sent
+    to another machine and decoded there by the same model.
 
     Attributes:
-        model: name of the model that made it, the only one that can decode it.
-        features: float32 arrays, in the number and the shapes of that model: for SAM one (64, 64, 256).
-        frame: height and width of the image in pixels, and how the image lies on the model's square canvas.
+        model: name of the model that made it. Only this model can decode it.
+        features: float32 arrays. The model defines their number and shapes: one array (64, 64, 256) for SAM.
+        frame: height and width of the image in pixels, and the side of the model's square canvas in canvas pixels.
     """
 
     model: str
@@ -30,39 +30,49 @@ class Embedding:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory that the features take."""
+        """Size of the features in memory, in bytes."""
         return sum(array.nbytes for array in self.features)
 
     def rounded(self) -> Embedding:
-        """The embedding with its features rounded as `to_bytes` rounds them. What is decoded from it does not depend on
-        whether it was stored in between."""
+        """Return the embedding with its features rounded as `to_bytes` rounds them.
+
+        Masks that are decoded from it are the same whether or not it was stored in between.
+        """
         return replace(self, features=tuple(_half(array).astype(np.float32) for array in self.features))
 
     def to_bytes(self) -> bytes:
-        """The embedding as a NumPy `.npz` file: features in float16, or in float32 if a value exceeds float16's range.
-        `from_bytes` reads it."""
+        """Return the embedding as the bytes of a NumPy `.npz` file, which `from_bytes` reads.
+
+        An array of features is stored in float16, or in float32 if a value exceeds the range of float16.
+        """
         arrays = {f"features{i}": _half(array) for i, array in enumerate(self.features)}
         arrays["model"] = np.array(self.model)
         arrays["image_hw"] = np.array(self.frame.image_hw)
         arrays["canvas_size"] = np.array(self.frame.canvas_size)
         file = io.BytesIO()
-        np.savez(file, **arrays)  # type: ignore[arg-type]  # NumPy types what it does not name as a bool
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # NumPy's type for further keywords is bool
         return file.getvalue()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Embedding:
-        """The embedding that `to_bytes` wrote.
+        """Read an embedding.
+
+        Args:
+            data: the bytes that `to_bytes` returned.
+
+        Returns:
+            The embedding, with features in float32.
 
         Raises:
-            ValueError: the bytes are something else, or were cut or changed.
+            ValueError: the bytes are not those of an embedding, or are truncated or corrupt.
         """
         try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as kept:
-                height, width = (int(side) for side in kept["image_hw"])
-                names = [f"features{i}" for i in range(sum(name.startswith("features") for name in kept.files))]
-                features = tuple(kept[name].astype(np.float32) for name in names)
-                return cls(str(kept["model"]), features, Frame((height, width), int(kept["canvas_size"])))
-        except Exception as error:  # zipfile and NumPy have many, BadZipFile, KeyError and EOFError among them
+            with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+                height, width = (int(side) for side in stored["image_hw"])
+                names = [f"features{i}" for i in range(sum(name.startswith("features") for name in stored.files))]
+                features = tuple(stored[name].astype(np.float32) for name in names)
+                return cls(str(stored["model"]), features, Frame((height, width), int(stored["canvas_size"])))
+        except Exception as error:  # zipfile and NumPy raise many kinds: BadZipFile, KeyError, EOFError and others
             raise ValueError(f"not an embedding: {error}") from error
 
 

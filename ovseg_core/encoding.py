@@ -1,4 +1,7 @@
-"""From images to embeddings. All code that shapes an embedding lies here, in the image's decoder and in the network."""
+"""From images to embeddings.
+
+An embedding depends only on code in this module, in the decoders of image files and in the network.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,17 @@ from ovseg_core.network import Network
 
 
 def encode(model: str, network: Network, preset: Preset, images_rgb: Sequence[np.ndarray]) -> list[Embedding]:
-    """The embeddings of images (H, W, 3) uint8, of any sizes, in one run of the network."""
+    """Return the embeddings of images, each (H, W, 3) uint8 of any size, in one run of the network."""
     if not images_rgb:
         return []
     canvases = [canvas(pixels, network.canvas_size, preset) for pixels in images_rgb]
     encoded = network.encode(np.concatenate(canvases))
     frames = [_frame(pixels, network.canvas_size) for pixels in images_rgb]
-    return [Embedding(model, *known) for known in zip(encoded, frames, strict=True)]
+    return [Embedding(model, features, frame) for features, frame in zip(encoded, frames, strict=True)]
 
 
 def canvas(image_rgb: np.ndarray, canvas_size: int, preset: Preset) -> np.ndarray:
-    """What the network sees of an image (H, W, 3) uint8: (1, 3, S, S) float32."""
+    """Return the network's input for an image (H, W, 3) uint8: (1, 3, S, S) float32."""
     return letterbox(image_rgb, _frame(image_rgb, canvas_size), preset.mean, preset.std, preset.resize)
 
 

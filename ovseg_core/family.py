@@ -1,7 +1,7 @@
-"""A model family as one row: everything that depends on which network a model has.
+"""What a row of the table of model families contains: everything that differs between the networks.
 
-A row is read by processes that run no network, so importing this and the rows loads neither NumPy nor an engine: a
-row's functions import what they need when they are called.
+Processes that run no network read the rows too. Therefore this module and the rows import neither NumPy nor an engine:
+the functions of a row import what they need when they are called.
 """
 
 from __future__ import annotations
@@ -20,25 +20,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Preset:
-    """How images become the network's input, and its answers become masks.
+    """How images become the network's input, and how its logits become masks.
 
-    `canvas_size` is the side of the square input; pixels are normalised as (v - mean) / std. A mask is where logits
-    exceed `box_mask_threshold` (a prompt with a box) or `point_mask_threshold`; with `clip_to_box` it ends at the box.
-    `by_canvas` says that logits cover the whole canvas and are resized by way of it, as SAM does. `prompts_per_batch`
-    are decoded in one go; that bounds memory, and on a CPU larger batches are no faster. Holes of at most
-    `holes_filled` of a mask are filled, but not where a click said "not here".
+    Attributes:
+        canvas_size: side S of the square input, in pixels.
+        mean: of each channel, on the scale 0 to 255; a pixel v is normalised to (v - mean) / std.
+        std: of each channel, likewise.
+        resize: how an image is resized to the canvas, see `canvas.letterbox`.
+        via_canvas: True if the logits cover the whole canvas and are resized first to the canvas and then to the image,
+            as SAM does.
+        prompts_per_batch: maximum number of prompts in one run of the decoder. It bounds memory; on a CPU larger
+            batches are not faster.
+        box_mask_threshold: a pixel belongs to the mask of a prompt with a box if its logit exceeds this.
+        point_mask_threshold: the same for prompts without a box.
+        clip_to_box: True if a mask is cut off at the box of its prompt.
+        max_hole_share: holes of at most this share of the mask's area are filled, except in masks of prompts with a
+            click of label 0. 0 fills none.
     """
 
     canvas_size: int
     mean: PerChannel
     std: PerChannel
     resize: Resize = "area"
-    by_canvas: bool = False
+    via_canvas: bool = False
     prompts_per_batch: int = 16
     box_mask_threshold: float = 0.0
     point_mask_threshold: float = 0.0
     clip_to_box: bool = False
-    holes_filled: float = 0.0
+    max_hole_share: float = 0.0
 
 
 class Load(Protocol):
@@ -51,9 +60,9 @@ class Load(Protocol):
 class Quantization:
     """How `quantization` makes an int8 image encoder.
 
-    `encoder_graph(name, weights)` is the encoder in OpenVINO, in float32: canvases (B, 3, S, S) to
-    features. Its first `float32_convolutions` stay in float32: errors in what pixels become first are in everything
-    after it.
+    `encoder_graph(name, weights)` returns the encoder in OpenVINO, in float32: canvases (B, 3, S, S) to
+    features. Its first `float32_convolutions` stay in float32, because errors of the first layers affect all layers
+    after them.
     """
 
     encoder_graph: Callable[[str, Path], ov.Model]
@@ -65,15 +74,15 @@ class Quantization:
 class Family:
     """One row of `networks.NETWORKS`.
 
-    `load` gives the network of this name with its weights, ready to infer; `networks.load` says what its arguments
-    mean and what it raises. The module that defines `load`, with all that it imports, is the code that embeddings and
-    translated networks are fingerprinted by.
+    `load` returns the network of a name with its weights, ready for inference; `networks.load` describes its arguments
+    and what it raises. Fingerprints of embeddings and of translated networks cover the module that defines `load` and
+    all modules that it imports.
     """
 
     preset: Preset
     load: Load
-    engines: tuple[str, ...] = ("paddle",)  # that can run it, the fastest on a CPU first
-    half_precisions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of its encoder on a GPU, by engine
-    quantization: Quantization | None = None  # None: it cannot be quantized
-    is_exportable: bool = False  # a SAM, which `paddle_inference.export` writes as an inference model of PaddleX's
-    index_file: str | None = None  # where the weights are a folder: the file in it that tells one
+    engines: tuple[str, ...] = ("paddle",)  # that can run the network, the fastest on a CPU first
+    half_precisions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of the encoder on a GPU, by engine
+    quantization: Quantization | None = None  # None if the network cannot be quantized
+    is_exportable: bool = False  # a SAM, which `paddle_inference.export` can write as an inference model of PaddleX
+    index_file: str | None = None  # if the weights are a folder: the file that every such folder contains

@@ -1,4 +1,4 @@
-"""One object's mask in the frame of its image."""
+"""The mask of one object, in pixels of its image."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ovseg_core import rle
 
 @dataclass(frozen=True, eq=False)
 class Mask:
-    """One object's mask, kept small: the runs in the box that holds it, not an array of the whole frame.
+    """The mask of one object. It stores the runs inside its bounding box, not an array as large as the image.
 
     Attributes:
         image_hw: height and width of the image in pixels.
         box_xyxy: the tightest box around the mask, (x0, y0, x1, y1) in whole pixels, x1 and y1 exclusive; (0, 0, 0, 0)
             for an empty mask.
-        borders: where runs begin and end in the box, column by column: `rle.borders` of its pixels.
-        area: pixels of the mask.
+        borders: where runs begin and end inside the box, column by column; int64, see `rle.borders`.
+        area: number of pixels in the mask.
         score: the network's own estimate of the mask's IoU, 0 to 1 (Segment Anything, https://arxiv.org/abs/2304.02643,
-            section 3); None where the network gives none.
+            section 3); None if the network predicts none.
     """
 
     image_hw: tuple[int, int]
@@ -33,13 +33,16 @@ class Mask:
 
     @classmethod
     def of_crop(cls, crop: np.ndarray, xy: tuple[int, int], image_hw: tuple[int, int], score: float | None) -> Mask:
-        """A mask that is `crop` in one place of the image and empty elsewhere.
+        """Make a mask from the pixels of a part of the image. The rest of the image is outside the mask.
 
         Args:
-            crop: (h, w) bool.
-            xy: the place of its top left pixel in the image.
+            crop: (h, w) bool, the pixels of the part.
+            xy: x and y of its top left pixel in the image.
             image_hw: height and width of the image in pixels.
-            score: of the mask.
+            score: predicted IoU of the mask, 0 to 1, or None.
+
+        Returns:
+            The mask, with the tightest box around its pixels.
         """
         rows, columns = np.flatnonzero(crop.any(axis=1)), np.flatnonzero(crop.any(axis=0))
         if not len(rows):
@@ -50,11 +53,11 @@ class Mask:
         return cls(image_hw, box, rle.borders(tight), int(np.count_nonzero(tight)), score)
 
     def crop(self) -> np.ndarray:
-        """The box's pixels (h, w) bool."""
+        """Return the pixels inside `box_xyxy`: (h, w) bool; (0, 0) for an empty mask."""
         return rle.pixels(self.borders, self._hw) if self.area else np.zeros((0, 0), bool)
 
     def full(self) -> np.ndarray:
-        """The whole frame (H, W) bool: as large as the image, so ask for it late and let it go early."""
+        """Return the mask for all pixels of the image: (H, W) bool, a byte for each pixel. Do not keep many of them."""
         frame = np.zeros(self.image_hw, bool)
         x0, y0, x1, y1 = self.box_xyxy
         frame[y0:y1, x0:x1] = self.crop()
@@ -62,7 +65,7 @@ class Mask:
 
     @cached_property
     def counts(self) -> str:
-        """COCO's compressed RLE of the whole frame, `counts` of https://cocodataset.org/#format-data."""
+        """COCO's compressed RLE of the mask for the whole image: `counts` in https://cocodataset.org/#format-data."""
         borders = rle.placed(self.borders, self._hw, self.box_xyxy[:2], self.image_hw) if self.area else self.borders
         return rle.compressed(borders, self.image_hw)
 
@@ -73,7 +76,7 @@ class Mask:
 
 
 def centre_of(pixels: np.ndarray) -> tuple[float, float]:
-    """The pixel of a mask (h, w) bool that is farthest from its edge: x and y of its centre."""
+    """Return x and y of the pixel centre that is farthest from the edge of a mask (h, w) bool."""
     depth = cv2.distanceTransform(np.pad(pixels.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
     y, x = np.unravel_index(depth.argmax(), depth.shape)
     return float(x) + 0.5, float(y) + 0.5

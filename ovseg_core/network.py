@@ -1,4 +1,4 @@
-"""What a network is: it encodes an image once, and decodes any number of prompts from the image's features."""
+"""The interface of a network: it encodes an image once and decodes any number of prompts from the image's features."""
 
 from __future__ import annotations
 
@@ -10,65 +10,66 @@ import numpy as np
 
 from ovseg_core.candidates import Candidates
 
-Features = tuple[np.ndarray, ...]  # of one image, float32, in the network's own shapes
+Features = tuple[np.ndarray, ...]  # of one image, float32; the network defines the number of arrays and their shapes
 
 
 class PromptBatch(NamedTuple):
-    """N prompts of one shape, float32, coordinates in canvas pixels; a field is None where the prompts lack it."""
+    """N prompts of the same shape, float32, coordinates in canvas pixels. A field is None if the prompts lack it."""
 
     boxes: np.ndarray | None = None  # N, 4
     points: np.ndarray | None = None  # N, P, 2
-    labels: np.ndarray | None = None  # N, P: 1 on the object, 0 not
-    mask_inputs: np.ndarray | None = None  # N, S/4, S/4: logits that SAM answered before
+    labels: np.ndarray | None = None  # N, P: 1 on the object, 0 not on it
+    mask_inputs: np.ndarray | None = None  # N, S/4, S/4: logits of an earlier answer of SAM
 
     @property
     def size(self) -> int:
-        """N."""
-        return len(self.points if self.boxes is None else self.boxes)  # type: ignore[arg-type]  # one of them is there
+        """The number N of prompts."""
+        return len(self.points if self.boxes is None else self.boxes)  # type: ignore[arg-type]  # one is given
 
     @classmethod
     def joined(cls, several: Sequence[PromptBatch]) -> PromptBatch:
-        """The prompts of several batches of one shape, one batch after the other."""
+        """Join several batches of the same shape into one, in their order."""
         return cls(*(None if field[0] is None else np.concatenate(field) for field in zip(*several, strict=True)))
 
 
-DecodeBatch = Sequence[tuple[Features, PromptBatch]]  # prompts of one shape, of one or several images
+DecodeBatch = Sequence[tuple[Features, PromptBatch]]  # prompts of the same shape, of one image or several
 
 
 class Network(Protocol):
-    """Encodes images to features, and decodes prompts from these."""
+    """Encodes images to features, and decodes prompts from features. S is `canvas_size`, the side of its input."""
 
     canvas_size: int
 
     def encode(self, canvases: np.ndarray) -> list[Features]:
-        """Normalised canvases (B, 3, S, S) float32 to the features of each."""
+        """Return the features of each image, from normalised canvases (B, 3, S, S) float32."""
         ...
 
     def decode(self, features: Features, prompts: PromptBatch, all_candidates: bool = False) -> Candidates:
-        """Masks for N prompts of one image: `all_candidates` of each prompt, or at least the best.
+        """Return the masks for N prompts of one image.
 
-        This is not SAM's `multimask_output`, which chooses between one unambiguous mask and three others.
+        With `all_candidates`, these are all masks that each prompt may mean; without, at least the best one. It is not
+        SAM's `multimask_output`, which chooses between one unambiguous mask and three others.
         """
         ...
 
     def decode_batch(self, batch: DecodeBatch, all_candidates: bool = False) -> list[Candidates]:
-        """What `decode` answers for each item, in as few runs of the network as possible."""
+        """Return what `decode` returns for each item, in as few runs of the network as possible."""
         ...
 
 
 def by_image(batch: DecodeBatch) -> list[list[int]]:
-    """The items' places in the batch, grouped by image."""
-    places: dict[int, list[int]] = defaultdict(list)
-    for place, (features, _) in enumerate(batch):
-        places[id(features[0])].append(place)
-    return list(places.values())
+    """Return the indices of the batch's items, grouped by image."""
+    indices: dict[int, list[int]] = defaultdict(list)
+    for i, (features, _) in enumerate(batch):
+        indices[id(features[0])].append(i)
+    return list(indices.values())
 
 
 def image_by_image(network: Network, batch: DecodeBatch, all_candidates: bool) -> list[Candidates]:
-    """`decode_batch` in one run for each image."""
+    """Do `decode_batch` with one call of `network.decode` for each image."""
     answers: dict[int, Candidates] = {}
-    for places in by_image(batch):
-        features, several = batch[places[0]][0], [batch[place][1] for place in places]
+    for indices in by_image(batch):
+        features, several = batch[indices[0]][0], [batch[i][1] for i in indices]
         answer = network.decode(features, PromptBatch.joined(several), all_candidates)
-        answers.update(zip(places, answer.split([prompts.size for prompts in several]), strict=True))
-    return [answers[place] for place in range(len(batch))]
+        answers.update(zip(indices, answer.split([prompts.size for prompts in several]), strict=True))
+    return [answers[i] for i in range(len(batch))]

@@ -1,6 +1,6 @@
-"""The networks by name, and which of them runs where: on a device, an engine and in a precision.
+"""The table of networks by name, and the choice of the engine and the precision for a network on a device.
 
-Importing this loads neither NumPy nor an engine, so the gateway may.
+The gateway may import this module: it loads neither NumPy nor an engine.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ovseg_core.sam import family as sam
 if TYPE_CHECKING:
     from ovseg_core.network import Network
 
-# By the names that the registry of models uses
+# The keys are the names that the registry of models uses.
 NETWORKS: dict[str, Family] = {**lite.NETWORKS, **sam.NETWORKS, **paddle_inference.NETWORKS}
 
 ENGINES = ("auto", "openvino", "onnxruntime", "paddle")
@@ -26,22 +26,22 @@ PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8")
 
 
 def choose_engine(name: str, device: str, engine: str = "auto") -> str:
-    """The engine for a network on a device: the first of `engines`, or the one that was asked for.
+    """Return the engine for a network on a device: the requested one, or the first of `engines` for "auto".
 
-    Raises ValueError where the engine that was asked for cannot run it.
+    Raises ValueError if the requested engine does not exist, is not installed or cannot run the network there.
     """
     if engine not in ENGINES:
         raise ValueError(f"there is no engine {engine!r}; available: {', '.join(ENGINES)}")
-    able = engines(name, device)
-    if engine != "auto" and engine not in able:
+    usable = engines(name, device)
+    if engine != "auto" and engine not in usable:
         raise ValueError(f"the engine {engine} {_why_not(name, device, engine)}")
-    return able[0] if engine == "auto" else engine
+    return usable[0] if engine == "auto" else engine
 
 
 def engines(name: str, device: str) -> tuple[str, ...]:
-    """The installed engines that can run a network on a device; on a CPU the fastest first.
+    """Return the installed engines that can run a network on a device; on a CPU the fastest is first.
 
-    On a GPU Paddle comes first: nobody has measured ONNX Runtime there yet.
+    On a GPU Paddle is first: ONNX Runtime has not been measured there yet.
     """
     installed = [engine for engine in NETWORKS[name].engines if is_installed(engine)]
     if device == "cpu":
@@ -52,7 +52,7 @@ def engines(name: str, device: str) -> tuple[str, ...]:
 
 
 def _onnxruntime_has_cuda() -> bool:
-    from ovseg_core.engines import in_onnxruntime  # not for every worker that has it installed
+    from ovseg_core.engines import in_onnxruntime  # here, because a worker that does not use it need not load it
 
     return in_onnxruntime.has_cuda()
 
@@ -67,24 +67,24 @@ def _why_not(name: str, device: str, engine: str) -> str:
 
 
 def is_installed(engine: str) -> bool:
-    """Paddle always is, and so is "auto"."""
+    """True if the package of the engine is installed. It is always true for "paddle" and "auto"."""
     return engine in ("auto", "paddle") or importlib.util.find_spec(engine) is not None
 
 
 def load(name: str, weights: Path, device: str, engine: str, precision: str, canvas_size: int) -> Network:
-    """A network with its weights, ready to infer.
+    """Load a network with its weights, ready for inference.
 
     Args:
         name: one of NETWORKS.
-        weights: a file, or a folder where the network's row has an `index_file`.
+        weights: a file; a folder if the network's row has an `index_file`.
         device: "cpu", "gpu:0" or another of `devices`.
-        engine: one that `choose_engine` gave for this network and device.
-        precision: one of `precisions`, or "auto". How far it reaches is the network's to say: `sam.family.load`.
+        engine: one that `choose_engine` returned for this network and device.
+        precision: one of `precisions`, or "auto". The network decides which of its parts use it, see `sam.family.load`.
         canvas_size: side of the square input in pixels.
 
     Raises:
-        ValueError: the weights do not fit, this machine or this build of Paddle has no such device, or the engine has
-            no such precision there.
+        ValueError: the weights do not fit the network, this machine or this build of Paddle has no such device, or the
+            engine does not support the precision there.
     """
     precision = choose_precision(name, weights, device, engine, precision)
     if engine == "paddle":
@@ -93,7 +93,7 @@ def load(name: str, weights: Path, device: str, engine: str, precision: str, can
 
 
 def precisions(name: str, weights: Path, device: str, engine: str) -> tuple[str, ...]:
-    """The precisions that a network with these weights can run in, on this device and engine."""
+    """Return the precisions in which a network with these weights can run, on this device and engine."""
     if engine == "openvino":
         from ovseg_core.engines import in_openvino, int8
 
@@ -103,18 +103,20 @@ def precisions(name: str, weights: Path, device: str, engine: str) -> tuple[str,
 
 
 def choose_precision(name: str, weights: Path, device: str, engine: str, precision: str = "auto") -> str:
-    """The precision that was asked for; "auto" means bfloat16 on a CPU that has it, else float32.
+    """Return the requested precision; for "auto", bfloat16 on a CPU that supports it and float32 otherwise.
 
-    On CPUs bfloat16 is measured: nearly the same masks in half of the time or less. On GPUs nobody has measured it yet.
-    Raises ValueError where the network has no such precision there, or there is none of that name.
+    bfloat16 was measured on CPUs: nearly the same masks in half of the time or less. On GPUs it has not been measured
+    yet.
+
+    Raises ValueError if the precision does not exist, or the network cannot run in it there.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"there is no precision {precision!r}; available: {', '.join(PRECISIONS)}")
-    able = precisions(name, weights, device, engine)
+    usable = precisions(name, weights, device, engine)
     if precision == "auto":
-        return "bfloat16" if device == "cpu" and "bfloat16" in able else "float32"
-    if precision not in able:
-        message = f"{name} on {device} ({engine}) runs in {' or '.join(able)}, not in {precision}"
-        needs = "; int8 needs OpenVINO, a CPU with VNNI, and what `ovseg models quantize` makes"
+        return "bfloat16" if device == "cpu" and "bfloat16" in usable else "float32"
+    if precision not in usable:
+        message = f"{name} on {device} ({engine}) runs in {' or '.join(usable)}, not in {precision}"
+        needs = "; int8 needs OpenVINO, a CPU with VNNI, and the file that `ovseg models quantize` writes"
         raise ValueError(message + needs * (precision == "int8"))
     return precision

@@ -1,4 +1,4 @@
-"""A picture of the result: masks in colour over the photo, with an outline, and the prompts that asked for them."""
+"""Draw a result: coloured masks with outlines over the photo, and the prompts on top."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ovseg_core.mask import Mask
 from ovseg_core.outputs import Segmentation
 from ovseg_core.prompts import Prompt
 
-OPACITY = 0.45  # enough to see which pixels are meant, and still what is under them
-THICKEST = 32  # pixels of a line: a width that suits the length of a long, narrow picture would cover it
+OPACITY = 0.45  # enough to see which pixels are in the mask, and still see the photo under it
+MAX_LINE_WIDTH = 32  # pixels; in a long, narrow picture, a width in proportion to its length would cover it
 GREEN, RED, WHITE = (34, 197, 94), (239, 68, 68), (255, 255, 255)
 
 
 def draw(image_rgb: np.ndarray, masks: Sequence[Mask], prompts: Sequence[Prompt]) -> np.ndarray:
-    """A copy of the photo (H, W, 3) uint8 with each mask in the colour of its index and each prompt on top."""
+    """Return a copy of the photo (H, W, 3) uint8, with each mask in the colour of its index and the prompts on top."""
     picture = image_rgb.copy()
-    # Line width in pixels, so that it looks alike on any size.
-    unit = min(max(1, round(max(picture.shape[:2]) / 480)), THICKEST)
-    # Large masks first: a small object inside a large one stays visible.
+    # The line width in pixels grows with the photo, so that lines look alike in photos of any size.
+    unit = min(max(1, round(max(picture.shape[:2]) / 480)), MAX_LINE_WIDTH)
+    # Large masks are drawn first, so a small object inside a large one stays visible.
     for i in sorted(range(len(masks)), key=lambda i: -masks[i].area):
         _fill(picture, masks[i], palette.colour(i), unit)
     for i, prompt in enumerate(prompts):
@@ -31,9 +31,9 @@ def draw(image_rgb: np.ndarray, masks: Sequence[Mask], prompts: Sequence[Prompt]
 
 
 def jpeg(of: Segmentation, quality: int = 90) -> bytes:
-    """The same picture as a JPEG file, scaled down if it has a side that no JPEG can have."""
+    """Return the drawn result as a JPEG file, scaled down if a side is too long for JPEG."""
     picture = fitted(draw(of.picture(), of.masks, of.prompts), longest_sides.JPEG)
-    cv2.cvtColor(picture, cv2.COLOR_RGB2BGR, dst=picture)  # in place: of a large photo, one copy is enough
+    cv2.cvtColor(picture, cv2.COLOR_RGB2BGR, dst=picture)  # in place, to save memory: a photo may be large
     is_written, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not is_written:
         raise RuntimeError(f"OpenCV cannot write a JPEG of {picture.shape}")
@@ -41,12 +41,12 @@ def jpeg(of: Segmentation, quality: int = 90) -> bytes:
 
 
 def png(of: Segmentation) -> bytes:
-    """The same picture as a PNG file, of any size."""
+    """Return the drawn result as a PNG file, in its full size."""
     return png_file.of(draw(of.picture(), of.masks, of.prompts))
 
 
 def fitted(picture: np.ndarray, longest: int) -> np.ndarray:
-    """The picture (H, W, 3) itself, or scaled so that no side is longer than so many pixels."""
+    """Return the picture (H, W, 3), scaled down if a side is longer than `longest` pixels."""
     height, width = picture.shape[:2]
     scale = longest / max(height, width)
     if scale >= 1:
@@ -63,13 +63,14 @@ def _fill(picture: np.ndarray, mask: Mask, colour: palette.RGB, unit: int) -> No
     crop, region = mask.crop().view(np.uint8), picture[y0:y1, x0:x1]
     cv2.copyTo(cv2.LUT(region, _tint(colour)), crop, region)
     outlines, _ = cv2.findContours(crop, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(x0, y0))
-    # A line this thick does not show a corner cut by a sixth of it, and costs what its corners cost.
+    # Drawing time depends on the number of corners. A line of width `unit` looks the same without the corners that move
+    # it by less than a sixth of its width.
     outlines = [cv2.approxPolyDP(outline, unit / 6, closed=True) for outline in outlines]
     cv2.drawContours(picture, outlines, -1, colour, unit, cv2.LINE_AA)
 
 
 def _tint(colour: palette.RGB) -> np.ndarray:
-    """What becomes of each value in each channel, as a table (1, 256, 3) uint8."""
+    """Return the tinted value of each value in each channel, as a table (1, 256, 3) uint8."""
     values = np.arange(256)[:, None]
     return np.round(values * (1 - OPACITY) + np.array(colour) * OPACITY).astype(np.uint8)[None]
 
@@ -84,14 +85,18 @@ def _mark(picture: np.ndarray, prompt: Prompt, colour: palette.RGB, unit: int) -
         centre, radius = _near(picture, x, y, unit), 5 * unit
         cv2.circle(picture, centre, radius + unit, WHITE, -1, cv2.LINE_AA)
         cv2.circle(picture, centre, radius, GREEN if label else RED, -1, cv2.LINE_AA)
-        arm = radius - 2 * unit  # a plus on the object, a minus beside it: readable without the colours
+        arm = radius - 2 * unit  # a plus for label 1, a minus for label 0: readable without the colours
         cv2.line(picture, (centre[0] - arm, centre[1]), (centre[0] + arm, centre[1]), WHITE, unit)
         if label:
             cv2.line(picture, (centre[0], centre[1] - arm), (centre[0], centre[1] + arm), WHITE, unit)
 
 
 def _near(picture: np.ndarray, x: float, y: float, unit: int) -> tuple[int, int]:
-    """The pixel, clipped to just beyond the picture, where nothing drawn is seen: OpenCV's coordinates have 32 bits."""
+    """Return the pixel of a position, which is first clipped to just beyond the picture.
+
+    OpenCV's coordinates have 32 bits. Nothing drawn that far outside is visible, so clipping does not change the
+    picture.
+    """
     height, width = picture.shape[:2]
-    beyond = 8 * unit  # more than a point's radius and the thickest line
+    beyond = 8 * unit  # more than the radius of a point and the width of a line
     return round(min(max(x, -beyond), width + beyond)), round(min(max(y, -beyond), height + beyond))

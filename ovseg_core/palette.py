@@ -1,4 +1,4 @@
-"""Colours that a person tells apart, on any photo."""
+"""Colours that people can distinguish, on any photo."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import colorsys
 
 RGB = tuple[int, int, int]
 
-GOLDEN_RATIO = 0.618033988749895  # steps of it around the colour wheel never come near an earlier one
-FIRST_HUE = 0.58  # blue: the hue least often met on skin, wood, grass and sky's haze
+GOLDEN_RATIO = 0.618033988749895  # with steps of this share of the colour wheel, no hue comes near an earlier one
+FIRST_HUE = 0.58  # blue: the hue that is rarest on skin, wood, grass and hazy sky
 
 
 def colour(index: int) -> RGB:
-    """The colour of the object with this index, the same in every picture."""
+    """Return the colour of the object with this index. It is the same in every picture."""
     hue = (FIRST_HUE + index * GOLDEN_RATIO) % 1
     lightness = (0.52, 0.62, 0.44)[index // 8 % 3]  # after eight hues, the next eight differ in lightness too
     r, g, b = colorsys.hls_to_rgb(hue, lightness, 0.95)

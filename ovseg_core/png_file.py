@@ -1,4 +1,4 @@
-"""Pixels to PNG files."""
+"""PNG files of pixels and of masks."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ovseg_core.mask import Mask
 
 
 def of(pixels: np.ndarray) -> bytes:
-    """A PNG file of grey (H, W) or RGB (H, W, 3) uint8, with sides of any length. May change the array."""
+    """Return a PNG file of pixels, grey (H, W) or RGB (H, W, 3) uint8, of any size. May change the array."""
     if max(pixels.shape[:2]) > longest_sides.PNG_BY_OPENCV:
         buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)  # OpenCV's level
+        Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)  # the level that OpenCV uses
         return buffer.getvalue()
     if pixels.ndim == 3:
         cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR, dst=pixels)
@@ -28,5 +28,5 @@ def of(pixels: np.ndarray) -> bytes:
 
 
 def of_mask(mask: Mask) -> bytes:
-    """The whole frame, 255 on the object and 0 elsewhere."""
+    """Return a grey PNG file as large as the image: 255 on the object and 0 elsewhere."""
     return of(mask.full().view(np.uint8) * np.uint8(255))

@@ -15,7 +15,7 @@ Ring = list[list[int]]
 class Polygon(TypedDict):
     """One part of a mask: its outline and the outlines of its holes, each a ring of [x, y] pixel indices.
 
-    A ring has at least three points: of a part of one or two pixels, or as thin as a line, points are repeated.
+    A ring has at least three points. If a part has one or two pixels, or is as thin as a line, its points are repeated.
     """
 
     exterior: Ring
@@ -23,9 +23,10 @@ class Polygon(TypedDict):
 
 
 def of(mask: Mask) -> list[Polygon]:
-    """A mask's parts, each with its holes, through the centres of the border pixels (OpenCV's findContours).
+    """Return the parts of a mask, each with its holes.
 
-    Points are image pixel indices: [0, 0] is the top left pixel.
+    The outlines pass through the centres of the border pixels, as OpenCV's findContours does. Points are indices of
+    image pixels: [0, 0] is the top left pixel.
     """
     if not mask.area:
         return []
@@ -33,7 +34,7 @@ def of(mask: Mask) -> list[Polygon]:
         mask.crop().astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=mask.box_xyxy[:2]
     )
     rings = [_ring(contour[:, 0].tolist()) for contour in contours]
-    parents = hierarchy[0][:, 3]  # -1 for an exterior, else the index of the exterior around the hole
+    parents = hierarchy[0][:, 3]  # -1 for an exterior; for a hole, the index of the exterior around it
     return [
         Polygon(exterior=ring, holes=[rings[j] for j in np.flatnonzero(parents == i)])
         for i, ring in enumerate(rings)

@@ -1,7 +1,7 @@
-"""Image encoders to int8 by post-training quantisation (Nagel et al., 2021, arXiv:2106.08295), with NNCF.
+"""Quantize image encoders to int8 after training (Nagel et al., 2021, arXiv:2106.08295), with NNCF.
 
-NNCF learns from photos which values each layer meets. Other photos judge the result: if its masks differ too much from
-those in float32, it is not kept.
+NNCF measures on calibration photos which values occur in each layer. The result is evaluated on other photos: if its
+masks differ too much from the masks in float32, it is discarded.
 """
 
 from __future__ import annotations
@@ -23,15 +23,18 @@ from ovseg_core.models import ModelSpec
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
 
-SHOWN, JUDGING = 60, 20  # photos at most; of fewer photos, too, a quarter judges
-LEAST_PHOTOS = 8
-LEAST_IOU = 0.98  # of masks of boxes, on average, in int8 and in float32
-GRID = 4  # clicks along each side of a photo look for what to judge by
+MAX_PHOTOS = 80  # a quarter of the photos is for the evaluation, the others are for calibration
+MIN_PHOTOS = 8
+MIN_IOU = 0.98  # between masks of boxes in int8 and in float32, on average
+GRID = 4  # clicks along each side of a photo, to find the objects for the evaluation
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Mean IoU of masks in int8 and in float32. A click is ambiguous, and a near tie may fall either way."""
+    """Mean IoU between masks in int8 and masks in float32, of prompts with a box and of clicks.
+
+    That of clicks is lower: a click is ambiguous, and a tiny difference may decide between two candidates.
+    """
 
     boxes: float
     clicks: float
@@ -39,56 +42,69 @@ class Agreement:
 
 
 def quantize(spec: ModelSpec, photos: Sequence[Path]) -> Agreement:
-    """Make the int8 encoder of a model and put it next to its weights. This takes as long as some hundred encodings.
+    """Make the int8 encoder of a model and write it next to its weights. This takes as long as some hundred encodings.
 
-    Raises ValueError for a model that cannot be quantized, for too few photos, on a CPU without VNNI, and where masks
-    would change too much; OvsegError for a photo that cannot be read; ImportError without NNCF.
+    Args:
+        spec: an installed model.
+        photos: files of at least `MIN_PHOTOS` photos, evenly sampled if they are more than `MAX_PHOTOS`.
+
+    Returns:
+        How well the masks agree with those in float32.
+
+    Raises:
+        ValueError: the model cannot be quantized, there are too few photos, the CPU has no VNNI, or the masks would
+            change too much.
+        OvsegError: a photo cannot be read.
+        ImportError: NNCF is not installed.
     """
     if spec.family.quantization is None:
         other = f"; {spec.falls_to} can be" if spec.falls_to else ""
-        raise ValueError(f"{spec.name} has no image encoder apart, so it cannot be quantized{other}")
-    if len(photos) < LEAST_PHOTOS:
-        raise ValueError(f"{len(photos)} photos are too few; {LEAST_PHOTOS} are enough, {SHOWN + JUDGING} are better")
+        raise ValueError(f"{spec.name} has no separate image encoder, so it cannot be quantized{other}")
+    if len(photos) < MIN_PHOTOS:
+        raise ValueError(f"{len(photos)} photos are too few; {MIN_PHOTOS} are enough, {MAX_PHOTOS} are better")
     if not int8.is_supported():
-        raise ValueError("this CPU multiplies no bytes (VNNI), so int8 could not be judged here, nor be of use")
-    chosen = photos[:: max(1, len(photos) // (SHOWN + JUDGING))][: SHOWN + JUDGING]
-    judging = chosen[::4]
-    shown = [path for path in chosen if path not in judging]
+        raise ValueError(
+            "this CPU cannot multiply bytes (VNNI), so int8 cannot be evaluated here and has no use here"
+        )
+    sampled = photos[:: max(1, len(photos) // MAX_PHOTOS)][:MAX_PHOTOS]
+    evaluation = sampled[::4]
+    calibration = [path for path in sampled if path not in evaluation]
     reference = Segmenter.of(spec, "cpu", "openvino")
     with TemporaryDirectory(prefix=".int8-", dir=spec.weights.parent) as folder:
         weights = Path(folder) / spec.weights.name
         weights.symlink_to(spec.weights.resolve())
-        make(reference, weights, shown)
+        make(reference, weights, calibration)
         in_int8 = Segmenter.of(replace(spec, weights=weights), "cpu", "openvino", "int8")
-        agreement = _agreement(reference, in_int8, judging)
-        if agreement.boxes < LEAST_IOU:
+        agreement = _agreement(reference, in_int8, evaluation)
+        if agreement.boxes < MIN_IOU:
             raise ValueError(
-                f"in int8 {spec.name}'s masks of boxes have an IoU of {agreement.boxes:.3f} with those in float32, and "
-                f"of clicks {agreement.clicks:.3f}; {LEAST_IOU} is the least, and nothing was kept"
+                f"between masks of {spec.name} in int8 and in float32, the IoU is {agreement.boxes:.3f} for boxes and "
+                f"{agreement.clicks:.3f} for clicks; for boxes at least {MIN_IOU} is required, so nothing was written"
             )
         int8.move(weights, spec.weights)
     return agreement
 
 
-def make(reference: Segmenter, weights: Path, shown: Sequence[Path]) -> None:
-    """Make the int8 encoder of these weights from photos and put it next to them, without judging it."""
-    import nncf  # seconds, and hundreds of megabytes
+def make(reference: Segmenter, weights: Path, calibration: Sequence[Path]) -> None:
+    """Make the int8 encoder of these weights from calibration photos and write it next to them. It is not evaluated."""
+    import nncf  # here, because it takes seconds and hundreds of megabytes
 
     spec = reference.spec
-    how = spec.family.quantization
-    assert how is not None
-    graph = how.encoder_graph(spec.network, weights)
+    method = spec.family.quantization
+    assert method is not None
+    graph = method.encoder_graph(spec.network, weights)
     convolutions = [node for node in graph.get_ordered_ops() if node.get_type_name().endswith("Convolution")]
-    kept = [node.get_friendly_name() for node in convolutions[: how.float32_convolutions]]
+    in_float32 = [node.get_friendly_name() for node in convolutions[: method.float32_convolutions]]
     quantized = nncf.quantize(
         graph,
-        nncf.Dataset(shown, lambda path: reference.canvas(_read(path))),
-        # Symmetric: a zero point costs OpenVINO a pass over what each product answers, a third of MobileSAM's time.
+        nncf.Dataset(calibration, lambda path: reference.canvas(_read(path))),
+        # PERFORMANCE is symmetric. A zero point would cost OpenVINO a pass over the result of each product, which is a
+        # third of MobileSAM's time.
         preset=nncf.QuantizationPreset.PERFORMANCE,
-        subset_size=len(shown),
-        fast_bias_correction=how.is_transformer,  # the slow way takes minutes a photo there
-        model_type=nncf.ModelType.TRANSFORMER if how.is_transformer else None,
-        ignored_scope=nncf.IgnoredScope(names=kept),
+        subset_size=len(calibration),
+        fast_bias_correction=method.is_transformer,  # the slow correction takes minutes per photo for a transformer
+        model_type=nncf.ModelType.TRANSFORMER if method.is_transformer else None,
+        ignored_scope=nncf.IgnoredScope(names=in_float32),
     )
     int8.save(quantized, weights)
 
@@ -98,22 +114,22 @@ def _agreement(reference: Segmenter, other: Segmenter, photos: Sequence[Path]) -
     by_click: list[float] = []
     for pixels in map(_read, photos):
         embeddings = reference.encode(pixels), other.encode(pixels)
-        things = _things(reference, embeddings[0])
-        boxes = [Prompt.of_box(*mask.box_xyxy) for mask in things]
-        clicks = [Prompt.of_point(*_middle(mask)) for mask in things]
+        objects = _objects(reference, embeddings[0])
+        boxes = [Prompt.of_box(*mask.box_xyxy) for mask in objects]
+        clicks = [Prompt.of_point(*_middle(mask)) for mask in objects]
         for prompts, ious in ((boxes, by_box), (clicks, by_click)):
             answers = (s.decode(e, prompts) for s, e in zip((reference, other), embeddings, strict=True))
             ious += [_iou(*pair) for pair in zip(*answers, strict=True)]
     if not by_box:
-        raise ValueError("nothing was found in the photos to judge by")
+        raise ValueError("no objects for the evaluation were found in the photos")
     return Agreement(float(np.mean(by_box)), float(np.mean(by_click)), len(photos))
 
 
-def _things(segmenter: Segmenter, embedding: Embedding) -> list[Mask]:
-    """The things that clicks on a grid find, each once, without specks."""
+def _objects(segmenter: Segmenter, embedding: Embedding) -> list[Mask]:
+    """Return the objects that clicks on a grid find, without duplicates and tiny masks."""
     height, width = embedding.frame.image_hw
-    places = (np.arange(GRID) + 0.5) / GRID
-    clicks = [Prompt.of_point(float(x * width), float(y * height)) for y in places for x in places]
+    shares = (np.arange(GRID) + 0.5) / GRID
+    clicks = [Prompt.of_point(float(x * width), float(y * height)) for y in shares for x in shares]
     found = {mask.box_xyxy: mask for mask in segmenter.decode(embedding, clicks)}
     return [mask for mask in found.values() if mask.area > height * width / 1000]
 
@@ -126,8 +142,8 @@ def _middle(mask: Mask) -> tuple[float, float]:
 def _iou(a: Mask, b: Mask) -> float:
     if not a.area and not b.area:
         return 1.0
-    both = ([{"size": list(mask.image_hw), "counts": mask.counts.encode()}] for mask in (a, b))
-    return float(coco.iou(*both, [0])[0, 0])
+    pair = ([{"size": list(mask.image_hw), "counts": mask.counts.encode()}] for mask in (a, b))
+    return float(coco.iou(*pair, [0])[0, 0])
 
 
 def _read(path: Path) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""From a network's low-res logits to masks in the frame of the image."""
+"""From a network's low-res logits to masks in pixels of the image."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ Window = tuple[int, int, int, int]  # x0, y0, x1, y1 in whole image pixels
 
 
 @dataclass(frozen=True)
-class ByCanvas:
-    """SAM's way from logits to an image: to the canvas, cut off where the image ends, and from there to the image."""
+class ViaCanvas:
+    """SAM's resizing in two steps: from the logits to the canvas, which is cut off where the image ends on it, and from
+    there to the image.
+
+    `canvas_size` is the side of the canvas, and `resized_hw` the size of the image on it, in canvas pixels.
+    """
 
     canvas_size: int
     resized_hw: tuple[int, int]
@@ -30,18 +34,18 @@ def to_mask(
     mask_threshold: float,
     score: float | None,
     clip_to: Box | None = None,
-    by_canvas: ByCanvas | None = None,
+    via_canvas: ViaCanvas | None = None,
 ) -> Mask:
-    """The mask where the logits, resized to their region bilinearly, exceed `mask_threshold`; only within `clip_to`.
+    """Resize the logits bilinearly to their region, and return the mask of the pixels that exceed `mask_threshold`.
 
-    With `by_canvas` the logits cover the canvas and are resized twice, as SAM's own code does; both steps are one
-    matrix for each axis.
+    With `clip_to`, the mask is cut off at the pixels that this box touches. With `via_canvas`, the logits cover the
+    canvas and are resized twice, as in SAM's own code; both steps are one matrix for each axis.
 
-    Only the part of the image that can exceed `mask_threshold` is resized. That is exact: a bilinear value lies between
-    its neighbours, so where none of them exceeds `mask_threshold`, it does not either.
+    Only the part of the image where a pixel can exceed `mask_threshold` is resized. The result is exact: a bilinear
+    value lies between its neighbours, so it cannot exceed `mask_threshold` if none of them does.
     """
     window = _intersection(
-        _reach(logits > mask_threshold, region, cells=1.5 if by_canvas else 0.5), _pixel_centres(region)
+        _reach(logits > mask_threshold, region, cells=1.5 if via_canvas else 0.5), _pixel_centres(region)
     )
     window = _intersection(window, (0, 0, image_hw[1], image_hw[0]))
     if clip_to is not None:
@@ -50,12 +54,12 @@ def to_mask(
     if x0 >= x1 or y0 >= y1:
         return Mask.of_crop(np.zeros((0, 0), bool), (0, 0), image_hw, score)
     rows, columns, (height, width) = np.arange(y0, y1), np.arange(x0, x1), logits.shape
-    if by_canvas is None:
+    if via_canvas is None:
         down, across = _bilinear(rows, height, region[1], region[3]), _bilinear(columns, width, region[0], region[2])
     else:
-        (resized_h, resized_w), side = by_canvas.resized_hw, by_canvas.canvas_size
-        down = _bilinear_twice(rows, image_hw[0], _of_canvas(resized_h, side, height))
-        across = _bilinear_twice(columns, image_hw[1], _of_canvas(resized_w, side, width))
+        (resized_h, resized_w), side = via_canvas.resized_hw, via_canvas.canvas_size
+        down = _bilinear_twice(rows, image_hw[0], _canvas_weights(resized_h, side, height))
+        across = _bilinear_twice(columns, image_hw[1], _canvas_weights(resized_w, side, width))
     ys, xs = _cells(down), _cells(across)
     with blas.on_one_thread():
         resized = down[:, ys] @ logits[ys, xs] @ across[:, xs].T
@@ -63,7 +67,11 @@ def to_mask(
 
 
 def _bilinear(pixels: np.ndarray, cells: int, low: float, high: float) -> np.ndarray:
-    """Weights (pixels, cells) that interpolate cells between `low` and `high` at the centres of image pixels."""
+    """Return weights (pixels, cells) that interpolate the cells between `low` and `high` at the centres of pixels.
+
+    A cell is one value of the logits along an axis. `low` and `high` are positions in the
+    image.
+    """
     first, second, part = _neighbours((pixels + 0.5 - low) * (cells / (high - low)) - 0.5, cells)
     weights = np.zeros((len(pixels), cells), np.float32)
     rows = np.arange(len(pixels))
@@ -72,36 +80,37 @@ def _bilinear(pixels: np.ndarray, cells: int, low: float, high: float) -> np.nda
     return weights
 
 
-def _bilinear_twice(pixels: np.ndarray, side: int, of_canvas: np.ndarray) -> np.ndarray:
-    """Weights (pixels, cells) for pixels of an image of length `side`, from those of the canvas that shows it."""
-    first, second, part = _neighbours((pixels + 0.5) * (len(of_canvas) / side) - 0.5, len(of_canvas))
-    weights: np.ndarray = (1 - part)[:, None] * of_canvas[first] + part[:, None] * of_canvas[second]
+def _bilinear_twice(pixels: np.ndarray, side: int, canvas_weights: np.ndarray) -> np.ndarray:
+    """Return weights (pixels, cells) for pixels of an image of length `side`, from the weights of its canvas pixels."""
+    first, second, part = _neighbours((pixels + 0.5) * (len(canvas_weights) / side) - 0.5, len(canvas_weights))
+    weights: np.ndarray = (1 - part)[:, None] * canvas_weights[first] + part[:, None] * canvas_weights[second]
     return weights
 
 
-@lru_cache(maxsize=16)  # 1 MB each; images of a size share them
-def _of_canvas(resized: int, canvas: int, cells: int) -> np.ndarray:
-    """Weights (resized, cells) for the pixels of a canvas that show an image, from cells over the whole canvas."""
+@lru_cache(maxsize=16)  # at 1 MB each; images of the same size use the same weights
+def _canvas_weights(resized: int, canvas: int, cells: int) -> np.ndarray:
+    """Return weights (resized, cells) for the canvas pixels that the image covers; the cells cover the whole canvas."""
     weights = _bilinear(np.arange(resized), cells, 0, canvas)
     weights.flags.writeable = False
     return weights
 
 
 def _cells(weights: np.ndarray) -> slice:
-    """Those that any pixel sees."""
-    seen = np.flatnonzero(weights.any(axis=0))
-    return slice(seen[0], seen[-1] + 1)
+    """Return the range of the cells with a weight for any pixel."""
+    used = np.flatnonzero(weights.any(axis=0))
+    return slice(used[0], used[-1] + 1)
 
 
-def _neighbours(at: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The two cells beside each position, and the share (float32) of the second."""
-    at = np.clip(at, 0, cells - 1)
-    first = np.minimum(at.astype(np.intp), max(cells - 2, 0))
-    return first, np.minimum(first + 1, cells - 1), (at - first).astype(np.float32)
+def _neighbours(positions: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the indices of the two cells next to each position, and the weight (float32) of the second."""
+    positions = np.clip(positions, 0, cells - 1)
+    first = np.minimum(positions.astype(np.intp), max(cells - 2, 0))
+    return first, np.minimum(first + 1, cells - 1), (positions - first).astype(np.float32)
 
 
 def _reach(positive: np.ndarray, region: Box, cells: float) -> Window:
-    """The window of image pixels that a positive cell can reach: those within this number of `cells` of one."""
+    """Return the window of the image pixels that are within `cells` cells of a positive cell. No other pixel can be in
+    the mask."""
     rows, columns = np.flatnonzero(positive.any(axis=1)), np.flatnonzero(positive.any(axis=0))
     if not len(rows):
         return 0, 0, 0, 0
@@ -113,13 +122,13 @@ def _reach(positive: np.ndarray, region: Box, cells: float) -> Window:
 
 
 def _pixel_centres(region: Box) -> Window:
-    """The pixels whose centres lie in the region."""
+    """Return the window of the pixels whose centres are in the region."""
     x0, y0, x1, y1 = region
     return math.ceil(x0 - 0.5), math.ceil(y0 - 0.5), math.floor(x1 + 0.5), math.floor(y1 + 0.5)
 
 
 def _whole_pixels(box: Box) -> Window:
-    """Every pixel the box touches."""
+    """Return the window of all pixels that the box touches."""
     x0, y0, x1, y1 = box
     return math.floor(x0), math.floor(y0), math.ceil(x1), math.ceil(y1)
 

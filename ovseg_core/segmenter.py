@@ -1,4 +1,4 @@
-"""Two verbs: encode an image once, decode as many prompts from its embedding as you like."""
+"""A model with two verbs: encode an image once, then decode any number of prompts from its embedding."""
 
 from __future__ import annotations
 
@@ -19,15 +19,22 @@ from ovseg_core.mask import Mask
 from ovseg_core.models import ModelSpec
 from ovseg_core.network import Network, PromptBatch
 from ovseg_core.prompts import Prompt
-from ovseg_core.resample import ByCanvas
+from ovseg_core.resample import ViaCanvas
 
-SHAPE_EMBEDDINGS = ("ovseg_core.encoding", "ovseg_core.image")  # and the network, with all that these import
+# An embedding depends on the code of these modules, of the network, and of all that they import.
+EMBEDDING_MODULES = ("ovseg_core.encoding", "ovseg_core.image")
 
 
 class Segmenter:
-    """A model, ready to segment.
+    """A model that is loaded and ready to segment images.
 
-    As many threads may use it at a time as may use its network: one, unless the network says otherwise.
+    It is as thread-safe as its network: use it from one thread at a time, unless the network allows more.
+
+    Attributes:
+        spec: the model's entry in the registry of models.
+        network: the network with its weights.
+        engine: the engine that runs it: "openvino", "onnxruntime" or "paddle".
+        precision: the precision of its image encoder, such as "float32".
     """
 
     def __init__(self, spec: ModelSpec, network: Network, engine: str, precision: str = "float32") -> None:
@@ -38,9 +45,12 @@ class Segmenter:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of all that an embedding depends on besides its image: the weights, the precision, and our code from
-        the image's decoder to the network. The engine is not part of it: all of them compute the same."""
-        code = digests.of_code(*SHAPE_EMBEDDINGS, self.spec.family.load.__module__)
+        """SHA-256 of everything except the image that an embedding depends on.
+
+        This is the weights, the precision, and our code from the decoding of image files to the network. The engine is
+        not part of it, because all engines compute the same.
+        """
+        code = digests.of_code(*EMBEDDING_MODULES, self.spec.family.load.__module__)
         parts = [digests.of_weights(self.spec.weights), self.spec.network, self.precision, code]
         if self.precision == "int8":
             parts.append(int8.digest(self.spec.weights))
@@ -55,19 +65,23 @@ class Segmenter:
         Args:
             model: a name in the registry of models (`ovseg models list`).
             device: "cpu", "gpu:0" or another of `ovseg_core.devices`.
-            engine: one of `networks.ENGINES`; "auto" is the fastest that is installed.
-            precision: one of `networks.PRECISIONS`; "auto" is chosen by `networks.choose_precision`.
+            engine: one of `networks.ENGINES`; "auto" means the fastest that is installed.
+            precision: one of `networks.PRECISIONS`; "auto" means bfloat16 on a CPU that supports it, and float32
+                otherwise.
+
+        Returns:
+            The model, ready to segment images.
 
         Raises:
-            OvsegError: `unknown_model`, `model_not_installed`.
-            ValueError: the weights do not fit, Paddle has no such device, or the engine cannot run the model in this
-                precision.
+            OvsegError: `unknown_model`, or `model_not_installed` if its weights are not on this machine.
+            ValueError: the weights do not fit the network, Paddle has no such device, or the engine cannot run the
+                model in this precision.
         """
         return cls.of(models.resolved(model), device, engine, precision)
 
     @classmethod
     def of(cls, spec: ModelSpec, device: str, engine: str, precision: str = "float32") -> Segmenter:
-        """`open` for a model that need not be in the registry."""
+        """Load a model that need not be in the registry. Arguments and errors are those of `open`."""
         if not spec.is_installed:
             message = f"{spec.name} is not installed here; `ovseg models pull {spec.name}` fetches it to {spec.weights}"
             raise OvsegError("model_not_installed", message, "model")
@@ -77,51 +91,63 @@ class Segmenter:
         return cls(spec, network, chosen, precision)
 
     def encode(self, image_rgb: np.ndarray) -> Embedding:
-        """Embed an image. This is nearly all the work, and is done once for any number of prompts.
+        """Compute the embedding of an image. This takes most of the time, and is needed once for any number of prompts.
 
         Args:
-            image_rgb: (H, W, 3) uint8.
+            image_rgb: (H, W, 3) uint8, RGB.
+
+        Returns:
+            The embedding, for `decode`.
         """
         return self.encode_batch([image_rgb])[0]
 
     def encode_batch(self, images_rgb: Sequence[np.ndarray]) -> list[Embedding]:
-        """Embed images, of any sizes, in one run of the network.
+        """Compute the embeddings of several images in one run of the network.
 
         Args:
-            images_rgb: each (H, W, 3) uint8.
+            images_rgb: each (H, W, 3) uint8, RGB; their sizes may differ.
 
         Returns:
-            An embedding for each image, in their order.
+            One embedding for each image, in their order.
         """
         return encoding.encode(self.spec.name, self.network, self.spec.preset, images_rgb)
 
     def canvas(self, image_rgb: np.ndarray) -> np.ndarray:
-        """What the network sees of an image (H, W, 3) uint8: (1, 3, S, S) float32."""
+        """Return the network's input for an image (H, W, 3) uint8: (1, 3, S, S) float32."""
         return encoding.canvas(image_rgb, self.network.canvas_size, self.spec.preset)
 
     def decode(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Mask]:
-        """Segment what the prompts mean.
+        """Segment the object of each prompt.
 
-        Clicks without a box are ambiguous (the button, the shirt, the person?): of the candidates the one with the
-        highest predicted IoU is taken, as SAM does.
+        A click without a box is ambiguous: it may mean the button, the shirt or the person. The candidate with the
+        highest predicted IoU is returned, as SAM does.
 
         Args:
-            embedding: of the image, made by the same model.
-            prompts: in pixels of the image.
+            embedding: the embedding of the image, made by the same model.
+            prompts: what to segment, with coordinates in pixels of the image.
 
         Returns:
             One mask for each prompt, in their order.
 
         Raises:
-            OvsegError: a prompt lies outside the image.
-            ValueError: the embedding is another model's.
+            OvsegError: `box_outside_image` or `point_outside_image`.
+            ValueError: the embedding was made by another model.
         """
         return [max(masks, key=_likelihood) for masks in self._masks(embedding, prompts, all_candidates=False)]
 
     def candidates(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[list[Mask]]:
-        """All the masks that each prompt may mean, the likeliest first: one for a box, three for a click.
+        """Return all masks that each prompt may mean: one for a box, three for a click.
 
-        Takes and raises what `decode` does.
+        Args:
+            embedding: the embedding of the image, made by the same model.
+            prompts: what to segment, with coordinates in pixels of the image.
+
+        Returns:
+            A list of masks for each prompt, in their order. The mask with the highest predicted IoU is first.
+
+        Raises:
+            OvsegError: `box_outside_image` or `point_outside_image`.
+            ValueError: the embedding was made by another model.
         """
         several = self._masks(embedding, prompts, all_candidates=True)
         return [sorted(masks, key=_likelihood, reverse=True) for masks in several]
@@ -129,27 +155,40 @@ class Segmenter:
     def low_res_masks(
         self, embedding: Embedding, prompt: Prompt, mask_input: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """SAM's logits over the canvas, which `segment_anything` calls low-res masks.
+        """Return SAM's logits over the canvas, which `segment_anything` calls low-res masks.
 
         Args:
-            embedding: of the image, made by the same model.
-            prompt: in pixels of the image.
-            mask_input: one of these masks (S/4, S/4), given back with further clicks: the network refines it.
+            embedding: the embedding of the image, made by the same model.
+            prompt: what to segment, with coordinates in pixels of the image.
+            mask_input: one of the masks of an earlier call, (S/4, S/4) logits, to be refined by further clicks.
 
         Returns:
-            Logits (C, S/4, S/4) float32 and predicted IoU (C,).
+            Logits (M, S/4, S/4) float32 and predicted IoU (M,) of the M masks that the prompt may mean; S is the side
+            of the canvas.
 
-        Raises as `decode`, and ValueError for a model that has no such masks, which are all except SAM's.
+        Raises:
+            OvsegError: `box_outside_image` or `point_outside_image`.
+            ValueError: the embedding was made by another model, or the model is not a SAM: other models have no low-res
+                masks.
         """
-        if not self.spec.preset.by_canvas:
-            raise ValueError(f"{self.spec.name} has no low-res masks of the whole canvas; SAM's models have")
+        if not self.spec.preset.via_canvas:
+            raise ValueError(f"{self.spec.name} has no low-res masks; only the SAM models have them")
         batch = _prompt_batch([prompt.within(embedding.frame.image_hw)], embedding.frame.scale_xy)
         mask_inputs = None if mask_input is None else np.asarray(mask_input, np.float32)[None]
         answer = self._answer(embedding, batch._replace(mask_inputs=mask_inputs), all_candidates=True)
         return answer.logits[0], answer.iou[0]
 
     def mask_of(self, embedding: Embedding, low_res_mask: np.ndarray, iou: float) -> Mask:
-        """One of `low_res_masks` in the frame of the image."""
+        """Resize a mask to the image.
+
+        Args:
+            embedding: the embedding of the image.
+            low_res_mask: one of the masks that `low_res_masks` returned, (S/4, S/4) logits.
+            iou: its predicted IoU.
+
+        Returns:
+            The mask in pixels of the image.
+        """
         side = float(self.network.canvas_size)
         return self._mask(embedding.frame, low_res_mask, np.array([0, 0, side, side]), iou, Prompt.of_point(0, 0))
 
@@ -170,11 +209,11 @@ class Segmenter:
         return self.network.decode(embedding.features, prompts, all_candidates)
 
     def _mask(self, frame: Frame, logits: np.ndarray, region: np.ndarray, iou: float, prompt: Prompt) -> Mask:
-        """`region` in canvas pixels."""
+        """Return the mask of a prompt; `region` (4,) is what the logits (h, w) cover, in canvas pixels."""
         preset = self.spec.preset
         threshold = preset.point_mask_threshold if prompt.box is None else preset.box_mask_threshold
-        if preset.holes_filled and 0 not in prompt.labels:  # a click beside the object may have made the hole
-            logits = holes.filled(logits, threshold, preset.holes_filled)
+        if preset.max_hole_share and 0 not in prompt.labels:  # a click of label 0 may have made the hole
+            logits = holes.filled(logits, threshold, preset.max_hole_share)
         return resample.to_mask(
             logits,
             tuple(region / np.tile(frame.scale_xy, 2)),
@@ -182,7 +221,7 @@ class Segmenter:
             mask_threshold=threshold,
             score=None if np.isnan(iou) else round(float(np.clip(iou, 0, 1)), 4),
             clip_to=prompt.box if preset.clip_to_box else None,
-            by_canvas=ByCanvas(frame.canvas_size, frame.resized_hw) if preset.by_canvas else None,
+            via_canvas=ViaCanvas(frame.canvas_size, frame.resized_hw) if preset.via_canvas else None,
         )
 
 
@@ -191,22 +230,22 @@ def _likelihood(mask: Mask) -> float:
 
 
 def _batches(prompts: Sequence[Prompt], max_size: int) -> Iterator[dict[int, Prompt]]:
-    """Batches of at most `max_size` prompts of one shape, each prompt by its place in the whole.
+    """Yield batches of at most `max_size` prompts of the same shape, each a dictionary from index to prompt.
 
-    Only equal shapes share a batch: to pad one with empty points would change its mask, so that a mask would depend on
-    the other prompts.
+    Prompts of different shapes never share a batch. Padding a prompt with empty points would change its mask, and the
+    mask would depend on the other prompts.
     """
     shapes: dict[tuple[bool, int], dict[int, Prompt]] = defaultdict(dict)
     for i, prompt in enumerate(prompts):
         shapes[prompt.box is not None, len(prompt.points)][i] = prompt
-    for same in shapes.values():
-        items = list(same.items())
+    for of_shape in shapes.values():
+        items = list(of_shape.items())
         for start in range(0, len(items), max_size):
             yield dict(items[start : start + max_size])
 
 
 def _prompt_batch(prompts: Sequence[Prompt], scale_xy: np.ndarray) -> PromptBatch:
-    """Prompts of one shape in canvas pixels."""
+    """Return prompts of the same shape as a batch, in canvas pixels."""
     has_box, has_points = prompts[0].box is not None, bool(prompts[0].points)
     return PromptBatch(
         boxes=(np.array([p.box for p in prompts]) * np.tile(scale_xy, 2)).astype(np.float32) if has_box else None,

@@ -51,7 +51,7 @@ def encoder_graph(name: str, weights: Path) -> ov.Model:
 NETWORKS = {
     "sam_lite": Family(
         # The threshold was chosen on training photos.
-        Preset(CANVAS, (127.0,) * 3, (128.0,) * 3, box_mask_threshold=-0.3, clip_to_box=True, holes_filled=0.2),
+        Preset(CANVAS, (127.0,) * 3, (128.0,) * 3, box_mask_threshold=-0.3, clip_to_box=True, max_hole_share=0.2),
         load,
         engines=("openvino", "onnxruntime", "paddle"),
         half_precisions={"onnxruntime": ("float16",)},

@@ -12,7 +12,7 @@ import pytest
 from ovseg_core import digests, models
 from ovseg_core.engines import onnx_files
 from ovseg_core.networks import NETWORKS
-from ovseg_core.segmenter import SHAPE_EMBEDDINGS
+from ovseg_core.segmenter import EMBEDDING_MODULES
 from tests.support import pictures
 
 # Prints the files of ovseg_core that are loaded on the way from an image to its embedding.
@@ -39,11 +39,11 @@ import sys
 from ovseg_core import digests
 from ovseg_core.engines import onnx_files
 from ovseg_core.networks import NETWORKS
-from ovseg_core.segmenter import SHAPE_EMBEDDINGS
+from ovseg_core.segmenter import EMBEDDING_MODULES
 
 def fingerprints():
     families = (NETWORKS[name].load.__module__ for name in ("sam_b", "sam_lite"))
-    return digests.of_code(onnx_files.SOURCES), *(digests.of_code(*SHAPE_EMBEDDINGS, family) for family in families)
+    return digests.of_code(onnx_files.SOURCES), *(digests.of_code(*EMBEDDING_MODULES, family) for family in families)
 
 before = fingerprints()
 for edited in sys.argv[1:]:
@@ -75,7 +75,7 @@ def test_all_code_between_an_image_and_its_embedding_is_in_the_fingerprint(engin
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
     loaded = {Path(line) for line in ran.stdout.split()}
     assert len(loaded) > 20
-    assert loaded <= set(digests.sources(*SHAPE_EMBEDDINGS, models.find("SAM-Lite").family.load.__module__))
+    assert loaded <= set(digests.sources(*EMBEDDING_MODULES, models.find("SAM-Lite").family.load.__module__))
 
 
 def test_an_edit_discards_what_it_may_have_changed_and_nothing_else(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_a_new_row_and_an_entry_of_the_registry_are_a_model(filler: str) -> None
 def test_what_a_row_does_not_offer_is_refused(filler: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="the engine openvino cannot run filler on cpu"):
         create_model(filler, device="cpu", engine="openvino")
-    with pytest.raises(ValueError, match="FILLER has no image encoder apart, so it cannot be quantized"):
+    with pytest.raises(ValueError, match="FILLER has no separate image encoder, so it cannot be quantized"):
         quantization.quantize(models.find(filler), [])
     refused = CliRunner().invoke(main, ["models", "export", filler, "--save_path", str(tmp_path / "no")])
     assert "FILLER cannot be exported; MobileSAM, SAM-B, SAM-L and SAM-H can" in refused.output

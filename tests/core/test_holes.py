@@ -21,14 +21,14 @@ def ring(hole: int) -> np.ndarray:
 
 @pytest.mark.parametrize(("hole", "is_filled"), [(1, True), (4, True), (5, False), (8, False)])
 def test_a_hole_is_filled_as_long_as_it_is_small(hole: int, is_filled: bool) -> None:
-    filled = holes.filled(ring(hole), 0.0, share=0.15)
+    filled = holes.filled(ring(hole), 0.0, max_share=0.15)
     assert bool((filled[5 : 5 + hole, 5 : 5 + hole] > 0).all()) == is_filled
 
 
 def test_a_bay_is_no_hole() -> None:
     logits = ring(3)
     logits[5, :5] = -3  # open to the outside
-    assert holes.filled(logits, 0.0, share=1.0) is logits
+    assert holes.filled(logits, 0.0, max_share=1.0) is logits
 
 
 @given(

@@ -54,7 +54,7 @@ def test_an_int8_encoder_is_made_judged_and_put_beside_its_weights(spec: ModelSp
     with pytest.raises(ValueError, match=r"runs in float32.*, not in int8; int8 needs .* `ovseg models quantize`"):
         Segmenter.of(spec, "cpu", "openvino", "int8")
     agreement = quantization.quantize(spec, sorted(photos.glob("*.png")))
-    assert quantization.LEAST_IOU <= agreement.boxes < 1
+    assert quantization.MIN_IOU <= agreement.boxes < 1
     assert agreement.photos == 2
     assert Segmenter.of(spec, "cpu", "openvino", "int8").encode(pictures.views()[0]).features[0].any()
     assert sorted(path.name for path in spec.weights.parent.iterdir()) == [
@@ -69,8 +69,8 @@ def test_an_int8_encoder_is_made_judged_and_put_beside_its_weights(spec: ModelSp
 def test_an_int8_encoder_that_changes_masks_is_not_kept(
     spec: ModelSpec, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quantization, "LEAST_IOU", 0.9999)
-    with pytest.raises(ValueError, match=re.escape("0.9999 is the least, and nothing was kept")):
+    monkeypatch.setattr(quantization, "MIN_IOU", 0.9999)
+    with pytest.raises(ValueError, match=re.escape("at least 0.9999 is required, so nothing was written")):
         quantization.quantize(spec, sorted(photos.glob("*.png")))
     assert not int8.path(spec.weights).exists()
 
@@ -85,7 +85,7 @@ def test_without_nncf_the_command_says_what_to_install(photos: Path) -> None:
 def test_too_few_photos_and_networks_that_cannot_are_refused(spec: ModelSpec, photos: Path) -> None:
     with pytest.raises(ValueError, match="7 photos are too few; 8 are enough, 80 are better"):
         quantization.quantize(spec, sorted(photos.glob("*.png"))[:7])
-    with pytest.raises(ValueError, match=r"SAM-H_box has no image encoder apart, .*; SAM-H can be"):
+    with pytest.raises(ValueError, match=r"SAM-H_box has no separate image encoder, .*; SAM-H can be"):
         quantization.quantize(models.find("SAM-H_box"), [])
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ovseg_core import resample
 from ovseg_core.canvas import Frame, letterbox
 from ovseg_core.prompts import Box
-from ovseg_core.resample import ByCanvas
+from ovseg_core.resample import ViaCanvas
 
 CANVAS, CELLS = 512, 128
 
@@ -47,7 +47,7 @@ def test_by_way_of_the_canvas_a_mask_is_the_one_that_sam_s_own_code_makes(
     on_canvas = cv2.resize(logits, (CANVAS, CANVAS), interpolation=cv2.INTER_LINEAR)[:height, :width]
     wanted = cv2.resize(on_canvas, image_hw[::-1], interpolation=cv2.INTER_LINEAR)
     region = tuple(np.array([0, 0, CANVAS, CANVAS]) / np.tile(frame.scale_xy, 2))
-    mask = resample.to_mask(logits, region, image_hw, 0.0, 0.9, by_canvas=ByCanvas(CANVAS, frame.resized_hw))
+    mask = resample.to_mask(logits, region, image_hw, 0.0, 0.9, via_canvas=ViaCanvas(CANVAS, frame.resized_hw))
     at_the_edge = np.abs(wanted) < 1e-3
     assert (mask.full() == (wanted > 0))[~at_the_edge].all()
     assert (wanted > 0).any()
