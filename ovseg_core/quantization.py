@@ -63,9 +63,7 @@ def quantize(spec: ModelSpec, photos: Sequence[Path]) -> Agreement:
     if len(photos) < MIN_PHOTOS:
         raise ValueError(f"{len(photos)} photos are too few; {MIN_PHOTOS} are enough, {MAX_PHOTOS} are better")
     if not int8.is_supported():
-        raise ValueError(
-            "this CPU cannot multiply bytes (VNNI), so int8 cannot be evaluated here and has no use here"
-        )
+        raise ValueError("this CPU cannot multiply bytes (VNNI), so int8 cannot be evaluated here and has no use here")
     sampled = photos[:: max(1, len(photos) // MAX_PHOTOS)][:MAX_PHOTOS]
     evaluation = sampled[::4]
     calibration = [path for path in sampled if path not in evaluation]

@@ -1,6 +1,7 @@
-"""A SAM as PaddleX's inference model: image encoder, prompt encoder and mask decoder as one network in a folder.
+"""Export a SAM as an inference model of PaddleX: image encoder, prompt encoder and mask decoder in one graph.
 
-PaddleX runs it as `create_model("SAM-H_box", model_dir=folder)`; so does ovseg, and so does any Paddle Inference.
+PaddleX and ovseg run its folder with `create_model("SAM-H_box", model_dir=folder)`. Any program with Paddle Inference
+can run it too.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ PROMPT_SHAPES = {"box": [-1, 4], "point": [1, 1, 2]}
 
 
 class EncoderAndDecoder(nn.Layer):
-    """A canvas and boxes (N, 4), or one click (1, 1, 2), in canvas pixels to low-res masks (N, 1, S/4, S/4)."""
+    """From a canvas (1, 3, S, S) and boxes (N, 4), or one click (1, 1, 2), in canvas pixels, to low-res masks
+    (N, 1, S/4, S/4)."""
 
     def __init__(self, sam: SamParts, prompt_type: str) -> None:
         super().__init__()
@@ -27,19 +29,19 @@ class EncoderAndDecoder(nn.Layer):
 
     def forward(self, img: paddle.Tensor, prompt: paddle.Tensor) -> paddle.Tensor:
         if self.prompt_type == "box":
-            xy, kinds = prompt.reshape([-1, 2, 2]), [BOX_TOP_LEFT, BOX_BOTTOM_RIGHT]
+            xy, labels = prompt.reshape([-1, 2, 2]), [BOX_TOP_LEFT, BOX_BOTTOM_RIGHT]
         else:
-            xy, kinds = paddle.concat([prompt, paddle.zeros([1, 1, 2])], axis=1), [POSITIVE, NOT_A_POINT]
-        labels = paddle.to_tensor([kinds], dtype="float32").expand([xy.shape[0], 2])
-        tokens = self.sam.prompts(xy, labels)
-        masks, _ = self.sam.decode(self.sam.encode(img), tokens, wanted=paddle.zeros([1]))
+            xy, labels = paddle.concat([prompt, paddle.zeros([1, 1, 2])], axis=1), [POSITIVE, NOT_A_POINT]
+        tokens = self.sam.prompts(xy, paddle.to_tensor([labels], dtype="float32").expand([xy.shape[0], 2]))
+        masks, _ = self.sam.decode(self.sam.encode(img), tokens, mask_indices=paddle.zeros([1]))
         return masks
 
 
 def export(sam: SamParts, prompt_type: str, folder: Path) -> None:
-    """Write `inference.json`, `inference.pdiparams` and `inference.yml` into a folder, for prompts of a type.
+    """Write `inference.json`, `inference.pdiparams` and `inference.yml` into a folder.
 
-    PaddleX knows these networks under two names only, so that is what the folder is called inside, whichever SAM it is.
+    The model accepts prompts of one type, "box" or "point". PaddleX accepts only two names for these networks, so
+    `inference.yml` contains SAM-H_box or SAM-H_point for any SAM.
     """
     folder.mkdir(parents=True, exist_ok=True)
     side = sam.canvas_size
@@ -47,11 +49,11 @@ def export(sam: SamParts, prompt_type: str, folder: Path) -> None:
     specs = [paddle.static.InputSpec(shape, "float32", name) for name, shape in shapes.items()]
     network = EncoderAndDecoder(sam, prompt_type)
     network.eval()
-    with warnings.catch_warnings():  # Paddle's own code asks graphs for what they do not have, and warns of it
+    with warnings.catch_warnings():  # Paddle's own code reads attributes that graphs do not have, and warns about it
         warnings.simplefilter("ignore", UserWarning)
         paddle.jit.save(network, str(folder / "inference"), input_spec=specs)
-    about = {
+    index = {
         "Global": {"model_name": f"SAM-H_{prompt_type}"},
         "Processor": {"type": "SAMProcessor", "size": side},
     }
-    (folder / INDEX_FILE).write_text(yaml.safe_dump(about, sort_keys=False))
+    (folder / INDEX_FILE).write_text(yaml.safe_dump(index, sort_keys=False))

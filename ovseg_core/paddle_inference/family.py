@@ -1,4 +1,4 @@
-"""The row of PaddleX's inference models."""
+"""The row of PaddleX's inference models in the table of networks."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ovseg_core.sam.family import PRESET
 if TYPE_CHECKING:
     from ovseg_core.network import Network
 
-NAME = "paddlex"  # as users write it in their registry of models: an inference model of PaddleX's
+NAME = "paddlex"  # users write it in their registry of models, for an inference model of PaddleX
 
 
 def load(name: str, weights: Path, device: str, engine: str, precision: str, canvas_size: int) -> Network:
-    """`weights` is the folder, which says itself how large its canvas is."""
+    """Load the model in the folder `weights`, which contains its own canvas size; see `networks.load`."""
     from ovseg_core.paddle_inference.network import InferenceModel
 
     return InferenceModel(weights, device)
 
 
-# Its one network encodes the image again with every batch.
+# The network encodes the image again with every batch, so batches are large.
 NETWORKS = {NAME: Family(replace(PRESET, prompts_per_batch=64), load, index_file=INDEX_FILE)}

@@ -1,5 +1,7 @@
-"""A folder with an inference model: `inference.json` (or `inference.pdmodel`), `inference.pdiparams` and
-`inference.yml`."""
+"""Read a folder with an inference model.
+
+It contains `inference.json` (or `inference.pdmodel`), `inference.pdiparams` and `inference.yml`.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +10,24 @@ from pathlib import Path
 
 import yaml
 
-GRAPHS = ("inference.json", "inference.pdmodel")  # Paddle 3's and Paddle 2's
+GRAPHS = ("inference.json", "inference.pdmodel")  # of Paddle 3 and of Paddle 2
 WEIGHTS, INDEX_FILE = "inference.pdiparams", "inference.yml"
 PROMPT_TYPES = {"SAM-H_box": "box", "SAM-H_point": "point"}
-CANVAS = 1024
+CANVAS = 1024  # pixels: the size if `inference.yml` contains none
 
 
 @dataclass(frozen=True)
 class InferenceFolder:
-    """What lies in the folder, and what its `inference.yml` says."""
+    """The files in the folder, and what its `inference.yml` specifies."""
 
     graph: Path
     weights: Path
     model_name: str  # one of PROMPT_TYPES
-    canvas_size: int
+    canvas_size: int  # pixels
 
     @classmethod
     def read(cls, folder: Path) -> InferenceFolder:
-        """Raises ValueError for a folder that is not such a model, and says what it lacks."""
+        """Read a folder. Raises ValueError if it is not an inference model of PaddleX, and names what is missing."""
         missing = [name for name in (INDEX_FILE, WEIGHTS) if not (folder / name).is_file()]
         graphs = [folder / name for name in GRAPHS if (folder / name).is_file()]
         if missing or not graphs:

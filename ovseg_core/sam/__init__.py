@@ -1,2 +1,4 @@
-"""Segment Anything (Kirillov et al., 2023) and MobileSAM (Zhang et al., 2023) in Paddle; their parameters are named as
-in their authors' public checkpoints."""
+"""Segment Anything (Kirillov et al., 2023) and MobileSAM (Zhang et al., 2023) in Paddle.
+
+Their parameters have the names of the authors' public checkpoints.
+"""

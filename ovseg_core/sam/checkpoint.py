@@ -1,4 +1,4 @@
-"""Public checkpoints of SAM and MobileSAM, by the names that our layers have."""
+"""Read public checkpoints of SAM and MobileSAM, with the parameter names of our layers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from ovseg_core import checkpoints
 from ovseg_core.checkpoints import Checkpoint
 from ovseg_core.sam import hugging_face
 
-# What lies beside the weights and is not read: constants of preprocessing, and MobileSAM's head of the time when its
-# encoder was a classifier
+# Arrays of the public checkpoints that we do not use: constants of the preprocessing, and the classifier head from the
+# time when MobileSAM's encoder was a classifier.
 UNUSED = frozenset(
     {
         "pixel_mean",
@@ -21,12 +21,15 @@ UNUSED = frozenset(
         "image_encoder.head.bias",
     }
 )
-UNUSED_ENDING = ".attention_bias_idxs"  # of every attention layer: a table that follows from the size of the window
+UNUSED_ENDING = ".attention_bias_idxs"  # in every attention layer: a table that the size of the window determines
 
 
 def read(path: Path) -> Checkpoint:
-    """The weights in a file with Meta's names or Hugging Face `transformers`' own. Raises as `checkpoints.read`."""
+    """Read the weights from a file with Meta's names or those of Hugging Face `transformers`.
+
+    Raises what `checkpoints.read` raises.
+    """
     found = checkpoints.read(path)
-    arrays = hugging_face.renamed(found.arrays) if hugging_face.is_one(found.arrays) else found.arrays
+    arrays = hugging_face.renamed(found.arrays) if hugging_face.has_its_names(found.arrays) else found.arrays
     used = {name: array for name, array in arrays.items() if name not in UNUSED and not name.endswith(UNUSED_ENDING)}
     return replace(found, arrays=used)

@@ -1,4 +1,4 @@
-"""SAM's row, and that of MobileSAM: the same network with a smaller image encoder."""
+"""The rows of SAM and of MobileSAM, which is SAM with a smaller image encoder."""
 
 from __future__ import annotations
 
@@ -21,15 +21,18 @@ PRESET = Preset(
     (58.395, 57.12, 57.375),
     resize="pillow",
     via_canvas=True,
-    # What is computed of 8 mostly stays in the cache: on CPUs 5 % less time a prompt than with 16.
+    # The intermediate values of 8 prompts mostly fit into the CPU's cache: 5 % less time per prompt than with 16.
     prompts_per_batch=8,
 )
 
 
 def load(name: str, weights: Path, device: str, engine: str, precision: str, canvas_size: int) -> Network:
-    """In "bfloat16" and "float16" the image encoder runs in half precision, in "int8" as `quantization` has made it:
-    nearly all the work is there. What reads prompts and draws masks stays in float32; on a CPU everything is in
-    bfloat16 except the part that reads points."""
+    """Load a SAM; see `networks.load`.
+
+    In "bfloat16" and "float16" the image encoder runs in half precision, and in "int8" it is the one that
+    `quantization` made: nearly all the work is in it. The prompt encoder and the mask decoder stay in float32. On a CPU
+    in "bfloat16", the mask decoder runs in bfloat16 too, and only the part that encodes points stays in float32.
+    """
     from ovseg_core.engines import runners
     from ovseg_core.sam.network import Sam
 
@@ -38,8 +41,11 @@ def load(name: str, weights: Path, device: str, engine: str, precision: str, can
 
 
 def load_parts(name: str, weights: Path, precision: str = "float32", *, on_cpu: bool = False) -> SamParts:
-    """A SAM's layers with their weights, on Paddle's current device; `on_cpu` computes the same in an order that suits
-    a CPU. Raises ValueError where the weights do not fit."""
+    """Load a SAM's layers with their weights, on Paddle's current device; see `parts`.
+
+    With `on_cpu`, they compute the same in an order that is faster on a CPU. Raises ValueError if the weights do not
+    fit the network.
+    """
     from ovseg_core import checkpoints
     from ovseg_core.sam import checkpoint
     from ovseg_core.sam.parts import VARIANTS
@@ -55,6 +61,7 @@ def load_parts(name: str, weights: Path, precision: str = "float32", *, on_cpu: 
 
 
 def encoder_graph(name: str, weights: Path) -> ov.Model:
+    """Return the image encoder in OpenVINO; see `family.Quantization`."""
     from ovseg_core.engines import in_openvino
 
     return in_openvino.encoder_graph(name, weights, partial(load_parts, name, weights, on_cpu=True))
@@ -69,4 +76,4 @@ MOBILE_SAM = Family(
     is_exportable=True,
 )
 SAM = replace(MOBILE_SAM, quantization=Quantization(encoder_graph, is_transformer=True))
-NETWORKS = {"mobile_sam": MOBILE_SAM, "sam_b": SAM, "sam_l": SAM, "sam_h": SAM}  # `parts.VARIANTS` has the layers
+NETWORKS = {"mobile_sam": MOBILE_SAM, "sam_b": SAM, "sam_l": SAM, "sam_h": SAM}  # `parts.VARIANTS` makes their layers

@@ -1,4 +1,4 @@
-"""Names of Hugging Face `transformers`' SamModel into those of Meta's checkpoints, which ours follow."""
+"""Translate the parameter names of Hugging Face `transformers`' SamModel to Meta's names, which our layers use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-# In order; the first that fits a name rewrites it.
+# The first rule whose pattern matches a name rewrites it. A name that becomes empty is dropped.
 RULES = [
     (r"vision_encoder\.patch_embed\.projection\.(.+)", r"image_encoder.patch_embed.proj.\1"),
     (r"vision_encoder\.pos_embed", r"image_encoder.pos_embed"),
@@ -18,7 +18,7 @@ RULES = [
     (r"vision_encoder\.neck\.conv2\.(.+)", r"image_encoder.neck.2.\1"),
     (r"vision_encoder\.neck\.layer_norm2\.(.+)", r"image_encoder.neck.3.\1"),
     (r"shared_image_embedding\.positional_embedding", r"prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"),
-    (r"prompt_encoder\.shared_embedding\.positional_embedding", r""),  # the same once more
+    (r"prompt_encoder\.shared_embedding\.positional_embedding", r""),  # a copy of the previous array
     (r"prompt_encoder\.point_embed\.(\d+)\.weight", r"prompt_encoder.point_embeddings.\1.weight"),
     (r"prompt_encoder\.mask_embed\.conv1\.(.+)", r"prompt_encoder.mask_downscaling.0.\1"),
     (r"prompt_encoder\.mask_embed\.layer_norm1\.(.+)", r"prompt_encoder.mask_downscaling.1.\1"),
@@ -42,18 +42,19 @@ RULES = [
 ]
 
 
-def is_one(names: Mapping[str, np.ndarray]) -> bool:
-    return "vision_encoder.pos_embed" in names
+def has_its_names(arrays: Mapping[str, np.ndarray]) -> bool:
+    """True if the arrays have the names of Hugging Face's SamModel."""
+    return "vision_encoder.pos_embed" in arrays
 
 
 def renamed(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Meta's names; what Meta's checkpoints do not have is left out."""
-    found = {}
+    """Return the arrays with Meta's names, without the arrays that Meta's checkpoints do not have."""
+    with_new_names = {}
     for name, array in arrays.items():
         for pattern, replacement in RULES:
             if match := re.fullmatch(pattern, name):
                 name = match.expand(replacement)
                 break
         if name:
-            found[name] = array
-    return found
+            with_new_names[name] = array
+    return with_new_names

@@ -1,4 +1,4 @@
-"""The small layers that SAM's modules share."""
+"""Small layers and changes of layout that several of SAM's modules use."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from ovseg_core.quiet_paddle import nn, paddle
 def as_rows(x: paddle.Tensor) -> paddle.Tensor:
     """(N, C, h, w) to (N, h*w, C).
 
-    OpenVINO keeps channels last where it convolves, so that it need not move anything; to an array of four axes with
-    channels last it would.
+    OpenVINO stores the arrays of convolutions with channels last, so this moves no data there. A result with four axes
+    and channels last would make it move data.
     """
     return x.transpose([0, 2, 3, 1]).flatten(1, 2)
 
 
 def as_map(x: paddle.Tensor, hw: tuple[int, int]) -> paddle.Tensor:
-    """The way back."""
+    """Undo `as_rows`: (N, h*w, C) to (N, C, h, w)."""
     return x.reshape([-1, *hw, x.shape[-1]]).transpose([0, 3, 1, 2])
 
 
 class LayerNorm2d(nn.Layer):
-    """Layer normalisation over the channels of an image (N, C, H, W), each position on its own."""
+    """Layer normalisation over the channels of (N, C, h, w), separately at each position."""
 
     def __init__(self, channels: int, epsilon: float = 1e-6) -> None:
         super().__init__()
@@ -35,25 +35,26 @@ class LayerNorm2d(nn.Layer):
         return as_map(self.over_last(as_rows(x)), tuple(x.shape[2:]))
 
     def over_last(self, x: paddle.Tensor) -> paddle.Tensor:
-        """The same of (..., C)."""
+        """Normalise (..., C), where channels are the last axis."""
         return F.layer_norm(x, x.shape[-1:], self.weight, self.bias, self.epsilon)
 
 
 class Doubling(nn.Conv2DTranspose):
-    """A transposed convolution of 2 x 2 cells with a stride of 2: each position becomes four, by one matrix product."""
+    """A transposed convolution with a kernel of 2 x 2 and a stride of 2, as one matrix product: each position becomes
+    four."""
 
     def __init__(self, channels: int, out_channels: int) -> None:
         super().__init__(channels, out_channels, kernel_size=2, stride=2)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """(N, L, C) to (N, 4 * L, C'): the four of each position, row by row, behind one another."""
+        """(N, L, C) to (N, 4 * L, C'): the four results of each position follow each other, row by row."""
         channels, out_channels = self.weight.shape[:2]
         kernel = self.weight.transpose([0, 2, 3, 1]).reshape([channels, 4 * out_channels])
         return (x @ kernel + paddle.concat([self.bias] * 4)).reshape([-1, 4 * x.shape[1], out_channels])
 
 
 class MLP(nn.Layer):
-    """Linear layers with ReLU between them; `layers.0`, `layers.1`, ... in the checkpoint."""
+    """Linear layers with ReLU between them. Their names in the checkpoint are `layers.0`, `layers.1` and so on."""
 
     def __init__(self, in_features: int, hidden: int, out_features: int, depth: int) -> None:
         super().__init__()
@@ -67,7 +68,7 @@ class MLP(nn.Layer):
 
 
 def neck(channels: int, out_channels: int) -> nn.Sequential:
-    """From the last block of an image encoder, (B, C, h, w), to the image embedding."""
+    """Make the last layers of an image encoder: from its last block (B, C, h, w) to the image embedding."""
     return nn.Sequential(
         nn.Conv2D(channels, out_channels, 1, bias_attr=False),
         LayerNorm2d(out_channels),

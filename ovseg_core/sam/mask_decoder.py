@@ -1,4 +1,4 @@
-"""Image embedding and prompt embeddings to mask logits and predicted IoU (Kirillov et al. 2023, figure 14)."""
+"""From the image embedding and prompt embeddings to mask logits and predicted IoU (Kirillov et al. 2023, figure 14)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ovseg_core.sam.transformer import TwoWayTransformer
 
 
 class MaskDecoder(nn.Layer):
-    """Four masks for each prompt: token 0 for a clear prompt, tokens 1 to 3 the candidates of an ambiguous one."""
+    """Decodes up to four masks for each prompt: mask 0 for a clear prompt, masks 1 to 3 for an ambiguous one."""
 
     def __init__(self, channels: int = 256, candidates: int = 3) -> None:
         super().__init__()
@@ -28,12 +28,12 @@ class MaskDecoder(nn.Layer):
 
     def forward(
         self,
-        image: paddle.Tensor,  # 1 or N, h, w, C: the image and, where prompts have them, their masks
+        image: paddle.Tensor,  # 1 or N, h, w, C: the image embedding plus the embedding of each prompt's mask input
         image_pe: paddle.Tensor,  # 1, h, w, C
         sparse: paddle.Tensor,  # N, T, C
-        wanted: paddle.Tensor,  # M int64: which of the masks
+        mask_indices: paddle.Tensor,  # M int64, from 0 to 3: which masks to decode
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """Logits (N, M, 4h, 4w) and predicted IoU (N, M)."""
+        """Return logits (N, M, 4h, 4w) and predicted IoU (N, M)."""
         _, h, w, _ = image.shape
         output_tokens = paddle.concat([self.iou_token.weight, self.mask_tokens.weight])
         tokens = paddle.concat([output_tokens.unsqueeze(0).expand([sparse.shape[0], -1, -1]), sparse], axis=1)
@@ -42,23 +42,23 @@ class MaskDecoder(nn.Layer):
         weights = paddle.stack(
             [mlp(tokens[:, 1 + i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], axis=1
         )  # N, 4, C/8
-        weights, iou = _of(wanted, weights), _of(wanted, self.iou_prediction_head(tokens[:, 0]))
+        weights = paddle.gather(weights, mask_indices, axis=1)  # N, M, C/8
+        iou = paddle.gather(self.iou_prediction_head(tokens[:, 0]), mask_indices, axis=1)
         cells = paddle.matmul(weights, self._upscaled(features), transpose_y=True)  # N, M, 16 * h * w
         return _as_map(cells, h, w), iou
 
     def _upscaled(self, features: paddle.Tensor) -> paddle.Tensor:
-        """(N, L, C) to (N, 16 * L, C/8): channels stay last, and cells beside their position, until there are few
-        enough channels to put the cells into rows."""
+        """(N, L, C) to (N, 16 * L, C/8).
+
+        Each position becomes 16 cells. Channels stay last, and the cells of a position stay together: moving them into
+        rows is cheaper after the channels have been reduced to masks, in `_as_map`.
+        """
         double, norm, gelu, double_again, gelu_again = self.output_upscaling
         return gelu_again(double_again(gelu(norm.over_last(double(features)))))
 
 
-def _of(wanted: paddle.Tensor, masks: paddle.Tensor) -> paddle.Tensor:
-    return paddle.gather(masks, wanted, axis=1)
-
-
 def _as_map(cells: paddle.Tensor, h: int, w: int) -> paddle.Tensor:
-    """(N, M, h * w * 16), of each position the four quarters of its four quarters, to (N, M, 4h, 4w)."""
+    """(N, M, h * w * 16) to (N, M, 4h, 4w). The 16 cells of a position are the four quarters of its four quarters."""
     masks = cells.shape[1]
     parts = cells.reshape([-1, h, w, 2, 2, 2, 2])
     return parts.transpose([0, 1, 3, 5, 2, 4, 6]).reshape([-1, masks, 4 * h, 4 * w])

@@ -1,5 +1,7 @@
-"""SAM's layers in Paddle, and the parts of it that run apart: an image is encoded once, and prompts are decoded from
-its embedding."""
+"""SAM's layers in Paddle, and the parts of the network that run separately.
+
+An image is encoded once, and any number of prompts are decoded from its embedding.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,11 @@ from ovseg_core.sam.tiny_vit import TinyViT
 from ovseg_core.sam.vit import PATCH, VisionTransformer
 
 CANVAS = 1024
-CHANNELS = 256  # of an embedding
+CHANNELS = 256  # of an image embedding
 
 
 class SamParts(nn.Layer):
-    """N prompts, each of T points: clicks, and a box as its two corners."""
+    """SAM in parts. There are N prompts, each of T points: its clicks, and its box as two corners."""
 
     def __init__(self, image_encoder: nn.Layer, canvas_size: int = CANVAS) -> None:
         super().__init__()
@@ -28,6 +30,7 @@ class SamParts(nn.Layer):
         self.mask_decoder = MaskDecoder(CHANNELS)
 
     def shapes(self) -> dict[str, tuple[Shape, ...]]:
+        """Return the shapes of the inputs of each part, by the name of its method."""
         side, grid, low = self.canvas_size, self.canvas_size // PATCH, self.canvas_size // 4
         prompts: tuple[Shape, ...] = ((None, None, CHANNELS), (None,))
         embedding: Shape = (grid, grid, CHANNELS)
@@ -40,45 +43,54 @@ class SamParts(nn.Layer):
         }
 
     def encode(self, canvases: paddle.Tensor) -> paddle.Tensor:
-        """Normalised canvases (B, 3, S, S) to embeddings (B, S/16, S/16, 256) float32, whatever the encoder's type.
+        """Canvases (B, 3, S, S) to embeddings (B, S/16, S/16, 256), float32 for any precision of the encoder.
 
-        Channels last, as the decoder wants them for each prompt anew.
+        Channels are last because the decoder needs them last, for every prompt.
         """
         dtype = self.image_encoder.parameters()[0].dtype
         return self.image_encoder(canvases.astype(dtype)).astype("float32").transpose([0, 2, 3, 1])
 
     def prompts(self, xy: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
-        """Points (N, T, 2) in canvas pixels and their labels (N, T) as `prompt_encoder` numbers them, to tokens
-        (N, T, 256).
+        """Points (N, T, 2) in canvas pixels and their labels (N, T), see `points`, to tokens (N, T, 256).
 
-        A part of its own, to be run in float32: half precision would move a point by up to a pixel.
+        This is a separate part so that it runs in float32: half precision would move a point by up to a pixel.
         """
         return self.prompt_encoder.sparse(xy, labels)
 
     def decode(
-        self, embedding: paddle.Tensor, tokens: paddle.Tensor, wanted: paddle.Tensor
+        self, embedding: paddle.Tensor, tokens: paddle.Tensor, mask_indices: paddle.Tensor
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """An embedding (1, S/16, S/16, 256) and `tokens` of prompts (N, T, 256) to logits (N, M, S/4, S/4) and
-        predicted IoU (N, M) of the masks that are `wanted` (M,), from 0 to 3."""
-        return self._masks(embedding + self.prompt_encoder.no_dense(), tokens, wanted)
+        """Decode prompts of one image.
+
+        Args:
+            embedding: (1, S/16, S/16, 256), of the image.
+            tokens: (N, T, 256), of the prompts.
+            mask_indices: (M,), from 0 to 3: which of SAM's masks to decode.
+
+        Returns:
+            Logits (N, M, S/4, S/4) and predicted IoU (N, M).
+        """
+        return self._masks(embedding + self.prompt_encoder.no_dense(), tokens, mask_indices)
 
     def decode_several(
-        self, embeddings: paddle.Tensor, tokens: paddle.Tensor, wanted: paddle.Tensor, image_of: paddle.Tensor
+        self, embeddings: paddle.Tensor, tokens: paddle.Tensor, mask_indices: paddle.Tensor, image_of: paddle.Tensor
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """As `decode`, of several images (I, S/16, S/16, 256): `image_of` (N,) says whose each prompt is, from 0."""
+        """Decode prompts of several images: `embeddings` (B, S/16, S/16, 256); `image_of` (N,) is the image of each
+        prompt, from 0 to B - 1. See `decode`."""
         image = paddle.gather(embeddings + self.prompt_encoder.no_dense(), image_of.astype("int64"))
-        return self._masks(image, tokens, wanted)
+        return self._masks(image, tokens, mask_indices)
 
     def refine(
-        self, embedding: paddle.Tensor, tokens: paddle.Tensor, wanted: paddle.Tensor, mask_inputs: paddle.Tensor
+        self, embedding: paddle.Tensor, tokens: paddle.Tensor, mask_indices: paddle.Tensor, mask_inputs: paddle.Tensor
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """As `decode`, with logits answered before (N, S/4, S/4)."""
-        return self._masks(embedding + self.prompt_encoder.dense(mask_inputs.unsqueeze(1)), tokens, wanted)
+        """Decode prompts with a mask input each: `mask_inputs` (N, S/4, S/4) are logits of an earlier answer. See
+        `decode`."""
+        return self._masks(embedding + self.prompt_encoder.dense(mask_inputs.unsqueeze(1)), tokens, mask_indices)
 
     def _masks(
-        self, image: paddle.Tensor, tokens: paddle.Tensor, wanted: paddle.Tensor
+        self, image: paddle.Tensor, tokens: paddle.Tensor, mask_indices: paddle.Tensor
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        return self.mask_decoder(image, self.prompt_encoder.dense_pe(), tokens, wanted.astype("int64"))
+        return self.mask_decoder(image, self.prompt_encoder.dense_pe(), tokens, mask_indices.astype("int64"))
 
 
 VARIANTS: dict[str, Callable[[], SamParts]] = {

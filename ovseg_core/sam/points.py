@@ -1,4 +1,4 @@
-"""Prompts as SAM reads them: points with labels, a box as its two corners."""
+"""Prompts in SAM's format: points with labels; a box is two points, its corners."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import numpy as np
 
 from ovseg_core.network import PromptBatch
 
-# What a point is, as SAM numbers it. A click beside the object is 0.
+# SAM's labels of points. The label of a click that is not on the object is 0.
 NOT_A_POINT, POSITIVE, BOX_TOP_LEFT, BOX_BOTTOM_RIGHT = -1, 1, 2, 3
 
 
 def of(prompts: PromptBatch) -> tuple[np.ndarray, np.ndarray]:
-    """Points (N, T, 2) and labels (N, T) float32: the clicks (followed by one "not a point" where there is no box,
-    as SAM was trained), then the corners of the box."""
+    """Return points (N, T, 2) in canvas pixels and their labels (N, T), float32.
+
+    First come the clicks, then the two corners of the box. Prompts without a box get one point with the label
+    NOT_A_POINT instead, as in SAM's training.
+    """
     points, labels = [], []
     if prompts.points is not None and prompts.labels is not None:
         points.append(prompts.points)

@@ -1,4 +1,4 @@
-"""Prompts as SAM's decoder reads them: sparse tokens for points and boxes, a dense map for a mask."""
+"""SAM's prompt encoder: sparse tokens for points and boxes, a dense map for a mask input."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from ovseg_core.sam.points import NOT_A_POINT
 
 
 class RandomPositionEncoding(nn.Layer):
-    """Fourier features of a position under a fixed random matrix (Tancik et al. 2020)."""
+    """Fourier features of positions, with a fixed random matrix (Tancik et al. 2020)."""
 
     def __init__(self, half_channels: int) -> None:
         super().__init__()
         self.register_buffer("positional_encoding_gaussian_matrix", paddle.randn([2, half_channels]))
 
     def forward(self, xy: paddle.Tensor) -> paddle.Tensor:
-        """`xy` in [0, 1], (..., 2) -> (..., C)."""
+        """Positions `xy` (..., 2) from 0 to 1 to features (..., C)."""
         angle = (2 * xy - 1) @ self.positional_encoding_gaussian_matrix * (2 * math.pi)
         return paddle.concat([angle.sin(), angle.cos()], axis=-1)
 
 
 class PromptEncoder(nn.Layer):
-    """Points, boxes and masks to embeddings of `channels`.
+    """Encodes points, boxes and mask inputs to embeddings with C = `channels` channels.
 
-    `grid_hw` is the size of the image embedding, `canvas_hw` the size of the network's input in pixels; all
-    coordinates here are canvas pixels.
+    `grid_hw` is the size (h, w) of the image embedding, `canvas_hw` the size of the network's input in pixels. All
+    coordinates are in canvas pixels.
     """
 
     def __init__(
@@ -52,12 +52,12 @@ class PromptEncoder(nn.Layer):
     def sparse(self, xy: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
         """Points (N, T, 2) in canvas pixels and their `labels` (N, T) to tokens (N, T, C)."""
         h, w = self.canvas_hw
-        # + 0.5: SAM takes a coordinate for the index of a pixel and moves it to the pixel's centre
+        # + 0.5: SAM considers a coordinate the index of a pixel, and moves it to the centre of the pixel
         encoding = self.pe_layer((xy + 0.5) / paddle.to_tensor([w, h], dtype=xy.dtype))
-        kind = labels.unsqueeze(-1)
-        tokens = paddle.where(kind == NOT_A_POINT, self.not_a_point_embed.weight, encoding)
+        labels = labels.unsqueeze(-1)
+        tokens = paddle.where(labels == NOT_A_POINT, self.not_a_point_embed.weight, encoding)
         for label, embedding in enumerate(self.point_embeddings):
-            tokens = tokens + (kind == label).astype(encoding.dtype) * embedding.weight
+            tokens = tokens + (labels == label).astype(encoding.dtype) * embedding.weight
         return tokens
 
     def dense(self, masks: paddle.Tensor) -> paddle.Tensor:
@@ -65,11 +65,11 @@ class PromptEncoder(nn.Layer):
         return self.mask_downscaling(masks).transpose([0, 2, 3, 1])
 
     def no_dense(self) -> paddle.Tensor:
-        """What stands for "no mask given", for every prompt: (1, 1, 1, C)."""
+        """Return the embedding of "no mask input", the same for every prompt: (1, 1, 1, C)."""
         return self.no_mask_embed.weight.reshape([1, 1, 1, -1])
 
     def dense_pe(self) -> paddle.Tensor:
-        """The position encoding of the embedding's grid, (1, h, w, C)."""
+        """Return the position encoding of the image embedding's grid: (1, h, w, C)."""
         h, w = self.grid_hw
         y = (paddle.arange(h, dtype="float32") + 0.5) / h
         x = (paddle.arange(w, dtype="float32") + 0.5) / w

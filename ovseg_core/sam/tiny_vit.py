@@ -1,8 +1,9 @@
 """MobileSAM's image encoder: TinyViT-5M (Wu et al., 2022, "TinyViT"; Zhang et al., 2023, "MobileSAM").
 
-A stage of inverted residuals, then three of attention within windows, each block with a small convolution between
-attention and feed-forward that carries across the windows' borders. The grid halves after the first two stages and not
-after the third, so that the embedding has SAM's stride. B images, h*w positions, C channels, N windows of L positions.
+The first stage has inverted residuals, the other three have attention within windows. Each of their blocks has a small
+convolution between attention and feed-forward, which connects neighbouring windows. The grid is halved after the first
+and the second stage but not after the third, so the embedding has SAM's stride. B images, h*w positions, C channels,
+N windows of L positions.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from ovseg_core.quiet_paddle import nn, paddle
 from ovseg_core.sam import windows
 from ovseg_core.sam.layers import as_map, as_rows, neck
 
-EXPANSION = 4  # of the channels inside an inverted residual and a feed-forward
+EXPANSION = 4  # factor of the channels inside an inverted residual and a feed-forward
 MERGING_STRIDES = (2, 2, 1)
 
 
 class BatchNorm(nn.Layer):
-    """Normalises (B, C, h, w) by the statistics of training, which are named as PyTorch names them."""
+    """Normalises (B, C, h, w) by the statistics of the training. Their names in the checkpoint are PyTorch's."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -34,7 +35,7 @@ class BatchNorm(nn.Layer):
 
 
 class InvertedResidual(nn.Layer):
-    """Wide, depthwise, narrow (Sandler et al., 2018, "MobileNetV2"), with an activation after the sum."""
+    """Widening, depthwise, narrowing convolutions (Sandler et al., 2018, "MobileNetV2"), activation after the sum."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -49,7 +50,7 @@ class InvertedResidual(nn.Layer):
 
 
 class PatchMerging(nn.Layer):
-    """(B, C, h, w) to the channels of the next stage, on a grid of every `stride`-th position."""
+    """(B, C, h, w) to the channels of the next stage, on a grid that is smaller by `stride`."""
 
     def __init__(self, channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
@@ -62,7 +63,7 @@ class PatchMerging(nn.Layer):
 
 
 class WindowAttention(nn.Layer):
-    """Multi-head attention among the positions of a window, with a learned term for each distance (dy, dx)."""
+    """Multi-head attention between the positions of a window, with a learned term for each distance (dy, dx)."""
 
     def __init__(self, channels: int, heads: int, side: int) -> None:
         super().__init__()
@@ -74,8 +75,10 @@ class WindowAttention(nn.Layer):
         self.attention_biases = self.create_parameter([heads, side * side], default_initializer=zeros)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Windows (N, side, side, C) to the same shape. Heads take turns: cheaper on a CPU than to bring them to the
-        front of one array."""
+        """Windows (N, side, side, C) to the same shape.
+
+        Heads are computed one after another: on a CPU this is cheaper than moving them to the front axis of one array.
+        """
         side, channels = x.shape[2:]
         parts = self.qkv(self.norm(x.flatten(1, 2))).chunk(3 * self.heads, axis=-1)  # q, k, v of head 0, of head 1, ...
         terms = self.attention_biases[:, _distances(side)]  # heads, L, L
@@ -88,7 +91,7 @@ class WindowAttention(nn.Layer):
 
 
 class FeedForward(nn.Layer):
-    """Named `norm`, `fc1`, `fc2` in the checkpoint."""
+    """The feed-forward step of a block. Its layers are named `norm`, `fc1` and `fc2` in the checkpoint."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -103,7 +106,8 @@ class FeedForward(nn.Layer):
 class AttentionBlock(nn.Layer):
     """(B, C, h, w) to the same shape: attention within windows, a depthwise convolution, feed-forward.
 
-    The zeros that fill the last windows up pass through the attention's norm and are attended to; so it was trained.
+    The last windows are padded with zeros. The padding passes through the attention's norm and is attended to, as in
+    training.
     """
 
     def __init__(self, channels: int, heads: int, window: int) -> None:
@@ -121,12 +125,12 @@ class AttentionBlock(nn.Layer):
         return as_map(x + self.mlp(x), hw)
 
     def _in_windows(self, x: paddle.Tensor, hw: tuple[int, int]) -> paddle.Tensor:
-        apart = windows.split(x.reshape([-1, *hw, x.shape[-1]]), self.window)
-        return windows.join(self.attn(apart), hw).flatten(1, 2)
+        by_window = windows.split(x.reshape([-1, *hw, x.shape[-1]]), self.window)
+        return windows.join(self.attn(by_window), hw).flatten(1, 2)
 
 
 class Stage(nn.Layer):
-    """Blocks, and the merging behind them where another stage follows; named `downsample` in the checkpoint."""
+    """Blocks, and after them the merging, named `downsample` in the checkpoint. The last stage has no merging."""
 
     def __init__(self, blocks: Sequence[nn.Layer], downsample: PatchMerging | None) -> None:
         super().__init__()
@@ -146,7 +150,7 @@ class TinyViT(nn.Layer):
         self,
         channels: tuple[int, ...],  # of each stage
         depths: tuple[int, ...],
-        heads: tuple[int, ...],  # of each stage but the first, as the sides of the windows
+        heads: tuple[int, ...],  # of each stage except the first; so are the sides of the windows
         window_sides: tuple[int, ...],
         out_channels: int = 256,
     ) -> None:
@@ -174,13 +178,13 @@ class TinyViT(nn.Layer):
 
 
 def _conv_norm(channels: int, out_channels: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """A convolution without bias and its norm; named `c` and `bn` in the checkpoint."""
+    """Make a convolution without a bias and its norm. They are named `c` and `bn` in the checkpoint."""
     conv = nn.Conv2D(channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias_attr=False)
     return nn.Sequential(("c", conv), ("bn", BatchNorm(out_channels)))
 
 
 def _distances(side: int) -> paddle.Tensor:
-    """For each pair of a window's positions, where their distance |dy|, |dx| stands in the table of terms: (L, L)."""
-    place = paddle.arange(side * side)
-    y, x = place // side, place % side
+    """Return the index in the table of terms for each pair of a window's positions, by |dy| and |dx|: (L, L)."""
+    position = paddle.arange(side * side)
+    y, x = position // side, position % side
     return (y.unsqueeze(1) - y).abs() * side + (x.unsqueeze(1) - x).abs()

@@ -1,8 +1,8 @@
 """The two-way transformer of SAM's mask decoder (Kirillov et al. 2023, appendix A).
 
-Tokens (the questions) and image features (the place to look) attend to each other in turn. N prompts, T tokens, L = h*w
-image positions, C channels. Until tokens have told it anything, the image is the same for all prompts: (1, L, C) serves
-the N of them, and what is computed of it is computed once.
+Tokens of the prompts and features of the image attend to each other in turn. N prompts, T tokens, L = h*w image
+positions, C channels. Before the image has attended to any tokens, it is the same for all prompts: its shape is then
+(1, L, C), and what depends on it alone is computed once for the N prompts.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from ovseg_core.quiet_paddle import nn, paddle
 
 
 class Attention(nn.Layer):
-    """Multi-head attention whose inner width D may be smaller than C (`downsample_rate`).
+    """Multi-head attention whose inner width D is C / `downsample_rate`.
 
-    Tokens are few, image positions many, so the image is never projected nor rearranged. What comes from tokens is
-    written once for each head, with zeros where the channels of the others are: a product with it is the product of one
-    head. And projections of the image are taken to the other side of a product: q (x W) is (q W) x.
+    There are few tokens and many image positions, so the image is neither projected nor rearranged:
+
+    - What is computed from tokens is repeated for each head, with zeros in the channels of the other heads. A product
+      with it is then the product of one head.
+    - A projection of the image is moved to the other factor of the product: q (x W) = (q W) x.
     """
 
     def __init__(self, channels: int, heads: int, downsample_rate: int = 1) -> None:
@@ -30,48 +32,49 @@ class Attention(nn.Layer):
         self.v_proj = nn.Linear(channels, inner)
         self.out_proj = nn.Linear(inner, channels)
         self.scale = (inner // heads) ** -0.5
-        of_head = np.kron(np.eye(heads, dtype=np.float32), np.ones(inner // heads, np.float32))
-        self.register_buffer("of_head", paddle.to_tensor(of_head.reshape(1, heads, 1, inner)), persistable=False)
+        # 1 in the channels of each head, and 0 in the others
+        mask = np.kron(np.eye(heads, dtype=np.float32), np.ones(inner // heads, np.float32))
+        self.register_buffer("head_channels", paddle.to_tensor(mask.reshape(1, heads, 1, inner)), persistable=False)
 
-    def of_tokens(self, q: paddle.Tensor, k: paddle.Tensor, v: paddle.Tensor) -> paddle.Tensor:
-        """Queries of tokens (N, T, C), keys and values of anything (1 or N, L, C), to (N, T, C)."""
-        asked = paddle.matmul(self._by_head(self.q_proj(q) * self.scale), self.k_proj.weight, transpose_y=True)
-        # The keys' bias would add the same to all that a query finds, which softmax takes away again.
-        found = _times(asked, k, transpose=True)
-        # Softmax, its division last, where there is less to divide. OpenVINO would fuse a whole softmax with both
-        # products, which for these few rows of many columns takes twice as long as one after the other.
-        weights = paddle.exp(found - found.max(-1, keepdim=True))
-        seen = _times(weights, v) / weights.sum(-1, keepdim=True)  # N, heads * T, C
-        own = self.v_proj(seen).reshape([-1, self.heads, q.shape[1], self.inner]) * self.of_head
-        return self.out_proj(own.sum(1))
+    def tokens_attend(self, q: paddle.Tensor, k: paddle.Tensor, v: paddle.Tensor) -> paddle.Tensor:
+        """Queries from tokens (N, T, C), keys and values from tokens or the image (1 or N, L, C), to (N, T, C)."""
+        queries = paddle.matmul(self._by_head(self.q_proj(q) * self.scale), self.k_proj.weight, transpose_y=True)
+        # The bias of the keys is left out: it would add the same to all scores of a query, which softmax cancels.
+        scores = _times(queries, k, transpose=True)
+        # This is softmax with its division moved to the end, where there are fewer values to divide. Also, OpenVINO
+        # would fuse a complete softmax with both products. That takes twice as long for these few rows of many columns.
+        weights = paddle.exp(scores - scores.max(-1, keepdim=True))
+        attended = _times(weights, v) / weights.sum(-1, keepdim=True)  # N, heads * T, C
+        values = self.v_proj(attended).reshape([-1, self.heads, q.shape[1], self.inner]) * self.head_channels
+        return self.out_proj(values.sum(1))
 
-    def to_tokens(self, q: paddle.Tensor, k: paddle.Tensor, v: paddle.Tensor) -> paddle.Tensor:
-        """Queries of the image (1 or N, L, C), keys and values of tokens (N, T, C), to (N, L, C)."""
+    def image_attends(self, q: paddle.Tensor, k: paddle.Tensor, v: paddle.Tensor) -> paddle.Tensor:
+        """Queries from the image (1 or N, L, C), keys and values from tokens (N, T, C), to (N, L, C)."""
         tokens, length = k.shape[1], q.shape[1]
         keys = self._by_head(self.k_proj(k) * self.scale)  # N, heads * T, D
-        asked = paddle.matmul(keys, self.q_proj.weight, transpose_y=True)
-        found = _times(asked, q, transpose=True) + (keys * self.q_proj.bias).sum(-1, keepdim=True)
-        weights = F.softmax(found.reshape([-1, self.heads, tokens, length]), axis=2)
+        projected = paddle.matmul(keys, self.q_proj.weight, transpose_y=True)
+        scores = _times(projected, q, transpose=True) + (keys * self.q_proj.bias).sum(-1, keepdim=True)
+        weights = F.softmax(scores.reshape([-1, self.heads, tokens, length]), axis=2)
         weights = weights.reshape([-1, self.heads * tokens, length])
-        # The weights of a head add up to 1, so that each may bring its share of the bias.
-        told = paddle.matmul(self._by_head(self.v_proj(v)), self.out_proj.weight) + self.out_proj.bias / self.heads
-        return paddle.matmul(weights, told, transpose_x=True)
+        # The weights of each head add up to 1, so each head adds 1 / heads of the output's bias.
+        values = paddle.matmul(self._by_head(self.v_proj(v)), self.out_proj.weight) + self.out_proj.bias / self.heads
+        return paddle.matmul(weights, values, transpose_x=True)
 
     def _by_head(self, x: paddle.Tensor) -> paddle.Tensor:
-        """(N, T, D) to (N, heads * T, D)."""
-        return (x.unsqueeze(1) * self.of_head).reshape([-1, self.heads * x.shape[1], self.inner])
+        """(N, T, D) to (N, heads * T, D): a copy for each head, with zeros in the channels of the other heads."""
+        return (x.unsqueeze(1) * self.head_channels).reshape([-1, self.heads * x.shape[1], self.inner])
 
 
 def _times(a: paddle.Tensor, b: paddle.Tensor, transpose: bool = False) -> paddle.Tensor:
-    """Matrices (N, K, D) times one for all of them, or one for each."""
-    if not (isinstance(b.shape[0], int) and b.shape[0] == 1):  # while a graph is traced, a number unknown yet
+    """Multiply N matrices (N, K, D) by one matrix for all of them (1, ...), or by one for each (N, ...)."""
+    if not (isinstance(b.shape[0], int) and b.shape[0] == 1):  # not an int while a graph is traced
         return paddle.matmul(a, b, transpose_y=transpose)
     product = paddle.matmul(a.reshape([1, -1, a.shape[2]]), b, transpose_y=transpose)
     return product.reshape([-1, a.shape[1], product.shape[2]])
 
 
 class TokenMLP(nn.Layer):
-    """The feed-forward step of a block; named `lin1`, `lin2` in the checkpoint."""
+    """The feed-forward step of a block. Its layers are named `lin1` and `lin2` in the checkpoint."""
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
@@ -83,10 +86,10 @@ class TokenMLP(nn.Layer):
 
 
 class TwoWayBlock(nn.Layer):
-    """Tokens among themselves, tokens to image, MLP, image to tokens; a norm after each.
+    """Tokens attend to tokens, tokens attend to the image, MLP, the image attends to tokens; a norm after each step.
 
-    The first block's self-attention has no position encoding and no residual, because its queries are the
-    position encoding itself (`is_first`).
+    In the first block (`is_first`), self-attention has no position encoding and no residual, because its queries are
+    the position encoding itself.
     """
 
     def __init__(self, channels: int, heads: int, mlp_hidden: int, is_first: bool) -> None:
@@ -105,22 +108,25 @@ class TwoWayBlock(nn.Layer):
         self, tokens: paddle.Tensor, image: paddle.Tensor, token_pe: paddle.Tensor, image_pe: paddle.Tensor
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
         if self.is_first:
-            tokens = self.self_attn.of_tokens(tokens, tokens, tokens)
+            tokens = self.self_attn.tokens_attend(tokens, tokens, tokens)
         else:
             placed = tokens + token_pe
-            tokens = tokens + self.self_attn.of_tokens(placed, placed, tokens)
+            tokens = tokens + self.self_attn.tokens_attend(placed, placed, tokens)
         tokens = self.norm1(tokens)
         placed_image = image + image_pe
-        seen = self.cross_attn_token_to_image.of_tokens(tokens + token_pe, placed_image, image)
-        tokens = self.norm2(tokens + seen)
+        from_image = self.cross_attn_token_to_image.tokens_attend(tokens + token_pe, placed_image, image)
+        tokens = self.norm2(tokens + from_image)
         tokens = self.norm3(tokens + self.mlp(tokens))
-        told = self.cross_attn_image_to_token.to_tokens(placed_image, tokens + token_pe, tokens)
-        image = self.norm4(image + told)
+        from_tokens = self.cross_attn_image_to_token.image_attends(placed_image, tokens + token_pe, tokens)
+        image = self.norm4(image + from_tokens)
         return tokens, image
 
 
 class TwoWayTransformer(nn.Layer):
-    """Two blocks and a last look of the tokens at the image, (1 or N, L, C): to tokens (N, T, C), image (N, L, C)."""
+    """Two blocks, after which the tokens attend to the image once more.
+
+    From an image (1 or N, L, C) and tokens (N, T, C) to tokens (N, T, C) and an image (N, L, C).
+    """
 
     def __init__(self, channels: int = 256, depth: int = 2, heads: int = 8, mlp_hidden: int = 2048) -> None:
         super().__init__()
@@ -134,5 +140,5 @@ class TwoWayTransformer(nn.Layer):
         tokens = token_pe
         for block in self.layers:
             tokens, image = block(tokens, image, token_pe, image_pe)
-        last_look = self.final_attn_token_to_image.of_tokens(tokens + token_pe, image + image_pe, image)
-        return self.norm_final_attn(tokens + last_look), image
+        from_image = self.final_attn_token_to_image.tokens_attend(tokens + token_pe, image + image_pe, image)
+        return self.norm_final_attn(tokens + from_image), image

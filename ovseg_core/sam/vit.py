@@ -1,7 +1,8 @@
 """SAM's image encoder: a plain vision transformer with windows (Li et al., 2022, "ViTDet"; Dosovitskiy et al., 2021).
 
-Most blocks attend within windows of 14 x 14 positions, four of them to the whole grid; both add a decomposed relative
-position term (Li et al., 2021, "MViTv2"). N windows or images, L = h*w positions, C channels.
+Most blocks attend within windows of 14 x 14 positions, and four blocks attend to the whole grid. Both kinds add a
+decomposed relative position term (Li et al., 2021, "MViTv2"). B images, N windows of all images (or the B images, if a
+window is the whole grid), L = h*w positions, C channels, D = C / heads.
 """
 
 from __future__ import annotations
@@ -10,51 +11,53 @@ from ovseg_core.quiet_paddle import functional as F
 from ovseg_core.quiet_paddle import nn, paddle
 from ovseg_core.sam.layers import as_map, as_rows, neck
 
-PATCH = 16  # canvas pixels: the side of a position
+PATCH = 16  # canvas pixels: the side of the square that a position covers
 EPSILON = 1e-6
-RUNS = 4  # of the whole grid's queries; its side is a multiple of it
+PARTS = 4  # of the queries of the whole grid; the side of the grid is a multiple of it
 
 
 class RelativeAttention(nn.Layer):
-    """Multi-head attention among the positions of each window of a grid, (B, L, C) to the same shape.
+    """Multi-head attention between the positions of each window of a grid, (B, L, C) to the same shape.
 
-    Zeros fill the last windows up, and are attended to; so it was trained. A window may be the whole grid.
+    The last windows are padded with zeros, and the padding is attended to, as in training. A window may be the whole
+    grid.
     """
 
     def __init__(self, channels: int, heads: int, grid: int, side: int) -> None:
         super().__init__()
         self.heads, self.grid, self.side = heads, grid, side
-        self.across = -(-grid // side)  # windows
+        self.across = -(-grid // side)  # number of windows along each side of the grid
         self.in_turns = False
         self.qkv = nn.Linear(channels, 3 * channels)
         self.proj = nn.Linear(channels, channels)
         zeros = nn.initializer.Constant(0.0)
-        shape = [2 * side - 1, channels // heads]  # one for each distance along an axis
+        shape = [2 * side - 1, channels // heads]  # a row for each distance along an axis
         self.rel_pos_h = self.create_parameter(shape, default_initializer=zeros)
         self.rel_pos_w = self.create_parameter(shape, default_initializer=zeros)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        # Zeros stay zeros in a product without a bias, so that none need be multiplied. The keys' bias would add the
-        # same to all that a query finds, which softmax takes away again; the values' comes out as it is.
-        for_queries, _, for_values = self.qkv.bias.chunk(3)
-        q, k, v = [self._apart(paddle.matmul(x, weight)) for weight in self.qkv.weight.chunk(3, axis=1)]
-        q = q + for_queries.reshape([self.heads, 1, -1])
+        # The products have no bias, so zeros stay zeros: the padding is added after the products and is not multiplied.
+        # The bias of the keys is not needed: it would add the same to all scores of a query, which softmax cancels. The
+        # bias of the values is added to the result, because the weights of a query add up to 1.
+        query_bias, _, value_bias = self.qkv.bias.chunk(3)
+        q, k, v = [self._split(paddle.matmul(x, weight)) for weight in self.qkv.weight.chunk(3, axis=1)]
+        q = q + query_bias.reshape([self.heads, 1, -1])
         attend = _in_turns if self.in_turns else _at_once
         attended = attend(q * q.shape[-1] ** -0.5, k, v, *self._relative(q))
-        return self.proj(self._together(attended) + for_values)
+        return self.proj(self._joined(attended) + value_bias)
 
-    def _apart(self, x: paddle.Tensor) -> paddle.Tensor:
-        """(B, L, C) by window and head: (N, heads, side * side, C / heads)."""
+    def _split(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Split (B, L, C) by window and head: (N, heads, side * side, D)."""
         side, across, width = self.side, self.across, x.shape[-1] // self.heads
-        if across == 1:  # what is below would do, but Paddle's CPU is slow with many axes
+        if across == 1:  # the code below would do the same, but Paddle on a CPU is slow with many axes
             return x.reshape([-1, side * side, self.heads, width]).transpose([0, 2, 1, 3])
         beyond = across * side - self.grid
         x = F.pad(x.reshape([-1, self.grid, self.grid, x.shape[-1]]), [0, 0, 0, beyond, 0, beyond, 0, 0])
         x = x.reshape([-1, side, across, side, self.heads, width]).transpose([0, 2, 4, 1, 3, 5])
         return x.reshape([-1, self.heads, side * side, width])
 
-    def _together(self, x: paddle.Tensor) -> paddle.Tensor:
-        """The way back."""
+    def _joined(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Undo `_split`: (N, heads, side * side, D) to (B, L, C)."""
         side, across, channels = self.side, self.across, self.heads * x.shape[-1]
         if across == 1:
             return x.transpose([0, 2, 1, 3]).flatten(2, 3)
@@ -63,46 +66,48 @@ class RelativeAttention(nn.Layer):
         return x[:, : self.grid, : self.grid].flatten(1, 2)
 
     def _relative(self, q: paddle.Tensor) -> list[paddle.Tensor]:
-        """What each position adds for each row (N, heads, h, w, h) and each column (N, heads, h, w, w)."""
+        """Return what each query adds for each row (N, heads, h, w, h) and column (N, heads, h, w, w) of keys."""
         side = self.side
-        rows = _by_distance(self.rel_pos_h, side)  # h, h, width
+        rows = _by_distance(self.rel_pos_h, side)  # h, h, D
         columns = _by_distance(self.rel_pos_w, side)
         q = q.reshape([-1, side, side, q.shape[-1]])
         by_column = paddle.matmul(q.transpose([0, 2, 1, 3]), columns, transpose_y=True).transpose([0, 2, 1, 3])
         by_row = paddle.matmul(q, rows, transpose_y=True)
-        return [each.reshape([-1, self.heads, side, side, side]) for each in (by_row, by_column)]
+        return [terms.reshape([-1, self.heads, side, side, side]) for terms in (by_row, by_column)]
 
 
-def _at_once(*given: paddle.Tensor) -> paddle.Tensor:
-    """What `_attend` is given, of all heads: (N, heads, L, D) and so on."""
-    attended = _attend(*[each.flatten(0, 1) for each in given])
-    return attended.reshape(given[0].shape)
+def _at_once(*inputs: paddle.Tensor) -> paddle.Tensor:
+    """Do `_attend` for all heads in one call. The inputs are its arguments, with the heads as their second axis."""
+    attended = _attend(*[x.flatten(0, 1) for x in inputs])
+    return attended.reshape(inputs[0].shape)
 
 
-def _in_turns(*given: paddle.Tensor) -> paddle.Tensor:
-    """As `_at_once`, a head after another and a part of its queries after another."""
-    heads = [each.unbind(1) for each in given]
+def _in_turns(*inputs: paddle.Tensor) -> paddle.Tensor:
+    """Do `_attend` for one head after another, and for each head for one part of the queries after another."""
+    by_head = [x.unbind(1) for x in inputs]
     attended = []
-    for i in range(len(heads[0])):
-        q, k, v, rows, columns = [each[i] for each in heads]
-        runs = [each.chunk(RUNS, axis=1) for each in (q, rows, columns)]
-        found = [_attend(runs[0][j], k, v, runs[1][j], runs[2][j]) for j in range(RUNS)]
-        attended.append(paddle.concat(found, axis=1))
+    for i in range(len(by_head[0])):
+        q, k, v, rows, columns = [x[i] for x in by_head]
+        parts = [x.chunk(PARTS, axis=1) for x in (q, rows, columns)]
+        of_head = [_attend(parts[0][j], k, v, parts[1][j], parts[2][j]) for j in range(PARTS)]
+        attended.append(paddle.concat(of_head, axis=1))
     return paddle.stack(attended, axis=1)
 
 
 def _attend(
     q: paddle.Tensor, k: paddle.Tensor, v: paddle.Tensor, rows: paddle.Tensor, columns: paddle.Tensor
 ) -> paddle.Tensor:
-    """What queries (N, l, D) find among the values (N, L, D) of these keys, with what each query adds for the rows
-    (N, ..., h) and the columns (N, ..., w) of the window: (N, l, D)."""
+    """Attend with queries (N, l, D) to keys and values (N, L, D); return (N, l, D).
+
+    `rows` (N, ..., h) and `columns` (N, ..., w) are the terms that each query adds for the rows and columns of keys.
+    """
     weights = paddle.matmul(q, k, transpose_y=True).reshape([-1, *rows.shape[1:], columns.shape[-1]])
     weights = (weights + rows.unsqueeze(-1) + columns.unsqueeze(-2)).reshape([-1, q.shape[1], k.shape[1]])
     return paddle.matmul(F.softmax(weights, axis=-1), v)
 
 
 class FeedForward(nn.Layer):
-    """Named `lin1`, `lin2` in the checkpoint."""
+    """The feed-forward step of a block. Its layers are named `lin1` and `lin2` in the checkpoint."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -114,7 +119,7 @@ class FeedForward(nn.Layer):
 
 
 class Block(nn.Layer):
-    """Attention and feed-forward, each behind a norm."""
+    """Attention and feed-forward, each after a norm and with a residual."""
 
     def __init__(self, channels: int, heads: int, grid: int, window: int) -> None:
         super().__init__()
@@ -129,6 +134,8 @@ class Block(nn.Layer):
 
 
 class PatchEmbed(nn.Layer):
+    """A canvas (B, 3, S, S) to (B, L, C), one position for each patch."""
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.proj = nn.Conv2D(3, channels, PATCH, PATCH)
@@ -145,7 +152,7 @@ class VisionTransformer(nn.Layer):
         channels: int,
         depth: int,
         heads: int,
-        whole_grid: tuple[int, ...],  # the blocks that attend to all of it
+        whole_grid: tuple[int, ...],  # indices of the blocks that attend to the whole grid
         canvas_size: int = 1024,
         window: int = 14,
         out_channels: int = 256,
@@ -168,13 +175,16 @@ class VisionTransformer(nn.Layer):
         return self.neck(as_map(x, self.grid_hw))
 
     def take_turns(self) -> None:
-        """Attend to the whole grid head by head, a part of the queries after another, as a CPU likes it: the weights
-        are in its cache when they are used, and not all in memory at once. To a GPU these products are small."""
+        """Make the blocks that attend to the whole grid do so head by head, and in parts of the queries.
+
+        This is faster on a CPU: the attention weights stay in its cache until they are used, and are not all in memory
+        at once. It does not suit a GPU, for which these products are too small.
+        """
         for block in self.blocks:
             block.attn.in_turns = block.attn.across == 1
 
 
 def _by_distance(table: paddle.Tensor, side: int) -> paddle.Tensor:
-    """Rows of the table (2 * side - 1, C) by distance of query and key: (side, side, C)."""
+    """Return the row of the table (2 * side - 1, D) for the distance of each query and key: (side, side, D)."""
     place = paddle.arange(side)
     return table[place.unsqueeze(1) - place.unsqueeze(0) + side - 1]

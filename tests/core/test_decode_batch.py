@@ -1,4 +1,4 @@
-"""A batch of prompts, also of several images, is answered as its items are one by one."""
+"""Decoding a batch of prompts, of one image or several, gives the same masks as decoding its items one by one."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ def click(seed: int) -> PromptBatch:
 
 
 @pytest.mark.parametrize("kind", ["boxes", "clicks"])
-def test_in_a_batch_each_item_is_answered_as_alone(network: Network, kind: str) -> None:
+def test_an_item_has_the_same_masks_in_a_batch_and_alone(network: Network, kind: str) -> None:
     first, second = images(network, 2)
-    of = [first, second, first, second, second]
-    asked = [boxes(n % 3 + 1, n) if kind == "boxes" else click(n) for n in range(len(of))]
-    batch = list(zip(of, asked, strict=True))
+    features_of_items = [first, second, first, second, second]
+    prompts = [boxes(n % 3 + 1, n) if kind == "boxes" else click(n) for n in range(len(features_of_items))]
+    batch = list(zip(features_of_items, prompts, strict=True))
     for all_candidates in (True, False):
         answers = network.decode_batch(batch, all_candidates)
-        for (features, each), answer in zip(batch, answers, strict=True):
-            alone = network.decode(features, each, all_candidates)
+        for (features, item), answer in zip(batch, answers, strict=True):
+            alone = network.decode(features, item, all_candidates)
             assert answer.logits.shape == alone.logits.shape
-            for ours, theirs in zip(vars(answer).values(), vars(alone).values(), strict=True):
-                assert np.allclose(ours, theirs, rtol=1e-3, atol=1e-3 * np.abs(theirs).max())
+            for found, expected in zip(vars(answer).values(), vars(alone).values(), strict=True):
+                assert np.allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
 
 
-def test_the_prompts_of_one_image_are_put_together(network: Network) -> None:
+def test_the_items_of_a_batch_are_grouped_by_image(network: Network) -> None:
     first, second = images(network, 2)
     batch = [(first, boxes(1, 0)), (second, boxes(1, 1)), (first, boxes(2, 2))]
     assert by_image(batch) == [[0, 2], [1]]

@@ -1,4 +1,4 @@
-"""Devices on a machine that has a CPU and nothing else, as tests run on."""
+"""Devices on a machine with only a CPU, such as those that run the tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(devices.default() != "cpu", reason="for machines
 
 
 @pytest.mark.parametrize("device", ["gpu:x", "tpu:0", "cpu:1", "", "gpu0"])
-def test_a_name_that_is_no_device_s_is_refused(device: str) -> None:
+def test_an_invalid_device_name_is_refused(device: str) -> None:
     with pytest.raises(ValueError, match="device is cpu, or KIND:N with a KIND of gpu, dcu, xpu, npu, mlu, gcu, not"):
         devices.use(device)
 
@@ -36,7 +36,7 @@ def test_a_name_that_is_no_device_s_is_refused(device: str) -> None:
         ("mlu:0", "Paddle's plug-in for MLU"),
     ],
 )
-def test_a_device_that_is_not_there_is_told_with_what_it_needs(device: str, needs: str) -> None:
+def test_the_error_for_a_missing_device_names_the_build_that_it_needs(device: str, needs: str) -> None:
     with pytest.raises(ValueError, match=f"there is no {device} .* needs {needs}"):
         Segmenter.open("SAM-Lite", device, "paddle")
 
@@ -48,7 +48,7 @@ def test_the_default_device_is_known_without_importing_paddle() -> None:
 
 
 @pytest.mark.parametrize("thread", ["run()", "thread = threading.Thread(target=run); thread.start(); thread.join()"])
-def test_paddle_has_every_core_of_the_process_and_leaves_no_trace_of_it(thread: str) -> None:
+def test_paddle_uses_every_core_and_does_not_leave_its_variable_in_the_environment(thread: str) -> None:
     script = f"""
 import os, threading
 from ovseg_core.quiet_paddle import paddle
@@ -67,15 +67,15 @@ def run():
     assert ran.stderr == ""
 
 
-def test_engines_are_measured_and_the_one_taken_is_marked() -> None:
-    said = CliRunner().invoke(main, ["engines", "SAM-Lite", "--repeats", "1"]).output
+def test_the_command_measures_every_engine_and_marks_the_default() -> None:
+    output = CliRunner().invoke(main, ["engines", "SAM-Lite", "--repeats", "1"]).output
     default = networks.choose_precision(LITE.network, LITE.weights, "cpu", "openvino")
-    assert re.findall(r"SAM-Lite +openvino\* +(\w+) +[\d,]+ \([\d,]+\)", said) == [default]
-    assert re.search(r"SAM-Lite +openvino\*? +float32 ", said)
-    assert re.search(r"SAM-Lite +paddle +float32 ", said)
+    assert re.findall(r"SAM-Lite +openvino\* +(\w+) +[\d,]+ \([\d,]+\)", output) == [default]
+    assert re.search(r"SAM-Lite +openvino\*? +float32 ", output)
+    assert re.search(r"SAM-Lite +paddle +float32 ", output)
 
 
-def test_half_precision_that_is_not_there_is_refused_with_what_is() -> None:
+def test_an_unsupported_precision_is_refused_with_the_supported_ones() -> None:
     with pytest.raises(ValueError, match=r"sam_lite on cpu \(openvino\) runs in float32.*, not in float16"):
         Segmenter.open("SAM-Lite", precision="float16")
     with pytest.raises(ValueError, match=re.escape("sam_b on cpu (openvino) runs in float32")):

@@ -1,4 +1,4 @@
-"""An embedding as a value that is kept and sent."""
+"""Embeddings as values that are stored and sent."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ features = st.lists(
 
 
 @given(features, st.integers(1, 9000), st.integers(1, 9000))
-def test_what_is_kept_comes_back_as_it_was_rounded(features: list[np.ndarray], height: int, width: int) -> None:
+def test_a_stored_embedding_is_read_back_as_rounded(features: list[np.ndarray], height: int, width: int) -> None:
     embedding = Embedding("a model", tuple(features), Frame((height, width), 640))
-    rounded, back = embedding.rounded(), Embedding.from_bytes(embedding.to_bytes())
-    assert (back.model, back.frame) == (embedding.model, embedding.frame)
-    for was, is_now, close in zip(rounded.features, back.features, embedding.features, strict=True):
-        assert is_now.dtype == np.float32
-        assert np.array_equal(was, is_now)
-        assert np.allclose(is_now, close, rtol=1e-3, atol=1e-7)
+    rounded, restored = embedding.rounded(), Embedding.from_bytes(embedding.to_bytes())
+    assert (restored.model, restored.frame) == (embedding.model, embedding.frame)
+    for expected, found, exact in zip(rounded.features, restored.features, embedding.features, strict=True):
+        assert found.dtype == np.float32
+        assert np.array_equal(expected, found)
+        assert np.allclose(found, exact, rtol=1e-3, atol=1e-7)
 
 
 @given(st.binary(max_size=300))
-def test_anything_else_is_refused(data: bytes) -> None:
+def test_bytes_that_are_not_an_embedding_are_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="not an embedding"):
         Embedding.from_bytes(data)
 
 
-def test_rounding_moves_no_mask() -> None:
+def test_rounding_an_embedding_changes_masks_by_less_than_a_thousandth() -> None:
     segmenter = Segmenter.open("SAM-Lite", precision="float32")
     embedding = segmenter.encode(image.decode(pictures.photo(), 10**8))
     prompts = [Prompt.of_box(140, 10, 305, 180), Prompt.of_point(220, 90)]

@@ -1,4 +1,4 @@
-"""The library's own variables, and the folders of a user who sets none."""
+"""The environment variables of the library, and the folders without them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("cache", "root"), [(None, "{home}/.cache"), ("", "{home}/.cache"), ("/elsewhere", "/elsewhere")]
 )
-def test_files_are_kept_where_earlier_versions_kept_them(
+def test_the_default_folders_are_those_of_earlier_versions(
     home: Path, monkeypatch: pytest.MonkeyPatch, cache: str | None, root: str
 ) -> None:
     if cache is not None:
@@ -37,7 +37,7 @@ def test_files_are_kept_where_earlier_versions_kept_them(
     assert str(environment.engines_dir()) == f"{root}/ovseg/engines"
 
 
-def test_a_variable_is_read_at_each_call_and_an_empty_one_counts_as_none(
+def test_a_variable_is_read_at_each_call_and_an_empty_one_counts_as_unset(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OVSEG_MODELS_DIR", "/mine")
@@ -50,7 +50,7 @@ def test_a_variable_is_read_at_each_call_and_an_empty_one_counts_as_none(
 
 
 @pytest.mark.parametrize("value", HTTP.values(), ids=HTTP)
-def test_a_mirror_that_is_no_address_is_an_error_that_does_not_repeat_it(
+def test_an_invalid_url_of_a_mirror_is_an_error_that_does_not_repeat_it(
     value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OVSEG_MODELS_MIRROR", value)
@@ -61,11 +61,11 @@ def test_a_mirror_that_is_no_address_is_an_error_that_does_not_repeat_it(
     assert SECRET not in ran.stderr
 
 
-def test_only_its_own_file_and_the_one_that_imports_paddle_look_at_the_environment() -> None:
-    looking = {
+def test_only_environment_and_quiet_paddle_read_environment_variables() -> None:
+    readers = {
         path.name
         for path in PACKAGE.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_bytes()))
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "environb", "getenv", "putenv")
     }
-    assert looking == {"environment.py", "quiet_paddle.py"}
+    assert readers == {"environment.py", "quiet_paddle.py"}

@@ -1,4 +1,4 @@
-"""A family of networks is one row of a table: nothing else has to know it."""
+"""A model family is one row of a table; no other code depends on it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CODE = [path for top in ("ovseg", "ovseg_core", "worker", "gateway") for path in
 
 
 class Filler:
-    """A network whose mask of a box is the box."""
+    """A network that returns the whole box as the mask of a box."""
 
     canvas_size = 64
 
@@ -45,7 +45,7 @@ def load(name: str, weights: Path, device: str, engine: str, precision: str, can
 
 @pytest.fixture
 def filler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name of an installed model of a new family."""
+    """Register a new family and a model of it; return the name of the model."""
     row = Family(Preset(64, (127.0,) * 3, (128.0,) * 3, clip_to_box=True), load)
     monkeypatch.setitem(networks.NETWORKS, "filler", row)
     (tmp_path / "filler.bin").touch()
@@ -55,7 +55,7 @@ def filler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "FILLER"
 
 
-def test_a_new_row_and_an_entry_of_the_registry_are_a_model(filler: str) -> None:
+def test_a_row_and_an_entry_in_the_registry_are_enough_for_a_new_model(filler: str) -> None:
     [result] = create_model(filler, device="cpu").predict(
         str(pictures.PHOTO), prompts={"box_prompt": [[10, 20, 110, 220]]}
     )
@@ -63,7 +63,7 @@ def test_a_new_row_and_an_entry_of_the_registry_are_a_model(filler: str) -> None
     assert result.engine == "paddle"
 
 
-def test_what_a_row_does_not_offer_is_refused(filler: str, tmp_path: Path) -> None:
+def test_an_engine_quantization_or_export_that_a_row_lacks_is_refused(filler: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="the engine openvino cannot run filler on cpu"):
         create_model(filler, device="cpu", engine="openvino")
     with pytest.raises(ValueError, match="FILLER has no separate image encoder, so it cannot be quantized"):
@@ -73,9 +73,9 @@ def test_what_a_row_does_not_offer_is_refused(filler: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", [name for name in networks.NETWORKS if name != "paddlex"])  # also PaddleX's own name
-def test_no_other_code_names_a_network(name: str) -> None:
+def test_only_the_folder_of_a_family_contains_the_name_of_its_network(name: str) -> None:
     assert len(CODE) > 200
     folder = networks.NETWORKS[name].load.__module__.split(".")[1]
-    named = [path.relative_to(ROOT) for path in CODE if f'"{name}"' in path.read_text()]
-    assert named
-    assert all(path.parts[:2] == ("ovseg_core", folder) for path in named)
+    found = [path.relative_to(ROOT) for path in CODE if f'"{name}"' in path.read_text()]
+    assert found
+    assert all(path.parts[:2] == ("ovseg_core", folder) for path in found)

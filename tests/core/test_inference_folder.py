@@ -74,13 +74,13 @@ def test_boxes_and_points_give_the_masks_of_the_network_in_parts(
     for found, point in zip(by_point["masks"], POINTS, strict=True):
         asked = PromptBatch(None, np.array([[point]], np.float32) * SCALE, np.ones((1, 1), np.float32))
         assert isinstance(segmenter.network, Sam)
-        logits, _ = segmenter.network.masks(embedding.features, asked, wanted=np.zeros(1, np.float32))
+        logits, _ = segmenter.network.masks(embedding.features, asked, mask_indices=np.zeros(1, np.float32))
         assert same(found, segmenter.mask_of(embedding, logits[0, 0], 1.0).full())
 
 
 def test_a_prompt_that_the_folder_was_not_made_for_is_refused(folders: dict[str, Path]) -> None:
     model = create_model("SAM-H_point", model_dir=folders["point"], device="cpu")
-    with pytest.raises(OvsegError, match="knows one point for each object, and nothing else"):
+    with pytest.raises(OvsegError, match="accepts only one point for each object"):
         list(model.predict(PHOTO, prompts={"box_prompt": BOXES}))
 
 

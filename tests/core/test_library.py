@@ -1,4 +1,4 @@
-"""The public names of the library, as a user's program has them. `make lint` checks their types here."""
+"""The public names of the library, used as in a user's program. mypy in `make lint` checks their types here."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ovseg_core import (
 )
 
 
-def test_the_package_has_its_public_names_and_nothing_else_is_made_up() -> None:
+def test_the_package_has_its_public_names_and_refuses_unknown_ones() -> None:
     assert set(ovseg_core.__all__) <= set(dir(ovseg_core))
     for name in ovseg_core.__all__:
         assert getattr(ovseg_core, name).__name__ == name
@@ -36,7 +36,7 @@ def test_the_package_has_its_public_names_and_nothing_else_is_made_up() -> None:
         ovseg_core.Segmentor  # type: ignore[attr-defined]  # noqa: B018
 
 
-def test_the_example_of_the_package_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_in_the_docstring_of_the_package_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.copy(PHOTO, "photo.jpg")
     [example] = doctest.DocTestFinder(recurse=False).find(ovseg_core, "ovseg_core", globs={})
@@ -45,7 +45,7 @@ def test_the_example_of_the_package_runs(tmp_path: Path, monkeypatch: pytest.Mon
     assert [path.name for path in (tmp_path / "output").iterdir()] == ["photo_res.jpg"]
 
 
-def test_a_program_has_types() -> None:
+def test_a_program_that_uses_the_library_is_typed() -> None:
     image_rgb = np.zeros((48, 64, 3), np.uint8)
     segmenter = assert_type(Segmenter.open("SAM-Lite"), Segmenter)
     embedding = assert_type(segmenter.encode(image_rgb), Embedding)

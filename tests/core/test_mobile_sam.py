@@ -1,4 +1,4 @@
-"""TinyViT on both engines against MobileSAM's own, a small one with the same weights (tests/support/sam_weights.py)."""
+"""A small TinyViT in Paddle and OpenVINO, compared with MobileSAM's own (weights from tests/support/sam_weights.py)."""
 
 from __future__ import annotations
 
@@ -43,31 +43,31 @@ def embeddings(encoder: TinyViT, canvases: np.ndarray) -> np.ndarray:
         return encoder(paddle.to_tensor(canvases)).numpy()
 
 
-def test_translated_it_gives_the_same_image_embeddings(encoder: TinyViT, tmp_path: Path) -> None:
+def test_the_translated_encoder_gives_the_same_embeddings(encoder: TinyViT, tmp_path: Path) -> None:
     (tmp_path / "weights").touch()
     canvases = sam_weights.two_canvases()
     parts = SamParts(encoder, canvases.shape[-1])
     [found] = in_openvino.runners("tiny", tmp_path / "weights", lambda: parts, "float32")["encode"](canvases)
-    wanted = embeddings(encoder, canvases).transpose(0, 2, 3, 1)
-    assert np.abs(found - wanted).max() < 1e-4 * np.abs(wanted).max()
+    expected = embeddings(encoder, canvases).transpose(0, 2, 3, 1)
+    assert np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()
 
 
-def test_image_embeddings_agree_with_the_authors(encoder: TinyViT, reference: dict[str, np.ndarray]) -> None:
-    wanted = reference["embedding"]
+def test_embeddings_agree_with_those_of_the_authors_code(encoder: TinyViT, reference: dict[str, np.ndarray]) -> None:
+    expected = reference["embedding"]
     found = embeddings(encoder, sam_weights.two_canvases())[:, ::8]
-    assert np.abs(found - wanted).max() < 1e-4 * np.abs(wanted).max()
-    assert np.abs(wanted).max() > 1  # not two silences that agree
+    assert np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()
+    assert np.abs(expected).max() > 1  # else two arrays of zeros would agree
 
 
-def test_an_image_is_encoded_alone_as_among_others(encoder: TinyViT) -> None:
+def test_an_embedding_does_not_depend_on_the_other_images_of_its_batch(encoder: TinyViT) -> None:
     both = sam_weights.two_canvases()
     together = embeddings(encoder, both)
     alone = np.concatenate([embeddings(encoder, both[i : i + 1]) for i in range(2)])
     assert np.abs(together - alone).max() < 1e-4
 
 
-def test_a_file_laid_out_as_the_public_one_fills_the_network(tmp_path: Path, reference: dict[str, np.ndarray]) -> None:
-    """With all that the public file has besides: the counters of batch norms, the head of the classifier."""
+def test_a_checkpoint_with_the_public_names_fills_the_network(tmp_path: Path, reference: dict[str, np.ndarray]) -> None:
+    """The file also has the arrays that we do not use: counters of batch norms, the head of the classifier."""
     arrays = {}
     for line in reference["public"].tolist():
         name, *shape = line.split()
@@ -77,9 +77,9 @@ def test_a_file_laid_out_as_the_public_one_fills_the_network(tmp_path: Path, ref
             arrays[name] = sam_weights.array(name, tuple(int(side) for side in shape))
     path = torch_files.torch_zip(tmp_path / "mobile_sam.pt", *torch_files.as_torch(arrays))
     filled = load_parts("mobile_sam", path).state_dict()
-    for name, turned in (
+    for name, is_transposed in (
         ("image_encoder.layers.0.blocks.1.conv2.bn.running_var", False),
         ("image_encoder.layers.2.blocks.5.attn.attention_biases", False),
         ("image_encoder.layers.3.blocks.1.mlp.fc2.weight", True),
     ):
-        assert (filled[name].numpy() == (arrays[name].T if turned else arrays[name])).all()
+        assert (filled[name].numpy() == (arrays[name].T if is_transposed else arrays[name])).all()

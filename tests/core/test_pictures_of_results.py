@@ -22,7 +22,7 @@ from ovseg_core.prompts import Prompt
 
 
 def ring() -> Mask:
-    """A square of 20 with a hole of 6, at (10, 5) in a frame of 50 x 60."""
+    """Return a square of 20 x 20 pixels with a hole of 6 x 6, at (10, 5) in an image of 60 x 50 pixels."""
     crop = np.ones((20, 20), bool)
     crop[7:13, 7:13] = False
     return Mask.of_crop(crop, (10, 5), (50, 60), 0.9)
@@ -32,17 +32,17 @@ def of(photo: np.ndarray, masks: Sequence[Mask] = (), prompts: Sequence[Prompt] 
     return Segmentation(photo.shape[:2], lambda: photo, masks, prompts)
 
 
-def test_an_overlay_tints_the_mask_and_leaves_the_rest_alone() -> None:
+def test_an_overlay_tints_the_mask_and_nothing_else() -> None:
     photo = np.full((50, 60, 3), 120, np.uint8)
     picture = overlay.draw(photo, [ring()], [Prompt.of_point(55, 45)])
-    assert (photo == 120).all()  # the photo itself is not drawn upon
+    assert (photo == 120).all()  # the photo itself does not change
     assert tuple(picture[8, 14]) != (120, 120, 120)
     assert tuple(picture[15, 20]) == (120, 120, 120)  # the hole
     assert tuple(picture[40, 5]) == (120, 120, 120)
     assert picture[45, 55].min() == 255  # the plus of the click
 
 
-def test_an_overlay_of_nothing_is_the_photo_and_its_prompts() -> None:
+def test_an_overlay_of_an_empty_mask_shows_only_the_photo_and_the_prompts() -> None:
     photo = np.full((50, 60, 3), 120, np.uint8)
     empty = Mask.of_crop(np.zeros((0, 0), bool), (0, 0), (50, 60), 0.0)
     picture = overlay.draw(photo, [empty], [Prompt.of_box(20, 20, 40, 40)])
@@ -50,15 +50,15 @@ def test_an_overlay_of_nothing_is_the_photo_and_its_prompts() -> None:
     assert np.abs(picture[20, 30].astype(int) - palette.colour(0)).max() < 40  # the line is antialiased
 
 
-def test_jpegs_keep_their_colours_in_order() -> None:
+def test_a_jpeg_overlay_has_red_and_blue_in_the_right_order() -> None:
     red = np.zeros((16, 16, 3), np.uint8)
     red[..., 0] = 255
     decoded = cv2.imdecode(np.frombuffer(overlay.jpeg(of(red)), np.uint8), cv2.IMREAD_COLOR)
     assert decoded[8, 8, 2] > 240  # OpenCV's last channel is red
-    assert (red[..., 0] == 255).all()  # the photo itself stays as it is
+    assert (red[..., 0] == 255).all()  # the photo itself does not change
 
 
-def test_a_box_far_beyond_the_picture_is_drawn_where_it_crosses_it() -> None:
+def test_a_box_that_reaches_far_outside_is_drawn_where_it_crosses_the_picture() -> None:
     photo = np.full((50, 60, 3), 120, np.uint8)
     far = overlay.draw(photo, [], [Prompt.of_box(20, -1e300, 1e10, 2.0**31)])
     near = overlay.draw(photo, [], [Prompt.of_box(20, -40, 100, 90)])
@@ -68,7 +68,7 @@ def test_a_box_far_beyond_the_picture_is_drawn_where_it_crosses_it() -> None:
 
 
 @pytest.mark.parametrize("hw", [(1, 1), (1, 70_000), (70_000, 1), (3, 65_500), (1, 1_100_000), (65_501, 2)])
-def test_an_overlay_of_any_shape_can_be_written(hw: tuple[int, int]) -> None:
+def test_an_overlay_of_an_image_of_any_shape_can_be_written(hw: tuple[int, int]) -> None:
     photo = np.full((*hw, 3), (200, 100, 50), np.uint8)
     mask = Mask.of_crop(np.ones((1, 1), bool), (0, 0), hw, 0.9)
     prompts = [Prompt.of_box(-5, -5, hw[1] + 5, hw[0] + 5)]
@@ -80,7 +80,7 @@ def test_an_overlay_of_any_shape_can_be_written(hw: tuple[int, int]) -> None:
     assert png_file.of(np.zeros(hw, np.uint8)).startswith(b"\x89PNG")
 
 
-def test_neighbouring_colours_are_far_apart() -> None:
+def test_the_first_eight_colours_have_distinct_hues_and_24_colours_differ() -> None:
     hues = [colorsys.rgb_to_hls(*(v / 255 for v in palette.colour(i)))[0] for i in range(8)]
     gaps = [min(abs(a - b), 1 - abs(a - b)) for i, a in enumerate(hues) for b in hues[:i]]
     assert min(gaps) > 0.08
@@ -100,19 +100,19 @@ def test_every_ring_has_three_points(crop: np.ndarray) -> None:
 
 
 @given(hnp.arrays(bool, (12, 12)))
-def test_a_mask_can_be_drawn_again_from_its_polygons(crop: np.ndarray) -> None:
+def test_the_polygons_of_a_mask_cover_it_and_its_holes_only(crop: np.ndarray) -> None:
     mask = Mask.of_crop(crop, (3, 4), (20, 20), 1.0)
     drawn = np.zeros((20, 20), np.uint8)
     for part in polygons.of(mask):
         rings = [np.array(part["exterior"], np.int32)]
         cv2.fillPoly(drawn, rings, 1)
     filled = drawn.astype(bool)
-    assert not (mask.full() & ~filled).any()  # exteriors cover the mask; what else they cover are its holes
+    assert not (mask.full() & ~filled).any()  # exteriors cover the mask and its holes
     extra = filled & ~mask.full()
     assert not extra.any() or any(part["holes"] for part in polygons.of(mask))
 
 
-def test_a_result_reads_as_paddlex_writes_it() -> None:
+def test_a_result_has_the_format_of_paddlex() -> None:
     prompts = [Prompt.of_box(1, 2, 30, 40), Prompt.of_point(5, 6), Prompt(points=((1, 1), (2, 2)), labels=(1, 0))]
     document = serving_result.of([ring()] * 3, prompts, ["rle", "polygons"])
     assert [info["label"] for info in document["maskInfos"]] == ["box_prompt", "point_prompt", "points_prompt"]
@@ -132,5 +132,5 @@ def test_a_result_reads_as_paddlex_writes_it() -> None:
     assert len(document["polygons"]) == 3
 
 
-def test_a_result_has_only_what_was_asked_for() -> None:
+def test_a_result_contains_only_the_requested_outputs() -> None:
     assert set(serving_result.of([ring()], [Prompt.of_point(1, 1)], ["overlay"])) == {"maskInfos"}

@@ -28,7 +28,7 @@ size = st.integers(1, 10_000)
         ({"points": ((1, 2),), "labels": (0,)}, "labels", "at least one point needs label 1"),
     ],
 )
-def test_a_malformed_prompt_cannot_exist(given_: dict, field: str | None, message: str) -> None:
+def test_a_malformed_prompt_is_refused_with_its_field(given_: dict, field: str | None, message: str) -> None:
     with pytest.raises(OvsegError) as caught:
         Prompt(**given_)
     assert caught.value.code == "invalid_prompt"
@@ -36,12 +36,12 @@ def test_a_malformed_prompt_cannot_exist(given_: dict, field: str | None, messag
     assert message in caught.value.message
 
 
-def test_a_box_may_come_with_background_clicks_alone() -> None:
+def test_a_box_may_have_only_clicks_of_label_0() -> None:
     assert Prompt(box=(0, 0, 4, 4), points=((1, 1),), labels=(0,)).labels == (0,)
 
 
 @given(coordinate, coordinate, coordinate, coordinate, size, size)
-def test_a_box_within_an_image_is_clipped_to_it_or_refused(
+def test_a_box_is_clipped_to_the_image_or_refused_if_it_is_outside(
     x0: float, y0: float, x1: float, y1: float, h: int, w: int
 ) -> None:
     if x1 <= x0 or y1 <= y0:
@@ -61,7 +61,7 @@ def test_a_box_within_an_image_is_clipped_to_it_or_refused(
 
 
 @given(st.floats(-10, 110), st.floats(-10, 60))
-def test_a_click_outside_the_image_is_refused_not_moved(x: float, y: float) -> None:
+def test_a_click_outside_the_image_is_refused_and_not_moved(x: float, y: float) -> None:
     prompt = Prompt.of_point(x, y)
     if 0 <= x <= 100 and 0 <= y <= 50:
         assert prompt.within((50, 100)) == prompt
@@ -71,19 +71,19 @@ def test_a_click_outside_the_image_is_refused_not_moved(x: float, y: float) -> N
         assert (caught.value.code, caught.value.field) == ("point_outside_image", "points[0]")
 
 
-def test_an_error_among_many_prompts_names_the_one() -> None:
+def test_an_error_in_one_of_several_prompts_names_it() -> None:
     with pytest.raises(OvsegError) as caught:
         check_within([Prompt.of_point(1, 1), Prompt.of_box(20, 20, 30, 30)], (10, 10))
     assert caught.value.field == "prompts[1].box"
 
 
-def test_a_prompt_is_written_as_it_was_given() -> None:
+def test_to_dict_returns_what_the_prompt_was_made_from() -> None:
     prompt = Prompt(box=(1, 2, 3, 4), points=((5, 6), (7, 8)), labels=(1, 0))
     assert prompt.to_dict() == {"box": [1, 2, 3, 4], "points": [[5, 6], [7, 8]], "labels": [1, 0]}
     assert Prompt.of_point(1, 2).to_dict() == {"points": [[1, 2]], "labels": [1]}
 
 
-def test_points_without_labels_lie_on_the_object() -> None:
+def test_points_without_labels_have_label_1() -> None:
     assert Prompt.of(points=[[1, 2], [3, 4]]).labels == (1, 1)
     assert Prompt.of(points=[[1, 2], [3, 4]], labels=[1, 0]) == Prompt(points=((1, 2), (3, 4)), labels=(1, 0))
     assert Prompt.of(box=[1, 2, 3, 4]) == Prompt.of_box(1, 2, 3, 4)
@@ -93,7 +93,7 @@ def test_points_without_labels_lie_on_the_object() -> None:
     ("rows", "field"),
     [({"box": [1, 2, 3]}, "box"), ({"box": [1, 2, 3, 4, 5]}, "box"), ({"points": [[1, 2], [3]]}, "points[1]")],
 )
-def test_a_row_of_another_length_is_refused_by_its_name(rows: dict[str, Any], field: str) -> None:
+def test_a_row_of_the_wrong_length_is_refused_with_its_field(rows: dict[str, Any], field: str) -> None:
     with pytest.raises(OvsegError, match="; got ") as caught:
         Prompt.of(**rows)
     assert (caught.value.code, caught.value.field) == ("invalid_prompt", field)

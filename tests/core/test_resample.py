@@ -20,7 +20,7 @@ def smooth_logits(seed: int, shift: float) -> np.ndarray:
 
 
 def everywhere(logits: np.ndarray, region: Box, image_hw: tuple[int, int]) -> np.ndarray:
-    """The logits at every pixel of the image, bilinear, one pixel at a time: slow and plain. NaN outside the region."""
+    """Return the bilinear logits at every pixel, computed one by one: slow but simple. NaN outside the region."""
     x0, y0, x1, y1 = region
     value = np.full(image_hw, np.nan)
     for y in range(image_hw[0]):
@@ -39,18 +39,16 @@ def everywhere(logits: np.ndarray, region: Box, image_hw: tuple[int, int]) -> np
 
 @pytest.mark.parametrize("image_hw", [(300, 400), (700, 90), (1, 900), (512, 512)])
 @pytest.mark.parametrize("shift", [-3.0, 0.0])
-def test_by_way_of_the_canvas_a_mask_is_the_one_that_sam_s_own_code_makes(
-    image_hw: tuple[int, int], shift: float
-) -> None:
+def test_via_the_canvas_a_mask_equals_that_of_sam_s_own_code(image_hw: tuple[int, int], shift: float) -> None:
     logits, frame = smooth_logits(3, shift), Frame(image_hw, CANVAS)
     height, width = frame.resized_hw
     on_canvas = cv2.resize(logits, (CANVAS, CANVAS), interpolation=cv2.INTER_LINEAR)[:height, :width]
-    wanted = cv2.resize(on_canvas, image_hw[::-1], interpolation=cv2.INTER_LINEAR)
+    expected = cv2.resize(on_canvas, image_hw[::-1], interpolation=cv2.INTER_LINEAR)
     region = tuple(np.array([0, 0, CANVAS, CANVAS]) / np.tile(frame.scale_xy, 2))
     mask = resample.to_mask(logits, region, image_hw, 0.0, 0.9, via_canvas=ViaCanvas(CANVAS, frame.resized_hw))
-    at_the_edge = np.abs(wanted) < 1e-3
-    assert (mask.full() == (wanted > 0))[~at_the_edge].all()
-    assert (wanted > 0).any()
+    at_the_edge = np.abs(expected) < 1e-3
+    assert (mask.full() == (expected > 0))[~at_the_edge].all()
+    assert (expected > 0).any()
 
 
 @given(
@@ -61,7 +59,7 @@ def test_by_way_of_the_canvas_a_mask_is_the_one_that_sam_s_own_code_makes(
     st.floats(-4, 1),
     st.sampled_from([0.0, -0.3, 1.0]),
 )
-def test_only_the_part_that_can_exceed_the_cut_is_resized_and_that_is_exact(
+def test_resizing_only_the_part_that_can_exceed_the_threshold_is_exact(
     seed: int,
     image_hw: tuple[int, int],
     corner: tuple[float, float],
@@ -74,11 +72,11 @@ def test_only_the_part_that_can_exceed_the_cut_is_resized_and_that_is_exact(
     value = everywhere(logits, region, image_hw)
     mask = resample.to_mask(logits, region, image_hw, mask_threshold, 0.9)
     differs = mask.full() != (value > mask_threshold)
-    at_the_edge = np.abs(value - mask_threshold) < 1e-3  # float32 against float64
+    at_the_edge = np.abs(value - mask_threshold) < 1e-3  # where float32 and float64 may differ
     assert not (differs & ~at_the_edge).any()
 
 
-def test_a_mask_ends_at_the_box_it_is_clipped_to() -> None:
+def test_a_mask_is_cut_off_at_clip_to() -> None:
     logits = np.full((CELLS, CELLS), 5, np.float32)
     mask = resample.to_mask(logits, (0, 0, 200, 200), (100, 200), 0, 0.9, clip_to=(10.5, 20, 50, 60.5))
     assert mask.box_xyxy == (10, 20, 50, 61)
@@ -86,14 +84,14 @@ def test_a_mask_ends_at_the_box_it_is_clipped_to() -> None:
 
 
 @pytest.mark.parametrize("clip_to", [None, (0, 0, 5, 5)])
-def test_logits_below_the_cut_give_an_empty_mask(clip_to: tuple | None) -> None:
+def test_logits_below_the_threshold_give_an_empty_mask(clip_to: tuple | None) -> None:
     mask = resample.to_mask(np.full((CELLS, CELLS), -1, np.float32), (0, 0, 10, 10), (10, 10), 0, 0.1, clip_to)
     assert (mask.area, mask.box_xyxy) == (0, (0, 0, 0, 0))
     assert not mask.full().any()
 
 
 @pytest.mark.parametrize("image_hw", [(1, 1), (1, 4000), (3000, 2), (480, 640), (2000, 3000)])
-def test_an_image_lies_top_left_on_its_canvas_whatever_its_shape(image_hw: tuple[int, int]) -> None:
+def test_an_image_of_any_shape_is_at_the_top_left_of_its_canvas(image_hw: tuple[int, int]) -> None:
     frame = Frame(image_hw, CANVAS)
     canvas = letterbox(np.full((*image_hw, 3), 255, np.uint8), frame, (127,) * 3, (128,) * 3)
     height, width = frame.resized_hw
@@ -104,8 +102,8 @@ def test_an_image_lies_top_left_on_its_canvas_whatever_its_shape(image_hw: tuple
     assert (canvas[0, :, :, width:] == 0).all()
 
 
-def test_a_pixel_of_the_mask_lies_where_the_pixel_of_the_image_was() -> None:
-    """A bright spot on the image, found again as the spot of its canvas's logits."""
+def test_a_spot_of_the_image_is_at_the_same_place_in_the_mask() -> None:
+    """The averaged canvas serves as the logits, so the mask is the bright spot of the image."""
     image = np.zeros((300, 400, 3), np.uint8)
     image[100:140, 200:260] = 255
     frame = Frame((300, 400), CANVAS)

@@ -1,4 +1,4 @@
-"""Runs and their strings, against pycocotools on the whole frame."""
+"""Run-length encoding, compared with pycocotools on the whole image."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def framed(crop: np.ndarray, margin: tuple[int, int, int, int]) -> np.ndarray:
 
 
 @given(masks)
-def test_a_mask_comes_back_from_its_runs(mask: np.ndarray) -> None:
+def test_a_mask_is_restored_from_its_borders(mask: np.ndarray) -> None:
     assert np.array_equal(rle.pixels(rle.borders(mask), mask.shape), mask)
 
 
 @given(masks, margins)
-def test_a_crop_put_into_a_frame_has_the_runs_and_the_counts_of_the_frame(
+def test_a_crop_that_is_placed_in_an_image_has_the_borders_and_counts_of_the_image(
     crop: np.ndarray, margin: tuple[int, int, int, int]
 ) -> None:
     frame = framed(crop, margin)
@@ -40,7 +40,7 @@ def test_a_crop_put_into_a_frame_has_the_runs_and_the_counts_of_the_frame(
 
 
 @given(masks, margins)
-def test_a_mask_knows_its_frame_window_and_area(crop: np.ndarray, margin: tuple[int, int, int, int]) -> None:
+def test_a_mask_has_the_box_area_and_counts_of_its_pixels(crop: np.ndarray, margin: tuple[int, int, int, int]) -> None:
     frame = framed(crop, margin)
     mask = Mask.of_crop(crop, margin[:2], frame.shape, 0.5)
     assert np.array_equal(mask.full(), frame)

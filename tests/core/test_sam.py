@@ -1,4 +1,4 @@
-"""SAM on every engine against Meta's own implementation: a small one, same weights (tests/support/sam_weights.py)."""
+"""A small SAM on every engine, compared with Meta's own code with the same weights (tests/support/sam_weights.py)."""
 
 from __future__ import annotations
 
@@ -36,10 +36,12 @@ def test_the_image_embedding_agrees_with_meta_s(
     features: tuple[np.ndarray, ...], reference: dict[str, np.ndarray]
 ) -> None:
     assert np.abs(features[0].transpose(2, 0, 1)[::8] - reference["embedding"]).max() < 1e-3
-    assert np.abs(reference["embedding"]).max() > 1  # not two silences that agree
+    assert np.abs(reference["embedding"]).max() > 1  # else two arrays of zeros would agree
 
 
-def test_images_of_a_batch_do_not_see_each_other(sam: Sam, features: tuple[np.ndarray, ...]) -> None:
+def test_an_embedding_does_not_depend_on_the_other_images_of_its_batch(
+    sam: Sam, features: tuple[np.ndarray, ...]
+) -> None:
     canvas = sam_weights.canvas()
     [other], [first] = sam.encode(np.concatenate([-canvas, canvas]))
     assert np.abs(first - features[0]).max() < 1e-3
@@ -51,9 +53,9 @@ def test_masks_and_predicted_iou_agree_with_meta_s(
     sam: Sam, features: tuple[np.ndarray, ...], reference: dict[str, np.ndarray], kind: str
 ) -> None:
     answer = sam.decode(features, PROMPTS[kind])
-    wanted, iou = reference[f"{kind}_logits"], reference[f"{kind}_iou"]
+    expected, iou = reference[f"{kind}_logits"], reference[f"{kind}_iou"]
     assert answer.logits.shape[:2] == iou.shape
-    assert np.abs(answer.logits[:, :, ::2, ::2] - wanted).max() < 1e-3
+    assert np.abs(answer.logits[:, :, ::2, ::2] - expected).max() < 1e-3
     assert np.abs(answer.iou - iou).max() < 1e-3
-    assert np.abs(wanted).max() > 5  # not two silences that agree
+    assert np.abs(expected).max() > 5  # else two arrays of zeros would agree
     assert (answer.regions == [0, 0, CANVAS, CANVAS]).all()

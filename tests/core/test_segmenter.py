@@ -27,8 +27,8 @@ def iou(a: np.ndarray, b: np.ndarray) -> float:
     return float((a & b).sum() / (a | b).sum())
 
 
-def test_a_box_finds_the_object_in_it(segmenter: Segmenter, embedding: Embedding) -> None:
-    """The head of the astronaut, roughly: an ellipse drawn by hand."""
+def test_a_box_segments_the_object_in_it(segmenter: Segmenter, embedding: Embedding) -> None:
+    """The object is the head of the astronaut; an ellipse drawn by hand covers it roughly."""
     [mask] = segmenter.decode(embedding, [HEAD])
     y, x = np.mgrid[:512, :512]
     by_hand = ((x - 224) / 68) ** 2 + ((y - 92) / 82) ** 2 < 1
@@ -37,7 +37,7 @@ def test_a_box_finds_the_object_in_it(segmenter: Segmenter, embedding: Embedding
     assert 0 < mask.score <= 1
 
 
-def test_masks_come_in_the_order_of_their_prompts_whatever_shape_each_has(
+def test_masks_are_in_the_order_of_their_prompts_also_for_prompts_of_different_shapes(
     segmenter: Segmenter, embedding: Embedding
 ) -> None:
     prompts = [
@@ -55,17 +55,17 @@ def test_masks_come_in_the_order_of_their_prompts_whatever_shape_each_has(
         assert mask.score == pytest.approx(alone.score, abs=2e-4)
 
 
-def test_more_prompts_than_a_batch_holds_are_all_answered(segmenter: Segmenter, embedding: Embedding) -> None:
+def test_prompts_beyond_the_batch_size_get_masks_too(segmenter: Segmenter, embedding: Embedding) -> None:
     masks = segmenter.decode(embedding, [SHUTTLE] * (segmenter.spec.preset.prompts_per_batch + 1))
     assert len({mask.counts for mask in masks}) == 1
     assert len(masks) == segmenter.spec.preset.prompts_per_batch + 1
 
 
-def test_no_prompt_no_mask(segmenter: Segmenter, embedding: Embedding) -> None:
+def test_without_prompts_there_are_no_masks(segmenter: Segmenter, embedding: Embedding) -> None:
     assert segmenter.decode(embedding, []) == []
 
 
-def test_a_mask_of_a_box_stays_in_its_box(segmenter: Segmenter, embedding: Embedding) -> None:
+def test_the_mask_of_a_box_stays_within_the_box(segmenter: Segmenter, embedding: Embedding) -> None:
     [mask] = segmenter.decode(embedding, [Prompt.of_box(-50, 100.5, 200, 700)])
     x0, y0, x1, y1 = mask.box_xyxy
     assert x0 >= 0
@@ -75,7 +75,7 @@ def test_a_mask_of_a_box_stays_in_its_box(segmenter: Segmenter, embedding: Embed
 
 
 @pytest.mark.parametrize("image_hw", [(1, 1), (2, 700), (700, 3), (20, 30_000)])
-def test_the_strangest_shapes_are_segmented_too(segmenter: Segmenter, image_hw: tuple[int, int]) -> None:
+def test_images_of_extreme_shapes_can_be_segmented(segmenter: Segmenter, image_hw: tuple[int, int]) -> None:
     height, width = image_hw
     pixels = np.full((height, width, 3), 90, np.uint8)
     masks = segmenter.decode(segmenter.encode(pixels), [Prompt.of_box(0, 0, width, height), Prompt.of_point(0, 0)])
@@ -87,17 +87,17 @@ def test_a_prompt_outside_the_image_is_refused(segmenter: Segmenter, embedding: 
         segmenter.decode(embedding, [Prompt.of_box(600, 600, 700, 700)])
 
 
-def test_an_embedding_of_another_model_is_refused(segmenter: Segmenter, embedding: Embedding) -> None:
+def test_an_embedding_from_another_model_is_refused(segmenter: Segmenter, embedding: Embedding) -> None:
     other = Embedding("SAM-H", embedding.features, embedding.frame)
     with pytest.raises(ValueError, match="embedding of SAM-H"):
         segmenter.decode(other, [HEAD])
 
 
-def test_a_click_beside_the_object_keeps_its_hole(segmenter: Segmenter, embedding: Embedding) -> None:
-    """The astronaut's face, taken out of her head."""
+def test_a_hole_with_a_click_of_label_0_is_not_filled(segmenter: Segmenter, embedding: Embedding) -> None:
+    """The hole is the astronaut's face in the mask of her head."""
     face = (224.0, 100.0)
     [whole] = segmenter.decode(embedding, [HEAD])
     [without] = segmenter.decode(embedding, [Prompt(HEAD.box, (face,), (0,))])
-    x, y = (int(along) for along in face)
+    x, y = (int(coordinate) for coordinate in face)
     assert whole.full()[y, x]
     assert not without.full()[y, x]
