@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovseg_core.lite import regions as numpy_regions
-from ovseg_core.lite.regions import LEAST_HALF, MARGIN
+from ovseg_core.lite.regions import MARGIN, MIN_HALF
 from ovseg_core.lite.shape import (
     CANDIDATES,
     CHANNELS,
@@ -249,7 +249,7 @@ class SamLite(nn.Module):
 def region_of(boxes: Tensor) -> Tensor:
     """Return the regions (N, 4) around boxes (N, 4)."""
     centre, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
-    half = half.clamp(min=LEAST_HALF) * MARGIN
+    half = half.clamp(min=MIN_HALF) * MARGIN
     return torch.cat([centre - half, centre + half], 1)
 
 

@@ -1,4 +1,4 @@
-"""SAM-Lite's row."""
+"""The row of SAM-Lite in the table of networks."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ GRAPHS = Path(__file__).parent / "graphs"  # of `LiteParts`; `python -m training
 
 
 def load(name: str, weights: Path, device: str, engine: str, precision: str, canvas_size: int) -> Network:
-    """In "float16" and "int8" the image encoder runs in that precision and the rest in float32, in "bfloat16"
-    everything."""
+    """Load SAM-Lite; see `networks.load`.
+
+    In "float16" and "int8" only the image encoder runs in that precision, and the other parts run in float32. In
+    "bfloat16" all parts do.
+    """
     from ovseg_core.engines import runners
     from ovseg_core.lite.network import SamLite
 
@@ -30,12 +33,14 @@ def load(name: str, weights: Path, device: str, engine: str, precision: str, can
 
 
 def load_parts(weights: Path, precision: str = "float32") -> LiteParts:
-    """SAM-Lite's layers with their weights, on Paddle's current device. Raises ValueError where the weights do not
-    fit."""
+    """Load SAM-Lite's layers with their weights, on Paddle's current device.
+
+    Raises ValueError if the weights do not fit the network.
+    """
     from ovseg_core import checkpoints
     from ovseg_core.lite.parts import LiteParts
 
-    assert precision == "float32"  # the only one in Paddle: `half_precisions` below
+    assert precision == "float32"  # the only precision in Paddle, see `half_precisions` below
     parts = LiteParts()
     parts.eval()
     checkpoints.load(parts, weights)
@@ -43,6 +48,7 @@ def load_parts(weights: Path, precision: str = "float32") -> LiteParts:
 
 
 def encoder_graph(name: str, weights: Path) -> ov.Model:
+    """Return the image encoder in OpenVINO; see `family.Quantization`."""
     from ovseg_core.engines import in_openvino
 
     return in_openvino.encoder_graph(name, weights, partial(load_parts, weights), GRAPHS)

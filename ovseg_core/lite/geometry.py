@@ -1,50 +1,51 @@
-"""From coordinates to the small matrices that read maps there. All coordinates are canvas pixels.
+"""Sample maps at coordinates: small matrices for regions, and means for points. All coordinates are canvas pixels.
 
-A cell i of a map lies at stride * i + `centre` of the canvas: strided convolutions with symmetric padding look at
-stride * i + 0.5, cells of a mask cover their stride, so their centre is at stride / 2.
+The position of cell i of a map on the canvas is stride * i + `centre`. For the maps of strided convolutions with
+symmetric padding, `centre` is 0.5. The cells of a mask cover their stride, so their `centre` is stride / 2.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-LOOKS_AT = 0.5  # the centre of cell 0 of a convolution's map
+CONV_CENTRE = 0.5  # of cell 0 of a convolution's map, in canvas pixels
 
 Filters = tuple[np.ndarray, np.ndarray]  # rows and columns, both (N, size, length)
 
 
 def cells(low: np.ndarray, high: np.ndarray, size: int) -> np.ndarray:
-    """The centres (N, size) of `size` equal cells between `low` and `high` (N,)."""
+    """Return the centres (N, size) of `size` equal cells between `low` and `high` (N,)."""
     steps = (np.arange(size, dtype=np.float32) + 0.5) / size
     return low[:, None] + (high - low)[:, None] * steps
 
 
-def region_filters(regions: np.ndarray, size: int, length: int, stride: int, centre: float = LOOKS_AT) -> Filters:
-    """Matrices that resample square maps of `length` to regions (N, 4): rows @ map @ columns.T is (N, size, size).
+def region_filters(regions: np.ndarray, size: int, length: int, stride: int, centre: float = CONV_CENTRE) -> Filters:
+    """Return matrices that resample square maps of side `length` to regions (N, 4).
 
-    The filter is a triangle, bilinear for small regions and as wide as a cell for large ones, and 0 beyond the map:
-    RoIAlign (He et al., 2017) as two matrix products, without aliasing.
+    rows @ map @ columns.T is (N, size, size). The filter is a triangle: bilinear for small regions, as wide as an
+    output cell for large regions, and 0 outside the map. This is RoIAlign (He et al., 2017) as two matrix products,
+    without aliasing.
     """
     x0, y0, x1, y1 = regions.T
     low, high = np.concatenate([y0, x0]), np.concatenate([y1, x1])
     position = (cells(low, high, size) - centre) / stride
-    reach = np.maximum((high - low) / (size * stride), 1.0)[:, None, None]
-    away = np.abs(position[:, :, None] - np.arange(length, dtype=np.float32))
-    both = (np.maximum(1 - away / reach, 0) / reach).astype(np.float32)
-    return both[: len(regions)], both[len(regions) :]
+    width = np.maximum((high - low) / (size * stride), 1.0)[:, None, None]
+    distance = np.abs(position[:, :, None] - np.arange(length, dtype=np.float32))
+    weights = (np.maximum(1 - distance / width, 0) / width).astype(np.float32)
+    return weights[: len(regions)], weights[len(regions) :]
 
 
-def at_points(known: np.ndarray, points: np.ndarray, shares: np.ndarray, stride: int) -> np.ndarray:
-    """A map (C, h, w), bilinear, at points (N, P, 2), and of these the mean with shares (N, P): (N, C)."""
-    x, right = _cell_and_rest(points[..., 0], stride, known.shape[2])
-    y, below = _cell_and_rest(points[..., 1], stride, known.shape[1])
-    above = known[:, y, x] * (1 - right) + known[:, y, x + 1] * right  # C, N, P
-    under = known[:, y + 1, x] * (1 - right) + known[:, y + 1, x + 1] * right
-    return ((above * (1 - below) + under * below) * shares).sum(2).T.astype(np.float32)
+def at_points(features: np.ndarray, points: np.ndarray, weights: np.ndarray, stride: int) -> np.ndarray:
+    """Sample a map (C, h, w) bilinearly at points (N, P, 2); return the means (N, C) with weights (N, P)."""
+    x, x_part = _cell_and_part(points[..., 0], stride, features.shape[2])
+    y, y_part = _cell_and_part(points[..., 1], stride, features.shape[1])
+    above = features[:, y, x] * (1 - x_part) + features[:, y, x + 1] * x_part  # C, N, P
+    below = features[:, y + 1, x] * (1 - x_part) + features[:, y + 1, x + 1] * x_part
+    return ((above * (1 - y_part) + below * y_part) * weights).sum(2).T.astype(np.float32)
 
 
-def _cell_and_rest(along: np.ndarray, stride: int, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """The cell before each coordinate, and how far it is from there to the next one, 0 to 1."""
-    position = np.clip((along - LOOKS_AT) / stride, 0, length - 1)
+def _cell_and_part(coordinates: np.ndarray, stride: int, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cell before each coordinate, and the part of the way from it to the next cell, 0 to 1."""
+    position = np.clip((coordinates - CONV_CENTRE) / stride, 0, length - 1)
     cell = np.minimum(position.astype(int), length - 2)
     return cell, position - cell

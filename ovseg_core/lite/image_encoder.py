@@ -1,8 +1,9 @@
 """SAM-Lite's image encoder: EfficientNet-Lite0 and a feature pyramid.
 
-EfficientNet-Lite0 (Tan and Le, 2019; the Lite family drops squeeze-and-excitation and uses ReLU6) with its batch
-normalisation folded into the convolutions; the pyramid (Lin et al., 2017) brings what deep layers know to fine maps.
-It ends with what the heads want of each map, so that decoding a prompt begins where prompts begin to matter.
+EfficientNet-Lite0 (Tan and Le, 2019; the Lite family has no squeeze-and-excitation and uses ReLU6) has its batch
+normalisation folded into the convolutions. The pyramid (Lin et al., 2017) adds the features of deep layers to fine
+maps. The last layers compute what the heads need from each map, so everything that does not depend on prompts is
+computed once for each image.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from ovseg_core.quiet_paddle import nn, paddle
 
 
 class InvertedResidual(nn.Layer):
-    """1x1 up, depthwise, 1x1 down (Sandler et al., 2018)."""
+    """A widening 1x1, a depthwise and a narrowing 1x1 convolution (Sandler et al., 2018, "MobileNetV2")."""
 
     def __init__(self, kernel: int, stride: int, expansion: int, channels_in: int, channels_out: int) -> None:
         super().__init__()
@@ -31,7 +32,7 @@ class InvertedResidual(nn.Layer):
 
 
 class ImageEncoder(nn.Layer):
-    """A normalised RGB canvas (B, 3, H, W), H and W multiples of 32, to maps (B, C, H/s, W/s), one for each stride."""
+    """Normalised RGB canvases (B, 3, S, S) to maps (B, C, S/s, S/s), one for each stride s. S is a multiple of 32."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,6 +61,7 @@ class ImageEncoder(nn.Layer):
 
 
 def _stage(blocks: int, kernel: int, stride: int, expansion: int, channels_in: int, channels_out: int) -> nn.Sequential:
+    """Make a stage from a row of `STAGES`."""
     first = InvertedResidual(kernel, stride, expansion, channels_in, channels_out)
     rest = [InvertedResidual(kernel, 1, expansion, channels_out, channels_out) for _ in range(blocks - 1)]
     return nn.Sequential(first, *rest)

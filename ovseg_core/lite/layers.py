@@ -1,4 +1,4 @@
-"""What the parts of SAM-Lite share: convolutions, the hourglass, the way from a map to a region of it."""
+"""Layers that several parts of SAM-Lite use: convolutions, the hourglass, resampling of a map to a region."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from ovseg_core.quiet_paddle import nn, paddle
 
 
 class ConvReLU(nn.Conv2D):
-    """A convolution that keeps the size (or halves it) and a ReLU; training's batch normalisation is folded in."""
+    """A convolution that keeps the size, or halves it with a stride of 2, and a ReLU.
+
+    The batch normalisation of the training is folded into the convolution.
+    """
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> None:
         super().__init__(inputs, outputs, kernel, stride, kernel // 2)
@@ -17,7 +20,10 @@ class ConvReLU(nn.Conv2D):
 
 
 class Hourglass(nn.Layer):
-    """A map at three scales and back, with skips; also the mean of the smallest, which judges the whole."""
+    """Process a map (N, C, h, w) at three scales, with skips.
+
+    Returns the map (N, C, h, w), and the mean of the smallest scale (N, C'), from which `Score` predicts the IoU.
+    """
 
     def __init__(self, top: int, middle: int, bottom: int) -> None:
         super().__init__()
@@ -39,7 +45,7 @@ class Hourglass(nn.Layer):
 
 
 class Score(nn.Layer):
-    """Predicted IoU, 0 to 1."""
+    """Predicts the IoU of masks, 0 to 1."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -50,11 +56,14 @@ class Score(nn.Layer):
 
 
 def doubled(x: paddle.Tensor) -> paddle.Tensor:
+    """(N, C, h, w) to (N, C, 2h, 2w), bilinear."""
     return F.interpolate(x, scale_factor=2, mode="bilinear")
 
 
 def sampled(features: paddle.Tensor, rows: paddle.Tensor, columns: paddle.Tensor) -> paddle.Tensor:
-    """Resample a map (1, C, h, w) to N regions: (N, C, size, size). rows (N, size, h) and columns (N, size, w) are
-    `geometry.region_filters`."""
+    """Resample a map (1, C, h, w) to N regions: (N, C, size, size).
+
+    `rows` (N, size, h) and `columns` (N, size, w) are from `geometry.region_filters`.
+    """
     across = paddle.matmul(features, columns.unsqueeze(1), transpose_y=True)  # N, C, h, size
     return rows.unsqueeze(1) @ across

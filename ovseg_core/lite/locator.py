@@ -1,4 +1,4 @@
-"""Where a click points: coarse masks of the whole canvas."""
+"""From clicks to coarse masks of the whole canvas."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ovseg_core.quiet_paddle import nn, paddle
 
 
 class Locator(nn.Layer):
-    """Clicks to coarse masks by likeness: features are multiplied with those at the clicks."""
+    """Clicks to coarse masks, by similarity: the features of the image are multiplied by those at the clicks."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,15 +24,15 @@ class Locator(nn.Layer):
 
     def forward(
         self,
-        detail: paddle.Tensor,  # 1, C, H/8, W/8
-        feature: paddle.Tensor,  # 1, C, H/16, W/16
-        same: paddle.Tensor,  # 1, C, H/16, W/16
-        clicked: paddle.Tensor,  # N, C: the maps of strides 8 and 16 at the clicks on the object
-        drawn8: paddle.Tensor,  # N, 2, H/8, W/8: `prompt_maps.of_canvas`
-        drawn16: paddle.Tensor,  # N, 2 * len(CLICK_WIDTHS), H/16, W/16
+        detail: paddle.Tensor,  # 1, C, S/8, S/8
+        feature: paddle.Tensor,  # 1, C, S/16, S/16
+        same: paddle.Tensor,  # 1, C, S/16, S/16
+        clicked: paddle.Tensor,  # N, C: features at the clicks on the object, of the maps of strides 8 and 16
+        drawn8: paddle.Tensor,  # N, 2, S/8, S/8: `prompt_maps.of_canvas`
+        drawn16: paddle.Tensor,  # N, 2 * len(CLICK_WIDTHS), S/16, S/16
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """Coarse logits (N, CANDIDATES, H/8, W/8) and their predicted IoU (N, CANDIDATES)."""
-        like = feature * self.key(clicked).unsqueeze([2, 3])
-        x, whole = self.hourglass(F.relu(self.enter(paddle.concat([like, drawn16], 1)) + same))
-        like = detail * (1 + self.fine_key(clicked)).unsqueeze([2, 3])
-        return self.out(self.fine(doubled(self.up(x)) + like + self.near(drawn8))), self.score(whole)
+        """Return coarse logits (N, CANDIDATES, S/8, S/8) and their predicted IoU (N, CANDIDATES)."""
+        similar = feature * self.key(clicked).unsqueeze([2, 3])
+        x, whole = self.hourglass(F.relu(self.enter(paddle.concat([similar, drawn16], 1)) + same))
+        similar = detail * (1 + self.fine_key(clicked)).unsqueeze([2, 3])
+        return self.out(self.fine(doubled(self.up(x)) + similar + self.near(drawn8))), self.score(whole)

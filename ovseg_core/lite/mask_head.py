@@ -1,4 +1,4 @@
-"""The mask of what is in a region, whatever its size."""
+"""From a region of any size to the mask of the object in it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from ovseg_core.quiet_paddle import nn, paddle
 
 
 class MaskHead(nn.Layer):
-    """Features of a region and prompt maps to logits: a class-agnostic Mask R-CNN head (He et al., 2017) with the
-    hourglass that makes one generalise (Birodkar et al., 2021)."""
+    """Features of a region and its prompt maps to logits.
+
+    It is a class-agnostic Mask R-CNN head (He et al., 2017) with an hourglass, which makes such a head generalise to
+    other classes (Birodkar et al., 2021).
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,13 +29,13 @@ class MaskHead(nn.Layer):
 
     def forward(
         self,
-        maps: Sequence[paddle.Tensor],  # of one image: MASK_CHANNELS
-        filters: Sequence[tuple[paddle.Tensor, paddle.Tensor]],  # `geometry.region_filters` of each: to MASK_CELLS
+        maps: Sequence[paddle.Tensor],  # of one image, one for each stride: 1, C, h, w with C from MASK_CHANNELS
+        filters: Sequence[tuple[paddle.Tensor, paddle.Tensor]],  # `geometry.region_filters` for each map, to MASK_CELLS
         drawn: paddle.Tensor,  # N, MAPS, 32, 32: `prompt_maps.of_region`
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """Logits of the regions (N, 64, 64) and their predicted IoU (N,)."""
-        detail, seen8, seen16 = (sampled(maps[i], *filters[i]) for i in range(len(STRIDES)))
+        """Return the logits of the regions (N, 64, 64) and their predicted IoU (N,)."""
+        detail, region8, region16 = (sampled(maps[i], *filters[i]) for i in range(len(STRIDES)))
         entered = self.enter(paddle.concat([F.avg_pool2d(detail, 2), drawn], 1))
-        x, whole = self.hourglass(F.relu(entered + seen8 + seen16))
+        x, whole = self.hourglass(F.relu(entered + region8 + region16))
         x = self.fine(doubled(self.up(x)) + detail)
         return self.out(x).squeeze(1), self.score(whole).squeeze(1)

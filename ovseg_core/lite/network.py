@@ -1,6 +1,6 @@
-"""SAM-Lite as one network: encode an image once, decode prompts from its maps.
+"""SAM-Lite as a network, on any engine: it encodes an image once and decodes prompts from its maps.
 
-What needs no learning, from prompts to maps and back, is NumPy's; the three learned parts run on an engine.
+The three learned parts run on an engine. The steps between them, from prompts to maps and back, are in NumPy.
 """
 
 from __future__ import annotations
@@ -27,17 +27,22 @@ from ovseg_core.network import DecodeBatch, Features, PromptBatch, image_by_imag
 
 
 class SamLite:
+    """A `network.Network` whose features are three maps, (C, S/s, S/s) float32 at strides s of 4, 8 and 16."""
+
     def __init__(self, run: Mapping[str, Runner], canvas_size: int) -> None:
-        """`run` has the parts of `LiteParts`."""
+        """`run` runs each part of `LiteParts` by its name."""
         self._run, self.canvas_size = run, canvas_size
 
     def encode(self, canvases: np.ndarray) -> list[Features]:
-        """Normalised canvases (B, 3, S, S) float32 to the maps of each, (C, S/s, S/s) at strides s of 4, 8 and 16."""
+        """Return the maps of each image, from normalised canvases (B, 3, S, S) float32."""
         return list(zip(*self._run["encode"](canvases), strict=True))
 
     def decode(self, features: Features, prompts: PromptBatch, all_candidates: bool = False) -> Candidates:
-        """One candidate for a box, with clicks or without. Clicks alone say less: of their three candidates the one
-        with the highest predicted IoU, or `all_candidates`."""
+        """Return the masks of prompts of one image.
+
+        A prompt with a box, with or without clicks, has one candidate. A prompt of clicks is ambiguous and has three:
+        with `all_candidates` all of them are returned, and without it the one with the highest predicted IoU.
+        """
         boxes, points, labels, _ = prompts
         if boxes is not None:
             around = regions.around(boxes)
@@ -48,7 +53,7 @@ class SamLite:
         return self._of_clicks(features, points, labels, all_candidates)
 
     def decode_batch(self, batch: DecodeBatch, all_candidates: bool = False) -> list[Candidates]:
-        """In one run for each image: a region is cut from the maps of its own."""
+        """Do `decode` for each item, with one call for each image: regions are cut from the maps of one image."""
         return image_by_image(self, batch, all_candidates)
 
     def _of_clicks(
@@ -56,12 +61,12 @@ class SamLite:
     ) -> Candidates:
         coarse, iou = self._located(features, points, labels)
         best = np.argmax(iou, 1)[:, None]
-        kept = np.tile(np.arange(iou.shape[1]), (len(iou), 1)) if all_candidates else best  # N, C
-        iou = np.take_along_axis(iou, kept, 1)
-        coarse = np.take_along_axis(coarse, kept[:, :, None, None], 1)
-        count, each = kept.shape
-        coarse = coarse.reshape(count * each, *coarse.shape[2:])
-        points, labels = np.repeat(points, each, 0), np.repeat(labels, each, 0)
+        chosen = np.tile(np.arange(iou.shape[1]), (len(iou), 1)) if all_candidates else best  # N, M
+        iou = np.take_along_axis(iou, chosen, 1)
+        coarse = np.take_along_axis(coarse, chosen[:, :, None, None], 1)
+        count, masks = chosen.shape
+        coarse = coarse.reshape(count * masks, *coarse.shape[2:])
+        points, labels = np.repeat(points, masks, 0), np.repeat(labels, masks, 0)
         boxes = [
             regions.box_of(mask, COARSE_STRIDE, clicks[on == 1])
             for mask, clicks, on in zip(coarse, points, labels, strict=True)
@@ -69,16 +74,16 @@ class SamLite:
         around = regions.around(np.stack(boxes))
         rows, columns = geometry.region_filters(around, REGION, coarse.shape[1], COARSE_STRIDE, COARSE_STRIDE / 2)
         with blas.on_one_thread():
-            seen = rows @ (1 / (1 + np.exp(-coarse))) @ columns.transpose(0, 2, 1)
-        logits, _ = self._masks(features, around, prompt_maps.of_region(around, None, points, labels, seen))
-        return Candidates(logits.reshape(count, each, MASK, MASK), around.reshape(count, each, 4), iou)
+            probability = rows @ (1 / (1 + np.exp(-coarse))) @ columns.transpose(0, 2, 1)
+        logits, _ = self._masks(features, around, prompt_maps.of_region(around, None, points, labels, probability))
+        return Candidates(logits.reshape(count, masks, MASK, MASK), around.reshape(count, masks, 4), iou)
 
     def _located(self, features: Features, points: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Coarse logits (N, CANDIDATES, H/8, W/8) and predicted IoU (N, CANDIDATES)."""
+        """Return coarse logits (N, CANDIDATES, S/8, S/8) and predicted IoU (N, CANDIDATES) of clicks."""
         _, m8, m16 = features
         on = (labels == 1).astype(np.float32)
-        shares = on / on.sum(1, keepdims=True)
-        clicked = [geometry.at_points(m, points, shares, s) for m, s in zip((m8, m16), STRIDES[1:], strict=True)]
+        weights = on / on.sum(1, keepdims=True)
+        clicked = [geometry.at_points(m, points, weights, s) for m, s in zip((m8, m16), STRIDES[1:], strict=True)]
         drawn8 = prompt_maps.of_canvas(points, labels, m8.shape[1:], STRIDES[1], FINE_CLICK_WIDTH)
         drawn16 = [prompt_maps.of_canvas(points, labels, m16.shape[1:], STRIDES[2], w) for w in CLICK_WIDTHS]
         feature, same = np.split(m16[MASK_CHANNELS[2] :], 2)
@@ -87,6 +92,7 @@ class SamLite:
         return coarse, iou
 
     def _masks(self, features: Features, around: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return logits (N, MASK, MASK) and predicted IoU (N,) of the regions `around` with these prompt maps."""
         left, top, side = regions.window(around, self.canvas_size)
         inside = around - np.array([left, top, left, top], np.float32)
         maps: list[np.ndarray] = []

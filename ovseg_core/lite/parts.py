@@ -1,5 +1,8 @@
-"""SAM-Lite's layers in Paddle, and the parts of it that run apart: an image is encoded once, and prompts then need a
-locator, a mask head or both."""
+"""SAM-Lite's layers in Paddle, and the parts of the network that run separately.
+
+An image is encoded once. A prompt with a box then needs the mask head, and a prompt of clicks the locator and the mask
+head.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from ovseg_core.quiet_paddle import nn, paddle
 
 
 class LiteParts(nn.Layer):
-    """For canvases (B, 3, S, S), S a multiple of 64."""
+    """SAM-Lite in parts, for canvases (B, 3, S, S). S is a multiple of 64."""
 
     def __init__(self, canvas_size: int = CANVAS) -> None:
         super().__init__()
@@ -32,11 +35,13 @@ class LiteParts(nn.Layer):
         self.mask_head = MaskHead()
 
     def shapes(self) -> dict[str, tuple[Shape, ...]]:
+        """Return the shapes of the inputs of each part, by the name of its method."""
         _, side8, side16 = (self.canvas_size // stride for stride in STRIDES)
         fine, entered = LOCATOR_CHANNELS
         feature: Shape = (1, entered, side16, side16)
         drawn: tuple[Shape, ...] = ((None, 2, side8, side8), (None, 2 * len(CLICK_WIDTHS), side16, side16))
-        # One image's, but said to be any number: of 1 map and any number of filters Paddle's programs make 1 region.
+        # The maps are those of 1 image, but their number must be declared as unknown: from 1 map and an unknown number
+        # of filters, Paddle's programs derive that there is 1 region.
         maps: tuple[Shape, ...] = tuple((None, channels, None, None) for channels in MASK_CHANNELS)
         filters: tuple[Shape, ...] = tuple((None, cells, None) for cells in MASK_CELLS for _ in ("rows", "columns"))
         return {
@@ -46,7 +51,7 @@ class LiteParts(nn.Layer):
         }
 
     def encode(self, canvases: paddle.Tensor) -> tuple[paddle.Tensor, ...]:
-        """As `ImageEncoder`."""
+        """Call `ImageEncoder`."""
         return self.image_encoder(canvases)
 
     def locate(
@@ -58,7 +63,7 @@ class LiteParts(nn.Layer):
         drawn8: paddle.Tensor,
         drawn16: paddle.Tensor,
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """As `Locator`."""
+        """Call `Locator`."""
         return self.locator(detail, feature, same, clicked, drawn8, drawn16)
 
     def mask(
@@ -74,6 +79,6 @@ class LiteParts(nn.Layer):
         columns16: paddle.Tensor,
         drawn: paddle.Tensor,
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """As `MaskHead`: a map of each stride, and its filters."""
+        """Call `MaskHead` with a map of each stride and its filters."""
         filters = ((rows4, columns4), (rows8, columns8), (rows16, columns16))
         return self.mask_head((map4, map8, map16), filters, drawn)

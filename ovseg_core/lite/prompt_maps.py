@@ -1,4 +1,4 @@
-"""Prompts drawn as maps, for convolutions to look at (as RITM does; Sofiiuk et al., 2021). Canvas pixels throughout."""
+"""Prompts drawn as maps, as input of convolutions (as in RITM; Sofiiuk et al., 2021). Coordinates are canvas pixels."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ def of_region(
     regions: np.ndarray,  # N, 4
     boxes: np.ndarray | None,  # N, 4
     points: np.ndarray | None,  # N, P, 2
-    labels: np.ndarray | None,  # N, P: 1 on the object, 0 not
+    labels: np.ndarray | None,  # N, P: 1 on the object, 0 not on it
     coarse: np.ndarray | None,  # N, REGION, REGION: probability of the object
 ) -> np.ndarray:
-    """The prompt maps of the mask head (N, MAPS, REGION, REGION): inside of the box; clicks on and off the object; the
-    coarse mask; x and y from -1 to 1; the logarithms of the region's sides. Zeros where a prompt has no such thing."""
+    """Return the prompt maps of the mask head (N, MAPS, REGION, REGION).
+
+    They are: the inside of the box; clicks on the object; clicks off the object; the coarse mask; x and y from -1 to 1;
+    the logarithms of the region's two sides. A map is zero if the prompts lack its input.
+    """
     size = REGION
     maps = np.zeros((len(regions), MAPS, size, size), np.float32)
     x, y = cells(regions[:, 0], regions[:, 2], size), cells(regions[:, 1], regions[:, 3], size)
@@ -36,7 +39,7 @@ def of_region(
 
 
 def of_canvas(points: np.ndarray, labels: np.ndarray, hw: tuple[int, int], stride: int, sigma: float) -> np.ndarray:
-    """Clicks on and off the object as bumps (N, 2, h, w) at a stride of the canvas."""
+    """Return the clicks on and off the object as Gaussian bumps (N, 2, h, w), on a grid with a stride of the canvas."""
     count = len(points)
     x = np.tile(np.arange(hw[1], dtype=np.float32) * stride + 0.5, (count, 1))
     y = np.tile(np.arange(hw[0], dtype=np.float32) * stride + 0.5, (count, 1))
@@ -44,7 +47,10 @@ def of_canvas(points: np.ndarray, labels: np.ndarray, hw: tuple[int, int], strid
 
 
 def _bumps(x: np.ndarray, y: np.ndarray, points: np.ndarray, labels: np.ndarray, sigma: np.ndarray) -> np.ndarray:
-    """Gaussians of width sigma (N, 2) at cells x (N, w) and y (N, h), the largest where clicks of a kind overlap."""
+    """Return Gaussians of width sigma (N, 2) around the clicks, at cells x (N, w) and y (N, h): (N, 2, h, w).
+
+    Where clicks with the same label overlap, the value is the largest.
+    """
     over_x = np.exp(-(((x[:, None] - points[..., :1]) / sigma[:, None, :1]) ** 2) / 2)
     over_y = np.exp(-(((y[:, None] - points[..., 1:]) / sigma[:, None, 1:]) ** 2) / 2)
     of_kind = labels[:, None] == np.array([[1], [0]])  # N, 2, P

@@ -1,25 +1,25 @@
-"""The sizes of SAM-Lite: what its layers and its prompts agree on."""
+"""The sizes of SAM-Lite, which its layers and the code that prepares its inputs share."""
 
-CANVAS = 640  # pixels along a side. Trained on canvases of 512; 640 shows small things better.
+CANVAS = 640  # pixels along a side. It was trained on canvases of 512; with 640, small objects are segmented better.
 STRIDES = (4, 8, 16)  # of the encoder's maps
 PYRAMID = (32, 64, 128)  # channels of its feature pyramid
-# What the heads use of that, and all that is kept of an image: the first channels of each map are the mask head's, the
-# others the locator's, at stride 8 and, twice as many, at stride 16.
+# Channels of the maps that the heads use, which are all that is stored of an image. The first channels of each map are
+# for the mask head. The others are for the locator, at stride 8 and, twice as many, at stride 16.
 MASK_CHANNELS = (24, 64, 64)
 LOCATOR_CHANNELS = (24, 48)
 CHANNELS = (24, 64 + 24, 64 + 2 * 48)
 
-REGION = 32  # cells along a side of what the mask head sees
-MASK = 64  # and of the mask that it answers
-MASK_CELLS = (MASK, REGION, REGION)  # along a side of a region, as it sees each map
-MAPS = 8  # prompt maps that it gets
+REGION = 32  # cells along a side of a region in the mask head
+MASK = 64  # cells along a side of the mask that it returns
+MASK_CELLS = (MASK, REGION, REGION)  # cells along a side of a region, as sampled from each map
+MAPS = 8  # number of prompt maps
 
-CANDIDATES = 3  # of the locator: the button, the shirt, the person
-COARSE_STRIDE = STRIDES[1]  # of its masks
-CLICK_WIDTHS = (16.0, 64.0)  # canvas pixels: of the clicks drawn for it at stride 16
-FINE_CLICK_WIDTH = 12.0  # and at stride 8
+CANDIDATES = 3  # masks of the locator for a click: the button, the shirt, the person
+COARSE_STRIDE = STRIDES[1]  # of the locator's masks
+CLICK_WIDTHS = (16.0, 64.0)  # canvas pixels: widths of the clicks that are drawn for the locator at stride 16
+FINE_CLICK_WIDTH = 12.0  # canvas pixels: the same at stride 8
 
-# EfficientNet-Lite0: blocks, kernel, stride of the first, expansion, channels in, channels out
+# EfficientNet-Lite0, a row for each stage: blocks, kernel, stride of the first block, expansion, channels in and out
 STEM_CHANNELS = 32
 STAGES = (
     (1, 3, 1, 1, 32, 16),
@@ -30,4 +30,4 @@ STAGES = (
     (4, 5, 2, 6, 112, 192),
     (1, 3, 1, 6, 192, 320),
 )
-TAPS = (1, 2, 4, 6)  # the stages that end strides 4, 8, 16 and 32
+TAPS = (1, 2, 4, 6)  # the last stage of each of the strides 4, 8, 16 and 32

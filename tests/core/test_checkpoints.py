@@ -1,4 +1,4 @@
-"""Checkpoints of every format, written here byte by byte or by the library whose format it is."""
+"""Checkpoints of every format, written here byte by byte or by the library that defines the format."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return torch_zip(tmp_path / "a.pth", *as_torch(ARRAYS), wrap="model" if "model" in request.param else None)
 
 
-def test_every_format_fills_the_same_network(path: Path) -> None:
+def test_a_checkpoint_of_every_format_fills_a_network_with_the_same_weights(path: Path) -> None:
     layer = Linear()
     checkpoints.load(layer, path)
     given = np.array([1, 2, 3], np.float32)
-    wanted = ARRAYS["lin1.weight"] @ given + ARRAYS["lin1.bias"]
-    assert np.allclose(layer.lin1(paddle.to_tensor(given)).numpy(), wanted)
+    expected = ARRAYS["lin1.weight"] @ given + ARRAYS["lin1.bias"]
+    assert np.allclose(layer.lin1(paddle.to_tensor(given)).numpy(), expected)
 
 
-def test_views_transposes_and_bfloat16_of_a_torch_file_are_read_as_they_are(tmp_path: Path) -> None:
+def test_views_transposed_and_bfloat16_tensors_of_a_torch_file_are_read(tmp_path: Path) -> None:
     numbers = np.arange(12, dtype=np.float32)
     tensors = {
         "view": Tensor("0", "FloatStorage", (2, 3), (3, 1), 6, 12),
@@ -74,7 +74,7 @@ def test_views_transposes_and_bfloat16_of_a_torch_file_are_read_as_they_are(tmp_
 
 
 @pytest.mark.parametrize("suffix", ["pth", "pdparams"])
-def test_a_pickle_that_asks_for_code_is_refused_and_nothing_runs(tmp_path: Path, suffix: str) -> None:
+def test_a_pickle_that_contains_code_is_refused_and_not_run(tmp_path: Path, suffix: str) -> None:
     ran = tmp_path / "ran"
 
     class Evil:
@@ -107,7 +107,7 @@ def test_a_tensor_that_reaches_beyond_its_storage_is_refused(tmp_path: Path, ten
         checkpoints.read(path)
 
 
-def test_a_zip_of_something_else_is_no_checkpoint(tmp_path: Path) -> None:
+def test_a_zip_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.pth", "w") as archive:
         archive.writestr("readme.txt", "hello")
     with pytest.raises(ValueError, match=r"not one of torch\.save"):
@@ -115,13 +115,13 @@ def test_a_zip_of_something_else_is_no_checkpoint(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["lin2.weight", "head.weight", "image_encoder.head.scale"])
-def test_a_parameter_that_the_network_has_not_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_parameter_that_the_network_lacks_is_refused(tmp_path: Path, name: str) -> None:
     save_file({**ARRAYS, name: np.zeros(2, np.float32)}, tmp_path / "a.safetensors")
     with pytest.raises(ValueError, match=f"unknown {name}"):
         checkpoints.load(Linear(), tmp_path / "a.safetensors")
 
 
-def test_names_of_hugging_face_become_those_of_meta(tmp_path: Path) -> None:
+def test_names_of_hugging_face_are_translated_to_those_of_meta(tmp_path: Path) -> None:
     """tests/data/sam_hugging_face_names.txt lists the names of a SamModel's state dict, by transformers 5.13."""
     names = (Path(__file__).parents[1] / "data" / "sam_hugging_face_names.txt").read_text().split()
     save_file({name: np.zeros(1, np.float32) for name in names}, tmp_path / "a.safetensors")
@@ -130,7 +130,7 @@ def test_names_of_hugging_face_become_those_of_meta(tmp_path: Path) -> None:
         assert sorted(found) == reference["names"].tolist()
 
 
-def test_what_lies_beside_a_sam_s_weights_is_left_out(tmp_path: Path) -> None:
-    beside = {"pixel_mean": np.zeros((3, 1, 1), np.float32), "image_encoder.head.bias": np.zeros(2, np.float32)}
-    save_file({**ARRAYS, **beside}, tmp_path / "a.safetensors")
+def test_unused_arrays_in_a_checkpoint_of_sam_are_ignored(tmp_path: Path) -> None:
+    unused = {"pixel_mean": np.zeros((3, 1, 1), np.float32), "image_encoder.head.bias": np.zeros(2, np.float32)}
+    save_file({**ARRAYS, **unused}, tmp_path / "a.safetensors")
     assert checkpoint.read(tmp_path / "a.safetensors").arrays.keys() == ARRAYS.keys()

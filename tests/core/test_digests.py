@@ -1,4 +1,4 @@
-"""Fingerprints of code: all that shapes a result is in them, without a list that someone could forget to extend."""
+"""Fingerprints of code contain all code that a result depends on, without a list that must be maintained."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ EDITED = {
     "resample.py": "",
     "paddlex/serving_result.py": "",
     "models/registry.py": "",
-    "canvas.py": "translations sam_b sam_lite",  # the presets of a row name its types
+    "canvas.py": "translations sam_b sam_lite",  # a row's preset uses its types
     "image/jpeg.py": "sam_b sam_lite",
     "encoding.py": "sam_b sam_lite",
     "engines/pir_to_onnx.py": "translations sam_b sam_lite",
@@ -70,7 +70,7 @@ EDITED = {
 
 
 @pytest.mark.parametrize("engine", ["openvino", "paddle"])
-def test_all_code_between_an_image_and_its_embedding_is_in_the_fingerprint(engine: str) -> None:
+def test_all_code_that_makes_an_embedding_is_in_its_fingerprint(engine: str) -> None:
     command = [sys.executable, "-c", ENCODE, engine, str(pictures.PHOTO)]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
     loaded = {Path(line) for line in ran.stdout.split()}
@@ -78,7 +78,7 @@ def test_all_code_between_an_image_and_its_embedding_is_in_the_fingerprint(engin
     assert loaded <= set(digests.sources(*EMBEDDING_MODULES, models.find("SAM-Lite").family.load.__module__))
 
 
-def test_an_edit_discards_what_it_may_have_changed_and_nothing_else(tmp_path: Path) -> None:
+def test_an_edit_changes_exactly_the_fingerprints_that_depend_on_the_file(tmp_path: Path) -> None:
     shutil.copytree(digests.PACKAGE, tmp_path / "ovseg_core", ignore=shutil.ignore_patterns("weights", "__pycache__"))
     command = [sys.executable, "-P", "-c", EDIT, *EDITED]
     environment = {"PYTHONPATH": str(tmp_path), "PATH": ""}
@@ -87,13 +87,15 @@ def test_an_edit_discards_what_it_may_have_changed_and_nothing_else(tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_network_s_whole_folder_is_in_the_fingerprint_of_translations(name: str) -> None:
+def test_the_whole_folder_of_every_network_is_in_the_fingerprint_of_translations(name: str) -> None:
     folder = Path(sys.modules[NETWORKS[name].load.__module__].__file__ or "").parent
     assert folder.parent == digests.PACKAGE
     counted = set(digests.sources(onnx_files.SOURCES))
-    assert {path for path in folder.rglob("*.py") if path.name != "export.py"} <= counted  # which writes another file
+    assert {
+        path for path in folder.rglob("*.py") if path.name != "export.py"
+    } <= counted  # it writes another kind of file
 
 
-def test_a_module_that_is_not_there_is_an_error_and_not_an_empty_fingerprint() -> None:
+def test_a_missing_module_is_an_error_and_not_an_empty_fingerprint() -> None:
     with pytest.raises(ValueError, match=r"there is no module ovseg_core\.lite\.famly in ovseg_core"):
         digests.of_code("ovseg_core.image", "ovseg_core.lite.famly")

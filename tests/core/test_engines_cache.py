@@ -1,4 +1,4 @@
-"""Translated networks on disk: made once, whole or not at all, and again for other weights."""
+"""Translated networks on disk: made once, completely or not at all, and again for other weights."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ def never(to: Path) -> None:
     raise AssertionError("it is there")
 
 
-def test_the_same_weights_are_translated_once_wherever_they_lie(weights: Path) -> None:
+def test_the_same_weights_are_translated_once_in_any_folder(weights: Path) -> None:
     found = cache.folder("net", weights, "", make)
     assert [path.name for path in found.iterdir()] == ["encode.xml"]
     assert cache.folder("net", weights.rename(weights.with_name("elsewhere")), "", never) == found
 
 
-def test_other_weights_of_the_same_name_are_translated_anew(weights: Path) -> None:
+def test_other_weights_of_the_same_name_are_translated_again(weights: Path) -> None:
     found = cache.folder("net", weights, "", make)
     weights.write_bytes(b"others!")
     assert cache.folder("net", weights, "", make) != found
 
 
-def test_what_else_a_translation_is_made_with_makes_another_one(weights: Path) -> None:
+def test_a_translation_with_other_options_is_another_translation(weights: Path) -> None:
     found = cache.folder("net", weights, "code 1", make)
     assert cache.folder("net", weights, "code 2", make) != found
     assert cache.folder("net", weights, "code 1", never) == found
 
 
-def test_what_breaks_off_leaves_nothing(weights: Path) -> None:
+def test_a_translation_that_fails_leaves_nothing(weights: Path) -> None:
     def break_off(to: Path) -> None:
         make(to)
         raise ValueError("no way to OpenVINO")
@@ -60,7 +60,7 @@ def test_what_breaks_off_leaves_nothing(weights: Path) -> None:
     assert cache.folder("net", weights, "", make).is_dir()
 
 
-def test_processes_that_start_together_make_one(weights: Path) -> None:
+def test_processes_that_start_together_translate_once(weights: Path) -> None:
     script = """
 import sys, time
 from pathlib import Path
@@ -74,12 +74,12 @@ assert (cache.folder("net", Path(sys.argv[1]), "", make) / "encode.xml").is_file
 """
     command = [sys.executable, "-c", script, str(weights)]
     started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    said = [process.communicate(timeout=120)[0] for process in started]
+    printed = [process.communicate(timeout=120)[0] for process in started]
     assert [process.returncode for process in started] == [0, 0, 0]
-    assert "".join(said).split() == ["made"]
+    assert "".join(printed).split() == ["made"]
 
 
-def test_what_nobody_used_for_weeks_makes_room(weights: Path) -> None:
+def test_a_translation_that_was_not_used_for_weeks_is_deleted(weights: Path) -> None:
     old = cache.folder("net", weights, "", make)
     other = cache.folder("another", weights, "", make)
     long_ago = time.time() - UNUSED_SECONDS - 1
@@ -91,7 +91,7 @@ def test_what_nobody_used_for_weeks_makes_room(weights: Path) -> None:
     assert other.exists()
 
 
-def test_a_folder_that_cannot_be_written_is_no_obstacle(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_translation_works_without_a_writable_cache(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (weights.parent / "file").touch()
     monkeypatch.setenv("OVSEG_ENGINES_DIR", str(weights.parent / "file" / "engines"))  # root could write to any folder
     assert (cache.folder("net", weights, "", make) / "encode.xml").is_file()

@@ -12,7 +12,7 @@ LIMIT = 80_000_000
 
 
 def upright() -> np.ndarray:
-    """Four colours, so that every turn and flip can be told from every other."""
+    """Four colours, so that every rotation and flip looks different."""
     pixels = np.zeros((40, 60, 3), np.uint8)
     pixels[:20, :30], pixels[:20, 30:], pixels[20:, :30], pixels[20:, 30:] = 255, (255, 0, 0), (0, 255, 0), (0, 0, 255)
     return pixels
@@ -33,7 +33,7 @@ STORED = {
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("orientation", STORED)
-def test_an_image_is_upright_and_its_header_says_so(orientation: int, file_format: str) -> None:
+def test_exif_orientation_is_applied_to_pixels_and_to_the_header_s_size(orientation: int, file_format: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored = Image.fromarray(np.ascontiguousarray(STORED[orientation](upright())))
@@ -64,7 +64,7 @@ def test_every_kind_of_pixel_becomes_rgb(mode: str, colour: object, expected: tu
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "RGB"])
-def test_netpbm_s_formats_are_read_too(mode: str) -> None:
+def test_netpbm_formats_are_read(mode: str) -> None:
     data = pictures.encoded(Image.new(mode, (5, 4), "white"), "PPM")
     assert header.read(data, LIMIT).format == "PPM"
     assert (image.decode(data, LIMIT) == 255).all()
@@ -77,7 +77,7 @@ def test_cmyk_becomes_rgb() -> None:
     assert red[1:].max() < 60
 
 
-def test_of_an_animation_the_first_picture_is_taken() -> None:
+def test_an_animation_is_decoded_to_its_first_picture() -> None:
     first, second = Image.new("RGB", (4, 4), "red"), Image.new("RGB", (4, 4), "blue")
     data = pictures.encoded(first, "WEBP", save_all=True, append_images=[second], lossless=True)
     assert tuple(image.decode(data, LIMIT)[0, 0]) == (255, 0, 0)
@@ -94,7 +94,7 @@ def test_of_an_animation_the_first_picture_is_taken() -> None:
         (b"\x89PNG\r\n\x1a\n", "image_unreadable", "begins like a PNG file"),
     ],
 )
-def test_what_is_no_image_is_told_from_its_header(data: bytes, code: str, message: str) -> None:
+def test_bytes_that_are_not_an_image_are_refused_by_their_header(data: bytes, code: str, message: str) -> None:
     for read in (header.read, image.decode):
         with pytest.raises(OvsegError) as caught:
             read(data, LIMIT)
@@ -111,7 +111,7 @@ def test_400_megapixels_are_refused_before_a_pixel_is_decoded() -> None:
     assert caught.value.code == "image_too_many_pixels"
 
 
-def test_the_pixel_limit_is_that_of_the_settings() -> None:
+def test_an_image_with_more_pixels_than_the_limit_is_refused() -> None:
     data = pictures.noise(20, 30)
     assert header.read(data, 600).image_hw == (20, 30)
     with pytest.raises(OvsegError, match="30 x 20 = 600 pixels; at most 599"):
@@ -120,7 +120,7 @@ def test_the_pixel_limit_is_that_of_the_settings() -> None:
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("kept", [0.3, 0.7, 0.98])
-def test_a_file_that_breaks_off_is_an_error_not_half_a_picture(file_format: str, kept: float) -> None:
+def test_a_truncated_file_is_an_error_and_not_half_a_picture(file_format: str, kept: float) -> None:
     data = pictures.noise(100, 100, file_format)
     with pytest.raises(OvsegError) as caught:
         image.decode(data[: int(len(data) * kept)], LIMIT)
@@ -128,6 +128,6 @@ def test_a_file_that_breaks_off_is_an_error_not_half_a_picture(file_format: str,
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
-def test_a_broken_exif_block_does_not_hide_the_picture() -> None:
+def test_a_picture_with_a_broken_exif_block_is_read() -> None:
     data = pictures.encoded(Image.new("RGB", (6, 4), "red"), "JPEG", exif=b"Exif\0\0II*\0garbage")
     assert image.decode(data, LIMIT).shape == (4, 6, 3)

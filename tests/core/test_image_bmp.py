@@ -1,4 +1,4 @@
-"""BMP, of every number of bits."""
+"""BMP with every number of bits per pixel."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FROM_565 = np.dstack([FROM_FIVE[..., 0], np.round(GREEN_OF_SIX.astype(int) * 255
 
 
 def run_lengths(values: np.ndarray) -> bytes:
-    """Each pixel a run of one."""
+    """Encode each pixel as a run of length one."""
     rows = [b"".join(b"\1%c" % value for value in row) for row in values[::-1]]
     return b"\0\0".join(rows) + b"\0\1"
 
@@ -61,14 +61,14 @@ def test_a_bmp_has_the_pixels_that_were_written(kind: str) -> None:
     assert np.abs(image.decode(data, LIMIT) - expected.astype(float)).max() <= (
         1 if bits == 16 else 0
     )  # rounded or cut off
-    if bits != 16:  # of which OpenCV leaves the low bits zero
+    if bits != 16:  # OpenCV leaves the low bits of 16-bit pixels zero
         assert np.array_equal(pictures.by_opencv(data), expected)
     with pytest.raises(OvsegError) as caught:
         image.decode(data[: -len(body) // 2], LIMIT)
     assert caught.value.code == "image_unreadable"
 
 
-def test_a_bmp_from_the_top_down_is_upright() -> None:
+def test_a_bmp_with_rows_from_top_to_bottom_is_upright() -> None:
     height, width = GREY.shape
     data = pictures.bmp((width, -height), 24, pictures.bmp_rows(BGR[::-1]))
     assert np.array_equal(image.decode(data, LIMIT), SCENE)
@@ -102,7 +102,7 @@ def test_a_bmp_with_masks_has_the_pixels_that_were_written(
 
 
 @pytest.mark.parametrize("mask", [0, 0xF0F, 0x10000])
-def test_a_bmp_with_masks_that_are_no_run_of_bits_is_refused_by_that(mask: int) -> None:
+def test_a_bmp_with_a_mask_of_separate_bits_is_refused(mask: int) -> None:
     with pytest.raises(OvsegError, match="colour mask") as caught:
         image.decode(pictures.bmp((2, 2), 16, bytes(16), 3, struct.pack("<III", 0xF800, 0x7E0, mask)), LIMIT)
     assert caught.value.code == "image_format_unsupported"

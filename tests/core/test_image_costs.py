@@ -1,4 +1,4 @@
-"""Files that cost more than they look: what the door and the decoder count before they work."""
+"""Files that cost more than they seem to: what the header reader and the decoder check before they do the work."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ovseg_core.errors import OvsegError
 from tests.support import pictures
 
 LIMIT = 80_000_000
-UPLOAD = 20_000_000  # bytes, of the largest image that a service takes by default
+UPLOAD = 20_000_000  # bytes: the largest image that a service accepts by default
 HW = 8_900, 8_900  # 79 megapixels
 
 
@@ -76,7 +76,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
 
 
 def spent(data: bytes) -> tuple[float, int]:
-    """CPU seconds, and the most bytes that Python held, while the door reads a header."""
+    """Return the CPU seconds and the peak of Python's memory in bytes while a header is read."""
     start = time.thread_time()
     _answer(data)
     seconds = time.thread_time() - start
@@ -95,7 +95,7 @@ def _answer(data: bytes) -> header.Header | OvsegError:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_no_file_of_20_megabytes_costs_the_door_more_than_a_moment_and_a_little_memory(name: str) -> None:
+def test_reading_the_header_of_any_file_of_20_megabytes_takes_little_time_and_memory(name: str) -> None:
     seconds, most = spent(HOSTILE[name]())
     assert seconds < 2
     assert most < 4_000_000
@@ -108,7 +108,7 @@ def _tiled_tiff() -> bytes:
 
 
 def _heic_of_a_header() -> bytes:
-    """Only what the door reads: to encode 79 megapixels would take minutes."""
+    """Return a file with only the parts that the header reader reads: encoding 79 megapixels would take minutes."""
     height, width = HW
     ispe = box(b"ispe", struct.pack(">III", 0, width, height))
     ipma = box(b"ipma", struct.pack(">IIHBB", 0, 1, 1, 1, 1))
@@ -127,7 +127,7 @@ def _large(file_format: str) -> bytes:
 
 
 @pytest.mark.parametrize("file_format", header.FORMATS)
-def test_the_door_reads_79_megapixels_of_any_format_in_a_moment_and_decodes_none(file_format: str) -> None:
+def test_the_header_of_79_megapixels_is_read_fast_and_without_decoding(file_format: str) -> None:
     data = _large(file_format)
     assert header.read(data, LIMIT) == header.Header(file_format, HW)
     seconds, most = spent(data)
@@ -160,7 +160,7 @@ COSTLY = {
 
 
 @pytest.mark.parametrize("name", COSTLY)
-def test_what_would_cost_too_much_is_refused_before_it_is_decoded(name: str) -> None:
+def test_a_file_that_is_too_costly_is_refused_before_it_is_decoded(name: str) -> None:
     data = COSTLY[name]()
     start = time.thread_time()
     with pytest.raises(OvsegError) as caught:
@@ -176,12 +176,12 @@ def test_usual_progressive_files_of_any_size_are_read() -> None:
     header.read(pictures.encoded(Image.new("RGB", HW[::-1]), "JPEG", progressive=True) + bytes(1000), LIMIT)
 
 
-def test_many_scans_are_told_from_bytes_that_look_like_them_behind_the_picture() -> None:
+def test_bytes_after_the_picture_that_look_like_scans_are_not_counted() -> None:
     data = pictures.encoded(Image.new("L", (3_000, 3_000)), "JPEG", progressive=True)
     assert image.decode(data + b"\xff\xda" * 5_000, LIMIT).shape == (3_000, 3_000, 3)
 
 
-def test_a_bmp_of_run_lengths_takes_a_time_that_its_pixels_bound() -> None:
+def test_the_time_for_a_run_length_bmp_is_bounded_by_its_pixels() -> None:
     head = struct.pack("<IiiHHIIiiII", 40, 4_000, 4_000, 1, 8, 1, 0, 0, 0, 256, 0)
     palette = bytes(4) + b"\xff\xff\xff\0" * 255
     data = b"BM" + struct.pack("<IHHI", 0, 0, 0, 14 + 40 + 1024) + head + palette + b"\0\2\xff\xff" * 10 + b"\5\1\0\1"
@@ -191,7 +191,7 @@ def test_a_bmp_of_run_lengths_takes_a_time_that_its_pixels_bound() -> None:
     assert np.count_nonzero(pixels.any(axis=2)) == 5
 
 
-def test_text_in_a_pnm_is_read_in_a_time_that_its_length_bounds() -> None:
+def test_the_time_for_a_text_pnm_is_bounded_by_its_length() -> None:
     side = 1_000
     for body in (b"7 " * (side * side), b"#x\n7 " * (side * side), b"0000000007\n" * (side * side)):
         data = b"P2\n%d %d\n10\n" % (side, side) + body
@@ -202,7 +202,7 @@ def test_text_in_a_pnm_is_read_in_a_time_that_its_length_bounds() -> None:
         image.decode(b"P2\n4000 4000\n10\n" + b"7 " * 10, LIMIT)
 
 
-def test_data_beyond_the_picture_is_not_unpacked() -> None:
+def test_data_after_the_end_of_the_picture_is_not_unpacked() -> None:
     packed = zlib.compress(bytes(60_000_000))
     png = PNG[:33] + pictures.png_chunk(b"IDAT", packed) + PNG[-12:]
     tracemalloc.start()

@@ -1,4 +1,4 @@
-"""A JPEG is read exactly, or refused: libjpeg's warnings are heard, and told apart."""
+"""A JPEG is read exactly or refused: warnings of libjpeg are errors, except those that change no pixel."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def segment(code: int, content: bytes) -> bytes:
 
 
 def bytes_between(data: bytes) -> bytes:
-    """Bytes that belong to no segment, before the quantization tables."""
+    """Insert bytes that belong to no segment before the quantization tables."""
     at = data.index(b"\xff\xdb")
     return data[:at] + b"abcde\0\xff\0" + data[at:]
 
@@ -57,7 +57,7 @@ def unknown_revision(data: bytes) -> bytes:
 
 
 def odd_scan(data: bytes) -> bytes:
-    """The scan's last three numbers as some cameras write them; sequential JPEGs do not use them."""
+    """Change the last three parameters of the scan as some cameras do; sequential JPEGs do not use them."""
     at = data.index(b"\xff\xda")
     end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     return data[: end - 3] + b"\0\0\0" + data[end:]
@@ -123,21 +123,21 @@ def test_a_jpeg_has_the_pixels_of_pillow_and_opencv(kind: str) -> None:
 
 @pytest.mark.parametrize("harm", HARMLESS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_changes_no_pixel_is_no_error(kind: str, harm: object) -> None:
+def test_damage_that_changes_no_pixel_is_not_an_error(kind: str, harm: object) -> None:
     if "CMYK" in kind and harm is unknown_revision:
         return  # JFIF has no CMYK
     assert np.array_equal(image.decode(harm(KINDS[kind]), LIMIT), picture(KINDS[kind]))
 
 
 @pytest.mark.parametrize("kind", ["baseline", "4:4:4", "grey", "CMYK", "restarts"])
-def test_a_sequential_scan_with_a_progressive_ones_numbers_is_no_error(kind: str) -> None:
+def test_a_sequential_scan_with_the_parameters_of_a_progressive_one_is_not_an_error(kind: str) -> None:
     assert np.array_equal(image.decode(odd_scan(KINDS[kind]), LIMIT), picture(KINDS[kind]))
 
 
 @pytest.mark.parametrize("harmless", [None, bytes_between, unknown_revision])
 @pytest.mark.parametrize("harm", HARMFUL)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_broken_jpeg_is_an_error_whatever_harmless_is_in_it_too(kind: str, harm: object, harmless: object) -> None:
+def test_a_broken_jpeg_is_an_error_also_if_it_has_harmless_damage(kind: str, harm: object, harmless: object) -> None:
     data = harm(KINDS[kind])
     if harmless and not ("CMYK" in kind and harmless is unknown_revision):
         data = harmless(data)
@@ -146,7 +146,7 @@ def test_a_broken_jpeg_is_an_error_whatever_harmless_is_in_it_too(kind: str, har
     assert caught.value.code == "image_unreadable"
 
 
-def test_a_restart_marker_that_is_missing_is_an_error() -> None:
+def test_a_missing_restart_marker_is_an_error() -> None:
     data = restarting()
     at = data.index(b"\xff\xd3", data.index(b"\xff\xda"))
     with pytest.raises(OvsegError, match="corrupt"):
@@ -157,7 +157,7 @@ def test_a_restart_marker_that_is_missing_is_an_error() -> None:
     ("at", "value", "words"),
     [(4, 12, "samples of 12 bits"), (9, 2, "2 components"), (1, 0xC3, "lossless or hierarchical")],
 )
-def test_kinds_of_jpeg_that_are_not_read_are_told(at: int, value: int, words: str) -> None:
+def test_an_unsupported_kind_of_jpeg_is_refused_by_name(at: int, value: int, words: str) -> None:
     data = bytearray(jpeg())
     data[data.index(b"\xff\xc0") + at] = value
     with pytest.raises(OvsegError, match=words) as caught:
@@ -165,7 +165,7 @@ def test_kinds_of_jpeg_that_are_not_read_are_told(at: int, value: int, words: st
     assert caught.value.code == "image_format_unsupported"
 
 
-def test_of_several_pictures_in_a_jpeg_the_first_is_taken() -> None:
+def test_a_jpeg_with_several_pictures_is_decoded_to_the_first() -> None:
     first, second = Image.fromarray(SCENE), Image.fromarray(SCENE[::-1].copy())
     data = pictures.encoded(first, "MPO", save_all=True, append_images=[second], quality=85)
     assert np.array_equal(image.decode(data, LIMIT), picture(data))

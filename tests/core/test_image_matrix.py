@@ -1,4 +1,4 @@
-"""Every kind of file that is read, against decoders that are not ours."""
+"""Every supported kind of file, compared with other decoders."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ PACKINGS = [None, "lzw", "deflate", "packbits", "zstd", "lzma"]
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("packing", PACKINGS)
-def test_a_tiff_has_the_pixels_that_tifffile_reads_of_it(packing: str | None, layout: str, order: str) -> None:
+def test_a_tiff_has_the_pixels_that_tifffile_reads(packing: str | None, layout: str, order: str) -> None:
     level = {"compressionargs": {"level": 0}} if packing == "lzma" else {}  # it is slow
     options = {"compression": packing, "byteorder": order, "metadata": None, **LAYOUTS[layout], **level}
     predictors = (None, True) if packing in ("lzw", "deflate", "zstd", "lzma") else (None,)
@@ -92,7 +92,7 @@ KINDS = {
 
 @pytest.mark.parametrize("packing", ["none", "lzw", "deflate", "packbits", "group4"])
 @pytest.mark.parametrize("is_white_zero", [False, True])
-def test_a_tiff_of_one_bit_has_the_pixels_that_opencv_reads_of_it(is_white_zero: bool, packing: str) -> None:
+def test_a_tiff_of_one_bit_has_the_pixels_that_opencv_reads(is_white_zero: bool, packing: str) -> None:
     bits = Image.fromarray(GREY > 128)
     name = {"none": "raw", "lzw": "tiff_lzw", "deflate": "tiff_deflate"}.get(packing, packing)
     data = pictures.encoded(bits, "TIFF", compression=name, tiffinfo={262: 0 if is_white_zero else 1})
@@ -112,7 +112,7 @@ def test_a_tiff_of_cmyk_is_converted_as_opencv_does() -> None:
 
 
 @pytest.mark.parametrize("tile", [None, (32, 48)])
-def test_a_tiff_of_jpegs_has_the_pixels_that_opencv_reads_of_it(tile: tuple[int, int] | None) -> None:
+def test_a_tiff_of_jpegs_has_the_pixels_that_opencv_reads(tile: tuple[int, int] | None) -> None:
     for photometric, values in (("ycbcr", SCENE), ("rgb", SCENE), ("minisblack", GREY)):
         data = tiff(values, photometric=photometric, compression="jpeg", tile=tile, rowsperstrip=None if tile else 16)
         pixels, expected = decoded(data).astype(int), pictures.by_opencv(data).astype(int)
@@ -150,7 +150,7 @@ def test_a_tiff_with_a_palette_has_its_colours(is_deflated: bool, bits: int) -> 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
 @pytest.mark.parametrize("is_deflated", [False, True])
-def test_a_tiff_of_a_few_bits_reaches_from_black_to_white(is_deflated: bool, bits: int) -> None:
+def test_a_tiff_of_a_few_bits_is_scaled_from_black_to_white(is_deflated: bool, bits: int) -> None:
     values = GREY >> (8 - bits)
     for photometric, black in ((1, 0), (0, 255)):
         expected = np.abs(black - (values.astype(int) * 255 // ((1 << bits) - 1)))
@@ -176,7 +176,7 @@ def test_a_tiff_of_a_few_bits_reaches_from_black_to_white(is_deflated: bool, bit
         (GREY, {"photometric": "cfa"}, "photometric interpretation 32803"),
     ],
 )
-def test_a_tiff_that_is_not_read_is_told_what_is_not_supported(values: np.ndarray, options: dict, words: str) -> None:
+def test_an_unsupported_tiff_is_refused_with_the_reason(values: np.ndarray, options: dict, words: str) -> None:
     for big in (False, True):
         data = tiff(values, bigtiff=big, metadata=None, **options)
         for read in (header.read, image.decode):
@@ -222,7 +222,7 @@ def test_a_pnm_is_scaled_by_its_largest_value(is_text: bool, bands: int, maxval:
         assert np.array_equal(pixels[..., :bands], values >> 8)
 
 
-def test_a_pnm_may_have_comments_behind_its_numbers_and_text_behind_its_pixels() -> None:
+def test_a_pnm_may_have_comments_after_its_numbers_and_text_after_its_pixels() -> None:
     head = b"P%d#a\n# b\n83#c\n61 # d\n#\n255#e\n"
     text = b" ".join(b"%d" % value for value in SCENE.ravel())
     assert np.array_equal(decoded(head % 6 + SCENE.tobytes()), SCENE)
@@ -251,7 +251,7 @@ def test_pfm_and_pam_are_refused_by_name(start: bytes) -> None:
 
 @pytest.mark.parametrize("options", [{"quality": 80}, {"lossless": True}, {"quality": 80, "method": 0}])
 @pytest.mark.parametrize("has_alpha", [False, True])
-def test_a_webp_has_the_pixels_that_pillow_reads_of_it(has_alpha: bool, options: dict) -> None:
+def test_a_webp_has_the_pixels_that_pillow_reads(has_alpha: bool, options: dict) -> None:
     picture = Image.fromarray(SCENE)
     if has_alpha:
         picture.putalpha(Image.fromarray(GREY))
@@ -266,7 +266,7 @@ def test_a_webp_has_the_pixels_that_pillow_reads_of_it(has_alpha: bool, options:
 
 @pytest.mark.parametrize("has_alpha", [False, True])
 @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:0", "4:0:0"])
-def test_an_avif_has_the_pixels_that_imagecodecs_reads_of_it(subsampling: str, has_alpha: bool) -> None:
+def test_an_avif_has_the_pixels_that_imagecodecs_reads(subsampling: str, has_alpha: bool) -> None:
     picture = Image.fromarray(SCENE)
     if has_alpha:
         picture.putalpha(Image.fromarray(GREY))
@@ -274,7 +274,9 @@ def test_an_avif_has_the_pixels_that_imagecodecs_reads_of_it(subsampling: str, h
     expected = imagecodecs.avif_decode(data)
     expected = expected.reshape(*GREY.shape, -1)
     expected = expected[..., :3] if expected.shape[2] > 2 else expected[..., :1]
-    assert np.abs(decoded(data).astype(int) - expected).max() <= 3  # another way to enlarge colours is no other picture
+    assert (
+        np.abs(decoded(data).astype(int) - expected).max() <= 3
+    )  # the decoders enlarge subsampled colours in different ways
 
 
 @pytest.mark.parametrize("bits", [10, 12])
@@ -293,7 +295,7 @@ def test_a_heic_has_the_pixels_that_were_written() -> None:
         assert np.abs(decoded(buffer.getvalue()).astype(int) - SCENE).max() <= 3
 
 
-def test_a_heic_without_the_extra_is_refused_and_told_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_heic_without_the_extra_is_refused_with_the_name_of_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     buffer = io.BytesIO()
     pillow_heif.from_pillow(Image.fromarray(SCENE)).save(buffer)
     monkeypatch.setitem(sys.modules, "pillow_heif", None)

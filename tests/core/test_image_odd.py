@@ -1,4 +1,4 @@
-"""Sound files that other programs read, and where a picture's turn and first page come from."""
+"""Unusual but valid files, damaged files, and the sources of a picture's orientation and pages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ XMP = (
 )
 
 
-def test_a_webp_s_exif_counts_only_where_its_header_says_that_there_is_one() -> None:
+def test_the_exif_of_a_webp_is_used_only_if_its_header_announces_it() -> None:
     data = bytearray(of_pillow("WEBP", exif=pictures.EXIF_6))
     assert image.decode(bytes(data), LIMIT).shape[:2] == (60, 40)
     data[20] &= ~0x08
@@ -44,7 +44,7 @@ def xmp_png() -> bytes:
 
 
 def raw_profile_png() -> bytes:
-    """EXIF as ImageMagick wrote it before there was a chunk for it; OpenCV and browsers do not look there."""
+    """EXIF as ImageMagick wrote it before PNG had a chunk for it; OpenCV and browsers do not read it."""
     info = PngImagePlugin.PngInfo()
     info.add_text("Raw profile type exif", f"\nexif\n{len(pictures.EXIF_6):8}\n{pictures.EXIF_6.hex()}\n")
     return pictures.encoded(Image.fromarray(SCENE), "PNG", pnginfo=info)
@@ -66,7 +66,7 @@ def of_pillow(file_format: str, **options: object) -> bytes:
     ],
     ids=["JPEG", "WEBP", "AVIF", "TIFF", "PNG", "PNG's text"],
 )
-def test_an_orientation_outside_of_exif_turns_nothing_as_in_opencv(data: bytes, tmp_path: Path) -> None:
+def test_an_orientation_outside_exif_is_ignored_as_in_opencv(data: bytes, tmp_path: Path) -> None:
     by_opencv = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert header.read(data, LIMIT).image_hw == image.decode(data, LIMIT).shape[:2] == by_opencv.shape[:2] == (40, 60)
     (tmp_path / "picture").write_bytes(data)
@@ -104,7 +104,9 @@ def test_a_heic_is_turned_by_its_own_boxes_as_phones_write_them(
     buffer = io.BytesIO()
     pillow_heif.from_pillow(Image.fromarray(pictures.scene(64, 96))).save(buffer, quality=95)
     stored = bytearray(buffer.getvalue())
-    at = stored.index(b"colr")  # the encoder writes no box that turns; this one is as long, and changes little
+    at = stored.index(
+        b"colr"
+    )  # the encoder writes no box for the orientation; this box has the same length and little effect
     stored[at : at + 5] = b"free\0"
     turned = stored.copy()
     turned[at : at + 5] = box
@@ -115,7 +117,7 @@ def test_a_heic_is_turned_by_its_own_boxes_as_phones_write_them(
 
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_every_page_of_a_tiff_is_a_result_of_the_library(order: str, big: bool, tmp_path: Path) -> None:
+def test_the_library_returns_a_result_for_every_page_of_a_tiff(order: str, big: bool, tmp_path: Path) -> None:
     path = tmp_path / "pages.tif"
     pages = [pictures.scene(30 + i, 40, seed=i) for i in range(3)]
     with tifffile.TiffWriter(path, bigtiff=big, byteorder=order) as file:
@@ -128,7 +130,7 @@ def test_every_page_of_a_tiff_is_a_result_of_the_library(order: str, big: bool, 
     assert np.array_equal(image.decode(path.read_bytes(), LIMIT), pages[0])
 
 
-def test_smaller_versions_and_masks_of_a_page_are_no_pages(tmp_path: Path) -> None:
+def test_smaller_versions_and_masks_of_a_page_are_not_pages(tmp_path: Path) -> None:
     path = tmp_path / "map.tif"
     with tifffile.TiffWriter(path) as file:
         for factor, subfile in ((1, 0), (2, 1), (4, 1), (1, 0)):
@@ -144,7 +146,7 @@ def test_a_tiff_whose_first_pixels_spell_the_name_of_a_raw_format_is_read() -> N
     assert np.array_equal(image.decode(data, LIMIT)[..., 0], values)
 
 
-def test_a_tiff_s_last_strip_may_be_filled_up() -> None:
+def test_the_last_strip_of_a_tiff_may_be_padded() -> None:
     values = pictures.scene(101, 700)[..., 0]
     strips = [zlib.compress(values[:100].tobytes()), zlib.compress(values[100:].tobytes() + bytes(99 * 700))]
     data = pictures.tiff(values, 8, {259: 8, 278: 100}, strips)
@@ -152,7 +154,7 @@ def test_a_tiff_s_last_strip_may_be_filled_up() -> None:
     assert np.array_equal(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED), values)
 
 
-def test_a_page_that_is_not_supported_is_told_after_those_that_are(tmp_path: Path) -> None:
+def test_an_unsupported_page_is_reported_after_the_supported_ones(tmp_path: Path) -> None:
     path = tmp_path / "pages.tif"
     with tifffile.TiffWriter(path) as file:
         file.write(SCENE, photometric="rgb", metadata=None)
@@ -181,7 +183,7 @@ def test_a_pdf_that_is_broken_or_huge_is_our_error(data: bytes, code: str, tmp_p
     assert "a.pdf" in str(unreadable.error)
 
 
-def test_a_tiff_whose_pages_go_in_a_circle_is_an_error() -> None:
+def test_a_tiff_with_a_cycle_of_pages_is_an_error() -> None:
     data = bytearray(pictures.tiff(SCENE[..., 0], 8, {}))
     (at,) = struct.unpack_from("<I", data, 4)
     (count,) = struct.unpack_from("<H", data, at)
@@ -202,7 +204,7 @@ def test_a_tiff_whose_data_is_damaged_is_an_error(packing: str | None) -> None:
     start, length = page.dataoffsets[0], page.databytecounts[0]
     broken = bytearray(data)
     broken[start + length // 2 : start + length] = bytes(length - length // 2)
-    if packing:  # of unpacked samples, any are right
+    if packing:  # unpacked samples can have any value
         with pytest.raises(OvsegError) as caught:
             image.decode(bytes(broken), LIMIT)
         assert caught.value.code == "image_unreadable"
@@ -220,14 +222,14 @@ def test_a_tiff_whose_data_is_damaged_is_an_error(packing: str | None) -> None:
         b"8BPS\0\1" + bytes(30),
     ],
 )
-def test_other_files_are_told_by_what_they_are(data: bytes) -> None:
+def test_other_kinds_of_files_are_refused_by_name(data: bytes) -> None:
     with pytest.raises(OvsegError) as caught:
         header.read(data, LIMIT)
     assert caught.value.code == "image_format_unsupported"
     assert "0x" not in caught.value.message
 
 
-def test_no_mutilated_file_raises_anything_but_our_error_or_names_a_library() -> None:
+def test_a_damaged_file_raises_only_our_error_and_its_message_names_no_library() -> None:
     random = np.random.default_rng(0)
     picture = Image.fromarray(SCENE)
     files = [pictures.encoded(picture, name) for name in ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM", "AVIF")]

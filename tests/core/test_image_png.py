@@ -1,4 +1,4 @@
-"""PNG's chunks: those that make the picture, and those beside it."""
+"""The chunks of PNG: those that affect the pixels, and the others."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def png(before: bytes = b"", **options: object) -> bytes:
         pictures.png_chunk(b"sBIT", b"\5\5\5") + pictures.png_chunk(b"gAMA", struct.pack(">I", 10_000)),
     ],
 )
-def test_what_lies_beside_a_png_s_pixels_does_not_matter(chunk: bytes) -> None:
+def test_chunks_that_do_not_affect_pixels_are_ignored(chunk: bytes) -> None:
     assert np.array_equal(image.decode(png(chunk), LIMIT), SCENE)
 
 
 @pytest.mark.parametrize("is_interlaced", [False, True])
 @pytest.mark.parametrize("bottom", [0, 200])
-def test_a_png_with_fewer_rows_than_it_says_is_an_error(bottom: int, is_interlaced: bool) -> None:
+def test_a_png_with_fewer_rows_than_in_its_header_is_an_error(bottom: int, is_interlaced: bool) -> None:
     samples = SCENE.copy()
     samples[20:] = bottom
     assert np.array_equal(image.decode(pictures.png(samples, 8, 2, is_interlaced=is_interlaced), LIMIT), samples)
@@ -64,7 +64,7 @@ def test_a_wrong_checksum_of_pixels_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("is_default_in_animation", [True, False])
-def test_of_an_animated_png_the_first_frame_is_taken_as_in_browsers(is_default_in_animation: bool) -> None:
+def test_an_animated_png_is_decoded_to_its_first_frame_as_in_browsers(is_default_in_animation: bool) -> None:
     hidden, first, second = (Image.new("RGB", (20, 10), colour) for colour in ("red", "lime", "blue"))
     data = pictures.encoded(
         hidden, "PNG", save_all=True, append_images=[first, second], default_image=not is_default_in_animation
@@ -76,7 +76,7 @@ HIDDEN, FRAME = np.zeros_like(SCENE), SCENE[:30, :50]
 
 
 def apng(control: bytes, *, before: bytes = b"", after: bytes = b"", checksum: int = 0) -> bytes:
-    """A picture that is all black, and SCENE's corner as a frame at (0, 0); `checksum` is added to the frame's."""
+    """Return a black picture with a corner of SCENE as a frame at (0, 0); `checksum` is added to the frame's."""
     rows = zlib.compress(b"".join(b"\0" + row.tobytes() for row in FRAME))
     frame = pictures.png_chunk(b"fdAT", struct.pack(">I", 1) + rows)
     frame = frame[:-1] + bytes([(frame[-1] + checksum) % 256])
@@ -90,7 +90,7 @@ FIRST = pictures.png_chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 60, 40, 0, 0, 1
 NEXT = pictures.png_chunk(b"fcTL", CONTROL)
 
 
-def test_chunks_of_an_animation_count_only_where_one_is_announced() -> None:
+def test_chunks_of_an_animation_are_used_only_if_one_is_announced() -> None:
     framed = HIDDEN.copy()
     framed[:30, :50] = FRAME
     assert np.array_equal(image.decode(apng(NEXT, before=ANIMATED), LIMIT), framed)
@@ -98,7 +98,7 @@ def test_chunks_of_an_animation_count_only_where_one_is_announced() -> None:
         assert not image.decode(data, LIMIT).any()
 
 
-def test_checksums_of_what_is_not_shown_of_a_png_do_not_matter() -> None:
+def test_wrong_checksums_of_unused_chunks_are_ignored() -> None:
     end = bytearray(png())
     end[-1] ^= 1
     assert np.array_equal(image.decode(bytes(end), LIMIT), SCENE)
@@ -114,14 +114,14 @@ def test_a_png_without_its_palette_is_an_error() -> None:
         image.decode(data.replace(pictures.png_chunk(b"PLTE", colours.tobytes()), b""), LIMIT)
 
 
-def test_a_png_that_needs_a_chunk_of_another_program_is_told_by_its_name() -> None:
+def test_an_unknown_critical_chunk_of_a_png_is_refused_by_name() -> None:
     with pytest.raises(OvsegError, match="CgBI") as caught:
         image.decode(png(pictures.png_chunk(b"CgBI", bytes(4))), LIMIT)
     assert caught.value.code == "image_format_unsupported"
 
 
 @pytest.mark.parametrize("place", ["before", "after"])
-def test_a_png_s_exif_turns_it_wherever_its_chunk_is(place: str) -> None:
+def test_the_exif_of_a_png_is_applied_from_any_place_in_the_file(place: str) -> None:
     chunk = pictures.png_chunk(b"eXIf", pictures.EXIF_6[6:])
     data = png(chunk) if place == "before" else png()[:-12] + chunk + pictures.png_chunk(b"IEND", b"")
     assert header.read(data, LIMIT).image_hw == (60, 40)

@@ -1,4 +1,4 @@
-"""PaddleX's inference models: a small SAM, exported as one, and run from its folder."""
+"""PaddleX's inference models: a small SAM is exported as one and run from its folder."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from tests.support.sam_weights import CANVAS
 BOXES = [[140, 10, 305, 180], [340, 4, 462, 300]]
 POINTS = [[220, 90], [400.5, 120.5]]
 PHOTO = str(pictures.PHOTO)
-SCALE = np.float32(CANVAS / 512)  # of the photo, which is a square
+SCALE = np.float32(CANVAS / 512)  # from the photo, which is a square, to the canvas
 
 
 @pytest.fixture(scope="module")
 def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
-    """The same network in its parts."""
+    """Return the same network, in parts."""
     folder = tmp_path_factory.mktemp("sam")
     return Segmenter(models.find("SAM-B"), small_sam.on("paddle", small_sam.load(folder), folder), "paddle")
 
@@ -49,11 +49,11 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def same(a: np.ndarray, b: np.ndarray) -> bool:
-    """All but the pixels where float32's last bits decide."""
+    """True if the masks are equal, except at pixels where the last bits of float32 decide."""
     return bool((a == b).mean() > 0.999)
 
 
-def test_boxes_and_points_give_the_masks_of_the_network_in_parts(
+def test_boxes_and_points_give_the_same_masks_as_the_network_in_parts(
     segmenter: Segmenter, folders: dict[str, Path]
 ) -> None:
     embedding = segmenter.encode(image.decode(pictures.photo(), 10**8))
@@ -69,7 +69,9 @@ def test_boxes_and_points_give_the_masks_of_the_network_in_parts(
     for found, box in zip(by_box["masks"], BOXES, strict=True):
         assert same(found, segmenter.decode(embedding, [Prompt.of_box(*box)])[0].full())
         assert 0 < found.mean() < 1
-    [by_point] = pipeline.predict(PHOTO, POINTS, "point")  # PaddleX refuses two; an object each
+    [by_point] = pipeline.predict(
+        PHOTO, POINTS, "point"
+    )  # two points are two objects here; PaddleX accepts only one point
     assert by_point.scores == [None, None]
     for found, point in zip(by_point["masks"], POINTS, strict=True):
         asked = PromptBatch(None, np.array([[point]], np.float32) * SCALE, np.ones((1, 1), np.float32))
@@ -78,13 +80,13 @@ def test_boxes_and_points_give_the_masks_of_the_network_in_parts(
         assert same(found, segmenter.mask_of(embedding, logits[0, 0], 1.0).full())
 
 
-def test_a_prompt_that_the_folder_was_not_made_for_is_refused(folders: dict[str, Path]) -> None:
+def test_a_prompt_of_another_type_than_the_exported_one_is_refused(folders: dict[str, Path]) -> None:
     model = create_model("SAM-H_point", model_dir=folders["point"], device="cpu")
     with pytest.raises(OvsegError, match="accepts only one point for each object"):
         list(model.predict(PHOTO, prompts={"box_prompt": BOXES}))
 
 
-def test_a_folder_under_another_name_or_incomplete_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+def test_a_folder_of_another_model_or_an_incomplete_folder_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is SAM-H_point, not SAM-H_box"):
         create_model("SAM-H_box", model_dir=folders["point"])
     shutil.copytree(folders["box"], tmp_path / "half", ignore=shutil.ignore_patterns("*.pdiparams"))
@@ -96,7 +98,7 @@ def test_a_folder_under_another_name_or_incomplete_is_refused(folders: dict[str,
         create_model("SAM-H_box", model_dir=tmp_path / "half")
 
 
-def test_an_archive_of_paddlex_s_is_unpacked_whole_or_not_at_all(
+def test_an_archive_of_paddlex_is_unpacked_completely_or_not_at_all(
     folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tests.core.test_models import serving

@@ -1,5 +1,7 @@
-"""Image encoders in int8: the one that is bundled, and how one is made and judged (`make test-training`: it needs NNCF,
-which is large). Real photos, real weights."""
+"""Image encoders in int8: the bundled one, and how one is made and evaluated. Real photos and weights.
+
+Making one needs NNCF, which is large: `make test-training` installs it.
+"""
 
 from __future__ import annotations
 
@@ -43,14 +45,14 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def spec(tmp_path: Path) -> ModelSpec:
-    """SAM-Lite in a folder of its own, without an int8 encoder."""
+    """Copy SAM-Lite to an empty folder, without its int8 encoder."""
     weights = tmp_path / "sam_lite.safetensors"
     weights.write_bytes(models.find("SAM-Lite").weights.read_bytes())
     return replace(models.find("SAM-Lite"), weights=weights)
 
 
 @needs_nncf
-def test_an_int8_encoder_is_made_judged_and_put_beside_its_weights(spec: ModelSpec, photos: Path) -> None:
+def test_an_int8_encoder_is_made_evaluated_and_written_next_to_its_weights(spec: ModelSpec, photos: Path) -> None:
     with pytest.raises(ValueError, match=r"runs in float32.*, not in int8; int8 needs .* `ovseg models quantize`"):
         Segmenter.of(spec, "cpu", "openvino", "int8")
     agreement = quantization.quantize(spec, sorted(photos.glob("*.png")))
@@ -77,12 +79,12 @@ def test_an_int8_encoder_that_changes_masks_is_not_kept(
 
 @pytest.mark.skipif(HAS_NNCF, reason="NNCF is installed")
 def test_without_nncf_the_command_says_what_to_install(photos: Path) -> None:
-    said = CliRunner().invoke(main, ["models", "quantize", "SAM-Lite", "--photos", str(photos)])
-    assert said.exit_code == 1
-    assert "No module named 'nncf'; pip install 'ovseg[int8]'" in said.output
+    ran = CliRunner().invoke(main, ["models", "quantize", "SAM-Lite", "--photos", str(photos)])
+    assert ran.exit_code == 1
+    assert "No module named 'nncf'; pip install 'ovseg[int8]'" in ran.output
 
 
-def test_too_few_photos_and_networks_that_cannot_are_refused(spec: ModelSpec, photos: Path) -> None:
+def test_too_few_photos_and_networks_that_cannot_be_quantized_are_refused(spec: ModelSpec, photos: Path) -> None:
     with pytest.raises(ValueError, match="7 photos are too few; 8 are enough, 80 are better"):
         quantization.quantize(spec, sorted(photos.glob("*.png"))[:7])
     with pytest.raises(ValueError, match=r"SAM-H_box has no separate image encoder, .*; SAM-H can be"):
@@ -101,7 +103,7 @@ def test_an_int8_encoder_of_other_weights_is_refused(spec: ModelSpec) -> None:
         int8.read(ov.Core(), spec.weights, graph)
 
 
-def test_an_int8_encoder_of_a_version_that_answered_in_other_shapes_is_refused() -> None:
+def test_an_int8_encoder_with_other_output_shapes_is_refused() -> None:
     weights = models.find("SAM-Lite").weights
     other_size = encoder_graph("sam_lite", weights)
     other_size.reshape([1, 3, 320, 320])
@@ -109,8 +111,8 @@ def test_an_int8_encoder_of_a_version_that_answered_in_other_shapes_is_refused()
         int8.read(ov.Core(), weights, other_size)
 
 
-def test_an_embedding_of_int8_is_decoded_as_any_other() -> None:
-    """What reads prompts is the same network."""
+def test_an_embedding_made_in_int8_is_decoded_as_any_other() -> None:
+    """The parts that decode prompts are the same in both."""
     in_float32, in_int8 = Segmenter.open("SAM-Lite"), Segmenter.open("SAM-Lite", precision="int8")
     embedding = in_int8.encode(pictures.views()[0])
     assert isinstance(embedding, Embedding)
@@ -118,8 +120,8 @@ def test_an_embedding_of_int8_is_decoded_as_any_other() -> None:
     assert a.counts == b.counts
 
 
-def test_encoders_that_differ_in_their_numbers_only_do_not_share_embeddings(spec: ModelSpec) -> None:
-    """Made from the same weights with other photos: the graph is the same."""
+def test_int8_encoders_with_different_weights_have_different_fingerprints(spec: ModelSpec) -> None:
+    """Encoders that were made from the same weights with other photos have the same graph and other numbers."""
     for ours, theirs in zip(int8.files(models.find("SAM-Lite").weights), int8.files(spec.weights), strict=True):
         theirs.write_bytes(ours.read_bytes())
     before = Segmenter.of(spec, "cpu", "openvino", "int8").fingerprint
@@ -131,10 +133,10 @@ def test_encoders_that_differ_in_their_numbers_only_do_not_share_embeddings(spec
     assert Segmenter.of(spec, "cpu", "openvino", "int8").fingerprint != before
 
 
-def test_what_only_looks_like_a_photo_is_not_counted(photos: Path) -> None:
+def test_files_that_only_look_like_photos_are_not_counted(photos: Path) -> None:
     (photos / "._0.png").write_bytes(b"\x00\x05\x16\x07")
     (photos / "frames.png").mkdir()
     (photos / "7.png").unlink()
-    said = CliRunner().invoke(main, ["models", "quantize", "SAM-Lite", "--photos", str(photos)])
-    assert said.exit_code == 1
-    assert "7 photos are too few" in said.output
+    ran = CliRunner().invoke(main, ["models", "quantize", "SAM-Lite", "--photos", str(photos)])
+    assert ran.exit_code == 1
+    assert "7 photos are too few" in ran.output

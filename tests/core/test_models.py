@@ -1,4 +1,4 @@
-"""The registry, and weights fetched from a server on this machine that can fail in every way."""
+"""The registry, and weights that are downloaded from a local server, which can fail in several ways."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ WEIGHTS = np.random.default_rng(0).bytes(3_000_000)
 
 @dataclass
 class Server:
-    """Serves WEIGHTS as /weights.bin, ranges too; `cut_after` ends an answer early, once."""
+    """Serves WEIGHTS as /weights.bin, also in ranges; `cut_after` truncates one answer to this number of bytes."""
 
     url: str = ""
     content: bytes = WEIGHTS
     cut_after: int | None = None
-    asked: list[str | None] = field(default_factory=list)  # the Range of each request
+    ranges: list[str | None] = field(default_factory=list)  # the Range of each request
 
 
 @pytest.fixture
@@ -50,14 +50,14 @@ def serving(content: bytes) -> Iterator[Server]:
             if self.path != "/weights.bin":
                 self.send_error(404)
                 return
-            wanted = self.headers["Range"]
-            state.asked.append(wanted)
-            start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
-            if wanted and start >= len(state.content):
+            requested = self.headers["Range"]
+            state.ranges.append(requested)
+            start = int(requested.removeprefix("bytes=").removesuffix("-")) if requested else 0
+            if requested and start >= len(state.content):
                 self.send_error(416)
                 return
             body = state.content[start:]
-            self.send_response(206 if wanted else 200)
+            self.send_response(206 if requested else 200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             end, state.cut_after = state.cut_after, None
@@ -75,7 +75,7 @@ def serving(content: bytes) -> Iterator[Server]:
 
 @pytest.fixture
 def registry(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """MINE, a model of the user's own, on that server."""
+    """Register MINE, a model of the user's own, on the server."""
     text = f"""
 MINE:
   network: sam_b
@@ -96,7 +96,7 @@ def ovseg(*arguments: str) -> tuple[int, str]:
 
 
 @pytest.mark.usefixtures("registry")
-def test_a_model_s_life_from_the_command_line(tmp_path: Path) -> None:
+def test_a_model_is_listed_pulled_verified_and_removed_from_the_command_line(tmp_path: Path) -> None:
     assert "MINE         not installed" in ovseg("list")[1]
     assert "it is not installed" in ovseg("verify", "MINE")[1]
     code, output = ovseg("pull", "MINE")
@@ -116,7 +116,7 @@ def test_a_model_s_life_from_the_command_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("registry")
-def test_a_cut_download_goes_on_where_it_ended(server: Server, tmp_path: Path) -> None:
+def test_an_interrupted_download_continues_where_it_stopped(server: Server, tmp_path: Path) -> None:
     server.cut_after = 1_000_000
     with pytest.raises(PullFailed, match="MINE could not be fetched"):
         pull(models.find("MINE"))
@@ -124,12 +124,12 @@ def test_a_cut_download_goes_on_where_it_ended(server: Server, tmp_path: Path) -
     have = part.stat().st_size
     assert 0 < have <= 1_000_000
     assert pull(models.find("MINE")).read_bytes() == WEIGHTS
-    assert server.asked == [None, f"bytes={have}-"]
+    assert server.ranges == [None, f"bytes={have}-"]
     assert not part.exists()
 
 
 @pytest.mark.usefixtures("registry")
-def test_a_file_with_the_wrong_sum_is_not_kept(server: Server, tmp_path: Path) -> None:
+def test_a_file_with_the_wrong_checksum_is_deleted(server: Server, tmp_path: Path) -> None:
     server.content = WEIGHTS[:-1] + b"!"
     with pytest.raises(PullFailed, match="its SHA-256 is"):
         pull(models.find("MINE"))
@@ -137,26 +137,24 @@ def test_a_file_with_the_wrong_sum_is_not_kept(server: Server, tmp_path: Path) -
 
 
 @pytest.mark.usefixtures("registry")
-def test_a_mirror_comes_first_and_the_model_s_own_address_after_it(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mirror_is_tried_before_the_address_of_the_model(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OVSEG_MODELS_MIRROR", f"{server.url}/nothing/here/")
-    said: list[str] = []
-    pull(models.find("MINE"), say=said.append)
-    assert said == [
+    messages: list[str] = []
+    pull(models.find("MINE"), say=messages.append)
+    assert messages == [
         f"fetching MINE from {server.url}/nothing/here/weights.bin",
         f"fetching MINE from {server.url}/weights.bin",
     ]
 
 
 @pytest.mark.usefixtures("registry")
-def test_without_a_server_the_error_says_where_the_file_belongs_and_what_works_without(
+def test_without_a_server_the_error_names_the_path_of_the_file_and_a_model_that_needs_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     yaml = tmp_path / "models.yaml"
-    away = tmp_path / "away.yaml"
-    away.write_text(yaml.read_text().replace("http://127.0.0.1:", "http://127.0.0.1:1/"))
-    monkeypatch.setenv("OVSEG_MODELS_YAML", str(away))
+    unreachable = tmp_path / "unreachable.yaml"
+    unreachable.write_text(yaml.read_text().replace("http://127.0.0.1:", "http://127.0.0.1:1/"))
+    monkeypatch.setenv("OVSEG_MODELS_YAML", str(unreachable))
     with pytest.raises(PullFailed) as failed:
         pull(models.find("MINE"))
     assert "no connection to 127.0.0.1:1" in str(failed.value)
@@ -168,16 +166,16 @@ PULL = "from ovseg_core import models; from ovseg_core.models.pull import pull; 
 
 
 @pytest.mark.usefixtures("registry")
-def test_two_processes_at_once_fetch_once(server: Server, tmp_path: Path) -> None:
+def test_two_processes_at_the_same_time_download_once(server: Server, tmp_path: Path) -> None:
     both = [subprocess.Popen([sys.executable, "-c", PULL], stderr=subprocess.DEVNULL) for _ in range(2)]
     assert [process.wait(60) for process in both] == [0, 0]
-    assert server.asked == [None]
+    assert server.ranges == [None]
     assert (tmp_path / "models" / "weights.bin").read_bytes() == WEIGHTS
 
 
 @pytest.mark.usefixtures("registry")
-def test_a_full_disk_is_said_and_leaves_no_half_a_file_as_the_weights(tmp_path: Path) -> None:
-    """A limit on the size of files stands for the disk's end."""
+def test_a_full_disk_is_an_error_and_leaves_no_incomplete_weights(tmp_path: Path) -> None:
+    """A limit on the size of files simulates a full disk."""
     limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6)); {PULL}"
     ran = subprocess.run([sys.executable, "-c", limited], capture_output=True, text=True)
     assert ran.returncode == 1
@@ -201,7 +199,7 @@ def test_a_model_that_is_not_installed_is_never_replaced_by_another() -> None:
         ("X: {network: sam_b}", "give file, or bundled"),
     ],
 )
-def test_a_registry_of_one_s_own_that_is_wrong_is_told_where(
+def test_an_error_in_the_user_s_registry_names_the_entry(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, complaint: str
 ) -> None:
     (tmp_path / "mine.yaml").write_text(text)

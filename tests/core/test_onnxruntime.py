@@ -1,4 +1,4 @@
-"""ONNX Runtime where there is no GPU: what is asked of one, what is refused, half precision as a CPU computes it."""
+"""ONNX Runtime without a GPU: what it would request of a GPU, what is refused, and half precision on a CPU."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from tests.support import sam_weights, small_sam
 ENCODER, DECODER = Path("engines/encode.onnx"), Path("engines/decode.onnx")
 
 
-def test_each_sam_in_the_table_has_its_layers() -> None:
+def test_each_sam_in_the_table_of_networks_has_layers() -> None:
     assert VARIANTS.keys() == family.NETWORKS.keys()
 
 
 @pytest.mark.parametrize("name", ["sam_lite", "mobile_sam", "sam_b"])
-def test_on_a_cpu_it_runs_a_network_and_is_not_taken_before_openvino(name: str) -> None:
+def test_on_a_cpu_it_can_run_a_network_but_openvino_is_preferred(name: str) -> None:
     assert networks.engines(name, "cpu") == ("openvino", "onnxruntime", "paddle")
     assert networks.choose_engine(name, "cpu", "onnxruntime") == "onnxruntime"
 
 
-def test_a_network_that_it_has_no_way_to_is_refused() -> None:
+def test_a_network_that_it_cannot_run_is_refused() -> None:
     with pytest.raises(ValueError, match="the engine onnxruntime cannot run paddlex on cpu"):
         networks.choose_engine("paddlex", "cpu", "onnxruntime")
 
 
 @pytest.mark.skipif(in_onnxruntime.has_cuda(), reason="this is the build for GPUs")
-def test_the_build_for_cpus_is_refused_on_a_gpu_with_what_it_needs() -> None:
+def test_the_build_for_cpus_is_refused_on_a_gpu_with_the_build_to_install() -> None:
     assert networks.engines("sam_b", "gpu:0") == ("paddle",)
     with pytest.raises(ValueError, match=r"on gpu:0; pip install 'ovseg\[onnxruntime-gpu\]'"):
         networks.choose_engine("sam_b", "gpu:0", "onnxruntime")
@@ -48,12 +48,12 @@ def test_a_gpu_that_cannot_be_used_is_an_error_and_not_a_slow_cpu(tmp_path: Path
         run["encode"](sam_weights.canvas())
 
 
-def test_each_gpu_is_asked_for_by_its_number_with_the_cpu_behind_it() -> None:
-    asked = in_onnxruntime.providers("gpu:1", DECODER, "float32")
-    assert asked == [("CUDAExecutionProvider", {"device_id": "1"}), ("CPUExecutionProvider", {})]
+def test_a_gpu_is_selected_by_its_index_with_the_cpu_as_fallback() -> None:
+    requested = in_onnxruntime.providers("gpu:1", DECODER, "float32")
+    assert requested == [("CUDAExecutionProvider", {"device_id": "1"}), ("CPUExecutionProvider", {})]
 
 
-def test_tensorrt_gets_the_encoder_where_it_is_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_tensorrt_runs_only_the_encoder_if_it_is_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "tensorrt.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
     (name, options), cuda, _ = in_onnxruntime.providers("gpu:1", ENCODER, "float16")
@@ -62,17 +62,17 @@ def test_tensorrt_gets_the_encoder_where_it_is_installed(monkeypatch: pytest.Mon
     assert in_onnxruntime.providers("gpu:1", DECODER, "float16")[0][0] == "CUDAExecutionProvider"
 
 
-def test_half_precision_changes_the_embedding_little(tmp_path: Path) -> None:
+def test_half_precision_changes_the_embedding_by_less_than_2_percent(tmp_path: Path) -> None:
     weights = tmp_path / "sam.safetensors"
     parts = small_sam.load(tmp_path)
     whole = in_onnxruntime.runners("small", weights, lambda: parts, "cpu", "float32")["encode"]
     half = in_onnxruntime.runners("small", weights, lambda: parts, "cpu", "float16")["encode"]
-    [wanted], [found] = whole(sam_weights.canvas()), half(sam_weights.canvas())
+    [expected], [found] = whole(sam_weights.canvas()), half(sam_weights.canvas())
     assert found.dtype == np.float32
-    assert 0 < np.abs(found - wanted).max() < 0.02 * np.abs(wanted).max()
+    assert 0 < np.abs(found - expected).max() < 0.02 * np.abs(expected).max()
 
 
-def test_a_part_s_files_hold_its_own_weights_and_not_the_whole_network_s(tmp_path: Path) -> None:
+def test_the_files_of_a_part_contain_only_the_weights_of_the_part(tmp_path: Path) -> None:
     parts = small_sam.load(tmp_path)
     paths = onnx_files.paths("small", tmp_path / "sam.safetensors", lambda: parts)
     for path in paths.values():
@@ -82,8 +82,8 @@ def test_a_part_s_files_hold_its_own_weights_and_not_the_whole_network_s(tmp_pat
     assert paths["encode"].with_suffix(".weights").stat().st_size < 1.1 * in_encoder < in_all
 
 
-class Unheard(paddle.nn.Layer):  # type: ignore[misc]
-    """Parts of an operation that none of our networks has."""
+class Unknown(paddle.nn.Layer):  # type: ignore[misc]
+    """Parts with an operation that none of our networks has."""
 
     def shapes(self) -> dict[str, tuple[tuple[int, ...], ...]]:
         return {"encode": ((2, 2),)}
@@ -92,7 +92,7 @@ class Unheard(paddle.nn.Layer):  # type: ignore[misc]
         return x.tan()
 
 
-def test_an_operation_that_has_no_translation_is_told_by_its_name(tmp_path: Path) -> None:
+def test_an_operation_without_a_translation_is_an_error_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "weights").touch()
     with pytest.raises(ValueError, match="no way from Paddle's operation tan to ONNX"):
-        onnx_files.paths("unheard", tmp_path / "weights", Unheard)
+        onnx_files.paths("unknown", tmp_path / "weights", Unknown)

@@ -1,4 +1,4 @@
-"""What a CPU computes in beside float32: the masks stay what they are. Real photos and weights, and SAM's layers."""
+"""In other precisions than float32, masks on a CPU are nearly the same: SAM-Lite on photos, and SAM's layers."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ needs_bfloat16 = pytest.mark.skipif("bfloat16" not in in_openvino.precisions(), 
 
 
 @pytest.mark.parametrize("precision", OTHERS)
-def test_sam_lite_s_masks_stay_as_they_are(precision: str) -> None:
+def test_the_masks_of_sam_lite_are_nearly_the_same_in_each_precision(precision: str) -> None:
     in_float32, in_other = (Segmenter.open("SAM-Lite", precision=p) for p in ("float32", precision))
     assert in_other.precision == precision
-    assert in_other.fingerprint != in_float32.fingerprint  # or a cache would mix the two
+    assert in_other.fingerprint != in_float32.fingerprint  # else a cache would mix the two
     ious = []
     for view in pictures.views():
         side = len(view)
@@ -39,10 +39,10 @@ def test_sam_lite_s_masks_stay_as_they_are(precision: str) -> None:
         masks = [segmenter.decode(segmenter.encode(view), prompts) for segmenter in (in_float32, in_other)]
         ious += [iou(a.full(), b.full()) for a, b in zip(*masks, strict=True)]
     assert np.mean(ious) >= 0.98
-    assert min(ious) < 1  # or float32 ran twice
+    assert min(ious) < 1  # else float32 ran twice
 
 
-def test_auto_is_bfloat16_where_the_cpu_multiplies_in_it_and_float32_elsewhere() -> None:
+def test_auto_is_bfloat16_on_a_cpu_that_supports_it_and_float32_otherwise() -> None:
     native = re.search(r"\b(amx_bf16|avx512_bf16)\b", Path("/proc/cpuinfo").read_text())
     assert Segmenter.open("SAM-Lite", precision="auto").precision == ("bfloat16" if native else "float32")
     assert Segmenter.open("SAM-Lite", engine="paddle", precision="auto").precision == "float32"
@@ -56,7 +56,7 @@ def test_a_cpu_that_would_only_emulate_bfloat16_runs_in_float32(monkeypatch: pyt
         Segmenter.open("SAM-Lite", precision="bfloat16")
 
 
-def test_a_precision_that_does_not_exist_is_refused_with_those_that_do() -> None:
+def test_an_unknown_precision_is_refused_with_the_available_ones() -> None:
     for name in ("fp16", "BFLOAT16", ""):
         with pytest.raises(
             ValueError, match=f"no precision {name!r}; available: auto, float32, bfloat16, float16, int8"
@@ -66,7 +66,7 @@ def test_a_precision_that_does_not_exist_is_refused_with_those_that_do() -> None
 
 def test_masks_of_the_service_s_default_precision_agree_with_those_of_float32() -> None:
     assert Settings(_env_file=None).precision == "auto"  # which is bfloat16 or float32
-    # Not by `Segmenter.open`: a CPU without bfloat16 can emulate it, slowly, and so judge it too.
+    # `Segmenter.open` would refuse bfloat16 on a CPU without it. Such a CPU can emulate it, slowly: enough for a test.
     exact, other = (
         Segmenter(LITE, lite.load("sam_lite", LITE.weights, "cpu", "openvino", precision, SIDE), "openvino", precision)
         for precision in ("float32", "bfloat16")
@@ -88,7 +88,7 @@ def test_masks_of_the_service_s_default_precision_agree_with_those_of_float32() 
             ious += [iou(a.full(), b.full()) for a, b in pairs]
     assert (len(boxes), len(clicks)) == (27, 27)
     assert np.mean(boxes) >= 0.99  # 0.998 on the CPU that this was written on
-    assert np.mean(clicks) >= 0.97  # 0.994: of a click's candidates another one may be the likeliest
+    assert np.mean(clicks) >= 0.97  # 0.994; for a click, another candidate may have the highest predicted IoU
 
 
 @needs_bfloat16
@@ -107,7 +107,7 @@ def test_paddlex_s_high_performance_inference_is_in_bfloat16() -> None:
 
 
 @needs_bfloat16
-def test_sam_s_masks_stay_as_they_are_in_bfloat16(tmp_path: Path) -> None:
+def test_the_masks_of_sam_are_nearly_the_same_in_bfloat16(tmp_path: Path) -> None:
     in_float32, in_bfloat16 = both(tmp_path)
     [features], [other] = (sam.encode(sam_weights.canvas()) for sam in (in_float32, in_bfloat16))
     assert 0 < np.abs(features[0] - other[0]).max() < 0.1 * np.abs(features[0]).max()
@@ -120,8 +120,8 @@ def test_sam_s_masks_stay_as_they_are_in_bfloat16(tmp_path: Path) -> None:
 
 
 @needs_bfloat16
-def test_points_are_read_exactly_in_bfloat16(tmp_path: Path) -> None:
-    near = np.array([[[300, 20], [0, 0]], [[300.5, 20], [0, 0]]], np.float32)  # alike, in half precision
+def test_in_bfloat16_points_are_still_encoded_in_float32(tmp_path: Path) -> None:
+    near = np.array([[[300, 20], [0, 0]], [[300.5, 20], [0, 0]]], np.float32)  # equal in half precision
     labels = np.tile(np.array([1, -1], np.float32), (2, 1))
     parts, weights = small_sam.load(tmp_path), tmp_path / "sam.safetensors"
     ways = [in_openvino.runners("small", weights, lambda: parts, precision) for precision in ("float32", "bfloat16")]
@@ -131,7 +131,7 @@ def test_points_are_read_exactly_in_bfloat16(tmp_path: Path) -> None:
 
 
 def both(folder: Path) -> tuple[Sam, Sam]:
-    """The small SAM in float32 and in bfloat16."""
+    """Return the small SAM in float32 and in bfloat16."""
     parts = small_sam.load(folder)
     return small_sam.on("openvino", parts, folder), small_sam.on("openvino", parts, folder, "bfloat16")
 

@@ -1,4 +1,4 @@
-"""SAM-Lite on each engine against the network as trained, with the same weights (tests/support/lite_prompts.py)."""
+"""SAM-Lite on each engine, compared with training's network with the same weights (tests/support/lite_prompts.py)."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def features(network: Network) -> Features:
     return network.encode(canvas.letterbox(photo, frame, SPEC.preset.mean, SPEC.preset.std))[0]
 
 
-def test_an_image_s_maps_agree_with_the_original(features: Features, reference: dict[str, np.ndarray]) -> None:
+def test_the_maps_of_an_image_agree_with_the_reference(features: Features, reference: dict[str, np.ndarray]) -> None:
     for i, found in enumerate(features):
-        wanted = reference[f"map{i}"]
-        assert np.abs(found[::8, ::4, ::4] - wanted).max() < 1e-3
-        assert np.abs(wanted).max() > 1  # not two silences that agree
+        expected = reference[f"map{i}"]
+        assert np.abs(found[::8, ::4, ::4] - expected).max() < 1e-3
+        assert np.abs(expected).max() > 1  # else two arrays of zeros would agree
 
 
-def test_images_of_a_batch_do_not_see_each_other(network: Network) -> None:
+def test_the_maps_of_an_image_do_not_depend_on_its_batch(network: Network) -> None:
     canvases = np.random.default_rng(0).standard_normal((2, 3, SIDE, SIDE)).astype(np.float32)
     together = network.encode(canvases)
     for i, one in enumerate(together):
@@ -61,7 +61,7 @@ def test_images_of_a_batch_do_not_see_each_other(network: Network) -> None:
 
 
 @pytest.mark.parametrize("kind", PROMPTS)
-def test_logits_and_iou_agree_with_the_original(
+def test_logits_and_iou_agree_with_the_reference(
     network: Network, features: Features, reference: dict[str, np.ndarray], kind: str
 ) -> None:
     answer = network.decode(features, PROMPTS[kind], all_candidates=True)
@@ -72,14 +72,14 @@ def test_logits_and_iou_agree_with_the_original(
     assert np.abs(logits).max() > 3
 
 
-def test_the_best_candidate_of_a_click_is_the_best_of_every_one(network: Network, features: Features) -> None:
-    every, best = (network.decode(features, PROMPTS["click"], all_candidates=wanted) for wanted in (True, False))
+def test_the_best_candidate_of_a_click_has_the_highest_predicted_iou(network: Network, features: Features) -> None:
+    several, best = (network.decode(features, PROMPTS["click"], all_candidates=choice) for choice in (True, False))
     assert best.iou.shape == (2, 1)
     for n in range(2):
-        i = int(every.iou[n].argmax())
-        assert best.iou[n, 0] == every.iou[n, i]
-        assert np.abs(best.logits[n, 0] - every.logits[n, i]).max() < 1e-3
-        assert (best.regions[n, 0] == every.regions[n, i]).all()
+        i = int(several.iou[n].argmax())
+        assert best.iou[n, 0] == several.iou[n, i]
+        assert np.abs(best.logits[n, 0] - several.logits[n, i]).max() < 1e-3
+        assert (best.regions[n, 0] == several.regions[n, i]).all()
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_the_best_candidate_of_a_click_is_the_best_of_every_one(network: Network
         [[10, 400, 60, 420], [300, 10, 320, 60]],
     ],
 )
-def test_the_window_of_regions_holds_all_that_their_filters_see(boxes: list[list[float]]) -> None:
+def test_the_window_contains_all_pixels_that_the_filters_of_its_regions_read(boxes: list[list[float]]) -> None:
     around = regions.around(np.array(boxes, np.float32))
     left, top, side = regions.window(around, SIDE)
     for stride, cells in zip(STRIDES, MASK_CELLS, strict=True):
@@ -118,7 +118,7 @@ Change = Callable[[dict[str, np.ndarray]], object]
         (lambda arrays: arrays.update({"spare": np.zeros(1, np.float32)}), "unknown spare"),
     ],
 )
-def test_a_checkpoint_that_does_not_fit_is_refused_by_name(
+def test_a_checkpoint_with_missing_or_unknown_parameters_is_refused_with_their_names(
     tmp_path: Path, engine: str, change: Change, complaint: str
 ) -> None:
     arrays = load_file(SPEC.weights)
@@ -141,7 +141,7 @@ def test_a_parameter_of_another_shape_is_refused(tmp_path: Path, engine: str) ->
 def test_a_checkpoint_of_your_own_runs_on_every_engine(
     tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PyTorch's file, in float32, of the bundled network with one change: all logits are one higher."""
+    """The checkpoint is a float32 file of PyTorch with the bundled weights, except that all logits are 1 higher."""
     arrays = {name: array.astype(np.float32) for name, array in load_file(SPEC.weights).items()}
     arrays["mask_head.out.bias"] += 1
     torch_zip(tmp_path / "ours.pth", *as_torch(arrays))
@@ -154,19 +154,19 @@ def test_a_checkpoint_of_your_own_runs_on_every_engine(
     assert np.abs(logits[0] - logits[1] - 1).max() < 1e-3
 
 
-def test_half_precision_changes_the_maps_little() -> None:
-    """As ONNX Runtime runs it on a GPU, here on the CPU."""
+def test_half_precision_changes_the_maps_by_less_than_2_percent() -> None:
+    """ONNX Runtime runs half precision on GPUs; here it runs on the CPU."""
     canvases = np.random.default_rng(0).standard_normal((1, 3, SIDE, SIDE)).astype(np.float32)
     ways = [
         in_onnxruntime.runners(SPEC.network, SPEC.weights, lambda: load_parts(SPEC.weights), "cpu", precision)
         for precision in ("float32", "float16")
     ]
-    for wanted, found in zip(*(way["encode"](canvases) for way in ways), strict=True):
+    for expected, found in zip(*(way["encode"](canvases) for way in ways), strict=True):
         assert found.dtype == np.float32
-        assert 0 < np.abs(found - wanted).max() < 0.02 * np.abs(wanted).max()
+        assert 0 < np.abs(found - expected).max() < 0.02 * np.abs(expected).max()
 
 
-def test_an_unknown_model_is_refused_with_the_names_there_are() -> None:
+def test_an_unknown_model_is_refused_with_the_available_names() -> None:
     with pytest.raises(OvsegError, match="available: SAM-Lite, "):
         models.find("SAM-XXL")
 
@@ -182,7 +182,7 @@ def test_an_unknown_model_is_refused_with_the_names_there_are() -> None:
         ("paddlex", "cpu", "auto", "paddle"),
     ],
 )
-def test_the_engine_follows_the_device_and_the_model(name: str, device: str, engine: str, chosen: str) -> None:
+def test_the_engine_depends_on_the_device_and_the_model(name: str, device: str, engine: str, chosen: str) -> None:
     assert networks.choose_engine(name, device, engine) == chosen
 
 
@@ -193,5 +193,5 @@ def test_an_engine_that_cannot_run_the_model_is_refused() -> None:
         networks.choose_engine("sam_lite", "cpu", "tensorrt")
 
 
-def test_the_bundled_weights_stay_small() -> None:
+def test_the_bundled_weights_are_below_16_mb() -> None:
     assert SPEC.weights.stat().st_size < 16_000_000

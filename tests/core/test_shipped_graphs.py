@@ -1,4 +1,4 @@
-"""SAM-Lite's graphs, which are shipped so that its first start needs no Paddle."""
+"""The graphs of SAM-Lite are shipped, so its first start needs no Paddle."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ print(*{"paddle", "onnx", "onnx_ir", sys.argv[1]} & set(sys.modules))
 """
 
 
-def test_they_are_what_the_layers_translate_to_today(tmp_path: Path) -> None:
-    """Where this fails, the layers or their translation have changed: run `python -m training graphs`."""
+def test_the_shipped_graphs_equal_a_new_translation_of_the_layers(tmp_path: Path) -> None:
+    """If this fails, the layers or their translation have changed: run `python -m training graphs`."""
     graphs.write(tmp_path)
     made, shipped = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in (tmp_path, GRAPHS))
     assert made.keys() == shipped.keys() == {"encode.onnx", "locate.onnx", "mask.onnx", "places.json"}
@@ -38,21 +38,21 @@ def test_they_are_what_the_layers_translate_to_today(tmp_path: Path) -> None:
         assert made[name] == shipped[name], name
 
 
-def test_filled_they_are_the_network_that_paddle_translates(tmp_path: Path) -> None:
+def test_filled_with_weights_the_graphs_equal_the_translated_network(tmp_path: Path) -> None:
     filled = onnx_files.paths(SPEC.network, SPEC.weights, lambda: load_parts(SPEC.weights), graphs=GRAPHS)
     onnx_files.translate(load_parts(SPEC.weights), tmp_path)
     for part, path in filled.items():
-        ours, wanted = (ir.load(file).graph.initializers for file in (path, tmp_path / path.name))
-        assert ours.keys() == wanted.keys(), part
-        for name in wanted:
-            ours_of, wanted_of = ours[name].const_value, wanted[name].const_value
+        ours, expected = (ir.load(file).graph.initializers for file in (path, tmp_path / path.name))
+        assert ours.keys() == expected.keys(), part
+        for name in expected:
+            ours_of, expected_of = ours[name].const_value, expected[name].const_value
             assert ours_of is not None
-            assert wanted_of is not None
-            assert np.array_equal(ours_of.numpy(), wanted_of.numpy()), name
+            assert expected_of is not None
+            assert np.array_equal(ours_of.numpy(), expected_of.numpy()), name
 
 
 @pytest.mark.parametrize("engine", [name for name in networks.engines(SPEC.network, "cpu") if name != "paddle"])
-def test_a_first_start_imports_neither_paddle_nor_what_translates(
+def test_a_first_start_imports_neither_paddle_nor_the_translator(
     engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OVSEG_ENGINES_DIR", str(tmp_path))
@@ -60,5 +60,5 @@ def test_a_first_start_imports_neither_paddle_nor_what_translates(
     assert ran.stdout.split() == [engine]
 
 
-def test_they_hold_no_weights() -> None:
+def test_the_shipped_graphs_contain_no_weights() -> None:
     assert sum(path.stat().st_size for path in GRAPHS.iterdir()) < 200_000

@@ -1,4 +1,4 @@
-"""`make parity`: against the original implementations, with the same weights; skipped where they are not installed."""
+"""`make parity`: compare with the original implementations and the same weights. Skipped if they are not installed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import pytest
 from ovseg_core import image
 from tests.support import pictures
 
-os.environ.setdefault("PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True")  # PaddleX asks the internet where its models are
+os.environ.setdefault(
+    "PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True"
+)  # else PaddleX accesses the internet to find its models
 
 
 @pytest.fixture(scope="session")
 def photo() -> np.ndarray:
-    """RGB, of a shape that is neither square nor the canvas's."""
+    """Return an RGB photo whose shape is neither square nor that of the canvas."""
     return image.decode(pictures.photo(), 10**8)[:333, :500].copy()
 
 

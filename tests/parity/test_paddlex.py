@@ -1,4 +1,4 @@
-"""PaddleX 3.7.2 and ovseg on the same inference folders: same masks, keys, line on the terminal and HTTP answer."""
+"""PaddleX 3.7.2 and ovseg on the same inference folders: equal masks, keys, terminal output and HTTP answers."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ paddlex = pytest.importorskip("paddlex")
 
 PHOTO = str(pictures.PHOTO)
 PROMPTS = {"box": [[140, 10, 305, 180], [340.5, 4, 462, 300]], "point": [[220, 90]]}
-PAGES = ("page_index", "input_img")  # PaddleX documents the first and has it not; the second is the picture
+PAGES = ("page_index", "input_img")  # PaddleX documents the first but does not return it; the second is the image
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pipeline's YAML, naming a small SAM as folders."""
+    """Write the pipeline's YAML, which names the folders of a small SAM."""
     root = tmp_path_factory.mktemp("folders")
     network = small_sam.load(root)
     modules = {}
@@ -58,7 +58,7 @@ def agree(ours: Any, theirs: Any) -> bool:
 
 
 @pytest.mark.parametrize("kind", PROMPTS)
-def test_the_pipeline_gives_the_same_result(config: Path, kind: str) -> None:
+def test_the_pipeline_returns_the_same_result_as_paddlex(config: Path, kind: str) -> None:
     results = []
     for library in (ovseg_core, paddlex):
         pipeline = library.create_pipeline(pipeline=str(config), device="cpu")
@@ -77,7 +77,7 @@ def test_the_pipeline_gives_the_same_result(config: Path, kind: str) -> None:
     assert agree(of_ours["masks"], of_theirs["masks"])
 
 
-def test_the_model_gives_the_same_result(config: Path) -> None:
+def test_the_model_returns_the_same_result_as_paddlex(config: Path) -> None:
     module = yaml.safe_load(config.read_text())["SubModules"]["BoxPromptSegmentation"]
     name, folder = module["model_name"], module["model_dir"]
     prompts = {"box_prompt": PROMPTS["box"]}
@@ -88,7 +88,7 @@ def test_the_model_gives_the_same_result(config: Path) -> None:
 
 
 def run(command: list[str], config: Path, save_path: Path) -> dict[str, Any]:
-    """The line that a command prints, as the dict that it is."""
+    """Run a command and return the dictionary in the line that it prints."""
     options = [
         "--prompt_type",
         "box",
@@ -107,7 +107,7 @@ def run(command: list[str], config: Path, save_path: Path) -> dict[str, Any]:
     return found
 
 
-def test_the_command_prints_the_same_line_and_writes_the_same_files(config: Path, tmp_path: Path) -> None:
+def test_the_command_prints_and_writes_the_same_as_paddlex(config: Path, tmp_path: Path) -> None:
     ours = run([sys.executable, "-m", "ovseg"], config, tmp_path / "ours")
     theirs = run([sys.executable, "-m", "paddlex"], config, tmp_path / "theirs")
     assert ours["res"].pop("page_index") is None
@@ -154,7 +154,7 @@ def our_server(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     service.stop()
 
 
-def test_the_server_gives_the_same_answer(their_server: str, our_server: str) -> None:
+def test_the_server_returns_the_same_answer_as_paddlex(their_server: str, our_server: str) -> None:
     image = base64.b64encode(Path(PHOTO).read_bytes()).decode()
     body = {"image": image, "prompt": PROMPTS["box"], "promptType": "box"}
     answers = [

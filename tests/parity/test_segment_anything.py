@@ -1,4 +1,4 @@
-"""Meta's `SamPredictor` on a whole photo, with random weights in Meta's own files, of each real size."""
+"""Compare with Meta's `SamPredictor` on a whole photo, in each real size, with random weights in Meta's own files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ VARIANTS = {"SAM-B": "vit_b", "SAM-H": "vit_h", "MobileSAM": "vit_t"}
 
 
 class Pair:
-    """Both, with the same weights, having seen the same photo."""
+    """Our segmenters and Meta's predictor, with the same weights and the embedding of the same photo."""
 
     def __init__(self, name: str, folder: Path, photo: np.ndarray) -> None:
         package = mobile_sam if name == "MobileSAM" else segment_anything
@@ -41,8 +41,8 @@ class Pair:
         with torch.no_grad():
             for parameter_name, parameter in theirs.named_parameters():
                 if "pos" in parameter_name or "attention_biases" in parameter_name:
-                    parameter.normal_(0, 0.05)  # zeros would hide a mistake
-        theirs.train().eval()  # TinyViT keeps what it made of its biases when it last heard that
+                    parameter.normal_(0, 0.05)  # zeros would hide an error
+        theirs.train().eval()  # `eval` makes TinyViT compute its attention biases again
         path = folder / f"{VARIANTS[name]}.pth"
         torch.save(theirs.state_dict(), path)
         self.theirs = package.SamPredictor(theirs)
@@ -50,9 +50,9 @@ class Pair:
         spec = replace(models.find(name), weights=path)
         self.ours = {engine: Segmenter.of(spec, "cpu", engine, "float32") for engine in ENGINES}
         self.embeddings = {engine: ours.encode(photo) for engine, ours in self.ours.items()}
-        path.unlink()  # up to 2.6 GB
+        path.unlink()  # it has up to 2.6 GB
 
-    def ask_ours(
+    def low_res_masks(
         self, engine: str, prompt: Prompt, mask_input: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         return self.ours[engine].low_res_masks(self.embeddings[engine], prompt, mask_input)
@@ -60,7 +60,7 @@ class Pair:
     def full(self, engine: str, low_res_mask: np.ndarray) -> np.ndarray:
         return self.ours[engine].mask_of(self.embeddings[engine], low_res_mask, 1.0).full()
 
-    def ask_theirs(self, prompt: Prompt, mask_input: np.ndarray | None = None) -> tuple[Any, Any, Any]:
+    def predict_theirs(self, prompt: Prompt, mask_input: np.ndarray | None = None) -> tuple[Any, Any, Any]:
         has_points = bool(prompt.points)
         return self.theirs.predict(
             point_coords=np.array(prompt.points) if has_points else None,
@@ -81,28 +81,28 @@ def relative(ours: np.ndarray, theirs: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_the_embedding_agrees(pair: Pair, engine: str) -> None:
+def test_the_embedding_agrees_with_that_of_the_original(pair: Pair, engine: str) -> None:
     ours = pair.embeddings[engine].features[0].transpose(2, 0, 1)
     assert relative(ours, pair.theirs.get_image_embedding()[0].numpy()) < 1e-4
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("kind", PROMPTS)
-def test_low_res_masks_and_masks_agree(pair: Pair, engine: str, kind: str) -> None:
-    masks, iou, logits = pair.ask_theirs(PROMPTS[kind])
-    our_logits, our_iou = pair.ask_ours(engine, PROMPTS[kind])
+def test_low_res_masks_and_masks_agree_with_those_of_the_original(pair: Pair, engine: str, kind: str) -> None:
+    masks, iou, logits = pair.predict_theirs(PROMPTS[kind])
+    our_logits, our_iou = pair.low_res_masks(engine, PROMPTS[kind])
     assert relative(our_logits, logits) < 1e-4
     assert relative(our_iou, iou) < 1e-4
     for ours, mask, theirs in zip(our_logits, masks, logits, strict=True):
         assert (pair.full(engine, ours) == mask).mean() > 0.999
-        assert (pair.full(engine, theirs) == mask).mean() > 0.9999  # SAM's own resizing
+        assert (pair.full(engine, theirs) == mask).mean() > 0.9999  # tests only our resizing
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_mask_given_back_is_refined_alike(pair: Pair, engine: str) -> None:
-    _, _, earlier = pair.ask_theirs(PROMPTS["box"])
-    _, _, logits = pair.ask_theirs(PROMPTS["signed clicks"], earlier[0])
-    ours, _ = pair.ask_ours(engine, PROMPTS["signed clicks"], earlier[0])
+def test_a_mask_input_is_refined_as_by_the_original(pair: Pair, engine: str) -> None:
+    _, _, earlier = pair.predict_theirs(PROMPTS["box"])
+    _, _, logits = pair.predict_theirs(PROMPTS["signed clicks"], earlier[0])
+    ours, _ = pair.low_res_masks(engine, PROMPTS["signed clicks"], earlier[0])
     assert relative(ours, logits) < 1e-4
-    unrefined, _ = pair.ask_ours(engine, PROMPTS["signed clicks"])
-    assert relative(unrefined, logits) > 1e-3  # the mask does count
+    unrefined, _ = pair.low_res_masks(engine, PROMPTS["signed clicks"])
+    assert relative(unrefined, logits) > 1e-3  # the mask input has an effect

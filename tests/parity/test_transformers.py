@@ -1,4 +1,4 @@
-"""Hugging Face's `SamModel`, of SAM-B's size with random weights, saved by itself."""
+"""Compare with Hugging Face's `SamModel` in the size of SAM-B, with random weights in the file that it saves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 
-def test_embeddings_and_masks_agree(folder: Path, photo: np.ndarray) -> None:
+def test_embeddings_and_masks_agree_with_those_of_transformers(folder: Path, photo: np.ndarray) -> None:
     torch.manual_seed(0)
     theirs = transformers.SamModel(transformers.SamConfig()).eval()
     theirs.save_pretrained(folder / "hf")
@@ -32,5 +32,5 @@ def test_embeddings_and_masks_agree(folder: Path, photo: np.ndarray) -> None:
     [features] = ours.network.encode(pixels)
     assert np.abs(features[0].transpose(2, 0, 1) - embedding[0].numpy()).max() < 1e-4 * float(embedding.abs().max())
     found = ours.network.decode(features, PromptBatch(boxes))
-    wanted = answer.pred_masks[0].numpy()
-    assert np.abs(found.logits - wanted).max() < 1e-4 * np.abs(wanted).max()
+    expected = answer.pred_masks[0].numpy()
+    assert np.abs(found.logits - expected).max() < 1e-4 * np.abs(expected).max()
