@@ -37,10 +37,10 @@ class Frame:
 def letterbox(
     image_rgb: np.ndarray, frame: Frame, mean: PerChannel, std: PerChannel, resize: Resize = "area"
 ) -> np.ndarray:
-    """Return the normalised canvas (1, 3, S, S) float32 of an image (H, W, 3) uint8; it is zero beside the image.
+    """Return the normalised canvas (1, 3, S, S) float32 of an image (H, W, 3) uint8; it is zero outside the image.
 
     `resize` must be the method that the network was trained with. "area" averages the pixels that fall together.
-    "pillow" is Pillow's bilinear filter: SAM was trained with it, and PaddleX uses it, so the pixels are equal to the
+    "pillow" is Pillow's bilinear filter: SAM was trained with it. PaddleX uses it too, and its pixels are equal to the
     last bit.
     """
     height, width = frame.resized_hw

@@ -1,4 +1,4 @@
-"""Fill small holes of a mask, which users rarely want: a face within its hair, a pattern on a coat."""
+"""Fill small holes of a mask, which users rarely want: the face in a mask of a person's hair, a pattern on a coat."""
 
 from __future__ import annotations
 

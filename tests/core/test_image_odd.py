@@ -104,9 +104,8 @@ def test_a_heic_is_turned_by_its_own_boxes_as_phones_write_them(
     buffer = io.BytesIO()
     pillow_heif.from_pillow(Image.fromarray(pictures.scene(64, 96))).save(buffer, quality=95)
     stored = bytearray(buffer.getvalue())
-    at = stored.index(
-        b"colr"
-    )  # the encoder writes no box for the orientation; this box has the same length and little effect
+    # The encoder writes no box for the orientation. This box has the same length and little effect, so it is replaced.
+    at = stored.index(b"colr")
     stored[at : at + 5] = b"free\0"
     turned = stored.copy()
     turned[at : at + 5] = box

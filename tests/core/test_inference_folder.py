@@ -69,14 +69,13 @@ def test_boxes_and_points_give_the_same_masks_as_the_network_in_parts(
     for found, box in zip(by_box["masks"], BOXES, strict=True):
         assert same(found, segmenter.decode(embedding, [Prompt.of_box(*box)])[0].full())
         assert 0 < found.mean() < 1
-    [by_point] = pipeline.predict(
-        PHOTO, POINTS, "point"
-    )  # two points are two objects here; PaddleX accepts only one point
+    # Two points are two objects here; PaddleX accepts only one point.
+    [by_point] = pipeline.predict(PHOTO, POINTS, "point")
     assert by_point.scores == [None, None]
     for found, point in zip(by_point["masks"], POINTS, strict=True):
-        asked = PromptBatch(None, np.array([[point]], np.float32) * SCALE, np.ones((1, 1), np.float32))
+        click = PromptBatch(None, np.array([[point]], np.float32) * SCALE, np.ones((1, 1), np.float32))
         assert isinstance(segmenter.network, Sam)
-        logits, _ = segmenter.network.masks(embedding.features, asked, mask_indices=np.zeros(1, np.float32))
+        logits, _ = segmenter.network.masks(embedding.features, click, mask_indices=np.zeros(1, np.float32))
         assert same(found, segmenter.mask_of(embedding, logits[0, 0], 1.0).full())
 
 

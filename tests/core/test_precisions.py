@@ -95,11 +95,11 @@ def test_masks_of_the_service_s_default_precision_agree_with_those_of_float32() 
 def test_paddlex_s_high_performance_inference_is_in_bfloat16() -> None:
     ways = [create_pipeline(NAME, device="cpu", use_hpip=use, model="SAM-Lite") for use in (False, True)]
     [plain], [fast] = (list(way.predict(str(pictures.PHOTO), BOX)) for way in ways)
-    [asked] = ways[0].predict(str(pictures.PHOTO), BOX, use_hpip=True)
-    [refused] = ways[1].predict(str(pictures.PHOTO), BOX, use_hpip=False)
+    [requested] = ways[0].predict(str(pictures.PHOTO), BOX, use_hpip=True)
+    [declined] = ways[1].predict(str(pictures.PHOTO), BOX, use_hpip=False)
     named = create_pipeline(NAME, device="cpu", use_hpip=True, model="SAM-Lite", precision="float32")
     [exact] = named.predict(str(pictures.PHOTO), BOX)
-    [a], [b], [c], [d], [e] = (np.asarray(result["masks"]) for result in (plain, fast, asked, refused, exact))
+    [a], [b], [c], [d], [e] = (np.asarray(result["masks"]) for result in (plain, fast, requested, declined, exact))
     assert (b == c).all()
     assert (a == d).all()
     assert (a == e).all()
@@ -112,8 +112,8 @@ def test_the_masks_of_sam_are_nearly_the_same_in_bfloat16(tmp_path: Path) -> Non
     [features], [other] = (sam.encode(sam_weights.canvas()) for sam in (in_float32, in_bfloat16))
     assert 0 < np.abs(features[0] - other[0]).max() < 0.1 * np.abs(features[0]).max()
     ious = []
-    for asked in sam_weights.PROMPTS.values():
-        answers = in_float32.decode(features, asked), in_bfloat16.decode(other, asked)
+    for prompts in sam_weights.PROMPTS.values():
+        answers = in_float32.decode(features, prompts), in_bfloat16.decode(other, prompts)
         ious += [iou(a > 0, b > 0) for a, b in zip(*(answer.logits[0] for answer in answers), strict=True)]
     assert np.mean(ious) >= 0.98
     assert min(ious) < 1

@@ -11,9 +11,8 @@ import pytest
 from ovseg_core import image
 from tests.support import pictures
 
-os.environ.setdefault(
-    "PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True"
-)  # else PaddleX accesses the internet to find its models
+# Otherwise PaddleX accesses the internet to find its models.
+os.environ.setdefault("PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True")
 
 
 @pytest.fixture(scope="session")
