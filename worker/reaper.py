@@ -1,4 +1,7 @@
-"""What was left behind, put back. Stateless: any number of reapers may run, and any of them may die."""
+"""The reaper: it requeues jobs and events that a process or a lost message left behind.
+
+It has no state, so any number of reapers may run, and any of them may die.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,10 @@ Sweep = Callable[[], None]
 
 def run(sweeps: Mapping[str, Sweep], sweep_seconds: float, stopping: threading.Event) -> None:
     """Repeat each sweep until `stopping` is set. While Redis is unreachable, the sweeps wait."""
-    # In threads of their own: storage may be slow and events many, and a lost job should not wait for that.
+    # One thread for each sweep: storage may be slow and there may be many events, and lost jobs must not wait for that.
     threads = [
-        threading.Thread(target=_repeat, args=(look, sweep_seconds, stopping), name=name)
-        for name, look in sweeps.items()
+        threading.Thread(target=_repeat, args=(sweep, sweep_seconds, stopping), name=name)
+        for name, sweep in sweeps.items()
     ]
     for thread in threads:
         thread.start()
@@ -36,25 +39,25 @@ def _repeat(sweep: Sweep, sweep_seconds: float, stopping: threading.Event) -> No
         try:
             sweep()
         except RedisError as error:
-            log.warning("no sweep, Redis is unreachable: %s", error)
-        except Exception:  # whatever it is, it must not end the thread without a word, and the others with their work
-            log.exception("a sweep broke")
+            log.warning("the sweep is skipped, Redis is unreachable: %s", error)
+        except Exception:  # an exception would end this thread, and the process would run on without this sweep
+            log.exception("the sweep failed with an unexpected error, the next one is in %g s", sweep_seconds)
         stopping.wait(sweep_seconds)
 
 
 def sweep(jobs: Jobs, left_behind: LeftBehind) -> None:
-    """One look at every job that may have been left behind."""
+    """End every job that has reached a deadline, and requeue every job that was left behind."""
     for job_id in left_behind.overdue():
         if status := jobs.expire(job_id):
-            log.info("%s is out of time; now %s", job_id, status)
+            log.info("job %s: reached its deadline; its status is now %s", job_id, status)
     for found in left_behind.find():
         if status := left_behind.requeue(found):
-            log.warning("%s was left behind in %s; now %s", found.job_id, found.index, status)
+            log.warning("job %s: was left behind in %s; its status is now %s", found.job_id, found.index, status)
 
 
 def sweep_events(events: Events) -> None:
-    """One look at every event that is due, or waits for a place that is free."""
+    """Requeue every event that is due, or is held although its host has a free place."""
     events.admit()
     for event_id in events.due():
         if events.requeue(event_id):
-            log.info("%s is due", event_id)
+            log.info("event %s: due, requeued", event_id)

@@ -1,4 +1,4 @@
-"""The processes: workers that segment, senders of webhooks, reapers."""
+"""The main functions of the processes: workers that segment, senders of webhooks, reapers."""
 
 from __future__ import annotations
 
@@ -29,28 +29,28 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# One sweep of objects in storage: some hundred requests, each tried again where storage is slow.
+# How long a sweep of storage may take: it makes some hundred requests, and retries each one if storage is slow.
 STORAGE_SWEEP_SECONDS = 600.0
 
 
 def segmenting(settings: Settings, device: str) -> None:
-    """Work on jobs until SIGTERM or SIGINT, then finish those that are running, or hand them back.
+    """Run a worker until SIGTERM or SIGINT. Then finish the running jobs, or hand them back.
 
-    `device` is "cpu" or "gpu:N". Raises ValueError for another one, for a device that this machine or build of Paddle
-    lacks, and for cores that do not exist.
+    `device` is "cpu" or "gpu:N". Raises ValueError for any other text, for a device that this machine or this build of
+    Paddle lacks, and for cores that do not exist.
     """
     _see_only(device)
     if settings.worker_cores:
         affinity.limit_to(settings.worker_cores)
 
-    # Only now: Paddle decides at its import what CUDA shows it.
+    # Imported after `_see_only`, because Paddle reads at its import which GPUs CUDA shows.
     from worker.worker_services import WorkerServices
 
     work(WorkerServices(settings, device), device)
 
 
 def work(services: WorkerServices, device: str) -> None:
-    """Take the jobs that a worker on "cpu" or "gpu:N" may run, until SIGTERM or SIGINT."""
+    """Take jobs from the queues of `device`, "cpu" or "gpu:N", and run them until SIGTERM or SIGINT."""
     from worker.process import leaving
     from worker.tasks import segment
 
@@ -66,14 +66,14 @@ def work(services: WorkerServices, device: str) -> None:
         weak=False,
     )
     worker_shutdown.connect(lambda **_: services.close(), weak=False)
-    _beat(app, _signs_of(services), settings)
+    app.steps["consumer"].add(queue_pulse.step(_beat_of_worker(services), settings.beat_seconds))
     _consume(app, queue.queues_of_worker(device), settings.worker_concurrency, services.name)
 
 
 def sending(settings: Settings) -> None:
-    """Deliver webhooks until SIGTERM or SIGINT. Raises ValueError without a secret to sign them with."""
+    """Deliver webhooks until SIGTERM or SIGINT. Raises ValueError if no secret is set to sign them."""
     if settings.webhook_secret is None:
-        raise ValueError("OVSEG_WEBHOOK_SECRET is not set; `ovseg webhook-secret` makes one, for the gateway too")
+        raise ValueError("OVSEG_WEBHOOK_SECRET is not set; `ovseg webhook-secret` makes one; the gateway needs it too")
     from worker.webhook.deliver import SenderServices, deliver
 
     app, keyspace = queue.create(settings), Keyspace.open(settings)
@@ -83,27 +83,31 @@ def sending(settings: Settings) -> None:
     def task(event_id: str) -> None:
         try:
             deliver(event_id, services)
-        except BaseException:  # any kind would cost Celery a thread; the reaper brings the event back
-            log.exception("%s could not be delivered", event_id)
+        except BaseException:  # any exception would end one of Celery's threads
+            log.exception("event %s: the try failed with an unexpected error, the reaper requeues it", event_id)
 
-    _beat(app, Pulse(keyspace, settings, "webhooks", "queue").beat, settings)
+    beat = Pulse(keyspace, settings, "webhooks", "queue").beat
+    app.steps["consumer"].add(queue_pulse.step(beat, settings.beat_seconds))
     _consume(app, [queue.WEBHOOK_QUEUE], settings.webhook_threads, f"webhooks@{socket.gethostname()}:{os.getpid()}")
 
 
 def reaping(settings: Settings) -> None:
-    """Put back what was left behind, until SIGTERM or SIGINT."""
+    """Run a reaper until SIGTERM or SIGINT.
+
+    It requeues lost jobs and events, completes erasures, archives jobs, and evicts shared embeddings.
+    """
     stopping = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stopping.set())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
     services = Services(settings)
-    log.info("sweeping every %g s", settings.sweep_seconds)
+    log.info("ready, sweeping every %g s", settings.sweep_seconds)
 
     def beating(name: str, sweep: reaper.Sweep, seconds: float) -> reaper.Sweep:
         sign = Pulse(services.keyspace, settings, "reaper", name, seconds + settings.sweep_seconds)
 
         def sweep_and_beat() -> None:
             if not sign.has_begun:
-                sign.beat()  # known from the first: a sweep that never succeeds will be late
+                sign.beat()  # before the first sweep, so that a sweep that never succeeds is late
             sweep()
             sign.beat()
 
@@ -123,39 +127,37 @@ def reaping(settings: Settings) -> None:
 
 
 def _see_only(device: str) -> None:
-    """Hide all GPUs but the one of "gpu:N". Raises ValueError for what is neither that nor "cpu"."""
+    """Hide all GPUs except the one of "gpu:N". Raises ValueError for a device that is neither "gpu:N" nor "cpu"."""
     kind, _, index = device.partition(":")
     if kind == "gpu":
         if not (index or "0").isdecimal():
             raise ValueError(f"device must be gpu:N with a number N, not {device}")
-        os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # numbered as nvidia-smi numbers them
+        os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # the numbers of nvidia-smi
         os.environ["CUDA_VISIBLE_DEVICES"] = index or "0"
     elif device != "cpu":
         raise ValueError(f"device must be cpu or gpu:N, not {device!r}")
 
 
-def _signs_of(services: WorkerServices) -> Callable[[], None]:
-    """Gives a worker's signs of life when it is called: the queue's, and the device's unless that hangs."""
-    taking, running = (Pulse(services.keyspace, services.settings, "worker", name) for name in ("queue", "device"))
+def _beat_of_worker(services: WorkerServices) -> Callable[[], None]:
+    """Return a function that gives a worker's signs of life: the queue's, and the device's unless the device hangs."""
+    of_queue, of_device = (Pulse(services.keyspace, services.settings, "worker", name) for name in ("queue", "device"))
 
     def beat() -> None:
-        taking.beat()
-        # Where the device hangs, the queue's loop goes on until every slot waits for it.
+        of_queue.beat()
+        # If the device hangs, the queue's loop still runs until every slot waits for the device.
         if services.inference.running_seconds < services.settings.watchdog_grace_seconds:
-            running.beat()
+            of_device.beat()
 
     return beat
 
 
-def _beat(app: Celery, give: Callable[[], None], settings: Settings) -> None:
-    app.steps["consumer"].add(queue_pulse.step(give, settings.beat_seconds))
-
-
 def _consume(app: Celery, queues: list[str], concurrency: int, name: str) -> None:
-    # Celery warns root of pickled messages; ours are JSON with a job's id.
+    """Run Celery's worker until SIGTERM or SIGINT."""
+    # Celery warns users who run as root about pickled messages; ours are JSON with a job's id.
     warnings.filterwarnings("ignore", category=SecurityWarning)
-    setup_logging.connect(lambda **_: None, weak=False)  # who listens here tells Celery to leave logging alone
+    setup_logging.connect(lambda **_: None, weak=False)  # Celery sets up no logging if this signal has a receiver
     worker_ready.connect(lambda **_: log.info("ready, taking from %s", " and ".join(queues)), weak=False)
     options = ["--pool", "threads", "--concurrency", str(concurrency), "--queues", ",".join(queues)]
-    alone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]  # the record knows who works on what
+    # Celery's workers need not know of each other: the records in Redis say which worker runs which job.
+    alone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     app.worker_main(["--quiet", "worker", "--hostname", name, *options, *alone])

@@ -1,4 +1,4 @@
-"""What every process works with, opened in one place."""
+"""The services that every process needs, opened in one place."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from worker.webhook.events import Events
 
 
 class Services:
-    """Jobs, events and endpoints in Redis, images and documents in storage; one for each process. Thread-safe.
+    """Jobs, events and endpoints in Redis; images and documents in storage. Thread-safe.
 
-    `patience` is for calls to storage, `background` for those that move images; as patient unless given.
+    Each process opens one. `patience` says how long calls to storage wait. `background` is the same for calls that move
+    images; by default it is `patience`.
     """
 
     def __init__(self, settings: Settings, patience: Patience = PATIENT, background: Patience | None = None) -> None:

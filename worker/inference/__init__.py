@@ -1,1 +1,1 @@
-"""The device's one thread, and the embeddings that save it work."""
+"""Inference on one thread of the device, and the caches of embeddings that save encodings."""

@@ -1,4 +1,4 @@
-"""The device's one thread: calls wait for it, and those that wait together and can run together do."""
+"""One thread that runs all calls to a device. Calls of one kind that wait at the same time run as one batch."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class BatchKey(Generic[Item, Answer]):
-    """Calls with equal keys may share a batch: keys are equal if their `id` is.
+    """Calls with equal keys may share a batch. Keys are equal if their `id` is equal.
 
-    `run` processes a batch; the sizes of its items add up to at most `max_size`.
+    `run` processes a batch. The sizes of the batch's items add up to at most `max_size`.
     """
 
     id: Hashable
@@ -35,9 +35,10 @@ class _Call:
 
 
 class Batcher:
-    """Callable from any thread. A call that finds the thread idle runs at once: nothing is waited for, to fill a batch.
+    """Runs calls on one thread. Callable from any thread.
 
-    The call that has waited longest is served first, together with later ones of an equal key.
+    A call that finds the thread idle runs immediately: it does not wait for others to fill a batch. The call that has
+    waited longest runs first, together with later calls of an equal key.
     """
 
     def __init__(self, name: str) -> None:
@@ -47,7 +48,17 @@ class Batcher:
         threading.Thread(target=self._serve, name=name, daemon=True).start()
 
     def __call__(self, key: BatchKey[Item, Answer], item: Item, size: int = 1) -> Future[tuple[Answer, float]]:
-        """The answer to an item, and its share of the milliseconds that `run` took."""
+        """Run an item in a batch of its key.
+
+        Args:
+            key: The kind of the call.
+            item: What `key.run` gets, together with the other items of the batch.
+            size: How much of `key.max_size` the item uses. A single item may use more.
+
+        Returns:
+            A future of the item's answer and of its share of the milliseconds that `run` took. It raises what `run`
+            raises for a batch of this item alone.
+        """
         call = _Call(key, item, size)
         with self._changed:
             self._waiting.append(call)
@@ -56,13 +67,13 @@ class Batcher:
 
     @property
     def running_seconds(self) -> float:
-        """How long the present batch has been running; 0 while the thread is idle."""
+        """The seconds that the current batch has been running; 0 while the thread is idle."""
         since = self._running_since
         return 0.0 if since is None else time.monotonic() - since
 
     @property
     def waiting(self) -> int:
-        """How many calls wait for the thread."""
+        """The number of calls that wait for the thread."""
         return len(self._waiting)
 
     def _serve(self) -> None:
@@ -90,11 +101,11 @@ def _run(batch: Sequence[_Call]) -> None:
     start = time.perf_counter()
     try:
         answers = batch[0].key.run([call.item for call in batch])
-    except BaseException as error:  # SystemExit too: it is the caller's, and must not end the device's thread
+    except BaseException as error:  # SystemExit too: it belongs to the caller and must not end the device's thread
         if len(batch) == 1:
             batch[0].answer.set_exception(error)
         else:
-            for call in batch:  # only what is bad by itself fails
+            for call in batch:  # so that only calls that fail alone fail
                 _run([call])
         return
     milliseconds = (time.perf_counter() - start) * 1000 / sum(call.size for call in batch)

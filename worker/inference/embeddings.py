@@ -1,4 +1,7 @@
-"""Several jobs for one image cost one encoding: embeddings that this process still has, then those of the fleet."""
+"""The cache of image embeddings, so that several jobs for one image cost one encoding.
+
+An embedding is looked for in this process first, then in the fleet's shared cache.
+"""
 
 from __future__ import annotations
 
@@ -15,27 +18,29 @@ from cachetools import LRUCache
 from ovseg_core.embedding import Embedding
 from worker.job.attempt import LeaseLost, Stopped
 
-CHECK_EVERY_SECONDS = 0.25  # whether the job that waits should still go on; each check asks Redis
+CHECK_EVERY_SECONDS = 0.25  # the pause between two checks of a waiting job; each check is a call to Redis
 
 
 class Cache(StrEnum):
-    HIT = "hit"  # this worker had it, or was making it
-    SHARED = "shared"  # another worker of the fleet had made it
-    MISS = "miss"  # it was encoded for this job
+    """Where an embedding came from."""
+
+    HIT = "hit"  # this worker's cache, or an encoding that was running in this worker
+    SHARED = "shared"  # another worker of the fleet
+    MISS = "miss"  # an encoding for this job
 
 
 class Encoder(Protocol):
     def encode(self, model: str, image_rgb: np.ndarray) -> tuple[Embedding, float]:
-        """An image's embedding, and the milliseconds that the network took."""
+        """Return the embedding of an image (H, W, 3), and the milliseconds that the network took."""
         ...
 
     def fingerprint(self, model: str) -> str:
-        """Of all that an embedding depends on beside its image."""
+        """Return a text that changes with everything that an embedding depends on, except the image."""
         ...
 
 
 class SharedCache(Protocol):
-    """The embeddings of all workers, as `SharedEmbeddings` documents them."""
+    """The embeddings of all workers. `SharedEmbeddings` documents the methods."""
 
     def find(self, key: str, check: Callable[[], None]) -> Embedding | None: ...
 
@@ -45,17 +50,19 @@ class SharedCache(Protocol):
 
 
 class Found(NamedTuple):
+    """An embedding, where it came from, and how long this job's encoding took; 0 if another job's was used."""
+
     embedding: Embedding
     cache: Cache
-    milliseconds: float = 0.0  # of encoding
+    milliseconds: float = 0.0
 
 
 class Embeddings:
-    """The embeddings used last, as many as fit. Callable from any thread.
+    """The embeddings that were used last, as many as fit in `max_bytes`. Callable from any thread.
 
-    An embedding is known by the SHA-256 of the image's file, of the model's name, weights and precision, and of our
-    code, so no other image's or model's can be taken for it. It is rounded to float16 as soon as it is made, so that a
-    mask does not depend on where its embedding comes from.
+    The key of an embedding is a SHA-256 over the image's file, the model's name, weights and precision, and our code,
+    so that no embedding of another image or model is used by mistake. A new embedding is rounded to float16
+    immediately, so that a mask does not depend on which cache its embedding comes from.
     """
 
     def __init__(self, encoder: Encoder, shared: SharedCache, max_bytes: int) -> None:
@@ -65,13 +72,13 @@ class Embeddings:
         self._lock = threading.Lock()
 
     def key(self, model: str, sha256: str) -> str:
-        """What an embedding is known by, here and to the other workers. Raises what the encoder raises."""
+        """Return an embedding's key in this cache and in the shared one. Raises the errors of the encoder."""
         parts = (model, self._encoder.fingerprint(model), sha256)
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
     def has(self, model: str, sha256: str) -> bool:
-        """Whether this worker has it now. Raises what the encoder raises."""
-        key = self.key(model, sha256)  # before the lock: it may load the model
+        """True if this worker has the embedding now. Raises the errors of the encoder."""
+        key = self.key(model, sha256)  # before taking the lock, because this may load the model
         with self._lock:
             return key in self._known
 
@@ -83,13 +90,21 @@ class Embeddings:
         is_to_share: bool = False,
         check: Callable[[], None] = lambda: None,
     ) -> Found:
-        """The embedding of an image, by the digest of its file; `picture` reads that where it must be encoded. A thread
-        that asks for one that another is making waits for it, and gets the same error if that fails. If only the job of
-        the other is stopped, it makes the embedding itself.
+        """Return the embedding of an image.
 
-        With `is_to_share` the fleet gets it too, whatever it costs to make. While this waits for others, `check` is
-        called every fraction of a second, and may raise to interrupt.
-        Raises what `picture`, `check` and the encoder raise.
+        If another thread is making the embedding, this waits for it, and raises the same error if that fails. If the
+        other thread's job is stopped, this makes the embedding itself.
+
+        Args:
+            model: The model's name.
+            sha256: The digest of the image's file.
+            picture: Reads the image (H, W, 3). It is called only if the image must be encoded.
+            is_to_share: Store the embedding for the fleet even if it is cheap to make.
+            check: Called several times a second while this waits for another thread or worker. It may raise an
+                exception to interrupt the wait.
+
+        Raises:
+            Exception: What `picture`, `check` and the encoder raise.
         """
 
         def make() -> Found:
@@ -137,8 +152,8 @@ class Embeddings:
         with self._lock:
             del self._under_way[key]
         if isinstance(error, (LeaseLost, Stopped)):
-            promise.cancel()  # this is about one job; the others still want the embedding
-            promise.set_running_or_notify_cancel()  # else `wait` would not see it
+            promise.cancel()  # only this job stops; the jobs that wait still need the embedding
+            promise.set_running_or_notify_cancel()  # without this call `wait` does not see the cancel
         else:
             promise.set_exception(error)
         self._shared.give_up(key)

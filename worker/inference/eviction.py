@@ -1,4 +1,4 @@
-"""Deletes shared embeddings that were not used for long, or that take too much room."""
+"""Evict shared embeddings that have not been used for a long time, or that take too much space."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from worker.store.storage import Storage
 
 log = logging.getLogger(__name__)
 
-# In one sweep, so that each is over soon; the next sweep meets the rest.
+# How many embeddings one sweep evicts, so that it is short; the next sweep evicts the rest.
 EVICTED_PER_SWEEP = 1000
 
 
 def sweep(keyspace: Keyspace, settings: Settings, storage: Storage) -> None:
-    """Delete those that were not used for long and, if there are too many, those that were not used for longest.
+    """Evict the embeddings that were not used for `shared_embeddings_seconds`.
 
-    Raises as Redis does. One that is used at this moment may go too; it is made again.
+    If the rest still takes more than `shared_embeddings_megabytes`, also evict the least recently used ones. An
+    embedding may be evicted while a job uses it; then it is encoded again. Raises RedisError.
     """
     redis, index = keyspace.redis, keyspace.key("embeddings")
     first = redis.zrange(index, 0, 0, withscores=True)
@@ -32,34 +33,34 @@ def sweep(keyspace: Keyspace, settings: Settings, storage: Storage) -> None:
     rows = redis.zrange(index, 0, EVICTED_PER_SWEEP - 1, withscores=True)
     sizes = redis.hmget(keyspace.key("embedding_sizes"), [key for key, _ in rows])
     oldest = [(key, used, int(size or 0)) for (key, used), size in zip(rows, sizes, strict=True)]
-    going = _going(oldest, excess, unused_since)
+    evicted = _to_evict(oldest, excess, unused_since)
     try:
-        storage.delete([object_names.embedding(key) for key, _ in going])
+        storage.delete([object_names.embedding(key) for key, _ in evicted])
     except (BotoCoreError, ClientError) as error:
-        log.warning("shared embeddings stay longer, storage is unreachable: %s", error)
+        log.warning("shared embeddings: storage is unreachable, evicting them in a later sweep: %s", error)
         return
-    for key, used in going:
+    for key, used in evicted:
         keyspace.run("embedding_forget", key, str(int(used)))
 
 
 def delete_unlisted(keyspace: Keyspace, storage: Storage) -> int:
-    """Delete those that a lost Redis had listed, and this one does not. Returns how many.
+    """Delete stored embeddings that this Redis does not list, because it replaces a lost one. Returns how many.
 
-    Raises as Redis and storage do.
+    Raises RedisError and the errors of storage.
     """
     names = list(storage.list(object_names.EMBEDDINGS))
     listed = set(keyspace.redis.zrange(keyspace.key("embeddings"), 0, -1))
-    lost = [name for name in names if name.removeprefix(object_names.EMBEDDINGS) not in listed]
-    for start in range(0, len(lost), EVICTED_PER_SWEEP):
-        storage.delete(lost[start : start + EVICTED_PER_SWEEP])
-    return len(lost)
+    unlisted = [name for name in names if name.removeprefix(object_names.EMBEDDINGS) not in listed]
+    for start in range(0, len(unlisted), EVICTED_PER_SWEEP):
+        storage.delete(unlisted[start : start + EVICTED_PER_SWEEP])
+    return len(unlisted)
 
 
-def _going(oldest: Sequence[tuple[str, float, int]], excess: int, unused_since: float) -> list[tuple[str, float]]:
-    going = []
+def _to_evict(oldest: Sequence[tuple[str, float, int]], excess: int, unused_since: float) -> list[tuple[str, float]]:
+    evicted = []
     for key, used, size in oldest:
         if used > unused_since and excess <= 0:
             break
-        going.append((key, used))
+        evicted.append((key, used))
         excess -= size
-    return going
+    return evicted

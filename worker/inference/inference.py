@@ -1,4 +1,4 @@
-"""Segmenters whose networks run on the device's one thread, while the jobs' own threads do what is before and after."""
+"""Segmenters whose networks run on the device's one thread. The jobs' own threads do the work before and after that."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ from worker.inference.batcher import Answer, Batcher, BatchKey
 
 log = logging.getLogger(__name__)
 
-# On a CPU a batch takes as long as its images one by one, and the first would wait for the last.
+# On a CPU a batch of images takes as long as its images one by one, and the first image would wait for the last.
 IMAGES_PER_BATCH = {"cpu": 1, "gpu": 4}
-# What OpenVINO, ONNX Runtime and OpenCV, C++ and CUDA say. Paddle on a CPU raises MemoryError, as NumPy does.
+# Parts of the messages of OpenVINO, ONNX Runtime, OpenCV, C++ and CUDA. Paddle on a CPU raises MemoryError, as NumPy.
 OUT_OF_MEMORY = ("failed to allocate", "bad_alloc", "bad allocation", "insufficient memory", "out of memory")
 
 
 class Inference:
-    """Models on a device. Callable from any thread; networks are loaded and run by one, which Paddle binds them to.
+    """The models of a worker on its device. Callable from any thread.
 
-    `encode` and `decode` also return how many milliseconds of the network's time they took, without the wait for it.
+    One thread loads and runs all networks, because Paddle binds a network to the thread that loads it. `encode` and
+    `decode` also return the milliseconds that the network took, without the wait for that thread.
     """
 
     def __init__(
@@ -42,7 +43,15 @@ class Inference:
         thread: Batcher | None = None,
         open_segmenter: Callable[[str, str, str, str], Segmenter] = Segmenter.open,
     ) -> None:
-        """`open_segmenter` takes a model, a device, an engine and a precision."""
+        """Create an inference without models; each model is loaded when it is first used.
+
+        Args:
+            device: "cpu" or "gpu:N".
+            engine: The engine for all models that it can run, or "auto".
+            precision: The precision for all models that have it, or "auto".
+            thread: Runs the networks; a new one by default.
+            open_segmenter: Called with a model, a device, an engine and a precision.
+        """
         self._device, self._engine, self._precision = device, engine, precision
         self._images_per_batch = IMAGES_PER_BATCH[device.partition(":")[0]]
         self._thread = thread or Batcher("inference")
@@ -51,7 +60,7 @@ class Inference:
 
     @property
     def running_seconds(self) -> float:
-        """How long the device has been at its present task; 0 while it is idle."""
+        """The seconds that the device has been running its current batch; 0 while it is idle."""
         return self._thread.running_seconds
 
     def encode(self, model: str, image_rgb: np.ndarray) -> tuple[Embedding, float]:
@@ -63,23 +72,23 @@ class Inference:
         return _within_memory(segmenter, embedding, prompts), network.milliseconds
 
     def engine(self, model: str) -> tuple[str, str]:
-        """What runs a model, and in which precision."""
+        """Return the engine and the precision that a model runs in."""
         loaded = self._loaded(model)
         return loaded.engine, loaded.precision
 
     def fingerprint(self, model: str) -> str:
-        """`Segmenter.fingerprint` of a model."""
+        """Return `Segmenter.fingerprint` of a model."""
         return self._loaded(model).fingerprint
 
     def warm_up(self, model: str) -> None:
-        """Load a model and run it once: the first run of a network is slow, and should not be a caller's."""
+        """Load a model and run it once, so that no job waits for the first run of a network, which is slow."""
         embedding, _ = self.encode(model, np.zeros((64, 64, 3), np.uint8))
         for prompt in (Prompt.of_box(8, 8, 56, 56), Prompt.of_point(32, 32)):
-            with suppress(OvsegError):  # one of PaddleX's inference models knows one type of prompt
+            with suppress(OvsegError):  # each of PaddleX's inference models takes only one type of prompt
                 self.decode(embedding, [prompt])
 
     def _opened(self, model: str) -> tuple[Segmenter, _Queued]:
-        """For one call from one thread."""
+        """Return a segmenter for one call, and its network, which measures the milliseconds of that call."""
         loaded = self._loaded(model)
         network = _Queued(loaded, self._thread, self._images_per_batch)
         return Segmenter(loaded.spec, network, loaded.engine, loaded.precision), network
@@ -92,29 +101,32 @@ class Inference:
 
     def _load(self, names: Sequence[str]) -> list[Segmenter]:
         [model] = names
-        if model not in self._segmenters:  # whoever was first
-            engine, precision = self._able(models.resolved(model))
+        if model not in self._segmenters:  # another call may have loaded the model while this one waited
+            engine, precision = self._supported(models.resolved(model))
             segmenter = self._open_segmenter(model, self._device, engine, precision)
-            log.info("%s runs on %s (%s, %s)", model, self._device, segmenter.engine, segmenter.precision)
+            log.info("model %s runs on %s (%s, %s)", model, self._device, segmenter.engine, segmenter.precision)
             self._segmenters[model] = segmenter
         return [self._segmenters[model]]
 
-    def _able(self, spec: ModelSpec) -> tuple[str, str]:
-        """The engine and the precision that were asked for, or else the usual ones: not every engine runs each model,
-        and not every model has each precision, but a worker runs them all."""
+    def _supported(self, spec: ModelSpec) -> tuple[str, str]:
+        """Return the configured engine and precision, or the defaults for a model that they do not support.
+
+        A worker runs all models, but some engines cannot run some models, and some models lack some precisions.
+        """
         engine = self._engine
         if networks.is_installed(engine) and engine not in ("auto", *networks.engines(spec.network, self._device)):
-            log.warning("%s cannot run %s on %s", engine, spec.name, self._device)
+            log.warning("model %s cannot run in %s on %s, using the default engine", spec.name, engine, self._device)
             engine = "auto"
         engine = networks.choose_engine(spec.network, self._device, engine)
         if self._precision in ("auto", *networks.precisions(spec.network, spec.weights, self._device, engine)):
             return engine, self._precision
-        log.warning("%s has no %s on %s (%s); it runs in float32", spec.name, self._precision, self._device, engine)
+        where = f"{self._device} ({engine})"
+        log.warning("model %s has no %s on %s, using float32", spec.name, self._precision, where)
         return engine, "float32"
 
 
 class _Queued:
-    """A network as one job's thread sees it: its calls wait for the device, and run together with those of others."""
+    """A network for one job's thread. Its calls wait for the device and may share a batch with calls of other jobs."""
 
     def __init__(self, segmenter: Segmenter, thread: Batcher, images_per_batch: int) -> None:
         self._network, self._thread, self._images_per_batch = segmenter.network, thread, images_per_batch
@@ -143,7 +155,8 @@ class _Queued:
 
         shape = tuple(None if field is None else field.shape[1:] for field in batch[0][1])
         key = BatchKey((id(network), "decode", shape, all_candidates), run, self._prompts_per_batch)
-        return self._answers([self._thread(key, each, each[1].size) for each in batch])
+        calls = [self._thread(key, (features, prompts), prompts.size) for features, prompts in batch]
+        return self._answers(calls)
 
     def _answers(self, calls: Sequence[Future[tuple[Answer, float]]]) -> list[Answer]:
         answers = [call.result() for call in calls]
@@ -152,20 +165,20 @@ class _Queued:
 
 
 def _within_memory(segmenter: Segmenter, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Mask]:
-    """Decode them all; where memory runs out, half a batch at a time, then half of that, down to one prompt."""
+    """Decode all prompts. If memory runs out, decode half a batch at a time, then half of that, down to one prompt."""
     masks: list[Mask] = []
-    at_once = len(prompts)
+    count = len(prompts)
     while len(masks) < len(prompts):
         try:
-            masks += segmenter.decode(embedding, prompts[len(masks) : len(masks) + at_once])
+            masks += segmenter.decode(embedding, prompts[len(masks) : len(masks) + count])
         except Exception as error:
-            if at_once == 1 or not is_out_of_memory(error):
+            if count == 1 or not is_out_of_memory(error):
                 raise
-            at_once = min(at_once, segmenter.spec.preset.prompts_per_batch) // 2
-            log.warning("out of memory; going on with %d prompts at a time: %s", at_once, error)
+            count = min(count, segmenter.spec.preset.prompts_per_batch) // 2
+            log.warning("out of memory, continuing with at most %d prompts at a time: %s", count, error)
     return masks
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether it is a want of memory, of the device or of the machine, that less work at a time may cure."""
+    """True if the device or the machine ran out of memory. Less work at a time may then succeed."""
     return isinstance(error, MemoryError) or any(words in str(error).lower() for words in OUT_OF_MEMORY)

@@ -1,8 +1,8 @@
-"""The fleet's embeddings: float16 in storage; Redis knows which there are, when each was last used, and who is making
-one now.
+"""The embeddings that all workers of the fleet share.
 
-To store one takes longer than a small network takes to encode, so it is stored where that pays: it took long to make,
-another worker waits for it or asked for it lately, or the client wants it there.
+Storage has them in float16. Redis lists them, with the time of their last use, and records which worker is making one.
+Storing an embedding takes longer than a small network takes to encode the image. So an embedding is stored only if it
+took long to make, if another worker waits for it or recently asked for it, or if the client asks to share it.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from worker.store.storage import ObjectMissing, Storage
 
 log = logging.getLogger(__name__)
 
-LONG_MILLISECONDS = 500  # of encoding; to store an embedding takes some 30
-MAX_MAKING_SECONDS = 600  # a worker that lives but is not done by then is not waited for
-WANTED_SECONDS = 600  # for so long another worker's wish for an embedding counts as "lately"
-PAUSES_SECONDS = (0.02, 0.25)  # between two looks whether another worker is done: the first, and the longest
+LONG_MILLISECONDS = 500  # an encoding that takes at least this is long; storing an embedding takes about 30
+MAX_MAKING_SECONDS = 600  # other workers do not wait longer for a worker, even if it is alive
+WANTED_SECONDS = 600  # a request of another worker counts as recent for this time
+PAUSES_SECONDS = (0.02, 0.25)  # between two checks whether another worker has finished: the first pause, the longest
 UNREACHABLE = (RedisError, BotoCoreError, ClientError)
 
 
 class SharedEmbeddings:
-    """The fleet's embeddings as one worker sees them, by its line in the roster. Thread-safe.
+    """The shared embeddings, for one worker. `line` is its line in the roster. Thread-safe.
 
-    An error is logged and not raised: without the fleet's embeddings, a worker makes its own.
+    Errors of Redis and storage are logged and not raised: without shared embeddings, a worker encodes every image.
     """
 
     def __init__(self, keyspace: Keyspace, settings: Settings, storage: Storage, line: str) -> None:
@@ -40,10 +40,15 @@ class SharedEmbeddings:
         self._is_on = settings.shared_embeddings_megabytes > 0
 
     def find(self, key: str, check: Callable[[], None] = lambda: None) -> Embedding | None:
-        """The embedding, once the worker that makes it is done. None: the caller is to make it, and to `offer` it or
-        `give_up`; others wait for that. While this waits, `check` is called now and then, and may raise to interrupt.
+        """Find an embedding. If another worker is making it, wait for that.
+
+        While this waits, `check` is called after each pause; it may raise an exception to interrupt the wait.
+
+        Returns:
+            The embedding; or None if the caller must make it. The caller must then call `offer` or `give_up`, because
+            other workers wait for one of these calls.
         """
-        pause, longest = PAUSES_SECONDS
+        pause, longest_pause = PAUSES_SECONDS
         try:
             while self._is_on:
                 state = self._keyspace.run("embedding_begin", key, self._line, MAX_MAKING_SECONDS)
@@ -55,30 +60,33 @@ class SharedEmbeddings:
                 else:
                     time.sleep(pause)
                     check()
-                    pause = min(1.5 * pause, longest)
+                    pause = min(1.5 * pause, longest_pause)
         except UNREACHABLE as error:
-            log.warning("the embeddings of other workers are unreachable: %s", error)
+            log.warning("embedding %s: Redis or storage is unreachable, encoding the image here: %s", key, error)
         return None
 
     def offer(self, key: str, embedding: Embedding, is_to_share: bool = False, milliseconds: float = 0.0) -> None:
-        """Store what was made, where that pays, and let the others go on."""
+        """Store a new embedding if that is worthwhile, and let the workers continue that wait for it.
+
+        It is worthwhile with `is_to_share`, if encoding took at least LONG_MILLISECONDS, or if another worker wants it.
+        """
         if not self._is_on:
             return
         try:
             if is_to_share or milliseconds >= LONG_MILLISECONDS or self._keyspace.run("embedding_wanted", key):
                 self._store(key, embedding)
         except UNREACHABLE as error:
-            log.warning("an embedding is not shared: %s", error)
+            log.warning("embedding %s: not shared, because Redis or storage is unreachable: %s", key, error)
         self.give_up(key)
 
     def give_up(self, key: str) -> None:
-        """Stop making it: another worker that waits for it makes it now, if it is not stored."""
+        """Stop making an embedding. If it is not stored, one of the workers that wait for it makes it now."""
         if not self._is_on:
             return
         try:
             self._keyspace.run("embedding_leave", key, self._line, WANTED_SECONDS)
         except RedisError as error:
-            log.warning("others may wait for an embedding until this worker is gone: %s", error)
+            log.warning("embedding %s: Redis is unreachable, others may wait until this worker ends: %s", key, error)
 
     def _store(self, key: str, embedding: Embedding) -> None:
         data = key.encode() + embedding.to_bytes()
@@ -90,9 +98,9 @@ class SharedEmbeddings:
         try:
             data = self._storage.get(object_names.embedding(key))
             if data[: len(key)] != key.encode():
-                raise ValueError("it is another one's")
+                raise ValueError("it has the key of another embedding")
             return Embedding.from_bytes(data[len(key) :])
         except (ObjectMissing, ValueError) as error:
-            log.warning("the stored embedding %s is of no use: %s", key, error)
+            log.warning("embedding %s: the stored one is missing or damaged, making a new one: %s", key, error)
             self._keyspace.run("embedding_forget", key, "")
             return None

@@ -1,1 +1,1 @@
-"""HTTP to hosts that callers name: only public addresses, every call within one deadline."""
+"""HTTP to hosts that clients choose: only public addresses are dialled, and every call has one deadline."""

@@ -1,9 +1,9 @@
-"""Requests to image URLs and webhook URLs, in which a caller may name any host.
+"""Requests to image URLs and webhook URLs, in which a client may name any host.
 
 No URL may make the service send a request into its own network (server-side request forgery, CWE-918), and no server
 may block the service. So only public addresses at ports 80 and 443 are dialled, and each address is checked when it is
-dialled; a setting lists private hosts to trust. Redirects are followed here, not by libcurl, so that each one is
-checked. One deadline and one limit on bytes apply to the whole fetch.
+dialled; the setting `allowed_private_hosts` lists exceptions. Redirects are followed here, not by libcurl, so that each
+one is checked. One deadline and one limit on bytes apply to the whole fetch.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ REDIRECTS = frozenset([301, 302, 303, 307, 308])
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to a POST. `start` has the first bytes of the body that arrived."""
+    """The answer to a POST. `retry_after` is the header Retry-After; `start` is the first bytes of the body."""
 
     status: int
     retry_after: str | None
@@ -36,7 +36,7 @@ class Answer:
 
 
 class GuardedClient:
-    """HTTP client for URLs from untrusted callers. Thread-safe."""
+    """HTTP client for URLs from untrusted clients. Thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -53,16 +53,23 @@ class GuardedClient:
     ) -> bytes:
         """Fetch the body of a 200 answer, after at most three redirects, with its Content-Encoding decoded.
 
-        `check` is called about twice a second; an exception that it raises ends the fetch.
-        Raises OvsegError: `url_invalid`, `url_forbidden`, `url_unreachable` (no answer in time, or not a 200),
-        `image_too_large`.
+        Args:
+            url: An http or https URL.
+            max_bytes: The largest body, counted after decoding.
+            timeout_seconds: The time for the whole fetch, with all redirects.
+            field: The field of the request that contains the URL, for errors.
+            check: Called about twice a second. An exception that it raises ends the fetch.
+
+        Raises:
+            OvsegError: `url_invalid`; `url_forbidden`; `url_unreachable` if there is no answer in time, or an answer
+                that is not a 200; `image_too_large`.
         """
         deadline = time.monotonic() + timeout_seconds
         target = check_url(url, field, self._settings)
         for _ in range(MAX_REDIRECTS + 1):
             request = Request(target, self._may_dial(target), deadline, max_bytes + 1, lambda status: status == 200)
             received = self._exchange(request, field, check)
-            if received.status == HTTPStatus.OK and not received.can_be_decoded:  # often the file as it is
+            if received.status == HTTPStatus.OK and not received.can_be_decoded:  # then the file is often not encoded
                 received = self._exchange(replace(request, decodes=False), field, check)
             location = received.header("location")
             if received.status not in REDIRECTS or location is None:
@@ -75,18 +82,18 @@ class GuardedClient:
     ) -> Answer:
         """Post once, follow no redirect, and read at most `answer_bytes` of the answer.
 
-        Raises OvsegError as `get` does. An answer that ends early after its headers is no error: its status is known.
+        An answer whose body is incomplete is no error, because its status is known. Raises OvsegError as `get` does.
         """
         deadline = time.monotonic() + timeout_seconds
         target = check_url(url, field, self._settings, https_only=True)
         request = Request(target, self._may_dial(target), deadline, answer_bytes, lambda status: True, (body, headers))
         received = self._exchange(request, field, lambda: None)
         retry_after = received.header("retry-after")
-        asked = None if retry_after is None else retry_after.decode("latin-1")
-        return Answer(received.status, asked, bytes(received.body))
+        text = None if retry_after is None else retry_after.decode("latin-1")
+        return Answer(received.status, text, bytes(received.body))
 
     def _redirected(self, url: WebUrl, location: bytes, field: str) -> WebUrl:
-        """Return the redirect's target. Its errors say that the URL is not the caller's own. Raises OvsegError."""
+        """Return the target of a redirect. Raises OvsegError, whose message says that the URL is from a redirect."""
         try:
             return check_parsed(url.redirected(location, field), field, self._settings)
         except OvsegError as error:
@@ -98,8 +105,8 @@ class GuardedClient:
             return line.exchange(request, check)
         except Refused:
             raise forbidden(request.url, field) from None
-        except NoAnswer as why:
-            raise OvsegError("url_unreachable", str(why), field) from why
+        except NoAnswer as error:
+            raise OvsegError("url_unreachable", str(error), field) from error
         finally:
             with self._lock:
                 self._idle.append(line)
@@ -113,7 +120,11 @@ class GuardedClient:
         return free or Line()
 
     def _may_dial(self, url: WebUrl) -> Callable[[Address], bool]:
-        """Any address if the host is trusted by name; otherwise public addresses and those of trusted networks."""
+        """Return a function that says whether an address of this URL's host may be dialled.
+
+        All addresses of a host that is trusted by name may be dialled. Of any other host, only public addresses and
+        addresses in trusted networks may be dialled.
+        """
         if is_trusted(url, self._settings):
             return lambda address: True
         entries = self._settings.allowed_private_hosts
@@ -126,6 +137,6 @@ def _body(received: Received, max_bytes: int, field: str) -> bytes:
         raise OvsegError("url_unreachable", f"the URL answered {received.status}", field)
     if len(received.body) > max_bytes:
         raise OvsegError("image_too_large", f"the URL sends more than {max_bytes:,} bytes", field)
-    if received.broke is not None:
-        raise OvsegError("url_unreachable", received.broke, field)
+    if received.error is not None:
+        raise OvsegError("url_unreachable", received.error, field)
     return bytes(received.body)

@@ -2,8 +2,8 @@
 
 libcurl has one deadline for the whole call: resolving, connecting, the TLS handshake, sending, every header, chunk line
 and trailer. It limits the bytes of headers, decodes a content encoding piece by piece, and repeats a request if a
-reused connection died before an answer arrived. It calls us to open every socket, so the address that is checked is the
-address that is dialled (https://curl.se/libcurl/c/CURLOPT_OPENSOCKETFUNCTION.html).
+reused connection closed before an answer arrived. It calls this module to open every socket, so the address that is
+checked is the address that is dialled (https://curl.se/libcurl/c/CURLOPT_OPENSOCKETFUNCTION.html).
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from worker.outbound.web_url import WebUrl
 CONNECT_TIMEOUT_SECONDS = 5.0
 # The pause between two calls of `check`: each one costs a call to Redis.
 CHECK_SECONDS = 0.5
-# The longest pause between two looks at the deadline. A socket that is ready ends the pause.
+# The longest pause between two checks of the deadline. A socket that is ready ends the pause.
 TICK_SECONDS = 0.05
-# libcurl gives up on a name in time, but its own thread continues to wait for the name server. Each line has 20 such
-# threads, and a name may need two. Few resolvers wait longer than a minute.
-MOST_UNRESOLVED = 5
+# libcurl stops waiting for a name at the deadline, but its own thread continues to wait for the name server. Each line
+# has 20 such threads, and a name may need two. Few resolvers wait longer than a minute.
+MAX_UNRESOLVED = 5
 RESOLVER_SECONDS = 60.0
 USER_AGENT = "ovseg (+https://github.com/ovseg/ovseg)"
-# The content encodings that libcurl can decode. Some servers put other words there and send the file unchanged
-# (`aws-chunked` for objects in S3).
+# The content encodings that libcurl can decode. Some servers name another one and send the file unchanged (S3 names
+# `aws-chunked`).
 DECODABLE = frozenset(["gzip", "x-gzip", "deflate", "br"])
 PLAIN = frozenset(["", "identity", "none"])
 
@@ -67,14 +67,15 @@ class NoAnswer(Exception):
 class Request:
     """A GET, or a POST if `post` holds a body and headers.
 
-    `deadline` is a time of time.monotonic(). At most `most_bytes` of the answer's body are read, counted after
-    decoding, and none if `reads` returns False for the answer's status.
+    `may_dial` says whether an address may be dialled. `deadline` is a time of time.monotonic(). At most `max_bytes` of
+    the answer's body are read, counted after decoding, and none if `reads` returns False for the answer's status.
+    `decodes` is False if the body is to be read as it was sent.
     """
 
     url: WebUrl
     may_dial: Callable[[Address], bool]
     deadline: float
-    most_bytes: int
+    max_bytes: int
     reads: Callable[[int], bool]
     post: tuple[bytes, dict[str, str]] | None = None
     decodes: bool = True
@@ -82,30 +83,35 @@ class Request:
 
 @dataclass
 class Received:
-    """`headers` are in order of arrival, with names in lower case; `broke` says why the body is incomplete."""
+    """An answer. `error` says why the body is incomplete; it is None for a complete one.
+
+    `headers` are in order of arrival, with names in lower case.
+    """
 
     status: int = 0
     headers: list[tuple[str, bytes]] = field(default_factory=list)
     body: bytearray = field(default_factory=bytearray)
-    broke: str | None = None
+    error: str | None = None
 
     def header(self, name: str) -> bytes | None:
-        return next((value for given, value in self.headers if given == name), None)
+        """Return the first header of this name, in lower case, or None."""
+        return next((value for each, value in self.headers if each == name), None)
 
     @property
     def encodings(self) -> list[str]:
         """The content encodings in the order they were applied, without those that change nothing."""
-        said = b",".join(value for name, value in self.headers if name == "content-encoding")
-        each = (one.strip().lower() for one in said.decode("latin-1").split(","))
-        return [encoding for encoding in each if encoding not in PLAIN]
+        text = b",".join(value for name, value in self.headers if name == "content-encoding").decode("latin-1")
+        encodings = [encoding.strip().lower() for encoding in text.split(",")]
+        return [encoding for encoding in encodings if encoding not in PLAIN]
 
     @property
     def can_be_decoded(self) -> bool:
+        """True if libcurl can decode all content encodings."""
         return DECODABLE.issuperset(self.encodings)
 
 
-class Asked(NamedTuple):
-    """What libcurl wants a socket for."""
+class SocketAddress(NamedTuple):
+    """The socket that libcurl asks for, and the address that it will dial. pycurl passes a tuple with these fields."""
 
     family: int
     socktype: int
@@ -119,27 +125,28 @@ class Line:
     def __init__(self) -> None:
         self._curl = pycurl.Curl()
         self._multi = pycurl.CurlMulti()
-        # Never freed: at the end of the process libcurl would wait for every name that is still being resolved.
+        # Never freed: freeing it at the end of the process would wait for every name that is still being resolved.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._multi))
-        self._unresolved_at: deque[float] = deque(maxlen=MOST_UNRESOLVED)
+        # The ends of the last exchanges in which libcurl could not resolve the host in time.
+        self._unresolved_at: deque[float] = deque(maxlen=MAX_UNRESOLVED)
 
     @property
     def is_clogged(self) -> bool:
-        """True if another name might have to wait for those that are still being resolved."""
-        is_full = len(self._unresolved_at) == MOST_UNRESOLVED
+        """True if another name might have to wait for names that are still being resolved."""
+        is_full = len(self._unresolved_at) == MAX_UNRESOLVED
         return is_full and time.monotonic() - self._unresolved_at[0] < RESOLVER_SECONDS
 
     def exchange(self, request: Request, check: Callable[[], None]) -> Received:
-        """Send a request and read its answer. `check` is called twice a second; an exception that it raises ends it.
+        """Send a request and read its answer.
 
-        Raises Refused and NoAnswer.
+        `check` is called twice a second. An exception that it raises ends the exchange. Raises Refused and NoAnswer.
         """
         reading = _Reading(request)
         try:
             self._prepare(request, reading)
             code = self._run(reading, check)
-        except (pycurl.error, UnicodeError) as error:  # it cannot be sent, for example a header that is not ASCII
-            raise NoAnswer(f"{request.url.host} cannot be asked") from error
+        except (pycurl.error, UnicodeError) as error:  # for example a header that is not ASCII
+            raise NoAnswer(f"{request.url.host} cannot be sent this request") from error
         finally:
             self._curl.reset()  # the connections stay open
             reading.close()
@@ -150,13 +157,14 @@ class Line:
         if not reading.has_headers:
             raise NoAnswer(f"{request.url.host} {REASONS.get(code, 'cannot be reached')}")
         if code != pycurl.E_OK and not reading.has_enough:
-            reading.received.broke = REASONS_OF_BODY.get(code, "the URL broke off")
+            reading.received.error = REASONS_OF_BODY.get(code, "the URL broke off")
         return reading.received
 
     def _run(self, reading: _Reading, check: Callable[[], None]) -> int:
         """Return libcurl's result code.
 
-        This uses the multi interface: the easy one makes no callback while it resolves a name or does a TLS handshake.
+        This uses libcurl's multi interface, because the easy interface makes no callback while it resolves a name or
+        does a TLS handshake.
         """
         self._multi.add_handle(self._curl)
         try:
@@ -175,13 +183,13 @@ class Line:
 
     def _prepare(self, request: Request, reading: _Reading) -> None:
         """Set the handle's options. By default libcurl uses no cookies, no .netrc, and follows no redirect."""
-        left = max(request.deadline - time.monotonic(), 0.001)
+        seconds = max(request.deadline - time.monotonic(), 0.001)
         options = {
             pycurl.URL: str(request.url),
-            pycurl.TIMEOUT_MS: max(int(left * 1000), 1),  # 0 would mean no limit
-            pycurl.CONNECTTIMEOUT_MS: max(int(min(left, CONNECT_TIMEOUT_SECONDS) * 1000), 1),
+            pycurl.TIMEOUT_MS: max(int(seconds * 1000), 1),  # 0 would mean no limit
+            pycurl.CONNECTTIMEOUT_MS: max(int(min(seconds, CONNECT_TIMEOUT_SECONDS) * 1000), 1),
             pycurl.NOSIGNAL: 1,
-            pycurl.PROXY: "",  # a proxy from the environment would resolve the name itself, unchecked
+            pycurl.PROXY: "",  # a proxy from the environment would resolve the name, and no address would be checked
             pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
             pycurl.CAINFO: os.environ.get("SSL_CERT_FILE") or certifi.where(),
             pycurl.USERAGENT: USER_AGENT,
@@ -204,7 +212,10 @@ _STATUS = re.compile(rb"HTTP/[0-9.]+ +([0-9]{3})")
 
 
 class _Reading:
-    """What libcurl has delivered so far. A callback that returns 0 bytes taken ends the exchange."""
+    """The callbacks of libcurl for one exchange, and what they have received so far.
+
+    A callback that returns 0, for no bytes taken, ends the exchange.
+    """
 
     def __init__(self, request: Request) -> None:
         self.received = Received()
@@ -217,16 +228,16 @@ class _Reading:
 
     def close(self) -> None:
         """Close our sockets. pycurl works with duplicates of them, which may stay open for the next exchange."""
-        for ours in self._sockets:
-            ours.close()
+        for each in self._sockets:
+            each.close()
 
-    def open_socket(self, purpose: int, asked: Asked) -> socket.socket | int:
+    def open_socket(self, purpose: int, address: SocketAddress) -> socket.socket | int:
         self.has_dialled = True
-        if self.is_refused or not self._request.may_dial(ipaddress.ip_address(asked.addr[0])):
-            self.is_refused = True  # libcurl then does not try the host's other addresses
+        if self.is_refused or not self._request.may_dial(ipaddress.ip_address(address.addr[0])):
+            self.is_refused = True  # also refuses the host's other addresses, which libcurl tries next
             return _REFUSED
         try:
-            self._sockets.append(socket.socket(asked.family, asked.socktype, asked.protocol))
+            self._sockets.append(socket.socket(address.family, address.socktype, address.protocol))
         except OSError:  # a kernel without IPv6
             return _REFUSED
         return self._sockets[-1]
@@ -241,12 +252,13 @@ class _Reading:
             name, _, value = line.partition(b":")
             self.received.headers.append((name.decode("latin-1").strip().lower(), value.strip()))
         elif self.received.status >= 200:
-            self.has_headers = self.has_dialled = True  # perhaps it used an earlier connection
+            # An answer over an earlier connection opened no socket, but its name needs no resolving either.
+            self.has_headers = self.has_dialled = True
             return self._end_of_headers()
         return None
 
     def take_body(self, piece: bytes) -> int | None:
-        room = self._request.most_bytes - len(self.received.body)
+        room = self._request.max_bytes - len(self.received.body)
         self.received.body += piece[:room]
         if len(piece) < room:
             return None
@@ -257,9 +269,9 @@ class _Reading:
         received, request = self.received, self._request
         if sum(encoding in DECODABLE for encoding in received.encodings) > 1:
             # Each encoding may expand its input a thousandfold, and only the output of the last one is counted.
-            received.broke = "the URL sends more than one Content-Encoding"
-        can_be_read = received.broke is None and (received.can_be_decoded or not request.decodes)
-        if can_be_read and request.most_bytes > 0 and request.reads(received.status):
+            received.error = "the URL sends more than one Content-Encoding"
+        can_be_read = received.error is None and (received.can_be_decoded or not request.decodes)
+        if can_be_read and request.max_bytes > 0 and request.reads(received.status):
             return None
         self.has_enough = True
         return 0

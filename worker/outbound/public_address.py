@@ -19,16 +19,16 @@ SPECIAL_V4 = [
     for network in (
         "0.0.0.0/8",  # this network
         "10.0.0.0/8",  # private
-        "100.64.0.0/10",  # carrier-grade NAT, and the metadata of some clouds
+        "100.64.0.0/10",  # carrier-grade NAT, and the metadata services of some clouds
         "127.0.0.0/8",  # loopback
-        "168.63.129.16/32",  # Azure's host: a public number for a private service
-        "169.254.0.0/16",  # link local, and the metadata of most clouds
+        "168.63.129.16/32",  # Azure's host: a public address for a private service
+        "169.254.0.0/16",  # link local, and the metadata services of most clouds
         "172.16.0.0/12",  # private
         "192.0.0.0/24",  # IETF protocol assignments
         "192.0.2.0/24",  # documentation
         "192.31.196.0/24",  # AS112
         "192.52.193.0/24",  # AMT
-        "192.88.99.0/24",  # relays of 6to4
+        "192.88.99.0/24",  # 6to4 relays
         "192.168.0.0/16",  # private
         "192.175.48.0/24",  # AS112
         "198.18.0.0/15",  # benchmarks
@@ -53,10 +53,11 @@ ISATAP = (0x0000_5EFE, 0x0200_5EFE)
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address belongs to the public internet.
+    """True if an address belongs to the public internet.
 
-    No IPv6 address that contains an IPv4 address (6to4, Teredo, NAT64, SIIT, ISATAP) does: a gateway of this network
-    decides where its packets go. An IPv4-mapped address counts as its IPv4 address, because the kernel dials that.
+    An IPv6 address that contains an IPv4 address (6to4, Teredo, NAT64, SIIT, ISATAP) does not: a gateway of this
+    network decides where its packets go. An IPv4-mapped address counts as its IPv4 address, because the kernel dials
+    that one.
     """
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:

@@ -20,8 +20,8 @@ MAX_LENGTH = 8192
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 _BRACKETED = re.compile(r"\[[^\[\]]*:[^\[\]]*\](:[0-9]*)?")
 _IPV4_LIKE = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")  # a host whose last label is a number is an IPv4 address
-# Characters that a path or query may contain unencoded (RFC 3986), and % for what is encoded already.
-_KEPT = "!$%&'()*+,/:;=?@[]~"
+# Characters that a path or query may contain unencoded (RFC 3986), and the % of those that are encoded already.
+_UNENCODED = "!$%&'()*+,/:;=?@[]~"
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class WebUrl:
         try:
             parts = urlsplit(text)
             scheme, port = parts.scheme, parts.port
-            target = quote(parts.path or "/", _KEPT) + (f"?{quote(parts.query, _KEPT)}" if parts.query else "")
+            query = f"?{quote(parts.query, _UNENCODED)}" if parts.query else ""
+            target = quote(parts.path or "/", _UNENCODED) + query
         except ValueError as error:  # also UnicodeEncodeError, for half of a surrogate pair
             raise OvsegError("url_invalid", "not a URL: its host, port or text is malformed", field) from error
         if scheme not in DEFAULT_PORTS or not parts.hostname:
@@ -78,7 +79,7 @@ class WebUrl:
 
 
 def check_url(url: str, field: str, settings: Settings, https_only: bool = False) -> WebUrl:
-    """Parse a URL and check what is known before its host is resolved. Addresses are checked when they are dialled.
+    """Parse a URL and check it as far as possible without resolving its host. Addresses are checked when dialled.
 
     Raises OvsegError `url_invalid` or `url_forbidden`.
     """
@@ -108,6 +109,7 @@ def is_trusted(url: WebUrl, settings: Settings) -> bool:
 
 
 def forbidden(url: WebUrl, field: str) -> OvsegError:
+    """Return the error for a host whose address is not public."""
     return OvsegError("url_forbidden", f"{url.host} is not a public address", field)
 
 

@@ -1,1 +1,1 @@
-"""A worker process's life: heartbeats, the list of workers, leaving, the watchdog."""
+"""The life of a worker process: heartbeat, roster of live workers, shutdown, watchdog, and signs of life for health."""

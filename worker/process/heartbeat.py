@@ -1,4 +1,4 @@
-"""A worker's sign of life: it renews the leases of its running jobs, and its own name in the list of workers."""
+"""A worker's heartbeat: it renews the leases of the worker's running jobs, and the worker's line in the roster."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ log = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """Beats in a thread of its own, for as long as the process lives."""
+    """Sends a heartbeat every `pause_seconds`, in its own thread, until the process ends."""
 
     def __init__(self, jobs: Jobs, roster: Roster, pause_seconds: float) -> None:
         self._jobs = jobs
         self._roster = roster
         self._pause_seconds = pause_seconds
-        self._held: dict[str, Job] = {}  # by claim
-        self._verdicts: dict[str, str] = {}  # by claim, of those that should stop
+        self._held: dict[str, Job] = {}  # the running jobs by claim
+        self._verdicts: dict[str, str] = {}  # why a running job must stop, by claim
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -34,14 +34,14 @@ class Heartbeat:
         self._thread.start()
 
     def stop(self) -> None:
-        """Leave the list of workers now, so that nobody waits for this worker's lease to end."""
+        """Leave the roster now, so that it does not show this worker until the worker's lease ends."""
         self._stopping.set()
-        if self._thread.is_alive():  # not where Redis was never reached
+        if self._thread.is_alive():  # the thread was never started if Redis was never reached
             self._thread.join()
 
     @contextmanager
     def holding(self, job: Job) -> Iterator[None]:
-        """Renews the job's lease for as long as the block runs."""
+        """Renew the job's lease while the block runs."""
         with self._lock:
             self._held[job.claim] = job
         try:
@@ -58,14 +58,15 @@ class Heartbeat:
             return list(self._held.values())
 
     def check(self, job: Job) -> None:
-        """Whether the attempt may go on, as Redis says now or, while Redis is unreachable, as it said last.
+        """Renew the job's lease and check that the attempt may continue.
 
-        Raises LeaseLost if another attempt holds the job, Stopped if it was canceled or is out of time.
+        While Redis is unreachable, the result of the last heartbeat counts. Raises LeaseLost if another attempt holds
+        the job, Stopped if the job was canceled or has reached a deadline.
         """
         try:
             self._renew([job])
         except RedisError as error:
-            log.warning("%s continues without a check, Redis is unreachable: %s", job.claim, error)
+            log.warning("job %s: Redis is unreachable, continuing with the last known lease: %s", job.claim, error)
         verdict = self._verdicts.get(job.claim)
         if verdict == "lost":
             raise LeaseLost(job.claim)
@@ -77,13 +78,13 @@ class Heartbeat:
             try:
                 self._beat()
             except RedisError as error:
-                log.warning("no heartbeat, Redis is unreachable: %s", error)
+                log.warning("no heartbeat was sent, Redis is unreachable: %s", error)
             if self._stopping.wait(self._pause_seconds):
                 break
         try:
             self._roster.leave()
         except RedisError as error:
-            log.warning("this worker stays in the list until its lease ends, Redis is unreachable: %s", error)
+            log.warning("Redis is unreachable, this worker stays in the roster until its lease ends: %s", error)
 
     def _beat(self) -> None:
         self._roster.enter()
@@ -93,4 +94,4 @@ class Heartbeat:
     def _renew(self, held: Sequence[Job]) -> None:
         verdicts = self._jobs.beat(held)
         with self._lock:
-            self._verdicts.update((claim, why) for claim, why in verdicts.items() if claim in self._held)
+            self._verdicts.update((claim, verdict) for claim, verdict in verdicts.items() if claim in self._held)

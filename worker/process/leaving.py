@@ -1,4 +1,4 @@
-"""A worker that is to stop finishes its running jobs, for a while; those not done by then go to other workers."""
+"""The shutdown of a worker: it has some time to finish its running jobs, then hands the others back to the queue."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ log = logging.getLogger(__name__)
 
 
 def within(grace_seconds: float, jobs: Jobs, heartbeat: Heartbeat, roster: Roster) -> None:
-    """Unless this process has ended by then, hand its jobs back and end it. Returns at once."""
-    log.info("stopping; running jobs have %g s", grace_seconds)
+    """After `grace_seconds`, hand back the jobs that still run, and end this process. Returns immediately."""
+    log.info("stopping: running jobs have %g s to finish", grace_seconds)
     timer = threading.Timer(grace_seconds, _leave, [jobs, heartbeat, roster])
     timer.daemon = True
     timer.start()
@@ -26,9 +26,10 @@ def within(grace_seconds: float, jobs: Jobs, heartbeat: Heartbeat, roster: Roste
 def _leave(jobs: Jobs, heartbeat: Heartbeat, roster: Roster) -> None:
     try:
         for job in heartbeat.held:
-            log.warning("%s is not done and goes to another worker; now %s", job.claim, jobs.hand_back(job) or "there")
+            status = jobs.hand_back(job) or "held by another attempt, or final"
+            log.warning("job %s: not finished in time, handed back; its status is now %s", job.claim, status)
         roster.leave()
     except RedisError as error:
-        log.warning("Redis is unreachable; the running jobs go to other workers when their leases end: %s", error)
-    # A thread that segments cannot be stopped from outside; whatever it may still report is refused.
+        log.warning("Redis is unreachable, running jobs are requeued when their leases end: %s", error)
+    # A running thread cannot be stopped from outside. Redis refuses any result that it still reports.
     os._exit(0)

@@ -1,4 +1,4 @@
-"""The pulse of a process that takes messages: it beats in Celery's own loop, between two looks at the queue."""
+"""The signs of life of a process that takes messages. Celery's own loop gives them, between two reads of the queue."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ from redis import RedisError
 log = logging.getLogger(__name__)
 
 
-def step(give: Callable[[], None], pause_seconds: float) -> type[bootsteps.StartStopStep]:
-    """Calls `give` every `pause_seconds`; for `app.steps["consumer"]`. Celery stops it while Redis is unreachable."""
+def step(beat: Callable[[], None], pause_seconds: float) -> type[bootsteps.StartStopStep]:
+    """Return a step for `app.steps["consumer"]` that calls `beat` every `pause_seconds`.
 
-    def beat() -> None:
+    Celery stops the step while Redis is unreachable.
+    """
+
+    def beat_and_log() -> None:
         try:
-            give()
+            beat()
         except RedisError as error:
-            log.warning("no sign of life, Redis is unreachable: %s", error)
+            log.warning("no sign of life was given, Redis is unreachable: %s", error)
 
     class QueuePulse(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
-        requires = ("celery.worker.consumer.tasks:Tasks",)  # by then it takes messages
+        requires = ("celery.worker.consumer.tasks:Tasks",)  # starts after Celery has started to take messages
 
         def start(self, consumer: Any) -> None:
-            beat()
-            self._entry = consumer.timer.call_repeatedly(pause_seconds, beat)
+            beat_and_log()
+            self._entry = consumer.timer.call_repeatedly(pause_seconds, beat_and_log)
 
         def stop(self, consumer: Any) -> None:
             consumer.timer.cancel(self._entry)

@@ -1,4 +1,4 @@
-"""Puts a worker down that hangs in a job past the job's deadline, so that its supervisor starts it again."""
+"""The watchdog: it ends a worker that hangs past its job's deadline, so that the supervisor starts a new one."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from worker.job.record import Job
 
 log = logging.getLogger(__name__)
 
-# EX_TEMPFAIL of sysexits.h: nothing is wrong with the command; start it again.
+# EX_TEMPFAIL of sysexits.h: the failure is temporary, and the command should be started again.
 EXIT_CODE = 75
 
 
 @contextmanager
 def watching(job: Job, grace_seconds: float) -> Iterator[None]:
-    """Ends this process at once if the block still runs `grace_seconds` after the job's `run_within_s`.
+    """End this process immediately if the block still runs `grace_seconds` after the job's `run_within_s`.
 
-    By then a reaper has failed the job, and whatever hangs would keep a thread, or the device, for ever. The other jobs
-    of the process go to other workers when their leases end. A job without such a deadline is never watched: nobody
-    has said how long is too long.
+    By then a reaper has failed the job, and the code that hangs would occupy a thread or the device forever. The other
+    jobs of the process are requeued when their leases end. A job without `run_within_s` is not watched, because no
+    duration is too long for it.
     """
     deadline = job.request.deadline
     if deadline is None or deadline.run_within_s is None:
         yield
         return
-    timer = threading.Timer(deadline.run_within_s + grace_seconds, _put_down, [job])
+    timer = threading.Timer(deadline.run_within_s + grace_seconds, _end_process, [job])
     timer.daemon = True
     timer.start()
     try:
@@ -38,7 +38,7 @@ def watching(job: Job, grace_seconds: float) -> Iterator[None]:
         timer.cancel()
 
 
-def _put_down(job: Job) -> None:
-    log.critical("%s hangs long after its deadline; this process ends, to be started again", job.claim)
-    faulthandler.dump_traceback()  # where each thread is, for whoever wants to know why
+def _end_process(job: Job) -> None:
+    log.critical("job %s: still running long after its deadline, ending this worker for a restart", job.claim)
+    faulthandler.dump_traceback()  # shows where each thread hangs
     os._exit(EXIT_CODE)

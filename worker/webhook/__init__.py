@@ -1,1 +1,1 @@
-"""How an end is notified: events, endpoints, deliveries."""
+"""Webhooks: the events of jobs, their delivery, and the endpoints that receive them."""

@@ -1,4 +1,4 @@
-"""Deliver one event to its receiver, signed as Standard Webhooks 1.0.0 says."""
+"""Deliver one event to its receiver, signed as Standard Webhooks 1.0.0 specifies."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from worker.store.storage import Storage
 from worker.webhook.delivery import Delivery
 from worker.webhook.endpoints import Endpoints
 from worker.webhook.events import Event, Events
-from worker.webhook.receiver import Nobody, Receiver
+from worker.webhook.receiver import NoReceiver, Receiver
 
 log = logging.getLogger(__name__)
 
-# The specification's schedule: after the first try, 9 more over three days and a bit.
+# The specification's schedule: after the first try, nine more in a little over three days.
 RETRY_DELAYS_SECONDS: tuple[float, ...] = (
     5,
     5 * MINUTE,
@@ -49,20 +49,21 @@ RETRY_DELAYS_SECONDS: tuple[float, ...] = (
     20 * HOUR,
     24 * HOUR,
 )
-JITTER = 0.2  # of the delay, either way: receivers that came back are not all met at once
-# Only these answers may ask for a longer pause than the schedule's.
+# Each delay is up to this fraction shorter or longer, so that a receiver that recovers does not get all events at once.
+JITTER = 0.2
+# Only these answers may request a longer pause than the schedule's.
 BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-# A longer pause would end after the last try of the schedule; and a date may be a slip.
+# A longer pause would end after the last try of the schedule, and a date may be a mistake.
 MAX_ASKED_SECONDS = DAY
-# Of an answer's body, for the log: enough for an error message.
+# How much of an answer's body the delivery log keeps: enough for an error message.
 ANSWER_BYTES = 1024
-# The specification asks for small payloads. A larger result is left out and found at files.result.url.
+# The specification recommends small payloads. A larger result is left out; files.result.url has it.
 MAX_RESULT_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
 class SenderServices:
-    """What a sender of webhooks works with; one for each process."""
+    """The services that a process needs to deliver webhooks. Each process opens them once."""
 
     settings: Settings
     jobs: Jobs
@@ -84,7 +85,10 @@ class SenderServices:
 
 
 def deliver(event_id: str, services: SenderServices) -> None:
-    """Claim an event, post it once, and record how it went. An event for a busy host is held, and no thread waits."""
+    """Claim an event, post it once, and record the outcome.
+
+    If the host has no free place, the event is held and this returns without waiting.
+    """
     history = services.events.get(event_id)
     if history is None or history.event.state != "pending":
         return
@@ -92,16 +96,16 @@ def deliver(event_id: str, services: SenderServices) -> None:
     try:
         receiver = _receiver(history.event, job, services)
         host = web_url.host_of(receiver.url)
-    except (Nobody, OvsegError) as nobody:  # OvsegError: a URL that an older version took
-        services.events.abandon(history.event, str(nobody))
+    except (NoReceiver, OvsegError) as reason:  # OvsegError: an older version accepted a URL that this one does not
+        services.events.abandon(history.event, str(reason))
         return
     event = services.events.begin(event_id, host)
-    if event is None:  # over by now; or held, because its host is busy
+    if event is None:  # it is delivered or given up, or it is held because its host has no free place
         return
     delivery, pause = _post(event, job, receiver, services)
-    log.info("%s try %d: %s", event.id, event.tries, delivery.outcome)
+    log.info("event %s: try %d: %s", event.id, event.tries, delivery.outcome)
     if delivery.is_unwanted and event.endpoint_id is not None:
-        log.warning("%s is disabled: it answered 410", event.endpoint_id)
+        log.warning("endpoint %s: disabled, because it answered 410", event.endpoint_id)
     if delivery.is_success:
         services.events.delivered(event, delivery)
     elif delivery.is_unwanted or event.tries > len(RETRY_DELAYS_SECONDS):
@@ -111,35 +115,41 @@ def deliver(event_id: str, services: SenderServices) -> None:
 
 
 def pause_seconds(tries: int, asked: float | None) -> float:
-    """Seconds from try number `tries` to the next: as scheduled, or longer if the receiver `asked` for more.
+    """Return the seconds from try number `tries` to the next: as scheduled, or longer if the receiver `asked` for more.
 
-    Never sooner than scheduled: a receiver that says "in a second" every time would use up three days' tries in ten
-    seconds.
+    The pause is never shorter than scheduled. Otherwise a receiver that answers "in a second" every time would use up
+    the tries of three days in ten seconds.
     """
     scheduled = RETRY_DELAYS_SECONDS[tries - 1] * random.uniform(1 - JITTER, 1 + JITTER)
     return max(scheduled, (asked or 0) * random.uniform(1, 1 + JITTER))
 
 
 def asked_seconds(retry_after: str | None) -> float | None:
-    """The pause that a Retry-After asks for (RFC 9110, section 10.2.3), in seconds: from 0, for a date that has passed,
-    to a day. None without the header, or for one that is neither whole seconds nor a date."""
+    """Return the pause that a Retry-After header requests (RFC 9110, section 10.2.3), in seconds.
+
+    The pause is between 0, for a date in the past, and a day. None if there is no header, or if it is neither whole
+    seconds nor a date.
+    """
     if retry_after is None:
         return None
     try:
         return float(Retry(retry_after_max=MAX_ASKED_SECONDS).parse_retry_after(retry_after))
-    except (InvalidHeader, ValueError, OverflowError):  # the last two: more digits than Python or a calendar takes
+    except (InvalidHeader, ValueError, OverflowError):  # the last two: more digits than an int or a date can have
         return None
 
 
 def sign(secret: str, event_id: str, timestamp: int, body: bytes) -> str:
-    """The `webhook-signature` of a body: v1 and base64 of HMAC-SHA256 over id, time and body."""
+    """Return the `webhook-signature` of a body: `v1,` and the base64 of HMAC-SHA256 over id, time and body."""
     signed = b".".join((event_id.encode(), str(timestamp).encode(), body))
     digest = hmac.new(webhook_secret.key_of(secret), signed, hashlib.sha256).digest()
     return f"v1,{base64.b64encode(digest).decode('ascii')}"
 
 
 def payload(event: Event, job: Job | None, storage: Storage) -> bytes:
-    """{"type", "timestamp", "data"}; data is the job object as it is now, or the endpoint's id in a test."""
+    """Return the body to post, {"type", "timestamp", "data"} in JSON.
+
+    `data` is the job as it is now. In a test of an endpoint it contains only the endpoint's id.
+    """
     if job is None:
         data: dict[str, Any] = {"endpoint_id": event.endpoint_id}
     elif event.type == "job.succeeded":
@@ -155,32 +165,33 @@ def _receiver(event: Event, job: Job | None, services: SenderServices) -> Receiv
     if event.endpoint_id is None:
         return Receiver.of_job(job, services.settings)
     if event.job_id is not None and job is None:
-        raise Nobody("the job was deleted")
+        raise NoReceiver("the job was deleted")
     return Receiver.of_endpoint(services.endpoints.get(event.endpoint_id), datetime.now(UTC))
 
 
 def _post(event: Event, job: Job | None, receiver: Receiver, services: SenderServices) -> tuple[Delivery, float | None]:
-    """What came of it, and the pause that the receiver asked for.
+    """Post an event. Return the delivery, and the pause in seconds that the receiver asked for, or None.
 
-    Any exception is a try that failed: a try without an outcome would be repeated for ever. Only an outage of Redis or
-    storage is raised, because it passes.
+    An exception is recorded as a failed try: without an outcome, the try would be repeated forever. Only an outage of
+    Redis or storage is raised, because it is temporary.
     """
-    at, start = datetime.now(UTC), time.perf_counter()
+    started_at, start = datetime.now(UTC), time.perf_counter()
     url, timeout = receiver.url, services.settings.webhook_timeout_seconds
     try:
         body = payload(event, job, services.storage)
-        headers = _headers(event, receiver, int(at.timestamp()), body)
+        headers = _headers(event, receiver, int(started_at.timestamp()), body)
         answer = services.client.post(url, body, headers, timeout, "webhook.url", ANSWER_BYTES)
     except OvsegError as error:
-        return Delivery(at, url, None, error.message, _since(start)), None
+        return Delivery(started_at, url, None, error.message, _milliseconds_since(start)), None
     except Exception as error:
-        if outage.is_one(error):  # passes; the reaper brings the event back
+        if outage.is_one(error):  # the reaper requeues the event
             raise
-        log.exception("%s try %d broke", event.id, event.tries)
-        return Delivery(at, url, None, f"{type(error).__name__} at our side; see the sender's log", _since(start)), None
+        log.exception("event %s: try %d failed with an error of the service itself", event.id, event.tries)
+        reason = f"{type(error).__name__} in the service itself; see the log of the webhook sender"
+        return Delivery(started_at, url, None, reason, _milliseconds_since(start)), None
     pause = asked_seconds(answer.retry_after) if answer.status in BUSY else None
-    said = answer.start.decode("utf-8", "replace")
-    return Delivery(at, url, answer.status, None, _since(start), said), pause
+    body_start = answer.start.decode("utf-8", "replace")
+    return Delivery(started_at, url, answer.status, None, _milliseconds_since(start), body_start), pause
 
 
 def _headers(event: Event, receiver: Receiver, now: int, body: bytes) -> dict[str, str]:
@@ -192,5 +203,5 @@ def _headers(event: Event, receiver: Receiver, now: int, body: bytes) -> dict[st
     }
 
 
-def _since(start: float) -> float:
+def _milliseconds_since(start: float) -> float:
     return round((time.perf_counter() - start) * 1000, 1)

@@ -1,4 +1,4 @@
-"""One try to deliver an event, and what came of it."""
+"""One try to deliver an event, and its outcome."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from http import HTTPStatus
 
 @dataclass(frozen=True)
 class Delivery:
-    """`status` is what the receiver answered, `error` why there was no answer; one of them is None.
+    """One try to deliver an event.
 
+    `status` is the HTTP status of the answer. `error` is the reason why there was no answer. One of the two is None.
     `answer` is the start of the answer's body.
     """
 
@@ -28,11 +29,12 @@ class Delivery:
 
     @property
     def is_unwanted(self) -> bool:
-        """The receiver is gone for good, and wants no further try."""
+        """True if the receiver answered 410: it is gone and does not want another try."""
         return self.status == HTTPStatus.GONE
 
     @property
     def outcome(self) -> str:
+        """`answered` and the status, or the error."""
         return f"answered {self.status}" if self.status is not None else str(self.error)
 
     def to_json(self) -> str:

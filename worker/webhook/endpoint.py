@@ -1,4 +1,4 @@
-"""A webhook endpoint: a receiver of the events of every job."""
+"""A webhook endpoint: it receives the events of every job."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from worker.job import event_type
 from worker.job.event_type import EventType
 from worker.store.clock import moment, moment_of
 
-# An endpoint whose tries have failed for so long is called failing: a receiver's bad hour is not news, a day is.
+# An endpoint is failing if its tries have failed for longer than this. One bad hour of a receiver is normal; a bad day
+# needs an operator.
 FAILING_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One reading of an endpoint's record. `secret` signs; so does `old_secret`, until `old_secret_until`."""
+    """An endpoint as its record was when it was read.
+
+    `secret` signs every webhook; `old_secret` signs them too until `old_secret_until`.
+    """
 
     id: str
     url: str
@@ -51,14 +55,14 @@ class Endpoint:
         )
 
     def status(self, now: datetime) -> str:
-        """enabled, failing or disabled."""
+        """Return enabled, failing or disabled."""
         if self.disabled_at is not None:
             return "disabled"
-        has_failed_long = self.failing_since is not None and now - self.failing_since > FAILING_AFTER
-        return "failing" if has_failed_long else "enabled"
+        is_failing = self.failing_since is not None and now - self.failing_since > FAILING_AFTER
+        return "failing" if is_failing else "enabled"
 
     def live_secrets(self, now: datetime) -> tuple[str, ...]:
-        """Those that sign a webhook now, newest first."""
+        """Return the secrets that sign a webhook now, newest first."""
         if self.old_secret is None or self.old_secret_until is None or self.old_secret_until <= now:
             return (self.secret,)
         return (self.secret, self.old_secret)

@@ -1,4 +1,4 @@
-"""What may be asked of a webhook endpoint. Parsed here, once, at the door; valid ever after."""
+"""The fields that a request may set on a webhook endpoint. They are checked once, here, when the request arrives."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from worker.outbound import web_url
 
 
 class EndpointFields(BaseModel):
-    """None leaves a thing as it is, or as it is by default."""
+    """None keeps a field as it is; in a new endpoint the field gets its default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -25,14 +25,14 @@ class EndpointFields(BaseModel):
     disabled: bool | None = None
 
     def to_record(self) -> Mapping[str, str]:
-        """Those that were given, as a record has them; but for `disabled`."""
-        chosen = None if self.events is None else event_type.encode(self.events)
-        given = {"url": self.url, "tell": chosen, "description": self.description}
+        """Return the given fields as a record stores them, without `disabled`."""
+        events = None if self.events is None else event_type.encode(self.events)
+        given = {"url": self.url, "tell": events, "description": self.description}
         return {name: value for name, value in given.items() if value is not None}
 
 
 def parse_new(body: object, settings: Settings) -> EndpointFields:
-    """The fields of a new endpoint. Raises OvsegError; InvalidRequest where several fields may be wrong at once."""
+    """Return the fields of a new endpoint. Raises OvsegError; it is InvalidRequest if several fields may be wrong."""
     check_can_sign(settings)
     fields = parse_change(body, settings)
     if fields.url is None:
@@ -41,7 +41,7 @@ def parse_new(body: object, settings: Settings) -> EndpointFields:
 
 
 def parse_change(body: object, settings: Settings) -> EndpointFields:
-    """What is to be otherwise. Raises as `parse_new` does."""
+    """Return the fields that a request changes. Raises the errors of `parse_new`."""
     fields = validated(EndpointFields, body)
     if fields.url is not None:
         web_url.check_url(fields.url, "url", settings, https_only=True)

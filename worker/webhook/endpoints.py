@@ -1,4 +1,4 @@
-"""The webhook endpoints in Redis. The scripts that move a job read them there, and write an event for each."""
+"""The webhook endpoints in Redis. The scripts that change a job's status read them and write an event for each one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from worker.store.keyspace import Keyspace, flat
 from worker.webhook.endpoint import Endpoint
 from worker.webhook.endpoint_fields import EndpointFields
 
-BY_HAND = "asked for"  # why an endpoint is disabled that did not disable itself
+BY_REQUEST = "asked for"  # the `disabled_reason` of an endpoint that a request disabled
 
 
 class Endpoints:
-    """Thread-safe; every method is one round trip or two."""
+    """All webhook endpoints. Thread-safe. Each method takes one or two round trips to Redis."""
 
     def __init__(self, keyspace: Keyspace, settings: Settings) -> None:
         self._keyspace = keyspace
@@ -27,7 +27,7 @@ class Endpoints:
         return Endpoint.from_record(endpoint_id, record) if record else None
 
     def list(self) -> list[Endpoint]:
-        """All of them, oldest first."""
+        """Return all endpoints, oldest first."""
         ids = self._keyspace.redis.zrange(self._keyspace.key("endpoints"), 0, -1)
         with self._keyspace.pipeline() as pipeline:
             for endpoint_id in ids:
@@ -36,24 +36,24 @@ class Endpoints:
         return [Endpoint.from_record(*row) for row in zip(ids, records, strict=True) if row[1]]
 
     def create(self, fields: EndpointFields) -> Endpoint | None:
-        """None if there are `max_webhook_endpoints` already."""
+        """Create an endpoint. Returns None if there are `max_webhook_endpoints` already."""
         endpoint_id = f"ep_{secrets.token_hex(8)}"
-        record = {"description": "", "tell": event_type.encode(event_type.ENDS), "secret": webhook_secret.new()}
-        why, limit = BY_HAND if fields.disabled else "", self._settings.max_webhook_endpoints
-        parts = flat({**record, **fields.to_record()})
-        if not self._keyspace.run("endpoint_create", endpoint_id, limit, why, *parts):
+        defaults = {"description": "", "tell": event_type.encode(event_type.ENDS), "secret": webhook_secret.new()}
+        disabled_reason, limit = BY_REQUEST if fields.disabled else "", self._settings.max_webhook_endpoints
+        record = flat({**defaults, **fields.to_record()})
+        if not self._keyspace.run("endpoint_create", endpoint_id, limit, disabled_reason, *record):
             return None
         return self.get(endpoint_id)
 
     def change(self, endpoint_id: str, fields: EndpointFields) -> None:
-        why = {None: "-", False: "", True: BY_HAND}[fields.disabled]
-        self._keyspace.run("endpoint_change", endpoint_id, why, *flat(fields.to_record()))
+        disabled_reason = {None: "-", False: "", True: BY_REQUEST}[fields.disabled]  # "-" changes nothing, "" enables
+        self._keyspace.run("endpoint_change", endpoint_id, disabled_reason, *flat(fields.to_record()))
 
     def rotate(self, endpoint_id: str) -> None:
-        """A new secret; the old one signs too for a while."""
+        """Give an endpoint a new secret. The old one also signs for `webhook_old_secret_seconds`."""
         overlap = clock.in_microseconds(self._settings.webhook_old_secret_seconds)
         self._keyspace.run("endpoint_rotate", endpoint_id, webhook_secret.new(), overlap)
 
     def delete(self, endpoint_id: str) -> bool:
-        """False if there was none."""
+        """Delete an endpoint. Returns False if there was none."""
         return bool(self._keyspace.run("endpoint_delete", endpoint_id))

@@ -1,4 +1,4 @@
-"""Where an event is delivered."""
+"""The receiver of an event: a job's own webhook, or an endpoint."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from worker.job.record import Job
 from worker.webhook.endpoint import Endpoint
 
 
-class Nobody(Exception):
+class NoReceiver(Exception):
     """The event has no receiver; the message says why."""
 
 
 @dataclass(frozen=True)
 class Receiver:
-    """Each of `secrets` signs what is posted to `url`."""
+    """The URL that an event is posted to, and the secrets that each sign the post."""
 
     url: str
     secrets: tuple[str, ...]
 
     @classmethod
     def of_job(cls, job: Job | None, settings: Settings) -> Receiver:
-        """Raises Nobody."""
+        """Return the receiver that is a job's own webhook. Raises NoReceiver if the job was deleted."""
         if job is None or job.request.webhook is None:
-            raise Nobody("the job was deleted")
-        assert settings.webhook_secret is not None  # without it no job with a webhook is accepted
+            raise NoReceiver("the job was deleted")
+        assert settings.webhook_secret is not None  # without a secret, no job with a webhook is accepted
         return cls(job.request.webhook.url, (settings.webhook_secret,))
 
     @classmethod
     def of_endpoint(cls, endpoint: Endpoint | None, now: datetime) -> Receiver:
-        """Raises Nobody."""
+        """Return the receiver that is an endpoint. Raises NoReceiver if the endpoint was deleted or is disabled."""
         if endpoint is None:
-            raise Nobody("the endpoint was deleted")
+            raise NoReceiver("the endpoint was deleted")
         if endpoint.disabled_at is not None:
-            raise Nobody(f"the endpoint is disabled: {endpoint.disabled_reason}")
+            raise NoReceiver(f"the endpoint is disabled: {endpoint.disabled_reason}")
         return cls(endpoint.url, endpoint.live_secrets(now))

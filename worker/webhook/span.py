@@ -1,4 +1,4 @@
-"""A span of time that a request names."""
+"""A span of time in a request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d
 
 @dataclass(frozen=True)
 class Span:
-    """From `since`, and up to but not including `until`."""
+    """The time from `since` to just before `until`."""
 
     since: datetime
     until: datetime
@@ -27,8 +27,8 @@ def _time(value: object) -> datetime | None:
     if value is None:
         return None
     if not isinstance(value, str) or not RFC_3339.fullmatch(value):
-        raise ValueError("must be a time as RFC 3339 writes it, like 2026-11-21T08:30:00Z")
-    return datetime.fromisoformat(value.upper())  # a ValueError for the 30th of February
+        raise ValueError("must be a time in the format of RFC 3339, like 2026-11-21T08:30:00Z")
+    return datetime.fromisoformat(value.upper())  # raises ValueError for the 30th of February
 
 
 Time = Annotated[datetime | None, BeforeValidator(_time)]
@@ -42,7 +42,10 @@ class SpanFields(BaseModel):
 
 
 def parse(body: object) -> Span:
-    """Without `until`, up to now. Raises OvsegError; InvalidRequest where several fields may be wrong at once."""
+    """Return the span of a request; `until` is now by default.
+
+    Raises OvsegError; it is InvalidRequest if several fields may be wrong.
+    """
     fields = validated(SpanFields, body)
     if fields.since is None:
         raise OvsegError("invalid_request", "required: a time, like 2026-11-21T08:30:00Z", "since")
