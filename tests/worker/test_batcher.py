@@ -53,7 +53,7 @@ wanted = st.lists(st.tuples(st.sampled_from("ab"), st.integers(-2, 9), st.intege
 
 
 @given(wanted, st.integers(1, 8))
-def test_each_call_gets_its_own_answer_and_the_bad_ones_alone_fail(calls: Wanted, most: int) -> None:
+def test_each_call_gets_its_own_answer_and_only_bad_calls_fail(calls: Wanted, most: int) -> None:
     device = Device()
     device.hold()
     answers: list[Future[tuple[int, float]]] = [
@@ -69,9 +69,7 @@ def test_each_call_gets_its_own_answer_and_the_bad_ones_alone_fail(calls: Wanted
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 5)), max_size=20), st.integers(5, 8))
-def test_calls_of_a_kind_run_together_in_their_order_and_no_more_than_fit(
-    calls: list[tuple[str, int]], most: int
-) -> None:
+def test_calls_of_one_kind_run_in_order_in_batches_as_large_as_fit(calls: list[tuple[str, int]], most: int) -> None:
     device = Device()
     device.hold()
     answers = [device.batcher(device.kind(key, most), i, size) for i, (key, size) in enumerate(calls)]
@@ -89,14 +87,14 @@ def test_calls_of_a_kind_run_together_in_their_order_and_no_more_than_fit(
             assert sum(calls[i][1] for i in batch) + calls[following[0]][1] > most
 
 
-def test_an_idle_device_runs_a_call_at_once_and_alone() -> None:
+def test_an_idle_device_runs_a_call_immediately_and_alone() -> None:
     device = Device()
     for item in (1, 2, 3):
         assert device.batcher(device.kind("a", 8), item).result(30)[0] == 2 * item
     assert device.batches == [[1], [2], [3]]
 
 
-def test_what_ends_a_thread_elsewhere_does_not_end_the_device_s() -> None:
+def test_a_system_exit_in_a_call_does_not_end_the_device_s_thread() -> None:
     def leave(_: Sequence[int]) -> list[int]:
         raise SystemExit(3)
 
@@ -106,7 +104,7 @@ def test_what_ends_a_thread_elsewhere_does_not_end_the_device_s() -> None:
     assert device.batcher(device.kind("a", 1), 4).result(30)[0] == 8
 
 
-def test_a_batch_that_hangs_is_seen_by_how_long_it_runs() -> None:
+def test_running_seconds_show_that_a_batch_hangs() -> None:
     device = Device()
     assert device.batcher.running_seconds == 0
     device.hold()

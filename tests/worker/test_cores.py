@@ -31,24 +31,24 @@ for task in pathlib.Path("/proc/self/task").iterdir():
 
 
 @pytest.mark.parametrize(("text", "found"), [("0", (0,)), ("0-3,8", (0, 1, 2, 3, 8)), (" 5 , 2-2 ", (2, 5))])
-def test_cores_are_named_as_taskset_names_them(text: str, found: tuple[int, ...]) -> None:
+def test_cores_are_written_as_for_taskset(text: str, found: tuple[int, ...]) -> None:
     assert cores.parse(text) == found
 
 
 @pytest.mark.parametrize("text", ["a", "3-1", "1-", "-1", "1,,2", "0x1"])
-def test_anything_else_stops_the_process_and_says_how(text: str) -> None:
+def test_any_other_text_is_an_error_that_shows_the_format(text: str) -> None:
     with pytest.raises(ValidationError, match="write them as in 0-3,8"):
         Settings(worker_cores=text)
 
 
-def test_a_core_that_is_not_there_is_said() -> None:
+def test_a_missing_core_is_an_error_that_names_it() -> None:
     code = "from worker.process import affinity; affinity.limit_to([4096])"
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert "there is no core 4096 here" in ran.stderr
 
 
 @pytest.mark.parametrize("engine", ["openvino", "paddle"])
-def test_all_threads_of_a_worker_keep_to_its_cores(engine: str) -> None:
+def test_all_threads_of_a_worker_run_on_its_cores_only(engine: str) -> None:
     command = [sys.executable, "-c", SCRIPT, str(MINE), engine]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert set(ran.stdout.split()) == {str(MINE)}

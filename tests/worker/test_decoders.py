@@ -68,7 +68,7 @@ def decoding_children() -> set[int]:
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM"])
-def test_a_child_gives_the_pixels_and_the_header_that_the_library_gives(decoders: Decoders, file_format: str) -> None:
+def test_a_child_returns_the_same_pixels_and_header_as_the_library(decoders: Decoders, file_format: str) -> None:
     data = pictures.noise(37, 61, file_format)
     assert np.array_equal(decoders.decode(data, 37 * 61, go_on), image.decode(data, MEGAPIXELS_80))
     assert decoders.header(data, go_on) == header.read(data, MEGAPIXELS_80)
@@ -77,9 +77,7 @@ def test_a_child_gives_the_pixels_and_the_header_that_the_library_gives(decoders
 @pytest.mark.parametrize(
     "data", [b"", b"GIF89a", pictures.photo()[:9000], pictures.png_of_400_megapixels()], ids=lambda data: len(data)
 )
-def test_an_error_of_the_caller_comes_back_with_its_code_its_message_and_its_field(
-    decoders: Decoders, data: bytes
-) -> None:
+def test_a_child_raises_the_same_error_as_the_library(decoders: Decoders, data: bytes) -> None:
     with pytest.raises(OvsegError) as here:
         image.decode(data, MEGAPIXELS_80)
     with pytest.raises(OvsegError) as child:
@@ -89,7 +87,7 @@ def test_an_error_of_the_caller_comes_back_with_its_code_its_message_and_its_fie
     assert vars(child.value) == vars(here.value)
 
 
-def test_a_picture_in_use_stays_as_it_is_while_others_are_decoded(decoders: Decoders) -> None:
+def test_an_image_in_use_does_not_change_while_others_are_decoded(decoders: Decoders) -> None:
     files = [pictures.noise(20, 30, seed=seed) for seed in range(4)]
     held = [decoders.decode(data, 20 * 30, go_on) for data in files]
     views = [picture[5:, ::2].T for picture in held]  # a view of a view holds it too
@@ -100,7 +98,7 @@ def test_a_picture_in_use_stays_as_it_is_while_others_are_decoded(decoders: Deco
     assert all(np.array_equal(view, wanted) for view, wanted in zip(views, expected, strict=True))
 
 
-def test_children_are_used_again_and_no_more_are_kept_than_jobs_can_be_in_progress() -> None:
+def test_children_are_reused_and_at_most_one_is_kept_for_each_concurrent_job() -> None:
     with decoders_of(worker_concurrency=2) as decoders:
         before = decoding_children()
         held = [decoders.decode(pictures.photo(), 512 * 512, go_on) for _ in range(3)]
@@ -128,7 +126,7 @@ DEAR = {
 
 
 @pytest.mark.parametrize("name", DEAR)
-def test_a_file_that_is_made_to_cost_much_ends_at_a_limit_though_nothing_is_counted(
+def test_a_file_made_to_be_costly_ends_at_a_limit_even_without_the_decoders_own_counts(
     countless: Decoders, name: str
 ) -> None:
     data = DEAR[name]()
@@ -147,7 +145,7 @@ def test_reading_a_header_has_the_same_limits(countless: Decoders) -> None:
     assert refused.value.code == "image_too_costly"
 
 
-def test_a_picture_gets_memory_for_its_own_pixels_not_for_those_of_the_largest(countless: Decoders) -> None:
+def test_the_memory_limit_depends_on_the_image_s_own_pixels(countless: Decoders) -> None:
     pid = countless.warm_up()
     with pytest.raises(OvsegError, match="MB of memory"):
         countless.decode(bombs.tiff_tile(16_384), 16 * 16, go_on)
@@ -168,7 +166,7 @@ def test_a_picture_gets_memory_for_its_own_pixels_not_for_those_of_the_largest(c
     ],
     ids=["WebP", "JPEG", "PNG", "TIFF", "BMP", "PNM"],
 )
-def test_a_sound_file_of_the_largest_size_is_decoded_and_its_memory_is_given_back(
+def test_a_valid_file_of_the_largest_size_is_decoded_and_its_memory_is_released(
     decoders: Decoders, make: Callable[[], bytes]
 ) -> None:
     picture = decoders.decode(make(), 8900 * 8900, go_on)
@@ -194,7 +192,7 @@ def shared_memory_bytes() -> int:
 # A child that hangs, or dies
 
 
-def test_a_decoder_that_hangs_is_interrupted_and_ended(countless: Decoders) -> None:
+def test_check_can_interrupt_a_decoder_that_hangs_and_its_child_ends(countless: Decoders) -> None:
     before, asked = decoding_children(), []
 
     def check() -> None:
@@ -208,7 +206,7 @@ def test_a_decoder_that_hangs_is_interrupted_and_ended(countless: Decoders) -> N
     wait_until(lambda: all(is_gone(pid) for pid in set().union(*asked)))
 
 
-def test_a_decoder_that_hangs_ends_without_being_interrupted_too() -> None:
+def test_a_decoder_that_hangs_ends_at_its_time_limit() -> None:
     with (
         decoders_of(decoder_without_counts.PROGRAM, decode_seconds=0.1) as decoders,
         pytest.raises(OvsegError) as refused,
@@ -217,25 +215,25 @@ def test_a_decoder_that_hangs_ends_without_being_interrupted_too() -> None:
     assert refused.value.code == "image_too_costly"
 
 
-def test_a_child_that_is_killed_over_a_file_costs_it_nothing(countless: Decoders, tmp_path: Path) -> None:
+def test_a_file_whose_child_is_killed_once_is_decoded_by_another(countless: Decoders, tmp_path: Path) -> None:
     data = decoder_without_counts.FALLS_ONCE + bytes(tmp_path / "fell")
     assert countless.decode(data, 40 * 30, go_on).shape == (30, 40, 3)
     assert (tmp_path / "fell").exists()
 
 
-def test_a_file_over_which_two_children_crash_is_unreadable(countless: Decoders) -> None:
+def test_a_file_that_crashes_two_children_is_unreadable(countless: Decoders) -> None:
     with pytest.raises(OvsegError) as refused:
         countless.decode(decoder_without_counts.CRASHES, 1, go_on)
     assert (refused.value.code, refused.value.field) == ("image_unreadable", "image")
 
 
-def test_a_file_over_which_two_children_are_killed_is_not_called_unreadable(countless: Decoders) -> None:
+def test_a_file_whose_children_are_killed_twice_is_not_reported_as_unreadable(countless: Decoders) -> None:
     """The kernel kills them where memory runs out; the image may be sound, and the job is tried again."""
     with pytest.raises(RuntimeError, match="out of memory"):
         countless.decode(decoder_without_counts.IS_KILLED, 1, go_on)
 
 
-def test_children_that_are_killed_while_they_wait_are_replaced(decoders: Decoders) -> None:
+def test_idle_children_that_are_killed_are_replaced(decoders: Decoders) -> None:
     held = [decoders.decode(pictures.photo(), 512 * 512, go_on) for _ in range(3)]
     del held
     killed = decoding_children()
@@ -246,13 +244,15 @@ def test_children_that_are_killed_while_they_wait_are_replaced(decoders: Decoder
     assert not decoding_children() & killed
 
 
-def test_a_program_that_cannot_start_is_our_fault_not_the_files(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_child_that_cannot_start_is_an_error_of_the_service_not_of_the_file(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     with decoders_of(("-c", "raise SystemExit('no NumPy here')")) as decoders, pytest.raises(RuntimeError):
         decoders.decode(pictures.photo(), 512 * 512, go_on)
     assert "no NumPy here" in capfd.readouterr().err
 
 
-def test_while_a_file_keeps_its_child_busy_others_are_decoded(countless: Decoders) -> None:
+def test_other_files_are_decoded_while_a_child_hangs(countless: Decoders) -> None:
     stop = threading.Event()
 
     def check() -> None:
@@ -282,7 +282,7 @@ time.sleep(600)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_children_die_with_their_worker_also_in_the_midst_of_a_file(number: signal.Signals, tmp_path: Path) -> None:
+def test_children_die_with_their_worker_even_while_they_decode(number: signal.Signals, tmp_path: Path) -> None:
     mark = tmp_path / "hung"
     with subprocess.Popen([sys.executable, "-c", WORKER, str(mark)], stdout=subprocess.PIPE, text=True) as worker:
         assert worker.stdout is not None
@@ -295,7 +295,7 @@ def test_children_die_with_their_worker_also_in_the_midst_of_a_file(number: sign
     wait_until(lambda: all(is_gone(pid) for pid in pids))
 
 
-def test_a_child_has_no_credentials_writes_no_core_and_outlives_a_signal_to_all(
+def test_a_child_has_no_credentials_writes_no_core_file_and_ignores_signals_to_the_service(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
@@ -315,9 +315,7 @@ def test_a_child_has_no_credentials_writes_no_core_and_outlives_a_signal_to_all(
 
 
 @pytest.mark.parametrize(("of_worker", "of_child"), [(0, 500), (1000, 1000)])
-def test_a_child_is_killed_before_its_worker_and_keeps_a_higher_score_that_it_may_not_lower(
-    of_worker: int, of_child: int
-) -> None:
+def test_the_oom_score_of_a_child_is_at_least_500_and_never_below_its_worker_s(of_worker: int, of_child: int) -> None:
     score = Path("/proc/self/oom_score_adj")
     before = score.read_text()
     if int(before) > of_worker:

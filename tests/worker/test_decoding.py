@@ -80,7 +80,7 @@ def worker(redis_url: str, s3: Seaweedfs) -> Iterator[Worker]:
         process.end_by(time.monotonic() + 30)
 
 
-def test_a_job_beside_four_images_that_are_made_to_cost_much_succeeds_and_those_fail_for_good(worker: Worker) -> None:
+def test_a_job_next_to_four_costly_images_succeeds_and_their_jobs_fail_without_a_retry(worker: Worker) -> None:
     dear = [
         worker.accept(bombs.bmp_rle_ends_of_line(), 8000, 10_000),
         worker.accept(bombs.jpeg_progressive_scans(4000, 4000, 5000), 4000, 4000),
@@ -110,7 +110,7 @@ def test_a_job_whose_decoder_hangs_ends_at_its_deadline(worker: Worker) -> None:
     assert (job.status, job.error.code) == (Status.FAILED, "timeout")
 
 
-def test_a_job_goes_on_that_waited_for_the_embedding_of_one_that_is_canceled(worker: Worker, tmp_path: Path) -> None:
+def test_a_job_that_waits_for_the_embedding_of_a_canceled_job_succeeds(worker: Worker, tmp_path: Path) -> None:
     data, mark = HANGS_ONCE + bytes(tmp_path / "hung"), tmp_path / "hung"
     first = worker.accept(data, 40, 30)
     wait_until(mark.exists)
@@ -121,13 +121,13 @@ def test_a_job_goes_on_that_waited_for_the_embedding_of_one_that_is_canceled(wor
     assert worker.wait(second).status is Status.SUCCEEDED
 
 
-def test_a_decoder_killed_from_outside_costs_its_job_nothing(worker: Worker, tmp_path: Path) -> None:
+def test_a_job_whose_decoder_is_killed_succeeds_in_its_first_attempt(worker: Worker, tmp_path: Path) -> None:
     job = worker.wait(worker.accept(FALLS_ONCE + bytes(tmp_path / "fell"), 40, 30))
     assert (job.status, job.attempt) == (Status.SUCCEEDED, 1)
     assert (tmp_path / "fell").exists()
 
 
-def test_an_image_that_crashes_every_decoder_is_unreadable_and_the_worker_lives(worker: Worker) -> None:
+def test_an_image_that_crashes_every_decoder_is_unreadable_and_the_worker_keeps_running(worker: Worker) -> None:
     pid = worker.process.pid
     job = worker.wait(worker.accept(CRASHES))
     assert job.error is not None
@@ -136,7 +136,7 @@ def test_an_image_that_crashes_every_decoder_is_unreadable_and_the_worker_lives(
     assert worker.wait(worker.accept(pictures.photo())).status is Status.SUCCEEDED
 
 
-def test_a_worker_that_is_told_to_stop_finishes_and_leaves_no_child_behind(worker: Worker) -> None:
+def test_a_stopped_worker_finishes_its_jobs_and_leaves_no_child_behind(worker: Worker) -> None:
     assert worker.wait(worker.accept(pictures.noise(30, 40), 40, 30)).status is Status.SUCCEEDED
     pids = children(worker.process.pid)
     assert pids

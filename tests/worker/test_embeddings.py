@@ -58,7 +58,7 @@ def asked(embeddings: Embeddings, model: str, file: bytes) -> Found:
 
 
 @given(st.integers(0, 5), st.lists(st.tuples(st.sampled_from("ab"), st.binary(min_size=1, max_size=1)), max_size=30))
-def test_whatever_was_asked_before_the_answer_is_the_image_s_own(room: int, wanted: list[tuple[str, bytes]]) -> None:
+def test_the_embedding_is_always_of_the_requested_image_and_model(room: int, wanted: list[tuple[str, bytes]]) -> None:
     encoder = Encoder()
     embeddings = of_process(encoder, max_bytes=4 * room)
     for model, file in wanted:
@@ -70,7 +70,7 @@ def test_whatever_was_asked_before_the_answer_is_the_image_s_own(room: int, want
     assert len(encoder.calls) >= len(set(wanted))
 
 
-def test_it_is_had_as_long_as_there_is_room_for_it() -> None:
+def test_an_embedding_stays_until_another_needs_its_space() -> None:
     embeddings, first = of_process(Encoder(), max_bytes=4), sha256(b"1").hexdigest()
     assert not embeddings.has("m", first)
     asked(embeddings, "m", b"1")
@@ -80,7 +80,7 @@ def test_it_is_had_as_long_as_there_is_room_for_it() -> None:
     assert not embeddings.has("m", first)
 
 
-def test_what_was_used_last_stays_and_the_rest_makes_room() -> None:
+def test_the_least_recently_used_embedding_is_evicted() -> None:
     encoder = Encoder()
     embeddings = of_process(encoder, max_bytes=8)
     for file in (b"1", b"2", b"1", b"3", b"1", b"2"):
@@ -88,7 +88,7 @@ def test_what_was_used_last_stays_and_the_rest_makes_room() -> None:
     assert [call[1] for call in encoder.calls] == [ord("1"), ord("2"), ord("3"), ord("2")]
 
 
-def test_jobs_that_come_together_wait_for_one_encoding() -> None:
+def test_jobs_at_the_same_time_wait_for_one_encoding() -> None:
     encoder, all_here = Encoder(), threading.Barrier(8, timeout=30)
 
     def slowly() -> np.ndarray:
@@ -109,7 +109,7 @@ def test_jobs_that_come_together_wait_for_one_encoding() -> None:
     assert sorted(each.milliseconds for each in found) == [0.0] * 7 + [5.0]
 
 
-def test_what_failed_is_tried_again_by_who_asks_next() -> None:
+def test_a_failed_encoding_is_tried_again_by_the_next_job() -> None:
     def broken() -> np.ndarray:
         raise ValueError("half a picture")
 
@@ -120,7 +120,7 @@ def test_what_failed_is_tried_again_by_who_asks_next() -> None:
     assert asked(embeddings, "m", b"1").embedding.features[0] == picture(b"1")
 
 
-def test_a_model_that_is_being_loaded_holds_up_no_other() -> None:
+def test_loading_a_model_does_not_delay_another_model() -> None:
     class Loading(Encoder):
         def fingerprint(self, model: str) -> str:
             if model == "large":
@@ -141,7 +141,7 @@ def test_a_model_that_is_being_loaded_holds_up_no_other() -> None:
         assert not large.result(30)
 
 
-def test_a_job_that_is_stopped_in_its_encoding_does_not_stop_those_that_wait_for_it() -> None:
+def test_a_job_stopped_during_its_encoding_does_not_stop_the_jobs_that_wait_for_it() -> None:
     begun, stop = threading.Event(), threading.Event()
 
     def stopped() -> np.ndarray:
@@ -160,7 +160,7 @@ def test_a_job_that_is_stopped_in_its_encoding_does_not_stop_those_that_wait_for
         assert second.result(30).embedding.features[0] == picture(b"1")
 
 
-def test_a_job_that_waits_for_anothers_encoding_can_be_stopped() -> None:
+def test_a_job_that_waits_for_the_encoding_of_another_can_be_stopped() -> None:
     begun, go_on = threading.Event(), threading.Event()
 
     def slowly() -> np.ndarray:

@@ -44,7 +44,7 @@ def again(endpoints: Endpoints, of: Endpoint) -> Endpoint:
     return found
 
 
-def test_each_endpoint_hears_of_every_job_what_it_chose_beside_the_jobs_own_webhook(
+def test_each_endpoint_gets_the_events_that_it_chose_and_the_jobs_own_webhook_gets_its_own(
     jobs: Jobs, events: Events, endpoints: Endpoints, settings: Settings
 ) -> None:
     all_of_it = protocol.endpoint(endpoints, events=event_type.ALL)
@@ -61,7 +61,7 @@ def test_each_endpoint_hears_of_every_job_what_it_chose_beside_the_jobs_own_webh
     assert set(events.due()) == set(told) - {succeeded}
 
 
-def test_a_disabled_endpoint_hears_nothing(jobs: Jobs, events: Events, endpoints: Endpoints) -> None:
+def test_a_disabled_endpoint_gets_no_events(jobs: Jobs, events: Events, endpoints: Endpoints) -> None:
     one = protocol.endpoint(endpoints, disabled=True)
     other = protocol.endpoint(endpoints)
     endpoints.change(other.id, EndpointFields(disabled=True))
@@ -72,7 +72,7 @@ def test_a_disabled_endpoint_hears_nothing(jobs: Jobs, events: Events, endpoints
     assert list(events.due()) == [f"evt_{job_id}_canceled_{one.id}"]
 
 
-def test_an_endpoint_is_told_with_the_job_and_signed_with_its_own_secret(sender: SenderServices, host: Host) -> None:
+def test_an_endpoint_gets_the_job_signed_with_its_own_secret(sender: SenderServices, host: Host) -> None:
     host.serve(PATH)
     one = endpoint(sender, host)
     job_id = canceled(sender.jobs)
@@ -84,7 +84,7 @@ def test_an_endpoint_is_told_with_the_job_and_signed_with_its_own_secret(sender:
         Verifier(str(sender.settings.webhook_secret)).verify(received.body, received.headers)
 
 
-def test_one_receiver_that_fails_is_nothing_to_the_others(sender: SenderServices, host: Host) -> None:
+def test_a_receiver_that_fails_does_not_affect_the_others(sender: SenderServices, host: Host) -> None:
     host.serve(PATH)
     host.serve("/broken", status=500)
     good = endpoint(sender, host)
@@ -100,7 +100,7 @@ def test_one_receiver_that_fails_is_nothing_to_the_others(sender: SenderServices
     assert bad.last_failure_at == bad.failing_since is not None
 
 
-def test_after_a_rotation_both_keys_sign_and_after_a_while_the_new_one(sender: SenderServices, host: Host) -> None:
+def test_after_a_rotation_both_secrets_sign_and_later_only_the_new_one(sender: SenderServices, host: Host) -> None:
     host.serve(PATH)
     one = endpoint(sender, host)
     sender.endpoints.rotate(one.id)
@@ -119,7 +119,7 @@ def test_after_a_rotation_both_keys_sign_and_after_a_while_the_new_one(sender: S
     assert one.secret not in again(sender.endpoints, one).live_secrets(now)  # two live keys, and no third
 
 
-def test_410_disables_the_endpoint_and_what_waits_for_it_is_told_to_nobody(sender: SenderServices, host: Host) -> None:
+def test_410_disables_the_endpoint_and_its_pending_events_are_given_up(sender: SenderServices, host: Host) -> None:
     host.serve(PATH, status=410)
     one = endpoint(sender, host)
     first, second = (f"evt_{canceled(sender.jobs)}_canceled_{one.id}" for _ in range(2))
@@ -136,7 +136,7 @@ def test_410_disables_the_endpoint_and_what_waits_for_it_is_told_to_nobody(sende
     assert list(sender.events.due()) == []
 
 
-def test_what_has_failed_for_days_is_failing_until_it_succeeds(
+def test_an_endpoint_that_failed_for_days_is_failing_until_it_succeeds(
     jobs: Jobs, events: Events, endpoints: Endpoints, settings: Settings
 ) -> None:
     one = protocol.endpoint(endpoints)
@@ -161,7 +161,7 @@ def test_what_has_failed_for_days_is_failing_until_it_succeeds(
     assert again(endpoints, one).status(now + 2 * FAILING_AFTER) == "enabled"
 
 
-def test_a_deleted_endpoint_is_told_nothing_and_leaves_nothing(sender: SenderServices, host: Host) -> None:
+def test_a_deleted_endpoint_gets_no_events_and_leaves_no_keys(sender: SenderServices, host: Host) -> None:
     one = endpoint(sender, host)
     test_id = sender.events.test(one.id)
     event_id = f"evt_{canceled(sender.jobs)}_canceled_{one.id}"
@@ -182,7 +182,7 @@ def test_a_deleted_endpoint_is_told_nothing_and_leaves_nothing(sender: SenderSer
     assert sender.events.test(one.id) is None
 
 
-def test_an_erased_job_takes_the_events_of_endpoints_with_it(sender: SenderServices, host: Host) -> None:
+def test_erasing_a_job_erases_its_events_for_endpoints(sender: SenderServices, host: Host) -> None:
     host.serve(PATH, status=500)
     one = endpoint(sender, host, events=event_type.ALL)
     job = begin(sender.jobs, accept(sender.jobs))
@@ -194,7 +194,7 @@ def test_an_erased_job_takes_the_events_of_endpoints_with_it(sender: SenderServi
     assert list(sender.events.due()) == []
 
 
-def test_a_test_is_told_and_logged_like_any_other_event(sender: SenderServices, host: Host) -> None:
+def test_a_test_event_is_delivered_and_logged_like_any_other(sender: SenderServices, host: Host) -> None:
     host.serve(PATH)
     one = endpoint(sender, host)
     event_id = sender.events.test(one.id)
@@ -211,14 +211,16 @@ def test_a_test_is_told_and_logged_like_any_other_event(sender: SenderServices, 
     assert (history.event.state, history.event.job_id, len(history.deliveries)) == ("delivered", None, 1)
 
 
-def test_of_an_endpoints_tests_the_last_are_kept(events: Events, endpoints: Endpoints, settings: Settings) -> None:
+def test_only_the_last_test_events_of_an_endpoint_are_kept(
+    events: Events, endpoints: Endpoints, settings: Settings
+) -> None:
     one = protocol.endpoint(endpoints)
     ids = [events.test(one.id) for _ in range(KEPT_TESTS + 2)]
     assert [event_id for event_id in ids if events.get(str(event_id))] == ids[2:]
     assert len([key for key in protocol.keys(settings) if key.startswith("event:")]) == KEPT_TESTS
 
 
-def test_a_replay_goes_on_where_the_last_ended_and_floods_nobody(
+def test_a_replay_continues_where_the_last_ended_and_waits_for_places(
     jobs: Jobs, events: Events, endpoints: Endpoints, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.webhook.events.REPLAYED_PER_CALL", 5)
@@ -239,7 +241,7 @@ def test_a_replay_goes_on_where_the_last_ended_and_floods_nobody(
     assert messages(settings, "webhook") == []
 
 
-def test_what_was_erased_is_not_replayed(sender: SenderServices, host: Host) -> None:
+def test_an_erased_event_is_not_replayed(sender: SenderServices, host: Host) -> None:
     one = endpoint(sender, host)
     kept, erased = canceled(sender.jobs), canceled(sender.jobs)
     with Keyspace.open(sender.settings) as keyspace:

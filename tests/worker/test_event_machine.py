@@ -119,7 +119,7 @@ class Outbox(RuleBasedStateMachine):
         assert not any(str(job_id) in event_id for index in left for event_id in index)
 
     @invariant()
-    def what_is_pending_waits_in_one_place_and_nothing_else_waits(self) -> None:
+    def each_pending_event_is_in_one_index_and_no_other_event_is(self) -> None:
         pending = [event_id for event_id in self.ids if self.event(event_id).state == "pending"]
         assert sorted(event_id for index in self.waits() for event_id in index) == sorted(pending)
 
@@ -155,7 +155,7 @@ class Outbox(RuleBasedStateMachine):
         return list(self.keyspace.redis.zrange(self.keyspace.key(index), 0, -1))
 
 
-def test_in_any_order_no_event_is_lost_and_no_host_overrun(settings: Settings) -> None:
+def test_in_any_order_no_event_is_lost_and_no_host_gets_too_many_tries(settings: Settings) -> None:
     class InItsCorner(Outbox):
         corner = settings
 

@@ -36,7 +36,7 @@ def answered(status: int) -> Delivery:
     return Delivery(datetime.now(UTC), HOOK, status, None, 12.5, "said")
 
 
-def test_an_end_writes_its_event_in_the_same_step(jobs: Jobs, events: Events, settings: Settings) -> None:
+def test_the_end_of_a_job_writes_its_event_in_the_same_step(jobs: Jobs, events: Events, settings: Settings) -> None:
     job = begin(jobs, accept(jobs, webhook=HOOK))
     assert messages(settings, "webhook") == []
     jobs.succeed(job, PICTURE, {})
@@ -47,7 +47,7 @@ def test_an_end_writes_its_event_in_the_same_step(jobs: Jobs, events: Events, se
     assert (event.type, event.job_id, event.tries) == ("job.succeeded", job.id, 1)
 
 
-def test_a_job_given_up_by_the_reaper_is_told_too(jobs: Jobs, settings: Settings) -> None:
+def test_a_job_that_the_reaper_fails_has_an_event_too(jobs: Jobs, settings: Settings) -> None:
     job_id = accept(jobs, webhook=HOOK)
     for _ in range(settings.max_attempts):
         begin(jobs, job_id)
@@ -56,7 +56,7 @@ def test_a_job_given_up_by_the_reaper_is_told_too(jobs: Jobs, settings: Settings
     assert messages(settings, "webhook") == [f"evt_{job_id}_failed"]
 
 
-def test_a_cancel_is_told_by_the_next_sweep(jobs: Jobs, events: Events, settings: Settings) -> None:
+def test_the_next_sweep_sends_the_event_of_a_cancel(jobs: Jobs, events: Events, settings: Settings) -> None:
     job_id = accept(jobs, webhook=HOOK)
     jobs.cancel(job_id)
     assert list(events.due()) == [f"evt_{job_id}_canceled"]
@@ -64,7 +64,9 @@ def test_a_cancel_is_told_by_the_next_sweep(jobs: Jobs, events: Events, settings
     assert messages(settings, "webhook") == [f"evt_{job_id}_canceled"]
 
 
-def test_a_job_canceled_at_its_end_is_told_once_and_as_canceled(jobs: Jobs, events: Events, settings: Settings) -> None:
+def test_a_job_canceled_just_before_its_end_has_one_event_and_it_says_canceled(
+    jobs: Jobs, events: Events, settings: Settings
+) -> None:
     job = begin(jobs, accept(jobs, webhook=HOOK))
     jobs.cancel(job.id)
     jobs.succeed(job, PICTURE, {})
@@ -72,7 +74,7 @@ def test_a_job_canceled_at_its_end_is_told_once_and_as_canceled(jobs: Jobs, even
     assert list(events.due()) == [f"evt_{job.id}_canceled"]
 
 
-def test_an_expired_job_and_one_that_ran_too_long_are_told(jobs: Jobs, events: Events, settings: Settings) -> None:
+def test_an_expired_job_and_one_that_ran_too_long_have_events(jobs: Jobs, events: Events, settings: Settings) -> None:
     waiting = accept(jobs, webhook=HOOK, start_within_s=60)
     running = begin(jobs, accept(jobs, webhook=HOOK, run_within_s=60)).id
     for job_id in (waiting, running):
@@ -81,7 +83,7 @@ def test_an_expired_job_and_one_that_ran_too_long_are_told(jobs: Jobs, events: E
     assert set(events.due()) == {f"evt_{waiting}_expired", f"evt_{running}_failed"}
 
 
-def test_a_start_is_told_once_to_who_asked(jobs: Jobs, events: Events, settings: Settings) -> None:
+def test_a_start_has_one_event_if_the_webhook_chose_it(jobs: Jobs, events: Events, settings: Settings) -> None:
     job_id = accept(jobs, webhook=HOOK, events=("job.started",))
     assert list(events.due()) == []
     job = begin(jobs, job_id)
@@ -97,7 +99,7 @@ def test_a_start_is_told_once_to_who_asked(jobs: Jobs, events: Events, settings:
 
 
 @pytest.mark.parametrize(("chosen", "told"), [(("job.failed",), []), (("job.succeeded",), ["succeeded"])])
-def test_only_what_was_chosen_is_told(
+def test_only_the_chosen_types_of_events_are_sent(
     jobs: Jobs, settings: Settings, chosen: tuple[EventType, ...], told: list[str]
 ) -> None:
     job = begin(jobs, accept(jobs, webhook=HOOK, events=chosen))
@@ -105,7 +107,7 @@ def test_only_what_was_chosen_is_told(
     assert messages(settings, "webhook") == [f"evt_{job.id}_{what}" for what in told]
 
 
-def test_a_late_word_does_not_undo_a_delivery(jobs: Jobs, events: Events) -> None:
+def test_a_late_failure_does_not_undo_a_delivery(jobs: Jobs, events: Events) -> None:
     """Two senders had the event, for one was taken for dead."""
     job = begin(jobs, accept(jobs, webhook=HOOK))
     jobs.fail(job, BROKEN)
@@ -118,7 +120,7 @@ def test_a_late_word_does_not_undo_a_delivery(jobs: Jobs, events: Events) -> Non
     assert events.begin(slow.id, AT) is None
 
 
-def test_nobody_is_told_who_did_not_ask(jobs: Jobs, events: Events) -> None:
+def test_a_job_without_a_webhook_has_no_event(jobs: Jobs, events: Events) -> None:
     jobs.cancel(accept(jobs))
     assert list(events.due()) == []
 
@@ -143,7 +145,7 @@ def test_an_event_is_tried_until_it_is_delivered(jobs: Jobs, events: Events, set
     assert list(events.due()) == []
 
 
-def test_an_event_given_up_is_never_tried_again_but_stays_on_record(
+def test_an_event_that_was_given_up_is_not_tried_again_and_stays_on_record(
     jobs: Jobs, events: Events, settings: Settings
 ) -> None:
     job = begin(jobs, accept(jobs, webhook=HOOK))
@@ -182,7 +184,7 @@ def test_the_last_tries_are_kept_newest_first(jobs: Jobs, events: Events) -> Non
 
 
 @pytest.mark.parametrize("end", [Events.delivered, Events.give_up])
-def test_an_event_that_is_over_can_be_told_again_by_the_whole_schedule(
+def test_a_delivered_or_dead_event_can_be_redelivered_by_the_whole_schedule(
     jobs: Jobs, events: Events, settings: Settings, end: Callable[[Events, Event, Delivery], None]
 ) -> None:
     event_id = failed(jobs)
@@ -197,7 +199,7 @@ def test_an_event_that_is_over_can_be_told_again_by_the_whole_schedule(
     assert (history.event.state, history.next_try_at, len(history.deliveries)) == ("delivered", None, 2)
 
 
-def test_an_event_asked_for_in_the_midst_of_its_last_try_is_told(jobs: Jobs, events: Events) -> None:
+def test_an_event_redelivered_during_its_last_try_is_tried_again(jobs: Jobs, events: Events) -> None:
     event_id = failed(jobs)
     begun(events, event_id)
     last = begun(events, event_id)
@@ -206,12 +208,12 @@ def test_an_event_asked_for_in_the_midst_of_its_last_try_is_told(jobs: Jobs, eve
     assert begun(events, event_id).tries == 1
 
 
-def test_an_event_of_nothing_cannot_be_told_again(events: Events, settings: Settings) -> None:
+def test_an_unknown_event_cannot_be_redelivered(events: Events, settings: Settings) -> None:
     assert not events.redeliver("evt_none")
     assert messages(settings, "webhook") == []
 
 
-def test_a_sweep_brings_back_jobs_and_one_events(jobs: Jobs, events: Events, settings: Settings) -> None:
+def test_sweeps_requeue_lost_jobs_and_due_events(jobs: Jobs, events: Events, settings: Settings) -> None:
     failed = begin(jobs, accept(jobs, webhook=HOOK))
     jobs.fail(failed, BROKEN)
     event = events.begin(f"evt_{failed.id}_failed", AT)
@@ -252,7 +254,9 @@ def held(settings: Settings, host: str = AT) -> list[str]:
         return list(keyspace.redis.zrange(keyspace.key(f"held:{host}"), 0, -1))
 
 
-def test_who_finds_no_place_is_held_and_that_is_no_try(jobs: Jobs, narrow: Events, settings: Settings) -> None:
+def test_an_event_without_a_free_place_is_held_and_that_counts_as_no_try(
+    jobs: Jobs, narrow: Events, settings: Settings
+) -> None:
     first, second, third, fourth = pending(jobs, 4)
     one, _ = (begun(narrow, event_id) for event_id in (first, second))
     assert narrow.begin(third, AT) is None
@@ -268,7 +272,7 @@ def test_who_finds_no_place_is_held_and_that_is_no_try(jobs: Jobs, narrow: Event
     assert begun(narrow, third).tries == 1
 
 
-def test_a_place_is_kept_for_whose_turn_it_is(jobs: Jobs, narrow: Events) -> None:
+def test_a_free_place_is_kept_for_the_event_that_waited_longest(jobs: Jobs, narrow: Events) -> None:
     first, second, third, fourth = pending(jobs, 4)
     one, _ = (begun(narrow, event_id) for event_id in (first, second))
     narrow.begin(third, AT)
@@ -288,7 +292,7 @@ def test_a_silent_host_has_one_place_until_it_answers(jobs: Jobs, narrow: Events
     assert messages(settings, "webhook") == ids[2:4]
 
 
-def test_a_place_that_its_sender_never_gave_back_is_free_after_a_while(
+def test_the_place_of_a_dead_sender_becomes_free_after_its_lease(
     jobs: Jobs, narrow: Events, settings: Settings
 ) -> None:
     ids = pending(jobs, 3)
@@ -301,7 +305,7 @@ def test_a_place_that_its_sender_never_gave_back_is_free_after_a_while(
     assert messages(settings, "webhook") == [ids[2]]
 
 
-def test_where_nobody_is_left_to_tell_the_next_is_let_in(jobs: Jobs, narrow: Events, settings: Settings) -> None:
+def test_the_place_of_an_abandoned_event_goes_to_the_next_event(jobs: Jobs, narrow: Events, settings: Settings) -> None:
     ids = pending(jobs, 4)
     one, _ = (begun(narrow, event_id) for event_id in ids[:2])
     for event_id in ids[2:]:
@@ -313,7 +317,7 @@ def test_where_nobody_is_left_to_tell_the_next_is_let_in(jobs: Jobs, narrow: Eve
     assert messages(settings, "webhook") == ids[2:]
 
 
-def test_an_event_that_is_held_can_be_told_by_another_asked_for_or_erased(
+def test_a_held_event_can_be_delivered_by_another_sender_redelivered_or_erased(
     jobs: Jobs, narrow: Events, settings: Settings
 ) -> None:
     ids = pending(jobs, 5)

@@ -86,7 +86,7 @@ def taking_at_most(seconds: float) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("how", drips.ALL)
-def test_a_fetch_ends_in_time_whatever_is_dripped(how: str, host: Host) -> None:
+def test_a_fetch_from_a_slow_server_ends_in_time(how: str, host: Host) -> None:
     host.answers["/drip"] = drips.ALL[how]
     with taking_at_most(0.3 + SLACK_SECONDS), pytest.raises(OvsegError, match="in time") as caught:
         client(host.address).get(host.url("/drip"), LIMIT, 0.3, "image")
@@ -94,7 +94,7 @@ def test_a_fetch_ends_in_time_whatever_is_dripped(how: str, host: Host) -> None:
 
 
 @pytest.mark.parametrize("how", drips.WITHOUT_ANSWER)
-def test_a_post_ends_in_time_whatever_is_dripped(how: str, host: Host) -> None:
+def test_a_post_to_a_slow_server_ends_in_time(how: str, host: Host) -> None:
     host.answers["/drip"] = drips.ALL[how]
     with taking_at_most(0.3 + SLACK_SECONDS), pytest.raises(OvsegError, match="did not answer in time") as caught:
         client(host.address).post(host.url("/drip"), b"{}", {}, 0.3, "webhook.url", 1024)
@@ -102,7 +102,7 @@ def test_a_post_ends_in_time_whatever_is_dripped(how: str, host: Host) -> None:
 
 
 @pytest.mark.parametrize("how", drips.WITH_ANSWER)
-def test_a_post_that_is_answered_ends_in_time_whatever_is_dripped_then(how: str, host: Host) -> None:
+def test_a_post_whose_answer_has_a_slow_body_ends_in_time(how: str, host: Host) -> None:
     host.answers["/drip"] = drips.ALL[how]
     with taking_at_most(0.3 + SLACK_SECONDS):
         answer = client(host.address).post(host.url("/drip"), b"{}", {}, 0.3, "webhook.url", 1024)
@@ -119,13 +119,13 @@ def test_a_tls_handshake_that_stalls_ends_in_time() -> None:
                 fetch()
 
 
-def test_a_receiver_that_does_not_read_what_is_posted_ends_in_time() -> None:
+def test_a_post_that_the_receiver_does_not_read_ends_in_time() -> None:
     left_in_time = pytest.raises(OvsegError, match="did not answer in time")
     with listening(says_nothing) as address, taking_at_most(0.3 + SLACK_SECONDS), left_in_time:
         client(address).post(f"http://{address}/", bytes(50_000_000), {}, 0.3, "webhook.url")
 
 
-def test_all_redirects_together_have_the_time_of_one_fetch(host: Host) -> None:
+def test_all_redirects_share_the_deadline_of_one_fetch(host: Host) -> None:
     def slowly(request: BaseHTTPRequestHandler) -> None:
         time.sleep(0.4)
         fakes.reply(request, 302, b"", {"Location": "/again"})
@@ -137,13 +137,13 @@ def test_all_redirects_together_have_the_time_of_one_fetch(host: Host) -> None:
 
 
 @pytest.mark.parametrize("how", drips.ALL)
-def test_a_fetch_that_is_no_longer_wanted_ends_at_once(how: str, host: Host) -> None:
+def test_check_can_interrupt_a_fetch(how: str, host: Host) -> None:
     host.answers["/drip"] = drips.ALL[how]
     with taking_at_most(SLACK_SECONDS), pytest.raises(Stop):
         client(host.address).get(host.url("/drip"), LIMIT, 600, "image", check=stop)
 
 
-def test_a_handshake_that_is_no_longer_wanted_ends_at_once() -> None:
+def test_check_can_interrupt_a_handshake() -> None:
     with listening(says_nothing) as address, pytest.raises(Stop):
         client(address).get(f"https://{address}/", LIMIT, 600, "image", check=stop)
 
@@ -152,7 +152,7 @@ def stop() -> None:
     raise Stop("stopped")
 
 
-def test_what_dripped_is_hung_up_on(host: Host) -> None:
+def test_the_connection_to_a_slow_server_is_closed(host: Host) -> None:
     hung_up = threading.Event()
 
     def answer(request: BaseHTTPRequestHandler) -> None:
@@ -171,7 +171,7 @@ def test_what_dripped_is_hung_up_on(host: Host) -> None:
 
 
 @pytest.mark.parametrize("flood", [b"X: x\r\n" * 1000, b"X: " + b"x" * 65536, b"HTTP/1.1 100 Continue\r\n\r\n" * 1000])
-def test_headers_without_end_are_left(flood: bytes) -> None:
+def test_endless_headers_end_the_fetch(flood: bytes) -> None:
     def talk(connection: socket.socket) -> None:
         read_request(connection)
         connection.sendall(b"" if flood.startswith(b"HTTP") else b"HTTP/1.1 200 OK\r\n")
@@ -215,13 +215,13 @@ def encoded(host: Host, encoding: str, body: bytes) -> str:
         ("utf-8", bytes),
     ],
 )
-def test_a_content_encoding_is_taken_off(encoding: str, compress: Callable[[bytes], bytes], host: Host) -> None:
+def test_a_content_encoding_is_decoded(encoding: str, compress: Callable[[bytes], bytes], host: Host) -> None:
     url = encoded(host, encoding, compress(b"picture"))
     assert client(host.address).get(url, LIMIT, 10, "image") == b"picture"
     assert host.received[0].headers["accept-encoding"] == "identity"
 
 
-def test_a_body_is_bounded_by_what_it_decodes_to(host: Host) -> None:
+def test_the_limit_on_bytes_applies_to_the_decoded_body(host: Host) -> None:
     url = encoded(host, "gzip", gzip.compress(bytes(LIMIT)))
     assert client(host.address).get(url, LIMIT, 30, "image") == bytes(LIMIT)
     url = encoded(host, "gzip", gzip.compress(bytes(LIMIT + 1)))
@@ -234,7 +234,7 @@ def test_a_body_is_bounded_by_what_it_decodes_to(host: Host) -> None:
     ("encoding", "compress"),
     [("gzip, deflate", zlib.compress), ("gzip,gzip", gzip.compress), ("gzip,,x-gzip", gzip.compress)],
 )
-def test_an_encoding_within_an_encoding_is_refused(
+def test_a_body_with_two_content_encodings_is_refused(
     encoding: str, compress: Callable[[bytes], bytes], host: Host
 ) -> None:
     """Nothing counts the bytes between the two, which may be a thousand times as many."""
@@ -244,7 +244,7 @@ def test_an_encoding_within_an_encoding_is_refused(
 
 
 @pytest.mark.parametrize("transfer", [b"gzip, chunked", b"gzip, gzip, gzip, chunked", b"gzip"])
-def test_a_compressed_transfer_that_nobody_asked_for_is_left(transfer: bytes, host: Host) -> None:
+def test_a_compressed_transfer_encoding_ends_the_fetch(transfer: bytes, host: Host) -> None:
     bomb = gzip.compress(gzip.compress(gzip.compress(bytes(30_000_000), 1), 1), 1)
     raw = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: " + transfer + b"\r\n\r\n%x\r\n" % len(bomb) + bomb + b"\r\n0\r\n\r\n"
     host.answers["/transfer"] = lambda request: fakes.write(request, raw)
@@ -260,7 +260,7 @@ def test_a_compressed_transfer_that_nobody_asked_for_is_left(transfer: bytes, ho
         (gzip.compress(b"picture") + b"more", "goes on after the end of its Content-Encoding"),
     ],
 )
-def test_a_body_that_is_not_in_its_encoding_is_the_urls_fault(body: bytes, said: str, host: Host) -> None:
+def test_a_body_that_does_not_match_its_encoding_is_an_error(body: bytes, said: str, host: Host) -> None:
     with pytest.raises(OvsegError, match=said) as caught:
         client(host.address).get(encoded(host, "gzip", body), LIMIT, 10, "image")
     assert caught.value.code == "url_unreachable"
@@ -269,7 +269,7 @@ def test_a_body_that_is_not_in_its_encoding_is_the_urls_fault(body: bytes, said:
 # Connections
 
 
-def test_a_request_on_a_reused_connection_that_died_is_sent_once_more() -> None:
+def test_a_request_on_a_reused_connection_that_was_closed_is_sent_once_more() -> None:
     requests: list[bytes] = []
 
     def answers_once(connection: socket.socket) -> None:
@@ -296,7 +296,7 @@ def test_a_request_on_a_new_connection_is_sent_once() -> None:
     assert len(requests) == 1
 
 
-def test_what_cannot_be_sent_is_an_outcome_too(host: Host) -> None:
+def test_a_request_that_cannot_be_sent_is_an_error(host: Host) -> None:
     with pytest.raises(OvsegError) as caught:
         client(host.address).post(host.url("/"), b"", {"name": "\u56fe"}, 10, "webhook.url")
     assert caught.value.code == "url_unreachable"
@@ -316,7 +316,7 @@ def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_a_host_is_sent_no_cookie_of_an_earlier_answer(host: Host) -> None:
+def test_no_cookie_of_an_earlier_answer_is_sent(host: Host) -> None:
     host.answers["/a"] = lambda request: fakes.reply(request, 200, b"", {"Set-Cookie": "a=b; Path=/"})
     fetching = client(host.address)
     for _ in range(2):
@@ -324,7 +324,7 @@ def test_a_host_is_sent_no_cookie_of_an_earlier_answer(host: Host) -> None:
     assert ["cookie" in received.headers for received in host.received] == [False, False]
 
 
-def test_a_certificate_is_verified_by_the_authorities_of_ssl_cert_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificates_are_verified_with_the_authorities_of_ssl_cert_file(monkeypatch: pytest.MonkeyPatch) -> None:
     authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(context)
@@ -386,7 +386,7 @@ outcome(lambda: client.get("http://a.example/", 1, 600, "image", stop))
 """
 
 
-def test_a_name_server_that_says_nothing_holds_nobody_up(tmp_path: Path) -> None:
+def test_a_silent_name_server_delays_no_one(tmp_path: Path) -> None:
     """Neither a fetch beyond its time or a cancel, nor a fetch from a known host, nor the end of the process."""
     require_own_mounts()
     paths = [str(tmp_path / name) for name in ("resolv.conf", "hosts")]

@@ -34,7 +34,7 @@ def code_of(client: GuardedClient, url: str, seconds: float = 2.0) -> tuple[str,
     return caught.value.code, caught.value.message
 
 
-def test_a_trusted_host_is_read(host: Host) -> None:
+def test_a_file_of_a_trusted_host_is_fetched(host: Host) -> None:
     assert get(client(host.address), host.serve("/a.jpg", b"picture")) == b"picture"
 
 
@@ -52,7 +52,7 @@ def test_a_trusted_host_is_read(host: Host) -> None:
         "0x7f.1",
     ],
 )
-def test_no_spelling_of_loopback_is_knocked_at(name: str) -> None:
+def test_no_spelling_of_a_loopback_address_is_dialled(name: str) -> None:
     # port 80 is allowed: only the address can be what is refused
     code, message = code_of(GuardedClient(Settings()), f"http://{name}/")
     assert (code, message) == ("url_forbidden", f"{name.strip('[]')} is not a public address")
@@ -67,7 +67,7 @@ def test_a_name_that_resolves_to_a_private_address_is_refused_when_used() -> Non
     assert code_of(GuardedClient(Settings()), f"http://{name}/")[0] == "url_forbidden"
 
 
-def test_a_redirect_is_followed_where_we_may_go(host: Host) -> None:
+def test_a_redirect_to_an_allowed_address_is_followed(host: Host) -> None:
     host.serve("/a.jpg", b"picture")
     assert get(client(host.address), host.redirect("/moved", "/a.jpg")) == b"picture"
 
@@ -75,7 +75,7 @@ def test_a_redirect_is_followed_where_we_may_go(host: Host) -> None:
 @pytest.mark.parametrize(
     "to", ["http://127.0.0.1:{port}/secret", "http://169.254.169.254/latest", "file:///etc/passwd"]
 )
-def test_a_redirect_leads_nowhere_that_a_url_could_not(to: str, host: Host) -> None:
+def test_a_redirect_to_a_forbidden_url_is_refused(to: str, host: Host) -> None:
     host.serve("/secret", b"secret")
     # trusted under one name only; the redirect names the same place differently
     trusting = client(f"localhost:{host.port}")
@@ -96,7 +96,7 @@ def test_a_redirect_leads_nowhere_that_a_url_could_not(to: str, host: Host) -> N
         (b"  /spaces.jpg  ", "/spaces.jpg"),
     ],
 )
-def test_a_redirect_may_be_in_utf_8_or_in_any_bytes(location: bytes, asked: str, host: Host) -> None:
+def test_the_location_of_a_redirect_may_be_utf_8_or_any_bytes(location: bytes, asked: str, host: Host) -> None:
     host.serve(asked, b"picture")
     host.answers["/moved"] = moved_to(location)
     assert get(client(host.address), host.url("/moved")) == b"picture"
@@ -114,7 +114,7 @@ def test_a_redirect_may_be_in_utf_8_or_in_any_bytes(location: bytes, asked: str,
         b"http://%/",
     ],
 )
-def test_a_broken_redirect_is_the_urls_fault(location: bytes, host: Host) -> None:
+def test_a_broken_redirect_makes_the_url_invalid(location: bytes, host: Host) -> None:
     host.answers["/moved"] = moved_to(location)
     code, message = code_of(client(host.address), host.url("/moved"))
     assert code == "url_invalid"
@@ -123,7 +123,7 @@ def test_a_broken_redirect_is_the_urls_fault(location: bytes, host: Host) -> Non
 
 
 @pytest.mark.parametrize("location", [b"http://[", b"\xff\xfe", b"http://a:b/"])
-def test_a_broken_redirect_is_an_answer_to_a_post(location: bytes, host: Host) -> None:
+def test_a_broken_redirect_is_a_valid_answer_to_a_post(location: bytes, host: Host) -> None:
     host.answers["/hook"] = moved_to(location)
     assert client(host.address).post(host.url("/hook"), b"{}", {}, 20.0, "webhook.url", 1024).status == 302
 
@@ -135,13 +135,13 @@ def moved_to(location: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
 @pytest.mark.parametrize(
     "spelled", ["HTTP://{}/a.jpg", "  http://{}/a.jpg\r\n", "Http://{}/a.jpg#part", "http://{}/%61.jpg"]
 )
-def test_a_url_may_be_spelled_so(spelled: str, host: Host) -> None:
+def test_a_url_may_have_capitals_spaces_a_fragment_or_percent_encoding(spelled: str, host: Host) -> None:
     host.serve("/a.jpg", b"picture")
     host.serve("/%61.jpg", b"picture")
     assert get(client(host.address), spelled.format(host.address)) == b"picture"
 
 
-def test_redirects_in_a_circle_end(host: Host) -> None:
+def test_a_loop_of_redirects_is_an_error(host: Host) -> None:
     code, message = code_of(client(host.address), host.redirect("/round", "/round"))
     assert (code, message) == ("url_unreachable", "more than 3 redirects")
     assert len(host.received) == 4
@@ -155,14 +155,14 @@ def test_an_answer_that_is_not_200_is_an_error_that_says_so(status: int, host: H
     )
 
 
-def test_a_body_is_read_no_further_than_the_limit(host: Host) -> None:
+def test_a_body_longer_than_the_limit_is_an_error(host: Host) -> None:
     url = host.serve("/large", bytes(200_000))
     with pytest.raises(OvsegError) as caught:
         get(client(host.address), url, max_bytes=100_000)
     assert caught.value.code == "image_too_large"
 
 
-def test_a_server_that_sends_a_byte_now_and_then_is_left_at_the_deadline(host: Host) -> None:
+def test_a_fetch_from_a_server_that_sends_single_bytes_ends_at_the_deadline(host: Host) -> None:
     def drip(request: BaseHTTPRequestHandler) -> None:
         request.send_response(200)
         request.send_header("Content-Length", "1000")
@@ -179,7 +179,7 @@ def test_a_server_that_sends_a_byte_now_and_then_is_left_at_the_deadline(host: H
     assert time.monotonic() - start < 5
 
 
-def test_a_server_that_does_not_answer_is_left_at_the_deadline() -> None:
+def test_a_fetch_from_a_server_that_does_not_answer_ends_at_the_deadline() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -206,7 +206,7 @@ def test_a_host_that_does_not_exist_is_an_error() -> None:
     assert code_of(client(), "http://no-such-host.invalid/a.jpg")[0] == "url_unreachable"
 
 
-def test_a_proxy_from_the_environment_is_not_asked(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_from_the_environment_is_not_used(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would resolve the name itself, behind the back of the check."""
     monkeypatch.setenv("http_proxy", host.url(""))
     assert code_of(client(), "http://no-such-host.invalid/a.jpg")[0] == "url_unreachable"
@@ -227,7 +227,7 @@ def test_a_post_follows_no_redirect(host: Host) -> None:
     assert [request.path for request in host.received] == ["/hook"]
 
 
-def test_of_the_answer_to_a_post_no_more_is_read_than_asked_for(host: Host) -> None:
+def test_only_the_requested_bytes_of_the_answer_to_a_post_are_read(host: Host) -> None:
     sent = threading.Event()
 
     def endless(request: BaseHTTPRequestHandler) -> None:
@@ -245,7 +245,7 @@ def test_of_the_answer_to_a_post_no_more_is_read_than_asked_for(host: Host) -> N
     assert sent.wait(20)
 
 
-def test_an_answer_to_a_post_that_breaks_off_counts(host: Host) -> None:
+def test_an_incomplete_answer_to_a_post_counts(host: Host) -> None:
     def half(request: BaseHTTPRequestHandler) -> None:
         request.send_response(200)
         request.send_header("Content-Length", "1000")

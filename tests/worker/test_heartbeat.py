@@ -77,7 +77,7 @@ def wait_until_lost(heartbeat: Heartbeat, job: Job) -> None:
     pytest.fail("the loss was never noticed")
 
 
-def test_a_running_job_is_kept_for_longer_than_its_lease(jobs: Jobs, heartbeat: Heartbeat, brisk: Settings) -> None:
+def test_the_lease_of_a_running_job_is_renewed(jobs: Jobs, heartbeat: Heartbeat, brisk: Settings) -> None:
     job = claimed(jobs)
     with heartbeat.holding(job):
         time.sleep(LEASE_SECONDS * 1.3)
@@ -87,14 +87,16 @@ def test_a_running_job_is_kept_for_longer_than_its_lease(jobs: Jobs, heartbeat: 
     assert protocol.sweep(brisk) == [("leases", "queued")]
 
 
-def test_a_job_that_was_taken_away_is_noticed(jobs: Jobs, heartbeat: Heartbeat, brisk: Settings) -> None:
+def test_a_lost_lease_is_noticed(jobs: Jobs, heartbeat: Heartbeat, brisk: Settings) -> None:
     job = claimed(jobs)
     with heartbeat.holding(job):
         take_away(brisk, jobs, job)
         wait_until_lost(heartbeat, job)
 
 
-def test_a_process_may_hold_a_new_attempt_beside_a_stale_one(jobs: Jobs, heartbeat: Heartbeat, brisk: Settings) -> None:
+def test_a_process_can_hold_a_new_attempt_of_a_job_besides_a_stale_one(
+    jobs: Jobs, heartbeat: Heartbeat, brisk: Settings
+) -> None:
     stale = claimed(jobs)
     with ExitStack() as current_hold:
         with heartbeat.holding(stale):
@@ -125,7 +127,7 @@ def test_a_worker_that_never_reached_redis_stops_without_a_traceback(jobs: Jobs,
         Heartbeat(jobs, Roster(keyspace, brisk, "w3", "cpu"), LEASE_SECONDS).stop()
 
 
-def test_a_worker_that_fell_silent_is_struck_off(brisk: Settings) -> None:
+def test_a_worker_without_heartbeats_leaves_the_roster(brisk: Settings) -> None:
     with Keyspace.open(brisk) as keyspace:
         Roster(keyspace, brisk, "w1", "cpu").enter()
         assert roster.alive(keyspace) == {"cpu": 1}

@@ -76,20 +76,18 @@ def boxes(prompts: Sequence[Prompt]) -> list[tuple[float, ...] | None]:
 
 @pytest.mark.parametrize("error", [PADDLE, OPENVINO])
 @pytest.mark.parametrize(("room", "sizes"), [(50, {16, 2}), (8, {16, 8, 2}), (3, {16, 8, 4, 2}), (1, {16, 8, 4, 2, 1})])
-def test_where_memory_runs_out_fewer_prompts_are_decoded_at_a_time(
-    room: int, sizes: set[int], error: Exception
-) -> None:
+def test_if_memory_runs_out_fewer_prompts_are_decoded_at_a_time(room: int, sizes: set[int], error: Exception) -> None:
     network = SmallNetwork(room, error)
     assert [mask.box_xyxy for mask in decode(network)] == boxes(PROMPTS)
     assert set(network.asked) == sizes
 
 
-def test_one_prompt_that_does_not_fit_is_given_up() -> None:
+def test_a_single_prompt_that_does_not_fit_in_memory_is_an_error() -> None:
     with pytest.raises(MemoryError):
         decode(SmallNetwork(0, PADDLE))
 
 
-def test_any_other_error_is_not_tried_with_less() -> None:
+def test_any_other_error_is_not_retried_with_fewer_prompts() -> None:
     network = SmallNetwork(0, RuntimeError("a shape does not fit"))
     with pytest.raises(RuntimeError):
         decode(network)
@@ -121,7 +119,7 @@ def test_jobs_that_wait_for_the_device_together_are_decoded_together() -> None:
     assert network.asked == [16, 4]  # no more at a time than the model's batch
 
 
-def test_a_model_that_the_worker_s_engine_cannot_run_has_the_usual_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_the_worker_s_engine_cannot_run_uses_the_default_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     row = replace(SPEC.family, engines=("openvino", "paddle"))
     monkeypatch.setitem(networks.NETWORKS, SPEC.network, row)
     assert Inference("cpu", "onnxruntime", "float32").engine("SAM-Lite") == ("openvino", "float32")
@@ -134,7 +132,7 @@ def test_a_model_that_lacks_the_worker_s_precision_runs_in_float32_and_the_log_s
     assert "SAM-Lite has no int8 on cpu (paddle); it runs in float32" in caplog.text
 
 
-def test_a_worker_runs_in_bfloat16_where_the_cpu_has_it_and_in_float32_where_that_is_asked_for() -> None:
+def test_a_worker_runs_in_bfloat16_if_the_cpu_has_it_and_in_float32_if_that_is_set() -> None:
     fastest = "bfloat16" if "bfloat16" in in_openvino.precisions() else "float32"
     assert Inference("cpu", "auto", Settings().precision).engine("SAM-Lite") == ("openvino", fastest)
     assert Inference("cpu", "auto", "float32").engine("SAM-Lite") == ("openvino", "float32")

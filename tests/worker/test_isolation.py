@@ -39,7 +39,7 @@ class Hanging:
         fakes.reply(request, 200, b"", {})
 
 
-def test_a_quick_receiver_does_not_wait_for_one_that_hangs(settings: Settings, host: Host) -> None:
+def test_a_fast_receiver_does_not_wait_for_one_that_hangs(settings: Settings, host: Host) -> None:
     hanging = Hanging()
     with fakes.host() as other:
         other.answers["/hang"] = hanging
@@ -72,7 +72,7 @@ def test_a_quick_receiver_does_not_wait_for_one_that_hangs(settings: Settings, h
             assert hanging.most == PER_HOST
 
 
-def test_receivers_that_drip_their_answers_hold_no_sender_up(settings: Settings, host: Host) -> None:
+def test_receivers_with_slow_answers_do_not_block_the_senders(settings: Settings, host: Host) -> None:
     host.serve("/quick")
     with fakes.host() as other:
         for how, answer in drips.WITHOUT_ANSWER.items():

@@ -43,14 +43,12 @@ def noon(monkeypatch: pytest.MonkeyPatch) -> None:
         ("Sat, 21 Nov 99999999999 12:01:30 GMT", None),
     ],
 )
-def test_seconds_and_dates_are_understood_and_nothing_else(
-    noon: None, value: str | None, seconds: float | None
-) -> None:
+def test_only_seconds_and_dates_are_understood(noon: None, value: str | None, seconds: float | None) -> None:
     assert asked_seconds(value) == seconds
 
 
 @pytest.mark.parametrize("ahead", [0, 1, 3599, 86_399, 86_400, 86_401, 2 * 86_400])
-def test_a_date_means_what_its_seconds_mean(noon: None, ahead: int) -> None:
+def test_a_date_and_its_seconds_give_the_same_pause(noon: None, ahead: int) -> None:
     date = formatdate(NOW + ahead, usegmt=True)
     assert asked_seconds(date) == asked_seconds(str(ahead)) == min(ahead, MAX_ASKED_SECONDS)
 
@@ -60,6 +58,6 @@ PIECES = st.sampled_from(["Sat,", "21", "Nov", "2026", "12:01:30", "GMT", "-0000
 
 
 @given(st.text(max_size=40) | st.lists(PIECES, max_size=8).map(" ".join))
-def test_no_text_breaks_it(value: str) -> None:
+def test_no_text_raises_an_exception(value: str) -> None:
     seconds = asked_seconds(value)
     assert seconds is None or 0 <= seconds <= MAX_ASKED_SECONDS

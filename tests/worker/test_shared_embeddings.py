@@ -67,7 +67,7 @@ def stored(keyspace: Keyspace) -> list[str]:
     return list(keyspace.redis.zrange(keyspace.key("embeddings"), 0, -1))
 
 
-def test_what_one_worker_has_encoded_another_finds_and_it_is_the_same(
+def test_a_worker_finds_the_same_embedding_that_another_worker_encoded(
     keyspace: Keyspace, s3_settings: Settings
 ) -> None:
     encoder = Encoder()
@@ -82,9 +82,7 @@ def test_what_one_worker_has_encoded_another_finds_and_it_is_the_same(
     assert encoder.encoded == 1
 
 
-def test_workers_that_want_it_at_the_same_time_wait_for_one_to_encode_it(
-    keyspace: Keyspace, s3_settings: Settings
-) -> None:
+def test_workers_at_the_same_time_wait_for_one_encoding(keyspace: Keyspace, s3_settings: Settings) -> None:
     encoder = Encoder(FAST)
     encoder.go.clear()
     workers = [Worker(keyspace, s3_settings, f"w{n}", encoder) for n in range(4)]
@@ -99,7 +97,7 @@ def test_workers_that_want_it_at_the_same_time_wait_for_one_to_encode_it(
     assert {each.embedding.features[0].tobytes() for each in found} == {found[0].embedding.features[0].tobytes()}
 
 
-def test_what_is_cheap_to_make_is_stored_when_it_is_asked_for_a_second_time(
+def test_a_cheap_embedding_is_stored_at_its_second_request_or_if_the_client_asks(
     keyspace: Keyspace, s3_settings: Settings
 ) -> None:
     encoder = Encoder(FAST)
@@ -113,7 +111,7 @@ def test_what_is_cheap_to_make_is_stored_when_it_is_asked_for_a_second_time(
     assert workers[1].of(b"asked for").cache == Cache.SHARED
 
 
-def test_another_image_model_or_weights_never_get_it(keyspace: Keyspace, s3_settings: Settings) -> None:
+def test_another_image_model_or_weights_get_another_embedding(keyspace: Keyspace, s3_settings: Settings) -> None:
     encoder, other = Encoder(), Encoder(weights="other weights")
     first, second = Worker(keyspace, s3_settings, "a", encoder), Worker(keyspace, s3_settings, "b", other)
     for file in (b"one", b"two"):
@@ -125,7 +123,7 @@ def test_another_image_model_or_weights_never_get_it(keyspace: Keyspace, s3_sett
                 assert (found.embedding.features[0] == (picture(file).astype(np.float32) / 3).astype(np.float16)).all()
 
 
-def test_a_stored_embedding_that_was_swapped_cut_or_lost_is_made_again(
+def test_a_stored_embedding_that_was_swapped_damaged_or_lost_is_made_again(
     keyspace: Keyspace, s3_settings: Settings
 ) -> None:
     encoder, storage = Encoder(), Storage(s3_settings)
@@ -149,7 +147,7 @@ def test_a_stored_embedding_that_was_swapped_cut_or_lost_is_made_again(
         assert worker.of(b"one").cache == Cache.SHARED
 
 
-def test_a_worker_that_died_over_it_is_not_waited_for(keyspace: Keyspace, s3_settings: Settings) -> None:
+def test_no_worker_waits_for_an_embedding_of_a_dead_worker(keyspace: Keyspace, s3_settings: Settings) -> None:
     settings = s3_settings.model_copy(update={"lease_seconds": 0.5})
     dead, alive = (Worker(keyspace, settings, name, Encoder()) for name in ("dead", "alive"))
     key = dead.embeddings.key("m", sha256(b"one").hexdigest())
@@ -157,7 +155,7 @@ def test_a_worker_that_died_over_it_is_not_waited_for(keyspace: Keyspace, s3_set
     assert alive.of(b"one").cache == Cache.MISS
 
 
-def test_who_fails_to_encode_it_leaves_it_to_the_next(keyspace: Keyspace, s3_settings: Settings) -> None:
+def test_after_a_failed_encoding_another_worker_encodes_the_image(keyspace: Keyspace, s3_settings: Settings) -> None:
     def broken() -> np.ndarray:
         raise ValueError("half a picture")
 
@@ -177,14 +175,14 @@ def test_without_redis_or_storage_each_worker_encodes_for_itself(keyspace: Keysp
     assert worker.of(b"two").cache == Cache.MISS
 
 
-def test_nothing_is_shared_where_there_is_no_room(keyspace: Keyspace, s3_settings: Settings) -> None:
+def test_nothing_is_shared_if_the_shared_cache_has_no_space(keyspace: Keyspace, s3_settings: Settings) -> None:
     settings = s3_settings.model_copy(update={"shared_embeddings_megabytes": 0})
     first, second = (Worker(keyspace, settings, name, Encoder()) for name in "ab")
     assert [worker.of(b"one").cache for worker in (first, second)] == [Cache.MISS, Cache.MISS]
     assert stored(keyspace) == []
 
 
-def test_what_was_not_used_for_longest_goes_where_there_is_too_much(
+def test_the_least_recently_used_shared_embeddings_are_evicted_if_there_are_too_many(
     keyspace: Keyspace, s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder, storage = Encoder(), Storage(s3_settings)
@@ -204,7 +202,7 @@ def test_what_was_not_used_for_longest_goes_where_there_is_too_much(
     assert worker.of(b"2").cache == Cache.MISS
 
 
-def test_what_was_not_used_for_long_goes(keyspace: Keyspace, s3_settings: Settings) -> None:
+def test_a_shared_embedding_that_was_not_used_for_long_is_evicted(keyspace: Keyspace, s3_settings: Settings) -> None:
     storage, worker = Storage(s3_settings), Worker(keyspace, s3_settings, "a", Encoder())
     worker.of(b"1")
     [key] = stored(keyspace)
@@ -217,7 +215,7 @@ def test_what_was_not_used_for_long_goes(keyspace: Keyspace, s3_settings: Settin
     assert int(keyspace.redis.get(keyspace.key("embedding_bytes"))) == 0
 
 
-def test_what_a_lost_redis_had_listed_goes(keyspace: Keyspace, s3_settings: Settings) -> None:
+def test_a_stored_embedding_that_redis_does_not_list_is_deleted(keyspace: Keyspace, s3_settings: Settings) -> None:
     storage, worker = Storage(s3_settings), Worker(keyspace, s3_settings, "a", Encoder())
     worker.of(b"lost")
     worker.of(b"listed")

@@ -27,7 +27,7 @@ time.sleep(1)
     [("deadline", 600, 75), ("deadline", 0, 0), ("none", 1, 0)],
     ids=["it hangs", "it ended in time", "nobody said how long is too long"],
 )
-def test_a_process_ends_itself_only_where_a_deadline_is_long_past(deadline: str, seconds: float, code: int) -> None:
+def test_a_process_ends_itself_only_long_after_a_deadline(deadline: str, seconds: float, code: int) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", HANGS, deadline, str(seconds)], capture_output=True, text=True, timeout=300
     )

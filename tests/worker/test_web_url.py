@@ -75,14 +75,14 @@ PUBLIC = [
 
 
 @pytest.mark.parametrize("address", PRIVATE)
-def test_an_address_that_is_not_the_internets_is_refused(address: str) -> None:
+def test_an_address_that_is_not_public_is_refused(address: str) -> None:
     host = f"[{address}]" if ":" in address else address
     for url in (f"http://{host}/", f"https://{host}:443/a.jpg", f"HTTP://{host}"):
         assert refused(url).code == "url_forbidden"
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_an_address_of_the_internet_passes(address: str) -> None:
+def test_a_public_address_is_allowed(address: str) -> None:
     assert is_public(ipaddress.ip_address(address))
     check_url(f"http://[{address}]/" if ":" in address else f"http://{address}/", "image", Settings())
 
@@ -110,7 +110,7 @@ def test_an_address_of_the_internet_passes(address: str) -> None:
         "[0:0:0:0:0:0:0:1]",
     ],
 )
-def test_no_spelling_of_a_private_address_passes(host: str) -> None:
+def test_no_spelling_of_a_private_address_is_allowed(host: str) -> None:
     assert refused(f"http://{host}/").code == "url_forbidden"
 
 
@@ -153,7 +153,7 @@ def test_no_spelling_of_a_private_address_passes(host: str) -> None:
         ("", "url_invalid"),
     ],
 )
-def test_what_is_no_url_of_ours_is_refused(url: str, code: str) -> None:
+def test_an_invalid_or_forbidden_url_is_refused(url: str, code: str) -> None:
     assert refused(url).code == code
 
 
@@ -176,11 +176,11 @@ def test_what_is_no_url_of_ours_is_refused(url: str, code: str) -> None:
         ("http://example.com?q=a/b?c", "http://example.com/?q=a/b?c"),
     ],
 )
-def test_a_url_is_sent_in_one_spelling(given: str, sent: str) -> None:
+def test_a_url_is_sent_in_its_normal_form(given: str, sent: str) -> None:
     assert str(WebUrl.parse(given, "image")) == sent
     assert str(WebUrl.parse(sent, "image")) == sent
     check_url(given, "image", Settings())
 
 
-def test_one_host_has_one_name() -> None:
+def test_host_of_is_equal_for_all_spellings_of_a_host() -> None:
     assert {host_of(url) for url in ("https://a.example/b", "HTTPS://A.example.:443/")} == {"a.example:443"}

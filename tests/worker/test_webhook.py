@@ -84,14 +84,14 @@ def test_a_receiver_verifies_the_signature_and_reads_the_job(sender: SenderServi
     assert record(sender, f"evt_{job.id}_failed")["state"] == "delivered"
 
 
-def test_our_signature_is_the_librarys() -> None:
+def test_our_signature_equals_that_of_the_reference_library() -> None:
     secret, body, at = webhook_secret.new(), b'{"a": 1}', datetime(2026, 11, 21, tzinfo=UTC)
     expected = Verifier(secret).sign("evt_1", at, body.decode())
     assert deliver.sign(secret, "evt_1", int(at.timestamp()), body) == expected
 
 
 @pytest.mark.parametrize("status", [301, 400, 404, 429, 500, 503])
-def test_only_2xx_is_success_and_the_rest_is_tried_again_under_the_same_id(
+def test_only_2xx_is_success_and_any_other_answer_is_retried_under_the_same_id(
     sender: SenderServices, host: Host, status: int
 ) -> None:
     host.serve(HOOK, status=status)
@@ -118,7 +118,7 @@ def test_a_redirect_is_not_followed(sender: SenderServices, host: Host) -> None:
     assert [received.path for received in host.received] == [HOOK]
 
 
-def test_a_receiver_that_is_gone_is_not_tried_again(sender: SenderServices, host: Host) -> None:
+def test_after_a_410_an_event_is_not_tried_again(sender: SenderServices, host: Host) -> None:
     host.serve(HOOK, status=410)
     job = failed_job(sender, host)
     deliver.deliver(f"evt_{job.id}_failed", sender)
@@ -138,7 +138,7 @@ def test_a_receiver_that_is_gone_is_not_tried_again(sender: SenderServices, host
         (500, "600", 4, 6),  # only who is busy may ask
     ],
 )
-def test_a_busy_receiver_may_ask_for_a_longer_pause(
+def test_a_busy_receiver_can_request_a_longer_pause_than_scheduled(
     sender: SenderServices, host: Host, status: int, asked: str, least: float, most: float
 ) -> None:
     host.answers[HOOK] = lambda request: fakes.reply(request, status, b"", {"Retry-After": asked})
@@ -149,13 +149,13 @@ def test_a_busy_receiver_may_ask_for_a_longer_pause(
     assert least - 60 < pause <= most + 1  # a minute for a slow machine, a second for what `time` cuts off
 
 
-def test_the_pauses_are_those_of_the_specification() -> None:
+def test_the_pauses_follow_the_schedule_of_the_specification() -> None:
     for tries, scheduled in enumerate(RETRY_DELAYS_SECONDS, start=1):
         assert 0.8 * scheduled <= deliver.pause_seconds(tries, None) <= 1.2 * scheduled
     assert 0.8 * 3 * 86_400 < sum(RETRY_DELAYS_SECONDS) < 1.2 * 3 * 86_400 + 5 * 3600
 
 
-def test_a_start_is_told_with_the_job_as_it_is_then(sender: SenderServices, host: Host) -> None:
+def test_the_webhook_of_a_start_contains_the_running_job(sender: SenderServices, host: Host) -> None:
     host.serve(HOOK)
     job = begun_job(sender, host, events=("job.started",))
     deliver.deliver(f"evt_{job.id}_started", sender)
@@ -164,7 +164,7 @@ def test_a_start_is_told_with_the_job_as_it_is_then(sender: SenderServices, host
     assert told["data"]["webhook"] == {"url": host.url(HOOK), "events": ["job.started"]}
 
 
-def test_every_try_is_on_record_with_what_came_back(sender: SenderServices, host: Host) -> None:
+def test_every_try_is_recorded_with_its_answer(sender: SenderServices, host: Host) -> None:
     host.serve(HOOK, body=b"no, " * 1000, status=500)
     job = failed_job(sender, host)
     deliver.deliver(f"evt_{job.id}_failed", sender)
@@ -189,7 +189,7 @@ def test_a_receiver_that_does_not_answer_is_tried_again(sender: SenderServices, 
 
 
 @pytest.mark.parametrize("how", drips.WITHOUT_ANSWER)
-def test_a_receiver_that_drips_its_answer_has_not_answered_in_time(
+def test_a_receiver_that_sends_its_answer_too_slowly_has_not_answered_in_time(
     sender: SenderServices, host: Host, how: str
 ) -> None:
     host.answers[HOOK] = drips.ALL[how]
@@ -201,7 +201,7 @@ def test_a_receiver_that_drips_its_answer_has_not_answered_in_time(
 
 
 @pytest.mark.parametrize("location", [b"http://[", b"\xff\xfe", b"http://a:b/", b""])
-def test_a_broken_redirect_is_a_failure_like_others_and_ends_after_ten(
+def test_a_broken_redirect_is_a_failed_try_and_the_event_is_dead_after_ten(
     sender: SenderServices, host: Host, location: bytes
 ) -> None:
     host.answers[HOOK] = lambda request: fakes.write(
@@ -232,7 +232,9 @@ def test_a_broken_redirect_is_a_failure_like_others_and_ends_after_ten(
         b"HTTP/1.1 101 Switching\r\n\r\n",
     ],
 )
-def test_what_is_no_answer_in_http_is_a_failure_on_record(sender: SenderServices, host: Host, answer: bytes) -> None:
+def test_an_answer_that_is_not_http_is_recorded_as_a_failed_try(
+    sender: SenderServices, host: Host, answer: bytes
+) -> None:
     host.answers[HOOK] = lambda request: fakes.write(request, answer)
     job = failed_job(sender, host)
     deliver.deliver(f"evt_{job.id}_failed", sender)
@@ -244,7 +246,7 @@ def test_what_is_no_answer_in_http_is_a_failure_on_record(sender: SenderServices
     assert (history.event.state, history.event.tries) == ("pending", 1)
 
 
-def test_a_fault_of_ours_is_a_failure_on_record_too(sender: SenderServices, host: Host) -> None:
+def test_an_error_of_the_service_is_recorded_as_a_failed_try(sender: SenderServices, host: Host) -> None:
     host.serve(HOOK)
     job = begun_job(sender, host)
     sender.storage.put(f"{job.attempt_prefix}result.json", b"not JSON", "application/json")
@@ -255,7 +257,7 @@ def test_a_fault_of_ours_is_a_failure_on_record_too(sender: SenderServices, host
     assert (history.event.state, history.event.tries) == ("pending", 1)
 
 
-def test_an_event_whose_url_is_none_any_more_is_given_up(sender: SenderServices, host: Host) -> None:
+def test_an_event_whose_url_is_no_longer_valid_is_given_up(sender: SenderServices, host: Host) -> None:
     request = request_for(host).model_copy(update={"webhook": Webhook(url="https://[", events=event_type.ENDS)})
     job = sender.jobs.begin(protocol.accepted(sender.jobs, str(uuid.uuid4()), request).id, "w")
     assert job is not None
@@ -297,12 +299,12 @@ def test_a_webhook_whose_host_has_become_private_is_not_posted_to(sender: Sender
         base64.b64encode(bytes(32)).decode(),
     ],
 )
-def test_a_weak_or_misspelt_secret_stops_the_process_at_its_start(secret: str) -> None:
+def test_a_weak_or_malformed_secret_stops_the_process_at_its_start(secret: str) -> None:
     with pytest.raises(ValueError, match="webhook secret"):
         Settings(webhook_secret=secret)
 
 
-def test_a_deleted_job_takes_its_events_with_it(sender: SenderServices, host: Host) -> None:
+def test_deleting_a_job_deletes_its_events(sender: SenderServices, host: Host) -> None:
     host.serve(HOOK, status=500)
     job = begun_job(sender, host, events=event_type.ALL)
     sender.jobs.fail(job, JobError("image_unreadable", "broken", "image"))
@@ -314,7 +316,7 @@ def test_a_deleted_job_takes_its_events_with_it(sender: SenderServices, host: Ho
     assert list(sender.events.due()) == []
 
 
-def test_a_large_result_is_left_out_and_said_where_to_find(sender: SenderServices, host: Host) -> None:
+def test_a_large_result_is_left_out_and_its_url_is_sent(sender: SenderServices, host: Host) -> None:
     host.serve(HOOK)
     for size, is_told in ((10, True), (deliver.MAX_RESULT_BYTES, False)):
         job = begun_job(sender, host)
