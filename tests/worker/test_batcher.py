@@ -1,4 +1,4 @@
-"""What waits for the device together runs together, and fails alone."""
+"""Calls that wait for the device together run in one batch, and a bad call fails alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from worker.inference.batcher import Batcher, BatchKey
 
 
 class Device:
-    """Doubles numbers; breaks on negative ones. Notes its batches; waits while it is held."""
+    """Doubles numbers and raises ValueError for negative ones. Records its batches. Waits while it is held."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -24,17 +24,17 @@ class Device:
         self._begun = threading.Event()
         self.batcher = Batcher("test")
 
-    def kind(self, key: str, most: int) -> BatchKey[int, int]:
+    def kind(self, key: str, max_size: int) -> BatchKey[int, int]:
         def run(items: Sequence[int]) -> list[int]:
             self.batches.append(list(items))
             if min(items) < 0:
                 raise ValueError(f"{min(items)} is negative")
             return [2 * item for item in items]
 
-        return BatchKey(key, run, most)
+        return BatchKey(key, run, max_size)
 
     def hold(self) -> None:
-        """Keep it busy until `free`, so that what comes next waits."""
+        """Keep the device busy until `free`, so that the next calls wait."""
 
         def run(_: Sequence[None]) -> list[None]:
             self._begun.set()
@@ -53,11 +53,11 @@ wanted = st.lists(st.tuples(st.sampled_from("ab"), st.integers(-2, 9), st.intege
 
 
 @given(wanted, st.integers(1, 8))
-def test_each_call_gets_its_own_answer_and_only_bad_calls_fail(calls: Wanted, most: int) -> None:
+def test_each_call_gets_its_own_answer_and_only_bad_calls_fail(calls: Wanted, max_size: int) -> None:
     device = Device()
     device.hold()
     answers: list[Future[tuple[int, float]]] = [
-        device.batcher(device.kind(key, most), item, size) for key, item, size in calls
+        device.batcher(device.kind(key, max_size), item, size) for key, item, size in calls
     ]
     device.free()
     for (_, item, _), answer in zip(calls, answers, strict=True):
@@ -69,22 +69,22 @@ def test_each_call_gets_its_own_answer_and_only_bad_calls_fail(calls: Wanted, mo
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 5)), max_size=20), st.integers(5, 8))
-def test_calls_of_one_kind_run_in_order_in_batches_as_large_as_fit(calls: list[tuple[str, int]], most: int) -> None:
+def test_calls_of_one_kind_run_in_order_in_batches_as_large_as_fit(calls: list[tuple[str, int]], max_size: int) -> None:
     device = Device()
     device.hold()
-    answers = [device.batcher(device.kind(key, most), i, size) for i, (key, size) in enumerate(calls)]
+    answers = [device.batcher(device.kind(key, max_size), i, size) for i, (key, size) in enumerate(calls)]
     device.free()
     for answer in answers:
         answer.result(30)
     for batch in device.batches:
         assert len({calls[i][0] for i in batch}) == 1
-        assert sum(calls[i][1] for i in batch) <= most
+        assert sum(calls[i][1] for i in batch) <= max_size
     for key in "ab":
         order = [i for batch in device.batches for i in batch if calls[i][0] == key]
         assert order == sorted(order)
         together = [batch for batch in device.batches if calls[batch[0]][0] == key]
         for batch, following in pairwise(together):  # no batch had room for the next call
-            assert sum(calls[i][1] for i in batch) + calls[following[0]][1] > most
+            assert sum(calls[i][1] for i in batch) + calls[following[0]][1] > max_size
 
 
 def test_an_idle_device_runs_a_call_immediately_and_alone() -> None:

@@ -1,4 +1,4 @@
-"""Workers that share a machine keep to their cores."""
+"""Workers that share a machine run on their own cores only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from configs.settings import Settings
 ROOT = Path(__file__).parents[2]
 MINE = min(os.sched_getaffinity(0))
 
-# Keeps to its core, runs the network, and tells which cores each of its threads may use.
+# Limits itself to one core, runs the network, and prints the cores that each of its threads may use.
 SCRIPT = """
 import sys, pathlib
 from worker.process import affinity
@@ -25,8 +25,8 @@ import numpy as np
 from worker.inference.inference import Inference
 Inference("cpu", sys.argv[2], "float32").warm_up("SAM-Lite")
 for task in pathlib.Path("/proc/self/task").iterdir():
-    said = dict(line.split(":", 1) for line in (task / "status").read_text().splitlines())
-    print(said["Cpus_allowed_list"])
+    status = dict(line.split(":", 1) for line in (task / "status").read_text().splitlines())
+    print(status["Cpus_allowed_list"])
 """
 
 

@@ -1,4 +1,4 @@
-"""Image files are decoded in child processes: what one may cost, and what becomes of a child that dies or hangs."""
+"""Image files are decoded in child processes: the limits of a file, and what happens if a child dies or hangs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MEGAPIXELS_80 = 80_000_000
 
 
 class Interrupted(Exception):
-    """What a job that was canceled raises."""
+    """The exception that `check` of a canceled job raises."""
 
 
 def go_on() -> None:
@@ -55,7 +55,7 @@ def decoders() -> Iterator[Decoders]:
 
 @pytest.fixture(scope="module")
 def countless() -> Iterator[Decoders]:
-    """Children whose decoder counts nothing, with a second of CPU time for a file."""
+    """Decoders whose children count no costs and have a second of CPU time for a file."""
     with decoders_of(decoder_without_counts.PROGRAM, decode_seconds=1) as made:
         yield made
 
@@ -64,7 +64,7 @@ def decoding_children() -> set[int]:
     return {pid for pid in children(os.getpid()) if b"decod" in Path(f"/proc/{pid}/cmdline").read_bytes()}
 
 
-# Pixels and errors are those of the library
+# A child returns the pixels and errors of the library
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM"])
@@ -90,7 +90,7 @@ def test_a_child_raises_the_same_error_as_the_library(decoders: Decoders, data: 
 def test_an_image_in_use_does_not_change_while_others_are_decoded(decoders: Decoders) -> None:
     files = [pictures.noise(20, 30, seed=seed) for seed in range(4)]
     held = [decoders.decode(data, 20 * 30, go_on) for data in files]
-    views = [picture[5:, ::2].T for picture in held]  # a view of a view holds it too
+    views = [picture[5:, ::2].T for picture in held]  # a view of a view also keeps the image in use
     expected = [view.copy() for view in views]
     del held
     for _ in range(4):
@@ -112,10 +112,10 @@ def test_children_are_reused_and_at_most_one_is_kept_for_each_concurrent_job() -
     assert decoding_children() == before
 
 
-# What a file may cost
+# The limits of a file
 
-DEAR = {
-    # Without limits each takes several seconds of CPU time, or twice the memory that it may have.
+COSTLY = {
+    # Without limits each file takes several seconds of CPU time, or twice the memory that a file may use.
     "bmp_rle_ends_of_line": bombs.bmp_rle_ends_of_line,
     "jpeg_progressive_scans": lambda: bombs.jpeg_progressive_scans(4000, 4000, 5000),
     "ppm_comments": bombs.ppm_comments,
@@ -125,16 +125,16 @@ DEAR = {
 }
 
 
-@pytest.mark.parametrize("name", DEAR)
+@pytest.mark.parametrize("name", COSTLY)
 def test_a_file_made_to_be_costly_ends_at_a_limit_even_without_the_decoders_own_counts(
     countless: Decoders, name: str
 ) -> None:
-    data = DEAR[name]()
+    data = COSTLY[name]()
     pixel_count = MEGAPIXELS_80 if name.startswith("bmp_rle_ends") else 16_000_000 if name.startswith("jpeg_p") else 1
     with pytest.raises(OvsegError) as refused:
         countless.decode(data, pixel_count, go_on)
     assert (refused.value.code, refused.value.field) == ("image_too_costly", "image")
-    assert np.array_equal(  # and the next file is none the worse for it
+    assert np.array_equal(  # the next file is decoded as usual
         countless.decode(pictures.photo(), 512 * 512, go_on), np.asarray(Image.open(io.BytesIO(pictures.photo())))
     )
 
@@ -179,7 +179,7 @@ def test_a_valid_file_of_the_largest_size_is_decoded_and_its_memory_is_released(
 
 
 def shared_memory_bytes() -> int:
-    """Of all decoders of this process together: memory, not addresses."""
+    """The shared memory that all decoders of this process use together, not the size of its mappings."""
     found = []
     for link in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):
@@ -189,21 +189,21 @@ def shared_memory_bytes() -> int:
     return sum(found)
 
 
-# A child that hangs, or dies
+# A child that hangs or dies
 
 
 def test_check_can_interrupt_a_decoder_that_hangs_and_its_child_ends(countless: Decoders) -> None:
-    before, asked = decoding_children(), []
+    before, seen = decoding_children(), []
 
     def check() -> None:
-        asked.append(decoding_children() - before)
-        if len(asked) == 8:  # while it starts, too, it is asked
+        seen.append(decoding_children() - before)
+        if len(seen) == 8:  # `check` is also called while the child starts
             raise Interrupted
 
     with pytest.raises(Interrupted):
         countless.decode(decoder_without_counts.HANGS, 1, check)
-    assert not decoding_children() - before - set().union(*asked)
-    wait_until(lambda: all(is_gone(pid) for pid in set().union(*asked)))
+    assert not decoding_children() - before - set().union(*seen)
+    wait_until(lambda: all(is_gone(pid) for pid in set().union(*seen)))
 
 
 def test_a_decoder_that_hangs_ends_at_its_time_limit() -> None:
@@ -228,7 +228,7 @@ def test_a_file_that_crashes_two_children_is_unreadable(countless: Decoders) -> 
 
 
 def test_a_file_whose_children_are_killed_twice_is_not_reported_as_unreadable(countless: Decoders) -> None:
-    """The kernel kills them where memory runs out; the image may be sound, and the job is tried again."""
+    """The kernel kills children if memory runs out; the image may be valid, and the job is retried."""
     with pytest.raises(RuntimeError, match="out of memory"):
         countless.decode(decoder_without_counts.IS_KILLED, 1, go_on)
 
@@ -308,7 +308,7 @@ def test_a_child_has_no_credentials_writes_no_core_file_and_ignores_signals_to_t
         limits = Path(f"/proc/{pid}/limits").read_text()
         resource.setrlimit(resource.RLIMIT_CORE, core)
         assert re.search(r"Max core file size +0 ", limits)
-        os.kill(pid, signal.SIGTERM)  # a supervisor sends this to all of a service's processes
+        os.kill(pid, signal.SIGTERM)  # a supervisor sends this to all processes of a service
         os.kill(pid, signal.SIGINT)
         decoders.decode(pictures.photo(), 512 * 512, go_on)
         assert not is_gone(pid)

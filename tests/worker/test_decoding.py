@@ -1,4 +1,4 @@
-"""Jobs whose images are made to hold a worker up, on a real worker, Valkey and SeaweedFS."""
+"""Jobs whose images are made to block a worker, on a real worker, Valkey and SeaweedFS."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from worker.store import queue
 from worker.store.keyspace import Keyspace
 from worker.store.storage import Storage
 
-PATIENCE_SECONDS = 120  # for machines that are slow at times
+PATIENCE_SECONDS = 120  # machines may be slow
 BOMB_SECONDS = 1  # of CPU time
 
 
@@ -47,7 +47,7 @@ class Worker:
         return protocol.accepted(self.jobs, job_id, request).id
 
     def wait(self, job_id: str, *states: Status) -> Job:
-        """The job, once it is in one of these states, or has ended."""
+        """Wait until the job has one of these states or a final one. Returns the job."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             job = self.jobs.get(job_id)
@@ -81,17 +81,17 @@ def worker(redis_url: str, s3: Seaweedfs) -> Iterator[Worker]:
 
 
 def test_a_job_next_to_four_costly_images_succeeds_and_their_jobs_fail_without_a_retry(worker: Worker) -> None:
-    dear = [
+    costly = [
         worker.accept(bombs.bmp_rle_ends_of_line(), 8000, 10_000),
         worker.accept(bombs.jpeg_progressive_scans(4000, 4000, 5000), 4000, 4000),
         worker.accept(bombs.ppm_comments(), 100, 100),
         worker.accept(bombs.tiff_tile(16_384), 16, 16),
     ]
-    for job_id in dear:
+    for job_id in costly:
         worker.wait(job_id, Status.RUNNING)
-    beside = worker.wait(worker.accept(pictures.photo()))
-    assert (beside.status, beside.attempt) == (Status.SUCCEEDED, 1)
-    for job in map(worker.wait, dear):
+    usual = worker.wait(worker.accept(pictures.photo()))
+    assert (usual.status, usual.attempt) == (Status.SUCCEEDED, 1)
+    for job in map(worker.wait, costly):
         assert job.error is not None
         assert (job.status, job.attempt) == (Status.FAILED, 1)
         assert (job.error.code, job.error.field) == ("image_too_costly", "image")

@@ -1,4 +1,4 @@
-"""One encoding for the jobs of one image, and never another image's embedding."""
+"""The jobs for one image share one encoding, and no job gets the embedding of another image."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from worker.job.attempt import Stopped
 
 
 class Encoder:
-    """An embedding of 4 bytes that says what picture it is of."""
+    """Makes embeddings of 4 bytes, each the number of its image."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, int]] = []
@@ -32,8 +32,8 @@ class Encoder:
         return "weights"
 
 
-class Alone:
-    """A worker that shares nothing."""
+class NotShared:
+    """The shared cache of a worker that shares nothing."""
 
     def find(self, key: str, check: Callable[[], None]) -> None:
         pass
@@ -50,10 +50,10 @@ def picture(file: bytes) -> np.ndarray:
 
 
 def of_process(encoder: Encoder, max_bytes: int) -> Embeddings:
-    return Embeddings(encoder, Alone(), max_bytes)
+    return Embeddings(encoder, NotShared(), max_bytes)
 
 
-def asked(embeddings: Embeddings, model: str, file: bytes) -> Found:
+def embedding_of(embeddings: Embeddings, model: str, file: bytes) -> Found:
     return embeddings.of(model, sha256(file).hexdigest(), lambda: picture(file))
 
 
@@ -63,7 +63,7 @@ def test_the_embedding_is_always_of_the_requested_image_and_model(room: int, wan
     embeddings = of_process(encoder, max_bytes=4 * room)
     for model, file in wanted:
         calls = len(encoder.calls)
-        embedding, cache, milliseconds = asked(embeddings, model, file)
+        embedding, cache, milliseconds = embedding_of(embeddings, model, file)
         assert embedding.model == model
         assert embedding.features[0] == picture(file)
         assert (cache, milliseconds) == ((Cache.HIT, 0) if len(encoder.calls) == calls else (Cache.MISS, 5))
@@ -73,10 +73,10 @@ def test_the_embedding_is_always_of_the_requested_image_and_model(room: int, wan
 def test_an_embedding_stays_until_another_needs_its_space() -> None:
     embeddings, first = of_process(Encoder(), max_bytes=4), sha256(b"1").hexdigest()
     assert not embeddings.has("m", first)
-    asked(embeddings, "m", b"1")
+    embedding_of(embeddings, "m", b"1")
     assert embeddings.has("m", first)
     assert not embeddings.has("n", first)
-    asked(embeddings, "m", b"2")
+    embedding_of(embeddings, "m", b"2")
     assert not embeddings.has("m", first)
 
 
@@ -84,7 +84,7 @@ def test_the_least_recently_used_embedding_is_evicted() -> None:
     encoder = Encoder()
     embeddings = of_process(encoder, max_bytes=8)
     for file in (b"1", b"2", b"1", b"3", b"1", b"2"):
-        asked(embeddings, "m", file)
+        embedding_of(embeddings, "m", file)
     assert [call[1] for call in encoder.calls] == [ord("1"), ord("2"), ord("3"), ord("2")]
 
 
@@ -117,7 +117,7 @@ def test_a_failed_encoding_is_tried_again_by_the_next_job() -> None:
     embeddings = of_process(encoder, max_bytes=100)
     with pytest.raises(ValueError, match="half a picture"):
         embeddings.of("m", sha256(b"1").hexdigest(), broken)
-    assert asked(embeddings, "m", b"1").embedding.features[0] == picture(b"1")
+    assert embedding_of(embeddings, "m", b"1").embedding.features[0] == picture(b"1")
 
 
 def test_loading_a_model_does_not_delay_another_model() -> None:
@@ -133,7 +133,7 @@ def test_loading_a_model_does_not_delay_another_model() -> None:
     with ThreadPoolExecutor(2) as pool:
         large = pool.submit(embeddings.has, "large", sha256(b"1").hexdigest())
         assert begun.wait(30)
-        small = pool.submit(asked, embeddings, "small", b"1")
+        small = pool.submit(embedding_of, embeddings, "small", b"1")
         try:
             assert small.result(10).cache == Cache.MISS
         finally:
@@ -154,7 +154,7 @@ def test_a_job_stopped_during_its_encoding_does_not_stop_the_jobs_that_wait_for_
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(embeddings.of, "m", sha256(b"1").hexdigest(), stopped)
         assert begun.wait(30)
-        second = pool.submit(asked, embeddings, "m", b"1")
+        second = pool.submit(embedding_of, embeddings, "m", b"1")
         stop.set()
         assert isinstance(first.exception(30), Stopped)
         assert second.result(30).embedding.features[0] == picture(b"1")

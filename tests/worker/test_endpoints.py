@@ -1,4 +1,4 @@
-"""Endpoints hear of every job: what is written for them, on a real Valkey, and what a real receiver gets."""
+"""Endpoints get the events of every job: what is recorded for them in a real Valkey, and what a real receiver gets."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ def again(endpoints: Endpoints, of: Endpoint) -> Endpoint:
 def test_each_endpoint_gets_the_events_that_it_chose_and_the_jobs_own_webhook_gets_its_own(
     jobs: Jobs, events: Events, endpoints: Endpoints, settings: Settings
 ) -> None:
-    all_of_it = protocol.endpoint(endpoints, events=event_type.ALL)
-    ends = protocol.endpoint(endpoints)
+    of_all = protocol.endpoint(endpoints, events=event_type.ALL)
+    of_ends = protocol.endpoint(endpoints)
     protocol.endpoint(endpoints, events=("job.failed",))
     job = begin(jobs, accept(jobs, webhook=HOOK))
     jobs.succeed(job, PICTURE, {})
-    told = {history.event.id: history.event for history in events.of_job(job.id)}
-    started, succeeded = f"evt_{job.id}_started_{all_of_it.id}", f"evt_{job.id}_succeeded"
-    assert list(told) == [started, succeeded, f"{succeeded}_{all_of_it.id}", f"{succeeded}_{ends.id}"]
-    assert [event.endpoint_id for event in told.values()] == [all_of_it.id, None, all_of_it.id, ends.id]
-    assert {event.job_id for event in told.values()} == {job.id}
+    written = {history.event.id: history.event for history in events.of_job(job.id)}
+    started, succeeded = f"evt_{job.id}_started_{of_all.id}", f"evt_{job.id}_succeeded"
+    assert list(written) == [started, succeeded, f"{succeeded}_{of_all.id}", f"{succeeded}_{of_ends.id}"]
+    assert [event.endpoint_id for event in written.values()] == [of_all.id, None, of_all.id, of_ends.id]
+    assert {event.job_id for event in written.values()} == {job.id}
     assert messages(settings, "webhook") == [succeeded]
-    assert set(events.due()) == set(told) - {succeeded}
+    assert set(events.due()) == set(written) - {succeeded}
 
 
 def test_a_disabled_endpoint_gets_no_events(jobs: Jobs, events: Events, endpoints: Endpoints) -> None:
@@ -78,8 +78,8 @@ def test_an_endpoint_gets_the_job_signed_with_its_own_secret(sender: SenderServi
     job_id = canceled(sender.jobs)
     deliver.deliver(f"evt_{job_id}_canceled_{one.id}", sender)
     [received] = host.wait_for(PATH)
-    told = Verifier(one.secret).verify(received.body, received.headers)
-    assert (told["type"], told["data"]["id"], told["data"]["status"]) == ("job.canceled", job_id, "canceled")
+    event = Verifier(one.secret).verify(received.body, received.headers)
+    assert (event["type"], event["data"]["id"], event["data"]["status"]) == ("job.canceled", job_id, "canceled")
     with pytest.raises(WebhookVerificationError):
         Verifier(str(sender.settings.webhook_secret)).verify(received.body, received.headers)
 
@@ -116,7 +116,7 @@ def test_after_a_rotation_both_secrets_sign_and_later_only_the_new_one(sender: S
     assert rotated.live_secrets(now) == (rotated.secret, one.secret)
     assert rotated.live_secrets(now + overlap) == (rotated.secret,)
     sender.endpoints.rotate(one.id)
-    assert one.secret not in again(sender.endpoints, one).live_secrets(now)  # two live keys, and no third
+    assert one.secret not in again(sender.endpoints, one).live_secrets(now)  # at most two secrets sign
 
 
 def test_410_disables_the_endpoint_and_its_pending_events_are_given_up(sender: SenderServices, host: Host) -> None:
@@ -176,7 +176,7 @@ def test_a_deleted_endpoint_gets_no_events_and_leaves_no_keys(sender: SenderServ
     left = protocol.keys(sender.settings)
     assert [key for key in left if one.id in key and key not in (f"event:{event_id}",)] == []
     assert not any(str(test_id) in key for key in left)
-    sender.endpoints.change(one.id, EndpointFields(disabled=True))  # comes too late, and makes nothing of it
+    sender.endpoints.change(one.id, EndpointFields(disabled=True))  # does not create the endpoint again
     sender.endpoints.rotate(one.id)
     assert sender.endpoints.get(one.id) is None
     assert sender.events.test(one.id) is None
@@ -203,8 +203,8 @@ def test_a_test_event_is_delivered_and_logged_like_any_other(sender: SenderServi
     deliver.deliver(event_id, sender)
     [received] = host.wait_for(PATH)
     Verifier(one.secret).verify(received.body, received.headers)
-    told = json.loads(received.body)
-    assert (told["type"], told["data"]) == ("webhook.test", {"endpoint_id": one.id})
+    event = json.loads(received.body)
+    assert (event["type"], event["data"]) == ("webhook.test", {"endpoint_id": one.id})
     assert received.headers["webhook-id"] == event_id
     history = sender.events.get(event_id)
     assert history is not None
@@ -229,11 +229,11 @@ def test_a_replay_continues_where_the_last_ended_and_waits_for_places(
     ids = [f"evt_{canceled(jobs)}_canceled_{one.id}" for _ in range(12)]
     since, until, counts = datetime.fromtimestamp(0, UTC), datetime.now(UTC) + timedelta(days=1), []
     while True:
-        told = events.replay(one.id, AT, Span(since, until))
-        counts.append(told.replayed)
-        if told.next_since is None:
+        replay = events.replay(one.id, AT, Span(since, until))
+        counts.append(replay.replayed)
+        if replay.next_since is None:
             break
-        since = told.next_since
+        since = replay.next_since
     assert counts == [5, 5, 2]
     assert list(events.due()) == []
     events.admit()
@@ -246,6 +246,7 @@ def test_an_erased_event_is_not_replayed(sender: SenderServices, host: Host) -> 
     kept, erased = canceled(sender.jobs), canceled(sender.jobs)
     with Keyspace.open(sender.settings) as keyspace:
         protocol.erasure_of(keyspace, sender.settings, sender.storage).erase(erased)
-    told = sender.events.replay(one.id, AT, Span(datetime.fromtimestamp(0, UTC), datetime.now(UTC) + timedelta(days=1)))
-    assert (told.replayed, told.next_since) == (1, None)
+    span = Span(datetime.fromtimestamp(0, UTC), datetime.now(UTC) + timedelta(days=1))
+    replay = sender.events.replay(one.id, AT, span)
+    assert (replay.replayed, replay.next_since) == (1, None)
     assert sender.events.of_job(kept)[0].event.host == AT

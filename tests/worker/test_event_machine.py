@@ -1,4 +1,4 @@
-"""The outbox in any order that hypothesis can think of: senders, some of which die, a reaper, people, and time."""
+"""The outbox with steps in any order, chosen by hypothesis: senders, some of which die, a reaper, people, and time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from worker.webhook.span import Span
 
 PLACES, FEW = 2, 6
 HOSTS = [AT, "example.org:443"]
-EVER = Span(datetime.fromtimestamp(0, UTC), datetime.now(UTC) + timedelta(days=3650))
+ALL_TIME = Span(datetime.fromtimestamp(0, UTC), datetime.now(UTC) + timedelta(days=3650))
 some = st.integers(0, 2 * FEW - 1)
 
 
@@ -32,7 +32,7 @@ def answered(status: int | None) -> Delivery:
 
 
 class Outbox(RuleBasedStateMachine):
-    """Every job tells two events: to its own webhook at one host, and to an endpoint at another."""
+    """Every job has two events: one for its own webhook at one host, one for an endpoint at another host."""
 
     corner: Settings
 
@@ -46,7 +46,7 @@ class Outbox(RuleBasedStateMachine):
         self.jobs, self.events = Jobs(self.keyspace, app, self.settings), Events(self.keyspace, app, self.settings)
         self.endpoint = protocol.endpoint(Endpoints(self.keyspace, self.settings))
         self.ids: list[str] = []
-        self.in_hand: list[Event] = []
+        self.running: list[Event] = []
 
     @precondition(lambda self: len(self.ids) < 2 * FEW)
     @rule(count=st.integers(1, FEW))
@@ -62,7 +62,7 @@ class Outbox(RuleBasedStateMachine):
     @precondition(lambda self: self.ids)
     @rule(which=some, count=st.integers(1, FEW))
     def begin(self, which: int, count: int) -> None:
-        """Some in a row, more than a host has places for."""
+        """Begin several tries in a row, more than a host has places for."""
         for i in range(which, which + count):
             self.begin_one(self.ids[i % len(self.ids)])
 
@@ -73,12 +73,12 @@ class Outbox(RuleBasedStateMachine):
             assert self.event(event_id).tries == before.tries
         else:
             assert (before.state, event.tries) == ("pending", before.tries + 1)
-            self.in_hand.append(event)
+            self.running.append(event)
 
-    @precondition(lambda self: self.in_hand)
+    @precondition(lambda self: self.running)
     @rule(which=some, how=st.sampled_from(["delivered", "try_again", "give_up"]), status=st.sampled_from([200, None]))
     def end(self, which: int, how: str, status: int | None) -> None:
-        event = self.in_hand.pop(which % len(self.in_hand))
+        event = self.running.pop(which % len(self.running))
         if how == "try_again":
             self.events.try_again(event, 60, answered(status))
         else:
@@ -87,7 +87,7 @@ class Outbox(RuleBasedStateMachine):
     @precondition(lambda self: self.ids)
     @rule(which=some)
     def abandon(self, which: int) -> None:
-        self.events.abandon(self.event(self.ids[which % len(self.ids)]), "there is nobody")
+        self.events.abandon(self.event(self.ids[which % len(self.ids)]), "there is no receiver")
 
     @precondition(lambda self: self.ids)
     @rule(which=some)
@@ -96,8 +96,8 @@ class Outbox(RuleBasedStateMachine):
 
     @rule()
     def replay(self) -> None:
-        told = self.events.replay(self.endpoint.id, HOSTS[1], EVER)
-        assert told.replayed == len(self.ids) / 2
+        replay = self.events.replay(self.endpoint.id, HOSTS[1], ALL_TIME)
+        assert replay.replayed == len(self.ids) / 2
 
     @rule()
     def sweep(self) -> None:
@@ -105,7 +105,7 @@ class Outbox(RuleBasedStateMachine):
 
     @rule()
     def let_time_pass(self) -> None:
-        """Whatever is due later is due, and who was in the midst of a try is taken for dead."""
+        """Make everything due that is due later, and let the leases of all senders end."""
         for index in ("events:due", *(f"sending:{host}" for host in HOSTS)):
             protocol.let_time_pass(self.settings, index, 86_400)
 
@@ -129,7 +129,7 @@ class Outbox(RuleBasedStateMachine):
             assert len(self.members(f"sending:{host}")) <= PLACES
 
     def teardown(self) -> None:
-        """When all senders are well and all receivers answer, everything is told."""
+        """If no sender dies and all receivers answer, every event is delivered."""
         for _ in range(2 * len(self.ids) + 2):
             self.let_time_pass()
             reaper.sweep_events(self.events)

@@ -33,7 +33,7 @@ from worker.webhook.events import KEPT_DELIVERIES, Event, Events
 
 
 def answered(status: int) -> Delivery:
-    return Delivery(datetime.now(UTC), HOOK, status, None, 12.5, "said")
+    return Delivery(datetime.now(UTC), HOOK, status, None, 12.5, "body")
 
 
 def test_the_end_of_a_job_writes_its_event_in_the_same_step(jobs: Jobs, events: Events, settings: Settings) -> None:
@@ -98,17 +98,17 @@ def test_a_start_has_one_event_if_the_webhook_chose_it(jobs: Jobs, events: Event
     assert list(events.due()) == []
 
 
-@pytest.mark.parametrize(("chosen", "told"), [(("job.failed",), []), (("job.succeeded",), ["succeeded"])])
+@pytest.mark.parametrize(("chosen", "sent"), [(("job.failed",), []), (("job.succeeded",), ["succeeded"])])
 def test_only_the_chosen_types_of_events_are_sent(
-    jobs: Jobs, settings: Settings, chosen: tuple[EventType, ...], told: list[str]
+    jobs: Jobs, settings: Settings, chosen: tuple[EventType, ...], sent: list[str]
 ) -> None:
     job = begin(jobs, accept(jobs, webhook=HOOK, events=chosen))
     jobs.succeed(job, PICTURE, {})
-    assert messages(settings, "webhook") == [f"evt_{job.id}_{what}" for what in told]
+    assert messages(settings, "webhook") == [f"evt_{job.id}_{end}" for end in sent]
 
 
 def test_a_late_failure_does_not_undo_a_delivery(jobs: Jobs, events: Events) -> None:
-    """Two senders had the event, for one was taken for dead."""
+    """Two senders claimed the event, because the first one was considered dead."""
     job = begin(jobs, accept(jobs, webhook=HOOK))
     jobs.fail(job, BROKEN)
     slow, quick = events.begin(f"evt_{job.id}_failed", AT), events.begin(f"evt_{job.id}_failed", AT)
@@ -136,7 +136,7 @@ def test_an_event_is_tried_until_it_is_delivered(jobs: Jobs, events: Events, set
     let_time_pass(settings, "events:due", 60)
     assert list(events.due()) == [event_id]
     assert events.requeue(event_id)
-    assert not events.requeue(event_id)  # once, by whichever reaper comes first
+    assert not events.requeue(event_id)  # of several reapers, only the first requeues it
     second = events.begin(event_id, AT)
     assert second is not None
     assert (second.id, second.tries) == (first.id, 2)
@@ -160,7 +160,7 @@ def test_an_event_that_was_given_up_is_not_tried_again_and_stays_on_record(
 
 
 def failed(jobs: Jobs) -> str:
-    """The event of a job that has failed."""
+    """The id of the event of a failed job."""
     job = begin(jobs, accept(jobs, webhook=HOOK))
     jobs.fail(job, BROKEN)
     return f"evt_{job.id}_failed"
@@ -228,13 +228,13 @@ def test_sweeps_requeue_lost_jobs_and_due_events(jobs: Jobs, events: Events, set
     assert messages(settings, "segment.auto")[-1] == lost.id
 
 
-# Places: how many tries a host gets at a time
+# Places: how many tries may run at one host at a time
 
 OTHER = "example.org:443"
 
 
 def pending(jobs: Jobs, count: int) -> list[str]:
-    """Events of as many jobs, due."""
+    """The ids of due events, one for each of `count` jobs."""
     ids = [accept(jobs, webhook=HOOK) for _ in range(count)]
     for job_id in ids:
         jobs.cancel(job_id)
@@ -260,7 +260,7 @@ def test_an_event_without_a_free_place_is_held_and_that_counts_as_no_try(
     first, second, third, fourth = pending(jobs, 4)
     one, _ = (begun(narrow, event_id) for event_id in (first, second))
     assert narrow.begin(third, AT) is None
-    assert narrow.begin(fourth, OTHER) is not None  # another host is another matter
+    assert narrow.begin(fourth, OTHER) is not None  # another host has its own places
     assert held(settings) == [third]
     assert third not in list(narrow.due())
     waiting = narrow.get(third)
@@ -287,7 +287,7 @@ def test_a_silent_host_has_one_place_until_it_answers(jobs: Jobs, narrow: Events
     for event_id in ids[2:]:
         narrow.begin(event_id, AT)
     narrow.try_again(one, 60, Delivery(datetime.now(UTC), HOOK, None, "it did not answer in time", 15_000.0))
-    assert messages(settings, "webhook") == []  # the other try goes on, and has the one place
+    assert messages(settings, "webhook") == []  # the other try still runs and has the only place
     narrow.delivered(two, answered(200))
     assert messages(settings, "webhook") == ids[2:4]
 
@@ -326,7 +326,7 @@ def test_a_held_event_can_be_delivered_by_another_sender_redelivered_or_erased(
     for event_id in ids:
         narrow.begin(event_id, AT)
     assert held(settings) == ids[2:]
-    narrow.delivered(slow, answered(200))  # whose sender was taken for dead
+    narrow.delivered(slow, answered(200))  # its sender was considered dead
     narrow.redeliver(ids[3])
     with Keyspace.open(settings) as keyspace:
         keyspace.run("erase", ids[4].split("_")[1], 0, 60)

@@ -1,4 +1,4 @@
-"""What a stranger's server may do to a fetch or a delivery: nothing that outlasts its time or outgrows its bounds."""
+"""A server of a stranger cannot make a fetch or a delivery exceed its limits of time and bytes."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from tests.support.root import require_own_mounts
 from worker.outbound.client import GuardedClient
 
 LIMIT = 1_000_000
-SLACK_SECONDS = 10  # for slow machines; the servers of these tests would hold a client up for ever
+SLACK_SECONDS = 10  # for slow machines; the servers of these tests never finish an answer
 
 
 class Stop(Exception):
-    """The attempt is no longer wanted."""
+    """The exception that `check` raises to end an exchange."""
 
 
 def client(*trusted: str) -> GuardedClient:
@@ -40,7 +40,7 @@ def client(*trusted: str) -> GuardedClient:
 
 @contextmanager
 def listening(talk: Callable[[socket.socket], None]) -> Iterator[str]:
-    """The address of a server that runs `talk` on each connection; it speaks HTTP only if `talk` does."""
+    """Run a server that calls `talk` with each connection, and yield its address."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def accept() -> None:
@@ -133,7 +133,7 @@ def test_all_redirects_share_the_deadline_of_one_fetch(host: Host) -> None:
     host.answers["/again"] = slowly
     with pytest.raises(OvsegError, match="did not answer in time"):
         client(host.address).get(host.url("/again"), LIMIT, 1.0, "image")
-    assert len(host.received) <= 3  # a fourth would be "more than 3 redirects"
+    assert len(host.received) <= 3  # a fourth redirect would be another error
 
 
 @pytest.mark.parametrize("how", drips.ALL)
@@ -183,7 +183,7 @@ def test_endless_headers_end_the_fetch(flood: bytes) -> None:
     assert caught.value.code == "url_unreachable"
 
 
-# What a body is encoded in
+# Content encodings
 
 
 def compressed(wbits: int) -> Callable[[bytes], bytes]:
@@ -207,11 +207,11 @@ def encoded(host: Host, encoding: str, body: bytes) -> str:
         ("GZIP", gzip.compress),
         ("x-gzip", gzip.compress),
         ("deflate", zlib.compress),
-        ("deflate", compressed(-15)),  # without its header, as some send it
+        ("deflate", compressed(-15)),  # without the zlib header, as some servers send it
         ("br", lambda data: b"\x0b\x03\x80picture\x03"),
         ("identity", bytes),
         ("", bytes),
-        ("aws-chunked", bytes),  # what uploads leave in S3: it says nothing of the bytes
+        ("aws-chunked", bytes),  # S3 stores this header with some uploads, whose bytes are not encoded
         ("utf-8", bytes),
     ],
 )
@@ -237,7 +237,7 @@ def test_the_limit_on_bytes_applies_to_the_decoded_body(host: Host) -> None:
 def test_a_body_with_two_content_encodings_is_refused(
     encoding: str, compress: Callable[[bytes], bytes], host: Host
 ) -> None:
-    """Nothing counts the bytes between the two, which may be a thousand times as many."""
+    """The bytes between the two encodings are not counted, and may be a thousand times as many."""
     url = encoded(host, encoding, compress(gzip.compress(b"picture")))
     with pytest.raises(OvsegError, match="more than one Content-Encoding"):
         client(host.address).get(url, LIMIT, 10, "image")
@@ -254,14 +254,14 @@ def test_a_compressed_transfer_encoding_ends_the_fetch(transfer: bytes, host: Ho
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         (b"picture", "not in its Content-Encoding"),
         (gzip.compress(b"picture") + b"more", "goes on after the end of its Content-Encoding"),
     ],
 )
-def test_a_body_that_does_not_match_its_encoding_is_an_error(body: bytes, said: str, host: Host) -> None:
-    with pytest.raises(OvsegError, match=said) as caught:
+def test_a_body_that_does_not_match_its_encoding_is_an_error(body: bytes, message: str, host: Host) -> None:
+    with pytest.raises(OvsegError, match=message) as caught:
         client(host.address).get(encoded(host, "gzip", body), LIMIT, 10, "image")
     assert caught.value.code == "url_unreachable"
 
@@ -281,7 +281,7 @@ def test_a_request_on_a_reused_connection_that_was_closed_is_sent_once_more() ->
         fetching = client(address)
         for _ in range(3):
             assert fetching.get(f"http://{address}/", LIMIT, 10, "image") == b"hi"
-    assert len(requests) == 5  # the second and the third were sent twice
+    assert len(requests) == 5  # the second and the third request were sent twice
 
 
 def test_a_request_on_a_new_connection_is_sent_once() -> None:
@@ -309,7 +309,7 @@ def test_exchanges_leave_no_file_open(host: Host) -> None:
     before = open_files()
     for _ in range(50):
         fetching.get(host.url("/a.jpg"), LIMIT, 10, "image")
-    assert open_files() <= before + 5  # the server's side of those that close
+    assert open_files() <= before + 5  # connections that the server is still closing
 
 
 def open_files() -> int:
@@ -351,7 +351,7 @@ from configs.settings import Settings
 from ovseg_core.errors import OvsegError
 from worker.outbound.client import GuardedClient
 
-server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # is sent questions, and answers none
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # a name server that answers no question
 server.bind(("127.1.2.3", 53))
 with open(sys.argv[1], "w") as file:
     file.write("nameserver 127.1.2.3\\noptions timeout:30 attempts:2\\n")
@@ -387,7 +387,7 @@ outcome(lambda: client.get("http://a.example/", 1, 600, "image", stop))
 
 
 def test_a_silent_name_server_delays_no_one(tmp_path: Path) -> None:
-    """Neither a fetch beyond its time or a cancel, nor a fetch from a known host, nor the end of the process."""
+    """Fetches end at their deadline or when canceled, a known host is fetched, and the process can end."""
     require_own_mounts()
     paths = [str(tmp_path / name) for name in ("resolv.conf", "hosts")]
     command = ["unshare", "--mount", sys.executable, "-c", SILENT_NAMES, *paths]
@@ -395,8 +395,8 @@ def test_a_silent_name_server_delays_no_one(tmp_path: Path) -> None:
         ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert ran.returncode == 0, ran.stderr
     outcomes = [line.split(" | ") for line in ran.stdout.splitlines()]
-    assert [said for said, _ in outcomes] == [
-        "known.example is not a public address",  # so it was resolved
+    assert [message for message, _ in outcomes] == [
+        "known.example is not a public address",  # this message means that the name was resolved
         "a.example did not answer in time",
         "a.example did not answer in time",
         "stopped",

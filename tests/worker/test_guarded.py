@@ -1,4 +1,4 @@
-"""The guarded client against real servers on loopback, which is just where it must not go unless told so."""
+"""The guarded client against real servers on loopback, which it must not dial unless a setting allows it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_file_of_a_trusted_host_is_fetched(host: Host) -> None:
     ],
 )
 def test_no_spelling_of_a_loopback_address_is_dialled(name: str) -> None:
-    # port 80 is allowed: only the address can be what is refused
+    # port 80 is allowed, so only the address can be the reason for the refusal
     code, message = code_of(GuardedClient(Settings()), f"http://{name}/")
     assert (code, message) == ("url_forbidden", f"{name.strip('[]')} is not a public address")
 
@@ -63,7 +63,7 @@ def test_a_name_that_resolves_to_a_private_address_is_refused_when_used() -> Non
     addresses = {info[4][0] for info in socket.getaddrinfo(name, None)}
     if not all(address.startswith(("127.", "10.", "172.", "192.168.", "::1", "fe80")) for address in addresses):
         pytest.skip("this machine's own name is a public address")
-    check_url(f"http://{name}/", "image", Settings())  # nothing to say yet
+    check_url(f"http://{name}/", "image", Settings())  # no error before the name is resolved
     assert code_of(GuardedClient(Settings()), f"http://{name}/")[0] == "url_forbidden"
 
 
@@ -77,27 +77,27 @@ def test_a_redirect_to_an_allowed_address_is_followed(host: Host) -> None:
 )
 def test_a_redirect_to_a_forbidden_url_is_refused(to: str, host: Host) -> None:
     host.serve("/secret", b"secret")
-    # trusted under one name only; the redirect names the same place differently
+    # the host is trusted under one name only, and the redirect uses another name of the same host
     trusting = client(f"localhost:{host.port}")
     host.redirect("/moved", to.format(port=host.port))
     code, message = code_of(trusting, f"http://localhost:{host.port}/moved")
     assert code in ("url_forbidden", "url_invalid")
-    assert message.startswith("the URL redirects to another: ")  # the caller's own is not at fault
+    assert message.startswith("the URL redirects to another: ")  # the client's own URL is not the problem
     assert [request.path for request in host.received] == ["/moved"]
 
 
 @pytest.mark.parametrize(
-    ("location", "asked"),
+    ("location", "path"),
     [
-        ("/図é.jpg".encode(), "/%E5%9B%B3%C3%A9.jpg"),  # as browsers and curl ask
+        ("/図é.jpg".encode(), "/%E5%9B%B3%C3%A9.jpg"),  # as browsers and curl request it
         (b"/%E5%9B%B3.jpg", "/%E5%9B%B3.jpg"),
         (b"/\xff\xfe.jpg", "/%FF%FE.jpg"),
         (b"/a b.jpg?c=d e", "/a%20b.jpg?c=d%20e"),
         (b"  /spaces.jpg  ", "/spaces.jpg"),
     ],
 )
-def test_the_location_of_a_redirect_may_be_utf_8_or_any_bytes(location: bytes, asked: str, host: Host) -> None:
-    host.serve(asked, b"picture")
+def test_the_location_of_a_redirect_may_be_utf_8_or_any_bytes(location: bytes, path: str, host: Host) -> None:
+    host.serve(path, b"picture")
     host.answers["/moved"] = moved_to(location)
     assert get(client(host.address), host.url("/moved")) == b"picture"
 
@@ -207,7 +207,7 @@ def test_a_host_that_does_not_exist_is_an_error() -> None:
 
 
 def test_a_proxy_from_the_environment_is_not_used(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would resolve the name itself, behind the back of the check."""
+    """A proxy would resolve the name itself, and the address would not be checked."""
     monkeypatch.setenv("http_proxy", host.url(""))
     assert code_of(client(), "http://no-such-host.invalid/a.jpg")[0] == "url_unreachable"
     assert host.received == []
@@ -228,7 +228,7 @@ def test_a_post_follows_no_redirect(host: Host) -> None:
 
 
 def test_only_the_requested_bytes_of_the_answer_to_a_post_are_read(host: Host) -> None:
-    sent = threading.Event()
+    hung_up = threading.Event()
 
     def endless(request: BaseHTTPRequestHandler) -> None:
         request.send_response(500)
@@ -237,12 +237,12 @@ def test_only_the_requested_bytes_of_the_answer_to_a_post_are_read(host: Host) -
             while True:
                 request.wfile.write(b"x" * 1000)
         except OSError:
-            sent.set()  # the client hung up
+            hung_up.set()
 
     host.answers["/hook"] = endless
     answer = client(host.address).post(host.url("/hook"), b"{}", {}, 20.0, "webhook.url", answer_bytes=1024)
     assert (answer.status, answer.start) == (500, b"x" * 1024)
-    assert sent.wait(20)
+    assert hung_up.wait(20)
 
 
 def test_an_incomplete_answer_to_a_post_counts(host: Host) -> None:

@@ -1,4 +1,4 @@
-"""A worker's sign of life, against a real Valkey."""
+"""A worker's heartbeat, on a real Valkey."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def claimed(jobs: Jobs) -> Job:
     return job
 
 
-def take_away(settings: Settings, jobs: Jobs, job: Job) -> None:
-    """As when the worker was silent for too long."""
+def end_lease(settings: Settings, jobs: Jobs, job: Job) -> None:
+    """Requeue the job, as the reaper does if the worker has sent no heartbeat for a lease."""
     with Keyspace.open(settings) as keyspace:
         keyspace.redis.zadd(keyspace.key("leases"), {job.id: 1})
     assert protocol.sweep(settings) == [("leases", "queued")]
@@ -74,7 +74,7 @@ def wait_until_lost(heartbeat: Heartbeat, job: Job) -> None:
         except LeaseLost:
             return
         time.sleep(0.05)
-    pytest.fail("the loss was never noticed")
+    pytest.fail("the lost lease was not noticed in time")
 
 
 def test_the_lease_of_a_running_job_is_renewed(jobs: Jobs, heartbeat: Heartbeat, brisk: Settings) -> None:
@@ -90,7 +90,7 @@ def test_the_lease_of_a_running_job_is_renewed(jobs: Jobs, heartbeat: Heartbeat,
 def test_a_lost_lease_is_noticed(jobs: Jobs, heartbeat: Heartbeat, brisk: Settings) -> None:
     job = claimed(jobs)
     with heartbeat.holding(job):
-        take_away(brisk, jobs, job)
+        end_lease(brisk, jobs, job)
         wait_until_lost(heartbeat, job)
 
 
@@ -100,12 +100,12 @@ def test_a_process_can_hold_a_new_attempt_of_a_job_besides_a_stale_one(
     stale = claimed(jobs)
     with ExitStack() as current_hold:
         with heartbeat.holding(stale):
-            take_away(brisk, jobs, stale)
+            end_lease(brisk, jobs, stale)
             current = jobs.begin(stale.id, "w1")
             assert current is not None
             current_hold.enter_context(heartbeat.holding(current))
             wait_until_lost(heartbeat, stale)
-        time.sleep(LEASE_SECONDS * 1.3)  # the end of the stale attempt has not let go of the current one
+        time.sleep(LEASE_SECONDS * 1.3)  # the current attempt still has its lease after the stale one has ended
         heartbeat.check(current)
         assert protocol.sweep(brisk) == []
 

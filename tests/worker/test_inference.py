@@ -1,4 +1,4 @@
-"""Jobs' threads and the device's one, with a network whose memory is small."""
+"""The threads of jobs and the one thread of the device, with a network that has little memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SPEC = models.find("SAM-Lite")
 EMBEDDING = Embedding("SAM-Lite", (np.zeros(1, np.float32),), Frame((64, 64), 64))
 PROMPTS = [Prompt.of_box(x, 1, x + 10, 11) for x in range(50)]
 
-# As they were met: Paddle, OpenVINO.
+# Errors that Paddle and OpenVINO have really raised.
 PADDLE = MemoryError("(ResourceExhausted) Fail to alloc memory of 4398046511104 size, error code is 12.")
 OPENVINO = RuntimeError(
     "Exception from src/inference/src/cpp/infer_request.cpp:224: Failed to allocate 4398046511104 bytes of memory"
@@ -36,12 +36,12 @@ OPENVINO = RuntimeError(
 
 @dataclass
 class SmallNetwork:
-    """The mask of a box is the box. It answers no more than `room` prompts at a time."""
+    """The mask of a box is the box. Raises `error` for more than `room` prompts at a time."""
 
     room: int
     error: Exception
     canvas_size: int = 64
-    asked: list[int] = field(default_factory=list)
+    batch_sizes: list[int] = field(default_factory=list)
 
     def encode(self, canvases: np.ndarray) -> list[Features]:
         return [(canvas,) for canvas in canvases]
@@ -50,8 +50,8 @@ class SmallNetwork:
         return self.decode_batch([(features, prompts)])[0]
 
     def decode_batch(self, batch: DecodeBatch, all_candidates: bool = False) -> list[Candidates]:
-        self.asked.append(sum(prompts.size for _, prompts in batch))
-        if self.asked[-1] > self.room:
+        self.batch_sizes.append(sum(prompts.size for _, prompts in batch))
+        if self.batch_sizes[-1] > self.room:
             raise self.error
         return [_boxes(prompts) for _, prompts in batch]
 
@@ -79,7 +79,7 @@ def boxes(prompts: Sequence[Prompt]) -> list[tuple[float, ...] | None]:
 def test_if_memory_runs_out_fewer_prompts_are_decoded_at_a_time(room: int, sizes: set[int], error: Exception) -> None:
     network = SmallNetwork(room, error)
     assert [mask.box_xyxy for mask in decode(network)] == boxes(PROMPTS)
-    assert set(network.asked) == sizes
+    assert set(network.batch_sizes) == sizes
 
 
 def test_a_single_prompt_that_does_not_fit_in_memory_is_an_error() -> None:
@@ -91,7 +91,7 @@ def test_any_other_error_is_not_retried_with_fewer_prompts() -> None:
     network = SmallNetwork(0, RuntimeError("a shape does not fit"))
     with pytest.raises(RuntimeError):
         decode(network)
-    assert network.asked == [16]
+    assert network.batch_sizes == [16]
 
 
 def test_jobs_that_wait_for_the_device_together_are_decoded_together() -> None:
@@ -104,7 +104,7 @@ def test_jobs_that_wait_for_the_device_together_are_decoded_together() -> None:
         busy.wait(30)
         return [None]
 
-    inference.engine("SAM-Lite")  # loaded
+    inference.engine("SAM-Lite")  # loads the model
     device(BatchKey("hold", hold), None)
     begun.wait(30)
     with ThreadPoolExecutor(5) as jobs:
@@ -116,7 +116,7 @@ def test_jobs_that_wait_for_the_device_together_are_decoded_together() -> None:
             masks, milliseconds = answer.result(30)
             assert [mask.box_xyxy for mask in masks] == boxes(PROMPTS[n : n + 4])
             assert milliseconds >= 0
-    assert network.asked == [16, 4]  # no more at a time than the model's batch
+    assert network.batch_sizes == [16, 4]  # at most the model's `prompts_per_batch`
 
 
 def test_a_model_that_the_worker_s_engine_cannot_run_uses_the_default_engine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +129,7 @@ def test_a_model_that_lacks_the_worker_s_precision_runs_in_float32_and_the_log_s
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert Inference("cpu", "paddle", "int8").engine("SAM-Lite") == ("paddle", "float32")
-    assert "SAM-Lite has no int8 on cpu (paddle); it runs in float32" in caplog.text
+    assert "model SAM-Lite has no int8 on cpu (paddle), using float32" in caplog.text
 
 
 def test_a_worker_runs_in_bfloat16_if_the_cpu_has_it_and_in_float32_if_that_is_set() -> None:

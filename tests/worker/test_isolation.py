@@ -1,4 +1,4 @@
-"""A receiver that hangs keeps nobody else waiting: real senders, a reaper, and two real receivers."""
+"""A receiver that hangs does not delay other receivers: real senders, a reaper, and two real receivers."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from worker.webhook.endpoints import Endpoints
 from worker.webhook.events import Events, History
 
 THREADS, PER_HOST = 4, 2
-PATIENCE_SECONDS, QUICK_SECONDS = 300, 60  # far apart, for machines that are slow at times
+PATIENCE_SECONDS, QUICK_SECONDS = 300, 60  # far apart, because machines may be slow
 MANY = 40
 
 
 class Hanging:
-    """Answers nobody before `end` is set; remembers how many waited at once at most."""
+    """Answers no request before `end` is set; `max_waiting` is the largest number of requests that waited together."""
 
     def __init__(self) -> None:
         self.end = threading.Event()
-        self.most = self._now = 0
+        self.max_waiting = self._now = 0
         self._lock = threading.Lock()
 
     def __call__(self, request: BaseHTTPRequestHandler) -> None:
         with self._lock:
             self._now += 1
-            self.most = max(self.most, self._now)
+            self.max_waiting = max(self.max_waiting, self._now)
         self.end.wait(600)
         with self._lock:
             self._now -= 1
@@ -61,15 +61,16 @@ def test_a_fast_receiver_does_not_wait_for_one_that_hangs(settings: Settings, ho
 
             quick = cancel_many(jobs, MANY, host.url("/quick"))
             host.wait_for("/quick", MANY, seconds=300)
-            waits = [until_told(event) for event in delivered(events, quick, MANY) if event.event.endpoint_id is None]
+            of_jobs = [event for event in delivered(events, quick, MANY) if event.event.endpoint_id is None]
+            waits = [seconds_until_delivered(event) for event in of_jobs]
             assert len(waits) == MANY
             assert max(waits) < QUICK_SECONDS
-            assert hanging.most == PER_HOST
+            assert hanging.max_waiting == PER_HOST
 
             hanging.end.set()
-            told = delivered(events, first + quick, 3 * MANY)
-            assert {history.event.tries for history in told} == {1}  # to be held is no try
-            assert hanging.most == PER_HOST
+            histories = delivered(events, first + quick, 3 * MANY)
+            assert {history.event.tries for history in histories} == {1}  # the time on hold counts as no try
+            assert hanging.max_waiting == PER_HOST
 
 
 def test_receivers_with_slow_answers_do_not_block_the_senders(settings: Settings, host: Host) -> None:
@@ -106,16 +107,16 @@ def cancel_many(jobs: Jobs, count: int, webhook: str | None) -> list[str]:
 
 
 def delivered(events: Events, job_ids: list[str], count: int) -> list[History]:
-    """Those that are delivered of these jobs' events, once there are so many."""
+    """Wait until `count` events of these jobs are delivered. Returns their histories."""
     deadline = time.monotonic() + 300
     while True:
-        told = [event for job_id in job_ids for event in events.of_job(job_id) if event.event.state == "delivered"]
-        if len(told) >= count:
-            return told
-        assert time.monotonic() < deadline, len(told)
+        histories = [event for job_id in job_ids for event in events.of_job(job_id) if event.event.state == "delivered"]
+        if len(histories) >= count:
+            return histories
+        assert time.monotonic() < deadline, len(histories)
         time.sleep(0.1)
 
 
-def until_told(history: History) -> float:
+def seconds_until_delivered(history: History) -> float:
     first = history.deliveries[-1]
     return (first.at - history.event.created_at).total_seconds() + first.duration_ms / 1000

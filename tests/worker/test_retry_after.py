@@ -1,4 +1,4 @@
-"""Retry-After as receivers write it."""
+"""The header Retry-After, in all the forms that receivers send."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def noon(monkeypatch: pytest.MonkeyPatch) -> None:
         ("soon", None),
         ("-5", None),
         ("1.5", None),
-        ("١٢", None),  # digits, but not of HTTP
+        ("١٢", None),  # digits that HTTP does not allow
         ("0", 0.0),
         (" 120 ", 120.0),
         ("86401", MAX_ASKED_SECONDS),
         ("9" * 4000, MAX_ASKED_SECONDS),
-        ("9" * 5000, None),  # more digits than Python makes a number of
+        ("9" * 5000, None),  # more digits than Python converts to a number
         ("Sat, 21 Nov 2026 12:01:30 GMT", 90.0),
         ("Saturday, 21-Nov-26 12:01:30 GMT", 90.0),  # RFC 850's, obsolete
         ("Sat Nov 21 12:01:30 2026", 90.0),  # asctime's, obsolete
         ("Sat, 21 Nov 2026 12:01:30 -0000", 90.0),
-        ("Sat, 21 Nov 2026 11:00:00 GMT", 0.0),  # has passed
+        ("Sat, 21 Nov 2026 11:00:00 GMT", 0.0),  # in the past
         ("Sat, 21 Nov 2093 12:00:00 GMT", MAX_ASKED_SECONDS),
-        ("Sat, 41 Nov 2026 12:01:30 GMT", MAX_ASKED_SECONDS),  # 11 December
+        ("Sat, 41 Nov 2026 12:01:30 GMT", MAX_ASKED_SECONDS),  # read as 11 December
         ("Sat, 21 Nov 99999999999 12:01:30 GMT", None),
     ],
 )
@@ -53,7 +53,7 @@ def test_a_date_and_its_seconds_give_the_same_pause(noon: None, ahead: int) -> N
     assert asked_seconds(date) == asked_seconds(str(ahead)) == min(ahead, MAX_ASKED_SECONDS)
 
 
-# Words of dates and numbers in any order reach further into a parser than any text does.
+# Parts of dates and numbers in any order reach more of the parser's code than random text.
 PIECES = st.sampled_from(["Sat,", "21", "Nov", "2026", "12:01:30", "GMT", "-0000", "+9999", "99999999999", "-1", "12:"])
 
 

@@ -1,4 +1,4 @@
-"""One encoding for the whole fleet: several workers, each with its memory, on a real Valkey and a real S3 server."""
+"""One encoding for the whole fleet: several workers with their own caches, a real Valkey and a real S3 server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SLOW, FAST = 1000.0, 5.0  # milliseconds
 
 
 class Encoder:
-    """Counts what it encodes, and waits for `go` before it answers."""
+    """Counts its encodings, and waits for `go` before it answers."""
 
     def __init__(self, milliseconds: float = SLOW, weights: str = "weights") -> None:
         self.milliseconds, self.weights = milliseconds, weights
@@ -45,7 +45,7 @@ class Encoder:
 
 
 class Worker:
-    """Its memory holds nothing, so that it asks the fleet each time."""
+    """A worker whose own cache keeps nothing, so that it always asks the shared cache."""
 
     def __init__(
         self, keyspace: Keyspace, settings: Settings, name: str, encoder: Encoder, shared_in: Keyspace | None = None
@@ -89,7 +89,7 @@ def test_workers_at_the_same_time_wait_for_one_encoding(keyspace: Keyspace, s3_s
     with ThreadPoolExecutor(16) as pool:
         answers = [pool.submit(workers[n % 4].of, b"popular") for n in range(16)]
         assert encoder.begun.wait(30)
-        threading.Event().wait(0.3)  # the others look, and wait
+        threading.Event().wait(0.3)  # the others ask the shared cache, and wait
         encoder.go.set()
         found = [answer.result(30) for answer in answers]
     assert encoder.encoded == 1
@@ -133,7 +133,7 @@ def test_a_stored_embedding_that_was_swapped_damaged_or_lost_is_made_again(
     keys = [object_names.embedding(key) for key in stored(keyspace)]
     datas = [storage.get(key) for key in keys]
     spoil = (
-        lambda: storage.put(keys[0], datas[1], ""),  # another image's
+        lambda: storage.put(keys[0], datas[1], ""),  # the embedding of another image
         lambda: storage.put(keys[0], datas[0][:-30], ""),
         lambda: storage.put(keys[0], datas[0][:-200] + bytes(100) + datas[0][-100:], ""),
         lambda: storage.delete([keys[0]]),
@@ -151,7 +151,7 @@ def test_no_worker_waits_for_an_embedding_of_a_dead_worker(keyspace: Keyspace, s
     settings = s3_settings.model_copy(update={"lease_seconds": 0.5})
     dead, alive = (Worker(keyspace, settings, name, Encoder()) for name in ("dead", "alive"))
     key = dead.embeddings.key("m", sha256(b"one").hexdigest())
-    assert dead.shared.find(key) is None  # it makes it, and is not heard of again
+    assert dead.shared.find(key) is None  # this worker must make the embedding, and dies
     assert alive.of(b"one").cache == Cache.MISS
 
 

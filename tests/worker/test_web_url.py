@@ -1,4 +1,4 @@
-"""How a URL is read, and which are let through, before anything is resolved."""
+"""How a URL is parsed, and which URLs are allowed, before any host is resolved."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def refused(url: str, settings: Settings | None = None) -> OvsegError:
 PRIVATE = [
     "0.0.0.0",
     "10.1.2.3",
-    "100.100.100.200",  # metadata of a cloud, in carrier-grade NAT's
+    "100.100.100.200",  # the metadata service of a cloud, in the range of carrier-grade NAT
     "127.0.0.1",
     "168.63.129.16",
     "169.254.169.254",
@@ -54,7 +54,7 @@ PRIVATE = [
     "2001:db8::1",
     "2002:7f00:1::1",  # 6to4
     "3fff::1",
-    "4000::1",  # outside of global unicast, as are all below
+    "4000::1",  # outside of global unicast, like all that follow
     "5f00::1",
     "8000::1",
     "fc00::1",
@@ -100,7 +100,7 @@ def test_a_public_address_is_allowed(address: str) -> None:
         "localhost.",
         "LOCALHOST",
         "a.localhost",
-        "１２７.０.０.１",  # noqa: RUF001  full width, as IDNA maps it
+        "１２７.０.０.１",  # noqa: RUF001  full-width digits, which IDNA maps to ASCII
         "①②⑦.⓪.⓪.①",
         "127。0。0。1",
         "ｌｏｃａｌｈｏｓｔ",  # noqa: RUF001

@@ -1,4 +1,4 @@
-"""Delivery of one event, to a real receiver, verified as a receiver would."""
+"""The delivery of one event to a real receiver, which verifies it with the reference library."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def request_for(host: Host, events: Sequence[EventType] = event_type.ENDS) -> Jo
 
 
 def begun_job(sender: SenderServices, host: Host, events: Sequence[EventType] = event_type.ENDS) -> Job:
-    """A job in hand that wants to be told of."""
+    """A running job with a webhook."""
     job = sender.jobs.begin(protocol.accepted(sender.jobs, str(uuid.uuid4()), request_for(host, events)).id, "w")
     assert job is not None
     return job
@@ -61,7 +61,7 @@ def record(sender: SenderServices, event_id: str) -> dict[str, str]:
 
 
 def pause_of(sender: SenderServices, event_id: str) -> float | None:
-    """Seconds until an event is tried again."""
+    """The seconds until an event's next try."""
     with Keyspace.open(sender.settings) as keyspace:
         due, (now, _) = keyspace.redis.zscore(keyspace.key("events:due"), event_id), keyspace.redis.time()
     return None if due is None else due / 1e6 - now
@@ -74,12 +74,12 @@ def test_a_receiver_verifies_the_signature_and_reads_the_job(sender: SenderServi
     [received] = host.wait_for(HOOK)
     secret = sender.settings.webhook_secret
     assert secret is not None
-    told = Verifier(secret).verify(received.body, received.headers)
-    assert told["type"] == "job.failed"
-    assert told["data"]["id"] == job.id
-    assert told["data"]["status"] == "failed"
-    assert told["data"]["metadata"] == {"mine": "é"}
-    assert told["data"]["error"] == {"code": "image_unreadable", "message": "broken", "field": "image"}
+    event = Verifier(secret).verify(received.body, received.headers)
+    assert event["type"] == "job.failed"
+    assert event["data"]["id"] == job.id
+    assert event["data"]["status"] == "failed"
+    assert event["data"]["metadata"] == {"mine": "é"}
+    assert event["data"]["error"] == {"code": "image_unreadable", "message": "broken", "field": "image"}
     assert received.headers["webhook-id"] == f"evt_{job.id}_failed"
     assert record(sender, f"evt_{job.id}_failed")["state"] == "delivered"
 
@@ -105,7 +105,7 @@ def test_only_2xx_is_success_and_any_other_answer_is_retried_under_the_same_id(
     deliver.deliver(event_id, sender)
     assert record(sender, event_id)["state"] == "delivered"
     assert {r.headers["webhook-id"] for r in host.wait_for(HOOK, 2)} == {event_id}
-    deliver.deliver(event_id, sender)  # a message that comes twice
+    deliver.deliver(event_id, sender)  # a duplicate message
     assert len(host.wait_for(HOOK, 2)) == 2
 
 
@@ -122,31 +122,32 @@ def test_after_a_410_an_event_is_not_tried_again(sender: SenderServices, host: H
     host.serve(HOOK, status=410)
     job = failed_job(sender, host)
     deliver.deliver(f"evt_{job.id}_failed", sender)
-    told = record(sender, f"evt_{job.id}_failed")
-    assert (told["state"], told["outcome"]) == ("dead", "answered 410")
+    event = record(sender, f"evt_{job.id}_failed")
+    assert (event["state"], event["outcome"]) == ("dead", "answered 410")
     assert pause_of(sender, f"evt_{job.id}_failed") is None
 
 
 @pytest.mark.parametrize(
-    ("status", "asked", "least", "most"),
+    ("status", "retry_after", "min_seconds", "max_seconds"),
     [
         (429, "600", 600, 720),
         (503, "600", 600, 720),
-        (503, "1", 4, 6),  # never sooner than the schedule's 5 s
+        (503, "1", 4, 6),  # never sooner than the 5 s of the schedule
         (503, "999999999", 86_400, 103_680),
         (503, "in a while", 4, 6),
-        (500, "600", 4, 6),  # only who is busy may ask
+        (500, "600", 4, 6),  # only a 429 or a 503 may request a pause
     ],
 )
 def test_a_busy_receiver_can_request_a_longer_pause_than_scheduled(
-    sender: SenderServices, host: Host, status: int, asked: str, least: float, most: float
+    sender: SenderServices, host: Host, status: int, retry_after: str, min_seconds: float, max_seconds: float
 ) -> None:
-    host.answers[HOOK] = lambda request: fakes.reply(request, status, b"", {"Retry-After": asked})
+    host.answers[HOOK] = lambda request: fakes.reply(request, status, b"", {"Retry-After": retry_after})
     job = failed_job(sender, host)
     deliver.deliver(f"evt_{job.id}_failed", sender)
     pause = pause_of(sender, f"evt_{job.id}_failed")
     assert pause is not None
-    assert least - 60 < pause <= most + 1  # a minute for a slow machine, a second for what `time` cuts off
+    # A slow machine may take a minute. `time` cuts off up to a second.
+    assert min_seconds - 60 < pause <= max_seconds + 1
 
 
 def test_the_pauses_follow_the_schedule_of_the_specification() -> None:
@@ -159,9 +160,9 @@ def test_the_webhook_of_a_start_contains_the_running_job(sender: SenderServices,
     host.serve(HOOK)
     job = begun_job(sender, host, events=("job.started",))
     deliver.deliver(f"evt_{job.id}_started", sender)
-    told = json.loads(host.wait_for(HOOK)[0].body)
-    assert (told["type"], told["data"]["status"], told["data"]["attempt"]) == ("job.started", "running", 1)
-    assert told["data"]["webhook"] == {"url": host.url(HOOK), "events": ["job.started"]}
+    event = json.loads(host.wait_for(HOOK)[0].body)
+    assert (event["type"], event["data"]["status"], event["data"]["attempt"]) == ("job.started", "running", 1)
+    assert event["data"]["webhook"] == {"url": host.url(HOOK), "events": ["job.started"]}
 
 
 def test_every_try_is_recorded_with_its_answer(sender: SenderServices, host: Host) -> None:
@@ -182,8 +183,8 @@ def test_a_receiver_that_does_not_answer_is_tried_again(sender: SenderServices, 
     host.answers[HOOK] = lambda request: __import__("time").sleep(2)
     job = failed_job(sender, host)
     deliver.deliver(f"evt_{job.id}_failed", sender)
-    told = record(sender, f"evt_{job.id}_failed")
-    assert (told["state"], told["outcome"]) == ("pending", "127.0.0.1 did not answer in time")
+    event = record(sender, f"evt_{job.id}_failed")
+    assert (event["state"], event["outcome"]) == ("pending", "127.0.0.1 did not answer in time")
     [history] = sender.events.of_job(job.id)
     assert [(d.status, d.error) for d in history.deliveries] == [(None, "127.0.0.1 did not answer in time")]
 
@@ -214,7 +215,7 @@ def test_a_broken_redirect_is_a_failed_try_and_the_event_is_dead_after_ten(
         assert record(sender, event_id) | {"state": "pending", "tries": str(tries)} == record(sender, event_id)
         pause = pause_of(sender, event_id)
         assert pause is not None
-        assert pause > 0.7 * RETRY_DELAYS_SECONDS[tries - 1] - 60  # a minute for a slow machine
+        assert pause > 0.7 * RETRY_DELAYS_SECONDS[tries - 1] - 60  # a slow machine may take a minute
     deliver.deliver(event_id, sender)
     assert record(sender, event_id)["state"] == "dead"
     [history] = sender.events.of_job(job.id)
@@ -253,7 +254,8 @@ def test_an_error_of_the_service_is_recorded_as_a_failed_try(sender: SenderServi
     sender.jobs.succeed(job, {"width": 1, "height": 1, "format": "PNG"}, {})
     deliver.deliver(f"evt_{job.id}_succeeded", sender)
     [history] = sender.events.of_job(job.id)
-    assert [d.error for d in history.deliveries] == ["JSONDecodeError at our side; see the sender's log"]
+    error = "JSONDecodeError in the service itself; see the log of the webhook sender"
+    assert [d.error for d in history.deliveries] == [error]
     assert (history.event.state, history.event.tries) == ("pending", 1)
 
 
@@ -263,8 +265,8 @@ def test_an_event_whose_url_is_no_longer_valid_is_given_up(sender: SenderService
     assert job is not None
     sender.jobs.fail(job, JobError("image_unreadable", "broken", "image"))
     deliver.deliver(f"evt_{job.id}_failed", sender)
-    told = record(sender, f"evt_{job.id}_failed")
-    assert (told["state"], told["outcome"]) == ("dead", "not a URL: its host, port or text is malformed")
+    event = record(sender, f"evt_{job.id}_failed")
+    assert (event["state"], event["outcome"]) == ("dead", "not a URL: its host, port or text is malformed")
 
 
 def test_after_the_last_try_an_event_is_dead(sender: SenderServices, host: Host) -> None:
@@ -280,11 +282,11 @@ def test_after_the_last_try_an_event_is_dead(sender: SenderServices, host: Host)
 
 
 def test_a_webhook_whose_host_has_become_private_is_not_posted_to(sender: SenderServices, host: Host) -> None:
-    """Checked at every try, not only when the job came."""
+    """The host is checked at every try, not only when the job is accepted."""
     job = failed_job(sender, host)
     settings = sender.settings.model_copy(update={"allowed_private_hosts": ()})
-    wary = replace(sender, settings=settings, client=GuardedClient(settings))
-    deliver.deliver(f"evt_{job.id}_failed", wary)
+    without_trust = replace(sender, settings=settings, client=GuardedClient(settings))
+    deliver.deliver(f"evt_{job.id}_failed", without_trust)
     assert host.received == []
     assert record(sender, f"evt_{job.id}_failed")["state"] == "pending"
 
@@ -308,8 +310,8 @@ def test_deleting_a_job_deletes_its_events(sender: SenderServices, host: Host) -
     host.serve(HOOK, status=500)
     job = begun_job(sender, host, events=event_type.ALL)
     sender.jobs.fail(job, JobError("image_unreadable", "broken", "image"))
-    for what in ("started", "failed"):
-        deliver.deliver(f"evt_{job.id}_{what}", sender)
+    for end in ("started", "failed"):
+        deliver.deliver(f"evt_{job.id}_{end}", sender)
     with Keyspace.open(sender.settings) as keyspace:
         assert protocol.erasure_of(keyspace, sender.settings, sender.storage).erase(job.id) == "failed"
     assert [key for key in protocol.keys(sender.settings) if job.id in key] == [f"erased:{job.id}"]
@@ -318,12 +320,12 @@ def test_deleting_a_job_deletes_its_events(sender: SenderServices, host: Host) -
 
 def test_a_large_result_is_left_out_and_its_url_is_sent(sender: SenderServices, host: Host) -> None:
     host.serve(HOOK)
-    for size, is_told in ((10, True), (deliver.MAX_RESULT_BYTES, False)):
+    for size, is_sent in ((10, True), (deliver.MAX_RESULT_BYTES, False)):
         job = begun_job(sender, host)
         document = {"logId": job.id, "errorCode": 0, "errorMsg": "Success", "result": {"masks": ["x" * size]}}
         sender.storage.put(f"{job.attempt_prefix}result.json", json.dumps(document).encode(), "application/json")
         sender.jobs.succeed(job, {"width": 1, "height": 1, "format": "PNG"}, {})
         deliver.deliver(f"evt_{job.id}_succeeded", sender)
-        told = json.loads(host.wait_for(HOOK)[-1].body)["data"]
-        assert (told["result"] is not None) == is_told
-        assert told["files"]["result"]["url"].startswith("http")
+        data = json.loads(host.wait_for(HOOK)[-1].body)["data"]
+        assert (data["result"] is not None) == is_sent
+        assert data["files"]["result"]["url"].startswith("http")
