@@ -158,6 +158,6 @@ def _consume(app: Celery, queues: list[str], concurrency: int, name: str) -> Non
     setup_logging.connect(lambda **_: None, weak=False)  # Celery sets up no logging if this signal has a receiver
     worker_ready.connect(lambda **_: log.info("ready, taking from %s", " and ".join(queues)), weak=False)
     options = ["--pool", "threads", "--concurrency", str(concurrency), "--queues", ",".join(queues)]
-    # Celery's workers need not know of each other: the records in Redis say which worker runs which job.
+    # Celery's workers do not need to find each other: the records in Redis show which worker runs which job.
     alone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     app.worker_main(["--quiet", "worker", "--hostname", name, *options, *alone])

@@ -19,7 +19,7 @@ from worker.webhook.events import Events
 class Services:
     """Jobs, events and endpoints in Redis; images and documents in storage. Thread-safe.
 
-    Each process opens one. `patience` says how long calls to storage wait. `background` is the same for calls that move
+    Each process opens one. `patience` is how long calls to storage wait. `background` is the same for calls that move
     images; by default it is `patience`.
     """
 

@@ -1,4 +1,4 @@
-"""The outbox with steps in any order, chosen by hypothesis: senders, some of which die, a reaper, people, and time."""
+"""The outbox of events, with steps in any order: hypothesis chooses what senders, a reaper and people do, and when."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ SPEC = models.find("SAM-Lite")
 EMBEDDING = Embedding("SAM-Lite", (np.zeros(1, np.float32),), Frame((64, 64), 64))
 PROMPTS = [Prompt.of_box(x, 1, x + 10, 11) for x in range(50)]
 
-# Errors that Paddle and OpenVINO have really raised.
+# Errors that Paddle and OpenVINO have raised in practice.
 PADDLE = MemoryError("(ResourceExhausted) Fail to alloc memory of 4398046511104 size, error code is 12.")
 OPENVINO = RuntimeError(
     "Exception from src/inference/src/cpp/infer_request.cpp:224: Failed to allocate 4398046511104 bytes of memory"

@@ -34,8 +34,8 @@ def noon(monkeypatch: pytest.MonkeyPatch) -> None:
         ("9" * 4000, MAX_ASKED_SECONDS),
         ("9" * 5000, None),  # more digits than Python converts to a number
         ("Sat, 21 Nov 2026 12:01:30 GMT", 90.0),
-        ("Saturday, 21-Nov-26 12:01:30 GMT", 90.0),  # RFC 850's, obsolete
-        ("Sat Nov 21 12:01:30 2026", 90.0),  # asctime's, obsolete
+        ("Saturday, 21-Nov-26 12:01:30 GMT", 90.0),  # the format of RFC 850, obsolete
+        ("Sat Nov 21 12:01:30 2026", 90.0),  # the format of asctime, obsolete
         ("Sat, 21 Nov 2026 12:01:30 -0000", 90.0),
         ("Sat, 21 Nov 2026 11:00:00 GMT", 0.0),  # in the past
         ("Sat, 21 Nov 2093 12:00:00 GMT", MAX_ASKED_SECONDS),

@@ -120,7 +120,7 @@ class GuardedClient:
         return free or Line()
 
     def _may_dial(self, url: WebUrl) -> Callable[[Address], bool]:
-        """Return a function that says whether an address of this URL's host may be dialled.
+        """Return a function that is True for an address of this URL's host that may be dialled.
 
         All addresses of a host that is trusted by name may be dialled. Of any other host, only public addresses and
         addresses in trusted networks may be dialled.

@@ -60,14 +60,14 @@ class Refused(Exception):
 
 
 class NoAnswer(Exception):
-    """The headers of an answer did not arrive completely; the message says why."""
+    """The headers of an answer did not arrive completely. The message is the reason."""
 
 
 @dataclass(frozen=True)
 class Request:
     """A GET, or a POST if `post` holds a body and headers.
 
-    `may_dial` says whether an address may be dialled. `deadline` is a time of time.monotonic(). At most `max_bytes` of
+    `may_dial` returns True if an address may be dialled. `deadline` is a time of time.monotonic(). At most `max_bytes` of
     the answer's body are read, counted after decoding, and none if `reads` returns False for the answer's status.
     `decodes` is False if the body is to be read as it was sent.
     """
@@ -83,7 +83,7 @@ class Request:
 
 @dataclass
 class Received:
-    """An answer. `error` says why the body is incomplete; it is None for a complete one.
+    """An answer. `error` is the reason why the body is incomplete, None for a complete one.
 
     `headers` are in order of arrival, with names in lower case.
     """
@@ -252,7 +252,7 @@ class _Reading:
             name, _, value = line.partition(b":")
             self.received.headers.append((name.decode("latin-1").strip().lower(), value.strip()))
         elif self.received.status >= 200:
-            # An answer over an earlier connection opened no socket, but its name needs no resolving either.
+            # A reused connection opens no socket. Its host is resolved already, so it counts as dialled.
             self.has_headers = self.has_dialled = True
             return self._end_of_headers()
         return None

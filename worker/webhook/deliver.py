@@ -53,7 +53,8 @@ RETRY_DELAYS_SECONDS: tuple[float, ...] = (
 JITTER = 0.2
 # Only these answers may request a longer pause than the schedule's.
 BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-# A longer pause would end after the last try of the schedule, and a date may be a mistake.
+# The longest pause that an answer may request: a longer one would last beyond the schedule, and a date far ahead is
+# probably a mistake.
 MAX_ASKED_SECONDS = DAY
 # How much of an answer's body the delivery log keeps: enough for an error message.
 ANSWER_BYTES = 1024

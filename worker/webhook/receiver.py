@@ -11,7 +11,7 @@ from worker.webhook.endpoint import Endpoint
 
 
 class NoReceiver(Exception):
-    """The event has no receiver; the message says why."""
+    """The event has no receiver. The message is the reason."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Receiver:
 
     @classmethod
     def of_job(cls, job: Job | None, settings: Settings) -> Receiver:
-        """Return the receiver that is a job's own webhook. Raises NoReceiver if the job was deleted."""
+        """Return a job's own webhook as a receiver. Raises NoReceiver if the job was deleted."""
         if job is None or job.request.webhook is None:
             raise NoReceiver("the job was deleted")
         assert settings.webhook_secret is not None  # without a secret, no job with a webhook is accepted
@@ -31,7 +31,7 @@ class Receiver:
 
     @classmethod
     def of_endpoint(cls, endpoint: Endpoint | None, now: datetime) -> Receiver:
-        """Return the receiver that is an endpoint. Raises NoReceiver if the endpoint was deleted or is disabled."""
+        """Return an endpoint as a receiver. Raises NoReceiver if the endpoint was deleted or is disabled."""
         if endpoint is None:
             raise NoReceiver("the endpoint was deleted")
         if endpoint.disabled_at is not None:

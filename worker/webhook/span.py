@@ -17,7 +17,7 @@ RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d
 
 @dataclass(frozen=True)
 class Span:
-    """The time from `since` to just before `until`."""
+    """The time from `since` up to `until`, which is not included."""
 
     since: datetime
     until: datetime
