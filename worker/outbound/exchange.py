@@ -67,9 +67,9 @@ class NoAnswer(Exception):
 class Request:
     """A GET, or a POST if `post` holds a body and headers.
 
-    `may_dial` returns True if an address may be dialled. `deadline` is a time of time.monotonic(). At most `max_bytes` of
-    the answer's body are read, counted after decoding, and none if `reads` returns False for the answer's status.
-    `decodes` is False if the body is to be read as it was sent.
+    `may_dial` returns True for an address that may be dialled. `deadline` is a time of time.monotonic(). At most
+    `max_bytes` of the answer's body are read, counted after decoding, and none if `reads` returns False for the
+    answer's status. `decodes` is False if the body must be read as it was sent.
     """
 
     url: WebUrl
