@@ -1,4 +1,4 @@
-"""What a worker works with."""
+"""The services that a worker needs, in addition to those of every process."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from worker.services import Services
 
 log = logging.getLogger(__name__)
 
-# Uploads are small and wait mostly for the server; more threads only wait together.
+# Uploads are small and mostly wait for the server; with more threads, more uploads would wait at the same time.
 UPLOAD_THREADS = 8
 
 
 class WorkerServices(Services):
-    """`name` is the worker's, HOST:PID. Opening it loads the default model on "cpu" or "gpu:N".
+    """The services of a worker. Opening them loads the default model on `device`, "cpu" or "gpu:N".
 
-    Tests give an `inference` that needs no network, or `decoders` of their own.
+    `name` is the worker's name, HOST:PID. Tests pass an `inference` that needs no network, or their own `decoders`.
     Raises ValueError for a device that cannot be used.
     """
 
@@ -42,8 +42,8 @@ class WorkerServices(Services):
         self.client = GuardedClient(settings)
         self.decoders = decoders or Decoders(settings)
         self.decoders.warm_up()  # while the model loads
-        log.info("loading %s on %s", settings.default_model, device)
-        # A worker sees one GPU only, which is the first to it.
+        log.info("loading model %s on %s", settings.default_model, device)
+        # A worker sees only one GPU, so that GPU has number 0.
         visible = "cpu" if device == "cpu" else "gpu:0"
         self.inference = inference or Inference(visible, settings.engine, settings.precision)
         self.inference.warm_up(settings.default_model)
