@@ -1,6 +1,6 @@
-"""`python -m training graphs`: write SAM-Lite's ONNX graphs without weights, which `ovseg_core` ships.
+"""Write SAM-Lite's ONNX graphs without weights, which `ovseg_core` ships: `python -m training graphs`.
 
-They depend only on its layers and fit every checkpoint.
+They depend on its layers alone and fit every checkpoint.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ovseg_core.lite.parts import LiteParts
 
 
 def write(to: Path) -> None:
-    """Write each `PART.onnx` and `places.json` to a folder, in the format that `engines.shipped` reads."""
+    """Write each `PART.onnx` and `places.json` into a folder, in the format that `engines.shipped` reads."""
     to.mkdir(parents=True, exist_ok=True)
     parts = LiteParts()
     parts.eval()

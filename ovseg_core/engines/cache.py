@@ -1,5 +1,6 @@
-"""The cache of translated networks. Each is made once for all processes of a machine, and found by a digest of its
-sources.
+"""The cache of translated networks.
+
+A network is translated once for all processes of a machine. The key is a digest of what the translation was made from.
 """
 
 from __future__ import annotations
@@ -25,35 +26,42 @@ UNUSED_SECONDS = 14 * 86400  # unused translations of a network are deleted when
 
 
 def folder(name: str, weights: Path, made_with: str, make: Callable[[Path], None]) -> Path:
-    """Return the folder with a network's translation from these weights; `make` fills it if it does not exist.
+    """Return the folder with a network's translation. If it does not exist, `make` is called to fill it.
 
-    `made_with` says what else the translation depends on: a change of it makes another one.
+    If several processes call this at the same time, one makes the translation and the others wait. The folder is
+    complete or does not exist. If `engines_dir` cannot be written, the translation is made for this process only.
 
-    If several processes ask at once, one makes it and the others wait. It is complete or it does not exist. If
-    `engines_dir` cannot be written to, the translation is made for this process alone.
+    Args:
+        name: of the network, and of what distinguishes its translations, such as the precision.
+        weights: a file or folder. A translation is found by the weights' content, not by their path.
+        made_with: the other things that the translation depends on, such as our code. If it changes, the translation is
+            made again.
+        make: writes the translation into a folder.
+
+    Raises what `make` raises.
     """
     try:
         engines_dir().mkdir(parents=True, exist_ok=True)
         lock = FileLock(engines_dir() / f"{name}.lock").acquire()
     except OSError as error:
-        log.warning("%s is translated for this process alone: %s", name, error)
+        log.warning("%s: the cache cannot be written, translating for this process only: %s", name, error)
         return _for_this_process(name, make)
     with lock:
         found = engines_dir() / f"{name}-{_key(weights, made_with)}"
         if not found.is_dir():
-            _forget_unused(name)
+            _delete_unused(name)
             _make(found, make)
         os.utime(found)
     return found
 
 
-def _make(found: Path, make: Callable[[Path], None]) -> None:
-    part = Path(mkdtemp(prefix=f"{found.name}.part-", dir=engines_dir()))
+def _make(to: Path, make: Callable[[Path], None]) -> None:
+    unfinished = Path(mkdtemp(prefix=f"{to.name}.part-", dir=engines_dir()))
     try:
-        make(part)
-        part.rename(found)
+        make(unfinished)
+        unfinished.rename(to)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _for_this_process(name: str, make: Callable[[Path], None]) -> Path:
@@ -67,7 +75,7 @@ def _key(weights: Path, made_with: str) -> str:
     return hashlib.sha256(f"{digests.of_weights(weights)} {made_with}".encode()).hexdigest()[:16]
 
 
-def _forget_unused(name: str) -> None:
+def _delete_unused(name: str) -> None:
     for path in engines_dir().glob(f"{name}-*"):
         if path.is_dir() and path.stat().st_mtime < time.time() - UNUSED_SECONDS:
             shutil.rmtree(path, ignore_errors=True)

@@ -1,7 +1,6 @@
-"""Run parts on ONNX Runtime.
+"""ONNX Runtime runs on NVIDIA's GPUs, and on CPUs that OpenVINO does not support.
 
-It uses CUDA on NVIDIA's GPUs, and TensorRT for the image encoder if it is installed. On a CPU, it runs what OpenVINO
-cannot run.
+On a GPU it uses CUDA, and for the image encoder TensorRT if that is installed.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "Tensorrt
 
 
 def has_cuda() -> bool:
-    """True if the installed package is the build for GPUs (onnxruntime-gpu)."""
+    """True if the installed build is the one for GPUs (onnxruntime-gpu)."""
     return CUDA in ort.get_available_providers()
 
 
@@ -37,28 +36,29 @@ def runners(
 ) -> dict[str, Runner]:
     """Return the parts of a network on a device ("cpu", "gpu:0", ...).
 
-    `precision` ("float32" or "float16") is that of `encode`. `load` and `graphs` are as for `onnx_files.paths`.
+    `precision` ("float32" or "float16") is that of `encode`; the other parts are in float32. For `load` and `graphs`
+    see `onnx_files.paths`.
 
     Raises what `onnx_files.paths` raises. The first call of a part raises ValueError if the device cannot be used.
     """
-    # for a CPU, `load` makes parts whose operations are in another order
-    called = name if device == "cpu" else f"{name}-gpu"
-    paths = onnx_files.paths(called, weights, load, precision, graphs)
+    cache_name = name if device == "cpu" else f"{name}-gpu"  # `load` may use another order of operations for a CPU
+    paths = onnx_files.paths(cache_name, weights, load, precision, graphs)
     return {
         part: _LazySession(partial(_session, path, providers(device, path, precision))) for part, path in paths.items()
     }
 
 
 def providers(device: str, path: Path, precision: str) -> list[tuple[str, dict[str, str]]]:
-    """Return the execution providers for the part in this file. The first that supports an operation runs it.
+    """Return the execution providers for the part of this path, with their options.
 
-    Options: https://onnxruntime.ai/docs/execution-providers/
+    Each operation is run by the first provider that supports it. The options are described at
+    https://onnxruntime.ai/docs/execution-providers/.
     """
     if device == "cpu":
         return [(CPU, {})]
     index = device.partition(":")[2] or "0"
     on_gpu = [(CUDA, {"device_id": index}), (CPU, {})]
-    # TensorRT takes minutes to build an engine, for a range of shapes. Only the encoder's range is known.
+    # Building a TensorRT engine takes minutes, and it supports a known range of shapes. Only the encoder's are known.
     if path.stem != "encode" or not importlib.util.find_spec("tensorrt"):
         return on_gpu
     options = {
@@ -71,7 +71,7 @@ def providers(device: str, path: Path, precision: str) -> list[tuple[str, dict[s
 
 
 class _LazySession:
-    """A session that is opened on the first call: most processes never use the part that refines masks."""
+    """A session that is opened by its first call, because most processes never use the part that refines masks."""
 
     def __init__(self, make: Callable[[], ort.InferenceSession]) -> None:
         self._make = make
@@ -80,28 +80,28 @@ class _LazySession:
     def _session(self) -> ort.InferenceSession:
         return self._make()
 
-    def __call__(self, *given: np.ndarray) -> tuple[np.ndarray, ...]:
-        names = [expected.name for expected in self._session.get_inputs()]
-        return tuple(self._session.run(None, dict(zip(names, given, strict=True))))
+    def __call__(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        names = [value.name for value in self._session.get_inputs()]
+        return tuple(self._session.run(None, dict(zip(names, inputs, strict=True))))
 
 
-def _session(path: Path, chosen: list[tuple[str, dict[str, str]]]) -> ort.InferenceSession:
-    first = chosen[0][0]
+def _session(path: Path, requested: list[tuple[str, dict[str, str]]]) -> ort.InferenceSession:
+    first = requested[0][0]
     if first == TENSORRT:
-        importlib.import_module("tensorrt")  # this import loads the libraries that ONNX Runtime needs
-        log.info("TensorRT loads its engine for %s, or builds it, which takes minutes", path)
+        importlib.import_module("tensorrt")  # this loads the libraries that ONNX Runtime looks for
+        log.info("%s: loading its TensorRT engine, or building it, which takes minutes", path)
     if first != CPU:
         ort.preload_dlls()  # CUDA and cuDNN from their wheels
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # about missing providers, which it replaces by the CPU
-        session = ort.InferenceSession(path, _options(), providers=chosen)
+        warnings.simplefilter("ignore", UserWarning)  # about a missing provider: it is checked below
+        session = ort.InferenceSession(path, _options(), providers=requested)
     if first not in session.get_providers():
-        raise ValueError(f"ONNX Runtime cannot use {first} here; it has {', '.join(session.get_providers())}")
+        raise ValueError(f"ONNX Runtime cannot use {first} here; available: {', '.join(session.get_providers())}")
     return session
 
 
 def _options() -> Any:
-    """Return options for the CPU cores that this process may use. Idle threads do not spin, to leave them free."""
+    """Return options for the CPU cores that this process may use. Idle threads do not spin: others need the cores."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = len(os.sched_getaffinity(0))
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

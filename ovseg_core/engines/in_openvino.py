@@ -1,4 +1,4 @@
-"""Run parts on OpenVINO, the fast engine on a CPU."""
+"""OpenVINO, the fastest engine on a CPU."""
 
 from __future__ import annotations
 
@@ -14,22 +14,21 @@ import openvino as ov
 from ovseg_core.engines import cpu_flags, int8, onnx_files
 from ovseg_core.engines.parts import Parts, Runner
 
-# for int8: the precision of the operations that are not quantized
-HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
+HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}  # for int8, of the layers that are not quantized
 
 
-def options(hint: str) -> dict[str, Any]:
-    """Return options to compile for the CPU cores that this process may use.
+def _options(hint: str) -> dict[str, Any]:
+    """Return options for the CPU cores that this process may use.
 
-    The precision is set explicitly, because OpenVINO itself chooses bfloat16 on a CPU that supports it.
+    The hint is always given, because OpenVINO's default is bfloat16 on a CPU that supports it.
     """
     return {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": len(os.sched_getaffinity(0))}
 
 
 def precisions() -> tuple[str, ...]:
-    """Return the precisions of this CPU: float32, and bfloat16 if it has AMX or AVX512-BF16.
+    """Return the precisions that this CPU supports: float32, and bfloat16 if it has AMX or AVX512-BF16.
 
-    OpenVINO's own list is not sufficient: it includes emulated precisions, which take twice the time of float32.
+    What OpenVINO reports is not enough, because it includes emulated bfloat16, which takes twice the time of float32.
     """
     is_native = cpu_flags.has_any(cpu_flags.BFLOAT16)
     has_bfloat16 = is_native and "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -39,43 +38,43 @@ def precisions() -> tuple[str, ...]:
 def runners(
     name: str, weights: Path, load: Callable[[], Parts], precision: str, graphs: Path | None = None
 ) -> dict[str, Runner]:
-    """Return the parts of a network in this precision.
+    """Return the parts of a network on the CPU.
 
-    "int8" is only for `encode`, and `prompts` is always in float32. `load` and `graphs` are as for `onnx_files.paths`.
+    All parts run in `precision`, with two exceptions: in "int8", the parts other than `encode` run in float32, and a
+    part called `prompts` always runs in float32. For `load` and `graphs` see `onnx_files.paths`.
 
-    Raises what `onnx_files.paths` raises, and ValueError as `int8.read`.
+    Raises what `onnx_files.paths` raises. In "int8", the first call of `encode` raises what `int8.read` raises.
     """
     core, hint = ov.Core(), HINTS[precision]
     paths = onnx_files.paths(name, weights, load, graphs=graphs)
-    read = {part: partial(core.read_model, path) for part, path in paths.items()}
-    in_float32 = read.pop("encode")
+    readers = {part: partial(core.read_model, path) for part, path in paths.items()}
+    in_float32 = readers.pop("encode")
     encode = in_float32 if precision != "int8" else lambda: int8.read(core, weights, in_float32())
-    hints = dict.fromkeys(read, hint) | {"prompts": HINTS["float32"]}
+    hints = dict.fromkeys(readers, hint) | {"prompts": HINTS["float32"]}
     return {"encode": _Encoder(core, encode, hint)} | {
-        part: _LazyGraph(core, graph, hints[part]) for part, graph in read.items()
+        part: _LazyGraph(core, read, hints[part]) for part, read in readers.items()
     }
 
 
 def encoder_graph(name: str, weights: Path, load: Callable[[], Parts], graphs: Path | None = None) -> ov.Model:
-    """Return the graph of a network's `encode` that `runners` uses for float32."""
+    """Return the graph of a network's `encode` in float32. For the arguments see `onnx_files.paths`."""
     return ov.Core().read_model(onnx_files.paths(name, weights, load, graphs=graphs)["encode"])
 
 
-class Compiled:
+class _Compiled:
     """A compiled graph. Only one thread at a time may call it.
 
-    OpenVINO's own call does the same, but takes a third of a millisecond to inspect its inputs.
+    Calling an `ov.CompiledModel` does the same, but spends a third of a millisecond on checking its arguments.
     """
 
     def __init__(self, model: ov.CompiledModel) -> None:
         self._request = model.create_infer_request()
         self._outputs = range(len(model.outputs))
 
-    def __call__(self, *given: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Run the graph. The inputs have the graph's types; the outputs are in OpenVINO's memory, which the next call
-        overwrites.
-        """
-        arrays = [np.ascontiguousarray(array) for array in given]  # a tensor does not keep its array alive
+    def __call__(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Run the graph. The inputs have its types; the outputs are in memory that the next call overwrites."""
+        # Kept in a list until the graph has run, because a tensor does not keep its array alive
+        arrays = [np.ascontiguousarray(array) for array in inputs]
         for i, array in enumerate(arrays):
             self._request.set_input_tensor(i, ov.Tensor(array, shared_memory=True))
         self._request.infer()
@@ -83,44 +82,42 @@ class Compiled:
 
 
 class _LazyGraph:
-    """A graph that is compiled on the first call: most processes never use the part that refines masks.
-
-    Its weights are mapped from the file.
-    """
+    """A graph that is read and compiled by its first call, because most processes never use the part that refines
+    masks. Its weights are mapped from the file."""
 
     def __init__(self, core: ov.Core, read: Callable[[], ov.Model], hint: str) -> None:
         self._core, self._read, self._hint = core, read, hint
 
     @cached_property
-    def _run(self) -> Compiled:
-        return Compiled(self._core.compile_model(self._graph(), "CPU", options(self._hint)))
+    def _run(self) -> _Compiled:
+        return _Compiled(self._core.compile_model(self._graph(), "CPU", _options(self._hint)))
 
     def _graph(self) -> ov.Model:
         return self._read()
 
-    def __call__(self, *given: np.ndarray) -> tuple[np.ndarray, ...]:
-        return tuple(output.copy() for output in self._run(*given))
+    def __call__(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        return tuple(output.copy() for output in self._run(*inputs))
 
 
 class _Encoder(_LazyGraph):
-    """A graph that is compiled for one image, and called for the images of a batch one after the other.
+    """An image encoder, compiled for one image and called once for each image of a batch.
 
-    OpenVINO fuses attention if it knows all shapes, which is a tenth faster. A batch saves nothing on a CPU.
+    OpenVINO fuses attention if all shapes are known, and is then a tenth faster. A batch saves nothing on a CPU.
     """
 
     def _graph(self) -> ov.Model:
         model = super()._graph()
-        [given] = model.inputs
-        model.reshape([1, *given.partial_shape[1:]])
+        [canvases] = model.inputs
+        model.reshape([1, *canvases.partial_shape[1:]])
         return model
 
-    def __call__(self, *given: np.ndarray) -> tuple[np.ndarray, ...]:
-        [canvases] = given
-        answers: list[np.ndarray] = []
+    def __call__(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        [canvases] = inputs
+        features: list[np.ndarray] = []
         for i, canvas in enumerate(canvases):
             outputs = self._run(canvas[None])
             if i == 0:
-                answers = [np.empty((len(canvases), *output.shape[1:]), output.dtype) for output in outputs]
-            for answer, output in zip(answers, outputs, strict=True):
-                answer[i] = output[0]
-        return tuple(answers)
+                features = [np.empty((len(canvases), *output.shape[1:]), output.dtype) for output in outputs]
+            for feature, output in zip(features, outputs, strict=True):
+                feature[i] = output[0]
+        return tuple(features)

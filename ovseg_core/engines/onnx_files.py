@@ -14,41 +14,46 @@ from ovseg_core.engines.parts import Parts
 
 log = logging.getLogger(__name__)
 
-SOURCES = "ovseg_core.networks"  # and all that it imports: every network's own code, the engines, the checkpoints
-# What writes translations and what reads them, Paddle and ONNX Runtime by the names of both builds.
+SOURCES = "ovseg_core.networks"  # with all that it imports: the code of every network, the engines, the checkpoints
+# The packages that write and read translations. Paddle and ONNX Runtime have two builds with different names.
 PACKAGES = ("onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "paddlepaddle", "paddlepaddle-gpu")
 
 
 def paths(
     name: str, weights: Path, load: Callable[[], Parts], precision: str = "float32", graphs: Path | None = None
 ) -> dict[str, Path]:
-    """Return the path of each part's file. The files are made once for all processes of a machine.
+    """Return the path of each part's file. The files are written once for all processes of a machine.
 
-    `precision` ("float32" or "float16") is that of `encode`; the other parts are in float32. If a network ships its
-    `graphs`, the weights are stored next to a copy of them. For other networks, and for "float16", `load` makes the
-    parts in Paddle from the weights, and they are translated.
+    Args:
+        name: of the network.
+        weights: a file.
+        load: makes the parts in Paddle from the weights. It is called only if no process has translated these weights
+            before, and never if the shipped `graphs` are used.
+        precision: "float32" or "float16", of `encode`. The other parts are in float32.
+        graphs: the folder of the network's shipped graphs, or None. They are used in "float32": only the weights have
+            to be written next to them. See `shipped`.
 
-    Raises:
-        ValueError: The weights do not fit, or an operation cannot be translated.
-        Exception: What `load` raises.
+    Raises what `load` raises, and ValueError if the weights do not fit or an operation cannot be translated.
     """
     if graphs is not None and precision == "float32":
         folder = cache.folder(name, weights, shipped.digest(graphs), lambda to: shipped.fill(graphs, name, weights, to))
     else:
-        called = name if precision == "float32" else f"{name}-{precision}"
-        folder = cache.folder(called, weights, _code(), lambda to: _translate(name, load(), to, precision))
+        cache_name = name if precision == "float32" else f"{name}-{precision}"
+        folder = cache.folder(cache_name, weights, _code(), lambda to: _translate(name, load(), to, precision))
     return {path.stem: path for path in folder.glob("*.onnx")}
 
 
 def _translate(name: str, parts: Parts, to: Path, precision: str) -> None:
-    log.info("translating %s to ONNX, once", name)
+    log.info("%s: translating it to ONNX for the cache", name)
     translate(parts, to, precision)
 
 
 def translate(parts: Parts, to: Path, precision: str = "float32") -> None:
-    """Write `PART.onnx` and `PART.weights` for each part into a folder, `encode` in "float32" or "float16".
+    """Write `PART.onnx` and `PART.weights` of each part into a folder.
 
-    Raises ValueError for an operation that has no translation.
+    `precision` ("float32" or "float16") is that of `encode`; the other parts are in float32.
+
+    Raises ValueError if an operation cannot be translated.
     """
     import onnx_ir as ir
 
@@ -56,15 +61,15 @@ def translate(parts: Parts, to: Path, precision: str = "float32") -> None:
     from ovseg_core.quiet_paddle import paddle
 
     named = (*parts.named_parameters(), *parts.named_buffers())
-    weights = {tensor.name: (name, tensor.numpy()) for name, tensor in named}
+    parameters = {tensor.name: (name, tensor.numpy()) for name, tensor in named}
     for part, shapes in parts.shapes().items():
         specs = [paddle.static.InputSpec(list(shape), "float32", f"given{i}") for i, shape in enumerate(shapes)]
         with warnings.catch_warnings():  # Paddle's own code reads attributes that graphs lack, and warns
             warnings.simplefilter("ignore", UserWarning)
             traced = paddle.jit.to_static(getattr(parts, part), input_spec=specs, full_graph=True).concrete_program
-        in_what = precision if part == "encode" else "float32"
-        model = translated(traced.main_program, traced.outputs, weights, in_what)
-        # All weights go into a separate file: an .onnx file cannot hold 2 GB, and a shipped one must not hold any.
+        part_precision = precision if part == "encode" else "float32"
+        model = translated(traced.main_program, traced.outputs, parameters, part_precision)
+        # All weights go into a separate file: an .onnx file cannot hold 2 GB, and a shipped one must not hold weights.
         ir.save(model, to / f"{part}.onnx", external_data=f"{part}.weights", size_threshold_bytes=0)
 
 

@@ -1,6 +1,6 @@
-"""Translate Paddle's operations to ONNX: a function with the name of each operation that our networks use.
+"""Translate Paddle's operations to ONNX's. Each operation that our networks use has a function of the same name.
 
-Paddle's operations are in paddle/phi/ops/yaml/ops.yaml, ONNX's at https://onnx.ai/onnx/operators/.
+Paddle's operations are described in paddle/phi/ops/yaml/ops.yaml, and ONNX's at https://onnx.ai/onnx/operators/.
 """
 
 from __future__ import annotations
@@ -13,22 +13,25 @@ import onnx_ir as ir
 
 from ovseg_core.engines.onnx_writer import Writer
 
-# An operation's attributes. "shapes" and "types" are those of its inputs and of its first result; -1 is an unknown
-# size.
+# The attributes of an operation. "shapes" and "types" are those of its inputs and of its first result, in this order.
+# An unknown size is -1.
 Attributes = dict[str, Any]
 
-OPERATIONS: dict[str, Callable[..., Any]] = {}  # only those that our networks use
+OPERATIONS: dict[str, Callable[..., Any]] = {}  # the translations by the name of Paddle's operation
 
 
 def translates(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    def keep(make: Callable[..., Any]) -> Callable[..., Any]:
-        OPERATIONS.update(dict.fromkeys(names, make))
-        return make
+    """Register a function as the translation of Paddle's operations of these names."""
 
-    return keep
+    def register(translate: Callable[..., Any]) -> Callable[..., Any]:
+        OPERATIONS.update(dict.fromkeys(names, translate))
+        return translate
+
+    return register
 
 
-def _as(kind: str) -> Callable[..., ir.Value]:
+def _one_node(kind: str) -> Callable[..., ir.Value]:
+    """Return a translation to a node with the same inputs and without attributes."""
     return lambda write, attributes, *inputs: write(kind, *inputs)
 
 
@@ -45,14 +48,14 @@ for _name, _kind in {
     "cos": "Cos",
     "abs": "Abs",
     "exp": "Exp",
-    "floor_divide": "Div",  # of indices in a grid: integers that are never negative
+    "floor_divide": "Div",  # our networks divide only indices of a grid, which are integers and not negative
     "remainder": "Mod",
     "gather_nd": "GatherND",
     "shape64": "Shape",
     "unsqueeze": "Unsqueeze",
     "squeeze": "Squeeze",
 }.items():
-    OPERATIONS[_name] = _as(_kind)
+    OPERATIONS[_name] = _one_node(_kind)
 
 
 @translates("full")
@@ -87,10 +90,10 @@ def cast(write: Writer, attributes: Attributes, x: ir.Value) -> ir.Value:
 
 @translates("scale")
 def scale(write: Writer, attributes: Attributes, x: ir.Value, factor: ir.Value) -> ir.Value:
-    by, bias = _number(factor, attributes), np.array(attributes["bias"], attributes["types"][-1])
+    scale_by, bias = _number(factor, attributes), np.array(attributes["bias"], attributes["types"][-1])
     if attributes["bias_after_scale"]:
-        return write("Add", write("Mul", x, by), bias)
-    return write("Mul", write("Add", x, bias), by)
+        return write("Add", write("Mul", x, scale_by), bias)
+    return write("Mul", write("Add", x, bias), scale_by)
 
 
 @translates("matmul")
@@ -98,8 +101,8 @@ def matmul(write: Writer, attributes: Attributes, a: ir.Value, b: ir.Value) -> i
     ranks = [len(shape) for shape in attributes["shapes"]]
     return write(
         "MatMul",
-        _swapped(write, a, ranks[0]) if attributes["transpose_x"] else a,
-        _swapped(write, b, ranks[1]) if attributes["transpose_y"] else b,
+        _transposed(write, a, ranks[0]) if attributes["transpose_x"] else a,
+        _transposed(write, b, ranks[1]) if attributes["transpose_y"] else b,
     )
 
 
@@ -155,24 +158,24 @@ def batch_norm(
 
 @translates("conv2d", "depthwise_conv2d")
 def conv2d(write: Writer, attributes: Attributes, x: ir.Value, kernel: ir.Value) -> ir.Value:
-    same = {"group": attributes["groups"], "strides": attributes["strides"], "dilations": attributes["dilations"]}
-    return write("Conv", x, kernel, pads=_padding(attributes), **same)
+    options = {"group": attributes["groups"], "strides": attributes["strides"], "dilations": attributes["dilations"]}
+    return write("Conv", x, kernel, pads=_padding(attributes), **options)
 
 
 @translates("pool2d")
 def pool2d(write: Writer, attributes: Attributes, x: ir.Value, kernel: ir.Value) -> ir.Value:
-    other = (
+    is_unsupported = (
         attributes["adaptive"] or attributes["global_pooling"] or attributes["ceil_mode"] or any(_padding(attributes))
     )
-    if attributes["pooling_type"] != "avg" or other:
-        raise ValueError("of Paddle's poolings only the average without padding has a way to ONNX yet")
+    if attributes["pooling_type"] != "avg" or is_unsupported:
+        raise ValueError("only average pooling without padding can be translated from Paddle to ONNX yet")
     return write("AveragePool", x, kernel_shape=_constant(kernel).tolist(), strides=attributes["strides"])
 
 
 @translates("bilinear_interp")
 def bilinear_interp(write: Writer, attributes: Attributes, x: ir.Value, *size: ir.Value | None) -> ir.Value:
     if attributes["align_corners"] or attributes["align_mode"] or not attributes["scale"] or any(size):
-        raise ValueError("of Paddle's resizings only that by a factor, with half-pixel centres, has a way to ONNX yet")
+        raise ValueError("only resizing by a factor with half-pixel centres can be translated from Paddle to ONNX yet")
     scales = np.array([1, 1, *attributes["scale"]], np.float32)
     return write("Resize", x, None, scales, mode="linear", coordinate_transformation_mode="half_pixel")
 
@@ -198,7 +201,7 @@ def transpose(write: Writer, attributes: Attributes, x: ir.Value) -> ir.Value:
 def flatten(write: Writer, attributes: Attributes, x: ir.Value) -> ir.Value:
     start, stop = (axis % len(attributes["shapes"][0]) for axis in (attributes["start_axis"], attributes["stop_axis"]))
     tail = write("Shape", x, start=stop + 1)
-    return write("Reshape", x, write("Concat", [*[0] * start, -1], tail, axis=0))  # 0 keeps the size
+    return write("Reshape", x, write("Concat", [*[0] * start, -1], tail, axis=0))  # 0 keeps the size of the input
 
 
 @translates("slice")
@@ -209,7 +212,7 @@ def slice_(write: Writer, attributes: Attributes, x: ir.Value, starts: Any, ends
 
 @translates("expand")
 def expand(write: Writer, attributes: Attributes, x: ir.Value, shape: Any) -> ir.Value:
-    return write("Expand", x, write("Max", _vector(write, shape), [1]))  # -1 keeps the size
+    return write("Expand", x, write("Max", _vector(write, shape), [1]))  # -1, to keep a size of the input, becomes 1
 
 
 @translates("gather")
@@ -251,27 +254,27 @@ def unbind(write: Writer, attributes: Attributes, x: ir.Value) -> Sequence[ir.Va
 
 
 def _padding(attributes: Attributes) -> list[int]:
-    """Return the padding before each axis, then after each."""
+    """Return the paddings of an operation as ONNX orders them: before each axis, then after each axis."""
     if attributes["padding_algorithm"] != "EXPLICIT":
         raise ValueError(f"Paddle's padding {attributes['padding_algorithm']} cannot be translated to ONNX yet")
     paddings = list(attributes["paddings"])
     return paddings * 2 if len(paddings) == 2 else [*paddings[::2], *paddings[1::2]]
 
 
-def _swapped(write: Writer, x: ir.Value, rank: int) -> ir.Value:
-    """Swap the last two axes."""
+def _transposed(write: Writer, x: ir.Value, rank: int) -> ir.Value:
+    """Transpose the last two axes."""
     return write("Transpose", x, perm=[*range(rank - 2), rank - 1, rank - 2])
 
 
 def _vector(write: Writer, x: ir.Value | Sequence[ir.Value]) -> ir.Value:
-    """Return one vector for Paddle's integers: a vector, or a list of scalars."""
+    """Return integers as one vector. Paddle's operand is a vector or a list of scalars."""
     if isinstance(x, ir.Value):
         return x
     return write("Concat", *(write("Reshape", part, [1]) for part in x), axis=0)
 
 
 def _number(x: ir.Value, attributes: Attributes) -> np.ndarray:
-    """Return the number of a constant, in the type of the result."""
+    """Return the only number of a constant, in the type of the operation's result."""
     return np.array(_item(x), attributes["types"][-1])
 
 
@@ -285,5 +288,5 @@ def _item(x: ir.Value) -> Any:
 
 def _constant(x: ir.Value) -> np.ndarray:
     if x.const_value is None:
-        raise ValueError("there is no way to ONNX for a number that is computed")
+        raise ValueError("a number that the program computes cannot be translated to ONNX here, only a constant")
     return x.const_value.numpy()

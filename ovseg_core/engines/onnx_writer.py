@@ -11,32 +11,35 @@ from onnx_ir.tape import Tape
 
 
 class Writer(Tape):
-    """`write("Add", a, b)` adds a node and returns its result. NumPy's arrays among the inputs become constants."""
+    """`write("Add", a, b)` adds a node and returns its result.
+
+    An input may be a value, a NumPy array or a sequence of integers, both of which become constants, or None for an
+    optional input that is left out.
+    """
 
     def __call__(self, kind: str, *inputs: ir.Value | np.ndarray | Sequence[int] | None, **attributes: Any) -> ir.Value:
         return self.op(kind, self._all_values(inputs), attributes)
 
     def several(self, kind: str, outputs: int, *inputs: ir.Value | np.ndarray, **attributes: Any) -> Sequence[ir.Value]:
+        """Add a node with a number of outputs and return these."""
         return self.op_multi_out(kind, self._all_values(inputs), attributes, num_outputs=outputs)
 
     def weight(self, name: str, array: np.ndarray) -> ir.Value:
+        """Add a weight, which becomes an initialiser of the graph."""
         return self.initializer(ir.tensor(array), name)
 
     def constant(self, array: np.ndarray) -> ir.Value:
-        made = self.op("Constant", [], {"value": ir.tensor(array)})
-        made.const_value = ir.tensor(array)  # some operations can be translated only if they know a constant's numbers
-        return made
+        """Add a constant as a node."""
+        constant = self.op("Constant", [], {"value": ir.tensor(array)})
+        constant.const_value = ir.tensor(array)  # the translation of some operations needs the numbers
+        return constant
 
     def cast(self, x: ir.Value, to: Any) -> ir.Value:
-        """Cast to one of NumPy's types."""
+        """Cast a value to a NumPy type."""
         return self("Cast", x, to=ir.DataType.from_numpy(np.dtype(to)))
 
     def _all_values(self, inputs: Sequence[Any]) -> list[ir.Value | None]:
-        """Return the values of an operation's inputs.
-
-        Python's integers are sizes and indices, for which ONNX requires 64 bits. None is an optional input that is left
-        out.
-        """
+        """Convert inputs to values. Integers of Python are sizes and indices, for which ONNX requires 64 bits."""
         return [
             x
             if x is None or isinstance(x, ir.Value)

@@ -1,7 +1,7 @@
-"""Translate Paddle's programs (PIR) to ONNX models, so that one definition of a network runs on every engine.
+"""Translate Paddle's programs (PIR) to ONNX models, so that a network is defined once for all engines.
 
-paddle2onnx writes an empty file for weights beyond 2 GB, and OpenVINO's own frontend reads only programs of Paddle 2.
-`onnx_operations` has each operation that our networks use; any other raises ValueError.
+paddle2onnx writes an empty file if the weights exceed 2 GB, and OpenVINO's own frontend reads only the programs of
+Paddle 2. `onnx_operations` translates the operations that our networks use, and no others.
 """
 
 from __future__ import annotations
@@ -26,17 +26,23 @@ TYPES = {
     "FLOAT64": np.float64,
 }
 
-Weights = Mapping[str, tuple[str, np.ndarray]]  # Paddle's name of a parameter -> our name of it, and its array
+# By the name of a parameter in the program: its name in the network, which is also its name in the model, and its array
+Parameters = Mapping[str, tuple[str, np.ndarray]]
 
 
-def translated(program: Any, outputs: Sequence[Any], weights: Weights, precision: str) -> ir.Model:
-    """Translate a program to a model with the same inputs in the same order, and with `outputs`, values of the program.
+def translated(program: Any, outputs: Sequence[Any], parameters: Parameters, precision: str) -> ir.Model:
+    """Translate a program to a model with the same inputs in the same order.
 
-    The model's initialisers are only the weights that the program uses; other constants are nodes. With the precision
-    "float16", what is float32 in the program is float16 in the model, except inputs and outputs: the CPU build of
-    Paddle cannot trace a float16 program.
+    The initialisers of the model are the parameters that the program uses, and nothing else: other constants are nodes.
 
-    Raises ValueError for an unknown operation.
+    Args:
+        program: Paddle's.
+        outputs: the values of the program that become the model's outputs.
+        parameters: those of the network.
+        precision: "float32" or "float16". In "float16", all float32 values of the program become float16, except inputs
+            and outputs. The program itself is in float32, because the CPU build of Paddle cannot trace a float16 one.
+
+    Raises ValueError for an operation that `onnx_operations` does not translate.
     """
     write = Writer()
     types = TYPES | {"FLOAT32": np.dtype(precision).type}
@@ -44,36 +50,38 @@ def translated(program: Any, outputs: Sequence[Any], weights: Weights, precision
     inputs = []
     for operation in program.global_block().ops:
         kind = operation.name().removeprefix("pd_op.").removeprefix("builtin.")
-        given, results = operation.operands_source(), operation.results()
+        operands, results = operation.operands_source(), operation.results()
         if kind == "parameter":
-            name, array = weights[operation.attrs()["parameter_name"]]
-            made: Any = write.weight(name, array.astype(types[results[0].dtype.name], copy=False))
+            name, array = parameters[operation.attrs()["parameter_name"]]
+            translation: Any = write.weight(name, array.astype(types[results[0].dtype.name], copy=False))
         elif kind == "data":
-            inputs.append(_value(ir.Value(name=operation.attrs()["name"]), results[0]))
-            made = write.cast(inputs[-1], types[results[0].dtype.name])
+            inputs.append(_typed(ir.Value(name=operation.attrs()["name"]), results[0]))
+            translation = write.cast(inputs[-1], types[results[0].dtype.name])
         elif kind in OPERATIONS:
-            made = OPERATIONS[kind](write, _attributes(operation, types), *(_given(value, values) for value in given))
+            attributes = _attributes(operation, types)
+            translation = OPERATIONS[kind](write, attributes, *(_operand(value, values) for value in operands))
         else:
             raise ValueError(f"Paddle's operation {kind} cannot be translated to ONNX yet")
-        # If an operation has several results, only the first is used (the statistics of a norm are for training),
-        # except if its result is a list.
-        values.update({value.id: made for value in results[:1]})
+        # Only the first of several results is used: the others, such as statistics of a norm, are for training. A
+        # split is an exception: its results are the parts.
+        values.update({value.id: translation for value in results[:1]})
         if kind == "split":
-            values.update({value.id: part for value, part in zip(results, made, strict=True)})
-    answers = [_value(write.cast(values[value.id], TYPES[value.dtype.name]), value) for value in outputs]
-    # the program of one part lists the weights of the whole network
+            values.update({value.id: part for value, part in zip(results, translation, strict=True)})
+    typed_outputs = [_typed(write.cast(values[value.id], TYPES[value.dtype.name]), value) for value in outputs]
+    # The program of a part lists all parameters of the network.
     used = [value for value in write.initializers if value.uses()]
     nodes = [node for node in write.nodes if node.op_type != "Constant" or node.outputs[0].uses()]
-    graph = ir.Graph(inputs, answers, nodes=nodes, initializers=used, opset_imports={"": OPSET}, name="part")
+    graph = ir.Graph(inputs, typed_outputs, nodes=nodes, initializers=used, opset_imports={"": OPSET}, name="part")
     return ir.Model(graph, ir_version=IR_VERSION)
 
 
-def _given(value: Any, values: Mapping[str, Any]) -> Any:
-    """Return our value for one of Paddle's values, or None for an optional operand that is absent."""
+def _operand(value: Any, values: Mapping[str, Any]) -> Any:
+    """Return our value for an operand of Paddle's; None for an optional operand that is absent."""
     return values[value.id] if value.initialized() else None
 
 
 def _attributes(operation: Any, types: Mapping[str, Any]) -> Attributes:
+    """Return the attributes of an operation, with the shapes and types of its operands and its first result."""
     values = [*operation.operands_source(), *operation.results()[:1]]
     # None for a list of tensors and for an absent operand
     tensors = [value if value.initialized() and value.is_dense_tensor_type() else None for value in values]
@@ -84,8 +92,8 @@ def _attributes(operation: Any, types: Mapping[str, Any]) -> Attributes:
     }
 
 
-def _value(ours: ir.Value, paddle_s: Any) -> ir.Value:
-    """Give our value the type and the shape of Paddle's value; None is an unknown size."""
-    ours.dtype = ir.DataType.from_numpy(np.dtype(TYPES[paddle_s.dtype.name]))
-    ours.shape = ir.Shape([None if size < 0 else size for size in paddle_s.shape])
-    return ours
+def _typed(value: ir.Value, of_paddle: Any) -> ir.Value:
+    """Set the type and the shape of a value to those of Paddle's value, and return it. None is an unknown size."""
+    value.dtype = ir.DataType.from_numpy(np.dtype(TYPES[of_paddle.dtype.name]))
+    value.shape = ir.Shape([None if size < 0 else size for size in of_paddle.shape])
+    return value

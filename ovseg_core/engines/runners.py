@@ -18,13 +18,19 @@ def on(
     precision: str,
     graphs: Path | None = None,
 ) -> dict[str, Runner]:
-    """Return the parts of network `name` on an engine.
+    """Return the parts of a network on an engine.
 
-    `load` makes the parts in Paddle from the weights, with the image encoder in the given precision. Engines other than
-    Paddle call it only if no process has translated these weights before, and never for float32 if the network ships
-    its `graphs`.
+    Args:
+        engine: "paddle", "openvino" or "onnxruntime".
+        name: of the network.
+        weights: a file.
+        load: makes the parts in Paddle from the weights, with the image encoder in the given precision. Engines other
+            than Paddle need it only to translate the parts: see `onnx_files.paths`.
+        device: "cpu", "gpu:0" or another of `devices`. Paddle uses its current device instead, and OpenVINO the CPU.
+        precision: one of `networks.precisions`.
+        graphs: the folder of the network's shipped graphs, or None.
 
-    Raises what `load` raises, and ValueError as the engine does.
+    Raises what `load` raises, and ValueError if the engine cannot translate or run the parts.
     """
     if engine == "paddle":
         from ovseg_core.engines import in_paddle

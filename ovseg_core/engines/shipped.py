@@ -1,8 +1,8 @@
 """Graphs that are shipped with a network: its parts as ONNX files without weights.
 
-They fit every checkpoint of the network, and its first start needs no Paddle. A folder of graphs has each `PART.onnx`
-as `onnx_files.translate` writes it, and `places.json` with the place of each array of a checkpoint in `PART.weights`.
-`python -m training graphs` writes SAM-Lite's graphs.
+They fit every checkpoint of the network, and the first start of the network does not need Paddle. A folder of graphs
+contains each `PART.onnx` as `onnx_files.translate` writes it, and `places.json`, which lists the place of each array of
+a checkpoint in `PART.weights`. `python -m training graphs` writes the graphs of SAM-Lite.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ PLACES = "places.json"
 
 
 class Place(NamedTuple):
-    """The place of a checkpoint's array."""
+    """Where an array of a checkpoint is stored: at `offset` in `PART.weights`."""
 
     part: str
     offset: int  # bytes
     name: str
     shape: list[int]
-    is_linear: bool  # the weight of a linear layer, stored as (in, out)
+    is_linear: bool  # True for the weight of a linear layer, which is stored as (in, out)
 
 
 def digest(graphs: Path) -> str:

@@ -25,8 +25,8 @@ class Locator(nn.Layer):
     def forward(
         self,
         detail: paddle.Tensor,  # 1, C, S/8, S/8
-        feature: paddle.Tensor,  # 1, C, S/16, S/16
-        same: paddle.Tensor,  # 1, C, S/16, S/16
+        feature: paddle.Tensor,  # 1, C, S/16, S/16: multiplied by the features at the clicks
+        same: paddle.Tensor,  # 1, C, S/16, S/16: added, the same for all prompts
         clicked: paddle.Tensor,  # N, C: features at the clicks on the object, of the maps of strides 8 and 16
         drawn8: paddle.Tensor,  # N, 2, S/8, S/8: `prompt_maps.of_canvas`
         drawn16: paddle.Tensor,  # N, 2 * len(CLICK_WIDTHS), S/16, S/16

@@ -45,21 +45,23 @@ class SamLite:
         """
         boxes, points, labels, _ = prompts
         if boxes is not None:
-            around = regions.around(boxes)
-            logits, iou = self._masks(features, around, prompt_maps.of_region(around, boxes, points, labels, None))
-            return Candidates(logits[:, None], around[:, None], iou[:, None])
+            region_xyxy = regions.around(boxes)
+            drawn = prompt_maps.of_region(region_xyxy, boxes, points, labels, None)
+            logits, iou = self._masks(features, region_xyxy, drawn)
+            return Candidates(logits[:, None], region_xyxy[:, None], iou[:, None])
         assert points is not None
         assert labels is not None
-        return self._of_clicks(features, points, labels, all_candidates)
+        return self._decode_clicks(features, points, labels, all_candidates)
 
     def decode_batch(self, batch: DecodeBatch, all_candidates: bool = False) -> list[Candidates]:
         """Do `decode` for each item, with one call for each image: regions are cut from the maps of one image."""
         return image_by_image(self, batch, all_candidates)
 
-    def _of_clicks(
+    def _decode_clicks(
         self, features: Features, points: np.ndarray, labels: np.ndarray, all_candidates: bool
     ) -> Candidates:
-        coarse, iou = self._located(features, points, labels)
+        """Locate the clicked objects, and compute the mask of each candidate in a region around it."""
+        coarse, iou = self._locate(features, points, labels)
         best = np.argmax(iou, 1)[:, None]
         chosen = np.tile(np.arange(iou.shape[1]), (len(iou), 1)) if all_candidates else best  # N, M
         iou = np.take_along_axis(iou, chosen, 1)
@@ -68,38 +70,39 @@ class SamLite:
         coarse = coarse.reshape(count * masks, *coarse.shape[2:])
         points, labels = np.repeat(points, masks, 0), np.repeat(labels, masks, 0)
         boxes = [
-            regions.box_of(mask, COARSE_STRIDE, clicks[on == 1])
-            for mask, clicks, on in zip(coarse, points, labels, strict=True)
+            regions.box_of(mask, COARSE_STRIDE, clicks[of_clicks == 1])
+            for mask, clicks, of_clicks in zip(coarse, points, labels, strict=True)
         ]
-        around = regions.around(np.stack(boxes))
-        rows, columns = geometry.region_filters(around, REGION, coarse.shape[1], COARSE_STRIDE, COARSE_STRIDE / 2)
+        region_xyxy = regions.around(np.stack(boxes))
+        rows, columns = geometry.region_filters(region_xyxy, REGION, coarse.shape[1], COARSE_STRIDE, COARSE_STRIDE / 2)
         with blas.on_one_thread():
             probability = rows @ (1 / (1 + np.exp(-coarse))) @ columns.transpose(0, 2, 1)
-        logits, _ = self._masks(features, around, prompt_maps.of_region(around, None, points, labels, probability))
-        return Candidates(logits.reshape(count, masks, MASK, MASK), around.reshape(count, masks, 4), iou)
+        drawn = prompt_maps.of_region(region_xyxy, None, points, labels, probability)
+        logits, _ = self._masks(features, region_xyxy, drawn)
+        return Candidates(logits.reshape(count, masks, MASK, MASK), region_xyxy.reshape(count, masks, 4), iou)
 
-    def _located(self, features: Features, points: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _locate(self, features: Features, points: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return coarse logits (N, CANDIDATES, S/8, S/8) and predicted IoU (N, CANDIDATES) of clicks."""
-        _, m8, m16 = features
-        on = (labels == 1).astype(np.float32)
-        weights = on / on.sum(1, keepdims=True)
-        clicked = [geometry.at_points(m, points, weights, s) for m, s in zip((m8, m16), STRIDES[1:], strict=True)]
-        drawn8 = prompt_maps.of_canvas(points, labels, m8.shape[1:], STRIDES[1], FINE_CLICK_WIDTH)
-        drawn16 = [prompt_maps.of_canvas(points, labels, m16.shape[1:], STRIDES[2], w) for w in CLICK_WIDTHS]
-        feature, same = np.split(m16[MASK_CHANNELS[2] :], 2)
-        maps = (m[None] for m in (m8[MASK_CHANNELS[1] :], feature, same))
+        _, map8, map16 = features
+        is_on = (labels == 1).astype(np.float32)
+        weights = is_on / is_on.sum(1, keepdims=True)
+        clicked = [geometry.at_points(m, points, weights, s) for m, s in zip((map8, map16), STRIDES[1:], strict=True)]
+        drawn8 = prompt_maps.of_canvas(points, labels, map8.shape[1:], STRIDES[1], FINE_CLICK_WIDTH)
+        drawn16 = [prompt_maps.of_canvas(points, labels, map16.shape[1:], STRIDES[2], w) for w in CLICK_WIDTHS]
+        feature, same = np.split(map16[MASK_CHANNELS[2] :], 2)
+        maps = (m[None] for m in (map8[MASK_CHANNELS[1] :], feature, same))
         coarse, iou = self._run["locate"](*maps, np.concatenate(clicked, 1), drawn8, np.concatenate(drawn16, 1))
         return coarse, iou
 
-    def _masks(self, features: Features, around: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return logits (N, MASK, MASK) and predicted IoU (N,) of the regions `around` with these prompt maps."""
-        left, top, side = regions.window(around, self.canvas_size)
-        inside = around - np.array([left, top, left, top], np.float32)
+    def _masks(self, features: Features, region_xyxy: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return logits (N, MASK, MASK) and predicted IoU (N,) of regions (N, 4) with these prompt maps."""
+        left, top, side = regions.window(region_xyxy, self.canvas_size)
+        in_window = region_xyxy - np.array([left, top, left, top], np.float32)
         maps: list[np.ndarray] = []
         filters: list[np.ndarray] = []
         for m, channels, stride, cells in zip(features, MASK_CHANNELS, STRIDES, MASK_CELLS, strict=True):
             x, y, count = left // stride, top // stride, side // stride
             maps.append(m[None, :channels, y : y + count, x : x + count])
-            filters += geometry.region_filters(inside, cells, count, stride)
+            filters += geometry.region_filters(in_window, cells, count, stride)
         logits, iou = self._run["mask"](*maps, *filters, drawn)
         return logits, iou

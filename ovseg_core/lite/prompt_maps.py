@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ovseg_core.lite.geometry import cells
+from ovseg_core.lite.geometry import CONV_CENTRE, cells
 from ovseg_core.lite.shape import MAPS, REGION
 
 
@@ -41,8 +41,8 @@ def of_region(
 def of_canvas(points: np.ndarray, labels: np.ndarray, hw: tuple[int, int], stride: int, sigma: float) -> np.ndarray:
     """Return the clicks on and off the object as Gaussian bumps (N, 2, h, w), on a grid with a stride of the canvas."""
     count = len(points)
-    x = np.tile(np.arange(hw[1], dtype=np.float32) * stride + 0.5, (count, 1))
-    y = np.tile(np.arange(hw[0], dtype=np.float32) * stride + 0.5, (count, 1))
+    x = np.tile(np.arange(hw[1], dtype=np.float32) * stride + CONV_CENTRE, (count, 1))
+    y = np.tile(np.arange(hw[0], dtype=np.float32) * stride + CONV_CENTRE, (count, 1))
     return _bumps(x, y, points, labels, np.full((count, 2), sigma, np.float32))
 
 
@@ -53,7 +53,7 @@ def _bumps(x: np.ndarray, y: np.ndarray, points: np.ndarray, labels: np.ndarray,
     """
     over_x = np.exp(-(((x[:, None] - points[..., :1]) / sigma[:, None, :1]) ** 2) / 2)
     over_y = np.exp(-(((y[:, None] - points[..., 1:]) / sigma[:, None, 1:]) ** 2) / 2)
-    of_kind = labels[:, None] == np.array([[1], [0]])  # N, 2, P
-    tall = of_kind[..., None] * over_y[:, None].astype(np.float32)  # N, 2, P, h
-    bumps: np.ndarray = (tall[..., :, None] * over_x[:, None, :, None].astype(np.float32)).max(2)
+    has_label = labels[:, None] == np.array([[1], [0]])  # N, 2, P
+    over_y_of_label = has_label[..., None] * over_y[:, None].astype(np.float32)  # N, 2, P, h
+    bumps: np.ndarray = (over_y_of_label[..., :, None] * over_x[:, None, :, None].astype(np.float32)).max(2)
     return bumps

@@ -9,10 +9,10 @@ import numpy as np
 
 from ovseg_core.lite.shape import STRIDES
 
-MARGIN = 1.3  # a region is this much larger than its box
+MARGIN = 1.3  # the sides of a region relative to those of its box
 MIN_HALF = 2.0  # pixels: minimum of half the side of a box
 FILTER_REACH = STRIDES[-1] + 1  # pixels that filters read beyond a region: a cell of the coarsest map, and half a pixel
-WINDOW_STEP = 8 * STRIDES[-1]  # pixels
+WINDOW_STEP = 8 * STRIDES[-1]  # pixels: the side of a window is a multiple of it, or the whole canvas
 NO_MASK_SIDE = 96.0  # pixels: the side of the box around the clicks if the coarse mask is empty
 
 

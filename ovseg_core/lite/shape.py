@@ -5,9 +5,9 @@ STRIDES = (4, 8, 16)  # of the encoder's maps
 PYRAMID = (32, 64, 128)  # channels of its feature pyramid
 # Channels of the maps that the heads use, which are all that is stored of an image. The first channels of each map are
 # for the mask head. The others are for the locator, at stride 8 and, twice as many, at stride 16.
-MASK_CHANNELS = (24, 64, 64)
-LOCATOR_CHANNELS = (24, 48)
-CHANNELS = (24, 64 + 24, 64 + 2 * 48)
+MASK_CHANNELS = (24, 64, 64)  # of the map of each stride
+LOCATOR_CHANNELS = (24, 48)  # at strides 8 and 16
+CHANNELS = (24, 64 + 24, 64 + 2 * 48)  # of the map of each stride, for both heads
 
 REGION = 32  # cells along a side of a region in the mask head
 MASK = 64  # cells along a side of the mask that it returns

@@ -52,9 +52,9 @@ def test_a_translation_with_other_options_is_another_translation(weights: Path) 
 def test_a_translation_that_fails_leaves_nothing(weights: Path) -> None:
     def break_off(to: Path) -> None:
         make(to)
-        raise ValueError("no way to OpenVINO")
+        raise ValueError("cannot be translated")
 
-    with pytest.raises(ValueError, match="no way"):
+    with pytest.raises(ValueError, match="cannot be translated"):
         cache.folder("net", weights, "", break_off)
     assert not [path for path in environment.engines_dir().iterdir() if path.is_dir() and path.name != "digests"]
     assert cache.folder("net", weights, "", make).is_dir()
