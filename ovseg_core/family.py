@@ -23,7 +23,6 @@ class Preset:
     """How images become the network's input, and how its logits become masks.
 
     Attributes:
-        canvas_size: side S of the square input, in pixels.
         mean: of each channel, on the scale 0 to 255; a pixel v is normalised to (v - mean) / std.
         std: of each channel, likewise.
         resize: how an image is resized to the canvas, see `canvas.letterbox`.
@@ -38,7 +37,6 @@ class Preset:
             click of label 0. 0 fills none.
     """
 
-    canvas_size: int
     mean: PerChannel
     std: PerChannel
     resize: Resize = "area"
@@ -51,9 +49,7 @@ class Preset:
 
 
 class Load(Protocol):
-    def __call__(
-        self, name: str, weights: Path, device: str, engine: str, precision: str, canvas_size: int
-    ) -> Network: ...
+    def __call__(self, name: str, weights: Path, device: str, engine: str, precision: str) -> Network: ...
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def is_installed(engine: str) -> bool:
     return engine in ("auto", "paddle") or importlib.util.find_spec(engine) is not None
 
 
-def load(name: str, weights: Path, device: str, engine: str, precision: str, canvas_size: int) -> Network:
+def load(name: str, weights: Path, device: str, engine: str, precision: str) -> Network:
     """Load a network with its weights, ready for inference.
 
     Args:
@@ -80,7 +80,6 @@ def load(name: str, weights: Path, device: str, engine: str, precision: str, can
         device: "cpu", "gpu:0" or another of `devices`.
         engine: one that `choose_engine` returned for this network and device.
         precision: one of `precisions`, or "auto". The network decides which of its parts use it, see `sam.family.load`.
-        canvas_size: side of the square input in pixels.
 
     Raises:
         ValueError: the weights do not fit the network, this machine or this build of Paddle has no such device, or the
@@ -89,7 +88,7 @@ def load(name: str, weights: Path, device: str, engine: str, precision: str, can
     precision = choose_precision(name, weights, device, engine, precision)
     if engine == "paddle":
         devices.use(device)
-    return NETWORKS[name].load(name, weights, device, engine, precision, canvas_size)
+    return NETWORKS[name].load(name, weights, device, engine, precision)
 
 
 def precisions(name: str, weights: Path, device: str, engine: str) -> tuple[str, ...]:

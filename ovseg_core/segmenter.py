@@ -87,7 +87,7 @@ class Segmenter:
             raise OvsegError("model_not_installed", message, "model")
         chosen = networks.choose_engine(spec.network, device, engine)
         precision = networks.choose_precision(spec.network, spec.weights, device, chosen, precision)
-        network = networks.load(spec.network, spec.weights, device, chosen, precision, spec.preset.canvas_size)
+        network = networks.load(spec.network, spec.weights, device, chosen, precision)
         return cls(spec, network, chosen, precision)
 
     def encode(self, image_rgb: np.ndarray) -> Embedding:

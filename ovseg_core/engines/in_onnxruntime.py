@@ -41,8 +41,7 @@ def runners(
 
     Raises what `onnx_files.paths` raises. The first call of a part raises ValueError if the device cannot be used.
     """
-    cache_name = name if device == "cpu" else f"{name}-gpu"  # `load` may use another order of operations for a CPU
-    paths = onnx_files.paths(cache_name, weights, load, precision, graphs)
+    paths = onnx_files.paths(name, weights, load, precision, graphs)
     return {
         part: _LazySession(partial(_session, path, providers(device, path, precision))) for part, path in paths.items()
     }

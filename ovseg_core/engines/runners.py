@@ -22,7 +22,8 @@ def on(
 
     Args:
         engine: "paddle", "openvino" or "onnxruntime".
-        name: of the network.
+        name: of the network, which is also the name of its translation in the cache. If `load` depends on the device,
+            each of its variants needs a name.
         weights: a file.
         load: makes the parts in Paddle from the weights, with the image encoder in the given precision. Engines other
             than Paddle need it only to translate the parts: see `onnx_files.paths`.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 GRAPHS = Path(__file__).parent / "graphs"  # of `LiteParts`; `python -m training graphs` writes them
 
 
-def load(name: str, weights: Path, device: str, engine: str, precision: str, canvas_size: int) -> Network:
+def load(name: str, weights: Path, device: str, engine: str, precision: str) -> Network:
     """Load SAM-Lite; see `networks.load`.
 
     In "float16" and "int8" only the image encoder runs in that precision, and the other parts run in float32. In
@@ -29,7 +29,7 @@ def load(name: str, weights: Path, device: str, engine: str, precision: str, can
     from ovseg_core.lite.network import SamLite
 
     parts = partial(load_parts, weights)
-    return SamLite(runners.on(engine, name, weights, parts, device, precision, GRAPHS), canvas_size)
+    return SamLite(runners.on(engine, name, weights, parts, device, precision, GRAPHS), CANVAS)
 
 
 def load_parts(weights: Path, precision: str = "float32") -> LiteParts:
@@ -57,7 +57,7 @@ def encoder_graph(name: str, weights: Path) -> ov.Model:
 NETWORKS = {
     "sam_lite": Family(
         # The threshold was chosen on training photos.
-        Preset(CANVAS, (127.0,) * 3, (128.0,) * 3, box_mask_threshold=-0.3, clip_to_box=True, max_hole_share=0.2),
+        Preset((127.0,) * 3, (128.0,) * 3, box_mask_threshold=-0.3, clip_to_box=True, max_hole_share=0.2),
         load,
         engines=("openvino", "onnxruntime", "paddle"),
         half_precisions={"onnxruntime": ("float16",)},

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 NAME = "paddlex"  # users write it in their registry of models, for an inference model of PaddleX
 
 
-def load(name: str, weights: Path, device: str, engine: str, precision: str, canvas_size: int) -> Network:
-    """Load the model in the folder `weights`, which contains its own canvas size; see `networks.load`."""
+def load(name: str, weights: Path, device: str, engine: str, precision: str) -> Network:
+    """Load the model in the folder `weights`; see `networks.load`."""
     from ovseg_core.paddle_inference.network import InferenceModel
 
     return InferenceModel(weights, device)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ovseg_core.family import Family, Preset, Quantization
+from ovseg_core.sam.shape import CANVAS
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from ovseg_core.sam.parts import SamParts
 
 PRESET = Preset(
-    1024,
     (123.675, 116.28, 103.53),
     (58.395, 57.12, 57.375),
     resize="pillow",
@@ -26,7 +26,7 @@ PRESET = Preset(
 )
 
 
-def load(name: str, weights: Path, device: str, engine: str, precision: str, canvas_size: int) -> Network:
+def load(name: str, weights: Path, device: str, engine: str, precision: str) -> Network:
     """Load a SAM; see `networks.load`.
 
     In "bfloat16" and "float16" the image encoder runs in half precision, and in "int8" it is the one that
@@ -36,8 +36,10 @@ def load(name: str, weights: Path, device: str, engine: str, precision: str, can
     from ovseg_core.engines import runners
     from ovseg_core.sam.network import Sam
 
-    parts = partial(load_parts, name, weights, on_cpu=device == "cpu")
-    return Sam(runners.on(engine, name, weights, parts, device, precision), canvas_size)
+    on_cpu = device == "cpu"
+    parts = partial(load_parts, name, weights, on_cpu=on_cpu)
+    translation = name if on_cpu else f"{name}-gpu"  # its operations are in another order
+    return Sam(runners.on(engine, translation, weights, parts, device, precision), CANVAS)
 
 
 def load_parts(name: str, weights: Path, precision: str = "float32", *, on_cpu: bool = False) -> SamParts:

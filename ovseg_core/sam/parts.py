@@ -11,11 +11,9 @@ from ovseg_core.engines.parts import Shape
 from ovseg_core.quiet_paddle import nn, paddle
 from ovseg_core.sam.mask_decoder import MaskDecoder
 from ovseg_core.sam.prompt_encoder import PromptEncoder
+from ovseg_core.sam.shape import CANVAS, CHANNELS
 from ovseg_core.sam.tiny_vit import TinyViT
 from ovseg_core.sam.vit import PATCH, VisionTransformer
-
-CANVAS = 1024
-CHANNELS = 256  # of an image embedding
 
 
 class SamParts(nn.Layer):

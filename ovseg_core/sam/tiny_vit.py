@@ -15,6 +15,7 @@ from ovseg_core.quiet_paddle import functional as F
 from ovseg_core.quiet_paddle import nn, paddle
 from ovseg_core.sam import windows
 from ovseg_core.sam.layers import as_map, as_rows, neck
+from ovseg_core.sam.shape import CHANNELS
 
 EXPANSION = 4  # factor of the channels inside an inverted residual and a feed-forward
 MERGING_STRIDES = (2, 2, 1)
@@ -152,7 +153,7 @@ class TinyViT(nn.Layer):
         depths: tuple[int, ...],
         heads: tuple[int, ...],  # of each stage except the first; so are the sides of the windows
         window_sides: tuple[int, ...],
-        out_channels: int = 256,
+        out_channels: int = CHANNELS,
     ) -> None:
         super().__init__()
         first = channels[0]

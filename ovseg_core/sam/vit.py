@@ -10,6 +10,7 @@ from __future__ import annotations
 from ovseg_core.quiet_paddle import functional as F
 from ovseg_core.quiet_paddle import nn, paddle
 from ovseg_core.sam.layers import as_map, as_rows, neck
+from ovseg_core.sam.shape import CANVAS, CHANNELS
 
 PATCH = 16  # canvas pixels: the side of the square that a position covers
 EPSILON = 1e-6
@@ -153,9 +154,9 @@ class VisionTransformer(nn.Layer):
         depth: int,
         heads: int,
         whole_grid: tuple[int, ...],  # indices of the blocks that attend to the whole grid
-        canvas_size: int = 1024,
+        canvas_size: int = CANVAS,
         window: int = 14,
-        out_channels: int = 256,
+        out_channels: int = CHANNELS,
     ) -> None:
         super().__init__()
         grid = canvas_size // PATCH

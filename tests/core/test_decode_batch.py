@@ -17,7 +17,7 @@ def network(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     name, engine = request.param.split()
     if name == "sam_lite":
         spec = models.find("SAM-Lite")
-        return networks.load(name, spec.weights, "cpu", engine, "float32", spec.preset.canvas_size)
+        return networks.load(name, spec.weights, "cpu", engine, "float32")
     folder = tmp_path_factory.mktemp("sam")
     return small_sam.on(engine, small_sam.load(folder), folder)
 

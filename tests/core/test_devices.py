@@ -79,6 +79,6 @@ def test_an_unsupported_precision_is_refused_with_the_supported_ones() -> None:
     with pytest.raises(ValueError, match=r"sam_lite on cpu \(openvino\) runs in float32.*, not in float16"):
         Segmenter.open("SAM-Lite", precision="float16")
     with pytest.raises(ValueError, match=re.escape("sam_b on cpu (openvino) runs in float32")):
-        networks.load("sam_b", Path("unread"), "cpu", "openvino", "float16", 1024)
+        networks.load("sam_b", Path("unread"), "cpu", "openvino", "float16")
     with pytest.raises(ValueError, match=re.escape("sam_b on cpu (paddle) runs in float32, not in bfloat16")):
-        networks.load("sam_b", Path("unread"), "cpu", "paddle", "bfloat16", 1024)
+        networks.load("sam_b", Path("unread"), "cpu", "paddle", "bfloat16")

@@ -26,7 +26,7 @@ on_the_way = set(sys.modules)
 from ovseg_core import models
 spec = models.find("SAM-Lite")
 of_the_registry = set(sys.modules) - on_the_way
-network = spec.family.load(spec.network, spec.weights, "cpu", sys.argv[1], "float32", spec.preset.canvas_size)
+network = spec.family.load(spec.network, spec.weights, "cpu", sys.argv[1], "float32")
 encoding.encode(spec.name, network, spec.preset, [pixels])
 for name in set(sys.modules) - of_the_registry - {"ovseg_core"}:
     if name.startswith("ovseg_core."):

@@ -23,7 +23,6 @@ BOX = [[140, 10, 305, 180]]
 PHOTO_BOXES = [(140, 10, 305, 180), (340, 4, 462, 300), (278, 300, 512, 512)]  # a head, a shuttle, a helmet
 PHOTO_CLICKS = [(220, 90), (400, 120), (390, 430)]
 LITE = models.find("SAM-Lite")
-SIDE = LITE.preset.canvas_size
 OTHERS = [p for p in networks.precisions(LITE.network, LITE.weights, "cpu", "openvino") if p != "float32"]
 needs_bfloat16 = pytest.mark.skipif("bfloat16" not in in_openvino.precisions(), reason="this CPU has no bfloat16")
 
@@ -69,7 +68,7 @@ def test_masks_of_the_service_s_default_precision_agree_with_those_of_float32() 
     assert Settings(_env_file=None).precision == "auto"  # which is bfloat16 or float32
     # `Segmenter.open` would refuse bfloat16 on a CPU without it. Such a CPU can emulate it, slowly: enough for a test.
     exact, other = (
-        Segmenter(LITE, lite.load("sam_lite", LITE.weights, "cpu", "openvino", precision, SIDE), "openvino", precision)
+        Segmenter(LITE, lite.load("sam_lite", LITE.weights, "cpu", "openvino", precision), "openvino", precision)
         for precision in ("float32", "bfloat16")
     )
     photo = image.decode(pictures.photo(), 10**6)

@@ -15,7 +15,7 @@ from ovseg_core.engines import in_onnxruntime
 from ovseg_core.errors import OvsegError
 from ovseg_core.lite import geometry, regions
 from ovseg_core.lite.family import load_parts
-from ovseg_core.lite.shape import MASK_CELLS, STRIDES
+from ovseg_core.lite.shape import CANVAS, MASK_CELLS, STRIDES
 from ovseg_core.network import Features, Network
 from ovseg_core.segmenter import Segmenter
 from tests.support import lite_prompts
@@ -23,7 +23,6 @@ from tests.support.lite_prompts import PROMPTS
 from tests.support.torch_files import as_torch, torch_zip
 
 SPEC = models.find("SAM-Lite")
-SIDE = SPEC.preset.canvas_size
 ENGINES = ("openvino", "onnxruntime", "paddle")
 
 
@@ -35,13 +34,13 @@ def reference() -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module", params=ENGINES)
 def network(request: pytest.FixtureRequest) -> Network:
-    return networks.load(SPEC.network, SPEC.weights, "cpu", request.param, "float32", SIDE)
+    return networks.load(SPEC.network, SPEC.weights, "cpu", request.param, "float32")
 
 
 @pytest.fixture(scope="module")
 def features(network: Network) -> Features:
     photo = image.decode(lite_prompts.PHOTO.read_bytes(), 10**8)
-    frame = Frame(photo.shape[:2], SIDE)
+    frame = Frame(photo.shape[:2], CANVAS)
     return network.encode(canvas.letterbox(photo, frame, SPEC.preset.mean, SPEC.preset.std))[0]
 
 
@@ -53,7 +52,7 @@ def test_the_maps_of_an_image_agree_with_the_reference(features: Features, refer
 
 
 def test_the_maps_of_an_image_do_not_depend_on_its_batch(network: Network) -> None:
-    canvases = np.random.default_rng(0).standard_normal((2, 3, SIDE, SIDE)).astype(np.float32)
+    canvases = np.random.default_rng(0).standard_normal((2, 3, CANVAS, CANVAS)).astype(np.float32)
     together = network.encode(canvases)
     for i, one in enumerate(together):
         [alone] = network.encode(canvases[i : i + 1])
@@ -95,10 +94,10 @@ def test_the_best_candidate_of_a_click_has_the_highest_predicted_iou(network: Ne
 )
 def test_the_window_contains_all_pixels_that_the_filters_of_its_regions_read(boxes: list[list[float]]) -> None:
     around = regions.around(np.array(boxes, np.float32))
-    left, top, side = regions.window(around, SIDE)
+    left, top, side = regions.window(around, CANVAS)
     for stride, cells in zip(STRIDES, MASK_CELLS, strict=True):
         count = side // stride
-        rows, columns = geometry.region_filters(around, cells, SIDE // stride, stride)
+        rows, columns = geometry.region_filters(around, cells, CANVAS // stride, stride)
         inside = around - np.array([left, top, left, top], np.float32)
         rows_inside, columns_inside = geometry.region_filters(inside, cells, count, stride)
         for whole, part, low in ((rows, rows_inside, top), (columns, columns_inside, left)):
@@ -125,7 +124,7 @@ def test_a_checkpoint_with_missing_or_unknown_parameters_is_refused_with_their_n
     change(arrays)
     save_file(arrays, tmp_path / "broken.safetensors")
     with pytest.raises(ValueError, match=complaint):
-        networks.load(SPEC.network, tmp_path / "broken.safetensors", "cpu", engine, "float32", SIDE)
+        networks.load(SPEC.network, tmp_path / "broken.safetensors", "cpu", engine, "float32")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -134,7 +133,7 @@ def test_a_parameter_of_another_shape_is_refused(tmp_path: Path, engine: str) ->
     arrays["mask_head.out.bias"] = np.zeros(7, np.float32)
     save_file(arrays, tmp_path / "broken.safetensors")
     with pytest.raises(ValueError, match=r"mask_head.out.bias is \(7,\), the network needs \(1,\)"):
-        networks.load(SPEC.network, tmp_path / "broken.safetensors", "cpu", engine, "float32", SIDE)
+        networks.load(SPEC.network, tmp_path / "broken.safetensors", "cpu", engine, "float32")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -149,14 +148,14 @@ def test_a_checkpoint_of_your_own_runs_on_every_engine(
     monkeypatch.setenv("OVSEG_MODELS_DIR", str(tmp_path))
     monkeypatch.setenv("OVSEG_MODELS_YAML", str(tmp_path / "models.yaml"))
     ours, bundled = (Segmenter.open(name, "cpu", engine).network for name in ("SAM-Lite-ours", "SAM-Lite"))
-    [features] = ours.encode(np.zeros((1, 3, SIDE, SIDE), np.float32))
+    [features] = ours.encode(np.zeros((1, 3, CANVAS, CANVAS), np.float32))
     logits = [network.decode(features, PROMPTS["box"]).logits for network in (ours, bundled)]
     assert np.abs(logits[0] - logits[1] - 1).max() < 1e-3
 
 
 def test_half_precision_changes_the_maps_by_less_than_2_percent() -> None:
     """ONNX Runtime runs half precision on GPUs; here it runs on the CPU."""
-    canvases = np.random.default_rng(0).standard_normal((1, 3, SIDE, SIDE)).astype(np.float32)
+    canvases = np.random.default_rng(0).standard_normal((1, 3, CANVAS, CANVAS)).astype(np.float32)
     ways = [
         in_onnxruntime.runners(SPEC.network, SPEC.weights, lambda: load_parts(SPEC.weights), "cpu", precision)
         for precision in ("float32", "float16")

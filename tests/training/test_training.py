@@ -121,9 +121,8 @@ def test_each_stage_of_training_resumes_from_its_checkpoint_and_its_export_runs(
     export(tmp_path / "slim.pt", tmp_path / "lite.safetensors")
     assert (tmp_path / "lite.safetensors").stat().st_size < 16_000_000
     spec = models.find("SAM-Lite")
-    side = spec.preset.canvas_size
     for engine in ("openvino", "onnxruntime", "paddle"):
-        network = networks.load(spec.network, tmp_path / "lite.safetensors", "cpu", engine, "float32", side)
-        [features] = network.encode(np.zeros((1, 3, side, side), np.float32))
+        network = networks.load(spec.network, tmp_path / "lite.safetensors", "cpu", engine, "float32")
+        [features] = network.encode(np.zeros((1, 3, network.canvas_size, network.canvas_size), np.float32))
         answer = network.decode(features, PromptBatch(np.array([[10, 10, 90, 90]], np.float32)))
         assert np.isfinite(answer.logits).all()
