@@ -47,7 +47,7 @@ class Photo:
 
     @property
     def pixels(self) -> Image:
-        """(h, w, 3), RGB; decoded at the first access."""
+        """The pixels (h, w, 3), RGB, which are decoded on the first access."""
         if self._pixels is None:
             self._pixels = cv2.cvtColor(cv2.imdecode(self.jpeg, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
         return self._pixels
