@@ -79,7 +79,7 @@ eval-lite: .venv/dev
 	.venv/bin/python -m training evaluate --data $(DATA)
 
 test-training: .venv/training
-	.venv/bin/pytest tests/training tests/core/test_int8.py
+	.venv/bin/pytest tests/training tests/ovseg_core/test_int8.py
 
 # PaddleX, segment-anything, transformers and MobileSAM need packages that this project does not, so they have their own venv.
 parity: .venv-parity/ready

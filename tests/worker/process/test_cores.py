@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from configs import cores
 from configs.settings import Settings
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MINE = min(os.sched_getaffinity(0))
 
 # Limits itself to one core, runs the network, and prints the cores that each of its threads may use.

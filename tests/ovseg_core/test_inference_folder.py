@@ -100,7 +100,7 @@ def test_a_folder_of_another_model_or_an_incomplete_folder_is_refused(folders: d
 def test_an_archive_of_paddlex_is_unpacked_completely_or_not_at_all(
     folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.core.test_models import serving
+    from tests.ovseg_core.test_models import serving
 
     with tarfile.open(tmp_path / "good.tar", "w") as tar:
         tar.add(folders["box"], "SAM-H_box_infer")

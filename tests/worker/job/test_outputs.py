@@ -33,7 +33,7 @@ print(json.dumps(stored_job.described("added", ["outline", "picture", "cut"], Se
 
 def test_an_output_that_is_added_to_the_table_is_taken_made_stored_and_shown(s3_settings: Settings) -> None:
     environment = {"OVSEG_S3_ENDPOINT_URL": s3_settings.s3_endpoint_url or "", "OVSEG_S3_BUCKET": s3_settings.s3_bucket}
-    command, root = [sys.executable, "-c", ADDED], Path(__file__).parents[2]
+    command, root = [sys.executable, "-c", ADDED], Path(__file__).parents[3]
     ran = subprocess.run(command, cwd=root, env=os.environ | environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     job = json.loads(ran.stdout)
