@@ -11,10 +11,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
+
+from tests.support import fakes
 
 SLEEP_SECONDS = 3.0  # longer than the senders wait
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER of 0 s: closing resets the connection
@@ -51,8 +52,8 @@ def receiving(secret: str, seed: int) -> Iterator[Receiver]:
     """Run a receiver while the block runs."""
     receiver, lock, mood = Receiver(), threading.Lock(), random.Random(seed)
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Handler(fakes.Quiet):
+        def do_POST(self) -> None:  # noqa: N802
             body = self.rfile.read(int(self.headers["Content-Length"]))
             with lock:
                 how = mood.choices(["accept", "refuse", "sleep", "reset"], [62, 30, 4, 4])[0]
@@ -78,24 +79,5 @@ def receiving(secret: str, seed: int) -> Iterator[Receiver]:
             if was_accepted:
                 receiver.accepted.add(event_id)
 
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        block_on_close = False
-        request_queue_size = 128
-
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            pass  # a sender that is killed hangs up
-
-    server = Server(("127.0.0.1", 0), Handler)
-    receiver.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with fakes.serving(Handler) as receiver.port:
         yield receiver
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

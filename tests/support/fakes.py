@@ -83,12 +83,28 @@ def write(request: BaseHTTPRequestHandler, raw: bytes) -> None:
     request.wfile.write(raw)
 
 
+def break_off(request: BaseHTTPRequestHandler) -> None:
+    """An answer that ends long before its Content-Length: `half` of 1,000 bytes."""
+    request.send_response(200)
+    request.send_header("Content-Length", "1000")
+    request.end_headers()
+    request.wfile.write(b"half")
+    request.connection.close()
+
+
+class Quiet(BaseHTTPRequestHandler):
+    """One that writes no line for each request."""
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
 @contextmanager
 def host() -> Iterator[Host]:
     """Run a host while the block runs."""
     state = Host()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             with state.arrived:
@@ -103,23 +119,28 @@ def host() -> Iterator[Host]:
 
         do_POST = do_GET
 
-        def log_message(self, *args: Any) -> None:
-            pass
+    with serving(Handler) as state.port:
+        yield state
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
+    """The port on loopback where this handler answers, for as long as the block runs."""
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
         block_on_close = False
+        request_queue_size = 128
 
         def handle_error(self, request: Any, client_address: Any) -> None:
-            pass  # some tests are about a client that hangs up
+            pass  # some tests are about clients that hang up, or are killed
 
-    server = Server(("127.0.0.1", 0), Handler)
-    state.port = server.server_address[1]
+    server = Server(("127.0.0.1", 0), handler)
     # the time between checks for a shutdown
     thread = threading.Thread(target=server.serve_forever, args=[0.05], daemon=True)
     thread.start()
     try:
-        yield state
+        yield int(server.server_address[1])
     finally:
         server.shutdown()
         server.server_close()

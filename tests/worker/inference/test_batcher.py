@@ -76,6 +76,7 @@ def test_calls_of_one_kind_run_in_order_in_batches_as_large_as_fit(calls: list[t
     device.free()
     for answer in answers:
         answer.result(30)
+    assert sorted(i for batch in device.batches for i in batch) == list(range(len(calls)))
     for batch in device.batches:
         assert len({calls[i][0] for i in batch}) == 1
         assert sum(calls[i][1] for i in batch) <= max_size

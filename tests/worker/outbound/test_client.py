@@ -14,13 +14,8 @@ from configs.settings import Settings
 from ovseg_core.errors import OvsegError
 from tests.support import fakes
 from tests.support.fakes import Host
+from tests.support.outbound import LIMIT, client
 from worker.outbound.client import GuardedClient, check_url
-
-LIMIT = 1_000_000
-
-
-def client(*trusted: str) -> GuardedClient:
-    return GuardedClient(Settings(allowed_private_hosts=",".join(trusted)))
 
 
 def get(client: GuardedClient, url: str, max_bytes: int = LIMIT, seconds: float = 2.0) -> bytes:
@@ -191,14 +186,7 @@ def test_a_fetch_from_a_server_that_does_not_answer_ends_at_the_deadline() -> No
 
 
 def test_a_body_that_breaks_off_is_an_error(host: Host) -> None:
-    def half(request: BaseHTTPRequestHandler) -> None:
-        request.send_response(200)
-        request.send_header("Content-Length", "1000")
-        request.end_headers()
-        request.wfile.write(b"half")
-        request.connection.close()
-
-    host.answers["/half"] = half
+    host.answers["/half"] = fakes.break_off
     assert code_of(client(host.address), host.url("/half"))[0] == "url_unreachable"
 
 
@@ -246,13 +234,6 @@ def test_only_the_requested_bytes_of_the_answer_to_a_post_are_read(host: Host) -
 
 
 def test_an_incomplete_answer_to_a_post_counts(host: Host) -> None:
-    def half(request: BaseHTTPRequestHandler) -> None:
-        request.send_response(200)
-        request.send_header("Content-Length", "1000")
-        request.end_headers()
-        request.wfile.write(b"half")
-        request.connection.close()
-
-    host.answers["/hook"] = half
+    host.answers["/hook"] = fakes.break_off
     answer = client(host.address).post(host.url("/hook"), b"{}", {}, 20.0, "webhook.url", answer_bytes=1024)
     assert (answer.status, answer.start) == (200, b"half")
