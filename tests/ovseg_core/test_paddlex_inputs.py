@@ -116,8 +116,11 @@ def test_leaving_the_loop_does_not_wait_for_the_file_that_is_read_ahead(model: M
 def test_the_reading_thread_ends_when_the_loop_is_left(model: Model, tmp_path: Path) -> None:
     files = [image_file(tmp_path / f"{i}.png") for i in range(4)]
     before = set(threading.enumerate())
-    for _ in model.predict(files, BOX):
+    for result in model.predict(files, BOX):
+        assert result["input_path"] == str(files[0])
         break
+    else:
+        pytest.fail("there was no result")
     for thread in set(threading.enumerate()) - before:
         thread.join(60)
         assert not thread.is_alive()
