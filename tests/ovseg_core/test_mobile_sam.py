@@ -12,9 +12,9 @@ from ovseg_core.checkpoints import Checkpoint
 from ovseg_core.engines import in_openvino
 from ovseg_core.quiet_paddle import paddle
 from ovseg_core.sam.family import load_parts
-from ovseg_core.sam.parts import SamParts
 from ovseg_core.sam.tiny_vit import TinyViT
 from tests.support import sam_weights, torch_files
+from tests.support.small_sam import WithoutDecoder
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def embeddings(encoder: TinyViT, canvases: np.ndarray) -> np.ndarray:
 def test_the_translated_encoder_gives_the_same_embeddings(encoder: TinyViT, tmp_path: Path) -> None:
     (tmp_path / "weights").touch()
     canvases = sam_weights.two_canvases()
-    parts = SamParts(encoder, canvases.shape[-1])
+    parts = WithoutDecoder(encoder, canvases.shape[-1])
     [found] = in_openvino.runners("tiny", tmp_path / "weights", lambda: parts, "float32")["encode"](canvases)
     expected = embeddings(encoder, canvases).transpose(0, 2, 3, 1)
     assert np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()

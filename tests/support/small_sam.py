@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from safetensors.numpy import save_file
 
 from ovseg_core import checkpoints
-from ovseg_core.engines import in_onnxruntime, in_openvino, in_paddle
+from ovseg_core.engines import in_paddle
+from ovseg_core.engines.parts import Shape
 from ovseg_core.sam.network import Sam
 from ovseg_core.sam.parts import SamParts
 from ovseg_core.sam.vit import VisionTransformer
@@ -16,7 +18,14 @@ from tests.support import sam_weights
 from tests.support.sam_weights import CANVAS
 
 
-def load(folder: Path, *, on_cpu: bool = True) -> SamParts:
+class WithoutDecoder(SamParts):
+    """For tests that do not decode. Each part that decodes takes some seconds to translate."""
+
+    def shapes(self) -> dict[str, tuple[Shape, ...]]:
+        return {part: shapes for part, shapes in super().shapes().items() if part in ("encode", "prompts")}
+
+
+def load(folder: Path, *, on_cpu: bool = True, kind: type[SamParts] = SamParts) -> SamParts:
     """Return the layers of the small SAM, loaded from a file in `folder` with the names of Meta's checkpoints.
 
     `on_cpu` has the meaning that it has in `sam.family.load_parts`.
@@ -26,7 +35,7 @@ def load(folder: Path, *, on_cpu: bool = True) -> SamParts:
     )
     if on_cpu:
         encoder.take_turns()
-    network = SamParts(encoder, CANVAS)
+    network = kind(encoder, CANVAS)
     network.eval()
     path = folder / "sam.safetensors"
     save_file(arrays(network), path)
@@ -40,7 +49,13 @@ def on(engine: str, parts: SamParts, folder: Path, precision: str = "float32") -
         return Sam(in_paddle.runners(parts), CANVAS)
     weights = folder / "sam.safetensors"
     if engine == "onnxruntime":
+        pytest.importorskip("onnxruntime")  # an optional extra
+        from ovseg_core.engines import in_onnxruntime
+
         return Sam(in_onnxruntime.runners("small", weights, lambda: parts, "cpu", "float32"), CANVAS)
+    pytest.importorskip("openvino")
+    from ovseg_core.engines import in_openvino
+
     return Sam(in_openvino.runners("small", weights, lambda: parts, precision), CANVAS)
 
 
