@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 import time
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -14,6 +15,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ovseg.child import Command
 from ovseg.embedded import binary, data_dir, doors, ports, sockets
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 PORTS = ("s3", "filer", "master", "volume", "admin")
 BUCKET = "ovseg"
@@ -125,7 +129,16 @@ class Seaweedfs:
         return self._takes_an_object() and self.doors_are_shut()
 
     def _takes_an_object(self) -> bool:
-        client = boto3.session.Session().client(
+        try:
+            self._client.head_bucket(Bucket=BUCKET)  # the bucket is created a moment after S3 begins to answer
+            self._client.put_object(Bucket=BUCKET, Key="ready", Body=b"")
+        except (BotoCoreError, ClientError):
+            return False
+        return True
+
+    @cached_property
+    def _client(self) -> S3Client:
+        return boto3.session.Session().client(
             "s3",
             endpoint_url=self.endpoint_url,
             aws_access_key_id=self._keys["access"],
@@ -139,12 +152,6 @@ class Seaweedfs:
                 retries={"total_max_attempts": 1},
             ),
         )
-        try:
-            client.head_bucket(Bucket=BUCKET)  # the bucket is created a moment after S3 begins to answer
-            client.put_object(Bucket=BUCKET, Key="ready", Body=b"")
-        except (BotoCoreError, ClientError):
-            return False
-        return True
 
 
 def _names_of_certificate() -> list[str]:
