@@ -6,12 +6,12 @@ PIP := .venv/bin/pip --disable-pip-version-check
 LOCKED := install --require-hashes --requirement
 OURSELVES := install --no-deps --no-build-isolation --editable .
 
-.PHONY: demo up test chaos-small chaos attack-small attack lint format docs hooks lock pin-images train-lite eval-lite test-training parity bench bench-overhead bench-decoding bench-slow-clients bench-models clean help
+.PHONY: demo up test quick chaos-small chaos attack-small attack lint format docs hooks lock pin-images train-lite eval-lite test-training parity bench bench-overhead bench-decoding bench-slow-clients bench-models clean help
 
 help:
 	@echo "make demo            segment a photo with the whole service; writes pictures to ./output/"
 	@echo "make up              run the service at http://127.0.0.1:8080 until Ctrl-C"
-	@echo "make test            run every test, against real servers"
+	@echo "make test            run every test, against real servers; make quick: those that need none, in half a minute"
 	@echo "make chaos-small     run 400 jobs through kills and outages, in two minutes; make chaos: 5,000 jobs, in half an hour"
 	@echo "make attack-small    send malformed requests, damaged images, bombs and slow hosts, in two minutes; make attack: all kinds of them"
 	@echo "make lint            check with ruff, mypy and import-linter"
@@ -33,8 +33,13 @@ demo: .venv/embedded
 up: .venv/embedded
 	.venv/bin/ovseg up
 
+# Four at a time, whatever the number of cores: most tests wait for a process or a timeout. To run one test:
+# .venv/bin/pytest tests/folder/test_file.py -k name
 test: .venv/dev
-	.venv/bin/pytest
+	.venv/bin/pytest -n 4
+
+quick: .venv/dev
+	.venv/bin/pytest -m "not slow"
 
 # No job is lost and no end of a job has two event ids, no matter which process dies. The figures are in docs/reliability.md.
 chaos-small: .venv/dev

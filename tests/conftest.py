@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import logging
+import os
 import time
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import hypothesis
 import pytest
+from botocore.loaders import JSONFileLoader
 from flask.testing import FlaskClient
 
 from configs import webhook_secret
@@ -15,7 +20,7 @@ from configs.settings import Settings
 from gateway import create_app
 from ovseg.child import Child
 from ovseg.embedded.seaweedfs import BUCKET, Seaweedfs
-from tests.support import fakes, lone_gateway, own_valkey
+from tests.support import fakes, lone_gateway, own_valkey, pieces, slow
 from tests.support.fakes import Host
 from tests.support.lone_gateway import LoneGateway
 from tests.support.service import Service
@@ -33,15 +38,44 @@ hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
 
+# botocore reads a megabyte of JSON for each new client, which is 0.3 s of CPU, and tests open hundreds of clients.
+read_json = functools.cache(JSONFileLoader().load_file)
+JSONFileLoader.load_file = lambda self, path: read_json(path)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    return pieces.Pieces(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest pieces first; and what is slow is marked so."""
+    items.sort(key=lambda item: pieces.place(item.path.relative_to(pieces.FOLDER)))
+    for item in items:
+        file, fixtures = item.path.relative_to(pieces.FOLDER), getattr(item, "fixturenames", ())
+        if "service" in fixtures and pieces.of(file) != "service":
+            raise pytest.UsageError(f"{file} uses the fixture `service`: add it to tests/support/pieces.py")
+        if slow.is_slow(file, fixtures):
+            item.add_marker(pytest.mark.slow)
+
+
+def pytest_sessionfinish() -> None:
+    """Gateways that tests made in this process have lost their Valkey now, and would say so until the last of the
+    processes of `make test` ends."""
+    logging.disable()
+
+
 def ignore(label: str, line: str) -> None:
     pass
 
 
 @pytest.fixture(scope="session", autouse=True)
 def translations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Networks that tests translate stay with the tests."""
+    """Networks that tests translate stay with the tests, and are translated once for all their processes."""
+    ours = tmp_path_factory.getbasetemp()
+    shared = ours.parent if "PYTEST_XDIST_WORKER" in os.environ else ours
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OVSEG_ENGINES_DIR", str(tmp_path_factory.mktemp("engines")))
+        patch.setenv("OVSEG_ENGINES_DIR", str(shared / "engines"))
         yield
 
 

@@ -20,6 +20,7 @@ from worker.store.storage import Storage
 SECRET = "hunter2"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [["up"], ["demo"], ["gateway"], ["worker"], ["webhooks"], ["reaper"], ["recover"]],

@@ -47,7 +47,7 @@ class Balancer:
 
     def _send(self) -> None:
         n = 0
-        while not self._stopping.wait(0.1):
+        while not self._stopping.wait(0.25):
             n += 1
             url = self._ready[n % len(self._ready)]
             body = Order(n).body("") | {"webhook": None}

@@ -20,12 +20,16 @@ from typing import Any
 import boto3
 import requests
 
+from configs.settings import Settings
 from ovseg.embedded.seaweedfs import BUCKET, Seaweedfs
 from tests.chaos import fault_proxy
 from tests.chaos.fault_proxy import Fault
 from tests.conftest import WEBHOOK_SECRET
-from tests.support import fakes, listening, pictures
+from tests.support import fakes, own_valkey, pictures
 from tests.support.service import Service
+from worker.job.jobs import Jobs
+from worker.store import queue
+from worker.store.connection import connect
 
 PHOTO = base64.b64encode(pictures.photo()).decode()
 PROMPTS = [{"box": [140, 10, 305, 180]}]
@@ -82,22 +86,6 @@ def test_a_stack_shows_how_to_use_it_and_stops_on_ctrl_c(tmp_path: Path) -> None
     assert "Stop with Ctrl-C" in log
     assert {line.partition("|")[0].strip() for line in running.lines if "|" in line} >= {"worker", "gateway", "ovseg"}
     assert not any(is_alive(pid) for pid in pids.values())
-
-
-def test_nothing_listens_beyond_this_machine(tmp_path: Path) -> None:
-    with service(tmp_path) as running:
-        found = listening.sockets(listening.family(running.process.pid)).tcp
-        assert len(found) >= 11  # two for each of SeaweedFS's five parts, one for the gateway
-        assert {address for address, _ in found} == {"127.0.0.1"}
-
-
-def test_a_second_stack_on_the_same_folder_is_refused_and_the_first_continues(tmp_path: Path) -> None:
-    with service(tmp_path) as running:
-        second = Service(tmp_path)
-        assert second.process.wait(180) == 1
-        second.stop_reading()
-        assert f"another `ovseg up` (process {running.process.pid}) runs on {tmp_path}" in second.log()
-        assert running.is_ready()
 
 
 def test_a_port_in_use_is_reported(tmp_path: Path) -> None:
@@ -221,8 +209,7 @@ def test_a_worker_that_hangs_past_a_deadline_exits_and_its_other_job_is_retried(
 def test_a_running_job_is_finished_before_the_stack_stops(tmp_path: Path) -> None:
     with fakes.host() as host:
         release = host.serve_later("/photo.jpg", pictures.photo())
-        settings = {"OVSEG_ALLOWED_PRIVATE_HOSTS": host.address}
-        with service(tmp_path, **settings) as running:
+        with service(tmp_path, OVSEG_ALLOWED_PRIVATE_HOSTS=host.address) as running:
             held = running.submit(image=host.url("/photo.jpg"), prompts=PROMPTS)["id"]
             host.wait_for("/photo.jpg")
             running.process.send_signal(signal.SIGTERM)
@@ -230,9 +217,12 @@ def test_a_running_job_is_finished_before_the_stack_stops(tmp_path: Path) -> Non
             release.set()
             assert running.process.wait(60) == 0
             running.stop_reading()
-        with service(tmp_path, **settings) as again:
-            job = again.get(f"/v1/jobs/{held}").json()
-            assert (job["status"], job["attempt"]) == ("succeeded", 1)
+    with own_valkey.running(tmp_path / "valkey") as url:
+        settings = Settings(redis_url=url)
+        with connect(settings) as redis:
+            job = Jobs(redis, queue.create(settings), settings).get(held)
+    assert job is not None
+    assert (job.status, job.attempt) == ("succeeded", 1)
 
 
 def test_any_other_process_that_exits_is_restarted_and_no_job_is_lost(tmp_path: Path) -> None:

@@ -1,0 +1,20 @@
+"""What can be seen of a stack from outside, without a change to it."""
+
+from __future__ import annotations
+
+from tests.support import listening
+from tests.support.service import Service
+
+
+def test_nothing_listens_beyond_this_machine(service: Service) -> None:
+    found = listening.sockets(listening.family(service.process.pid)).tcp
+    assert len(found) >= 11  # two for each of SeaweedFS's five parts, one for the gateway
+    assert {address for address, _ in found} == {"127.0.0.1"}
+
+
+def test_a_second_stack_on_the_same_folder_is_refused_and_the_first_continues(service: Service) -> None:
+    second = Service(service.data_dir)
+    assert second.process.wait(180) == 1
+    second.stop_reading()
+    assert f"another `ovseg up` (process {service.process.pid}) runs on {service.data_dir}" in second.log()
+    assert service.is_ready()

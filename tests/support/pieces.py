@@ -1,0 +1,63 @@
+"""What one of the test processes of `make test` takes as a piece: a file, so that what its tests share is made once.
+
+All files whose tests share one `ovseg up` are one piece, and a test that starts a whole stack is a piece of its own.
+The longest pieces come first, so that no process is left with one at the end.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from xdist.scheduler import LoadScopeScheduling
+
+FOLDER = Path(__file__).parents[1]
+
+# The files that use the fixture `service`.
+OF_SERVICE = (
+    "gateway/test_bad_input.py",
+    "gateway/test_bodies.py",
+    "gateway/test_bombs.py",
+    "gateway/test_embeddings.py",
+    "gateway/test_endings.py",
+    "gateway/test_endpoints.py",
+    "gateway/test_fetching.py",
+    "gateway/test_jobs.py",
+    "gateway/test_once.py",
+    "gateway/test_paddlex.py",
+    "gateway/test_retry.py",
+    "stack/test_shared_stack.py",
+    "test_docs.py",
+)
+# Each test starts a stack of its own, so each is a piece.
+ONE_BY_ONE = ("chaos/test_chaos.py", "chaos/test_rolling_restart.py", "stack/test_up.py")
+LONGEST = (
+    "service",
+    "chaos/test_rolling_restart.py",
+    "chaos/test_chaos.py",
+    "stack/test_up.py",
+    "chaos/test_outages.py",
+    "stack/test_listening.py",
+    "stack/test_doors.py",
+    "worker/image/test_decoders.py",
+    "ovseg_core/test_paddlex_inputs.py",
+    "ovseg_core/test_onnxruntime.py",
+)
+
+
+class Pieces(LoadScopeScheduling):  # type: ignore[misc]
+    """pytest-xdist's scheduler that gives a process all tests of a scope."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        piece = of(Path(nodeid.partition("::")[0]).relative_to(FOLDER.name))
+        return nodeid if piece in ONE_BY_ONE else piece
+
+
+def of(file: Path) -> str:
+    """The piece that a file, by its path below tests/, belongs to."""
+    return "service" if file.as_posix() in OF_SERVICE else file.as_posix()
+
+
+def place(file: Path) -> int:
+    """Where a file's piece stands in the order."""
+    piece = of(file)
+    return LONGEST.index(piece) if piece in LONGEST else len(LONGEST)
