@@ -25,7 +25,10 @@ def test_few_jobs_with_faults_are_all_done_and_reported(tmp_path: Path) -> None:
 @pytest.mark.timeout(900)
 def test_without_a_reaper_jobs_are_lost_and_the_harness_reports_it(tmp_path: Path) -> None:
     scale = replace(FEW, jobs=90, seconds=15, worker_kills=12, reapers=0, patience_seconds=15)
-    outcome = run.run(scale, tmp_path, seed=1)
+    for seed in (1, 2, 3):  # on a busy machine every kill of a run may miss a job
+        outcome = run.run(scale, tmp_path / str(seed), seed)
+        if outcome.verdict.count("jobs lost"):
+            break
     assert outcome.verdict.count("jobs lost") > 0, report.text(outcome)
     assert outcome.verdict.count("leases left over") > 0, report.text(outcome)
     assert "THE PROMISE WAS BROKEN" in report.text(outcome)
