@@ -29,7 +29,7 @@ from tests.support import fakes, own_valkey, pictures
 from tests.support.service import Service
 from worker.job.jobs import Jobs
 from worker.store import queue
-from worker.store.connection import connect
+from worker.store.keyspace import Keyspace
 
 PHOTO = base64.b64encode(pictures.photo()).decode()
 PROMPTS = [{"box": [140, 10, 305, 180]}]
@@ -219,8 +219,8 @@ def test_a_running_job_is_finished_before_the_stack_stops(tmp_path: Path) -> Non
             running.stop_reading()
     with own_valkey.running(tmp_path / "valkey") as url:
         settings = Settings(redis_url=url)
-        with connect(settings) as redis:
-            job = Jobs(redis, queue.create(settings), settings).get(held)
+        with Keyspace.open(settings) as keyspace:
+            job = Jobs(keyspace, queue.create(settings), settings).get(held)
     assert job is not None
     assert (job.status, job.attempt) == ("succeeded", 1)
 
