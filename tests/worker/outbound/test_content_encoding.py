@@ -43,13 +43,13 @@ def encoded(host: Host, encoding: str, body: bytes) -> str:
         ("utf-8", bytes),
     ],
 )
-def test_a_content_encoding_is_taken_off(encoding: str, compress: Callable[[bytes], bytes], host: Host) -> None:
+def test_a_content_encoding_is_decoded(encoding: str, compress: Callable[[bytes], bytes], host: Host) -> None:
     url = encoded(host, encoding, compress(b"picture"))
     assert client(host.address).get(url, LIMIT, 10, "image") == b"picture"
     assert host.received[0].headers["accept-encoding"] == "identity"
 
 
-def test_a_body_is_bounded_by_what_it_decodes_to(host: Host) -> None:
+def test_the_limit_on_bytes_applies_to_the_decoded_body(host: Host) -> None:
     url = encoded(host, "gzip", gzip.compress(bytes(LIMIT)))
     assert client(host.address).get(url, LIMIT, 30, "image") == bytes(LIMIT)
     url = encoded(host, "gzip", gzip.compress(bytes(LIMIT + 1)))
@@ -62,7 +62,7 @@ def test_a_body_is_bounded_by_what_it_decodes_to(host: Host) -> None:
     ("encoding", "compress"),
     [("gzip, deflate", zlib.compress), ("gzip,gzip", gzip.compress), ("gzip,,x-gzip", gzip.compress)],
 )
-def test_an_encoding_within_an_encoding_is_refused(
+def test_a_body_with_two_content_encodings_is_refused(
     encoding: str, compress: Callable[[bytes], bytes], host: Host
 ) -> None:
     """Nothing counts the bytes between the two, which may be a thousand times as many."""
@@ -72,7 +72,7 @@ def test_an_encoding_within_an_encoding_is_refused(
 
 
 @pytest.mark.parametrize("transfer", [b"gzip, chunked", b"gzip, gzip, gzip, chunked", b"gzip"])
-def test_a_compressed_transfer_that_nobody_asked_for_is_left(transfer: bytes, host: Host) -> None:
+def test_a_compressed_transfer_encoding_ends_the_fetch(transfer: bytes, host: Host) -> None:
     bomb = gzip.compress(gzip.compress(gzip.compress(bytes(30_000_000), 1), 1), 1)
     raw = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: " + transfer + b"\r\n\r\n%x\r\n" % len(bomb) + bomb + b"\r\n0\r\n\r\n"
     host.answers["/transfer"] = lambda request: fakes.write(request, raw)
@@ -88,7 +88,7 @@ def test_a_compressed_transfer_that_nobody_asked_for_is_left(transfer: bytes, ho
         (gzip.compress(b"picture", mtime=0) + b"more", "goes on after the end of its Content-Encoding"),
     ],
 )
-def test_a_body_that_is_not_in_its_encoding_is_the_urls_fault(body: bytes, said: str, host: Host) -> None:
+def test_a_body_that_does_not_match_its_encoding_is_an_error(body: bytes, said: str, host: Host) -> None:
     with pytest.raises(OvsegError, match=said) as caught:
         client(host.address).get(encoded(host, "gzip", body), LIMIT, 10, "image")
     assert caught.value.code == "url_unreachable"

@@ -16,7 +16,7 @@ from tests.support.outbound import LIMIT, SLACK_SECONDS, client, listening, read
 
 
 @pytest.mark.parametrize("flood", [b"X: x\r\n" * 1000, b"X: " + b"x" * 65536, b"HTTP/1.1 100 Continue\r\n\r\n" * 1000])
-def test_headers_without_end_are_left(flood: bytes) -> None:
+def test_endless_headers_end_the_fetch(flood: bytes) -> None:
     def talk(connection: socket.socket) -> None:
         read_request(connection)
         connection.sendall(b"" if flood.startswith(b"HTTP") else b"HTTP/1.1 200 OK\r\n")
@@ -28,7 +28,7 @@ def test_headers_without_end_are_left(flood: bytes) -> None:
     assert caught.value.code == "url_unreachable"
 
 
-def test_a_request_on_a_reused_connection_that_died_is_sent_once_more() -> None:
+def test_a_request_on_a_reused_connection_that_was_closed_is_sent_once_more() -> None:
     requests: list[bytes] = []
 
     def answers_once(connection: socket.socket) -> None:
@@ -55,7 +55,7 @@ def test_a_request_on_a_new_connection_is_sent_once() -> None:
     assert len(requests) == 1
 
 
-def test_what_cannot_be_sent_is_an_outcome_too(host: Host) -> None:
+def test_a_request_that_cannot_be_sent_is_an_error(host: Host) -> None:
     with pytest.raises(OvsegError) as caught:
         client(host.address).post(host.url("/"), b"", {"name": "\u56fe"}, 10, "webhook.url")
     assert caught.value.code == "url_unreachable"
@@ -75,7 +75,7 @@ def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_a_host_is_sent_no_cookie_of_an_earlier_answer(host: Host) -> None:
+def test_no_cookie_of_an_earlier_answer_is_sent(host: Host) -> None:
     host.answers["/a"] = lambda request: fakes.reply(request, 200, b"", {"Set-Cookie": "a=b; Path=/"})
     fetching = client(host.address)
     for _ in range(2):
@@ -83,7 +83,7 @@ def test_a_host_is_sent_no_cookie_of_an_earlier_answer(host: Host) -> None:
     assert ["cookie" in received.headers for received in host.received] == [False, False]
 
 
-def test_a_certificate_is_verified_by_the_authorities_of_ssl_cert_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificates_are_verified_with_the_authorities_of_ssl_cert_file(monkeypatch: pytest.MonkeyPatch) -> None:
     authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(context)

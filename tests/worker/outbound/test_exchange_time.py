@@ -23,7 +23,7 @@ class Stop(Exception):
 
 
 @pytest.mark.parametrize("how", drips.ALL)
-def test_a_fetch_ends_in_time_whatever_is_dripped(how: str, host: Host) -> None:
+def test_a_fetch_from_a_slow_server_ends_in_time(how: str, host: Host) -> None:
     host.answers["/drip"] = drips.ALL[how]
     with taking_at_most(0.3 + SLACK_SECONDS), pytest.raises(OvsegError, match="in time") as caught:
         client(host.address).get(host.url("/drip"), LIMIT, 0.3, "image")
@@ -31,7 +31,7 @@ def test_a_fetch_ends_in_time_whatever_is_dripped(how: str, host: Host) -> None:
 
 
 @pytest.mark.parametrize("how", drips.WITHOUT_ANSWER)
-def test_a_post_ends_in_time_whatever_is_dripped(how: str, host: Host) -> None:
+def test_a_post_to_a_slow_server_ends_in_time(how: str, host: Host) -> None:
     host.answers["/drip"] = drips.ALL[how]
     with taking_at_most(0.3 + SLACK_SECONDS), pytest.raises(OvsegError, match="did not answer in time") as caught:
         client(host.address).post(host.url("/drip"), b"{}", {}, 0.3, "webhook.url", 1024)
@@ -39,7 +39,7 @@ def test_a_post_ends_in_time_whatever_is_dripped(how: str, host: Host) -> None:
 
 
 @pytest.mark.parametrize("how", drips.WITH_ANSWER)
-def test_a_post_that_is_answered_ends_in_time_whatever_is_dripped_then(how: str, host: Host) -> None:
+def test_a_post_whose_answer_has_a_slow_body_ends_in_time(how: str, host: Host) -> None:
     host.answers["/drip"] = drips.ALL[how]
     with taking_at_most(0.3 + SLACK_SECONDS):
         answer = client(host.address).post(host.url("/drip"), b"{}", {}, 0.3, "webhook.url", 1024)
@@ -56,13 +56,13 @@ def test_a_tls_handshake_that_stalls_ends_in_time() -> None:
                 fetch()
 
 
-def test_a_receiver_that_does_not_read_what_is_posted_ends_in_time() -> None:
+def test_a_post_that_the_receiver_does_not_read_ends_in_time() -> None:
     left_in_time = pytest.raises(OvsegError, match="did not answer in time")
     with listening(says_nothing) as address, taking_at_most(0.3 + SLACK_SECONDS), left_in_time:
         client(address).post(f"http://{address}/", bytes(50_000_000), {}, 0.3, "webhook.url")
 
 
-def test_all_redirects_together_have_the_time_of_one_fetch(host: Host) -> None:
+def test_all_redirects_share_the_deadline_of_one_fetch(host: Host) -> None:
     def slowly(request: BaseHTTPRequestHandler) -> None:
         time.sleep(0.4)
         fakes.reply(request, 302, b"", {"Location": "/again"})
@@ -74,13 +74,13 @@ def test_all_redirects_together_have_the_time_of_one_fetch(host: Host) -> None:
 
 
 @pytest.mark.parametrize("how", drips.ALL)
-def test_a_fetch_that_is_no_longer_wanted_ends_at_once(how: str, host: Host) -> None:
+def test_check_can_interrupt_a_fetch(how: str, host: Host) -> None:
     host.answers["/drip"] = drips.ALL[how]
     with taking_at_most(SLACK_SECONDS), pytest.raises(Stop):
         client(host.address).get(host.url("/drip"), LIMIT, 600, "image", check=stop)
 
 
-def test_a_handshake_that_is_no_longer_wanted_ends_at_once() -> None:
+def test_check_can_interrupt_a_handshake() -> None:
     with listening(says_nothing) as address, pytest.raises(Stop):
         client(address).get(f"https://{address}/", LIMIT, 600, "image", check=stop)
 
@@ -89,7 +89,7 @@ def stop() -> None:
     raise Stop("stopped")
 
 
-def test_what_dripped_is_hung_up_on(host: Host) -> None:
+def test_the_connection_to_a_slow_server_is_closed(host: Host) -> None:
     hung_up = threading.Event()
 
     def answer(request: BaseHTTPRequestHandler) -> None:
@@ -145,7 +145,7 @@ outcome(lambda: client.get("http://a.example/", 1, 600, "image", stop))
 """
 
 
-def test_a_name_server_that_says_nothing_holds_nobody_up(tmp_path: Path) -> None:
+def test_a_silent_name_server_delays_no_one(tmp_path: Path) -> None:
     """Neither a fetch beyond its time or a cancel, nor a fetch from a known host, nor the end of the process."""
     require_own_mounts()
     paths = [str(tmp_path / name) for name in ("resolv.conf", "hosts")]
