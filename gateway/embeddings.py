@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Blueprint
 
-from gateway import body, idempotency_key, origin
-from gateway.jobs import NO_SCOPE, submitted
+from gateway import body, idempotency_key, origin, submission
 from gateway.services import services
 from worker.job import parsing
 
@@ -14,9 +13,9 @@ blueprint = Blueprint("embeddings", __name__, url_prefix="/v1/embeddings")
 
 @blueprint.post("")
 @origin.takes_form
-def submit() -> tuple[Response, int, dict[str, str]]:
+def submit() -> submission.Answer:
     """Accept a job without prompts: once it has succeeded, every worker finds the image's embedding in the cache."""
     key = idempotency_key.of_request()
     fields, image_file = body.read()
     job_request, image = parsing.parse_embedding(fields, image_file, services().settings)
-    return submitted(job_request, image, NO_SCOPE, key)
+    return submission.submitted(job_request, image, key)

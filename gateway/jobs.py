@@ -5,19 +5,18 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from flask import Blueprint, Response, jsonify, request, url_for
+from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from pydantic import BeforeValidator
 from werkzeug.http import parse_list_header
 
-from gateway import body, idempotency_key, origin, paging, query
+from gateway import body, idempotency_key, origin, paging, query, submission
 from gateway.paging import PageQuery
 from gateway.services import services
 from ovseg_core.errors import OvsegError
-from worker.job import acceptance, description, parsing
+from worker.job import description, parsing
 from worker.job.idempotency import Once
 from worker.job.record import Job, Status
-from worker.job.request import JobRequest
 from worker.job.validation import brief
 from worker.store.clock import microseconds
 
@@ -27,7 +26,6 @@ blueprint = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
 CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 OUR_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 WAIT = re.compile(r"wait\s*=\s*\"?([0-9]{1,9})\"?\s*(;|$)", re.IGNORECASE)  # RFC 7240 allows parameters after a ;
-NO_SCOPE = ""  # all callers share one scope for idempotency keys, until API keys identify the callers
 
 
 def _seconds(text: str) -> float:
@@ -47,23 +45,23 @@ class JobsQuery(PageQuery):
 
 @blueprint.post("")
 @origin.takes_form
-def submit() -> tuple[Response, int, dict[str, str]]:
+def submit() -> submission.Answer:
     """Accept a job: 202 with its object, before any work is done. A repeated Idempotency-Key makes no second job."""
     key = idempotency_key.of_request()
     fields, image_file = body.read()
     job_request, image = parsing.parse(fields, image_file, services().settings)
-    return submitted(job_request, image, NO_SCOPE, key)
+    return submission.submitted(job_request, image, key)
 
 
 @blueprint.put("/<job_id>")
 @origin.takes_form
-def create(job_id: str) -> tuple[Response, int, dict[str, str]]:
+def create(job_id: str) -> submission.Answer:
     """Accept a job under an id that the client chose: 202, or 200 if it was accepted before."""
     _check_client_id(job_id)
     fields, image_file = body.read()
     job_request, image = parsing.parse(fields, image_file, services().settings)
     job, is_new = services().acceptance.accept(job_id, job_request, image, Once.by_id(job_request))
-    return _accepted(job, 202 if is_new else 200)
+    return submission.accepted(job, 202 if is_new else 200)
 
 
 @blueprint.get("/<job_id>")
@@ -94,13 +92,13 @@ def cancel(job_id: str) -> tuple[Response, int]:
 
 
 @blueprint.post("/<job_id>/retry")
-def retry(job_id: str) -> tuple[Response, int, dict[str, str]]:
+def retry(job_id: str) -> submission.Answer:
     """Accept a new job with the request and the image of a job that has ended. Idempotency-Key works as in `submit`."""
     key = idempotency_key.of_request()
     job = services().jobs.get(job_id) or _archived(job_id)
     if not job.status.is_terminal:
         raise OvsegError("job_not_final", f"the job is {job.status}; only a job that has ended can be retried")
-    return submitted(job.request, services().acceptance.image_of(job), f"{NO_SCOPE}retry of {job_id}", key)
+    return submission.submitted(job.request, services().acceptance.image_of(job), key, f"retry of {job_id}")
 
 
 @blueprint.delete("/<job_id>")
@@ -124,21 +122,6 @@ def page() -> Response:
         jobs, description.describe, lambda n: str(microseconds(jobs[n - 1].accepted_at)), next_cursor
     )
     return jsonify({"jobs": shown, "next_cursor": next_cursor})
-
-
-def submitted(
-    job_request: JobRequest, image: bytes | None, scope: str, key: str | None
-) -> tuple[Response, int, dict[str, str]]:
-    """Accept a job and return the answer: the new job, or the job that was accepted before under the same key."""
-    job_id = acceptance.new_id()
-    once = Once.by_key(scope, key, job_request) if key is not None else None
-    job, _ = services().acceptance.accept(job_id, job_request, image, once)
-    answer, status, headers = _accepted(job, 202)
-    return answer, status, headers if job.id == job_id else {**headers, "Idempotency-Replayed": "true"}
-
-
-def _accepted(job: Job, status: int) -> tuple[Response, int, dict[str, str]]:
-    return jsonify(description.describe(job)), status, {"Location": url_for("jobs.show", job_id=job.id)}
 
 
 def _check_client_id(job_id: str) -> None:
