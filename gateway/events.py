@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from gateway import paging, query
-from gateway.paging import PageQuery
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker.job.validation import brief
@@ -15,33 +13,15 @@ from worker.store.clock import timestamp
 from worker.webhook.delivery import Delivery
 from worker.webhook.events import History
 
-blueprint = Blueprint("events", __name__, url_prefix="/v1")
+blueprint = Blueprint("events", __name__, url_prefix="/v1/events")
 
 
-class DeliveriesQuery(PageQuery):
-    limit: Annotated[int, query.whole_number(1, paging.MAX_LIMIT)] = paging.MAX_LIMIT
-
-
-@blueprint.get("/jobs/<job_id>/webhook-deliveries")
-@query.takes(DeliveriesQuery)
-def of_job(job_id: str) -> Response:
-    """List the events of a job, oldest first, each with its last deliveries; `next_cursor` leads to later events."""
-    if services().jobs.get(job_id) is None:
-        raise OvsegError("not_found", f"there is no job {brief(job_id)!r}")
-    wanted = query.of(DeliveriesQuery)
-    first, count = int(wanted.cursor or 0), wanted.limit
-    histories, is_all = services().events.of_job_from(job_id, first, count)
-    next_cursor = None if is_all else str(first + count)
-    shown, next_cursor = paging.page(histories, describe, lambda n: str(first + n), next_cursor)
-    return jsonify({"events": shown, "next_cursor": next_cursor})
-
-
-@blueprint.get("/events/<event_id>")
+@blueprint.get("/<event_id>")
 def show(event_id: str) -> Response:
     return jsonify(describe(_found(event_id)))
 
 
-@blueprint.post("/events/<event_id>/redeliver")
+@blueprint.post("/<event_id>/redeliver")
 def redeliver(event_id: str) -> tuple[Response, int]:
     """Deliver the event again, whether it was delivered, is dead, or waits for its next try: 202."""
     services().events.redeliver(event_id)

@@ -1,4 +1,4 @@
-"""The routes of jobs: submit, show, wait, list, cancel, retry, delete."""
+"""The routes of jobs: submit, show, wait, list, cancel, retry, delete, and show the deliveries of webhooks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from pydantic import BeforeValidator
 from werkzeug.http import parse_list_header
 
-from gateway import body, idempotency_key, origin, paging, query, submission
+from gateway import body, events, idempotency_key, origin, paging, query, submission
 from gateway.paging import PageQuery
 from gateway.services import services
 from ovseg_core.errors import OvsegError
@@ -41,6 +41,10 @@ class ShowQuery(query.Query):
 
 class JobsQuery(PageQuery):
     status: Status | None = None
+
+
+class DeliveriesQuery(PageQuery):
+    limit: Annotated[int, query.whole_number(1, paging.MAX_LIMIT)] = paging.MAX_LIMIT
 
 
 @blueprint.post("")
@@ -122,6 +126,20 @@ def page() -> Response:
         jobs, description.describe, lambda n: str(microseconds(jobs[n - 1].accepted_at)), next_cursor
     )
     return jsonify({"jobs": shown, "next_cursor": next_cursor})
+
+
+@blueprint.get("/<job_id>/webhook-deliveries")
+@query.takes(DeliveriesQuery)
+def deliveries(job_id: str) -> Response:
+    """List the events of a job, oldest first, each with its last deliveries; `next_cursor` leads to later events."""
+    if services().jobs.get(job_id) is None:
+        raise _not_found(job_id)
+    wanted = query.of(DeliveriesQuery)
+    first, count = int(wanted.cursor or 0), wanted.limit
+    histories, is_all = services().events.of_job_from(job_id, first, count)
+    next_cursor = None if is_all else str(first + count)
+    shown, next_cursor = paging.page(histories, events.describe, lambda n: str(first + n), next_cursor)
+    return jsonify({"events": shown, "next_cursor": next_cursor})
 
 
 def _check_client_id(job_id: str) -> None:
