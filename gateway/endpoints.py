@@ -50,10 +50,8 @@ def list_events(endpoint_id: str) -> Response:
     endpoint = _found(endpoint_id)
     wanted = query.of(PageQuery)
     histories, next_cursor = services().events.of_endpoint(endpoint.id, wanted.limit, wanted.cursor)
-    shown, next_cursor = paging.page(
-        histories, events.describe, lambda n: str(microseconds(histories[n - 1].event.created_at)), next_cursor
-    )
-    return jsonify({"events": shown, "next_cursor": next_cursor})
+    items = ((events.describe(history), str(microseconds(history.event.created_at))) for history in histories)
+    return paging.answer("events", items, next_cursor)
 
 
 @blueprint.patch("/<endpoint_id>")

@@ -122,10 +122,8 @@ def page() -> Response:
     """List jobs, newest first, without their results; `next_cursor` leads to older jobs."""
     wanted = query.of(JobsQuery)
     jobs, next_cursor = services().jobs.list(wanted.status, wanted.limit, wanted.cursor)
-    shown, next_cursor = paging.page(
-        jobs, description.describe, lambda n: str(microseconds(jobs[n - 1].accepted_at)), next_cursor
-    )
-    return jsonify({"jobs": shown, "next_cursor": next_cursor})
+    items = ((description.describe(job), str(microseconds(job.accepted_at))) for job in jobs)
+    return paging.answer("jobs", items, next_cursor)
 
 
 @blueprint.get("/<job_id>/webhook-deliveries")
@@ -137,9 +135,8 @@ def deliveries(job_id: str) -> Response:
     wanted = query.of(DeliveriesQuery)
     first, count = int(wanted.cursor or 0), wanted.limit
     histories, is_all = services().events.of_job_from(job_id, first, count)
-    next_cursor = None if is_all else str(first + count)
-    shown, next_cursor = paging.page(histories, events.describe, lambda n: str(first + n), next_cursor)
-    return jsonify({"events": shown, "next_cursor": next_cursor})
+    items = ((events.describe(history), str(n)) for n, history in enumerate(histories, first + 1))
+    return paging.answer("events", items, None if is_all else str(first + count))
 
 
 def _check_client_id(job_id: str) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeVar
+from collections.abc import Iterable
+from typing import Annotated, Any
 
+from flask import Response, jsonify
 from pydantic import AfterValidator
 
 from gateway import query
-
-Item = TypeVar("Item")
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
 # A page ends early when it reaches this size: 100 jobs with 1,000 prompts each would take 50 MB.
@@ -31,26 +30,21 @@ class PageQuery(query.Query):
     cursor: Annotated[str, AfterValidator(_cursor)] | None = None
 
 
-def page(
-    items: Sequence[Item],
-    describe: Callable[[Item], dict[str, Any]],
-    cursor_after: Callable[[int], str],
-    next_cursor: str | None,
-) -> tuple[list[dict[str, Any]], str | None]:
-    """Describe items until PAGE_BYTES of JSON are reached (at least one), and return them with the next page's cursor.
+def answer(name: str, items: Iterable[tuple[dict[str, Any], str]], next_cursor: str | None) -> Response:
+    """Answer a page of items, until PAGE_BYTES of JSON are reached (at least one), and the cursor of the next page.
 
     Args:
-        items: the items for the page, as many as the client asked for.
-        describe: returns an item's JSON.
-        cursor_after: returns the cursor of the page that begins after the first n of the items.
-        next_cursor: the cursor of the page that begins after all of them, None if there is none.
+        name: the name of the list in the answer.
+        items: the JSON of each item, and the cursor of the page that begins after it.
+        next_cursor: the cursor of the page that begins after all items, None if there is none.
     """
     shown: list[dict[str, Any]] = []
-    size = 0
-    for item in items:
-        described = describe(item)
-        size += len(json.dumps(described))
+    size, cursor = 0, None
+    for item, cursor_after in items:
+        size += len(json.dumps(item))
         if shown and size > PAGE_BYTES:
-            return shown, cursor_after(len(shown))
-        shown.append(described)
-    return shown, next_cursor
+            next_cursor = cursor
+            break
+        shown.append(item)
+        cursor = cursor_after
+    return jsonify({name: shown, "next_cursor": next_cursor})

@@ -49,12 +49,14 @@ def test_the_pages_of_large_jobs_have_every_job_once(asked: FlaskClient) -> None
     assert [job["id"] for page in pages(asked, "/v1/jobs", "jobs", 3) for job in page] == ids[::-1]
 
 
-def test_an_item_larger_than_a_page_is_alone_on_its_page() -> None:
+def test_an_item_larger_than_a_page_is_alone_on_its_page(asked: FlaskClient) -> None:
     sizes = [10, PAGE_BYTES, 10, 10]
 
-    def first_page(rest: list[int]) -> tuple[list[int], str | None]:
-        shown, cursor = paging.page(rest, lambda size: {"x": "y" * size}, lambda n: f"after {n}", "the end")
-        return [len(each["x"]) for each in shown], cursor
+    def first_page(rest: list[int]) -> tuple[list[int], str]:
+        items = (({"x": "y" * size}, f"after {n}") for n, size in enumerate(rest, 1))
+        with asked.application.app_context():
+            answer = paging.answer("items", items, "the end").get_json()
+        return [len(each["x"]) for each in answer["items"]], answer["next_cursor"]
 
     assert first_page(sizes) == ([10], "after 1")
     assert first_page(sizes[1:]) == ([PAGE_BYTES], "after 1")
