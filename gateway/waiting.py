@@ -45,18 +45,11 @@ class Waiting:
         The answer comes early if the client hangs up, and, if `may_be_early`, when this process stops. It comes
         immediately if there are `max_holds` already.
         """
-        job = self._jobs.get(job_id)
-        if self._is_over(job, may_be_early) or seconds <= 0 or not handover.can_hold() or self._is_full():
-            return answer(job)
         hold = Hold(job_id, seconds, may_be_early, lambda: self._answer(hold, answer))
+        job = self._jobs.get(job_id)
+        if self._is_over(hold, job) or seconds <= 0 or not handover.can_hold() or self._is_full():
+            return answer(job)
         self._keep(hold)
-        try:
-            is_over = self._is_over(self._jobs.get(job_id), may_be_early)  # it may have ended before we subscribed
-        except BaseException:
-            self._drop(hold)
-            raise
-        if is_over:
-            hold.end()
         return handover.hold(hold)
 
     def leave(self) -> None:
@@ -66,8 +59,8 @@ class Waiting:
             for hold in [hold for holds in self._holds.values() for hold in holds if hold.may_be_early]:
                 hold.end()
 
-    def _is_over(self, job: Job | None, may_be_early: bool) -> bool:
-        return job is None or job.status.is_terminal or (may_be_early and self._leaving.is_set())
+    def _is_over(self, hold: Hold, job: Job | None) -> bool:
+        return _has_ended(job) or (hold.may_be_early and self._leaving.is_set())
 
     def _is_full(self) -> bool:
         with self._lock:
@@ -78,12 +71,19 @@ class Waiting:
         return answer(self._jobs.get(hold.job_id))
 
     def _keep(self, hold: Hold) -> None:
+        """Keep a hold until it is answered. It ends here if its job ended before we subscribed."""
         with self._lock:
             self._holds[hold.job_id].add(hold)
             if self._listener is None:  # not earlier: gunicorn forks after it has made the application
                 self._listener = threading.Thread(target=self._listen, name="done", daemon=True)
                 self._listener.start()
         self._is_listening.wait(1)
+        try:
+            if self._is_over(hold, self._jobs.get(hold.job_id)):
+                hold.end()
+        except BaseException:
+            self._drop(hold)
+            raise
 
     def _drop(self, hold: Hold) -> None:
         with self._lock:
@@ -95,9 +95,7 @@ class Waiting:
         while True:
             try:
                 self._follow()
-            except (
-                Exception
-            ) as error:  # usually Redis is unreachable; without this thread no hold would end before its time
+            except Exception as error:  # usually an outage of Redis; without this thread no hold ends before its time
                 log.warning("not subscribed to the ends of jobs, trying again: %s: %s", type(error).__name__, error)
                 time.sleep(1)
 
@@ -122,7 +120,7 @@ class Waiting:
             if hold.until + FORGET_HOLD_AFTER_SECONDS < time.monotonic():
                 self._drop(hold)
         for job_id in {hold.job_id for hold in holds}:
-            if self._is_over(self._read(job_id), may_be_early=False):
+            if _has_ended(self._read(job_id)):
                 self._end(job_id)
 
     def _read(self, job_id: str) -> Job | None:
@@ -136,3 +134,7 @@ class Waiting:
         with self._lock:
             for hold in self._holds.get(job_id, ()):
                 hold.end()
+
+
+def _has_ended(job: Job | None) -> bool:
+    return job is None or job.status.is_terminal
