@@ -49,7 +49,7 @@ def ready() -> tuple[Response, int]:
     checks = {"redis": redis, "storage": storage}
     workers = dict(roster.alive(services().keyspace)) if redis == "ok" else {}
     if wanted:
-        checks["workers"] = "ok" if sum(workers.values()) >= wanted else _too_few(sum(workers.values()), wanted)
+        checks["workers"] = _check_workers(sum(workers.values()), wanted)
     checks["gateway"] = "stopping" if services().leaving.is_set() else "ok"
     is_ready = all(outcome == "ok" for outcome in checks.values())
     body: dict[str, Any] = {
@@ -61,7 +61,9 @@ def ready() -> tuple[Response, int]:
     return jsonify(body), 200 if is_ready else 503
 
 
-def _too_few(alive: int, wanted: int) -> str:
+def _check_workers(alive: int, wanted: int) -> str:
+    if alive >= wanted:
+        return "ok"
     return f"{alive} of {wanted} live workers" if alive else "no live worker"
 
 
