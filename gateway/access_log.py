@@ -1,4 +1,4 @@
-"""Writes a log line for each request, except on routes marked `quiet`: health checks come every second."""
+"""Writes a log line for each request, except for health checks, which come every second."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.mark import Mark
 
 log = logging.getLogger(__name__)
 
-quiet = Mark()
+writes_line = Mark(True)
 STARTED_AT = "ovseg.started_at"
 MAX_TARGET = 500  # characters of the request target that are logged; a target may have 8,190
 
@@ -27,7 +27,7 @@ def _start() -> None:
 
 
 def _end(response: Response) -> Response:
-    if not quiet.is_on_view() and not handover.is_held():
+    if writes_line.of_view() and not handover.is_held():
         ms = (time.perf_counter() - request.environ[STARTED_AT]) * 1000
         target = request.environ["RAW_URI"][:MAX_TARGET]  # not decoded: it has no spaces, so the line can be split
         log.info("%s %s %d in %.0f ms", request.method, target, response.status_code, ms)

@@ -11,12 +11,17 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestTimeou
 
 from configs.settings import Settings
 from gateway import multipart
+from gateway.mark import Mark
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker.job.validation import MAX_DIGITS, brief
 
 PIECE_BYTES = 64 * 1024
-JSON, MULTIPART = "application/json", "multipart/form-data"
+JSON = "application/json"
+JSON_OR_FORM = (JSON, "multipart/form-data")
+
+# The content types that a view takes.
+takes: Mark[tuple[str, ...]] = Mark((JSON,))
 
 
 def read_json() -> Any:
@@ -25,7 +30,7 @@ def read_json() -> Any:
     Raises OvsegError `unsupported_media_type`, `unsupported_content_encoding`, `incomplete_body`, `invalid_json`,
     `body_too_large`.
     """
-    _check_headers(JSON)
+    _check_headers()
     return _json(b"".join(_pieces()))
 
 
@@ -34,7 +39,7 @@ def read() -> tuple[Any, bytes | None]:
 
     Raises OvsegError as `read_json` does; for multipart also `invalid_multipart`, `invalid_request`, `unknown_field`.
     """
-    _check_headers(JSON, MULTIPART)
+    _check_headers()
     if request.mimetype == JSON:
         return _json(b"".join(_pieces())), None
     return _multipart()
@@ -51,14 +56,19 @@ def _multipart() -> tuple[Any, bytes | None]:
     return _json(bytes(fields.data)), None if image is None else bytes(image.data)
 
 
-def _check_headers(*types: str) -> None:
+def check_type() -> None:
+    """Check the content type of the current request. Raises OvsegError `unsupported_media_type`."""
+    if request.mimetype not in takes.of_view():
+        sent = brief(request.mimetype) or "a body without Content-Type"
+        raise OvsegError("unsupported_media_type", f"send {' or '.join(takes.of_view())}, not {sent}")
+
+
+def _check_headers() -> None:
     encoding = request.headers.get("Content-Encoding", "")
     if encoding.strip().lower() not in ("", "identity"):
         message = f"send the body uncompressed, not with Content-Encoding: {brief(encoding)}"
         raise OvsegError("unsupported_content_encoding", message)
-    if request.mimetype not in types:
-        sent = brief(request.mimetype) or "a body without Content-Type"
-        raise OvsegError("unsupported_media_type", f"send {' or '.join(types)}, not {sent}")
+    check_type()
 
 
 def _pieces() -> Iterator[bytes]:

@@ -21,7 +21,7 @@ TRY_SECONDS = 3.0  # a try gets this long; a call to a Redis that does not answe
 # A view that answers with one of these has reached Redis. A request is found invalid (400, 422) without Redis.
 STATUSES_FROM_REDIS = (200, 202, 204, 404, 409, 410)
 
-needs_no_redis = Mark()
+needs_redis = Mark(True)
 
 
 class Breaker:
@@ -72,5 +72,5 @@ def guard(app: Flask) -> None:
 
 
 def _needs_redis() -> bool:
-    """Return True unless the view is marked `needs_no_redis`. An unknown path has no view and needs no Redis."""
-    return request.endpoint is not None and not needs_no_redis.is_on_view()
+    """Return True unless the view is marked otherwise. An unknown path has no view and needs no Redis."""
+    return request.endpoint is not None and needs_redis.of_view()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from gateway import body, idempotency_key, origin, submission
+from gateway import body, idempotency_key, submission
 from gateway.services import services
 from worker.job import parsing
 
@@ -12,7 +12,7 @@ blueprint = Blueprint("embeddings", __name__, url_prefix="/v1/embeddings")
 
 
 @blueprint.post("")
-@origin.takes_form
+@body.takes(body.JSON_OR_FORM)
 def submit() -> submission.Answer:
     """Accept a job without prompts: once it has succeeded, every worker finds the image's embedding in the cache."""
     key = idempotency_key.of_request()

@@ -17,9 +17,9 @@ blueprint = Blueprint("health", __name__)
 
 
 @blueprint.get("/healthz")
-@access_log.quiet
-@origin.takes_any_host
-@breaker.needs_no_redis
+@access_log.writes_line(False)
+@origin.takes_any_host(True)
+@breaker.needs_redis(False)
 def alive() -> Response:
     """Answer 200: this process is alive. Nothing else is checked."""
     return jsonify({"status": "ok"})
@@ -32,9 +32,9 @@ class ReadyQuery(query.Query):
 
 
 @blueprint.get("/readyz")
-@access_log.quiet
-@origin.takes_any_host
-@breaker.needs_no_redis  # it checks Redis itself
+@access_log.writes_line(False)
+@origin.takes_any_host(True)
+@breaker.needs_redis(False)  # it checks Redis itself
 @query.takes(ReadyQuery)
 def ready() -> tuple[Response, int]:
     """Answer 200 if Redis and object storage can be reached and this process is not stopping, else 503 with the reason.

@@ -12,7 +12,7 @@ blueprint = Blueprint("home", __name__)
 
 
 @blueprint.get("/")
-@breaker.needs_no_redis
+@breaker.needs_redis(False)
 def home() -> str:
     return render_template(
         "home.html", url=request.host_url.rstrip("/"), models=models.all_models(), settings=services().settings

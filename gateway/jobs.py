@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from pydantic import BeforeValidator
 from werkzeug.http import parse_list_header
 
-from gateway import body, events, idempotency_key, origin, paging, query, submission
+from gateway import body, events, idempotency_key, paging, query, submission
 from gateway.paging import PageQuery
 from gateway.services import services
 from ovseg_core.errors import OvsegError
@@ -48,7 +48,7 @@ class DeliveriesQuery(PageQuery):
 
 
 @blueprint.post("")
-@origin.takes_form
+@body.takes(body.JSON_OR_FORM)
 def submit() -> submission.Answer:
     """Accept a job: 202 with its object, before any work is done. A repeated Idempotency-Key makes no second job."""
     key = idempotency_key.of_request()
@@ -58,7 +58,7 @@ def submit() -> submission.Answer:
 
 
 @blueprint.put("/<job_id>")
-@origin.takes_form
+@body.takes(body.JSON_OR_FORM)
 def create(job_id: str) -> submission.Answer:
     """Accept a job under an id that the client chose: 202, or 200 if it was accepted before."""
     _check_client_id(job_id)

@@ -1,25 +1,32 @@
-"""Marks for the views of some routes, such as `@access_log.quiet`, written above the view."""
+"""Marks for the views of some routes, such as `@breaker.needs_redis(False)`, written above the view."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from flask import current_app, request
 
+Value = TypeVar("Value")
 View = TypeVar("View", bound=Callable[..., object])
 
 
-class Mark:
-    """Decorates views, and reports whether the current request's view is decorated."""
+class Mark(Generic[Value]):
+    """Decorates views with a value. A view without the decorator has the default."""
 
-    def __init__(self) -> None:
-        self._views: set[Callable[..., object]] = set()
+    def __init__(self, default: Value) -> None:
+        self._default = default
+        self._values: dict[Callable[..., object], Value] = {}
 
-    def __call__(self, view: View) -> View:
-        self._views.add(view)
-        return view
+    def __call__(self, value: Value) -> Callable[[View], View]:
+        def mark(view: View) -> View:
+            self._values[view] = value
+            return view
 
-    def is_on_view(self) -> bool:
-        """Return True if the current request's view has this mark; False if no view matches the path and method."""
-        return request.endpoint is not None and current_app.view_functions[request.endpoint] in self._views
+        return mark
+
+    def of_view(self) -> Value:
+        """Return the value of the current request's view; the default if no view matches the path and method."""
+        if request.endpoint is None:
+            return self._default
+        return self._values.get(current_app.view_functions[request.endpoint], self._default)

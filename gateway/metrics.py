@@ -17,7 +17,7 @@ blueprint = Blueprint("metrics", __name__)
 
 
 @blueprint.get("/metrics")
-@origin.takes_any_host
+@origin.takes_any_host(True)
 def metrics() -> Response:
     registry = CollectorRegistry()
     registry.register(_Fleet(fleet.state(services().keyspace)))

@@ -15,15 +15,14 @@ from werkzeug.exceptions import BadRequest
 
 from configs.host import Host, HostPattern, Origin, is_loopback
 from configs.settings import Settings
+from gateway import body
 from gateway.mark import Mark
 from ovseg_core.errors import OvsegError
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
-# Marks routes for probes and scrapers, which call the service by its address. Their answers contain nothing of a job.
-takes_any_host = Mark()
-# Marks routes that take a form with a file. All others take JSON, or no body.
-takes_form = Mark()
+# True for probes and scrapers, which call the service by its address. Their answers contain nothing of a job.
+takes_any_host = Mark(False)
 
 
 class Door:
@@ -42,7 +41,8 @@ class Door:
         host = self._host()
         if request.method not in SAFE_METHODS:
             self._check_origin(host)
-            _check_content_type()
+            if request.endpoint and request.content_length:
+                body.check_type()  # also if the view needs no body: a body that is ignored now may be read later
 
     def _host(self) -> Host | None:
         """Return the host in the request's Host header; None if it has no such header, which HTTP/1.0 allows."""
@@ -55,7 +55,7 @@ class Door:
             host = Host.parse(text)
         except ValueError as error:
             raise BadRequest(f"Host: {error}") from None
-        if not (self._takes_any_host or takes_any_host.is_on_view() or _matches(self._hosts, host)):
+        if not (self._takes_any_host or takes_any_host.of_view() or _matches(self._hosts, host)):
             message = (
                 f"this service does not answer for {text}; OVSEG_GATEWAY_ALLOWED_HOSTS names the hosts it answers for"
             )
@@ -90,13 +90,3 @@ def _cross_site(origin: str) -> OvsegError:
         "cross_site",
         f"a page of {origin} may not change anything here; OVSEG_GATEWAY_ALLOWED_HOSTS names the hosts that may",
     )
-
-
-def _check_content_type() -> None:
-    """Refuse other content types, also on routes that need no body: a body that is ignored now may be read later."""
-    allowed = ["application/json"]
-    if takes_form.is_on_view():
-        allowed.append("multipart/form-data")
-    if request.endpoint and request.content_length and request.mimetype not in allowed:
-        sent = request.mimetype or "a body without Content-Type"
-        raise OvsegError("unsupported_media_type", f"send {' or '.join(allowed)}, not {sent}")

@@ -40,9 +40,9 @@ def infer() -> ResponseReturnValue:
 
 
 @blueprint.get("/health")
-@access_log.quiet
-@origin.takes_any_host
-@breaker.needs_no_redis
+@access_log.writes_line(False)
+@origin.takes_any_host(True)
+@breaker.needs_redis(False)
 def health() -> Response:
     return jsonify({"logId": str(uuid.uuid4()), "errorCode": 0, "errorMsg": "Healthy"})
 

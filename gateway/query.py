@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import TypeVar, cast
 
-from flask import Flask, current_app, g, request
+from flask import Flask, g, request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, field_validator
 
+from gateway.mark import Mark
 from worker.job.validation import validated
 
 Parsed = TypeVar("Parsed", bound="Query")
-View = TypeVar("View", bound=Callable[..., object])
-
-_MODEL = "query_model"
 
 
 class Query(BaseModel):
@@ -30,14 +27,8 @@ class Query(BaseModel):
         return values[0]
 
 
-def takes(model: type[Query]) -> Callable[[View], View]:
-    """Return a decorator for a view that takes these parameters."""
-
-    def mark(view: View) -> View:
-        setattr(view, _MODEL, model)
-        return view
-
-    return mark
+# The parameters that a view takes.
+takes: Mark[type[Query]] = Mark(Query)
 
 
 def of(model: type[Parsed]) -> Parsed:
@@ -63,5 +54,4 @@ def whole_number(minimum: int, maximum: int) -> BeforeValidator:
 
 def _parse() -> None:
     if request.endpoint is not None:  # None: no route has this path and method
-        model = getattr(current_app.view_functions[request.endpoint], _MODEL, Query)
-        g.query = validated(model, request.args.to_dict(flat=False))
+        g.query = validated(takes.of_view(), request.args.to_dict(flat=False))
