@@ -1,4 +1,4 @@
-"""While Redis does not answer, one request at a time tries it, and all others get 503 immediately.
+"""While Redis does not answer, one request at a time pings it, and all others get 503 immediately.
 
 Without this, each request would occupy its thread for the two seconds that a call to Redis takes to time out. Once all
 threads are occupied, every answer is late.
@@ -6,8 +6,10 @@ threads are occupied, every answer is late.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+from collections.abc import Callable
 
 from flask import Flask, Response, request
 from redis import RedisError
@@ -16,10 +18,7 @@ from redis.exceptions import TimeoutError as NoAnswer
 from gateway import errors
 from gateway.mark import Mark
 
-PAUSE_SECONDS = 1.0  # from an unanswered try to the next try
-TRY_SECONDS = 3.0  # a try gets this long; a call to a Redis that does not answer times out sooner
-# A view that answers with one of these has reached Redis. A request is found invalid (400, 422) without Redis.
-STATUSES_FROM_REDIS = (200, 202, 204, 404, 409, 410)
+PAUSE_SECONDS = 1.0  # from an unanswered call to the next ping
 
 needs_redis = Mark(True)
 
@@ -27,32 +26,36 @@ needs_redis = Mark(True)
 class Breaker:
     """Remembers whether Redis answers: closed while it does, open while it does not. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, ping: Callable[[], object]) -> None:
+        self._ping = ping
         self._lock = threading.Lock()
         self._is_open = False
-        self._next_try_at = 0.0
+        self._next_ping_at = 0.0
 
-    def refuses(self) -> bool:
-        """Return True if Redis did not answer recently; False for the one request that may try Redis again."""
+    def check(self) -> None:
+        """Raise RedisError if Redis did not answer recently, or does not answer now that it is time to ping it."""
         with self._lock:
-            now = time.monotonic()
-            if self._is_open and now >= self._next_try_at:
-                self._next_try_at = now + TRY_SECONDS
-                return False
-            return self._is_open
+            if not self._is_open:
+                return
+            if time.monotonic() < self._next_ping_at:
+                raise RedisError("Redis did not answer recently and is not tried again yet")
+            self._next_ping_at = math.inf  # no other request pings it meanwhile
+        try:
+            self._ping()
+        except BaseException:
+            self.open()
+            raise
+        with self._lock:
+            self._is_open = False
 
     def open(self) -> None:
         with self._lock:
-            self._is_open, self._next_try_at = True, time.monotonic() + PAUSE_SECONDS
-
-    def close(self) -> None:
-        with self._lock:
-            self._is_open = False
+            self._is_open, self._next_ping_at = True, time.monotonic() + PAUSE_SECONDS
 
 
 def guard(app: Flask) -> None:
     """Protect every view that needs Redis."""
-    breaker = Breaker()
+    breaker = Breaker(app.extensions["ovseg"].keyspace.redis.ping)
 
     @app.errorhandler(NoAnswer)
     def no_answer(error: NoAnswer) -> Response:
@@ -60,17 +63,6 @@ def guard(app: Flask) -> None:
         return errors.of_outage(error)
 
     @app.before_request
-    def refuse() -> None:
-        if _needs_redis() and breaker.refuses():
-            raise RedisError("Redis did not answer recently and is not tried again yet")
-
-    @app.after_request
-    def note_answer(response: Response) -> Response:
-        if _needs_redis() and response.status_code in STATUSES_FROM_REDIS:
-            breaker.close()
-        return response
-
-
-def _needs_redis() -> bool:
-    """Return True unless the view is marked otherwise. An unknown path has no view and needs no Redis."""
-    return request.endpoint is not None and needs_redis.of_view()
+    def check() -> None:
+        if request.endpoint is not None and needs_redis.of_view():  # None: an unknown path has no view
+            breaker.check()

@@ -1,4 +1,4 @@
-"""While Redis is unreachable, requests get 503 immediately, except the one that tries it again."""
+"""While Redis does not answer, requests get 503 immediately, except the one that pings it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ import re
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from redis import Redis, RedisError
+from redis.exceptions import ConnectionError as Refused
+from redis.exceptions import TimeoutError as NoAnswer
 
 from configs.settings import Settings
 from gateway import breaker, create_app
-from gateway.breaker import PAUSE_SECONDS, TRY_SECONDS, Breaker
+from gateway.breaker import PAUSE_SECONDS, Breaker
+from tests.support import own_valkey
+from worker.store.connection import CALL_TIMEOUT_SECONDS
 
 
 @pytest.fixture
@@ -21,26 +27,44 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_no_request_is_refused_while_redis_answers(clock: list[float]) -> None:
-    closed = Breaker()
-    closed.close()
-    assert not closed.refuses()
+def test_no_request_pings_redis_while_it_answers(clock: list[float]) -> None:
+    pings: list[str] = []
+    Breaker(lambda: pings.append("ping")).check()
+    assert not pings
 
 
-def test_one_request_at_a_time_tries_redis_until_it_answers(clock: list[float]) -> None:
-    tested = Breaker()
+def test_one_request_at_a_time_pings_redis_until_it_answers(clock: list[float]) -> None:
+    answers: list[Exception | None] = [NoAnswer(), Refused(), None]
+
+    def ping() -> None:
+        clock[0] += PAUSE_SECONDS
+        with pytest.raises(RedisError, match="not tried again yet"):
+            tested.check()  # another request, meanwhile
+        if (error := answers.pop(0)) is not None:
+            raise error
+
+    tested = Breaker(ping)
     tested.open()
-    assert tested.refuses()
+    for error in (NoAnswer, Refused):
+        with pytest.raises(RedisError, match="not tried again yet"):
+            tested.check()
+        clock[0] += PAUSE_SECONDS
+        with pytest.raises(error):
+            tested.check()
     clock[0] += PAUSE_SECONDS
-    assert [tested.refuses() for _ in range(3)] == [False, True, True]
-    clock[0] += TRY_SECONDS  # the request that tried did not report back
-    assert [tested.refuses() for _ in range(2)] == [False, True]
-    tested.open()
-    assert tested.refuses()
-    clock[0] += PAUSE_SECONDS
-    assert not tested.refuses()
-    tested.close()
-    assert not any(tested.refuses() for _ in range(3))
+    for _ in range(3):
+        tested.check()
+    assert not answers
+
+
+def test_any_request_finds_out_that_redis_answers_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breaker, "PAUSE_SECONDS", 0.0)
+    with own_valkey.running(tmp_path) as url, Redis.from_url(url) as redis:
+        client = create_app(Settings(redis_url=url, s3_endpoint_url="http://127.0.0.1:9")).test_client()
+        redis.execute_command("CLIENT", "PAUSE", round(1000 * CALL_TIMEOUT_SECONDS) + 500, "ALL")
+        assert client.get("/v1/jobs").status_code == 503
+        assert client.post("/v1/jobs", json={}).status_code == 422  # it is invalid without asking Redis
+        assert client.get("/v1/jobs").status_code == 200
 
 
 @pytest.fixture
