@@ -23,35 +23,6 @@ log = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 2
 
-# Errors that the caller can correct are 422, except these.
-STATUS_OF_CODE = {
-    "invalid_idempotency_key": HTTPStatus.BAD_REQUEST,
-    "invalid_multipart": HTTPStatus.BAD_REQUEST,
-    "incomplete_body": HTTPStatus.BAD_REQUEST,
-    "cross_site": HTTPStatus.FORBIDDEN,
-    "host_not_allowed": HTTPStatus.FORBIDDEN,
-    "not_found": HTTPStatus.NOT_FOUND,
-    "job_deleted": HTTPStatus.GONE,
-    "input_gone": HTTPStatus.GONE,
-    "result_gone": HTTPStatus.GONE,
-    "id_taken": HTTPStatus.CONFLICT,
-    "job_already_final": HTTPStatus.CONFLICT,
-    "job_not_final": HTTPStatus.CONFLICT,
-    "job_running": HTTPStatus.CONFLICT,
-    "endpoint_disabled": HTTPStatus.CONFLICT,
-    "too_many_endpoints": HTTPStatus.CONFLICT,
-    "canceled": HTTPStatus.CONFLICT,
-    "image_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    "unsupported_content_encoding": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    "queue_full": HTTPStatus.SERVICE_UNAVAILABLE,
-    "invalid_json": HTTPStatus.BAD_REQUEST,
-    "timeout": HTTPStatus.GATEWAY_TIMEOUT,
-    "internal_error": HTTPStatus.INTERNAL_SERVER_ERROR,
-    "worker_lost": HTTPStatus.INTERNAL_SERVER_ERROR,
-}
-
 # A full queue empties at the speed of the workers, not within a second.
 HEADERS_OF_CODE = {
     "queue_full": {"Retry-After": "10"},
@@ -70,17 +41,13 @@ def handle_all(app: Flask) -> None:
     app.register_error_handler(Exception, _of_bug)
 
 
-def status_of(code: str) -> HTTPStatus:
-    return STATUS_OF_CODE.get(code, HTTPStatus.UNPROCESSABLE_ENTITY)
-
-
 def _of_caller(error: OvsegError) -> Response:
     errors = error.errors if isinstance(error, InvalidRequest) else [error]
     fields = [{"field": e.field, "code": e.code, "message": e.message} for e in errors if e.field]
     detail = "; ".join(f"{e.field}: {e.message}" if e.field else e.message for e in errors)
     if isinstance(error, InvalidRequest) and error.count > len(errors):
         detail += f"; and {error.count - len(errors):,} more"
-    return _render(status_of(error.code), error.code, detail, fields)
+    return _render(problem.status_of(error.code), error.code, detail, fields)
 
 
 def _of_http(error: HTTPException) -> Response:

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 
 import gateway
 from configs.settings import Settings
-from gateway.errors import STATUS_OF_CODE
+from gateway.problem import STATUS_OF_CODE
 from ovseg_core import header, outputs
 from tests.support import variables
 from tests.support.service import Service
