@@ -14,7 +14,8 @@ from gateway import multipart
 from gateway.mark import Mark
 from gateway.services import services
 from ovseg_core.errors import OvsegError
-from worker.job.validation import MAX_DIGITS, brief
+from worker.job.client_text import brief
+from worker.job.validation import MAX_DIGITS
 
 PIECE_BYTES = 64 * 1024
 JSON = "application/json"

@@ -11,7 +11,7 @@ from gateway import body, events, paging, query
 from gateway.paging import PageQuery
 from gateway.services import services
 from ovseg_core.errors import OvsegError
-from worker.job.validation import brief
+from worker.job.client_text import brief
 from worker.outbound import web_url
 from worker.store.clock import microseconds, timestamp
 from worker.webhook import endpoint_fields, span

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify
 
 from gateway.services import services
 from ovseg_core.errors import OvsegError
-from worker.job.validation import brief
+from worker.job.client_text import brief
 from worker.store.clock import timestamp
 from worker.webhook.delivery import Delivery
 from worker.webhook.events import History

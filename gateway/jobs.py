@@ -15,9 +15,9 @@ from gateway.paging import PageQuery
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker.job import description, parsing
+from worker.job.client_text import brief
 from worker.job.idempotency import Once
 from worker.job.record import Job, Status
-from worker.job.validation import brief
 from worker.store.clock import microseconds
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/v1/jobs")

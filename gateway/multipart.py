@@ -14,7 +14,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
 
 from ovseg_core.errors import OvsegError
-from worker.job.validation import brief
+from worker.job.client_text import brief
 
 MAX_BOUNDARY = 200  # RFC 2046 allows 70; some clients write more
 # The limit for bytes outside the parts' data: the parts' headers, and what comes before the first part and after the

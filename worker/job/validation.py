@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from ovseg_core.errors import OvsegError
+from worker.job.client_text import brief
 
 Model = TypeVar("Model", bound=BaseModel)
 Path = tuple[str | int, ...]
@@ -24,8 +25,6 @@ MAX_CHOICES = 32  # items of a list that chooses among a few names; a client may
 # thread run meanwhile: 100,000 names take a second.
 MAX_NAMES = 32
 FREE_FORM = "metadata"  # this field may have any number of names; its size in bytes is limited instead
-# Characters of a client's text that an error message repeats: enough to recognise it.
-SHOWN_CHARACTERS = 80
 
 
 class InvalidRequest(OvsegError):
@@ -63,12 +62,6 @@ def short_list(value: object) -> object:
     if len(value) > MAX_CHOICES:
         raise ValueError(f"must be a list of at most {MAX_CHOICES} items")
     return value
-
-
-def brief(text: str) -> str:
-    """Shorten a client's text for an error message, and escape half surrogate pairs, which UTF-8 cannot encode."""
-    shown = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "..."
-    return shown.encode("utf-8", "backslashreplace").decode()
 
 
 def _check_values(body: Mapping[str, Any]) -> None:
