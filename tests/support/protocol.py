@@ -17,8 +17,9 @@ from worker.job.erasure import Erasure
 from worker.job.event_type import EventType
 from worker.job.jobs import Jobs
 from worker.job.left_behind import LeftBehind
+from worker.job.own_webhook import Webhook
 from worker.job.record import Job, JobError
-from worker.job.request import MAX_DEADLINE_SECONDS, Deadline, JobRequest, Webhook
+from worker.job.request import MAX_DEADLINE_SECONDS, Deadline, JobRequest
 from worker.store import queue
 from worker.store.clock import MICROSECONDS
 from worker.store.keyspace import Keyspace

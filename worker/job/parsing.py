@@ -16,7 +16,7 @@ from ovseg_core.paddlex import prompting
 from ovseg_core.prompts import Prompt, check_within
 from worker.image import data_url
 from worker.image.content import ImageContent, ImageSource
-from worker.job.request import JobRequest, Options, Output, Webhook
+from worker.job.request import JobRequest, Options, Output
 from worker.job.validation import InvalidRequest, short_list, validated
 from worker.outbound import web_url
 
@@ -92,12 +92,6 @@ def parse_embedding(body: object, image_file: bytes | None, settings: Settings) 
     return _request(fields, source, (), (), settings), image
 
 
-def check_can_sign(settings: Settings, field: str | None = None) -> None:
-    """Check that webhooks can be signed. Raises OvsegError `webhooks_unavailable`."""
-    if settings.webhook_secret is None:
-        _refuse("webhooks_unavailable", "this service has no OVSEG_WEBHOOK_SECRET to sign webhooks with", field)
-
-
 def _request(
     fields: EmbeddingFields,
     source: ImageSource,
@@ -107,7 +101,8 @@ def _request(
 ) -> JobRequest:
     model = models.find(fields.model or settings.default_model).name
     _check_metadata(fields.metadata, settings)
-    _check_webhook(fields.webhook, settings)
+    if fields.webhook is not None:
+        fields.webhook.check(settings)
     return JobRequest(
         image=source,
         model=model,
@@ -215,11 +210,5 @@ def _check_metadata(metadata: dict[str, Any], settings: Settings) -> None:
         _refuse("metadata_too_large", f"{size:,} bytes of JSON; at most {settings.max_metadata_bytes:,}", "metadata")
 
 
-def _check_webhook(webhook: Webhook | None, settings: Settings) -> None:
-    if webhook is not None:
-        check_can_sign(settings, "webhook")
-        web_url.check_url(webhook.url, "webhook.url", settings, https_only=True)
-
-
-def _refuse(code: str, message: str, field: str | None = None) -> NoReturn:
+def _refuse(code: str, message: str, field: str) -> NoReturn:
     raise OvsegError(code, message, field)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ovseg_core import outputs
 from ovseg_core.prompts import Prompt
 from worker.image.content import ImageSource
-from worker.job import event_type
+from worker.job.own_webhook import Webhook
 
 Device = Literal["auto", "cpu", "gpu"]
 if TYPE_CHECKING:
@@ -18,13 +18,6 @@ else:
     Output = Literal[outputs.names()]  # mypy supports no computed literals
 
 MAX_DEADLINE_SECONDS = 7 * 24 * 3600
-
-
-class Webhook(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    url: str = Field(max_length=2048)
-    events: event_type.Filter = event_type.ENDS
 
 
 Seconds = Annotated[float, Field(gt=0, le=MAX_DEADLINE_SECONDS)]

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
 from worker.job import event_type
-from worker.job.parsing import check_can_sign
+from worker.job.own_webhook import check_can_sign
 from worker.job.validation import validated
 from worker.outbound import web_url
 

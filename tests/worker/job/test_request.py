@@ -20,9 +20,10 @@ from ovseg_core.prompts import Prompt
 from tests.support import pictures
 from worker.image.content import ImageContent, ImageSource
 from worker.job import description, idempotency
+from worker.job.own_webhook import Webhook
 from worker.job.parsing import parse, parse_embedding
 from worker.job.record import Job
-from worker.job.request import JobRequest, Options, Webhook
+from worker.job.request import JobRequest, Options
 from worker.job.validation import InvalidRequest
 
 SETTINGS = Settings(webhook_secret=None, max_image_bytes=500_000)

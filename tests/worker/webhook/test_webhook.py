@@ -20,8 +20,9 @@ from tests.support.fakes import Host
 from worker.image.content import ImageSource
 from worker.job import event_type
 from worker.job.event_type import EventType
+from worker.job.own_webhook import Webhook
 from worker.job.record import Job, JobError
-from worker.job.request import JobRequest, Webhook
+from worker.job.request import JobRequest
 from worker.outbound.client import GuardedClient
 from worker.store.keyspace import Keyspace
 from worker.webhook import deliver
