@@ -19,7 +19,7 @@ from gateway import access_log, body, breaker, origin, problem
 from gateway.services import services
 from ovseg_core import outputs
 from ovseg_core.errors import OvsegError
-from worker.job import acceptance, description, parsing
+from worker.job import acceptance, parsing, result_document
 from worker.job.record import Job, Status
 
 blueprint = Blueprint("paddlex", __name__)
@@ -34,7 +34,7 @@ def infer() -> ResponseReturnValue:
     services().acceptance.accept(job_id, job_request, image)
 
     def answer(ended: Job | None) -> Response:
-        return jsonify(_answer(job_id, ended, visualize))
+        return jsonify(result_document.of(job_id, _result(_succeeded(job_id, ended), visualize)))
 
     return services().waiting.answer(job_id, services().settings.paddlex_timeout_seconds, answer, may_be_early=False)
 
@@ -78,19 +78,25 @@ def _visualize(fields: Any, default: bool) -> bool:
     return visualize
 
 
-def _answer(job_id: str, job: Job | None, visualize: bool) -> dict[str, Any]:
+def _succeeded(job_id: str, job: Job | None) -> Job:
+    """Return the job if it has succeeded. Raises OvsegError otherwise."""
     if job is None or job.status in (Status.CANCELED, Status.EXPIRED):
         raise OvsegError("canceled", f"the job {job_id} was canceled, or deleted, by another request")
     if not job.status.is_terminal:
         raise OvsegError("timeout", f"the job {job_id} has not ended yet; get its result from /v1/jobs/{job_id}")
     if job.status is Status.FAILED and job.error is not None:
         raise OvsegError(job.error.code, job.error.message, job.error.field)
+    return job
+
+
+def _result(job: Job, visualize: bool) -> dict[str, Any]:
+    """Return PaddleX's `result` of a job, read from storage."""
     storage, prefix = services().storage, str(job.files_prefix)
-    found = description.read_result(prefix, storage)
+    found = result_document.read_result(prefix, storage)
     result = {
         "masks": found["masks"],
         "maskInfos": [{"label": info["label"], "prompt": info["prompt"]} for info in found["maskInfos"]],
     }
     if visualize:
         result["image"] = base64.b64encode(storage.get(prefix + outputs.OVERLAY_JPEG.path)).decode("ascii")
-    return {"logId": job_id, "result": result, "errorCode": 0, "errorMsg": "Success"}
+    return result

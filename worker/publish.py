@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ovseg_core import outputs
 from ovseg_core.outputs import Segmentation
 from ovseg_core.paddlex import serving_result
+from worker.job import result_document
 from worker.job.record import Job
 from worker.store import object_names
 from worker.store.storage import Storage
@@ -41,6 +42,5 @@ def _uploads(job: Job, segmentation: Segmentation) -> Iterator[Upload]:
 
 
 def _document(job: Job, segmentation: Segmentation) -> bytes:
-    """Return the result document: the whole answer of PaddleX's serving route, as JSON."""
     result = serving_result.of(segmentation.masks, segmentation.prompts, job.request.outputs)
-    return json.dumps({"logId": job.id, "result": result, **serving_result.SUCCESS}, separators=(",", ":")).encode()
+    return json.dumps(result_document.of(job.id, result), separators=(",", ":")).encode()

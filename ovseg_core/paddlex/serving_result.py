@@ -9,8 +9,6 @@ from ovseg_core import outputs
 from ovseg_core.mask import Mask
 from ovseg_core.prompts import Prompt
 
-SUCCESS = {"errorCode": 0, "errorMsg": "Success"}
-
 
 def of(masks: Sequence[Mask], prompts: Sequence[Prompt], wanted: Collection[str] = ("rle",)) -> dict[str, Any]:
     """Return PaddleX's `result`: `maskInfos`, and the entries of the `wanted` outputs. Each is a list with one value

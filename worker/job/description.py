@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from ovseg_core import outputs
+from worker.job import result_document
 from worker.job.record import Job, Status
 from worker.store import object_names
 from worker.store.clock import timestamp
@@ -52,19 +52,12 @@ def describe_with_result(job: Job, storage: Storage) -> dict[str, Any]:
     described = describe(job, storage)
     if job.files_prefix is not None:
         try:
-            described["result"] = read_result(job.files_prefix, storage)
+            described["result"] = result_document.read_result(job.files_prefix, storage)
         except ObjectMissing as missing:
             described["result_gone"] = {"reason": missing.reason}
             readable = () if missing.is_archived else storage.list(job.files_prefix)
             described["files"] = _without_urls(described["files"], set(readable))
     return described
-
-
-def read_result(files_prefix: str, storage: Storage) -> dict[str, Any]:
-    """Read the result of a job that succeeded from storage. Raises ObjectMissing."""
-    document: dict[str, Any] = json.loads(storage.get(object_names.result(files_prefix)))
-    result: dict[str, Any] = document["result"]
-    return result
 
 
 def _error(job: Job) -> dict[str, str | None] | None:
