@@ -66,13 +66,12 @@ def run(request: Request) -> None:
 
 def write_config(name: str, folder: str | None) -> None:
     """Write the pipeline's YAML file into a folder. Raises ValueError for an unknown pipeline."""
-    from ovseg_core.paddlex.pipeline import NAME, default_config
+    from ovseg_core.paddlex.pipeline import default_config
 
-    if name != NAME:
-        raise ValueError(f"there is no pipeline {name!r}; this is {NAME}")
-    path = Path(folder or ".") / f"{NAME}.yaml"
+    config = default_config(name)
+    path = Path(folder or ".") / f"{name}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(default_config())
+    path.write_text(config)
     click.echo(f"The pipeline config has been saved to: {path}")
 
 

@@ -117,7 +117,7 @@ def create_pipeline(
     if config is None:
         if name is None:
             raise ValueError(f"name a pipeline ({NAME}), the path of its YAML file, or a config")
-        config = _parsed(default_config() if name == NAME else _read(name), name)
+        config = _parsed(_read(name), name)
     if not isinstance(config, Mapping) or config.get("pipeline_name") != NAME:
         raise ValueError(f"the configuration's pipeline_name must be {NAME}")
     given = {"model_name": model, "model_dir": None} if model is not None else {}
@@ -129,8 +129,13 @@ def create_pipeline(
     return Pipeline(config, device, engine, precision, use_hpip or bool(config.get("use_hpip")))
 
 
-def default_config() -> str:
-    """Return the pipeline's YAML. It names SAM-H_box and SAM-H_point, as PaddleX's does."""
+def default_config(name: str = NAME) -> str:
+    """Return the pipeline's YAML. It names SAM-H_box and SAM-H_point, as PaddleX's does.
+
+    Raises ValueError if there is no pipeline of this name.
+    """
+    if name != NAME:
+        raise ValueError(f"there is no pipeline {name!r}, only {NAME}, which a .yaml file can configure")
     return resources.files("ovseg_core.paddlex").joinpath(f"{NAME}.yaml").read_text()
 
 
@@ -151,6 +156,4 @@ def _parsed(text: str, name: str | Path) -> Any:
 
 def _read(name: str | Path) -> str:
     path = Path(name)
-    if path.suffix not in (".yaml", ".yml"):
-        raise ValueError(f"there is no pipeline {str(name)!r}; use {NAME}, or the path of its YAML file")
-    return path.read_text(encoding="utf-8")
+    return path.read_text(encoding="utf-8") if path.suffix in (".yaml", ".yml") else default_config(str(name))
