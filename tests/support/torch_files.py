@@ -4,63 +4,73 @@ from __future__ import annotations
 
 import io
 import pickle
+import sys
 import zipfile
 from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
+import pytest
 
 STORAGES = {"float32": "FloatStorage", "int64": "LongStorage"}
 
 
+@dataclass(frozen=True)
 class Tensor:
     """An object that is pickled as PyTorch's tensors are."""
 
-    def __init__(self, key: str, kind: str, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, count: int):
-        self.key, self.kind, self.shape, self.strides, self.offset, self.count = (
-            key,
-            kind,
-            shape,
-            strides,
-            offset,
-            count,
-        )
+    key: str
+    kind: str
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    offset: int
+    count: int  # of the numbers in its storage
+
+
+@dataclass(frozen=True)
+class Storage:
+    """An object that is pickled as the storage of a tensor is: as a persistent id."""
+
+    of: Tensor
 
 
 def torch_zip(path: Path, tensors: dict[str, Tensor], storages: dict[str, bytes], wrap: str | None = None) -> Path:
-    """Write a file in torch.save's format, without torch: the names of globals and persistent ids are written out."""
+    """Write a file in torch.save's format, without torch: the pickle names the classes of empty modules."""
+    torch, utils = ModuleType("torch"), ModuleType("torch._utils")
+    rebuild = _put(utils, "_rebuild_tensor_v2")
+    storage_of = {kind: _put(torch, kind) for kind in {tensor.kind for tensor in tensors.values()}}
 
-    class Global:
-        def __init__(self, module: str, name: str) -> None:
-            self.module, self.name = module, name
+    class Pickler(pickle.Pickler):
+        def reducer_override(self, thing: object) -> Any:
+            if isinstance(thing, Tensor):
+                return rebuild, (Storage(thing), thing.offset, thing.shape, thing.strides, False, OrderedDict())
+            return NotImplemented
 
-    class Pickler(pickle._Pickler):  # type: ignore[name-defined]  # only the pickler in Python can be subclassed for this
-        def save_global_named(self, thing: Global) -> None:
-            self.write(pickle.GLOBAL + f"{thing.module}\n{thing.name}\n".encode())
-
-        def save(self, thing: object, save_persistent_id: bool = True) -> None:
-            if isinstance(thing, Global):
-                self.save_global_named(thing)
-            elif isinstance(thing, Tensor):
-                self.save(Global("torch._utils", "_rebuild_tensor_v2"))
-                self.write(pickle.MARK)
-                self.write(pickle.MARK)
-                for part in ("storage", Global("torch", thing.kind), thing.key, "cpu", thing.count):
-                    self.save(part)
-                self.write(pickle.TUPLE + pickle.BINPERSID)
-                for part in (thing.offset, thing.shape, thing.strides, False, OrderedDict()):
-                    self.save(part)
-                self.write(pickle.TUPLE + pickle.REDUCE)
-            else:
-                super().save(thing, save_persistent_id)
+        def persistent_id(self, thing: object) -> Any:
+            if isinstance(thing, Storage):
+                return "storage", storage_of[thing.of.kind], thing.of.key, "cpu", thing.of.count
+            return None
 
     out = io.BytesIO()
-    Pickler(out, protocol=2).dump({wrap: tensors} if wrap else tensors)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (torch, utils):
+            patch.setitem(sys.modules, module.__name__, module)
+        Pickler(out, protocol=2).dump({wrap: tensors} if wrap else tensors)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr("archive/data.pkl", out.getvalue())
         for key, data in storages.items():
             archive.writestr(f"archive/data/{key}", data)
     return path
+
+
+def _put(module: ModuleType, name: str) -> type:
+    """Put an empty class into a module, and return it."""
+    made = type(name, (), {"__module__": module.__name__})
+    setattr(module, name, made)
+    return made
 
 
 def as_torch(arrays: dict[str, np.ndarray]) -> tuple[dict[str, Tensor], dict[str, bytes]]:
