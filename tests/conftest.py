@@ -38,11 +38,6 @@ hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
 
-# botocore reads a megabyte of JSON for each new client, which is 0.3 s of CPU, and tests open hundreds of clients.
-read_json = functools.cache(JSONFileLoader().load_file)
-JSONFileLoader.load_file = lambda self, path: read_json(path)
-
-
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return pieces.Pieces(config, log)
@@ -63,6 +58,15 @@ def pytest_sessionfinish() -> None:
     """Gateways that tests made in this process have lost their Valkey now, and would say so until the last of the
     processes of `make test` ends."""
     logging.disable()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _botocore_reads_a_file_once() -> Iterator[None]:
+    """botocore reads a megabyte of JSON for each new client: 0.3 s of CPU, and tests open hundreds of clients."""
+    read = functools.cache(JSONFileLoader().load_file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda self, path: read(path))
+        yield
 
 
 def ignore(label: str, line: str) -> None:
