@@ -18,6 +18,7 @@ from collections import defaultdict
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import requests
 from PIL import Image
@@ -52,7 +53,7 @@ def main() -> None:
         print(f"  {name:<50}{statistics.median(values):>8.1f}{deciles[8]:>10.1f}")
 
 
-def _one_job(session: requests.Session, url: str, photo: bytes) -> tuple[float, dict]:
+def _one_job(session: requests.Session, url: str, photo: bytes) -> tuple[float, dict[str, Any]]:
     start = time.perf_counter()
     answer = session.post(
         f"{url}/v1/jobs",
@@ -79,7 +80,7 @@ def _own_stack(cleanup: ExitStack) -> str:
     return plan.url
 
 
-def _ms(job: dict, start: str, end: str) -> float:
+def _ms(job: dict[str, Any], start: str, end: str) -> float:
     return (datetime.fromisoformat(job[end]) - datetime.fromisoformat(job[start])).total_seconds() * 1000
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ PADDLE = "ovseg, paddle"
 
 def main() -> None:
     found = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
-    sections = {
+    sections: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
         "peers": partial(peers, picture="peers.png"),
         "peers_sam_h": partial(peers, picture="peers_sam_h.png"),
         "service": service,

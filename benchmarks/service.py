@@ -43,7 +43,15 @@ from ovseg_core.sam.family import load_parts
 from ovseg_core.sam.parts import VARIANTS
 from ovseg_core.segmenter import Segmenter
 
-_of_thread = threading.local()
+
+class _OfThread(threading.local):
+    """What each thread has for itself."""
+
+    def __init__(self) -> None:
+        self.session = requests.Session()
+
+
+_of_thread = _OfThread()
 
 # Takes a photo and a box. Returns when the mask has arrived, with the milliseconds of each stage if they are reported.
 Ask = Callable[[bytes, list[float]], dict[str, float]]
@@ -209,9 +217,7 @@ def _is_up(url: str) -> bool:
 
 def session() -> requests.Session:
     """Return the session of this thread."""
-    if not hasattr(_of_thread, "session"):
-        _of_thread.session = requests.Session()
-    return _of_thread.session  # type: ignore[no-any-return]
+    return _of_thread.session
 
 
 if __name__ == "__main__":

@@ -100,10 +100,11 @@ def ellipse(pixels: NDArray[np.uint8], thing: Thing) -> Mask:
 
 def grabcut(pixels: NDArray[np.uint8], thing: Thing) -> Mask:
     x0, y0, x1, y1 = map(int, thing.box)
-    labels = np.zeros(thing.mask.shape, np.uint8)
+    height, width = thing.mask.shape
+    labels = np.zeros((height, width), np.uint8)
     background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
     rectangle = (x0, y0, max(1, x1 - x0), max(1, y1 - y0))
-    if rectangle[2] >= labels.shape[1] and rectangle[3] >= labels.shape[0]:
+    if rectangle[2] >= width and rectangle[3] >= height:
         return filled_box(pixels, thing)  # GrabCut needs a border of background
     try:
         cv2.grabCut(pixels, labels, rectangle, background, foreground, 5, cv2.GC_INIT_WITH_RECT)

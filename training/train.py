@@ -20,8 +20,9 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, IterableDataset
 from tqdm import tqdm
 
+from ovseg_core.lite.shape import MASK, REGION
 from training import prompts, scenes, wide
-from training.network import MASK, REGION, SamLite, boxes_of, region_maps, region_of, sampled
+from training.network import SamLite, boxes_of, region_maps, region_of, sampled
 
 Net = wide.SamLite | SamLite
 
