@@ -10,6 +10,7 @@ import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -34,10 +35,11 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 def test_the_readmes_curl_works_when_pasted(service: Service) -> None:
     submit, wait = re.findall(r"```bash\n(curl .*?)```", README, re.DOTALL)
 
-    def paste(command: str) -> dict:
+    def paste(command: str) -> dict[str, Any]:
         command = command.replace("http://127.0.0.1:8080", service.url)
         ran = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True, timeout=90)
-        return json.loads(ran.stdout)
+        job: dict[str, Any] = json.loads(ran.stdout)
+        return job
 
     job = paste(submit)
     assert job["status"] == "queued"

@@ -8,7 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from packaging.markers import Marker, default_environment
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -32,7 +32,7 @@ WANTED = {
 
 def pins_of(lock: str, python: str) -> dict[str, Version]:
     """Return the versions by name that pip would install on Linux with this version of Python."""
-    environment = {**default_environment(), "python_full_version": python, "python_version": python[:4]}
+    environment = {"python_full_version": python, "python_version": python[:4]}
     pins: dict[str, list[Version]] = defaultdict(list)
     for line in re.findall(r"^\S+==[^\\\n]+", (ROOT / "locks" / f"{lock}.txt").read_text(), re.MULTILINE):
         pin = Requirement(line)

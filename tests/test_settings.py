@@ -106,7 +106,7 @@ WRONG = [
 @pytest.mark.parametrize(("name", "value"), WRONG)
 def test_a_wrong_value_is_refused_in_one_line_that_does_not_repeat_it(name: str, value: str) -> None:
     with pytest.raises(ValidationError) as caught:
-        Settings(**{name: value})
+        Settings.model_validate({name: value})
     (error,) = caught.value.errors()
     assert error["loc"] == (name,)
     assert len(error["msg"]) > 20
@@ -129,7 +129,7 @@ def test_a_wrong_value_is_refused_in_one_line_that_does_not_repeat_it(name: str,
     ],
 )
 def test_a_correct_value_is_accepted(name: str, value: str) -> None:
-    assert getattr(Settings(**{name: value}), name) == value
+    assert getattr(Settings.model_validate({name: value}), name) == value
 
 
 def test_an_empty_data_dir_is_none_and_not_the_current_folder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from worker.outbound.web_url import check_url
 
 def passes(url: str, hosts: str) -> bool:
     try:
-        check_url(url, "image", Settings(allowed_private_hosts=hosts))
+        check_url(url, "image", Settings.model_validate({"allowed_private_hosts": hosts}))
     except OvsegError:
         return False
     return True
@@ -74,7 +74,7 @@ def test_an_entry_trusts_what_it_names_and_nothing_else(hosts: str, trusted: lis
 )
 def test_a_wrong_entry_stops_the_process_at_its_start(entry: str) -> None:
     with pytest.raises(ValidationError, match=r"is none of these: a host \(minio\)"):
-        Settings(allowed_private_hosts=entry)
+        Settings.model_validate({"allowed_private_hosts": entry})
 
 
 def test_port_0_is_never_trusted() -> None:

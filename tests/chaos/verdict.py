@@ -96,7 +96,7 @@ def _undelivered(seen: Evidence) -> Iterator[str]:
 def _stale(seen: Evidence) -> Iterator[str]:
     """Yield accepted reports of an attempt when a later attempt had begun, before or after."""
     last = {job["id"]: job for job in seen.jobs}
-    begun = defaultdict(int)
+    begun: dict[str, int] = defaultdict(int)
     for entry in seen.entries:
         begun[entry.job_id] = max(begun[entry.job_id], entry.attempt)
     for entry in seen.entries:

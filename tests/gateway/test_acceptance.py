@@ -64,4 +64,4 @@ def test_a_job_whose_image_is_gone_cannot_be_retried(gateway: Gateway) -> None:
     assert gateway.client.post(f"/v1/jobs/{job['id']}/retry").status_code == 202
     gateway.services.storage.delete_prefix(job["image"]["key"])
     answer = gateway.client.post(f"/v1/jobs/{job['id']}/retry")
-    assert (answer.status_code, answer.json["code"]) == (410, "input_gone")
+    assert (answer.status_code, answer.get_json()["code"]) == (410, "input_gone")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,7 +14,7 @@ from tests.support.fakes import Host
 from tests.support.service import Service
 
 REQUEST = {"prompts": [{"box": [0, 0, 1, 1]}]}
-FOUR = {
+FOUR: dict[str, Callable[[], bytes]] = {
     "bmp_rle_ends_of_line": bombs.bmp_rle_ends_of_line,
     "jpeg_progressive_scans": lambda: bombs.jpeg_progressive_scans(scans=4000),
     "ppm_comments": lambda: bombs.ppm_comments(800_000),

@@ -158,7 +158,8 @@ def test_the_events_of_an_endpoint_are_listed_newest_first(client: FlaskClient, 
     for job_id in ids:
         sender.jobs.cancel(job_id)
     client.post(f"{ENDPOINTS}/{made['id']}/test")  # a test event belongs to no job
-    pages, cursor = [], ""
+    pages: list[list[str]] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = client.get(f"{ENDPOINTS}/{made['id']}/events?limit=2{cursor and '&cursor='}{cursor}").get_json()
         pages.append([event["job_id"] for event in page["events"]])
@@ -245,8 +246,8 @@ def test_endpoints_need_a_secret_to_sign_webhooks(sender: SenderServices) -> Non
     ],
 )
 def test_an_endpoint_that_does_not_exist_is_not_found(client: FlaskClient, method: str, path: str) -> None:
-    bodies = {"PATCH": {"disabled": True}, "POST": {"since": "2026-11-21T08:30:00Z"}}
-    body = {"json": bodies[method]} if method in bodies else {}
+    bodies: dict[str, Any] = {"PATCH": {"disabled": True}, "POST": {"since": "2026-11-21T08:30:00Z"}}
+    body: dict[str, Any] = {"json": bodies[method]} if method in bodies else {}
     answer = client.open(f"{ENDPOINTS}/{path}", method=method, **body)
     assert (answer.status_code, answer.get_json()["code"]) == (404, "not_found")
     assert "'none'" in answer.get_json()["detail"]

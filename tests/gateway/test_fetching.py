@@ -55,6 +55,11 @@ def patient(tmp_path_factory: pytest.TempPathFactory, trusted_host: Host) -> Ite
         running.stop()
 
 
+def wait_for_another_request(host: Host, seen: int) -> None:
+    with host.arrived:
+        assert host.arrived.wait_for(lambda: len(host.received) > seen, 60)
+
+
 def cancel(service: Service, job_id: str) -> None:
     assert service.post(f"/v1/jobs/{job_id}/cancel").status_code in (200, 202)
 
@@ -74,8 +79,7 @@ def test_a_slow_fetch_ends_with_its_job(
         url, hung_up = dripping(trusted_host, how)
         seen = len(trusted_host.received)
         job_id = patient.submit(image=url, prompts=[BOX], deadline=deadline)["id"]
-        with trusted_host.arrived:
-            assert trusted_host.arrived.wait_for(lambda seen=seen: len(trusted_host.received) > seen, 60)
+        wait_for_another_request(trusted_host, seen)
         end(patient, job_id)
         job = patient.wait(job_id)
         assert job["status"] == status

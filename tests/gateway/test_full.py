@@ -42,7 +42,10 @@ def submit(client: FlaskClient, **fields: Any) -> TestResponse:
 
 
 def submit_file(client: FlaskClient, image: bytes, **fields: Any) -> TestResponse:
-    parts = {"image": ("image", image), "request": json.dumps({"prompts": [BOX], **fields})}
+    parts: dict[str, str | tuple[str, bytes]] = {
+        "image": ("image", image),
+        "request": json.dumps({"prompts": [BOX], **fields}),
+    }
     body, content_type = encode_multipart_formdata(parts)
     return client.post("/v1/jobs", data=body, content_type=content_type)
 

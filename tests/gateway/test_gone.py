@@ -153,7 +153,7 @@ def test_paddlexs_route_is_410_when_its_result_is_gone(
         while not (jobs := services.jobs.list(None, 1, None)[0]):
             time.sleep(0.05)
         job = protocol.begin(services.jobs, jobs[0].id)
-        document = {"result": {"masks": [], "maskInfos": []}}
+        document: dict[str, Any] = {"result": {"masks": [], "maskInfos": []}}
         for name, data in ((object_names.result, json.dumps(document).encode()), (overlay_jpeg, b"jpeg")):
             if name is not lost:
                 services.storage.put(name(job.attempt_prefix), data, "application/octet-stream")

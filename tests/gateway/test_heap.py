@@ -17,8 +17,11 @@ def test_the_memory_of_large_images_is_returned(gateway: LoneGateway) -> None:
     image = bombs.bmp_rle_empty_runs()  # 18 MB
 
     def send(_: int) -> int:
-        form = {"request": (None, '{"prompts": [{"box": [0, 0, 9, 9]}]}')}
-        answer = requests.post(f"{gateway.url}/v1/jobs", files={"image": image, **form}, timeout=60)
+        form: dict[str, bytes | tuple[None, str]] = {
+            "image": image,
+            "request": (None, '{"prompts": [{"box": [0, 0, 9, 9]}]}'),
+        }
+        answer = requests.post(f"{gateway.url}/v1/jobs", files=form, timeout=60)
         return answer.status_code
 
     before = gateway.status("VmRSS")

@@ -33,7 +33,8 @@ def submit_file(service: Service, **fields: Any) -> requests.Response:
 
 
 def decoded(mask: dict[str, Any]) -> np.ndarray:
-    return coco.decode({"size": mask["size"], "counts": mask["rleResult"].encode()}).astype(bool)
+    pixels: np.ndarray = coco.decode({"size": mask["size"], "counts": mask["rleResult"].encode()})
+    return pixels.astype(bool)
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +138,9 @@ def test_a_signed_url_that_was_tampered_with_is_refused(job: dict[str, Any]) -> 
         (["polygons"], {"result"}, {"maskInfos", "polygons"}),
     ],
 )
-def test_only_the_requested_outputs_are_made(service: Service, outputs: list[str], files: set, result: set) -> None:
+def test_only_the_requested_outputs_are_made(
+    service: Service, outputs: list[str], files: set[str], result: set[str]
+) -> None:
     job = service.wait(submit_file(service, prompts=[HEAD], outputs=outputs).json()["id"])
     assert set(job["files"]) == files
     assert set(job["result"]) == result

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -229,7 +230,8 @@ def test_a_body_without_the_content_type_json_is_refused(client: Open, path: str
 
 @pytest.mark.parametrize("path", BODILESS)
 def test_a_route_that_reads_no_body_needs_none(client: Open, path: str) -> None:
-    for body in ({}, {"content_type": "text/plain"}, {"json": {}}):
+    bodies: list[dict[str, Any]] = [{}, {"content_type": "text/plain"}, {"json": {}}]
+    for body in bodies:
         assert client().post(path, **body).status_code == 404
     with Path(__file__).open("rb") as file:
         assert client().post(path, data={"image": (file, "a.jpg")}).status_code == 415

@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 URL = "https://example.com/cat.jpg"
-JOB = {"image": URL, "prompts": [{"box": [1, 2, 3, 4]}]}
-HOOK = {"url": "https://example.com/hook"}
+JOB: dict[str, Any] = {"image": URL, "prompts": [{"box": [1, 2, 3, 4]}]}
+HOOK: dict[str, Any] = {"url": "https://example.com/hook"}
 ARABIC_3, WIDE_3, BOLD_3 = "\u0663", "\uff13", "\U0001d7d1"  # digits for Python's \\d, int and float
 HALF = "\ud83d"  # half of an emoji, as JavaScript's slice may leave it
 JOBS, ENDPOINTS, EMBEDDINGS = "/v1/jobs", "/v1/webhook-endpoints", "/v1/embeddings"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, closing, nullcontext, suppress
 from typing import Any
 
@@ -31,7 +31,7 @@ def sent(*pieces: bytes, then: Callable[[], Any] | None = None, pause: float = 0
     return receive
 
 
-Read = Callable[..., Awaitable[Upload]]
+Read = Callable[..., Coroutine[Any, Any, Upload]]
 
 
 @pytest.fixture

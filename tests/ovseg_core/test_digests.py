@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from ovseg import demo
 from ovseg_core import digests, models
 from ovseg_core.engines import onnx_files
 from ovseg_core.networks import NETWORKS
 from ovseg_core.segmenter import EMBEDDING_MODULES
-from tests.support import pictures
 
 # Prints the files of ovseg_core that are loaded on the way from an image to its embedding.
 ENCODE = """
@@ -71,7 +71,7 @@ EDITED = {
 
 @pytest.mark.parametrize("engine", ["openvino", "paddle"])
 def test_all_code_that_makes_an_embedding_is_in_its_fingerprint(engine: str) -> None:
-    command = [sys.executable, "-c", ENCODE, engine, str(pictures.PHOTO)]
+    command = [sys.executable, "-c", ENCODE, engine, str(demo.PHOTO)]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
     loaded = {Path(line) for line in ran.stdout.split()}
     assert len(loaded) > 20

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from ovseg import demo
 from ovseg.commands import main
 from ovseg_core import create_model, models, networks, quantization
 from ovseg_core.candidates import Candidates
 from ovseg_core.digests import PACKAGE
 from ovseg_core.family import Family, Preset
 from ovseg_core.network import DecodeBatch, Features, PromptBatch, image_by_image
-from tests.support import pictures
 
 ROOT = PACKAGE.parent
 CODE = [path for top in ("ovseg", "ovseg_core", "worker", "gateway") for path in (ROOT / top).rglob("*.py")]
@@ -56,9 +56,7 @@ def filler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_a_row_and_an_entry_in_the_registry_are_enough_for_a_new_model(filler: str) -> None:
-    [result] = create_model(filler, device="cpu").predict(
-        str(pictures.PHOTO), prompts={"box_prompt": [[10, 20, 110, 220]]}
-    )
+    [result] = create_model(filler, device="cpu").predict(str(demo.PHOTO), prompts={"box_prompt": [[10, 20, 110, 220]]})
     assert result.boxes == [(10, 20, 110, 220)]
     assert result.engine == "paddle"
 

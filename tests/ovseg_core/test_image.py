@@ -55,7 +55,9 @@ def test_exif_orientation_is_applied_to_pixels_and_to_the_header_s_size(orientat
         ("I;16", 0x6400, (0x64, 0x64, 0x64)),
     ],
 )
-def test_every_kind_of_pixel_becomes_rgb(mode: str, colour: object, expected: tuple) -> None:
+def test_every_kind_of_pixel_becomes_rgb(
+    mode: str, colour: float | tuple[int, ...], expected: tuple[int, int, int]
+) -> None:
     data = pictures.encoded(Image.new(mode, (5, 4), colour), "PNG")
     pixels = image.decode(data, LIMIT)
     assert pixels.shape == (4, 5, 3)

@@ -93,7 +93,8 @@ def test_a_bmp_with_masks_has_the_pixels_that_were_written(
     bits: int, widths: tuple[int, ...], shifts: tuple[int, ...], compression: int
 ) -> None:
     levels = [pictures.wide(SCENE)[..., i].astype(np.uint64) >> (16 - width) for i, width in enumerate(widths)]
-    packed = sum(level << shift for level, shift in zip(levels, shifts, strict=True)).astype(f"<u{bits // 8}")
+    shifted = [level << shift for level, shift in zip(levels, shifts, strict=True)]
+    packed = np.sum(shifted, axis=0).astype(f"<u{bits // 8}")
     masks = [((1 << width) - 1) << shift for width, shift in zip(widths, shifts, strict=True)]
     behind = struct.pack("<III", *masks) + bytes(4 if compression == 6 else 0)
     data = pictures.bmp((SCENE.shape[1], SCENE.shape[0]), bits, pictures.bmp_rows(packed), compression, behind)

@@ -142,7 +142,7 @@ def too_many_scans() -> bytes:
 
 
 def large_tile() -> bytes:
-    tags = {322: 32_768, 323: 32_768, 324: 8, 325: 64}
+    tags: dict[int, int | list[int]] = {322: 32_768, 323: 32_768, 324: 8, 325: 64}
     return pictures.tiff(np.zeros((16, 16), np.uint8), 8, tags)
 
 

@@ -6,6 +6,8 @@ import io
 import itertools
 import sys
 import zlib
+from collections.abc import Callable
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -24,7 +26,7 @@ SCENE = pictures.scene(61, 83)  # odd sides, so that no row or tile ends evenly
 GREY = SCENE[..., 1]
 
 
-def tiff(values: np.ndarray, **options: object) -> bytes:
+def tiff(values: np.ndarray, **options: Any) -> bytes:
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, values, **options)
     return buffer.getvalue()
@@ -33,11 +35,12 @@ def tiff(values: np.ndarray, **options: object) -> bytes:
 def decoded(data: bytes) -> np.ndarray:
     pixels = image.decode(data, LIMIT)
     assert header.read(data, LIMIT).image_hw == pixels.shape[:2]
-    assert (pixels.dtype, pixels.shape[2]) == (np.uint8, 3)
+    assert pixels.dtype == np.uint8
+    assert pixels.shape[2] == 3
     return pixels
 
 
-LAYOUTS = {
+LAYOUTS: dict[str, dict[str, Any]] = {
     "strips": {"rowsperstrip": 7},
     "one strip": {},
     "tiles": {"tile": (32, 48)},
@@ -50,7 +53,7 @@ PACKINGS = [None, "lzw", "deflate", "packbits", "zstd", "lzma"]
 @pytest.mark.parametrize("packing", PACKINGS)
 def test_a_tiff_has_the_pixels_that_tifffile_reads(packing: str | None, layout: str, order: str) -> None:
     level = {"compressionargs": {"level": 0}} if packing == "lzma" else {}  # it is slow
-    options = {"compression": packing, "byteorder": order, "metadata": None, **LAYOUTS[layout], **level}
+    options: dict[str, Any] = {"compression": packing, "byteorder": order, "metadata": None, **LAYOUTS[layout], **level}
     predictors = (None, True) if packing in ("lzw", "deflate", "zstd", "lzma") else (None,)
     for predictor, big, deep, kind in itertools.product(predictors, (False, True), (False, True), KINDS):
         values, settings, expected = KINDS[kind](pictures.wide(SCENE) if deep else SCENE)
@@ -67,7 +70,8 @@ def _triple(values: np.ndarray) -> np.ndarray:
     return np.repeat(_high(values)[..., None], 3, axis=2)
 
 
-KINDS = {
+# The values to write, the options to write them with, and the pixels to read.
+KINDS: dict[str, Callable[[np.ndarray], tuple[np.ndarray, dict[str, Any], np.ndarray]]] = {
     "rgb": lambda v: (v, {"photometric": "rgb", "planarconfig": "contig"}, _high(v)),
     "planes": lambda v: (np.moveaxis(v, 2, 0), {"photometric": "rgb", "planarconfig": "separate"}, _high(v)),
     "rgba": lambda v: (
@@ -126,11 +130,13 @@ def test_a_tiff_in_lab_is_converted_as_colour_management_does() -> None:
 
 
 def _lab() -> Image.Image:
-    spaces = [ImageCms.createProfile(space) for space in ("sRGB", "LAB")]
-    return ImageCms.profileToProfile(Image.fromarray(SCENE), *spaces, outputMode="LAB")
+    srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    picture = ImageCms.profileToProfile(Image.fromarray(SCENE), srgb, lab, outputMode="LAB")
+    assert picture is not None
+    return picture
 
 
-def _packed_tiff(values: np.ndarray, bits: int, is_deflated: bool, tags: dict) -> bytes:
+def _packed_tiff(values: np.ndarray, bits: int, is_deflated: bool, tags: dict[int, int | list[int]]) -> bytes:
     plain = pictures.tiff(values, bits, {})
     strips = [plain[8 : 8 + len(values) * -(-values.shape[1] * bits // 8)]]
     if is_deflated:
@@ -144,7 +150,7 @@ def test_a_tiff_with_a_palette_has_its_colours(is_deflated: bool, bits: int) -> 
     colours = np.random.default_rng(bits).integers(0, 256, (1 << bits, 3), dtype=np.uint8)
     values = GREY >> (8 - bits)
     for scale in (257, 1):  # some programs write 8 bits where 16 belong
-        tags = {262: 3, 320: (colours.T.astype(int) * scale).ravel().tolist()}
+        tags: dict[int, int | list[int]] = {262: 3, 320: (colours.T.astype(int) * scale).ravel().tolist()}
         assert np.array_equal(decoded(_packed_tiff(values, bits, is_deflated, tags)), colours[values])
 
 
@@ -176,7 +182,9 @@ def test_a_tiff_of_a_few_bits_is_scaled_from_black_to_white(is_deflated: bool, b
         (GREY, {"photometric": "cfa"}, "photometric interpretation 32803"),
     ],
 )
-def test_an_unsupported_tiff_is_refused_with_the_reason(values: np.ndarray, options: dict, words: str) -> None:
+def test_an_unsupported_tiff_is_refused_with_the_reason(
+    values: np.ndarray, options: dict[str, Any], words: str
+) -> None:
     for big in (False, True):
         data = tiff(values, bigtiff=big, metadata=None, **options)
         for read in (header.read, image.decode):
@@ -251,7 +259,7 @@ def test_pfm_and_pam_are_refused_by_name(start: bytes) -> None:
 
 @pytest.mark.parametrize("options", [{"quality": 80}, {"lossless": True}, {"quality": 80, "method": 0}])
 @pytest.mark.parametrize("has_alpha", [False, True])
-def test_a_webp_has_the_pixels_that_pillow_reads(has_alpha: bool, options: dict) -> None:
+def test_a_webp_has_the_pixels_that_pillow_reads(has_alpha: bool, options: dict[str, Any]) -> None:
     picture = Image.fromarray(SCENE)
     if has_alpha:
         picture.putalpha(Image.fromarray(GREY))
@@ -281,7 +289,7 @@ def test_an_avif_has_the_pixels_that_imagecodecs_reads(subsampling: str, has_alp
 @pytest.mark.parametrize("bits", [10, 12])
 def test_an_avif_of_more_bits_is_scaled_to_eight(bits: int) -> None:
     deep = pictures.wide(SCENE) >> (16 - bits)
-    data = imagecodecs.avif_encode(deep, level=100, bitspersample=bits)
+    data = bytes(imagecodecs.avif_encode(deep, level=100, bitspersample=bits))
     assert np.abs(decoded(data).astype(int) - SCENE).max() <= 2
 
 

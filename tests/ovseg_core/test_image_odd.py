@@ -7,6 +7,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -19,7 +20,9 @@ from ovseg_core import header, image
 from ovseg_core.errors import OvsegError
 from ovseg_core.image import orientation as orientation_of
 from ovseg_core.paddlex import inputs
+from ovseg_core.paddlex.inputs import Page, Unreadable
 from tests.support import pictures
+from tests.support.read_pages import pages_of
 
 LIMIT = 80_000_000
 SCENE = pictures.scene(40, 60)
@@ -33,7 +36,7 @@ def test_the_exif_of_a_webp_is_used_only_if_its_header_announces_it() -> None:
     data = bytearray(of_pillow("WEBP", exif=pictures.EXIF_6))
     assert image.decode(bytes(data), LIMIT).shape[:2] == (60, 40)
     data[20] &= ~0x08
-    by_opencv = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    by_opencv = pictures.by_opencv(bytes(data))
     assert image.decode(bytes(data), LIMIT).shape[:2] == by_opencv.shape[:2] == (40, 60)
 
 
@@ -67,10 +70,10 @@ def of_pillow(file_format: str, **options: object) -> bytes:
     ids=["JPEG", "WEBP", "AVIF", "TIFF", "PNG", "PNG's text"],
 )
 def test_an_orientation_outside_exif_is_ignored_as_in_opencv(data: bytes, tmp_path: Path) -> None:
-    by_opencv = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    by_opencv = pictures.by_opencv(data)
     assert header.read(data, LIMIT).image_hw == image.decode(data, LIMIT).shape[:2] == by_opencv.shape[:2] == (40, 60)
     (tmp_path / "picture").write_bytes(data)
-    [[page]] = inputs.batches(tmp_path / "picture")
+    [page] = pages_of(tmp_path / "picture")
     assert page.pixels.shape[:2] == (40, 60)
 
 
@@ -116,16 +119,18 @@ def test_a_heic_is_turned_by_its_own_boxes_as_phones_write_them(
 
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_the_library_returns_a_result_for_every_page_of_a_tiff(order: str, big: bool, tmp_path: Path) -> None:
+def test_the_library_returns_a_result_for_every_page_of_a_tiff(
+    order: Literal["<", ">"], big: bool, tmp_path: Path
+) -> None:
     path = tmp_path / "pages.tif"
     pages = [pictures.scene(30 + i, 40, seed=i) for i in range(3)]
     with tifffile.TiffWriter(path, bigtiff=big, byteorder=order) as file:
         for page in pages:
             file.write(page, photometric="rgb", compression="lzw", metadata=None)
-    found = [page for [page] in inputs.batches(path)]
+    found = pages_of(path)
     assert [page.index for page in found] == [0, 1, 2]
-    for page, expected in zip(found, pages, strict=True):
-        assert np.array_equal(page.pixels, expected)
+    for read, expected in zip(found, pages, strict=True):
+        assert np.array_equal(read.pixels, expected)
     assert np.array_equal(image.decode(path.read_bytes(), LIMIT), pages[0])
 
 
@@ -134,7 +139,7 @@ def test_smaller_versions_and_masks_of_a_page_are_not_pages(tmp_path: Path) -> N
     with tifffile.TiffWriter(path) as file:
         for factor, subfile in ((1, 0), (2, 1), (4, 1), (1, 0)):
             file.write(SCENE[::factor, ::factor], photometric="rgb", subfiletype=subfile, metadata=None)
-    assert [page.pixels.shape[:2] for [page] in inputs.batches(path)] == [(40, 60), (40, 60)]
+    assert [page.pixels.shape[:2] for page in pages_of(path)] == [(40, 60), (40, 60)]
 
 
 def test_a_tiff_whose_first_pixels_spell_the_name_of_a_raw_format_is_read() -> None:
@@ -150,7 +155,9 @@ def test_the_last_strip_of_a_tiff_may_be_padded() -> None:
     strips = [zlib.compress(values[:100].tobytes()), zlib.compress(values[100:].tobytes() + bytes(99 * 700))]
     data = pictures.tiff(values, 8, {259: 8, 278: 100}, strips)
     assert np.array_equal(image.decode(data, LIMIT)[..., 0], values)
-    assert np.array_equal(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED), values)
+    by_opencv = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert by_opencv is not None
+    assert np.array_equal(by_opencv, values)
 
 
 def test_an_unsupported_page_is_reported_after_the_supported_ones(tmp_path: Path) -> None:
@@ -159,6 +166,8 @@ def test_an_unsupported_page_is_reported_after_the_supported_ones(tmp_path: Path
         file.write(SCENE, photometric="rgb", metadata=None)
         file.write(SCENE[..., 0].astype(np.float32), metadata=None)
     [page], [unreadable] = inputs.batches(path)
+    assert isinstance(page, Page)
+    assert isinstance(unreadable, Unreadable)
     assert np.array_equal(page.pixels, SCENE)
     assert "pages.tif" in str(unreadable.error)
     assert "floating point" in str(unreadable.error)
@@ -178,6 +187,8 @@ def test_an_unsupported_page_is_reported_after_the_supported_ones(tmp_path: Path
 def test_a_pdf_that_is_broken_or_huge_is_our_error(data: bytes, code: str, tmp_path: Path) -> None:
     (tmp_path / "a.pdf").write_bytes(data)
     [[unreadable]] = inputs.batches(tmp_path / "a.pdf")
+    assert isinstance(unreadable, Unreadable)
+    assert isinstance(unreadable.error, OvsegError)
     assert unreadable.error.code == code
     assert "a.pdf" in str(unreadable.error)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ LIMIT = 80_000_000
 SCENE = pictures.scene(40, 60)
 
 
-def png(before: bytes = b"", **options: object) -> bytes:
+def png(before: bytes = b"", **options: Any) -> bytes:
     return pictures.png(SCENE, 8, 2, before=before, **options)
 
 

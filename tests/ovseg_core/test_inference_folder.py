@@ -13,6 +13,7 @@ import yaml
 from click.testing import CliRunner
 from safetensors.numpy import save_file
 
+from ovseg import demo
 from ovseg.commands import main
 from ovseg_core import checkpoints, create_model, create_pipeline, image, models
 from ovseg_core.errors import OvsegError
@@ -28,7 +29,7 @@ from tests.support.sam_weights import CANVAS
 
 BOXES = [[140, 10, 305, 180], [340, 4, 462, 300]]
 POINTS = [[220, 90], [400.5, 120.5]]
-PHOTO = str(pictures.PHOTO)
+PHOTO = str(demo.PHOTO)
 SCALE = np.float32(CANVAS / 512)  # from the photo, which is a square, to the canvas
 
 
@@ -114,7 +115,7 @@ def test_an_archive_of_paddlex_is_unpacked_completely_or_not_at_all(
     assert not spec.is_installed
     with serving((tmp_path / "good.tar").read_bytes()) as server:
         assert pull(replace(spec, urls=(f"{server.url}/weights.bin",))) == spec.weights
-    assert spec.is_installed
+    assert models.find("SAM-H_box").is_installed
     [res] = create_model("SAM-H_box", device="cpu").predict(PHOTO, prompts={"box_prompt": BOXES})
     assert len(res["masks"]) == 2
 

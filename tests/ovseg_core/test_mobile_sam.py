@@ -40,7 +40,8 @@ def encoder() -> TinyViT:
 
 def embeddings(encoder: TinyViT, canvases: np.ndarray) -> np.ndarray:
     with paddle.no_grad():
-        return encoder(paddle.to_tensor(canvases)).numpy()
+        embedded: np.ndarray = encoder(paddle.to_tensor(canvases)).numpy()
+    return embedded
 
 
 def test_the_translated_encoder_gives_the_same_embeddings(encoder: TinyViT, tmp_path: Path) -> None:

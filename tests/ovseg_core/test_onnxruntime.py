@@ -22,7 +22,7 @@ from ovseg_core.engines import in_onnxruntime
 ENCODER, DECODER = Path("engines/encode.onnx"), Path("engines/decode.onnx")
 
 
-class Doubled(paddle.nn.Layer):  # type: ignore[misc]
+class Doubled(paddle.nn.Layer):
     """Parts of one operation, which takes no time to translate."""
 
     def shapes(self) -> dict[str, tuple[tuple[int, ...], ...]]:

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -16,17 +16,17 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco
 
+from ovseg import demo
 from ovseg_core import create_model, create_pipeline
 from ovseg_core.errors import OvsegError
 from ovseg_core.models.pull import PullFailed
-from ovseg_core.paddlex import inputs
 from ovseg_core.paddlex.model import Model
 from ovseg_core.paddlex.pipeline import NAME, SUB_MODULES, Pipeline
-from tests.support import pictures
 from tests.support.fakes import Host
+from tests.support.read_pages import pages_of
 
 BOXES = [[140, 10, 305, 180], [340, 4, 462, 300]]
-PHOTO = str(pictures.PHOTO)
+PHOTO = str(demo.PHOTO)
 MODULES = set(SUB_MODULES.values())
 
 
@@ -55,7 +55,9 @@ def test_the_tutorials_script_prints_and_saves_its_results(
     assert list(saved) == ["input_path", "page_index", "prompts", "masks", "mask_infos"]
     assert saved["mask_infos"] == [{"label": "box_prompt", "prompt": box} for box in BOXES]
     assert (np.array(saved["masks"][1]) == res["masks"][1]).all()
-    assert cv2.imread(str(tmp_path / "astronaut_res.jpg")).shape == (512, 512, 3)
+    drawn = cv2.imread(str(tmp_path / "astronaut_res.jpg"))
+    assert drawn is not None
+    assert drawn.shape == (512, 512, 3)
 
 
 def test_a_result_has_masks_scores_boxes_polygons_and_coco_annotations(model: Model) -> None:
@@ -64,7 +66,7 @@ def test_a_result_has_masks_scores_boxes_polygons_and_coco_annotations(model: Mo
     assert res["masks"][0].shape == (512, 512)
     assert res.json["res"]["masks"] == [mask.tolist() for mask in res["masks"]]
     assert res.img["res"].size == (512, 512)
-    assert all(0 < score <= 1 for score in res.scores)
+    assert all(score is not None and 0 < score <= 1 for score in res.scores)
     for annotation, mask, box in zip(res.to_coco(), res["masks"], res.boxes, strict=True):
         assert (coco.decode(annotation["segmentation"]) == mask).all()
         assert coco.toBbox(annotation["segmentation"]).tolist() == annotation["bbox"]
@@ -96,7 +98,7 @@ def test_every_kind_of_input_gives_the_same_pixels(tmp_path: Path) -> None:
         yield bgr
         yield [str(tmp_path / "b.png"), tmp_path]
 
-    pages = [page for batch in inputs.batches(generator(), 2) for page in batch]
+    pages = pages_of(generator(), 2)
     assert [(page.path and Path(page.path).name, page.index) for page in pages] == [
         (None, None),
         ("b.png", None),
@@ -107,16 +109,16 @@ def test_every_kind_of_input_gives_the_same_pixels(tmp_path: Path) -> None:
     ]
     for page in pages[:-1]:
         assert (page.pixels == (rgb[::-1, ::-1] if page.index == 1 else rgb)).all()
-    [[pdf]] = inputs.batches(tmp_path / "c.pdf")
+    [pdf] = pages_of(tmp_path / "c.pdf")
     assert pdf.index == 0
     grey = cv2.resize(pdf.pixels, (80, 60)).mean(axis=2)
     assert np.abs(grey - rgb.mean(axis=2)).mean() < 12  # rendered again, so only similar
-    [[flat]] = inputs.batches(rgb[..., 0])
+    [flat] = pages_of(rgb[..., 0])
     assert (flat.pixels == rgb[..., :1]).all()
 
 
 def test_a_generator_is_not_read_far_ahead(model: Model) -> None:
-    asked = []
+    asked: list[int] = []
 
     def endless() -> Iterator[np.ndarray]:
         while True:
@@ -127,7 +129,7 @@ def test_a_generator_is_not_read_far_ahead(model: Model) -> None:
     next(results)
     next(results)
     assert len(asked) <= 4
-    results.close()  # type: ignore[attr-defined]
+    results.close()
 
 
 def test_each_page_of_a_file_is_saved_under_its_number(model: Model, tmp_path: Path) -> None:
@@ -197,9 +199,11 @@ def test_a_model_that_cannot_be_fetched_is_not_replaced_silently(
         (lambda p: create_model("SAM-Lite", model_dir="/nowhere"), "must name a checkpoint file or a folder"),
     ],
 )
-def test_wrong_arguments_raise_an_error_that_explains_them(pipeline: Pipeline, call: object, complaint: str) -> None:
+def test_wrong_arguments_raise_an_error_that_explains_them(
+    pipeline: Pipeline, call: Callable[[Pipeline], Iterable[object]], complaint: str
+) -> None:
     with pytest.raises((ValueError, TypeError, OSError, OvsegError), match=complaint):
-        list(call(pipeline))  # type: ignore[operator]
+        list(call(pipeline))
 
 
 def ovseg(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -266,6 +270,7 @@ def test_wrong_arguments_of_the_command_print_a_message_and_no_traceback(argumen
 
 def test_a_batch_may_have_images_of_any_size_each_with_its_own_prompts(model: Model, pipeline: Pipeline) -> None:
     photo = cv2.imread(PHOTO)
+    assert photo is not None
     images = [photo, photo[:300, 100:420], photo[:, ::-1].copy()]
     rows = [[BOXES[0]], [[40, 10, 205, 180]], [[207, 10, 372, 180], [50, 4, 172, 300]]]
     prompts = [{"box_prompt": boxes} for boxes in rows]

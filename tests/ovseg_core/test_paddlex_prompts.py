@@ -15,7 +15,7 @@ from ovseg_core.quiet_paddle import paddle
 
 BOXES = [[140.0, 10.0, 304.0, 180.0], [340.0, 4.0, 462.0, 300.0]]  # each number is exact in bfloat16 and float16
 POINTS = [[220.0, 90.0], [400.0, 120.0]]
-MIXED = [{"box": BOXES[0], "points": POINTS, "labels": [1, 0]}, {"points": POINTS[:1]}]
+MIXED: list[dict[str, Any]] = [{"box": BOXES[0], "points": POINTS, "labels": [1, 0]}, {"points": POINTS[:1]}]
 
 
 def with_gradient(values: Any) -> paddle.Tensor:

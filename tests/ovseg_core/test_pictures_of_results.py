@@ -19,6 +19,7 @@ from ovseg_core.mask import Mask
 from ovseg_core.outputs import Segmentation
 from ovseg_core.paddlex import serving_result
 from ovseg_core.prompts import Prompt
+from tests.support import pictures
 
 
 def ring() -> Mask:
@@ -53,8 +54,7 @@ def test_an_overlay_of_an_empty_mask_shows_only_the_photo_and_the_prompts() -> N
 def test_a_jpeg_overlay_has_red_and_blue_in_the_right_order() -> None:
     red = np.zeros((16, 16, 3), np.uint8)
     red[..., 0] = 255
-    decoded = cv2.imdecode(np.frombuffer(overlay.jpeg(of(red)), np.uint8), cv2.IMREAD_COLOR)
-    assert decoded[8, 8, 2] > 240  # OpenCV's last channel is red
+    assert pictures.by_opencv(overlay.jpeg(of(red)))[8, 8, 0] > 240
     assert (red[..., 0] == 255).all()  # the photo itself does not change
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from configs.settings import Settings
+from ovseg import demo
 from ovseg_core import create_model, create_pipeline, image, models, networks
 from ovseg_core.engines import cpu_flags, in_openvino
 from ovseg_core.lite import family as lite
@@ -20,8 +21,9 @@ from ovseg_core.segmenter import Segmenter
 from tests.support import pictures, sam_weights, scenes, small_sam
 
 BOX = [[140, 10, 305, 180]]
-PHOTO_BOXES = [(140, 10, 305, 180), (340, 4, 462, 300), (278, 300, 512, 512)]  # a head, a shuttle, a helmet
-PHOTO_CLICKS = [(220, 90), (400, 120), (390, 430)]
+# A head, a shuttle, a helmet.
+PHOTO_BOXES: list[tuple[float, float, float, float]] = [(140, 10, 305, 180), (340, 4, 462, 300), (278, 300, 512, 512)]
+PHOTO_CLICKS: list[tuple[float, float]] = [(220, 90), (400, 120), (390, 430)]
 LITE = models.find("SAM-Lite")
 HERE = networks.precisions(LITE.network, LITE.weights, "cpu", "openvino")
 needs_bfloat16 = pytest.mark.skipif("bfloat16" not in in_openvino.precisions(), reason="this CPU has no bfloat16")
@@ -67,7 +69,7 @@ def test_an_unknown_precision_is_refused_with_the_available_ones() -> None:
 
 
 def test_masks_of_the_service_s_default_precision_agree_with_those_of_float32() -> None:
-    assert Settings(_env_file=None).precision == "auto"  # which is bfloat16 or float32
+    assert Settings.model_fields["precision"].default == "auto"  # which is bfloat16 or float32
     # `Segmenter.open` would refuse bfloat16 on a CPU without it. Such a CPU can emulate it, slowly: enough for a test.
     exact, other = (
         Segmenter(LITE, lite.load("sam_lite", LITE.weights, "cpu", "openvino", precision), "openvino", precision)
@@ -77,7 +79,8 @@ def test_masks_of_the_service_s_default_precision_agree_with_those_of_float32() 
     drawn = [
         (pixels, [t.box for t in things], [t.middle for t in things]) for pixels, things in map(scenes.scene, range(4))
     ]
-    boxes, clicks = [], []
+    boxes: list[float] = []
+    clicks: list[float] = []
     for pixels, around, on in [*drawn, (photo, PHOTO_BOXES, PHOTO_CLICKS)]:
         embeddings = exact.encode(pixels), other.encode(pixels)
         if (embeddings[0].features[0] == embeddings[1].features[0]).all():
@@ -101,7 +104,8 @@ def test_paddlex_s_high_performance_inference_is_in_bfloat16() -> None:
     )
 
     def mask(pipeline: Any, **options: Any) -> np.ndarray:
-        [result] = pipeline.predict(str(pictures.PHOTO), BOX, **options)
+        [result] = pipeline.predict(str(demo.PHOTO), BOX, **options)
+        only: np.ndarray
         [only] = np.asarray(result["masks"])
         return only
 

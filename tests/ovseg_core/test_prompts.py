@@ -28,7 +28,7 @@ size = st.integers(1, 10_000)
         ({"points": ((1, 2),), "labels": (0,)}, "labels", "at least one point needs label 1"),
     ],
 )
-def test_a_malformed_prompt_is_refused_with_its_field(given_: dict, field: str | None, message: str) -> None:
+def test_a_malformed_prompt_is_refused_with_its_field(given_: dict[str, Any], field: str | None, message: str) -> None:
     with pytest.raises(OvsegError) as caught:
         Prompt(**given_)
     assert caught.value.code == "invalid_prompt"

@@ -16,7 +16,8 @@ CANVAS, CELLS = 512, 128
 
 def smooth_logits(seed: int, shift: float) -> np.ndarray:
     coarse = np.random.default_rng(seed).normal(shift, 2, (8, 8)).astype(np.float32)
-    return cv2.resize(coarse, (CELLS, CELLS), interpolation=cv2.INTER_CUBIC)
+    logits: np.ndarray = cv2.resize(coarse, (CELLS, CELLS), interpolation=cv2.INTER_CUBIC)
+    return logits
 
 
 def everywhere(logits: np.ndarray, region: Box, image_hw: tuple[int, int]) -> np.ndarray:
@@ -84,7 +85,7 @@ def test_a_mask_is_cut_off_at_clip_to() -> None:
 
 
 @pytest.mark.parametrize("clip_to", [None, (0, 0, 5, 5)])
-def test_logits_below_the_threshold_give_an_empty_mask(clip_to: tuple | None) -> None:
+def test_logits_below_the_threshold_give_an_empty_mask(clip_to: Box | None) -> None:
     mask = resample.to_mask(np.full((CELLS, CELLS), -1, np.float32), (0, 0, 10, 10), (10, 10), 0, 0.1, clip_to)
     assert (mask.area, mask.box_xyxy) == (0, (0, 0, 0, 0))
     assert not mask.full().any()

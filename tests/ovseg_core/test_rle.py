@@ -16,7 +16,8 @@ margins = st.tuples(*[st.integers(0, 5)] * 4)
 
 
 def coco_counts(mask: np.ndarray) -> str:
-    return coco.encode(np.asfortranarray(mask, np.uint8))["counts"].decode()
+    counts: bytes = coco.encode(np.asfortranarray(mask, np.uint8))["counts"]
+    return counts.decode()
 
 
 def framed(crop: np.ndarray, margin: tuple[int, int, int, int]) -> np.ndarray:

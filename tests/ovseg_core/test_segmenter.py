@@ -34,6 +34,7 @@ def test_a_box_segments_the_object_in_it(segmenter: Segmenter, embedding: Embedd
     by_hand = ((x - 224) / 68) ** 2 + ((y - 92) / 82) ** 2 < 1
     assert mask.image_hw == (512, 512)
     assert iou(mask.full(), by_hand) > 0.75
+    assert mask.score is not None
     assert 0 < mask.score <= 1
 
 

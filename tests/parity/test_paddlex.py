@@ -20,14 +20,15 @@ import yaml
 from pycocotools import mask as coco
 
 import ovseg_core
+from ovseg import demo
 from ovseg.stack import free_port
 from ovseg_core.paddle_inference import export
-from tests.support import pictures, small_sam
+from tests.support import small_sam
 from tests.support.service import Service
 
 paddlex = pytest.importorskip("paddlex")
 
-PHOTO = str(pictures.PHOTO)
+PHOTO = str(demo.PHOTO)
 PROMPTS = {"box": [[140, 10, 305, 180], [340.5, 4, 462, 300]], "point": [[220, 90]]}
 PAGES = ("page_index", "input_img")  # PaddleX documents the first but does not return it; the second is the image
 ANSI = re.compile(r"\x1b\[[0-9;]*m")

@@ -62,13 +62,14 @@ class Pair:
 
     def predict_theirs(self, prompt: Prompt, mask_input: np.ndarray | None = None) -> tuple[Any, Any, Any]:
         has_points = bool(prompt.points)
-        return self.theirs.predict(
+        predicted: tuple[Any, Any, Any] = self.theirs.predict(
             point_coords=np.array(prompt.points) if has_points else None,
             point_labels=np.array(prompt.labels) if has_points else None,
             box=np.array(prompt.box) if prompt.box else None,
             mask_input=None if mask_input is None else mask_input[None],
             multimask_output=prompt.box is None and len(prompt.points) == 1,
         )
+        return predicted
 
 
 @pytest.fixture(scope="module", params=VARIANTS)

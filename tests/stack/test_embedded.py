@@ -40,13 +40,14 @@ def test_the_identity_may_use_its_bucket_and_nothing_else(s3_settings: Settings,
     storage.put("a/b", b"bytes", "text/plain")
     assert storage.get("a/b") == b"bytes"
     client = boto3.client("s3", endpoint_url=s3.endpoint_url, region_name="us-east-1")
-    for forbidden in (
+    forbidden: list[Callable[[], object]] = [
         lambda: client.create_bucket(Bucket="another"),
         lambda: client.delete_bucket(Bucket=BUCKET),
         lambda: client.put_object(Bucket="another", Key="a", Body=b""),
-    ):
+    ]
+    for call in forbidden:
         with pytest.raises(ClientError) as caught:
-            forbidden()
+            call()
         assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 404)
 
 
@@ -56,7 +57,7 @@ def test_a_stranger_on_the_machine_gets_nothing(s3_settings: Settings, s3: Seawe
     assert requests.delete(f"{s3.endpoint_url}/{BUCKET}/secret", timeout=10).status_code == 403
     filer = f"https://127.0.0.1:{s3.ports['filer']}/buckets/{BUCKET}/secret"
     with pytest.raises(requests.exceptions.ConnectionError, match="CERTIFICATE_REQUIRED"):
-        requests.get(filer, timeout=10, verify=s3.folder / "certificate.pem")
+        requests.get(filer, timeout=10, verify=str(s3.folder / "certificate.pem"))
     assert Storage(s3_settings).get("secret") == b"secret"
 
 
@@ -181,7 +182,7 @@ def test_what_another_user_put_into_the_data_folder_is_not_used(name: str, tmp_p
     planted = tmp_path / name
     planted.write_text('"whsec_theirs"') if name.endswith(".json") else planted.mkdir()
     os.chown(planted, 65534, 65534)
-    use = {
+    use: dict[str, Callable[[Path], object]] = {
         "valkey": valkey.command,
         "seaweedfs": Seaweedfs,
         "webhook-secret.json": lambda path: data_dir.kept(path, str),

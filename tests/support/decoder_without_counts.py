@@ -11,7 +11,6 @@ import io
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from PIL import Image
 
 from ovseg_core import header, image
 from ovseg_core.errors import OvsegError
+from ovseg_core.image import Allocate
 from worker.image import decoding_child
 
 HANGS, CRASHES, IS_KILLED = b"hangs always", b"crashes", b"is killed"
@@ -27,7 +27,7 @@ READ = header.read
 PROGRAM = ("-m", "tests.support.decoder_without_counts")
 
 
-def decode(data: bytes, max_pixels: int, allocate: Callable[..., np.ndarray]) -> np.ndarray:
+def decode(data: bytes, max_pixels: int, allocate: Allocate = np.empty) -> np.ndarray:
     if data.startswith(HANGS):
         time.sleep(600)
     if data.startswith(CRASHES):
@@ -63,6 +63,6 @@ def _grey() -> bytes:
 
 
 if __name__ == "__main__":
-    image.decode, header.read = decode, read  # type: ignore[assignment]
+    image.decode, header.read = decode, read
     Image.MAX_IMAGE_PIXELS = None
     decoding_child.main()

@@ -18,7 +18,7 @@ SLACK_SECONDS = 10  # for slow machines; the servers of these tests would hold a
 
 def client(*trusted: str) -> GuardedClient:
     """One that may go to these private hosts."""
-    return GuardedClient(Settings(allowed_private_hosts=",".join(trusted)))
+    return GuardedClient(Settings(allowed_private_hosts=trusted))
 
 
 @contextmanager

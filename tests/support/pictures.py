@@ -143,4 +143,5 @@ def by_opencv(data: bytes) -> np.ndarray:
     """Decode an image with OpenCV: RGB pixels (H, W, 3) uint8."""
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert pixels is not None
-    return pixels[..., ::-1]
+    rgb: np.ndarray = pixels[..., ::-1]
+    return rgb

@@ -44,7 +44,7 @@ LONGEST = (
 )
 
 
-class Pieces(LoadScopeScheduling):  # type: ignore[misc]
+class Pieces(LoadScopeScheduling):
     """pytest-xdist's scheduler that gives a process all tests of a scope."""
 
     def _split_scope(self, nodeid: str) -> str:

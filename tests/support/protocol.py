@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from configs.settings import Settings
 from ovseg_core.prompts import Prompt
@@ -19,7 +19,7 @@ from worker.job.jobs import Jobs
 from worker.job.left_behind import LeftBehind
 from worker.job.own_webhook import Webhook
 from worker.job.record import Job, JobError
-from worker.job.request import MAX_DEADLINE_SECONDS, Deadline, JobRequest
+from worker.job.request import MAX_DEADLINE_SECONDS, Deadline, Device, JobRequest
 from worker.store import queue
 from worker.store.clock import MICROSECONDS
 from worker.store.keyspace import Keyspace
@@ -34,11 +34,18 @@ OF_ENDED_JOBS = ("jobs", "ended", "unarchived", "q:segment.auto", "counts")  # k
 PICTURE = {"width": 4, "height": 4, "format": "PNG"}
 
 
+class Seconds(TypedDict, total=False):
+    """The fields of a deadline."""
+
+    start_within_s: float
+    run_within_s: float
+
+
 def request(
-    device: str = "auto",
+    device: Device = "auto",
     webhook: str | None = None,
-    events: Sequence[EventType] = event_type.ENDS,
-    **deadline: float,
+    events: tuple[EventType, ...] = event_type.ENDS,
+    **deadline: Unpack[Seconds],
 ) -> JobRequest:
     return JobRequest(
         image=ImageSource(url="https://example.com/a.jpg"),

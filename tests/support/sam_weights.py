@@ -31,7 +31,8 @@ def _array(*rows: object) -> np.ndarray:
 def _blob(side: int) -> np.ndarray:
     """Return logits like those of an earlier answer: a disc."""
     y, x = np.mgrid[:side, :side].astype(np.float32)
-    return np.clip(8 - np.hypot(x - 0.3 * side, y - 0.4 * side), -6, 6)
+    disc: np.ndarray = np.clip(8 - np.hypot(x - 0.3 * side, y - 0.4 * side), -6, 6)
+    return disc
 
 
 PROMPTS = {

@@ -7,6 +7,7 @@ import json
 import random
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,7 +25,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     (folder / "images").mkdir()
     drawn = np.random.default_rng(1)
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for source, count in (("coco", scenes.HELD_OUT["coco"] + 3), ("ccp", scenes.HELD_OUT["ccp"] + 3)):
         for i in range(count):
             image_id = len(images) + 1

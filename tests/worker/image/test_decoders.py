@@ -40,7 +40,7 @@ def go_on() -> None:
 
 @contextlib.contextmanager
 def decoders_of(program: Sequence[str] = PROGRAM, **changed: object) -> Iterator[Decoders]:
-    decoders = Decoders(Settings(**changed), program)  # type: ignore[arg-type]
+    decoders = Decoders(Settings.model_validate(changed), program)
     try:
         yield decoders
     finally:
@@ -114,7 +114,7 @@ def test_children_are_reused_and_at_most_one_is_kept_for_each_concurrent_job() -
 
 # The limits of a file
 
-COSTLY = {
+COSTLY: dict[str, Callable[[], bytes]] = {
     # Without limits each file takes several seconds of CPU time, or twice the memory that a file may use.
     "bmp_rle_ends_of_line": bombs.bmp_rle_ends_of_line,
     "jpeg_progressive_scans": lambda: bombs.jpeg_progressive_scans(4000, 4000, 5000),

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack
 
 import pytest
 
@@ -37,7 +38,7 @@ class Worker:
     jobs: Jobs
     storage: Storage
 
-    def accept(self, data: bytes, width: int = 512, height: int = 512, **deadline: float) -> str:
+    def accept(self, data: bytes, width: int = 512, height: int = 512, **deadline: Unpack[protocol.Seconds]) -> str:
         job_id, key = str(uuid.uuid4()), f"inputs/{uuid.uuid4()}"
         self.storage.put(key, data, "application/octet-stream")
         digest = hashlib.sha256(data).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import pytest
@@ -42,9 +43,9 @@ def in_between(s3: Seaweedfs) -> AbstractContextManager[FaultProxy]:
     return fault_proxy.proxy(lambda: asyncio.open_connection("127.0.0.1", port))
 
 
-def wait_until(condition: object) -> None:
+def wait_until(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + 20
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 

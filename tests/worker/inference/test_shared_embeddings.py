@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
@@ -132,12 +133,12 @@ def test_a_stored_embedding_that_was_swapped_damaged_or_lost_is_made_again(
     worker.of(b"two")
     keys = [object_names.embedding(key) for key in stored(keyspace)]
     datas = [storage.get(key) for key in keys]
-    spoil = (
+    spoil: list[Callable[[], None]] = [
         lambda: storage.put(keys[0], datas[1], ""),  # the embedding of another image
         lambda: storage.put(keys[0], datas[0][:-30], ""),
         lambda: storage.put(keys[0], datas[0][:-200] + bytes(100) + datas[0][-100:], ""),
         lambda: storage.delete([keys[0]]),
-    )
+    ]
     for n, make_useless in enumerate(spoil):
         make_useless()
         found = worker.of(b"one")

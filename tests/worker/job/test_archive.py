@@ -258,9 +258,9 @@ def test_a_document_written_while_its_job_is_erased_is_deleted(
     erasure = Erasure(keyspace, s3_settings, storage, archive)
     put = storage.put
 
-    def erased_just_before(*args: str) -> None:
+    def erased_just_before(key: str, data: bytes, content_type: str) -> None:
         erasure.erase(job_id)
-        put(*args)
+        put(key, data, content_type)
 
     monkeypatch.setattr(storage, "put", erased_just_before)
     archive.keep(job_id)

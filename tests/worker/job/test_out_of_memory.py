@@ -114,7 +114,9 @@ def deliver(room: Room) -> Act:
         event = room.events.begin(f"evt_{job.id}_failed", AT)
         assert event is not None
         room.events.delivered(event, Delivery(moment("1"), HOOK, 200, None, 1.0))
-        return room.events.get(event.id).event.state  # type: ignore[union-attr]
+        delivered = room.events.get(event.id)
+        assert delivered is not None
+        return delivered.event.state
 
     return act
 

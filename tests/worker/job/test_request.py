@@ -32,6 +32,10 @@ BOX = {"box": [1, 2, 30, 40]}
 BASE64 = base64.b64encode(pictures.photo()).decode()
 
 
+def webhook_of(fields: dict[str, object]) -> dict[str, object]:
+    return {"image": URL, "prompts": [BOX], "webhook": {"url": URL, **fields}}
+
+
 def errors_of(body: object, image_file: bytes | None = None, settings: Settings = SETTINGS) -> list[OvsegError]:
     with pytest.raises(OvsegError) as caught:
         parse(body, image_file, settings)
@@ -95,16 +99,11 @@ def errors_of(body: object, image_file: bytes | None = None, settings: Settings 
         ({"image": URL, "prompts": [BOX], "metadata": {"x": "y" * 5000}}, "metadata_too_large", "metadata", "at most"),
         ({"image": URL, "prompts": [BOX], "colour": 1}, "unknown_field", "colour", "allowed: image, model, device"),
         ({"image": URL, "prompts": [BOX], "webhook": {"url": URL}}, "webhooks_unavailable", "webhook", "no OVSEG_WEB"),
-        *(
-            ({"image": URL, "prompts": [BOX], "webhook": {"url": URL, **bad}}, code, field, words)
-            for bad, code, field, words in [
-                ({"events": []}, "invalid_value", "webhook.events", "at least 1 item"),
-                ({"events": "job.failed"}, "invalid_value", "webhook.events", "must be a list"),
-                ({"events": ["job.failed", "job.done"]}, "invalid_value", "webhook.events[1]", "'job.started', "),
-                ({"events": None}, "invalid_value", "webhook.events", "must be a list"),
-                ({"event": "job.failed"}, "unknown_field", "webhook.event", "allowed: url, events"),
-            ]
-        ),
+        (webhook_of({"events": []}), "invalid_value", "webhook.events", "at least 1 item"),
+        (webhook_of({"events": "job.failed"}), "invalid_value", "webhook.events", "must be a list"),
+        (webhook_of({"events": ["job.failed", "job.done"]}), "invalid_value", "webhook.events[1]", "'job.started', "),
+        (webhook_of({"events": None}), "invalid_value", "webhook.events", "must be a list"),
+        (webhook_of({"event": "job.failed"}), "unknown_field", "webhook.event", "allowed: url, events"),
         *(
             ({"image": URL, "prompts": [BOX], "deadline": {"run_within_s": bad}}, code, "deadline.run_within_s", words)
             for bad, code, words in [
@@ -178,7 +177,7 @@ def test_limits_are_those_of_the_settings(settings: Settings, body: Any, image: 
     ("prompt", "field"),
     [({"box": [600, 0, 700, 10]}, "prompts[0].box"), ({"points": [[1, 513]]}, "prompts[0].points[0]")],
 )
-def test_a_prompt_outside_an_image_that_came_along_is_refused_at_once(prompt: dict, field: str) -> None:
+def test_a_prompt_outside_an_image_that_came_along_is_refused_at_once(prompt: dict[str, Any], field: str) -> None:
     assert errors_of({"prompts": [prompt]}, pictures.photo())[0].field == field
 
 

@@ -28,6 +28,7 @@ from tests.support.protocol import (
 from worker.job.idempotency import Once
 from worker.job.jobs import Jobs, Outcome
 from worker.job.record import Job, JobError, Status
+from worker.job.request import Device
 from worker.store import queue
 from worker.store.clock import MICROSECONDS
 from worker.store.keyspace import Keyspace
@@ -37,7 +38,7 @@ from worker.store.keyspace import Keyspace
 
 @pytest.mark.parametrize(("device", "name"), [("auto", "segment.auto"), ("cpu", "segment.cpu"), ("gpu", "segment.gpu")])
 def test_an_accepted_job_has_a_record_and_a_message_in_the_queue_of_its_device(
-    jobs: Jobs, settings: Settings, device: str, name: str
+    jobs: Jobs, settings: Settings, device: Device, name: str
 ) -> None:
     job_id = accept(jobs, device=device)
     job = jobs.get(job_id)
@@ -125,7 +126,9 @@ def test_a_finished_job_leaves_only_its_record_and_its_place_in_lists(jobs: Jobs
     assert done.files_prefix == f"jobs/{job.id}/1/"
     assert done.image == PICTURE
     assert done.timings_ms == {"encode": 1.5}
-    assert done.accepted_at <= done.started_at <= done.completed_at  # type: ignore[operator]
+    assert done.started_at is not None
+    assert done.completed_at is not None
+    assert done.accepted_at <= done.started_at <= done.completed_at
     # The message is still in the queue, because this test claimed the job without taking the message.
     assert keys(settings) == {f"job:{job.id}", "jobs:succeeded", *OF_ENDED_JOBS}
 
@@ -222,7 +225,8 @@ def test_an_internal_error_is_retried_after_a_delay_that_grows(jobs: Jobs, setti
 def pause(settings: Settings, job_id: str) -> float:
     """Return the seconds until the next attempt."""
     with Keyspace.open(settings) as keyspace:
-        return (keyspace.redis.zscore(keyspace.key("delayed"), job_id) - keyspace.now()) / MICROSECONDS
+        due: float = keyspace.redis.zscore(keyspace.key("delayed"), job_id)
+        return (due - keyspace.now()) / MICROSECONDS
 
 
 def test_the_delay_grows_to_a_limit_and_differs_from_job_to_job(settings: Settings) -> None:

@@ -15,7 +15,8 @@ from ovseg_core.errors import OvsegError
 from tests.support import fakes
 from tests.support.fakes import Host
 from tests.support.outbound import LIMIT, client
-from worker.outbound.client import GuardedClient, check_url
+from worker.outbound.client import GuardedClient
+from worker.outbound.web_url import check_url
 
 
 def get(client: GuardedClient, url: str, max_bytes: int = LIMIT, seconds: float = 2.0) -> bytes:
@@ -55,7 +56,7 @@ def test_no_spelling_of_a_loopback_address_is_dialled(name: str) -> None:
 
 def test_a_name_that_resolves_to_a_private_address_is_refused_when_used() -> None:
     name = socket.gethostname()
-    addresses = {info[4][0] for info in socket.getaddrinfo(name, None)}
+    addresses = {str(info[4][0]) for info in socket.getaddrinfo(name, None)}
     if not all(address.startswith(("127.", "10.", "172.", "192.168.", "::1", "fe80")) for address in addresses):
         pytest.skip("this machine's own name is a public address")
     check_url(f"http://{name}/", "image", Settings())  # no error before the name is resolved
@@ -205,7 +206,7 @@ def test_a_webhook_must_be_https_unless_its_host_is_trusted(host: Host) -> None:
     with pytest.raises(OvsegError, match="must be https"):
         check_url("http://example.com/hook", "webhook.url", Settings(), https_only=True)
     check_url("https://example.com/hook", "webhook.url", Settings(), https_only=True)
-    check_url(host.url("/hook"), "webhook.url", Settings(allowed_private_hosts=host.address), https_only=True)
+    check_url(host.url("/hook"), "webhook.url", Settings(allowed_private_hosts=(host.address,)), https_only=True)
 
 
 def test_a_post_follows_no_redirect(host: Host) -> None:

@@ -38,7 +38,7 @@ def test_cores_are_written_as_for_taskset(text: str, found: tuple[int, ...]) -> 
 @pytest.mark.parametrize("text", ["a", "3-1", "1-", "-1", "1,,2", "0x1"])
 def test_any_other_text_is_an_error_that_shows_the_format(text: str) -> None:
     with pytest.raises(ValidationError, match="write them as in 0-3,8"):
-        Settings(worker_cores=text)
+        Settings.model_validate({"worker_cores": text})
 
 
 def test_a_missing_core_is_an_error_that_names_it() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -31,7 +30,7 @@ from worker.webhook.deliver import RETRY_DELAYS_SECONDS, SenderServices
 HOOK = "/hook"
 
 
-def request_for(host: Host, events: Sequence[EventType] = event_type.ENDS) -> JobRequest:
+def request_for(host: Host, events: tuple[EventType, ...] = event_type.ENDS) -> JobRequest:
     return JobRequest(
         image=ImageSource(url="https://example.com/a.jpg"),
         model="SAM-Lite",
@@ -43,7 +42,7 @@ def request_for(host: Host, events: Sequence[EventType] = event_type.ENDS) -> Jo
     )
 
 
-def begun_job(sender: SenderServices, host: Host, events: Sequence[EventType] = event_type.ENDS) -> Job:
+def begun_job(sender: SenderServices, host: Host, events: tuple[EventType, ...] = event_type.ENDS) -> Job:
     """A running job with a webhook."""
     job = sender.jobs.begin(protocol.accepted(sender.jobs, str(uuid.uuid4()), request_for(host, events)).id, "w")
     assert job is not None
