@@ -83,9 +83,8 @@ def _work(job: Job, services: WorkerServices) -> None:
     status = _report(lambda: services.jobs.succeed(job, described, timings.ms, run), services)
     if status == Status.SUCCEEDED:
         log.info("%s succeeded, %d masks; embedding: %s; ms: %s", job.id, len(masks), found.cache, timings)
-    elif (
-        services.jobs.get(job.id) is None
-    ):  # the job was deleted while this attempt, which had lost its lease, was writing
+    elif services.jobs.get(job.id) is None:
+        # The job was deleted while this attempt, which had lost its lease, was writing.
         services.storage.delete_prefix(job.attempt_prefix)
 
 
