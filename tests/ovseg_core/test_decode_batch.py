@@ -22,8 +22,10 @@ def network(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return small_sam.on(engine, small_sam.load(folder), folder)
 
 
-def images(network: Network, count: int) -> list[Features]:
-    shape = (count, 3, network.canvas_size, network.canvas_size)
+@pytest.fixture(scope="module")
+def images(network: Network) -> list[Features]:
+    """Two images."""
+    shape = (2, 3, network.canvas_size, network.canvas_size)
     return network.encode(np.random.default_rng(5).normal(size=shape).astype(np.float32))
 
 
@@ -38,8 +40,8 @@ def click(seed: int) -> PromptBatch:
 
 
 @pytest.mark.parametrize("kind", ["boxes", "clicks"])
-def test_an_item_has_the_same_masks_in_a_batch_and_alone(network: Network, kind: str) -> None:
-    first, second = images(network, 2)
+def test_an_item_has_the_same_masks_in_a_batch_and_alone(network: Network, images: list[Features], kind: str) -> None:
+    first, second = images
     features_of_items = [first, second, first, second, second]
     prompts = [boxes(n % 3 + 1, n) if kind == "boxes" else click(n) for n in range(len(features_of_items))]
     batch = list(zip(features_of_items, prompts, strict=True))
@@ -52,7 +54,7 @@ def test_an_item_has_the_same_masks_in_a_batch_and_alone(network: Network, kind:
                 assert np.allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
 
 
-def test_the_items_of_a_batch_are_grouped_by_image(network: Network) -> None:
-    first, second = images(network, 2)
+def test_the_items_of_a_batch_are_grouped_by_image(images: list[Features]) -> None:
+    first, second = images
     batch = [(first, boxes(1, 0)), (second, boxes(1, 1)), (first, boxes(2, 2))]
     assert by_image(batch) == [[0, 2], [1]]

@@ -1,6 +1,6 @@
 """What one of the test processes of `make test` takes as a piece: a file, so that what its tests share is made once.
 
-All files whose tests share one `ovseg up` are one piece, and a test that starts a whole stack is a piece of its own.
+All files whose tests share one `ovseg up` are one piece, and a chaos test that starts a stack is a piece of its own.
 The longest pieces come first, so that no process is left with one at the end.
 """
 
@@ -29,11 +29,14 @@ OF_SERVICE = (
     "test_docs.py",
 )
 # Each test starts a stack of its own, so each is a piece.
-ONE_BY_ONE = ("chaos/test_chaos.py", "chaos/test_rolling_restart.py", "stack/test_up.py")
+ONE_BY_ONE = ("chaos/test_chaos.py", "chaos/test_rolling_restart.py")
 LONGEST = (
     "service",
     "chaos/test_rolling_restart.py",
     "chaos/test_chaos.py",
+    "stack/test_lives.py",
+    "stack/test_kills.py",
+    "stack/test_other_servers.py",
     "stack/test_up.py",
     "chaos/test_outages.py",
     "stack/test_listening.py",
