@@ -32,7 +32,7 @@ class Balancer:
         self._urls = urls
         self._ready = list(urls)
         self._stopping = threading.Event()
-        self._threads = [threading.Thread(target=self._look), *(threading.Thread(target=self._send) for _ in range(4))]
+        self._threads = [threading.Thread(target=self._look), *(threading.Thread(target=self._send) for _ in range(2))]
         for thread in self._threads:
             thread.start()
 
