@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,46 +12,21 @@ from pydantic import ValidationError
 
 from configs.settings import Settings
 from ovseg.embedded import certificates
+from tests.support import commands
 from worker.store.storage import Storage
 
 SECRET = "hunter2"
 
 
-# Runs one command after the other, as `python -m ovseg` does, and reports the exit code of each on stderr. With an
-# interpreter for each command, these tests would take three times as long.
-RUN = """
-import sys
-from ovseg.commands import main
-for command in sys.argv[1:]:
-    try:
-        main([command])
-    except SystemExit as end:
-        print(command, "exited with", end.code, file=sys.stderr, flush=True)
-"""
-
-
-def stderr_of(*commands: str, **environment: str) -> list[str]:
-    """Return the lines that the commands wrote to stderr, each command's followed by its exit code."""
-    ran = subprocess.run(
-        [sys.executable, "-c", RUN, *commands],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert not ran.stdout
-    return ran.stderr.splitlines()
-
-
 @pytest.mark.slow
 def test_a_redis_that_is_not_supported_stops_every_process_in_one_line(tmp_path: Path) -> None:
-    commands = ("up", "demo", "gateway", "worker", "webhooks", "reaper", "recover")
-    lines = stderr_of(*commands, OVSEG_REDIS_URL=f"sentinel://:{SECRET}@h:26379/0", XDG_DATA_HOME=str(tmp_path))
+    names = ("up", "demo", "gateway", "worker", "webhooks", "reaper", "recover")
+    lines = commands.stderr_of(*names, OVSEG_REDIS_URL=f"sentinel://:{SECRET}@h:26379/0", XDG_DATA_HOME=str(tmp_path))
     line = (
         "Error: OVSEG_REDIS_URL: sentinel:// is not supported; allowed are redis://host:port/db, "
         "rediss://host:port/db (TLS) or unix:///path?db=0"
     )
-    assert lines == [written for command in commands for written in (line, f"{command} exited with 1")]
+    assert lines == [written for name in names for written in (line, f"{name} exited with 1")]
 
 
 REDIS = {
@@ -231,11 +203,11 @@ def test_urls_are_signed_for_the_region_that_is_set(
 
 @pytest.mark.parametrize(("name", "value"), [("AWS_REGION", "a b"), ("AWS_PROFILE", "there-is-none")])
 def test_an_unknown_region_or_profile_stops_a_process_in_one_line(name: str, value: str, redis_url: str) -> None:
-    commands = ("gateway", "worker", "reaper", "recover")
-    lines = stderr_of(*commands, **{name: value}, OVSEG_REDIS_URL=redis_url)
-    assert lines[1::2] == [f"{command} exited with 1" for command in commands]
+    names = ("gateway", "worker", "reaper", "recover")
+    lines = commands.stderr_of(*names, **{name: value}, OVSEG_REDIS_URL=redis_url)
+    assert lines[1::2] == [f"{name} exited with 1" for name in names]
     assert all(line.startswith("Error: object storage cannot be set up: ") for line in lines[::2])
-    assert len(lines) == 2 * len(commands)
+    assert len(lines) == 2 * len(names)
 
 
 def test_every_setting_is_read_by_something() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support import commands
 from tests.support.service import Service
 
 
@@ -36,16 +37,11 @@ def test_a_gpu_worker_without_a_gpu_reports_what_to_install(redis_url: str) -> N
 
 
 def test_a_wrong_setting_stops_every_command_with_its_name(tmp_path: Path) -> None:
-    for command in (["up", "--data-dir", str(tmp_path)], ["gateway"], ["worker"], ["reaper"]):
-        ran = subprocess.run(
-            [sys.executable, "-m", "ovseg", *command],
-            env={**os.environ, "OVSEG_MAX_PROMPTS": "many"},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert ran.returncode == 1
-        assert "OVSEG_MAX_PROMPTS: Input should be a valid integer" in ran.stderr
+    names = ("up", "gateway", "worker", "reaper")
+    lines = commands.stderr_of(*names, OVSEG_MAX_PROMPTS="many", OVSEG_DATA_DIR=str(tmp_path))
+    assert lines[1::2] == [f"{name} exited with 1" for name in names]
+    assert all("OVSEG_MAX_PROMPTS: Input should be a valid integer" in line for line in lines[::2])
+    assert len(lines) == 2 * len(names)
 
 
 def test_the_demo_writes_its_pictures_and_leaves_nothing_running(tmp_path: Path) -> None:
