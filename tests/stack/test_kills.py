@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -27,6 +28,10 @@ def stack(trusted_host: Host, tmp_path_factory: pytest.TempPathFactory) -> Itera
     }
     with stacks.running(tmp_path_factory.mktemp("stack"), **settings) as running:
         yield running
+
+
+def is_running(stack: Service, name: str) -> bool:
+    return name in stacks.processes_of(stack)
 
 
 def test_killing_a_worker_during_a_job_costs_one_attempt_and_nothing_else(stack: Service, trusted_host: Host) -> None:
@@ -56,7 +61,7 @@ def test_any_other_process_that_exits_is_restarted_and_no_job_is_lost(stack: Ser
     done = set()
     for name in ("gateway", "webhooks", "reaper", "weed", "valkey-server"):
         os.kill(stacks.processes_of(stack)[name], signal.SIGKILL)
-        stacks.wait_until(lambda name=name: name in stacks.processes_of(stack))
+        stacks.wait_until(partial(is_running, stack, name))
         stacks.wait_until(stack.is_ready)
         job = stack.wait(stack.submit(image=stacks.PHOTO, prompts=stacks.PROMPTS)["id"])
         assert job["status"] == "succeeded", name
