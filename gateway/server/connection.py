@@ -60,12 +60,12 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
 
     @property
     def is_busy(self) -> bool:
-        """True if part of a request has arrived, or part of an answer has not been sent yet."""
+        """True while a request has arrived in part, or an answer has been sent in part."""
         has_begun = self._current_request is not None or self._header_bytes > 0
         return (has_begun and not self._closed) or self.transport.get_write_buffer_size() > 0
 
     def abort(self) -> None:
-        """Close immediately and discard the data that has not been sent."""
+        """Close immediately and discard all unsent data."""
         self.transport.abort()
 
     def data_received(self, data: bytes) -> None:

@@ -37,7 +37,7 @@ def is_ready(folder: Path) -> bool:
     try:
         with Redis(unix_socket_path=str(socket_path(folder)), socket_timeout=1) as client:
             return bool(client.ping())
-    except RedisError:  # it has not started, or is still reading its file
+    except RedisError:  # it is still starting, or reading its file
         return False
 
 
