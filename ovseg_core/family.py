@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from ovseg_core.everything.options import EverythingOptions
+
 if TYPE_CHECKING:
     import openvino as ov
 
@@ -35,6 +37,7 @@ class Preset:
         clip_to_box: True if a mask is cut off at the box of its prompt.
         max_hole_share: holes of at most this share of the mask's area are filled, except in masks of prompts with a
             click of label 0. 0 fills none.
+        everything: the default options of everything mode.
     """
 
     mean: PerChannel
@@ -46,6 +49,7 @@ class Preset:
     point_mask_threshold: float = 0.0
     clip_to_box: bool = False
     max_hole_share: float = 0.0
+    everything: EverythingOptions = field(default_factory=EverythingOptions)
 
 
 class Load(Protocol):

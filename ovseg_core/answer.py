@@ -1,0 +1,33 @@
+"""A mask together with the prompt that it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ovseg_core.mask import Mask
+    from ovseg_core.prompts import Prompt
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """One mask, and the prompt that it answers. A prompt may have one answer, several or none.
+
+    The answers of one prompt follow each other. If they are candidates, the mask with the highest predicted IoU is
+    first.
+
+    Attributes:
+        mask: the mask, in pixels of the image.
+        prompt: the prompt. In everything mode, the point of the grid that found the mask.
+        prompt_index: position of the prompt in its request, from 0. In everything mode always 0.
+        stability_score: 0 to 1, how little the mask changes if its threshold is moved (Segment Anything,
+            https://arxiv.org/abs/2304.02643, section 5); None if it was not computed.
+        is_of_everything: True if everything mode found the mask.
+    """
+
+    mask: Mask
+    prompt: Prompt
+    prompt_index: int
+    stability_score: float | None = None
+    is_of_everything: bool = False
