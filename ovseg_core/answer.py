@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,3 +32,14 @@ class Answer:
     prompt_index: int
     stability_score: float | None = None
     is_of_everything: bool = False
+
+
+def of(prompts: Sequence[Prompt], masks: Sequence[Sequence[Mask]]) -> list[Answer]:
+    """Return the answers to a request's prompts, in the order of the prompts.
+
+    Args:
+        prompts: the prompts of the request.
+        masks: for each prompt its masks, the best first.
+    """
+    both = enumerate(zip(prompts, masks, strict=True))
+    return [Answer(mask, prompt, i) for i, (prompt, several) in both for mask in several]

@@ -18,17 +18,25 @@ from ovseg_core import longest_sides
 if TYPE_CHECKING:
     import numpy as np
 
+    from ovseg_core.answer import Answer
     from ovseg_core.mask import Mask
     from ovseg_core.prompts import Prompt
 
 
 @dataclass(frozen=True)
 class Segmentation:
-    """An image, its prompts, and one mask for each prompt."""
+    """An image, and the answers to a request: any number of masks.
+
+    Attributes:
+        image_hw: height and width of the image in pixels.
+        picture: reads the image when it is called: (H, W, 3) uint8 RGB.
+        answers: the masks with their prompts, in the order of the result.
+        prompts: the prompts that the overlay marks; none in everything mode, whose grid would cover the image.
+    """
 
     image_hw: tuple[int, int]
-    picture: Callable[[], np.ndarray]  # reads the image when it is called: (H, W, 3) uint8 RGB
-    masks: Sequence[Mask]
+    picture: Callable[[], np.ndarray]
+    answers: Sequence[Answer]
     prompts: Sequence[Prompt]
 
 
@@ -62,7 +70,7 @@ class File:
 
     def makers(self, segmentation: Segmentation) -> list[Callable[[], bytes]]:
         """Return a function for each of `paths` that makes the file."""
-        subjects: Sequence[object] = segmentation.masks if self.is_per_mask else [segmentation]
+        subjects = [answer.mask for answer in segmentation.answers] if self.is_per_mask else [segmentation]
         return [partial(self._make, subject) for subject in subjects]
 
     def _make(self, subject: object) -> bytes:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from ovseg_core import longest_sides, palette, png_file
+from ovseg_core.answer import Answer
 from ovseg_core.mask import Mask
 from ovseg_core.outputs import Segmentation
 from ovseg_core.prompts import Prompt
@@ -17,22 +18,36 @@ MAX_LINE_WIDTH = 32  # pixels; in a long, narrow picture, a width in proportion 
 GREEN, RED, WHITE = (34, 197, 94), (239, 68, 68), (255, 255, 255)
 
 
-def draw(image_rgb: np.ndarray, masks: Sequence[Mask], prompts: Sequence[Prompt]) -> np.ndarray:
-    """Return a copy of the photo (H, W, 3) uint8, with each mask in the colour of its index and the prompts on top."""
+def draw(image_rgb: np.ndarray, answers: Sequence[Answer], prompts: Sequence[Prompt]) -> np.ndarray:
+    """Return a copy of the photo with the masks and, on top, the prompts.
+
+    Each mask has the colour of its index. Of several candidates for one prompt only the best is filled, and the others
+    are outlined: candidates overlap, and several fills on top of each other are unreadable.
+
+    Args:
+        image_rgb: (H, W, 3) uint8; it is not changed.
+        answers: the masks.
+        prompts: the prompts to mark, each in the colour of its first mask.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
     picture = image_rgb.copy()
     # The line width in pixels grows with the photo, so that lines look alike in photos of any size.
     unit = min(max(1, round(max(picture.shape[:2]) / 480)), MAX_LINE_WIDTH)
+    first_of = {answer.prompt_index: i for i, answer in reversed(list(enumerate(answers)))}
+    is_outlined = [i > first_of[a.prompt_index] and not a.is_of_everything for i, a in enumerate(answers)]
     # Large masks are drawn first, so a small object inside a large one stays visible.
-    for i in sorted(range(len(masks)), key=lambda i: -masks[i].area):
-        _fill(picture, masks[i], palette.colour(i), unit)
+    for i in sorted(range(len(answers)), key=lambda i: (is_outlined[i], -answers[i].mask.area)):
+        _draw_mask(picture, answers[i].mask, palette.colour(i), unit, is_filled=not is_outlined[i])
     for i, prompt in enumerate(prompts):
-        _mark(picture, prompt, palette.colour(i), unit)
+        _mark(picture, prompt, palette.colour(first_of.get(i, i)), unit)
     return picture
 
 
 def jpeg(of: Segmentation, quality: int = 90) -> bytes:
     """Return the drawn result as a JPEG file, scaled down if a side is too long for JPEG."""
-    picture = fitted(draw(of.picture(), of.masks, of.prompts), longest_sides.JPEG)
+    picture = fitted(draw(of.picture(), of.answers, of.prompts), longest_sides.JPEG)
     cv2.cvtColor(picture, cv2.COLOR_RGB2BGR, dst=picture)  # in place, to save memory: a photo may be large
     is_written, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not is_written:
@@ -42,7 +57,7 @@ def jpeg(of: Segmentation, quality: int = 90) -> bytes:
 
 def png(of: Segmentation) -> bytes:
     """Return the drawn result as a PNG file, in its full size."""
-    return png_file.of(draw(of.picture(), of.masks, of.prompts))
+    return png_file.of(draw(of.picture(), of.answers, of.prompts))
 
 
 def fitted(picture: np.ndarray, longest: int) -> np.ndarray:
@@ -56,12 +71,13 @@ def fitted(picture: np.ndarray, longest: int) -> np.ndarray:
     return scaled
 
 
-def _fill(picture: np.ndarray, mask: Mask, colour: palette.RGB, unit: int) -> None:
+def _draw_mask(picture: np.ndarray, mask: Mask, colour: palette.RGB, unit: int, is_filled: bool) -> None:
     if not mask.area:
         return
     x0, y0, x1, y1 = mask.box_xyxy
     crop, region = mask.crop().view(np.uint8), picture[y0:y1, x0:x1]
-    cv2.copyTo(cv2.LUT(region, _tint(colour)), crop, region)
+    if is_filled:
+        cv2.copyTo(cv2.LUT(region, _tint(colour)), crop, region)
     outlines, _ = cv2.findContours(crop, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(x0, y0))
     # Drawing time depends on the number of corners. A line of width `unit` looks the same without the corners that move
     # it by less than a sixth of its width.

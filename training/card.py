@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ovseg_core import image, overlay
+from ovseg_core import answer, image, overlay
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
 
@@ -40,7 +40,7 @@ def _tile(segmenter: Segmenter, photo: Path, prompts: tuple[Prompt, ...]) -> NDA
     pixels = image.decode(photo.read_bytes(), 10**8)
     masks = segmenter.decode(segmenter.encode(pixels), prompts)
     print(f"{photo.name}: " + ", ".join(f"{mask.score:.2f}" for mask in masks))
-    picture = overlay.draw(pixels, masks, prompts)
+    picture = overlay.draw(pixels, answer.of(prompts, [[mask] for mask in masks]), prompts)
     scale = min(TILE[0] / picture.shape[1], TILE[1] / picture.shape[0])
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     tile = np.full((TILE[1] + GAP, TILE[0] + GAP, 3), 255, np.uint8)

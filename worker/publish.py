@@ -34,7 +34,7 @@ def store(job: Job, segmentation: Segmentation, storage: Storage, threads: Execu
 
 
 def _uploads(job: Job, segmentation: Segmentation) -> Iterator[Upload]:
-    prefix, count = job.attempt_prefix, len(segmentation.masks)
+    prefix, count = job.attempt_prefix, len(segmentation.answers)
     for file in outputs.files(job.request.outputs, segmentation.image_hw):
         for path, make in zip(file.paths(count), file.makers(segmentation), strict=True):
             yield Upload(prefix + path, file.content_type, make)
@@ -42,5 +42,5 @@ def _uploads(job: Job, segmentation: Segmentation) -> Iterator[Upload]:
 
 
 def _document(job: Job, segmentation: Segmentation) -> bytes:
-    result = serving_result.of(segmentation.masks, segmentation.prompts, job.request.outputs)
+    result = serving_result.of(segmentation.answers, job.request.outputs)
     return json.dumps(result_document.of(job.id, result), separators=(",", ":")).encode()

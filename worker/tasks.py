@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 from redis import RedisError
 
+from ovseg_core import answer
 from ovseg_core.errors import OvsegError
 from ovseg_core.outputs import Segmentation
 from ovseg_core.prompts import check_within
@@ -76,13 +77,14 @@ def _work(job: Job, services: WorkerServices) -> None:
 
     check()
     with timings.of("publish"):
-        segmentation = Segmentation(content.image_hw, image.picture, masks, prompts)
+        answers = answer.of(prompts, [[mask] for mask in masks])
+        segmentation = Segmentation(content.image_hw, image.picture, answers, prompts)
         publish.store(job, segmentation, services.storage, services.uploads)
     run = Run(*services.inference.engine(model), found.cache)
     described = content.model_dump(exclude={"sha256"})
-    status = _report(lambda: services.jobs.succeed(job, described, timings.ms, run), services)
+    status = _report(lambda: services.jobs.succeed(job, described, timings.ms, len(answers), run), services)
     if status == Status.SUCCEEDED:
-        log.info("%s succeeded, %d masks; embedding: %s; ms: %s", job.id, len(masks), found.cache, timings)
+        log.info("%s succeeded, %d masks; embedding: %s; ms: %s", job.id, len(answers), found.cache, timings)
     elif services.jobs.get(job.id) is None:
         # The job was deleted while this attempt, which had lost its lease, was writing.
         services.storage.delete_prefix(job.attempt_prefix)

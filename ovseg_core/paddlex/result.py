@@ -14,7 +14,7 @@ from typing import Any, overload
 import numpy as np
 from PIL import Image
 
-from ovseg_core import longest_sides, overlay, polygons
+from ovseg_core import answer, longest_sides, overlay, polygons
 from ovseg_core.mask import Mask
 from ovseg_core.paddlex import serving_result
 from ovseg_core.paddlex.inputs import Page, stem_and_suffix
@@ -77,15 +77,16 @@ class Result(dict[str, Any]):
         owner: Owner,
         saved_names: SavedNames,
     ) -> None:
+        answers = answer.of(prompts, [[mask] for mask in masks])
         super().__init__(
             input_path=page.path,
             page_index=page.index,
             input_img=page.pixels,
             prompts=given,
             masks=Masks(masks),
-            mask_infos=[serving_result.label(prompt) for prompt in prompts],
+            mask_infos=list(map(serving_result.label, answers)),
         )
-        self._prompts, self._masks = prompts, masks
+        self._prompts, self._masks, self._answers = prompts, masks, answers
         self._folder, self._owner, self._saved_names = page.folder, owner, saved_names
         self.engine, self.precision = segmenter.engine, segmenter.precision
 
@@ -137,7 +138,7 @@ class Result(dict[str, Any]):
     @property
     def img(self) -> dict[str, Image.Image]:
         """{"res": ...} with the overlay: the image with its masks and prompts drawn on it."""
-        return {"res": Image.fromarray(overlay.draw(self["input_img"], self._masks, self._prompts))}
+        return {"res": Image.fromarray(overlay.draw(self["input_img"], self._answers, self._prompts))}
 
     @property
     def str(self) -> dict[builtins.str, Any]:
@@ -167,7 +168,7 @@ class Result(dict[str, Any]):
         _, suffix = stem_and_suffix(self["input_path"])
         keeps_suffix = self["page_index"] is None and suffix.lower() in SUFFIXES
         path = self._path(save_path, suffix if keeps_suffix else ".png", SUFFIXES)
-        picture = overlay.draw(self["input_img"], self._masks, self._prompts)
+        picture = overlay.draw(self["input_img"], self._answers, self._prompts)
         longest = longest_sides.BY_SUFFIX.get(path.suffix.lower(), max(picture.shape))
         Image.fromarray(overlay.fitted(picture, longest)).save(path)
 

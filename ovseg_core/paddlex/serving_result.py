@@ -6,28 +6,34 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from ovseg_core import outputs
+from ovseg_core.answer import Answer
 from ovseg_core.mask import Mask
-from ovseg_core.prompts import Prompt
 
 
-def of(masks: Sequence[Mask], prompts: Sequence[Prompt], wanted: Collection[str] = ("rle",)) -> dict[str, Any]:
+def of(answers: Sequence[Answer], wanted: Collection[str] = ("rle",)) -> dict[str, Any]:
     """Return PaddleX's `result`: `maskInfos`, and the entries of the `wanted` outputs. Each is a list with one value
-    per prompt.
+    per mask.
 
     `maskInfos[i]` has PaddleX's `label` and `prompt`; in addition `score` (predicted IoU, 0 to 1, or null), `box` (the
-    mask's bounding box [x0, y0, x1, y1]) and `area`, both in pixels. `masks[i]` is the value of `rle`. `polygons[i]`
-    lists the parts of mask i with their holes.
+    mask's bounding box [x0, y0, x1, y1]) and `area`, both in pixels, `prompt_index` (the position of the prompt in the
+    request), and `stability_score` (0 to 1) if it was computed. `masks[i]` is the value of `rle`. `polygons[i]` lists
+    the parts of mask i with their holes.
     """
-    infos = [
-        {
-            **label(prompt),
-            "score": mask.score,
-            "box": list(mask.box_xyxy),
-            "area": mask.area,
-        }
-        for mask, prompt in zip(masks, prompts, strict=True)
-    ]
-    return {"maskInfos": infos, **{entry.key: list(map(entry.make, masks)) for entry in outputs.entries(wanted)}}
+    masks = [answer.mask for answer in answers]
+    entries = {entry.key: list(map(entry.make, masks)) for entry in outputs.entries(wanted)}
+    return {"maskInfos": [_info(answer) for answer in answers], **entries}
+
+
+def _info(answer: Answer) -> dict[str, Any]:
+    mask, stability = answer.mask, answer.stability_score
+    return {
+        **label(answer),
+        "score": mask.score,
+        "box": list(mask.box_xyxy),
+        "area": mask.area,
+        "prompt_index": answer.prompt_index,
+        **({} if stability is None else {"stability_score": stability}),
+    }
 
 
 def rle(mask: Mask) -> dict[str, Any]:
@@ -35,8 +41,14 @@ def rle(mask: Mask) -> dict[str, Any]:
     return {"rleResult": mask.counts, "size": list(mask.image_hw)}
 
 
-def label(prompt: Prompt) -> dict[str, Any]:
-    """Return PaddleX's `label` and `prompt` for a mask. A prompt that PaddleX does not support is an object."""
+def label(answer: Answer) -> dict[str, Any]:
+    """Return PaddleX's `label` and `prompt` for a mask. A prompt that PaddleX does not support is an object.
+
+    In everything mode, which PaddleX lacks, `prompt` is the point [x, y] that found the mask.
+    """
+    prompt = answer.prompt
+    if answer.is_of_everything:
+        return {"label": "everything_prompt", "prompt": list(prompt.points[0])}
     if prompt.box is not None and not prompt.points:
         return {"label": "box_prompt", "prompt": list(prompt.box)}
     if prompt.box is None and prompt.labels == (1,):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ovseg_core import answer
 from ovseg_core.paddlex import serving_result
 from ovseg_core.prompts import Prompt
 from tests.chaos.box_inference import BoxInference
@@ -29,7 +30,7 @@ def result(order: Order = ORDER) -> dict[str, Any]:
     picture[..., 0] = order.red
     prompt = Prompt.of_box(*order.box)
     masks, _ = inference.decode(inference.encode("SAM-Lite", picture)[0], [prompt])
-    return serving_result.of(masks, [prompt])
+    return serving_result.of(answer.of([prompt], [masks]))
 
 
 def document(order: Order = ORDER) -> bytes:

@@ -54,7 +54,7 @@ def succeeded(client: FlaskClient, services: GatewayServices, **fields: Any) -> 
     document = {"logId": job_id, "result": {"masks": [], "maskInfos": []}, "errorCode": 0, "errorMsg": "Success"}
     services.storage.put(object_names.result(job.attempt_prefix), json.dumps(document).encode(), "application/json")
     services.storage.put(overlay_jpeg(job.attempt_prefix), b"jpeg", "image/jpeg")
-    services.jobs.succeed(job, PICTURE, {}, Run("openvino", "float32", "miss"))
+    services.jobs.succeed(job, PICTURE, {}, 1, Run("openvino", "float32", "miss"))
     wait_until_stored(services, job_id)
     services.archive.keep(job_id)
     found = services.jobs.get(job_id)
@@ -157,7 +157,7 @@ def test_paddlexs_route_is_410_when_its_result_is_gone(
         for name, data in ((object_names.result, json.dumps(document).encode()), (overlay_jpeg, b"jpeg")):
             if name is not lost:
                 services.storage.put(name(job.attempt_prefix), data, "application/octet-stream")
-        services.jobs.succeed(job, PICTURE, {})
+        services.jobs.succeed(job, PICTURE, {}, 1)
 
     body = {"image": PHOTO, "prompt": [[1, 2, 30, 40]], "promptType": "box"}
     with lone_gateway.running(s3_settings) as gateway, ThreadPoolExecutor(1) as worker:

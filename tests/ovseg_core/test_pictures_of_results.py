@@ -14,7 +14,8 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 from pycocotools import mask as coco
 
-from ovseg_core import longest_sides, overlay, palette, png_file, polygons
+from ovseg_core import answer, longest_sides, overlay, palette, png_file, polygons
+from ovseg_core.answer import Answer
 from ovseg_core.mask import Mask
 from ovseg_core.outputs import Segmentation
 from ovseg_core.paddlex import serving_result
@@ -30,12 +31,22 @@ def ring() -> Mask:
 
 
 def of(photo: np.ndarray, masks: Sequence[Mask] = (), prompts: Sequence[Prompt] = ()) -> Segmentation:
-    return Segmentation(photo.shape[:2], lambda: photo, masks, prompts)
+    return Segmentation(photo.shape[:2], lambda: photo, one_each(masks, prompts), prompts)
+
+
+def one_each(masks: Sequence[Mask], prompts: Sequence[Prompt]) -> list[Answer]:
+    return answer.of(prompts, [[mask] for mask in masks])
+
+
+def square(side: int) -> Mask:
+    """Return a square at (10, 10) in an image of 60 x 50 pixels."""
+    return Mask.of_crop(np.ones((side, side), bool), (10, 10), (50, 60), 0.9)
 
 
 def test_an_overlay_tints_the_mask_and_nothing_else() -> None:
     photo = np.full((50, 60, 3), 120, np.uint8)
-    picture = overlay.draw(photo, [ring()], [Prompt.of_point(55, 45)])
+    prompts = [Prompt.of_point(55, 45)]
+    picture = overlay.draw(photo, one_each([ring()], prompts), prompts)
     assert (photo == 120).all()  # the photo itself does not change
     assert tuple(picture[8, 14]) != (120, 120, 120)
     assert tuple(picture[15, 20]) == (120, 120, 120)  # the hole
@@ -46,9 +57,28 @@ def test_an_overlay_tints_the_mask_and_nothing_else() -> None:
 def test_an_overlay_of_an_empty_mask_shows_only_the_photo_and_the_prompts() -> None:
     photo = np.full((50, 60, 3), 120, np.uint8)
     empty = Mask.of_crop(np.zeros((0, 0), bool), (0, 0), (50, 60), 0.0)
-    picture = overlay.draw(photo, [empty], [Prompt.of_box(20, 20, 40, 40)])
+    prompts = [Prompt.of_box(20, 20, 40, 40)]
+    picture = overlay.draw(photo, one_each([empty], prompts), prompts)
     assert (picture[30, 30] == 120).all()
     assert np.abs(picture[20, 30].astype(int) - palette.colour(0)).max() < 40  # the line is antialiased
+
+
+def test_of_the_candidates_of_a_prompt_the_best_is_filled_and_the_others_are_outlined() -> None:
+    photo, prompts = np.full((50, 60, 3), 120, np.uint8), [Prompt.of_point(50, 5), Prompt.of_point(12, 12)]
+    answers = answer.of(prompts, [[], [square(10), square(20), square(30)]])
+    picture = overlay.draw(photo, answers, prompts)
+    assert (picture[15, 15] != 120).any()
+    assert (picture[25, 25] == 120).all()
+    for i, edge in [(1, 29), (2, 39)]:
+        assert np.abs(picture[20, edge].astype(int) - palette.colour(i)).max() < 40  # the line is antialiased
+
+
+def test_an_overlay_of_everything_fills_every_mask_and_draws_no_points() -> None:
+    photo, point = np.full((50, 60, 3), 120, np.uint8), Prompt.of_point(12, 12)
+    answers = [Answer(mask, point, 0, 0.98, is_of_everything=True) for mask in (square(10), square(30))]
+    picture = overlay.draw(photo, answers, [])
+    colours = [tuple(map(int, picture[at])) for at in [(12, 12), (16, 16), (30, 30)]]
+    assert colours[0] == colours[1] != colours[2] != (120, 120, 120)
 
 
 def test_a_jpeg_overlay_has_red_and_blue_in_the_right_order() -> None:
@@ -74,7 +104,7 @@ def test_an_overlay_of_an_image_of_any_shape_can_be_written(hw: tuple[int, int])
     prompts = [Prompt.of_box(-5, -5, hw[1] + 5, hw[0] + 5)]
     segmentation = of(photo, [mask], prompts)
     written = np.asarray(Image.open(io.BytesIO(overlay.png(segmentation))))
-    assert np.array_equal(written, overlay.draw(photo, [mask], prompts))
+    assert np.array_equal(written, overlay.draw(photo, segmentation.answers, prompts))
     small = Image.open(io.BytesIO(overlay.jpeg(segmentation)))
     assert max(small.size) == min(max(hw), longest_sides.JPEG)
     assert png_file.of(np.zeros(hw, np.uint8)).startswith(b"\x89PNG")
@@ -116,7 +146,7 @@ def test_the_polygons_of_a_mask_cover_it_and_its_holes_only(crop: np.ndarray) ->
 
 def test_a_result_has_the_format_of_paddlex() -> None:
     prompts = [Prompt.of_box(1, 2, 30, 40), Prompt.of_point(5, 6), Prompt(points=((1, 1), (2, 2)), labels=(1, 0))]
-    document = serving_result.of([ring()] * 3, prompts, ["rle", "polygons"])
+    document = serving_result.of(one_each([ring()] * 3, prompts), ["rle", "polygons"])
     assert [info["label"] for info in document["maskInfos"]] == ["box_prompt", "point_prompt", "points_prompt"]
     assert document["maskInfos"][0]["prompt"] == [1, 2, 30, 40]
     assert document["maskInfos"][1]["prompt"] == [5, 6]
@@ -127,6 +157,7 @@ def test_a_result_has_the_format_of_paddlex() -> None:
         "score": 0.9,
         "box": [10, 5, 30, 25],
         "area": 364,
+        "prompt_index": 0,
     }
     rle = document["masks"][0]
     decoded = coco.decode({"size": rle["size"], "counts": rle["rleResult"].encode()})
@@ -135,4 +166,25 @@ def test_a_result_has_the_format_of_paddlex() -> None:
 
 
 def test_a_result_contains_only_the_requested_outputs() -> None:
-    assert set(serving_result.of([ring()], [Prompt.of_point(1, 1)], ["overlay"])) == {"maskInfos"}
+    assert set(serving_result.of(one_each([ring()], [Prompt.of_point(1, 1)]), ["overlay"])) == {"maskInfos"}
+
+
+def test_several_masks_of_a_prompt_and_of_everything_are_described_in_order() -> None:
+    prompts = [Prompt.of_point(1, 1), Prompt.of_box(1, 2, 30, 40)]
+    document = serving_result.of(answer.of(prompts, [[ring(), square(3)], [square(9)]]), ["rle"])
+    found = [(info["label"], info["prompt_index"], info["area"]) for info in document["maskInfos"]]
+    assert found == [("point_prompt", 0, 364), ("point_prompt", 0, 9), ("box_prompt", 1, 81)]
+    assert len(document["masks"]) == 3
+    everything = Answer(square(3), Prompt.of_point(12.5, 20), 0, 0.97, is_of_everything=True)
+    assert serving_result.of([everything], [])["maskInfos"] == [
+        {
+            "label": "everything_prompt",
+            "prompt": [12.5, 20],
+            "score": 0.9,
+            "box": [10, 10, 13, 13],
+            "area": 9,
+            "prompt_index": 0,
+            "stability_score": 0.97,
+        }
+    ]
+    assert serving_result.of([], ["rle", "polygons"]) == {"maskInfos": [], "masks": [], "polygons": []}

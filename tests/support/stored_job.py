@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from configs.settings import Settings
+from ovseg_core import answer
 from ovseg_core.mask import Mask
 from ovseg_core.outputs import Segmentation
 from ovseg_core.prompts import Prompt
@@ -46,5 +47,6 @@ def described(job_id: str, outputs: list[str], settings: Settings) -> dict[str, 
     masks = [Mask.of_crop(np.ones((5, 6), bool), (4 + 20 * i, 3), HW, 0.9) for i in range(len(prompts))]
     photo = np.full((*HW, 3), 120, np.uint8)
     with ThreadPoolExecutor(2) as threads:
-        publish.store(job, Segmentation(HW, lambda: photo, masks, prompts), storage, threads)
+        answers = answer.of(prompts, [[mask] for mask in masks])
+        publish.store(job, Segmentation(HW, lambda: photo, answers, prompts), storage, threads)
     return description.describe_with_result(job, storage)

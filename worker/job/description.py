@@ -69,10 +69,10 @@ def _error(job: Job) -> dict[str, str | None] | None:
 def _files(job: Job, storage: Storage | None) -> dict[str, Any]:
     if job.files_prefix is None:
         return {}
-    prefix, request = job.files_prefix, job.request
+    prefix = job.files_prefix
     named: dict[str, Any] = {"result": _file(object_names.result(prefix), storage)}
-    for file in outputs.files(request.outputs, _image_hw(job)):
-        each = [_file(prefix + path, storage) for path in file.paths(len(request.prompts))]
+    for file in outputs.files(job.request.outputs, _image_hw(job)):
+        each = [_file(prefix + path, storage) for path in file.paths(job.mask_count)]
         named[file.shown_as] = each if file.is_per_mask else each[0]
     return named
 

@@ -123,13 +123,19 @@ class Jobs:
     # `failed`, regardless of the method.
 
     def succeed(
-        self, job: Job, image: Mapping[str, object], timings_ms: Mapping[str, float], run: Run | None = None
+        self,
+        job: Job,
+        image: Mapping[str, object],
+        timings_ms: Mapping[str, float],
+        mask_count: int,
+        run: Run | None = None,
     ) -> str:
-        """End the job as succeeded. The files of this attempt are the result."""
+        """End the job as succeeded, with `mask_count` masks. The files of this attempt are the result."""
         fields = {
             "files_prefix": job.attempt_prefix,
             "image": json.dumps(image),
             "timings_ms": json.dumps(timings_ms),
+            "masks": str(mask_count),
         }
         if run is not None:
             fields["run"] = run.to_json()

@@ -81,6 +81,7 @@ class Job:
     error: JobError | None = None
     forgiven: int = 0
     run: Run | None = None  # set once an attempt has succeeded
+    mask_count: int = 0  # in the result; 0 until the job has succeeded
 
     @classmethod
     def accepted(cls, job_id: str, request: JobRequest, accepted_at: str) -> Job:
@@ -89,10 +90,15 @@ class Job:
 
     @classmethod
     def from_record(cls, job_id: str, record: Mapping[str, str]) -> Job:
+        """Return the job that a record describes.
+
+        The record of a job that succeeded before `masks` existed has one mask for each prompt.
+        """
+        request = JobRequest.model_validate_json(record["request"])
         return cls(
             id=job_id,
             status=Status(record["status"]),
-            request=JobRequest.model_validate_json(record["request"]),
+            request=request,
             attempt=int(record["attempt"]),
             accepted_at=moment(record["accepted_at"]),
             started_at=moment_of("started_at", record),
@@ -105,6 +111,7 @@ class Job:
             error=JobError(**json.loads(record["error"])) if "error" in record else None,
             forgiven=int(record.get("forgiven", "0")),
             run=Run(**json.loads(record["run"])) if "run" in record else None,
+            mask_count=int(record.get("masks", len(request.prompts) if "files_prefix" in record else 0)),
         )
 
     @property

@@ -27,6 +27,7 @@ ATTEMPT_FIELDS = (
     "timings_ms",
     "run",
     "image",
+    "masks",
 )
 
 

@@ -100,13 +100,13 @@ def test_a_worker_that_still_runs_an_old_attempt_is_not_considered_the_new_holde
         old = begin(jobs, job_id)
         archive.keep(job_id)
         lose_redis(s3_settings)
-        assert jobs.succeed(old, PICTURE, {}) == ""
+        assert jobs.succeed(old, PICTURE, {}, 1) == ""
         assert recover(recovery) == ["queued"]
         new = begin(jobs, job_id, "w2")
         assert (new.attempt, new.attempt - new.forgiven) == (loss * 1000 + 1, 1)
-        assert jobs.succeed(old, PICTURE, {}) == ""
+        assert jobs.succeed(old, PICTURE, {}, 1) == ""
         assert jobs.retry_later(new, BROKEN) == "queued"  # as after a first attempt
-    assert jobs.succeed(begin(jobs, job_id), PICTURE, {}) == "succeeded"
+    assert jobs.succeed(begin(jobs, job_id), PICTURE, {}, 1) == "succeeded"
 
 
 @pytest.mark.parametrize("end", ["succeed", "fail", "cancel"])
@@ -116,7 +116,7 @@ def test_an_ended_job_is_found_in_the_archive_and_restored_but_not_repeated(
     job_id = accept(jobs)
     archive.keep(job_id)
     ways: dict[str, Callable[[], object]] = {
-        "succeed": lambda: jobs.succeed(begin(jobs, job_id), PICTURE, {"encode": 1.0}),
+        "succeed": lambda: jobs.succeed(begin(jobs, job_id), PICTURE, {"encode": 1.0}, 1),
         "fail": lambda: jobs.fail(begin(jobs, job_id), BROKEN),
         "cancel": lambda: jobs.cancel(job_id),
     }
@@ -135,7 +135,7 @@ def test_a_second_recovery_changes_nothing(
     jobs: Jobs, archive: Archive, recovery: Recovery, s3_settings: Settings
 ) -> None:
     done, waiting = accept(jobs), accept(jobs)
-    jobs.succeed(begin(jobs, done), PICTURE, {})
+    jobs.succeed(begin(jobs, done), PICTURE, {}, 1)
     for job_id in (done, waiting):
         archive.keep(job_id)
     lose_redis(s3_settings)

@@ -27,7 +27,7 @@ from worker.job.record import Job, Status
 # The calls that end an attempt.
 ENDS: list[Callable[[Jobs, Job], str]] = [
     lambda jobs, job: jobs.finish_as_decided(job),
-    lambda jobs, job: jobs.succeed(job, PICTURE, {}),
+    lambda jobs, job: jobs.succeed(job, PICTURE, {}, 1),
     lambda jobs, job: jobs.fail(job, BROKEN),
     lambda jobs, job: jobs.retry_later(job, BROKEN),
 ]
@@ -91,7 +91,7 @@ def test_the_first_of_several_cancel_requests_counts(jobs: Jobs) -> None:
 
 def test_an_ended_or_unknown_job_cannot_be_canceled(jobs: Jobs) -> None:
     job = begin(jobs, accept(jobs))
-    jobs.succeed(job, PICTURE, {})
+    jobs.succeed(job, PICTURE, {}, 1)
     before = jobs.get(job.id)
     assert jobs.cancel(job.id) == "succeeded"
     assert jobs.get(job.id) == before
@@ -140,7 +140,7 @@ def test_an_attempt_that_runs_too_long_fails_its_job_for_good(jobs: Jobs, settin
     let_deadline_pass(settings, job.id)
     assert jobs.beat([job]) == {job.claim: "timeout"}
     assert expire(jobs, settings) == ["failed"]
-    assert not jobs.succeed(job, PICTURE, {})  # a worker that hung is too late
+    assert not jobs.succeed(job, PICTURE, {}, 1)  # a worker that hung is too late
     failed = jobs.get(job.id)
     assert failed is not None
     assert failed.error is not None
@@ -172,7 +172,7 @@ def test_each_attempt_has_its_own_time_to_run(jobs: Jobs, settings: Settings) ->
     assert expire(jobs, settings) == []  # no attempt is running
     job = begin(jobs, job_id)
     assert jobs.beat([job]) == {}
-    assert jobs.succeed(job, PICTURE, {}) == "succeeded"
+    assert jobs.succeed(job, PICTURE, {}, 1) == "succeeded"
 
 
 def test_a_cancel_request_takes_precedence_over_a_deadline(jobs: Jobs, settings: Settings) -> None:

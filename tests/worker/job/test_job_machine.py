@@ -123,7 +123,7 @@ class Protocol(RuleBasedStateMachine):
         if how == "hand_back":
             return self.jobs.hand_back(job)
         if how == "succeed":
-            return self.jobs.succeed(job, PICTURE, {})
+            return self.jobs.succeed(job, PICTURE, {}, 1)
         return self.jobs.fail(job, BROKEN) if how == "fail" else self.jobs.retry_later(job, BROKEN)
 
     @precondition(lambda self: self.ids)

@@ -61,7 +61,7 @@ def beat(room: Room) -> Act:
 
 def succeed(room: Room) -> Act:
     job = room.running()
-    return lambda: room.jobs.succeed(job, PICTURE, {"encode": 1.0})
+    return lambda: room.jobs.succeed(job, PICTURE, {"encode": 1.0}, 1)
 
 
 def fail(room: Room) -> Act:

@@ -14,6 +14,8 @@ import requests
 from configs.settings import Settings
 from ovseg_core import longest_sides, outputs
 from tests.support import stored_job
+from worker.job import description
+from worker.job.record import Job
 
 ADDED = """
 import json, sys
@@ -26,6 +28,8 @@ outputs.OUTPUTS += (
 )
 from configs.settings import Settings
 from tests.support import stored_job
+from worker.job import description
+from worker.job.record import Job
 
 print(json.dumps(stored_job.described("added", ["outline", "picture", "cut"], Settings())))
 """
@@ -73,3 +77,23 @@ def test_no_two_files_have_the_same_path() -> None:
     paths = [output.path for output in outputs.OUTPUTS if isinstance(output, outputs.File)]
     assert len(paths) == len(set(paths)) > 0
     assert "result.json" not in paths
+
+
+SUCCEEDED = {
+    "status": "succeeded",
+    "request": '{"image":{"url":"https://example.com/a.jpg"},"model":"SAM-Lite","outputs":["rle","png"],'
+    '"prompts":[{"box":[1,2,3,4]},{"points":[[1,2]],"labels":[1]}]}',
+    "attempt": "1",
+    "accepted_at": "0",
+    "files_prefix": "jobs/a/1/",
+}
+
+
+@pytest.mark.parametrize(
+    ("of_later_versions", "count"),
+    [({}, 2), ({"masks": "0"}, 0), ({"masks": "6"}, 6)],
+    ids=["as version 0.1 wrote it", "no masks", "three masks for each prompt"],
+)
+def test_a_succeeded_job_lists_a_file_for_each_of_its_masks(of_later_versions: dict[str, str], count: int) -> None:
+    files = description.describe(Job.from_record("a", SUCCEEDED | of_later_versions))["files"]
+    assert [file["key"] for file in files["masks"]] == [f"jobs/a/1/masks/{i:04}.png" for i in range(count)]

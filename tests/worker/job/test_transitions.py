@@ -62,7 +62,7 @@ def test_an_image_is_accepted_with_its_job_and_stays_in_redis_until_it_is_in_sto
     job_id = accepted(jobs, str(uuid.uuid4()), request(), b"\xff\xd8 picture").id
     with Keyspace.open(settings) as keyspace:
         assert keyspace.get_bytes(f"input:{job_id}") == b"\xff\xd8 picture"
-    jobs.succeed(begin(jobs, job_id), PICTURE, {})
+    jobs.succeed(begin(jobs, job_id), PICTURE, {}, 1)
     assert f"input:{job_id}" in keys(settings)  # another attempt at the job would need it
 
 
@@ -119,13 +119,14 @@ def test_a_job_that_was_never_accepted_cannot_be_claimed(jobs: Jobs) -> None:
 
 def test_a_finished_job_leaves_only_its_record_and_its_place_in_lists(jobs: Jobs, settings: Settings) -> None:
     job = begin(jobs, accept(jobs))
-    assert jobs.succeed(job, PICTURE, {"encode": 1.5})
+    assert jobs.succeed(job, PICTURE, {"encode": 1.5}, 3)
     done = jobs.get(job.id)
     assert done is not None
     assert done.status is Status.SUCCEEDED
     assert done.files_prefix == f"jobs/{job.id}/1/"
     assert done.image == PICTURE
     assert done.timings_ms == {"encode": 1.5}
+    assert (job.mask_count, done.mask_count) == (0, 3)
     assert done.started_at is not None
     assert done.completed_at is not None
     assert done.accepted_at <= done.started_at <= done.completed_at
@@ -136,7 +137,7 @@ def test_a_finished_job_leaves_only_its_record_and_its_place_in_lists(jobs: Jobs
 def test_a_final_status_never_changes(jobs: Jobs) -> None:
     job = begin(jobs, accept(jobs))
     assert jobs.fail(job, JobError("image_unreadable", "broken", "image"))
-    assert not jobs.succeed(job, PICTURE, {})
+    assert not jobs.succeed(job, PICTURE, {}, 1)
     assert not jobs.fail(job, BROKEN)
     assert jobs.retry_later(job, BROKEN) == ""
     assert jobs.begin(job.id, "w2") is None
@@ -162,7 +163,7 @@ def test_a_job_is_kept_while_its_lease_is_renewed_and_lost_when_it_expires(jobs:
 @pytest.mark.parametrize(
     "write",
     [
-        lambda jobs, job: jobs.succeed(job, PICTURE, {}),
+        lambda jobs, job: jobs.succeed(job, PICTURE, {}, 1),
         lambda jobs, job: jobs.fail(job, BROKEN),
         lambda jobs, job: jobs.retry_later(job, BROKEN),
     ],
@@ -246,7 +247,7 @@ def test_the_delay_grows_to_a_limit_and_differs_from_job_to_job(settings: Settin
 def test_a_job_can_succeed_after_a_failed_attempt(jobs: Jobs) -> None:
     job_id = accept(jobs)
     jobs.retry_later(begin(jobs, job_id), BROKEN)
-    jobs.succeed(begin(jobs, job_id), PICTURE, {})
+    jobs.succeed(begin(jobs, job_id), PICTURE, {}, 1)
     job = jobs.get(job_id)
     assert job is not None
     assert (job.status, job.files_prefix) == (Status.SUCCEEDED, f"jobs/{job_id}/2/")
@@ -335,7 +336,7 @@ def test_a_dead_workers_job_goes_to_the_front_and_no_waiting_job_is_considered_l
 
 def test_a_list_is_newest_first_in_pages_and_filtered_by_status(jobs: Jobs) -> None:
     ids = [accept(jobs) for _ in range(5)]
-    jobs.succeed(begin(jobs, ids[1]), PICTURE, {})
+    jobs.succeed(begin(jobs, ids[1]), PICTURE, {}, 1)
     begin(jobs, ids[3])
     pages, cursor = [], None
     while True:

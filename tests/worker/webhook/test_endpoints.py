@@ -51,7 +51,7 @@ def test_each_endpoint_gets_the_events_that_it_chose_and_the_jobs_own_webhook_ge
     of_ends = protocol.endpoint(endpoints)
     protocol.endpoint(endpoints, events=("job.failed",))
     job = begin(jobs, accept(jobs, webhook=HOOK))
-    jobs.succeed(job, PICTURE, {})
+    jobs.succeed(job, PICTURE, {}, 1)
     written = {history.event.id: history.event for history in events.of_job(job.id)}
     started, succeeded = f"evt_{job.id}_started_{of_all.id}", f"evt_{job.id}_succeeded"
     assert list(written) == [started, succeeded, f"{succeeded}_{of_all.id}", f"{succeeded}_{of_ends.id}"]

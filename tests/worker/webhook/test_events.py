@@ -39,7 +39,7 @@ def answered(status: int) -> Delivery:
 def test_the_end_of_a_job_writes_its_event_in_the_same_step(jobs: Jobs, events: Events, settings: Settings) -> None:
     job = begin(jobs, accept(jobs, webhook=HOOK))
     assert messages(settings, "webhook") == []
-    jobs.succeed(job, PICTURE, {})
+    jobs.succeed(job, PICTURE, {}, 1)
     [event_id] = messages(settings, "webhook")
     assert event_id == f"evt_{job.id}_succeeded"
     event = events.begin(event_id, AT)
@@ -69,7 +69,7 @@ def test_a_job_canceled_just_before_its_end_has_one_event_and_it_says_canceled(
 ) -> None:
     job = begin(jobs, accept(jobs, webhook=HOOK))
     jobs.cancel(job.id)
-    jobs.succeed(job, PICTURE, {})
+    jobs.succeed(job, PICTURE, {}, 1)
     assert messages(settings, "webhook") == []
     assert list(events.due()) == [f"evt_{job.id}_canceled"]
 
@@ -103,7 +103,7 @@ def test_only_the_chosen_types_of_events_are_sent(
     jobs: Jobs, settings: Settings, chosen: tuple[EventType, ...], sent: list[str]
 ) -> None:
     job = begin(jobs, accept(jobs, webhook=HOOK, events=chosen))
-    jobs.succeed(job, PICTURE, {})
+    jobs.succeed(job, PICTURE, {}, 1)
     assert messages(settings, "webhook") == [f"evt_{job.id}_{end}" for end in sent]
 
 

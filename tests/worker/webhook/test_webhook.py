@@ -251,7 +251,7 @@ def test_an_error_of_the_service_is_recorded_as_a_failed_try(sender: SenderServi
     host.serve(HOOK)
     job = begun_job(sender, host)
     sender.storage.put(f"{job.attempt_prefix}result.json", b"not JSON", "application/json")
-    sender.jobs.succeed(job, {"width": 1, "height": 1, "format": "PNG"}, {})
+    sender.jobs.succeed(job, {"width": 1, "height": 1, "format": "PNG"}, {}, 1)
     deliver.deliver(f"evt_{job.id}_succeeded", sender)
     [history] = sender.events.of_job(job.id)
     error = "JSONDecodeError in the service itself; see the log of the webhook sender"
@@ -324,7 +324,7 @@ def test_a_large_result_is_left_out_and_its_url_is_sent(sender: SenderServices, 
         job = begun_job(sender, host)
         document = {"logId": job.id, "errorCode": 0, "errorMsg": "Success", "result": {"masks": ["x" * size]}}
         sender.storage.put(f"{job.attempt_prefix}result.json", json.dumps(document).encode(), "application/json")
-        sender.jobs.succeed(job, {"width": 1, "height": 1, "format": "PNG"}, {})
+        sender.jobs.succeed(job, {"width": 1, "height": 1, "format": "PNG"}, {}, 1)
         deliver.deliver(f"evt_{job.id}_succeeded", sender)
         data = json.loads(host.wait_for(HOOK)[-1].body)["data"]
         assert (data["result"] is not None) == is_sent

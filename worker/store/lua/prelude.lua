@@ -256,7 +256,7 @@ local function end_job(id, to, message, resend_after)
   local decided = verdict(id)
   if decided ~= '' then
     to, message = decided, ''
-    redis.call('HDEL', key('job:' .. id), 'files_prefix')
+    redis.call('HDEL', key('job:' .. id), 'files_prefix', 'masks')
   end
   if decided == 'timeout' then
     to = 'failed'
