@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ovseg_core import checkpoints
 from ovseg_core.checkpoints import Checkpoint
 from ovseg_core.sam import hugging_face
+from ovseg_core.sam.hugging_face import Rule
 
 # Arrays of the public checkpoints that we do not use: constants of the preprocessing, and the classifier head from the
 # time when MobileSAM's encoder was a classifier.
@@ -24,12 +26,12 @@ UNUSED = frozenset(
 UNUSED_ENDING = ".attention_bias_idxs"  # in every attention layer: a table that the size of the window determines
 
 
-def read(path: Path) -> Checkpoint:
-    """Read the weights from a file with Meta's names or those of Hugging Face `transformers`.
+def read(path: Path, rules: Sequence[Rule] = hugging_face.RULES) -> Checkpoint:
+    """Read the weights from a file with Meta's names or those of Hugging Face `transformers`, which `rules` translate.
 
     Raises what `checkpoints.read` raises.
     """
     found = checkpoints.read(path)
-    arrays = hugging_face.renamed(found.arrays) if hugging_face.has_its_names(found.arrays) else found.arrays
+    arrays = hugging_face.renamed(found.arrays, rules) if hugging_face.has_its_names(found.arrays) else found.arrays
     used = {name: array for name, array in arrays.items() if name not in UNUSED and not name.endswith(UNUSED_ENDING)}
     return replace(found, arrays=used)

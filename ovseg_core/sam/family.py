@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ovseg_core.family import Family, Preset, Quantization
-from ovseg_core.sam.shape import CANVAS
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -27,39 +26,18 @@ PRESET = Preset(
 
 
 def load(name: str, weights: Path, device: str, engine: str, precision: str) -> Network:
-    """Load a SAM; see `networks.load`.
+    """Load a SAM; see `networks.load` and `loading.network`."""
+    from ovseg_core.sam import loading
 
-    In "bfloat16" and "float16" the image encoder runs in half precision, and in "int8" it is the one that
-    `quantization` made: nearly all the work is in it. The prompt encoder and the mask decoder stay in float32. On a CPU
-    in "bfloat16", the mask decoder runs in bfloat16 too, and only the part that encodes points stays in float32.
-    """
-    from ovseg_core.engines import runners
-    from ovseg_core.sam.network import Sam
-
-    on_cpu = device == "cpu"
-    parts = partial(load_parts, name, weights, on_cpu=on_cpu)
-    translation = name if on_cpu else f"{name}-gpu"  # its operations are in another order
-    return Sam(runners.on(engine, translation, weights, parts, device, precision), CANVAS)
+    return loading.network(load_parts, name, weights, device, engine, precision)
 
 
 def load_parts(name: str, weights: Path, precision: str = "float32", *, on_cpu: bool = False) -> SamParts:
-    """Load a SAM's layers with their weights, on Paddle's current device; see `parts`.
-
-    With `on_cpu`, they compute the same in an order that is faster on a CPU. Raises ValueError if the weights do not
-    fit the network.
-    """
-    from ovseg_core import checkpoints
-    from ovseg_core.sam import checkpoint
+    """Load a SAM's layers with their weights; see `loading.LoadParts`."""
+    from ovseg_core.sam import checkpoint, loading
     from ovseg_core.sam.parts import VARIANTS
-    from ovseg_core.sam.vit import VisionTransformer
 
-    parts = VARIANTS[name]()
-    parts.eval()
-    checkpoints.fill(parts, checkpoint.read(weights))
-    if on_cpu and isinstance(parts.image_encoder, VisionTransformer):
-        parts.image_encoder.take_turns()
-    parts.image_encoder.to(dtype=precision)
-    return parts
+    return loading.filled(VARIANTS[name](), checkpoint.read(weights), precision, on_cpu)
 
 
 def encoder_graph(name: str, weights: Path) -> ov.Model:

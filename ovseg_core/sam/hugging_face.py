@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+Rule = tuple[str, str]  # a pattern and its replacement
+
 # The first rule whose pattern matches a name rewrites it. A name that becomes empty is dropped.
-RULES = [
+RULES: list[Rule] = [
     (r"vision_encoder\.patch_embed\.projection\.(.+)", r"image_encoder.patch_embed.proj.\1"),
     (r"vision_encoder\.pos_embed", r"image_encoder.pos_embed"),
     (r"vision_encoder\.layers\.(\d+)\.layer_norm(\d)\.(.+)", r"image_encoder.blocks.\1.norm\2.\3"),
@@ -43,15 +45,15 @@ RULES = [
 
 
 def has_its_names(arrays: Mapping[str, np.ndarray]) -> bool:
-    """True if the arrays have the names of Hugging Face's SamModel."""
+    """True if the arrays have the names of Hugging Face's SamModel, or of one of the models derived from it."""
     return "vision_encoder.pos_embed" in arrays
 
 
-def renamed(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def renamed(arrays: Mapping[str, np.ndarray], rules: Sequence[Rule] = RULES) -> dict[str, np.ndarray]:
     """Return the arrays with Meta's names, without the arrays that Meta's checkpoints do not have."""
     with_new_names = {}
     for name, array in arrays.items():
-        for pattern, replacement in RULES:
+        for pattern, replacement in rules:
             if match := re.fullmatch(pattern, name):
                 name = match.expand(replacement)
                 break

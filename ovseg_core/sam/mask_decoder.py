@@ -35,29 +35,47 @@ class MaskDecoder(nn.Layer):
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
         """Return logits (N, M, 4h, 4w) and predicted IoU (N, M)."""
         _, h, w, _ = image.shape
-        output_tokens = paddle.concat([self.iou_token.weight, self.mask_tokens.weight])
-        tokens = paddle.concat([output_tokens.unsqueeze(0).expand([sparse.shape[0], -1, -1]), sparse], axis=1)
-        tokens, features = self.transformer(image.flatten(1, 2), image_pe.flatten(1, 2), tokens)
+        tokens, features = self.attended(image, image_pe, sparse)
+        logits, iou = self.masks(tokens, self.upscaled(features), mask_indices)
+        return cells_as_map(logits, h, w), iou
 
+    def output_tokens(self) -> paddle.Tensor:
+        """Return the tokens (T', C) that come before those of the prompts: one for the IoU, and one for each mask."""
+        return paddle.concat([self.iou_token.weight, self.mask_tokens.weight])
+
+    def attended(
+        self, image: paddle.Tensor, image_pe: paddle.Tensor, sparse: paddle.Tensor
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Let tokens and image attend to each other; see `forward` for the arguments.
+
+        Return the tokens (N, T' + T, C) and the features of the image (N, h*w, C).
+        """
+        output_tokens = self.output_tokens().unsqueeze(0).expand([sparse.shape[0], -1, -1])
+        tokens = paddle.concat([output_tokens, sparse], axis=1)
+        return self.transformer(image.flatten(1, 2), image_pe.flatten(1, 2), tokens)
+
+    def masks(
+        self, tokens: paddle.Tensor, upscaled: paddle.Tensor, mask_indices: paddle.Tensor
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Return logits (N, M, 16 * h * w) of the cells of `upscaled`, and predicted IoU (N, M)."""
         weights = paddle.stack(
             [mlp(tokens[:, 1 + i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], axis=1
         )  # N, 4, C/8
         weights = paddle.gather(weights, mask_indices, axis=1)  # N, M, C/8
         iou = paddle.gather(self.iou_prediction_head(tokens[:, 0]), mask_indices, axis=1)
-        cells = paddle.matmul(weights, self._upscaled(features), transpose_y=True)  # N, M, 16 * h * w
-        return _as_map(cells, h, w), iou
+        return paddle.matmul(weights, upscaled, transpose_y=True), iou
 
-    def _upscaled(self, features: paddle.Tensor) -> paddle.Tensor:
+    def upscaled(self, features: paddle.Tensor) -> paddle.Tensor:
         """(N, L, C) to (N, 16 * L, C/8).
 
         Each position becomes 16 cells. Channels stay last, and the cells of a position stay together: moving them into
-        rows is cheaper after the channels have been reduced to masks, in `_as_map`.
+        rows is cheaper after the channels have been reduced to masks, in `cells_as_map`.
         """
         double, norm, gelu, double_again, gelu_again = self.output_upscaling
         return gelu_again(double_again(gelu(norm.over_last(double(features)))))
 
 
-def _as_map(cells: paddle.Tensor, h: int, w: int) -> paddle.Tensor:
+def cells_as_map(cells: paddle.Tensor, h: int, w: int) -> paddle.Tensor:
     """(N, M, h * w * 16) to (N, M, 4h, 4w). The 16 cells of a position are the four quarters of its four quarters."""
     masks = cells.shape[1]
     parts = cells.reshape([-1, h, w, 2, 2, 2, 2])

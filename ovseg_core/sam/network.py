@@ -13,16 +13,19 @@ from ovseg_core.sam import points
 
 
 class Sam:
-    """A `network.Network` whose features are one image embedding, (S/16, S/16, 256) float32."""
+    """A `network.Network` whose features are what the part "encode" returns for each image.
+
+    For SAM this is one image embedding, (S/16, S/16, 256) float32. Families of SAM whose decoder needs more maps of the
+    image have more arrays. The parts that decode take all of them, in the same order.
+    """
 
     def __init__(self, run: Mapping[str, Runner], canvas_size: int) -> None:
-        """`run` runs each part of `SamParts` by its name."""
+        """`run` runs each part of `SamParts`, or of parts with the same names, by its name."""
         self._run, self.canvas_size = run, canvas_size
 
     def encode(self, canvases: np.ndarray) -> list[Features]:
-        """Return the embedding of each image, from normalised canvases (B, 3, S, S) float32."""
-        [embeddings] = self._run["encode"](canvases)
-        return [(embedding,) for embedding in embeddings]
+        """Return the features of each image, from normalised canvases (B, 3, S, S) float32."""
+        return list(zip(*self._run["encode"](canvases), strict=True))
 
     def decode(self, features: Features, prompts: PromptBatch, all_candidates: bool = False) -> Candidates:
         """Return three candidates for a single click, which is ambiguous, and one for every other prompt.
@@ -38,10 +41,10 @@ class Sam:
             return image_by_image(self, batch, all_candidates)
         counts = [prompts.size for _, prompts in batch]
         joined = PromptBatch.joined([prompts for _, prompts in batch])
-        embeddings = np.stack([batch[items[0]][0][0] for items in images])
+        features = [np.stack(arrays) for arrays in zip(*(batch[items[0]][0] for items in images), strict=True)]
         image_of_item = {item: image for image, items in enumerate(images) for item in items}
         image_of = np.repeat(np.array([image_of_item[i] for i in range(len(batch))], np.float32), counts)
-        answer = self._run["decode_several"](embeddings, self._tokens(joined), _mask_indices(joined), image_of)
+        answer = self._run["decode_several"](*features, self._tokens(joined), _mask_indices(joined), image_of)
         return self._candidates(*answer).split(counts)
 
     def masks(
@@ -51,7 +54,7 @@ class Sam:
 
         Mask 0 is meant for a clear prompt, masks 1 to 3 for a click that may mean several things (`multimask_output`).
         """
-        inputs = (features[0][None], self._tokens(prompts), mask_indices)
+        inputs = (*(array[None] for array in features), self._tokens(prompts), mask_indices)
         if prompts.mask_inputs is None:
             logits, iou = self._run["decode"](*inputs)
         else:

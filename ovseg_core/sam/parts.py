@@ -16,16 +16,33 @@ from ovseg_core.sam.tiny_vit import TinyViT
 from ovseg_core.sam.vit import PATCH, VisionTransformer
 
 
-class SamParts(nn.Layer):
-    """SAM in parts. There are N prompts, each of T points: its clicks, and its box as two corners."""
+class SamLayers(nn.Layer):
+    """The layers of a SAM or of a network derived from it, and the part that all of them share: `prompts`.
 
-    def __init__(self, image_encoder: nn.Layer, canvas_size: int = CANVAS) -> None:
+    There are N prompts, each of T points: its clicks, and its box as two corners.
+    """
+
+    def __init__(self, image_encoder: nn.Layer, mask_decoder: MaskDecoder, canvas_size: int = CANVAS) -> None:
         super().__init__()
         grid = canvas_size // PATCH
         self.canvas_size = canvas_size
         self.image_encoder = image_encoder
         self.prompt_encoder = PromptEncoder(CHANNELS, (grid, grid), (canvas_size, canvas_size))
-        self.mask_decoder = MaskDecoder(CHANNELS)
+        self.mask_decoder = mask_decoder
+
+    def prompts(self, xy: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
+        """Points (N, T, 2) in canvas pixels and their labels (N, T), see `points`, to tokens (N, T, 256).
+
+        This is a separate part so that it runs in float32: half precision would move a point by up to a pixel.
+        """
+        return self.prompt_encoder.sparse(xy, labels)
+
+
+class SamParts(SamLayers):
+    """SAM in parts."""
+
+    def __init__(self, image_encoder: nn.Layer, canvas_size: int = CANVAS) -> None:
+        super().__init__(image_encoder, MaskDecoder(CHANNELS), canvas_size)
 
     def shapes(self) -> dict[str, tuple[Shape, ...]]:
         """Return the shapes of the inputs of each part, by the name of its method."""
@@ -47,13 +64,6 @@ class SamParts(nn.Layer):
         """
         dtype = self.image_encoder.parameters()[0].dtype
         return self.image_encoder(canvases.astype(dtype)).astype("float32").transpose([0, 2, 3, 1])
-
-    def prompts(self, xy: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
-        """Points (N, T, 2) in canvas pixels and their labels (N, T), see `points`, to tokens (N, T, 256).
-
-        This is a separate part so that it runs in float32: half precision would move a point by up to a pixel.
-        """
-        return self.prompt_encoder.sparse(xy, labels)
 
     def decode(
         self, embedding: paddle.Tensor, tokens: paddle.Tensor, mask_indices: paddle.Tensor

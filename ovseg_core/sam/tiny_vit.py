@@ -19,6 +19,7 @@ from ovseg_core.sam.shape import CHANNELS
 
 EXPANSION = 4  # factor of the channels inside an inverted residual and a feed-forward
 MERGING_STRIDES = (2, 2, 1)
+EARLY_STAGES = 2  # after them the grid has the embedding's size
 
 
 class BatchNorm(nn.Layer):
@@ -145,7 +146,10 @@ class Stage(nn.Layer):
 
 
 class TinyViT(nn.Layer):
-    """A normalised RGB canvas (B, 3, S, S) to an image embedding (B, 256, S/16, S/16); S is a multiple of 16."""
+    """A normalised RGB canvas (B, 3, S, S) to an image embedding (B, 256, S/16, S/16); S is a multiple of 16.
+
+    `early` and `rest` are its two steps. Families of SAM use the features between them, with `early_channels` channels.
+    """
 
     def __init__(
         self,
@@ -157,6 +161,7 @@ class TinyViT(nn.Layer):
     ) -> None:
         super().__init__()
         first = channels[0]
+        self.early_channels = channels[EARLY_STAGES]
         stem = nn.Sequential(
             _conv_norm(3, first // 2, kernel=3, stride=2),
             nn.GELU(),
@@ -172,8 +177,18 @@ class TinyViT(nn.Layer):
         self.neck = neck(channels[-1], out_channels)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return self.rest(self.early(x))
+
+    def early(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Return the output (B, C, S/16, S/16) of the first stages and of the merging after them."""
         x = self.patch_embed(x)
-        for stage in self.layers:
+        for stage in list(self.layers)[:EARLY_STAGES]:
+            x = stage(x)
+        return x
+
+    def rest(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Return the image embedding from the early features."""
+        for stage in list(self.layers)[EARLY_STAGES:]:
             x = stage(x)
         return self.neck(x)
 

@@ -40,11 +40,11 @@ class Attention(nn.Layer):
         """Queries from tokens (N, T, C), keys and values from tokens or the image (1 or N, L, C), to (N, T, C)."""
         queries = paddle.matmul(self._by_head(self.q_proj(q) * self.scale), self.k_proj.weight, transpose_y=True)
         # The bias of the keys is left out: it would add the same to all scores of a query, which softmax cancels.
-        scores = _times(queries, k, transpose=True)
+        scores = times(queries, k, transpose=True)
         # This is softmax with its division moved to the end, where there are fewer values to divide. Also, OpenVINO
         # would fuse a complete softmax with both products. That takes twice as long for these few rows of many columns.
         weights = paddle.exp(scores - scores.max(-1, keepdim=True))
-        attended = _times(weights, v) / weights.sum(-1, keepdim=True)  # N, heads * T, C
+        attended = times(weights, v) / weights.sum(-1, keepdim=True)  # N, heads * T, C
         values = self.v_proj(attended).reshape([-1, self.heads, q.shape[1], self.inner]) * self.head_channels
         return self.out_proj(values.sum(1))
 
@@ -53,7 +53,7 @@ class Attention(nn.Layer):
         tokens, length = k.shape[1], q.shape[1]
         keys = self._by_head(self.k_proj(k) * self.scale)  # N, heads * T, D
         projected = paddle.matmul(keys, self.q_proj.weight, transpose_y=True)
-        scores = _times(projected, q, transpose=True) + (keys * self.q_proj.bias).sum(-1, keepdim=True)
+        scores = times(projected, q, transpose=True) + (keys * self.q_proj.bias).sum(-1, keepdim=True)
         weights = F.softmax(scores.reshape([-1, self.heads, tokens, length]), axis=2)
         weights = weights.reshape([-1, self.heads * tokens, length])
         # The weights of each head add up to 1, so each head adds 1 / heads of the output's bias.
@@ -65,7 +65,7 @@ class Attention(nn.Layer):
         return (x.unsqueeze(1) * self.head_channels).reshape([-1, self.heads * x.shape[1], self.inner])
 
 
-def _times(a: paddle.Tensor, b: paddle.Tensor, transpose: bool = False) -> paddle.Tensor:
+def times(a: paddle.Tensor, b: paddle.Tensor, transpose: bool = False) -> paddle.Tensor:
     """Multiply N matrices (N, K, D) by one matrix for all of them (1, ...), or by one for each (N, ...)."""
     if not (isinstance(b.shape[0], int) and b.shape[0] == 1):  # not an int while a graph is traced
         return paddle.matmul(a, b, transpose_y=transpose)

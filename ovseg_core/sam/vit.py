@@ -146,7 +146,10 @@ class PatchEmbed(nn.Layer):
 
 
 class VisionTransformer(nn.Layer):
-    """A normalised RGB canvas (B, 3, S, S) to an image embedding (B, 256, S/16, S/16)."""
+    """A normalised RGB canvas (B, 3, S, S) to an image embedding (B, 256, S/16, S/16).
+
+    `early` and `rest` are its two steps. Families of SAM use the features between them, with `early_channels` channels.
+    """
 
     def __init__(
         self,
@@ -161,6 +164,8 @@ class VisionTransformer(nn.Layer):
         super().__init__()
         grid = canvas_size // PATCH
         self.grid_hw = (grid, grid)
+        self.early_channels = channels
+        self.early_blocks = min(whole_grid) + 1
         self.patch_embed = PatchEmbed(channels)
         zeros = nn.initializer.Constant(0.0)
         self.pos_embed = self.create_parameter([1, grid, grid, channels], default_initializer=zeros)
@@ -170,8 +175,18 @@ class VisionTransformer(nn.Layer):
         self.neck = neck(channels, out_channels)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return self.rest(self.early(x))
+
+    def early(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Return the output (B, L, C) of the first block that attends to the whole grid."""
         x = self.patch_embed(x) + self.pos_embed.flatten(1, 2)
-        for block in self.blocks:
+        for block in list(self.blocks)[: self.early_blocks]:
+            x = block(x)
+        return x
+
+    def rest(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Return the image embedding from the early features."""
+        for block in list(self.blocks)[self.early_blocks :]:
             x = block(x)
         return self.neck(as_map(x, self.grid_hw))
 
