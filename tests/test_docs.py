@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 import gateway
 from configs.settings import Settings
 from gateway.problem import STATUS_OF_CODE
-from ovseg_core import header, outputs
+from ovseg_core import header, models, outputs
 from tests.support import variables
 from tests.support.service import Service
 from worker.job import event_type
@@ -28,6 +28,9 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 API = (ROOT / "docs" / "api.md").read_text()
 API_CODE = re.findall(r"`([^`]+)`", re.sub("```.*?```", "", API, flags=re.DOTALL))  # in its sentences and tables
+MODELS = (ROOT / "docs" / "models.md").read_text()
+ENGINE_LETTERS = {"openvino": "O", "onnxruntime": "N", "paddle": "P"}
+BYTES = {"MB": 10**6, "GB": 10**9}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -130,6 +133,20 @@ def test_every_output_and_event_is_in_the_api_page() -> None:
     assert len(names) >= 10
     written = set(re.findall(r"[\w.]+", " ".join(API_CODE)))
     assert sorted(names - written) == []
+
+
+@pytest.mark.parametrize("name", models.all_models())
+def test_the_table_of_models_has_the_licence_engines_and_size_of_each_model(name: str) -> None:
+    rows = [line.strip("| ").split(" |") for line in MODELS.splitlines() if line.startswith("| ")]
+    titles = [title.strip() for title in next(row for row in rows if row[0] == "model")]
+    [row] = [row for row in rows if row[0] == name and len(row) == len(titles)]
+    cells = dict(zip(titles, (cell.strip() for cell in row), strict=True))
+    spec = models.find(name)
+    assert cells["licence"] == spec.licence
+    assert cells["engines"].split(", ") == [ENGINE_LETTERS[engine] for engine in spec.family.engines]
+    size = spec.weights.stat().st_size if spec.is_bundled else spec.size
+    number, unit = cells["file"].partition(",")[0].split() if size else ("0", "MB")
+    assert float(number) * BYTES[unit] == pytest.approx(size or 0, rel=0.07)
 
 
 def test_both_pages_name_the_formats_that_are_read() -> None:
