@@ -9,6 +9,7 @@ import click
 
 from ovseg_core import environment, models
 from ovseg_core.errors import OvsegError
+from ovseg_core.family import ALL_KINDS
 from ovseg_core.models import ModelSpec
 from ovseg_core.models import pull as download
 
@@ -20,7 +21,8 @@ def list_all() -> None:
         size = _bytes(spec.weights) if spec.is_installed else spec.size
         megabytes = f"{size / MEGABYTE:,.0f} MB" if size else ""
         state = "bundled" if spec.is_bundled else "installed" if spec.is_installed else "not installed"
-        click.echo(f"{spec.name:<12} {state:<14} {megabytes:>9}   {spec.licence}")
+        only = "" if spec.takes == ALL_KINDS else f"   takes only {' or '.join(sorted(spec.takes))}"
+        click.echo(f"{spec.name:<12} {state:<14} {megabytes:>9}   {spec.licence}{only}")
 
 
 def pull(name: str) -> None:

@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ovseg_core.everything.options import EverythingOptions
+from ovseg_core.prompts import KINDS
 
 if TYPE_CHECKING:
     import openvino as ov
 
     from ovseg_core.canvas import PerChannel, Resize
     from ovseg_core.network import Network
+
+EVERYTHING = "everything"  # the mode without prompts
+ALL_KINDS = frozenset({*KINDS, EVERYTHING})
 
 
 @dataclass(frozen=True)
@@ -86,3 +90,5 @@ class Family:
     quantization: Quantization | None = None  # None if the network cannot be quantized
     is_exportable: bool = False  # a SAM, which `paddle_inference.export` can write as an inference model of PaddleX
     index_file: str | None = None  # if the weights are a folder: the file that every such folder contains
+    takes: frozenset[str] = ALL_KINDS  # the kinds of prompts that the network can take
+    takes_with: Callable[[Path], frozenset[str]] | None = None  # those it can take with these weights, if not `takes`

@@ -19,12 +19,12 @@ class PromptBatch(NamedTuple):
     boxes: np.ndarray | None = None  # N, 4
     points: np.ndarray | None = None  # N, P, 2
     labels: np.ndarray | None = None  # N, P: 1 on the object, 0 not on it
-    mask_inputs: np.ndarray | None = None  # N, S/4, S/4: logits of an earlier answer of SAM
+    mask_inputs: np.ndarray | None = None  # N, S/4, S/4: logits over the canvas, of earlier masks of the objects
 
     @property
     def size(self) -> int:
         """The number N of prompts."""
-        return len(self.points if self.boxes is None else self.boxes)  # type: ignore[arg-type]  # one is given
+        return next(len(field) for field in self if field is not None)
 
     @classmethod
     def joined(cls, several: Sequence[PromptBatch]) -> PromptBatch:
@@ -44,15 +44,20 @@ class Network(Protocol):
         """Return the features of each image, from normalised canvases (B, 3, S, S) float32."""
         ...
 
-    def decode(self, features: Features, prompts: PromptBatch, all_candidates: bool = False) -> Candidates:
+    def decode(self, features: Features, prompts: PromptBatch, multimask_output: bool | None = None) -> Candidates:
         """Return the masks for N prompts of one image.
 
-        With `all_candidates`, these are all masks that each prompt may mean; without, at least the best one. It is not
-        SAM's `multimask_output`, which chooses between one unambiguous mask and three others.
+        Args:
+            features: of the image.
+            prompts: the prompts.
+            multimask_output: None: the masks that suit the prompts, among them the best one; for SAM these are three
+                for a single click, which is ambiguous, and one otherwise. True: all masks that the network has for
+                such prompts; for SAM three for prompts of every kind. False: one mask. For SAM these three have the
+                meaning of `multimask_output` in `segment_anything`.
         """
         ...
 
-    def decode_batch(self, batch: DecodeBatch, all_candidates: bool = False) -> list[Candidates]:
+    def decode_batch(self, batch: DecodeBatch, multimask_output: bool | None = None) -> list[Candidates]:
         """Return what `decode` returns for each item, in as few runs of the network as possible."""
         ...
 
@@ -65,11 +70,11 @@ def by_image(batch: DecodeBatch) -> list[list[int]]:
     return list(indices.values())
 
 
-def image_by_image(network: Network, batch: DecodeBatch, all_candidates: bool) -> list[Candidates]:
+def image_by_image(network: Network, batch: DecodeBatch, multimask_output: bool | None) -> list[Candidates]:
     """Do `decode_batch` with one call of `network.decode` for each image."""
     answers: dict[int, Candidates] = {}
     for indices in by_image(batch):
         features, several = batch[indices[0]][0], [batch[i][1] for i in indices]
-        answer = network.decode(features, PromptBatch.joined(several), all_candidates)
+        answer = network.decode(features, PromptBatch.joined(several), multimask_output)
         answers.update(zip(indices, answer.split([prompts.size for prompts in several]), strict=True))
     return [answers[i] for i in range(len(batch))]

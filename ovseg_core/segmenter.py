@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ovseg_core import digests, encoding, holes, models, networks, resample
+from ovseg_core import digests, encoding, holes, low_res_mask, models, networks, resample
 from ovseg_core.candidates import Candidates
 from ovseg_core.canvas import Frame
 from ovseg_core.embedding import Embedding
@@ -122,6 +122,9 @@ class Segmenter:
         A click without a box is ambiguous: it may mean the button, the shirt or the person. The candidate with the
         highest predicted IoU is returned, as SAM does.
 
+        An answer can be refined: `Prompt.of(points=[[x, y]], labels=[0], mask=answer)` is the same object without the
+        part around (x, y), and with label 1 the object with what is missing there.
+
         Args:
             embedding: the embedding of the image, made by the same model.
             prompts: what to segment, with coordinates in pixels of the image.
@@ -130,13 +133,18 @@ class Segmenter:
             One mask for each prompt, in their order.
 
         Raises:
-            OvsegError: `box_outside_image` or `point_outside_image`.
+            OvsegError: `box_outside_image`, `point_outside_image` or `mask_size_mismatch` if a prompt is not of this
+                image; `prompt_not_supported` if the model cannot take a prompt of its kind.
             ValueError: the embedding was made by another model.
         """
-        return [max(masks, key=_likelihood) for masks in self._masks(embedding, prompts, all_candidates=False)]
+        return [max(masks, key=_likelihood) for masks in self._masks(embedding, prompts, multimask_output=None)]
 
     def candidates(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[list[Mask]]:
-        """Return all masks that each prompt may mean: one for a box, three for a click.
+        """Return all masks that the model has for each prompt.
+
+        For SAM these are three for every prompt, as with `multimask_output` in `segment_anything`; the mask that
+        `decode` returns for a box is another one, which SAM keeps for clear prompts. For SAM-Lite these are three for
+        clicks, and one for a prompt with a box or a mask. PaddleX's inference models have one for each prompt.
 
         Args:
             embedding: the embedding of the image, made by the same model.
@@ -146,36 +154,49 @@ class Segmenter:
             A list of masks for each prompt, in their order. The mask with the highest predicted IoU is first.
 
         Raises:
-            OvsegError: `box_outside_image` or `point_outside_image`.
+            OvsegError: as `decode`.
             ValueError: the embedding was made by another model.
         """
-        several = self._masks(embedding, prompts, all_candidates=True)
+        several = self._masks(embedding, prompts, multimask_output=True)
         return [sorted(masks, key=_likelihood, reverse=True) for masks in several]
 
     def low_res_masks(
-        self, embedding: Embedding, prompt: Prompt, mask_input: np.ndarray | None = None
+        self,
+        embedding: Embedding,
+        prompt: Prompt,
+        mask_input: np.ndarray | None = None,
+        multimask_output: bool | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return SAM's logits over the canvas, which `segment_anything` calls low-res masks.
+
+        They can be given back as `mask_input`, with more clicks. A prompt's own `mask` is the simpler way, and serves
+        all models, but it has only the outline of the earlier mask; the logits also say where the model was in doubt.
 
         Args:
             embedding: the embedding of the image, made by the same model.
             prompt: what to segment, with coordinates in pixels of the image.
-            mask_input: one of the masks of an earlier call, (S/4, S/4) logits, to be refined by further clicks.
+            mask_input: one of the masks of an earlier call, (S/4, S/4) logits, to be refined by further clicks. It
+                takes the place of the prompt's own `mask`.
+            multimask_output: as in `segment_anything`: True for three masks, False for one. None: three for a prompt
+                that is one click, which is ambiguous, and one for all others.
 
         Returns:
-            Logits (M, S/4, S/4) float32 and predicted IoU (M,) of the M masks that the prompt may mean; S is the side
-            of the canvas.
+            Logits (M, S/4, S/4) float32 and predicted IoU (M,) of M masks; S is the side of the canvas.
 
         Raises:
-            OvsegError: `box_outside_image` or `point_outside_image`.
+            OvsegError: as `decode`.
             ValueError: the embedding was made by another model, or the model is not a SAM: other models have no low-res
                 masks.
         """
         if not self.spec.preset.via_canvas:
             raise ValueError(f"{self.spec.name} has no low-res masks; only the SAM models have them")
-        batch = _prompt_batch([prompt.within(embedding.frame.image_hw)], embedding.frame.scale_xy)
-        mask_inputs = None if mask_input is None else np.asarray(mask_input, np.float32)[None]
-        answer = self._answer(embedding, batch._replace(mask_inputs=mask_inputs), all_candidates=True)
+        self.spec.check_prompts([prompt])
+        batch = _prompt_batch([prompt.within(embedding.frame.image_hw)], embedding.frame)
+        if mask_input is not None:
+            batch = batch._replace(mask_inputs=np.asarray(mask_input, np.float32)[None])
+        if multimask_output is None:
+            multimask_output = prompt.kind == "point"
+        answer = self._answer(embedding, batch, multimask_output)
         return answer.logits[0], answer.iou[0]
 
     def mask_of(self, embedding: Embedding, low_res_mask: np.ndarray, iou: float) -> Mask:
@@ -192,27 +213,31 @@ class Segmenter:
         side = float(self.network.canvas_size)
         return self._mask(embedding.frame, low_res_mask, np.array([0, 0, side, side]), iou, Prompt.of_point(0, 0))
 
-    def _masks(self, embedding: Embedding, prompts: Sequence[Prompt], all_candidates: bool) -> list[list[Mask]]:
+    def _masks(
+        self, embedding: Embedding, prompts: Sequence[Prompt], multimask_output: bool | None
+    ) -> list[list[Mask]]:
+        self.spec.check_prompts(prompts)
         frame = embedding.frame
         found: dict[int, list[Mask]] = {}
         fitted = [prompt.within(frame.image_hw) for prompt in prompts]
         for batch in _batches(fitted, self.spec.preset.prompts_per_batch):
-            answer = self._answer(embedding, _prompt_batch(list(batch.values()), frame.scale_xy), all_candidates)
+            answer = self._answer(embedding, _prompt_batch(list(batch.values()), frame), multimask_output)
             for n, (i, prompt) in enumerate(batch.items()):
                 candidates = zip(answer.logits[n], answer.regions[n], answer.iou[n], strict=True)
                 found[i] = [self._mask(frame, *candidate, prompt) for candidate in candidates]
         return [found[i] for i in range(len(prompts))]
 
-    def _answer(self, embedding: Embedding, prompts: PromptBatch, all_candidates: bool) -> Candidates:
+    def _answer(self, embedding: Embedding, prompts: PromptBatch, multimask_output: bool | None) -> Candidates:
         if embedding.model != self.spec.name:
             raise ValueError(f"an embedding of {embedding.model} cannot be decoded by {self.spec.name}")
-        return self.network.decode(embedding.features, prompts, all_candidates)
+        return self.network.decode(embedding.features, prompts, multimask_output)
 
     def _mask(self, frame: Frame, logits: np.ndarray, region: np.ndarray, iou: float, prompt: Prompt) -> Mask:
         """Return the mask of a prompt; `region` (4,) is what the logits (h, w) cover, in canvas pixels."""
         preset = self.spec.preset
         threshold = preset.point_mask_threshold if prompt.box is None else preset.box_mask_threshold
-        if preset.max_hole_share and 0 not in prompt.labels:  # a click of label 0 may have made the hole
+        # A click of label 0 may have made the hole, and the mask that is a prompt may have had it.
+        if preset.max_hole_share and 0 not in prompt.labels and prompt.mask is None:
             logits = holes.filled(logits, threshold, preset.max_hole_share)
         return resample.to_mask(
             logits,
@@ -235,20 +260,22 @@ def _batches(prompts: Sequence[Prompt], max_size: int) -> Iterator[dict[int, Pro
     Prompts of different shapes never share a batch. Padding a prompt with empty points would change its mask, and the
     mask would depend on the other prompts.
     """
-    shapes: dict[tuple[bool, int], dict[int, Prompt]] = defaultdict(dict)
+    shapes: dict[tuple[bool, int, bool], dict[int, Prompt]] = defaultdict(dict)
     for i, prompt in enumerate(prompts):
-        shapes[prompt.box is not None, len(prompt.points)][i] = prompt
+        shapes[prompt.box is not None, len(prompt.points), prompt.mask is not None][i] = prompt
     for of_shape in shapes.values():
         items = list(of_shape.items())
         for start in range(0, len(items), max_size):
             yield dict(items[start : start + max_size])
 
 
-def _prompt_batch(prompts: Sequence[Prompt], scale_xy: np.ndarray) -> PromptBatch:
+def _prompt_batch(prompts: Sequence[Prompt], frame: Frame) -> PromptBatch:
     """Return prompts of the same shape as a batch, in canvas pixels."""
-    has_box, has_points = prompts[0].box is not None, bool(prompts[0].points)
+    has_box, has_points, scale_xy = prompts[0].box is not None, bool(prompts[0].points), frame.scale_xy
+    masks = [low_res_mask.of(prompt.mask, frame) for prompt in prompts if prompt.mask is not None]
     return PromptBatch(
         boxes=(np.array([p.box for p in prompts]) * np.tile(scale_xy, 2)).astype(np.float32) if has_box else None,
         points=(np.array([p.points for p in prompts]) * scale_xy).astype(np.float32) if has_points else None,
         labels=np.array([p.labels for p in prompts], np.float32) if has_points else None,
+        mask_inputs=np.stack(masks) if masks else None,
     )

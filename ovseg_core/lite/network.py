@@ -37,11 +37,11 @@ class SamLite:
         """Return the maps of each image, from normalised canvases (B, 3, S, S) float32."""
         return list(zip(*self._run["encode"](canvases), strict=True))
 
-    def decode(self, features: Features, prompts: PromptBatch, all_candidates: bool = False) -> Candidates:
+    def decode(self, features: Features, prompts: PromptBatch, multimask_output: bool | None = None) -> Candidates:
         """Return the masks of prompts of one image.
 
         A prompt with a box, with or without clicks, has one candidate. A prompt of clicks is ambiguous and has three:
-        with `all_candidates` all of them are returned, and without it the one with the highest predicted IoU.
+        with `multimask_output` all of them are returned, otherwise only the one with the highest predicted IoU.
         """
         boxes, points, labels, _ = prompts
         if boxes is not None:
@@ -51,19 +51,19 @@ class SamLite:
             return Candidates(logits[:, None], region_xyxy[:, None], iou[:, None])
         assert points is not None
         assert labels is not None
-        return self._decode_clicks(features, points, labels, all_candidates)
+        return self._decode_clicks(features, points, labels, multimask_output)
 
-    def decode_batch(self, batch: DecodeBatch, all_candidates: bool = False) -> list[Candidates]:
+    def decode_batch(self, batch: DecodeBatch, multimask_output: bool | None = None) -> list[Candidates]:
         """Do `decode` for each item, with one call for each image: regions are cut from the maps of one image."""
-        return image_by_image(self, batch, all_candidates)
+        return image_by_image(self, batch, multimask_output)
 
     def _decode_clicks(
-        self, features: Features, points: np.ndarray, labels: np.ndarray, all_candidates: bool
+        self, features: Features, points: np.ndarray, labels: np.ndarray, multimask_output: bool | None
     ) -> Candidates:
         """Locate the clicked objects, and compute the mask of each candidate in a region around it."""
         coarse, iou = self._locate(features, points, labels)
         best = np.argmax(iou, 1)[:, None]
-        chosen = np.tile(np.arange(iou.shape[1]), (len(iou), 1)) if all_candidates else best  # N, M
+        chosen = np.tile(np.arange(iou.shape[1]), (len(iou), 1)) if multimask_output else best  # N, M
         iou = np.take_along_axis(iou, chosen, 1)
         coarse = np.take_along_axis(coarse, chosen[:, :, None, None], 1)
         count, masks = chosen.shape

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ovseg_core.family import Family, Preset
+from ovseg_core.errors import OvsegError
+from ovseg_core.family import ALL_KINDS, EVERYTHING, Family, Preset
 from ovseg_core.networks import NETWORKS
+from ovseg_core.prompts import Prompt
 
 BUNDLED = Path(__file__).parent / "weights"
 
@@ -50,3 +53,31 @@ class ModelSpec:
     @property
     def is_folder(self) -> bool:
         return self.family.index_file is not None
+
+    @property
+    def takes(self) -> frozenset[str]:
+        """The kinds of prompts that the model can take: of `family.ALL_KINDS`.
+
+        These are all kinds if another model may take the place of this one (`falls_to`), because that depends on what
+        is installed on the machine that runs the model.
+        """
+        if not self.is_installed:
+            return ALL_KINDS if self.falls_to else self.family.takes
+        return self.family.takes_with(self.weights) if self.family.takes_with else self.family.takes
+
+    def check_prompts(self, prompts: Sequence[Prompt], field: str = "prompts") -> None:
+        """Raise OvsegError `prompt_not_supported`, with the field `field[i]`, if the model cannot take a prompt."""
+        takes = self.takes
+        for i, prompt in enumerate(prompts):
+            if prompt.kind not in takes:
+                raise self._not_supported(prompt.kind, takes, f"{field}[{i}]")
+
+    def check_everything(self, field: str = "prompts") -> None:
+        """Raise OvsegError `prompt_not_supported`, with this field, if the model has no everything mode."""
+        takes = self.takes
+        if EVERYTHING not in takes:
+            raise self._not_supported(EVERYTHING, takes, field)
+
+    def _not_supported(self, kind: str, takes: frozenset[str], field: str) -> OvsegError:
+        allowed = " or ".join(sorted(takes))
+        return OvsegError("prompt_not_supported", f"{self.name} cannot take {kind!r}; it takes only {allowed}", field)

@@ -32,7 +32,12 @@ class InferenceFolder:
         graphs = [folder / name for name in GRAPHS if (folder / name).is_file()]
         if missing or not graphs:
             raise ValueError(f"{folder} is not a PaddleX inference model: it has no {(missing or GRAPHS)[0]}")
-        index = yaml.safe_load((folder / INDEX_FILE).read_text())
+        try:
+            index = yaml.safe_load((folder / INDEX_FILE).read_text())
+        except yaml.YAMLError as error:
+            raise ValueError(f"{folder / INDEX_FILE} is not YAML: {error}") from None
+        if not isinstance(index, dict):
+            raise ValueError(f"{folder / INDEX_FILE} is not a mapping")
         name = index.get("Global", {}).get("model_name")
         if name not in PROMPT_TYPES:
             raise ValueError(f"{folder / INDEX_FILE}: Global.model_name is {name!r}, not {' or '.join(PROMPT_TYPES)}")

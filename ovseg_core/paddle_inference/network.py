@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from ovseg_core.candidates import Candidates
-from ovseg_core.errors import OvsegError
 from ovseg_core.network import DecodeBatch, Features, PromptBatch, image_by_image
-from ovseg_core.paddle_inference.folder import PROMPT_TYPES, InferenceFolder
+from ovseg_core.paddle_inference.folder import InferenceFolder
 from ovseg_core.quiet_paddle import paddle
 
 THREADS = 10  # the number that PaddleX sets
@@ -53,26 +52,24 @@ class InferenceModel:
         """Return the canvases (B, 3, S, S) as features. The image is encoded later, by `decode`."""
         return [(canvas,) for canvas in canvases]
 
-    def decode(self, features: Features, prompts: PromptBatch, all_candidates: bool = False) -> Candidates:
+    def decode(self, features: Features, prompts: PromptBatch, multimask_output: bool | None = None) -> Candidates:
         """Return one candidate for each prompt. Its predicted IoU is NaN, because the model predicts none.
 
-        Raises OvsegError `invalid_prompt` if the prompts are not of the type that the model was exported for.
+        The prompts are of the kind that the model was exported for: `Segmenter` refuses others.
         """
-        kind, side = PROMPT_TYPES[self._folder.model_name], float(self.canvas_size)
-        if kind == "box" and prompts.boxes is not None and prompts.points is None:
+        side = float(self.canvas_size)
+        if prompts.boxes is not None:
             logits = self._run(features[0], prompts.boxes)  # (N, 1, S/4, S/4)
-        elif kind == "point" and prompts.boxes is None and prompts.points is not None and prompts.points.shape[1] == 1:
-            logits = np.concatenate([self._run(features[0], point[None]) for point in prompts.points])
         else:
-            allowed = "one box for each object" if kind == "box" else "one point for each object"
-            raise OvsegError("invalid_prompt", f"this inference model of PaddleX accepts only {allowed}")
+            assert prompts.points is not None
+            logits = np.concatenate([self._run(features[0], point[None]) for point in prompts.points])
         canvas = np.array([0, 0, side, side], np.float32)
         count = len(logits)
         return Candidates(logits, np.broadcast_to(canvas, (count, 1, 4)), np.full((count, 1), np.nan, np.float32))
 
-    def decode_batch(self, batch: DecodeBatch, all_candidates: bool = False) -> list[Candidates]:
+    def decode_batch(self, batch: DecodeBatch, multimask_output: bool | None = None) -> list[Candidates]:
         """Do `decode` for each item, with one call for each image."""
-        return image_by_image(self, batch, all_candidates)
+        return image_by_image(self, batch, multimask_output)
 
     def _run(self, canvas: np.ndarray, prompt: np.ndarray) -> np.ndarray:
         for name, array in zip(self._inputs, (canvas[None], prompt), strict=True):

@@ -27,24 +27,25 @@ class Sam:
         """Return the features of each image, from normalised canvases (B, 3, S, S) float32."""
         return list(zip(*self._run["encode"](canvases), strict=True))
 
-    def decode(self, features: Features, prompts: PromptBatch, all_candidates: bool = False) -> Candidates:
+    def decode(self, features: Features, prompts: PromptBatch, multimask_output: bool | None = None) -> Candidates:
         """Return three candidates for a single click, which is ambiguous, and one for every other prompt.
 
-        `all_candidates` makes no difference: two more masks cost little.
+        With `multimask_output` there are three for every prompt (SAM's masks 1 to 3), and if it is False one (mask 0).
         """
-        return self._candidates(*self.masks(features, prompts, _mask_indices(prompts)))
+        return self._candidates(*self.masks(features, prompts, _mask_indices(prompts, multimask_output)))
 
-    def decode_batch(self, batch: DecodeBatch, all_candidates: bool = False) -> list[Candidates]:
+    def decode_batch(self, batch: DecodeBatch, multimask_output: bool | None = None) -> list[Candidates]:
         """Do `decode` for each item in one run, also if the items belong to several images."""
         images = by_image(batch)
         if len(images) == 1 or batch[0][1].mask_inputs is not None:
-            return image_by_image(self, batch, all_candidates)
+            return image_by_image(self, batch, multimask_output)
         counts = [prompts.size for _, prompts in batch]
         joined = PromptBatch.joined([prompts for _, prompts in batch])
         features = [np.stack(arrays) for arrays in zip(*(batch[items[0]][0] for items in images), strict=True)]
         image_of_item = {item: image for image, items in enumerate(images) for item in items}
         image_of = np.repeat(np.array([image_of_item[i] for i in range(len(batch))], np.float32), counts)
-        answer = self._run["decode_several"](*features, self._tokens(joined), _mask_indices(joined), image_of)
+        indices = _mask_indices(joined, multimask_output)
+        answer = self._run["decode_several"](*features, self._tokens(joined), indices, image_of)
         return self._candidates(*answer).split(counts)
 
     def masks(
@@ -70,7 +71,12 @@ class Sam:
         return Candidates(logits, np.broadcast_to(canvas, (*iou.shape, 4)), iou)
 
 
-def _mask_indices(prompts: PromptBatch) -> np.ndarray:
-    """Return the indices of SAM's masks that fit these prompts: (M,) float32."""
-    is_ambiguous = prompts.boxes is None and prompts.points is not None and prompts.points.shape[1] == 1
-    return np.array([1, 2, 3] if is_ambiguous else [0], np.float32)
+def _mask_indices(prompts: PromptBatch, multimask_output: bool | None) -> np.ndarray:
+    """Return the indices of SAM's masks: (M,) float32. None chooses those that fit these prompts.
+
+    A click alone is ambiguous. With a box, or with a mask of the object, it is not.
+    """
+    if multimask_output is None:
+        is_click = prompts.points is not None and prompts.points.shape[1] == 1
+        multimask_output = is_click and prompts.boxes is None and prompts.mask_inputs is None
+    return np.array([1, 2, 3] if multimask_output else [0], np.float32)

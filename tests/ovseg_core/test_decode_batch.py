@@ -45,10 +45,10 @@ def test_an_item_has_the_same_masks_in_a_batch_and_alone(network: Network, image
     features_of_items = [first, second, first, second, second]
     prompts = [boxes(n % 3 + 1, n) if kind == "boxes" else click(n) for n in range(len(features_of_items))]
     batch = list(zip(features_of_items, prompts, strict=True))
-    for all_candidates in (True, False):
-        answers = network.decode_batch(batch, all_candidates)
+    for multimask_output in (None, True, False):
+        answers = network.decode_batch(batch, multimask_output)
         for (features, item), answer in zip(batch, answers, strict=True):
-            alone = network.decode(features, item, all_candidates)
+            alone = network.decode(features, item, multimask_output)
             assert answer.logits.shape == alone.logits.shape
             for found, expected in zip(vars(answer).values(), vars(alone).values(), strict=True):
                 assert np.allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())

@@ -28,13 +28,13 @@ class Filler:
     def encode(self, canvases: np.ndarray) -> list[Features]:
         return [(canvas,) for canvas in canvases]
 
-    def decode(self, features: Features, prompts: PromptBatch, all_candidates: bool = False) -> Candidates:
+    def decode(self, features: Features, prompts: PromptBatch, multimask_output: bool | None = None) -> Candidates:
         assert prompts.boxes is not None
         logits, iou = np.ones((prompts.size, 1, 8, 8), np.float32), np.ones((prompts.size, 1), np.float32)
         return Candidates(logits, prompts.boxes[:, None], iou)
 
-    def decode_batch(self, batch: DecodeBatch, all_candidates: bool = False) -> list[Candidates]:
-        return image_by_image(self, batch, all_candidates)
+    def decode_batch(self, batch: DecodeBatch, multimask_output: bool | None = None) -> list[Candidates]:
+        return image_by_image(self, batch, multimask_output)
 
 
 def load(name: str, weights: Path, device: str, engine: str, precision: str) -> Filler:

@@ -82,8 +82,9 @@ def test_boxes_and_points_give_the_same_masks_as_the_network_in_parts(
 
 def test_a_prompt_of_another_type_than_the_exported_one_is_refused(folders: dict[str, Path]) -> None:
     model = create_model("SAM-H_point", model_dir=folders["point"], device="cpu")
-    with pytest.raises(OvsegError, match="accepts only one point for each object"):
+    with pytest.raises(OvsegError, match="SAM-H_point cannot take 'box'; it takes only point") as caught:
         list(model.predict(PHOTO, prompts={"box_prompt": BOXES}))
+    assert (caught.value.code, caught.value.field) == ("prompt_not_supported", "prompts[0]")
 
 
 def test_a_folder_of_another_model_or_an_incomplete_folder_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ovseg_core.errors import OvsegError
+from ovseg_core.mask_prompt import MaskPrompt
 from ovseg_core.prompts import Prompt, check_within
 
 coordinate = st.floats(-1e6, 1e6)
@@ -34,6 +35,15 @@ def test_a_malformed_prompt_is_refused_with_its_field(given_: dict[str, Any], fi
     assert caught.value.code == "invalid_prompt"
     assert caught.value.field == field
     assert message in caught.value.message
+
+
+def test_the_kind_of_a_prompt_is_that_of_its_parts() -> None:
+    points, mask = ((1.0, 1.0), (2.0, 2.0)), MaskPrompt((1, 1), "01")
+    assert Prompt.of_box(0, 0, 4, 4).kind == "box"
+    assert Prompt.of_point(1, 1).kind == "point"
+    assert Prompt(points=points, labels=(1, 0)).kind == "points"
+    assert Prompt((0, 0, 4, 4), points, (1, 0)).kind == "mixed"
+    assert Prompt(mask=mask).kind == Prompt((0, 0, 4, 4), points, (1, 0), mask).kind == "mask"
 
 
 def test_a_box_may_have_only_clicks_of_label_0() -> None:

@@ -63,7 +63,7 @@ def test_the_maps_of_an_image_do_not_depend_on_its_batch(network: Network) -> No
 def test_logits_and_iou_agree_with_the_reference(
     network: Network, features: Features, reference: dict[str, np.ndarray], kind: str
 ) -> None:
-    answer = network.decode(features, PROMPTS[kind], all_candidates=True)
+    answer = network.decode(features, PROMPTS[kind], multimask_output=True)
     logits, iou = reference[f"{kind}_logits"], reference[f"{kind}_iou"]
     assert answer.iou.shape[1] == (3 if PROMPTS[kind].boxes is None else 1)
     assert np.abs(answer.logits[..., ::2, ::2].reshape(logits.shape) - logits).max() < 1e-3
@@ -72,7 +72,7 @@ def test_logits_and_iou_agree_with_the_reference(
 
 
 def test_the_best_candidate_of_a_click_has_the_highest_predicted_iou(network: Network, features: Features) -> None:
-    several, best = (network.decode(features, PROMPTS["click"], all_candidates=choice) for choice in (True, False))
+    several, best = (network.decode(features, PROMPTS["click"], multimask_output=choice) for choice in (True, False))
     assert best.iou.shape == (2, 1)
     for n in range(2):
         i = int(several.iou[n].argmax())

@@ -143,18 +143,18 @@ class _Queued:
         key = BatchKey((id(network), "encode"), run, self._images_per_batch)
         return self._answers([self._thread(key, canvas) for canvas in canvases])
 
-    def decode(self, features: Features, prompts: PromptBatch, all_candidates: bool = False) -> Candidates:
-        [candidates] = self.decode_batch([(features, prompts)], all_candidates)
+    def decode(self, features: Features, prompts: PromptBatch, multimask_output: bool | None = None) -> Candidates:
+        [candidates] = self.decode_batch([(features, prompts)], multimask_output)
         return candidates
 
-    def decode_batch(self, batch: DecodeBatch, all_candidates: bool = False) -> list[Candidates]:
+    def decode_batch(self, batch: DecodeBatch, multimask_output: bool | None = None) -> list[Candidates]:
         network = self._network
 
         def run(several: DecodeBatch) -> list[Candidates]:
-            return network.decode_batch(several, all_candidates)
+            return network.decode_batch(several, multimask_output)
 
         shape = tuple(None if field is None else field.shape[1:] for field in batch[0][1])
-        key = BatchKey((id(network), "decode", shape, all_candidates), run, self._prompts_per_batch)
+        key = BatchKey((id(network), "decode", shape, multimask_output), run, self._prompts_per_batch)
         calls = [self._thread(key, (features, prompts), prompts.size) for features, prompts in batch]
         return self._answers(calls)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, WrapSerializer
 
 from ovseg_core import outputs
 from ovseg_core.prompts import Prompt
@@ -20,6 +20,12 @@ else:
 MAX_DEADLINE_SECONDS = 7 * 24 * 3600
 
 
+def _without_absent_mask(prompt: Prompt, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    """Leave out the mask of a prompt without one: the records and fingerprints of older requests stay the same."""
+    return {name: value for name, value in fields(prompt).items() if name != "mask" or value is not None}
+
+
+StoredPrompt = Annotated[Prompt, WrapSerializer(_without_absent_mask)]
 Seconds = Annotated[float, Field(gt=0, le=MAX_DEADLINE_SECONDS)]
 
 
@@ -53,7 +59,7 @@ class JobRequest(Options):
 
     image: ImageSource
     model: str
-    prompts: tuple[Prompt, ...]
+    prompts: tuple[StoredPrompt, ...]
     outputs: tuple[Output, ...]
 
     @property

@@ -46,10 +46,10 @@ class SmallNetwork:
     def encode(self, canvases: np.ndarray) -> list[Features]:
         return [(canvas,) for canvas in canvases]
 
-    def decode(self, features: Features, prompts: PromptBatch, all_candidates: bool = False) -> Candidates:
+    def decode(self, features: Features, prompts: PromptBatch, multimask_output: bool | None = None) -> Candidates:
         return self.decode_batch([(features, prompts)])[0]
 
-    def decode_batch(self, batch: DecodeBatch, all_candidates: bool = False) -> list[Candidates]:
+    def decode_batch(self, batch: DecodeBatch, multimask_output: bool | None = None) -> list[Candidates]:
         self.batch_sizes.append(sum(prompts.size for _, prompts in batch))
         if self.batch_sizes[-1] > self.room:
             raise self.error

@@ -16,6 +16,7 @@ from configs import webhook_secret
 from configs.settings import Settings
 from ovseg_core import header
 from ovseg_core.errors import OvsegError
+from ovseg_core.mask_prompt import MaskPrompt
 from ovseg_core.prompts import Prompt
 from tests.support import pictures
 from worker.image.content import ImageContent, ImageSource
@@ -302,6 +303,13 @@ def test_a_request_is_read_from_its_record_as_it_was_written(prompts: list[Promp
     request, _ = parse(body, None, SETTINGS)
     assert request.prompts == tuple(prompts)
     assert JobRequest.model_validate_json(request.model_dump_json()) == request
+
+
+def test_a_mask_among_the_prompts_is_read_from_the_record_as_it_was_written() -> None:
+    request, _ = parse({"image": URL, "prompts": [BOX]}, None, SETTINGS)
+    prompts = (Prompt(mask=MaskPrompt((2, 2), "04")), Prompt.of_point(1, 1))
+    with_mask = request.model_copy(update={"prompts": prompts})
+    assert JobRequest.model_validate_json(with_mask.model_dump_json()) == with_mask
 
 
 # As version 0.1 wrote it before it had `Options`.
