@@ -30,8 +30,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ovseg_core.answer import Answer
+    from ovseg_core.automatic_mask_generator import AutomaticMaskGenerator
     from ovseg_core.embedding import Embedding
     from ovseg_core.errors import OvsegError
+    from ovseg_core.everything.options import EverythingOptions
     from ovseg_core.mask import Mask
     from ovseg_core.models.pull import PullFailed
     from ovseg_core.paddlex.model import Model, create_model
@@ -41,7 +44,10 @@ if TYPE_CHECKING:
     from ovseg_core.segmenter import Segmenter
 
 __all__ = [
+    "Answer",
+    "AutomaticMaskGenerator",
     "Embedding",
+    "EverythingOptions",
     "Mask",
     "Model",
     "OvsegError",
@@ -57,7 +63,10 @@ __all__ = [
 # The module of each public name, for `__getattr__`. Nothing is imported before it is used: the gateway imports parts of
 # this package and must load neither NumPy nor a network.
 _MODULES = {
+    "Answer": "answer",
+    "AutomaticMaskGenerator": "automatic_mask_generator",
     "Embedding": "embedding",
+    "EverythingOptions": "everything.options",
     "Mask": "mask",
     "Model": "paddlex.model",
     "OvsegError": "errors",

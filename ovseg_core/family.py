@@ -41,6 +41,7 @@ class Preset:
         clip_to_box: True if a mask is cut off at the box of its prompt.
         max_hole_share: holes of at most this share of the mask's area are filled, except in masks of prompts with a
             click of label 0. 0 fills none.
+        by_region: True if the logits of each mask cover a region around its object, and not the whole canvas.
         everything: the default options of everything mode.
     """
 
@@ -53,6 +54,7 @@ class Preset:
     point_mask_threshold: float = 0.0
     clip_to_box: bool = False
     max_hole_share: float = 0.0
+    by_region: bool = False
     everything: EverythingOptions = field(default_factory=EverythingOptions)
 
 

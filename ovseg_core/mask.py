@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
@@ -52,6 +52,40 @@ class Mask:
         box = (int(xy[0] + left), int(xy[1] + top), int(xy[0] + right), int(xy[1] + bottom))
         return cls(image_hw, box, rle.borders(tight), int(np.count_nonzero(tight)), score)
 
+    @classmethod
+    def of_borders(
+        cls,
+        borders: np.ndarray,
+        hw: tuple[int, int],
+        xy: tuple[int, int],
+        image_hw: tuple[int, int],
+        score: float | None,
+    ) -> Mask:
+        """Make a mask from the borders of a part of the image. The rest of the image is outside the mask.
+
+        Args:
+            borders: where runs begin and end inside the part, column by column; see `rle.borders`.
+            hw: height and width of the part in pixels.
+            xy: x and y of its top left pixel in the image.
+            image_hw: height and width of the image in pixels.
+            score: predicted IoU of the mask, 0 to 1, or None.
+
+        Returns:
+            The mask, with the tightest box around its pixels.
+        """
+        if not len(borders):
+            return cls(image_hw, (0, 0, 0, 0), borders, 0, score)
+        tight, (x0, y0, x1, y1) = rle.tight(borders, hw[0])
+        box = (x0 + xy[0], y0 + xy[1], x1 + xy[0], y1 + xy[1])
+        return cls(image_hw, box, tight, int((tight[1::2] - tight[::2]).sum()), score)
+
+    def moved(self, xy: tuple[int, int], image_hw: tuple[int, int]) -> Mask:
+        """Return the mask in a larger image, in which the top left pixel of its own image is at `xy`."""
+        if not self.area:
+            return replace(self, image_hw=image_hw)
+        (x0, y0, x1, y1), (x, y) = self.box_xyxy, xy
+        return replace(self, image_hw=image_hw, box_xyxy=(x0 + x, y0 + y, x1 + x, y1 + y))
+
     def crop(self) -> np.ndarray:
         """Return the pixels inside `box_xyxy`: (h, w) bool; (0, 0) for an empty mask."""
         return rle.pixels(self.borders, self._hw) if self.area else np.zeros((0, 0), bool)
@@ -66,8 +100,16 @@ class Mask:
     @cached_property
     def counts(self) -> str:
         """COCO's compressed RLE of the mask for the whole image: `counts` in https://cocodataset.org/#format-data."""
-        borders = rle.placed(self.borders, self._hw, self.box_xyxy[:2], self.image_hw) if self.area else self.borders
-        return rle.compressed(borders, self.image_hw)
+        return rle.compressed(self._borders_in_image, self.image_hw)
+
+    @property
+    def runs(self) -> list[int]:
+        """COCO's uncompressed RLE of the mask for the whole image: lengths of runs, in turn outside and inside it."""
+        return rle.runs(self._borders_in_image, self.image_hw)
+
+    @property
+    def _borders_in_image(self) -> np.ndarray:
+        return rle.placed(self.borders, self._hw, self.box_xyxy[:2], self.image_hw) if self.area else self.borders
 
     @property
     def _hw(self) -> tuple[int, int]:

@@ -8,9 +8,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from ovseg_core import blas
+from ovseg_core import blas, rle
 from ovseg_core.mask import Mask
 from ovseg_core.prompts import Box
+
+BAND_PIXELS = 2**17  # of a band of resized logits: 0.5 MB, which the CPU's cache holds
+CACHED_SIDE = 2**14  # pixels: the weights of longer sides are not cached
 
 Window = tuple[int, int, int, int]  # x0, y0, x1, y1 in whole image pixels
 
@@ -44,26 +47,69 @@ def to_mask(
     Only the part of the image where a pixel can exceed `mask_threshold` is resized. The result is exact: a bilinear
     value lies between its neighbours, so it cannot exceed `mask_threshold` if none of them does.
     """
-    window = _intersection(
-        _reach(logits > mask_threshold, region, cells=1.5 if via_canvas else 0.5), _pixel_centres(region)
-    )
-    window = _intersection(window, (0, 0, image_hw[1], image_hw[0]))
+    window = _window(logits > mask_threshold, region, image_hw, via_canvas)
     if clip_to is not None:
         window = _intersection(window, _whole_pixels(clip_to))
     x0, y0, x1, y1 = window
     if x0 >= x1 or y0 >= y1:
         return Mask.of_crop(np.zeros((0, 0), bool), (0, 0), image_hw, score)
-    rows, columns, (height, width) = np.arange(y0, y1), np.arange(x0, x1), logits.shape
-    if via_canvas is None:
-        down, across = _bilinear(rows, height, region[1], region[3]), _bilinear(columns, width, region[0], region[2])
-    else:
-        (resized_h, resized_w), side = via_canvas.resized_hw, via_canvas.canvas_size
-        down = _bilinear_twice(rows, image_hw[0], _canvas_weights(resized_h, side, height))
-        across = _bilinear_twice(columns, image_hw[1], _canvas_weights(resized_w, side, width))
+    down, across = _axes(window, logits.shape, region, image_hw, via_canvas)
     ys, xs = _cells(down), _cells(across)
     with blas.on_one_thread():
         resized = down[:, ys] @ logits[ys, xs] @ across[:, xs].T
     return Mask.of_crop(resized > mask_threshold, (x0, y0), image_hw, score)
+
+
+def to_mask_and_counts(
+    logits: np.ndarray,  # h, w
+    region: Box,  # what the logits cover, in image pixels; it may reach beyond the image
+    image_hw: tuple[int, int],
+    mask_threshold: float,
+    offset: float,
+    via_canvas: ViaCanvas | None = None,
+) -> tuple[Mask, int, int]:
+    """Return the mask of `to_mask` without a score, and how many pixels exceed `mask_threshold` plus and minus `offset`.
+
+    The image is resized a band of columns at a time, so no array as large as the image is made.
+    """
+    x0, y0, x1, y1 = _window(logits > mask_threshold - offset, region, image_hw, via_canvas)
+    if x0 >= x1 or y0 >= y1:
+        return Mask.of_borders(np.empty(0, np.int64), (0, 0), (0, 0), image_hw, None), 0, 0
+    down, across = _axes((x0, y0, x1, y1), logits.shape, region, image_hw, via_canvas)
+    ys = _cells(down)
+    above = below = 0
+    borders = rle.Borders()
+    step = max(8, BAND_PIXELS // (y1 - y0))
+    with blas.on_one_thread():
+        rows = logits[ys].T @ down[:, ys].T  # cells of a row, pixels of a column
+        for start in range(0, x1 - x0, step):
+            weights = across[start : start + step]
+            xs = _cells(weights)
+            band = weights[:, xs] @ rows[xs]  # columns of the image: each is contiguous, as RLE needs it
+            above += np.count_nonzero(band > mask_threshold + offset)
+            below += np.count_nonzero(band > mask_threshold - offset)
+            borders.add(band > mask_threshold)
+    return Mask.of_borders(borders.all(), (y1 - y0, x1 - x0), (x0, y0), image_hw, None), above, below
+
+
+def _window(positive: np.ndarray, region: Box, image_hw: tuple[int, int], via_canvas: ViaCanvas | None) -> Window:
+    """Return the part of the image where a pixel can be positive, from the positive cells (h, w) bool."""
+    window = _intersection(_reach(positive, region, cells=1.5 if via_canvas else 0.5), _pixel_centres(region))
+    return _intersection(window, (0, 0, image_hw[1], image_hw[0]))
+
+
+def _axes(
+    window: Window, shape: tuple[int, ...], region: Box, image_hw: tuple[int, int], via_canvas: ViaCanvas | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weights of the window's rows (rows, h) and of its columns (columns, w), for logits of this shape."""
+    (x0, y0, x1, y1), (height, width) = window, shape
+    if via_canvas is None:
+        rows, columns = np.arange(y0, y1), np.arange(x0, x1)
+        return _bilinear(rows, height, region[1], region[3]), _bilinear(columns, width, region[0], region[2])
+    (resized_h, resized_w), side = via_canvas.resized_hw, via_canvas.canvas_size
+    down = _via_canvas_weights(y0, y1, image_hw[0], resized_h, side, height)
+    across = _via_canvas_weights(x0, x1, image_hw[1], resized_w, side, width)
+    return down, across
 
 
 def _bilinear(pixels: np.ndarray, cells: int, low: float, high: float) -> np.ndarray:
@@ -77,6 +123,22 @@ def _bilinear(pixels: np.ndarray, cells: int, low: float, high: float) -> np.nda
     rows = np.arange(len(pixels))
     weights[rows, first] = 1 - part
     weights[rows, second] += part
+    return weights
+
+
+def _via_canvas_weights(low: int, high: int, side: int, resized: int, canvas: int, cells: int) -> np.ndarray:
+    """Return weights (high - low, cells) for the pixels from `low` to `high` of a side of the image, which has
+    `resized` pixels on the canvas."""
+    if side > CACHED_SIDE:
+        return _bilinear_twice(np.arange(low, high), side, _canvas_weights(resized, canvas, cells))
+    return _side_weights(side, resized, canvas, cells)[low:high]
+
+
+@lru_cache(maxsize=4)  # at up to 16 MB each; all masks of an image use the same two
+def _side_weights(side: int, resized: int, canvas: int, cells: int) -> np.ndarray:
+    """Return weights (side, cells) for all pixels of a side of the image, which has `resized` pixels on the canvas."""
+    weights = _bilinear_twice(np.arange(side), side, _canvas_weights(resized, canvas, cells))
+    weights.flags.writeable = False
     return weights
 
 

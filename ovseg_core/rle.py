@@ -24,6 +24,26 @@ def borders(mask: np.ndarray) -> np.ndarray:
     return np.concatenate([[0] * int(down[0]), flips, [down.size] * int(down[-1])]).astype(np.int64)
 
 
+class Borders:
+    """Collects the borders of a mask, from bands of its columns in their order."""
+
+    def __init__(self) -> None:
+        self._parts: list[np.ndarray] = []
+        self._size, self._last = 0, False
+
+    def add(self, columns: np.ndarray) -> None:
+        """Add some columns (columns, h) bool, contiguous."""
+        down = columns.ravel()
+        if down[0] != self._last:
+            self._parts.append(np.array([self._size]))
+        self._parts.append(np.flatnonzero(down[1:] != down[:-1]) + (self._size + 1))
+        self._size, self._last = self._size + down.size, bool(down[-1])
+
+    def all(self) -> np.ndarray:
+        """Return the borders (2 * runs,) int64 of all columns."""
+        return np.concatenate([*self._parts, [self._size] * self._last]).astype(np.int64)
+
+
 def pixels(borders: np.ndarray, hw: tuple[int, int]) -> np.ndarray:
     """Return the mask (h, w) bool that has these borders; `hw` is its height and width."""
     height, width = hw
@@ -49,10 +69,34 @@ def placed(borders: np.ndarray, hw: tuple[int, int], xy: tuple[int, int], image_
     return placed
 
 
+def tight(borders: np.ndarray, height: int) -> tuple[np.ndarray, tuple[int, int, int, int]]:
+    """Return the borders in the tightest box around a mask, and that box, x0 y0 x1 y1.
+
+    Args:
+        borders: of a mask of this height, with at least one run.
+        height: in pixels.
+    """
+    (x0, top), (x1, bottom) = np.divmod(borders[::2], height), np.divmod(borders[1::2] - 1, height)
+    if (x0 < x1).any():  # a run that goes over to the next column touches the first and the last row
+        y0, y1 = 0, height
+    else:
+        y0, y1 = int(top.min()), int(bottom.max()) + 1
+    left, right = int(x0[0]), int(x1[-1]) + 1
+    moved = placed(borders, (height, right), (-left, -y0), (y1 - y0, right - left))
+    meets = np.flatnonzero(moved[1:-1:2] == moved[2::2]) * 2 + 1  # runs that continue in the next column of the box
+    return np.delete(moved, np.concatenate([meets, meets + 1])), (left, y0, right, y1)
+
+
+def runs(borders: np.ndarray, image_hw: tuple[int, int]) -> list[int]:
+    """Return the lengths of the runs of a mask of the whole image, in turn outside and inside; the first is outside."""
+    lengths = np.diff(borders, prepend=0, append=image_hw[0] * image_hw[1])
+    if len(borders) and lengths[-1] == 0:
+        lengths = lengths[:-1]
+    counts: list[int] = lengths.tolist()
+    return counts
+
+
 def compressed(borders: np.ndarray, image_hw: tuple[int, int]) -> str:
     """Return COCO's string of counts for the borders of a mask of the whole image."""
-    height, width = image_hw
-    runs = np.diff(borders, prepend=0, append=height * width)
-    if len(borders) and runs[-1] == 0:
-        runs = runs[:-1]
-    return str(coco.frPyObjects({"size": [height, width], "counts": runs.tolist()}, height, width)["counts"], "ascii")
+    counts = {"size": list(image_hw), "counts": runs(borders, image_hw)}
+    return str(coco.frPyObjects(counts, *image_hw)["counts"], "ascii")

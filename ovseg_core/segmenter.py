@@ -6,6 +6,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from ovseg_core.canvas import Frame
 from ovseg_core.embedding import Embedding
 from ovseg_core.engines import int8
 from ovseg_core.errors import OvsegError
+from ovseg_core.everything import search
+from ovseg_core.everything.proposals import Masking
+from ovseg_core.everything.search import Step
 from ovseg_core.mask import Mask
 from ovseg_core.models import ModelSpec
 from ovseg_core.network import Network, PromptBatch
@@ -160,6 +164,42 @@ class Segmenter:
         several = self._masks(embedding, prompts, multimask_output=True)
         return [sorted(masks, key=_likelihood, reverse=True) for masks in several]
 
+    def everything(
+        self, image_rgb: np.ndarray | None, embedding: Embedding | None = None, **options: Any
+    ) -> Iterator[Step]:
+        """Find the masks of all objects of an image, without prompts.
+
+        The image is clicked on a grid, and the masks that are likely, stable and no duplicates are chosen. Nothing is
+        computed before the iterator is used; to cancel, stop using it. Masks are the same in the same order as those of
+        segment-anything's `SamAutomaticMaskGenerator`, except that masks without pixels are left out.
+
+        >>> for step in segmenter.everything(image_rgb, points_per_side=16):
+        ...     print(f"{step.points_done} of {step.points_total} points")
+        >>> answers = step.answers
+
+        Args:
+            image_rgb: (H, W, 3) uint8, RGB. It may be None if the embedding is given and there are no crops.
+            embedding: the embedding of the whole image, if it was computed before.
+            options: values by the names of `EverythingOptions`. The model's own defaults (`Preset.everything`) hold for
+                all others.
+
+        Returns:
+            An iterator: a step after each `points_per_batch` clicks, and a last one with the final answers.
+
+        Raises:
+            OvsegError: `invalid_options`, or `prompt_not_supported` if the model predicts no IoU.
+            ValueError: the embedding was made by another model or of another image, or the image is missing.
+        """
+        chosen = self.spec.preset.everything.changed(options)
+        preset = self.spec.preset
+        model = search.Model(
+            encode=self.encode,
+            decode=self._clicked,
+            points_per_run=preset.prompts_per_batch,
+            masking=Masking(preset.point_mask_threshold, preset.max_hole_share, preset.via_canvas, preset.by_region),
+        )
+        return search.search(model, image_rgb, embedding, chosen)
+
     def low_res_masks(
         self,
         embedding: Embedding,
@@ -226,6 +266,15 @@ class Segmenter:
                 candidates = zip(answer.logits[n], answer.regions[n], answer.iou[n], strict=True)
                 found[i] = [self._mask(frame, *candidate, prompt) for candidate in candidates]
         return [found[i] for i in range(len(prompts))]
+
+    def _clicked(self, embedding: Embedding, points: np.ndarray) -> Candidates:
+        """Return all candidates of clicks (N, 2), each a prompt of its own, in pixels of the image."""
+        clicks = [Prompt.of_point(x, y) for x, y in points.tolist()]
+        candidates = self._answer(embedding, _prompt_batch(clicks, embedding.frame), multimask_output=True)
+        if np.isnan(candidates.iou).all():
+            message = f"{self.spec.name} predicts no IoU, so it cannot choose among the masks of everything mode"
+            raise OvsegError("prompt_not_supported", message)
+        return candidates
 
     def _answer(self, embedding: Embedding, prompts: PromptBatch, multimask_output: bool | None) -> Candidates:
         if embedding.model != self.spec.name:

@@ -112,11 +112,10 @@ class EverythingOptions:
     @property
     def point_count(self) -> int:
         """Number of clicks in the whole image and in all crops: the request's cost, and the total of its progress."""
-        counts = (
-            [len(grid) for grid in self.point_grids]
-            if self.point_grids is not None
-            else [self._side_of(layer) ** 2 for layer in range(self.crop_n_layers + 1)]
-        )
+        layers = range(self.crop_n_layers + 1)
+        counts = [
+            self.side_of(layer) ** 2 if self.point_grids is None else len(self.point_grids[layer]) for layer in layers
+        ]
         return sum(count * 4**layer for layer, count in enumerate(counts))
 
     @property
@@ -124,7 +123,8 @@ class EverythingOptions:
         """Number of times that the image encoder runs: for the image, and for each crop."""
         return sum(4**layer for layer in range(self.crop_n_layers + 1))
 
-    def _side_of(self, layer: int) -> int:
+    def side_of(self, layer: int) -> int:
+        """Return the number of clicks along each side of the crops of a layer; layer 0 is the image."""
         return int(self.points_per_side / self.crop_n_points_downscale_factor**layer)
 
 

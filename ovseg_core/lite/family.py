@@ -56,8 +56,14 @@ def encoder_graph(name: str, weights: Path) -> ov.Model:
 
 NETWORKS = {
     "sam_lite": Family(
-        # The threshold was chosen on training photos.
-        Preset((127.0,) * 3, (128.0,) * 3, box_mask_threshold=-0.3, clip_to_box=True, max_hole_share=0.2),
+        Preset(
+            (127.0,) * 3,
+            (128.0,) * 3,
+            box_mask_threshold=-0.3,  # chosen on training photos
+            clip_to_box=True,
+            max_hole_share=0.2,
+            by_region=True,
+        ),
         load,
         engines=("openvino", "onnxruntime", "paddle"),
         half_precisions={"onnxruntime": ("float16",)},

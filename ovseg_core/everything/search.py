@@ -1,0 +1,134 @@
+"""The search for all masks of an image: clicks on a grid, in the image and in crops of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ovseg_core.answer import Answer
+from ovseg_core.candidates import Candidates
+from ovseg_core.embedding import Embedding
+from ovseg_core.everything import crops, proposals, small_regions
+from ovseg_core.everything.crops import Crop
+from ovseg_core.everything.options import EverythingOptions
+from ovseg_core.everything.proposals import Masking, Proposal
+
+
+@dataclass(frozen=True)
+class Model:
+    """What the search uses of a model.
+
+    Attributes:
+        encode: returns the embedding of an image (H, W, 3) uint8, RGB.
+        decode: returns all candidates of clicks (N, 2), in pixels of the embedding's image.
+        points_per_run: number of clicks in one call of `decode`.
+        masking: how its logits become masks.
+    """
+
+    encode: Callable[[np.ndarray], Embedding]
+    decode: Callable[[Embedding, np.ndarray], Candidates]
+    points_per_run: int
+    masking: Masking
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """The state of a search after some of its clicks.
+
+    Attributes:
+        points_done: number of clicks that were decoded.
+        points_total: number of clicks of the whole search.
+        found: the masks that the last batch of clicks found. The choice at the end drops some of them.
+        chosen: the final masks, in the last step; None before it.
+    """
+
+    points_done: int
+    points_total: int
+    found: Sequence[Proposal] = ()
+    chosen: Sequence[Proposal] | None = None
+
+    @property
+    def is_last(self) -> bool:
+        """True if the search is complete."""
+        return self.chosen is not None
+
+    @property
+    def answers(self) -> list[Answer]:
+        """The final masks as answers to their clicks; empty before the last step."""
+        return [proposal.answer for proposal in self.chosen or ()]
+
+
+def search(
+    model: Model, image_rgb: np.ndarray | None, embedding: Embedding | None, options: EverythingOptions
+) -> Iterator[Step]:
+    """Return an iterator that yields a step after each batch of clicks, and a last one with the final masks.
+
+    Args:
+        model: the model.
+        image_rgb: (H, W, 3) uint8. It may be None if the embedding is given and there are no crops.
+        embedding: the embedding of the whole image; if it is None, it is computed.
+        options: how to search.
+
+    Raises:
+        ValueError: the image is missing, or the embedding is that of an image of another size.
+    """
+    if image_rgb is None and (embedding is None or options.crop_n_layers):
+        raise ValueError("everything mode needs the image; only with its embedding and without crops it does not")
+    image_hw = embedding.frame.image_hw if image_rgb is None else image_rgb.shape[:2]  # type: ignore[union-attr]
+    if embedding is not None and embedding.frame.image_hw != image_hw:
+        raise ValueError(f"the embedding is of an image of {embedding.frame.image_hw} pixels, not {image_hw}")
+    return _steps(model, crops.of(image_hw, options), image_rgb, embedding, options)
+
+
+def _steps(
+    model: Model,
+    parts: Sequence[Crop],
+    image_rgb: np.ndarray | None,
+    embedding: Embedding | None,
+    options: EverythingOptions,
+) -> Iterator[Step]:
+    done, total = 0, sum(len(crop.points) for crop in parts)
+    chosen: list[Proposal] = []
+    for crop in parts:
+        of_crop = embedding if crop.is_whole else None
+        if of_crop is None:
+            assert image_rgb is not None  # `search` checks this
+            of_crop = model.encode(crop.pixels(image_rgb))
+        in_crop: list[Proposal] = []
+        for start in range(0, len(crop.points), options.points_per_batch):
+            points = crop.points[start : start + options.points_per_batch]
+            found = _found(model, of_crop, points, crop, options)
+            in_crop += found
+            done += len(points)
+            yield Step(done, total, found)
+        chosen += proposals.unique(in_crop, [found.predicted_iou for found in in_crop], options.box_nms_thresh)
+    if len(parts) > 1:
+        # The mask of a smaller crop is better: the network saw more of the object's pixels.
+        chosen = proposals.unique(chosen, [1 / found.crop.area for found in chosen], options.crop_nms_thresh)
+    if options.min_mask_region_area:
+        chosen = _without_small_regions(chosen, options)
+    yield Step(total, total, chosen=chosen)
+
+
+def _found(
+    model: Model, embedding: Embedding, points: np.ndarray, crop: Crop, options: EverythingOptions
+) -> list[Proposal]:
+    """Return what a batch of clicks (P, 2) finds in a crop."""
+    found: list[Proposal] = []
+    for start in range(0, len(points), model.points_per_run):
+        clicks = points[start : start + model.points_per_run]
+        candidates = model.decode(embedding, clicks)
+        found += proposals.of(candidates, clicks, crop, embedding.frame, model.masking, options)
+    return found
+
+
+def _without_small_regions(chosen: Sequence[Proposal], options: EverythingOptions) -> list[Proposal]:
+    """Remove small regions from the masks, and then the masks that became duplicates of masks without such regions."""
+    after, is_unchanged = [], []
+    for found in chosen:
+        cleaned = small_regions.removed(found.mask, options.min_mask_region_area)
+        is_unchanged.append(cleaned is None)
+        after.append(found if cleaned is None else replace(found, mask=cleaned))
+    return proposals.unique(after, is_unchanged, max(options.box_nms_thresh, options.crop_nms_thresh))
