@@ -8,6 +8,7 @@ import numpy as np
 
 from ovseg_core.errors import OvsegError
 from ovseg_core.everything.proposals import Proposal
+from ovseg_core.mask import Mask
 from ovseg_core.segmenter import Segmenter
 
 OutputMode = Literal["binary_mask", "uncompressed_rle", "coco_rle"]
@@ -53,13 +54,8 @@ class AutomaticMaskGenerator:
     def _record(self, proposal: Proposal) -> dict[str, Any]:
         mask = proposal.mask
         (x0, y0, x1, y1), (left, top, right, bottom) = mask.box_xyxy, proposal.crop.box_xyxy
-        size = list(mask.image_hw)
         return {
-            "segmentation": {
-                "binary_mask": mask.full,
-                "uncompressed_rle": lambda: {"size": size, "counts": mask.runs},
-                "coco_rle": lambda: {"size": size, "counts": mask.counts},
-            }[self._output_mode](),
+            "segmentation": self._segmentation(mask),
             "area": mask.area,
             "bbox": [x0, y0, x1 - x0 - 1, y1 - y0 - 1],
             "predicted_iou": proposal.predicted_iou,
@@ -67,3 +63,9 @@ class AutomaticMaskGenerator:
             "stability_score": proposal.stability_score,
             "crop_box": [left, top, right - left, bottom - top],
         }
+
+    def _segmentation(self, mask: Mask) -> np.ndarray | dict[str, Any]:
+        if self._output_mode == "binary_mask":
+            return mask.full()
+        counts = mask.counts if self._output_mode == "coco_rle" else mask.runs
+        return {"size": list(mask.image_hw), "counts": counts}

@@ -68,7 +68,9 @@ def to_mask_and_counts(
     offset: float,
     via_canvas: ViaCanvas | None = None,
 ) -> tuple[Mask, int, int]:
-    """Return the mask of `to_mask` without a score, and how many pixels exceed `mask_threshold` plus and minus `offset`.
+    """Return the mask of `to_mask`, without a score, and the numbers of pixels above two other thresholds.
+
+    These are `mask_threshold` plus `offset`, and `mask_threshold` minus `offset`.
 
     The image is resized a band of columns at a time, so no array as large as the image is made.
     """
@@ -86,8 +88,8 @@ def to_mask_and_counts(
             weights = across[start : start + step]
             xs = _cells(weights)
             band = weights[:, xs] @ rows[xs]  # columns of the image: each is contiguous, as RLE needs it
-            above += np.count_nonzero(band > mask_threshold + offset)
-            below += np.count_nonzero(band > mask_threshold - offset)
+            above += int(np.count_nonzero(band > mask_threshold + offset))
+            below += int(np.count_nonzero(band > mask_threshold - offset))
             borders.add(band > mask_threshold)
     return Mask.of_borders(borders.all(), (y1 - y0, x1 - x0), (x0, y0), image_hw, None), above, below
 

@@ -165,7 +165,7 @@ class Segmenter:
         return [sorted(masks, key=_likelihood, reverse=True) for masks in several]
 
     def everything(
-        self, image_rgb: np.ndarray | None, embedding: Embedding | None = None, **options: Any
+        self, image_rgb: search.Image | None, embedding: Embedding | None = None, **options: Any
     ) -> Iterator[Step]:
         """Find the masks of all objects of an image, without prompts.
 
@@ -178,7 +178,8 @@ class Segmenter:
         >>> answers = step.answers
 
         Args:
-            image_rgb: (H, W, 3) uint8, RGB. It may be None if the embedding is given and there are no crops.
+            image_rgb: (H, W, 3) uint8, RGB, or a function that returns it, which is called only if its pixels are
+                needed. With an embedding and without crops they are not needed, and it may be None.
             embedding: the embedding of the whole image, if it was computed before.
             options: values by the names of `EverythingOptions`. The model's own defaults (`Preset.everything`) hold for
                 all others.
@@ -187,10 +188,11 @@ class Segmenter:
             An iterator: a step after each `points_per_batch` clicks, and a last one with the final answers.
 
         Raises:
-            OvsegError: `invalid_options`, or `prompt_not_supported` if the model predicts no IoU.
-            ValueError: the embedding was made by another model or of another image, or the image is missing.
+            OvsegError: `invalid_options` at once; the iterator raises `prompt_not_supported` if the model predicts no
+                IoU.
+            ValueError: from the iterator: the embedding was made by another model or of another image, or the image is
+                missing.
         """
-        chosen = self.spec.preset.everything.changed(options)
         preset = self.spec.preset
         model = search.Model(
             encode=self.encode,
@@ -198,7 +200,7 @@ class Segmenter:
             points_per_run=preset.prompts_per_batch,
             masking=Masking(preset.point_mask_threshold, preset.max_hole_share, preset.via_canvas, preset.by_region),
         )
-        return search.search(model, image_rgb, embedding, chosen)
+        return search.search(model, image_rgb, embedding, preset.everything.changed(options))
 
     def low_res_masks(
         self,

@@ -6,7 +6,7 @@ import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from ovseg_core.errors import OvsegError
 
@@ -129,26 +129,31 @@ class EverythingOptions:
 
 
 def _check_number(name: str, value: object, least: float, most: float) -> None:
-    is_integer = isinstance(value, int) and not isinstance(value, bool)
-    if name in INTEGERS and not is_integer:
-        raise OvsegError("invalid_options", f"must be a whole number from {least:,} to {most:,}", name)
-    if not (is_integer or (isinstance(value, float) and math.isfinite(value))) or not least <= value <= most:  # type: ignore[operator]
-        raise OvsegError("invalid_options", f"must be a number from {least:,} to {most:,}", name)
+    kind = "a whole number" if name in INTEGERS else "a number"
+    is_kind = _is_number(value) and (name not in INTEGERS or isinstance(value, int))
+    if not (is_kind and least <= value <= most):  # type: ignore[operator]  # it is a number
+        raise OvsegError("invalid_options", f"must be {kind} from {least:,} to {most:,}", name)
 
 
-def _grids(given: Any) -> tuple[Grid, ...]:
-    try:
-        return tuple(tuple((float(x), float(y)) for x, y in grid) for grid in given)
-    except (TypeError, ValueError):
+def _grids(given: Any) -> Any:
+    """Return lists of lists as tuples, and everything else as it is."""
+    return tuple(_grids(item) for item in given) if isinstance(given, list | tuple) else given
+
+
+def _check_grids(grids: object, expected: int) -> None:
+    if not (isinstance(grids, tuple) and all(isinstance(grid, tuple) and all(map(_is_point, grid)) for grid in grids)):
         message = "must be a list of grids, each a list of points [x, y] from 0 to 1"
-        raise OvsegError("invalid_options", message, "point_grids") from None
-
-
-def _check_grids(grids: tuple[Grid, ...], expected: int) -> None:
+        raise OvsegError("invalid_options", message, "point_grids")
     if len(grids) != expected:
         message = f"{len(grids)} grids; crop_n_layers needs {expected}: one for the image and one for each layer"
         raise OvsegError("invalid_options", message, "point_grids")
-    if not all(0 <= value <= 1 for grid in grids for point in grid for value in point):
-        raise OvsegError(
-            "invalid_options", "the coordinates of a grid are shares of its side, from 0 to 1", "point_grids"
-        )
+
+
+def _is_point(point: object) -> bool:
+    return (
+        isinstance(point, tuple) and len(point) == 2 and all(_is_number(value) and 0 <= value <= 1 for value in point)
+    )
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -100,7 +100,7 @@ def _stable_mask(
     threshold, offset = masking.mask_threshold, options.stability_score_offset
     box, via_canvas = tuple(region / np.tile(frame.scale_xy, 2)), None
     if masking.by_region:
-        above, below = (np.count_nonzero(logits > threshold + sign * offset) for sign in (1, -1))
+        above, below = (int(np.count_nonzero(logits > threshold + sign * offset)) for sign in (1, -1))
         stability = _ratio(above, below)
         if stability < np.float32(options.stability_score_thresh):
             return None

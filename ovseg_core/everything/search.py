@@ -15,6 +15,8 @@ from ovseg_core.everything.crops import Crop
 from ovseg_core.everything.options import EverythingOptions
 from ovseg_core.everything.proposals import Masking, Proposal
 
+Image = np.ndarray | Callable[[], np.ndarray]  # (H, W, 3) uint8, RGB, or a function that returns it
+
 
 @dataclass(frozen=True)
 class Model:
@@ -61,41 +63,32 @@ class Step:
 
 
 def search(
-    model: Model, image_rgb: np.ndarray | None, embedding: Embedding | None, options: EverythingOptions
+    model: Model, image: Image | None, embedding: Embedding | None, options: EverythingOptions
 ) -> Iterator[Step]:
-    """Return an iterator that yields a step after each batch of clicks, and a last one with the final masks.
+    """Yield a step after each batch of clicks, and a last one with the final masks.
 
     Args:
         model: the model.
-        image_rgb: (H, W, 3) uint8. It may be None if the embedding is given and there are no crops.
+        image: (H, W, 3) uint8, or a function that returns it. None if it is not needed: with an embedding and without
+            crops.
         embedding: the embedding of the whole image; if it is None, it is computed.
         options: how to search.
 
     Raises:
-        ValueError: the image is missing, or the embedding is that of an image of another size.
+        ValueError: the image is needed but missing, or the embedding is that of an image of another size.
     """
-    if image_rgb is None and (embedding is None or options.crop_n_layers):
-        raise ValueError("everything mode needs the image; only with its embedding and without crops it does not")
-    image_hw = embedding.frame.image_hw if image_rgb is None else image_rgb.shape[:2]  # type: ignore[union-attr]
-    if embedding is not None and embedding.frame.image_hw != image_hw:
-        raise ValueError(f"the embedding is of an image of {embedding.frame.image_hw} pixels, not {image_hw}")
-    return _steps(model, crops.of(image_hw, options), image_rgb, embedding, options)
-
-
-def _steps(
-    model: Model,
-    parts: Sequence[Crop],
-    image_rgb: np.ndarray | None,
-    embedding: Embedding | None,
-    options: EverythingOptions,
-) -> Iterator[Step]:
+    pixels = None if embedding is not None and not options.crop_n_layers else _pixels(image)
+    if embedding is None:
+        assert pixels is not None
+        embedding = model.encode(pixels)
+    image_hw = embedding.frame.image_hw
+    if isinstance(image, np.ndarray) and image.shape[:2] != image_hw:
+        raise ValueError(f"the embedding is of an image of {image_hw} pixels, not of {image.shape[:2]}")
+    parts = crops.of(image_hw, options)
     done, total = 0, sum(len(crop.points) for crop in parts)
     chosen: list[Proposal] = []
     for crop in parts:
-        of_crop = embedding if crop.is_whole else None
-        if of_crop is None:
-            assert image_rgb is not None  # `search` checks this
-            of_crop = model.encode(crop.pixels(image_rgb))
+        of_crop = embedding if pixels is None or crop.is_whole else model.encode(crop.pixels(pixels))
         in_crop: list[Proposal] = []
         for start in range(0, len(crop.points), options.points_per_batch):
             points = crop.points[start : start + options.points_per_batch]
@@ -110,6 +103,12 @@ def _steps(
     if options.min_mask_region_area:
         chosen = _without_small_regions(chosen, options)
     yield Step(total, total, chosen=chosen)
+
+
+def _pixels(image: Image | None) -> np.ndarray:
+    if image is None:
+        raise ValueError("everything mode needs the image, except with its embedding and without crops")
+    return image() if callable(image) else image
 
 
 def _found(

@@ -34,7 +34,7 @@ def _without_holes(pixels: np.ndarray, min_area: int, continues: np.ndarray) -> 
     `continues` (2, 2) bool: if the image continues above, below, left and right of the pixels; a hole at such a side is
     not small.
     """
-    count, regions, stats, _ = cv2.connectedComponentsWithStats((~pixels).view(np.uint8), connectivity=8)
+    _, regions, stats, _ = cv2.connectedComponentsWithStats((~pixels).view(np.uint8), connectivity=8)
     is_small = stats[:, cv2.CC_STAT_AREA] < min_area
     is_small[0] = False  # region 0 is the mask
     for line, at_side in zip((regions[0], regions[-1], regions[:, 0], regions[:, -1]), continues.flat, strict=True):
