@@ -221,12 +221,16 @@ def pull_model(name: str) -> None:
 
 @models.command("verify")
 @click.argument("names", nargs=-1)
-def verify_models(names: tuple[str, ...]) -> None:
-    """Compare installed weights with their published size and SHA-256. Without NAMES, all installed models."""
+@click.option("--record", is_flag=True, help="Record the weights of NAMES as they are now, if no SHA-256 is published.")
+def verify_models(names: tuple[str, ...], record: bool) -> None:
+    """Compare installed weights with their published size and SHA-256. Without NAMES, all installed models.
+
+    If no SHA-256 is published, the weights are compared with what `ovseg models pull` or --record recorded.
+    """
     from ovseg import models as command
 
     with _errors_in_one_line():
-        sys.exit(command.verify(names))
+        sys.exit(command.verify(names, record))
 
 
 @models.command("export")

@@ -10,8 +10,9 @@ import click
 from ovseg_core import environment, models
 from ovseg_core.errors import OvsegError
 from ovseg_core.family import ALL_KINDS
-from ovseg_core.models import ModelSpec
+from ovseg_core.models import ModelSpec, record
 from ovseg_core.models import pull as download
+from ovseg_core.models import verify as verifying
 
 MEGABYTE = 1_000_000
 
@@ -33,16 +34,19 @@ def pull(name: str) -> None:
     click.echo(path)
 
 
-def verify(names: tuple[str, ...]) -> int:
-    """Print whether each model's weights are as published. Return the exit code: 1 if any are not."""
+def verify(names: tuple[str, ...], is_to_record: bool) -> int:
+    """Print whether each model's weights are as published or as recorded. Return the exit code: 1 if any are not.
+
+    With `is_to_record`, record the named models as they are now.
+    """
+    if is_to_record and not names:
+        raise ValueError("--record needs the names of the models to record")
     wanted = [_found(name) for name in names] or [s for s in models.all_models().values() if s.is_installed]
-    wrong = 0
+    verdicts = {}
     for spec in wanted:
-        reason = download.checked(spec, spec.weights) if spec.is_installed else "it is not installed"
-        fine = "as published" if spec.sha256 and not spec.is_folder else "present; no checksum is published"
-        click.echo(f"{spec.name}: {reason or fine}")
-        wrong += reason is not None
-    return int(wrong > 0)
+        verdicts[spec.name] = verifying.record_now(spec) if is_to_record else verifying.verify(spec)
+        click.echo(f"{spec.name}: {verdicts[spec.name].text}")
+    return int(any(verdict.is_wrong for verdict in verdicts.values()))
 
 
 def remove(name: str) -> None:
@@ -54,8 +58,8 @@ def remove(name: str) -> None:
     if not spec.is_installed:
         raise ValueError(f"{name} is not installed")
     shutil.rmtree(spec.weights) if spec.is_folder else spec.weights.unlink()
-    for quantized in int8.files(spec.weights):
-        quantized.unlink(missing_ok=True)
+    for other in (*int8.files(spec.weights), record.path(spec.weights)):
+        other.unlink(missing_ok=True)
     click.echo(f"removed {spec.weights}")
 
 

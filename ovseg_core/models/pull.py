@@ -1,22 +1,23 @@
-"""Download weights to the models folder: resumed, verified, and stored completely or not at all."""
+"""Download weights to the models folder: resumed, verified, recorded, and stored completely or not at all."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import posixpath
 import shutil
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, cast
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import requests
 from filelock import FileLock
 from tqdm import tqdm
 
 from ovseg_core import environment
+from ovseg_core.models import record
+from ovseg_core.models.record import FileSum, Record
 from ovseg_core.models.spec import ModelSpec
 
 CHUNK = 1 << 16  # bytes; a broken connection loses at most this much
@@ -36,7 +37,8 @@ def pull(spec: ModelSpec, say: Say = print) -> Path:
     """Return the path of a model's weights. If they are not there, download them.
 
     The mirror in OVSEG_MODELS_MIRROR is tried first. Proxies in HTTPS_PROXY and similar variables are used. Two calls
-    at the same time, in one process or two, download once. An interrupted download is resumed.
+    at the same time, in one process or two, download once. An interrupted download is resumed. A `Record` of the
+    fetched files is written next to them.
 
     Raises:
         PullFailed: No address of the weights worked.
@@ -45,12 +47,17 @@ def pull(spec: ModelSpec, say: Say = print) -> Path:
     if spec.is_installed:
         return spec.weights
     mirror = environment.models_mirror()
-    spec.weights.parent.mkdir(parents=True, exist_ok=True)
-    urls = [f"{mirror.rstrip('/')}/{_file_name(spec)}"] if mirror else []
+    urls = [f"{mirror.rstrip('/')}/{quote(_file_name(spec))}"] if mirror else []
     urls += spec.urls
     if not urls:
         raise PullFailed(_advice(spec, "no address to download it from is known"))
-    with FileLock(f"{spec.weights}.lock"):
+    folder = spec.weights.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(f"{spec.weights}.lock").acquire()
+    except OSError as error:
+        raise PullFailed(_advice(spec, f"{folder} cannot be written: {error.strerror}")) from None
+    with lock:
         if spec.weights.exists():  # another process was faster
             return spec.weights
         reasons = []
@@ -64,70 +71,58 @@ def pull(spec: ModelSpec, say: Say = print) -> Path:
     raise PullFailed(_advice(spec, "; ".join(reasons)))
 
 
-def checked(spec: ModelSpec, path: Path) -> str | None:
-    """Return what is wrong with a file of weights, or None.
-
-    A size or checksum that is not published is not compared. A folder is not checked: the published values are those of
-    its archive.
-    """
-    if path.is_dir():
-        return None
-    size = path.stat().st_size
-    if spec.size is not None and size != spec.size:
-        return f"it has {size} bytes, not {spec.size}"
-    if spec.sha256 is None:
-        return None
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    return None if found == spec.sha256 else f"its SHA-256 is {found}, not {spec.sha256}"
-
-
 def _fetched(spec: ModelSpec, url: str, say: Say) -> Path:
     part = spec.weights.with_name(f"{_file_name(spec)}.part")
     say(f"fetching {spec.name} from {url}")
     _append(url, part, spec.name)
-    if wrong := checked(spec, part):
+    found = FileSum.of(part)
+    if wrong := found.difference(spec.size, spec.sha256):
         part.unlink()
         raise PullFailed(f"the file is not as published: {wrong}")
-    if spec.family.index_file is not None:
-        try:
-            _unpack(part, spec.weights, spec.family.index_file)
-        except (tarfile.TarError, PullFailed):
-            part.unlink()  # another attempt would fail with the same file
-            raise
-        part.unlink()
-    else:
-        part.replace(spec.weights)  # atomic: another process sees the complete file or none
+    if spec.family.index_file is None:
+        _install(spec, part, url, {spec.weights.name: found})
+        return spec.weights
+    draft = spec.weights.with_name(f"{spec.weights.name}.unpacking")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        _unpack(part, draft, spec.family.index_file)
+        _install(spec, draft, url, record.sums(draft))
+    except (tarfile.TarError, PullFailed):
+        part.unlink()  # another attempt would fail with the same file
+        raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    part.unlink()
     return spec.weights
+
+
+def _install(spec: ModelSpec, complete: Path, url: str, sums: Mapping[str, FileSum]) -> None:
+    """Move complete weights to their place, after their record, so that no fetched weights lack a record."""
+    Record.now(spec.weights.name, url, sums).write(spec.weights)
+    complete.replace(spec.weights)  # atomic: another process sees the complete weights or none
 
 
 def _file_name(spec: ModelSpec) -> str:
     return f"{spec.weights.name}.tar" if spec.is_folder else spec.weights.name
 
 
-def _unpack(archive: Path, folder: Path, index_file: str) -> None:
-    """Unpack a tar of an inference model, at its root or in one folder, to `folder`, completely or not at all.
+def _unpack(archive: Path, to: Path, index_file: str) -> None:
+    """Unpack a tar of an inference model, at its root or in one folder, to the new folder `to`.
 
     Only the files next to `index_file` are unpacked, by their last names, so that none can leave the folder. (tarfile's
     own filter for that came with Python 3.11.4; Debian 12 has 3.11.2.) Raises PullFailed if the tar has no
     `index_file`.
     """
-    draft = folder.with_name(f"{folder.name}.unpacking")
-    shutil.rmtree(draft, ignore_errors=True)
-    try:
-        with tarfile.open(archive) as tar:
-            files = [member for member in tar if member.isfile()]
-            homes = [posixpath.dirname(file.name) for file in files if posixpath.basename(file.name) == index_file]
-            if not homes:
-                raise PullFailed(f"the archive has no {index_file}")
-            draft.mkdir(parents=True)
-            for file in files:
-                if posixpath.dirname(file.name) == homes[0]:
-                    with (draft / posixpath.basename(file.name)).open("wb") as to:
-                        shutil.copyfileobj(cast(IO[bytes], tar.extractfile(file)), to)
-        draft.replace(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    with tarfile.open(archive) as tar:
+        files = [member for member in tar if member.isfile()]
+        homes = [posixpath.dirname(file.name) for file in files if posixpath.basename(file.name) == index_file]
+        if not homes:
+            raise PullFailed(f"the archive has no {index_file}")
+        to.mkdir(parents=True)
+        for file in files:
+            if posixpath.dirname(file.name) == homes[0]:
+                with (to / posixpath.basename(file.name)).open("wb") as unpacked:
+                    shutil.copyfileobj(cast(IO[bytes], tar.extractfile(file)), unpacked)
 
 
 def _append(url: str, part: Path, label: str) -> None:
@@ -154,7 +149,7 @@ def _append(url: str, part: Path, label: str) -> None:
 
 def _advice(spec: ModelSpec, reason: str) -> str:
     what = "archive, unpacked," if spec.is_folder else "file"
-    names = {posixpath.basename(urlsplit(url).path) for url in spec.urls} or {spec.weights.name}
+    names = {unquote(posixpath.basename(urlsplit(url).path)) for url in spec.urls} or {spec.weights.name}
     return (
         f"{spec.name} could not be fetched ({reason}). Put the {what} {' or '.join(sorted(names))} at {spec.weights} "
         "yourself, or use SAM-Lite, which needs no download."

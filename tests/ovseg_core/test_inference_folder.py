@@ -17,7 +17,9 @@ from ovseg import demo
 from ovseg.commands import main
 from ovseg_core import checkpoints, create_model, create_pipeline, image, models
 from ovseg_core.errors import OvsegError
+from ovseg_core.models import record
 from ovseg_core.models.pull import PullFailed, pull
+from ovseg_core.models.verify import verify
 from ovseg_core.network import PromptBatch
 from ovseg_core.paddle_inference import export
 from ovseg_core.prompts import Prompt
@@ -114,11 +116,24 @@ def test_an_archive_of_paddlex_is_unpacked_completely_or_not_at_all(
     with serving((tmp_path / "bad.tar").read_bytes()) as server, pytest.raises(PullFailed, match=complaint):
         pull(replace(spec, urls=(f"{server.url}/weights.bin",)))
     assert not spec.is_installed
+    assert record.read(spec.weights) is None
     with serving((tmp_path / "good.tar").read_bytes()) as server:
         assert pull(replace(spec, urls=(f"{server.url}/weights.bin",))) == spec.weights
     assert models.find("SAM-H_box").is_installed
     [res] = create_model("SAM-H_box", device="cpu").predict(PHOTO, prompts={"box_prompt": BOXES})
     assert len(res["masks"]) == 2
+    is_wrong, text = verify(spec)
+    assert not is_wrong
+    assert "unchanged since it was fetched from" in text
+    (spec.weights / "extra").touch()
+    (spec.weights / "inference.json").rename(spec.weights / "other.json")
+    is_wrong, text = verify(spec)
+    assert is_wrong
+    assert text.startswith("extra is new; inference.json is missing; other.json is new (the record is not the publ")
+    (spec.weights / "extra").unlink()
+    (spec.weights / "other.json").rename(spec.weights / "inference.json")
+    (spec.weights / "inference.yml").write_text("")
+    assert verify(spec).text.startswith("inference.yml: it has 0 bytes, not ")
 
 
 def test_a_checkpoint_is_exported_from_the_command_line(tmp_path: Path) -> None:
