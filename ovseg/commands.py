@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 from platformdirs import user_data_path
-from pydantic import ValidationError
 
 from configs import webhook_secret
 from configs.settings import Settings
+from ovseg import one_line
+from ovseg.model_commands import models
 from ovseg_core import environment
-from ovseg_core.errors import OvsegError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
@@ -58,13 +56,13 @@ def main(
         return
     from ovseg import predict
 
-    with _errors_in_one_line():
+    with one_line.errors():
         if config_of is not None:
             predict.write_config(config_of, save_path)
             return
         if pipeline is None or given is None or prompt is None:
             raise ValueError("--pipeline needs --input and --prompt")
-        engine = engine or _settings().engine
+        engine = engine or one_line.settings().engine
         predict.run(predict.Request(pipeline, given, prompt, prompt_type, save_path, device, model, engine, use_hpip))
 
 
@@ -81,12 +79,12 @@ def up(data_dir: Path | None, port: int | None, host: str | None, device: str | 
     from ovseg import up as command
     from ovseg.stack import Plan, free_port
 
-    settings = _settings()
+    settings = one_line.settings()
     host = host or settings.gateway_host
     port = settings.gateway_port if port is None else port
     folder = data_dir or settings.data_dir or user_data_path("ovseg")
     folder = folder.expanduser().resolve()
-    with _errors_in_one_line():
+    with one_line.errors():
         port = port or free_port(host)
     _exit_with(command.run(Plan(folder, host, port, device or settings.device, settings)))
 
@@ -103,7 +101,7 @@ def demo(output: Path) -> None:
     """Start the service, segment a photo with it, write the pictures, stop everything."""
     from ovseg import demo as command
 
-    _exit_with(command.run(output, _settings()))
+    _exit_with(command.run(output, one_line.settings()))
 
 
 @main.command()
@@ -113,8 +111,8 @@ def gateway() -> None:
     from worker.store.storage import Storage
 
     _log()
-    settings = _settings()
-    with _errors_in_one_line():
+    settings = one_line.settings()
+    with one_line.errors():
         Storage(settings)  # reports a wrong configuration in one line; gunicorn's processes would print a traceback
     Server(settings).run()
 
@@ -126,8 +124,8 @@ def worker(device: str | None) -> None:
     from worker import run
 
     _log()
-    settings = _settings()
-    with _errors_in_one_line():
+    settings = one_line.settings()
+    with one_line.errors():
         run.segmenting(settings, device or settings.device)
 
 
@@ -137,8 +135,8 @@ def webhooks() -> None:
     from worker import run
 
     _log()
-    with _errors_in_one_line():
-        run.sending(_settings())
+    with one_line.errors():
+        run.sending(one_line.settings())
 
 
 @main.command()
@@ -147,8 +145,8 @@ def reaper() -> None:
     from worker import run
 
     _log()
-    with _errors_in_one_line():
-        run.reaping(_settings())
+    with one_line.errors():
+        run.reaping(one_line.settings())
 
 
 @main.command()
@@ -161,7 +159,7 @@ def health(part: str) -> None:
     from ovseg import health as command
 
     try:
-        click.echo(command.check(part, _settings()))
+        click.echo(command.check(part, one_line.settings()))
     except command.Unhealthy as unhealthy:
         raise click.ClickException(str(unhealthy)) from None
 
@@ -176,7 +174,7 @@ def engines(names: tuple[str, ...], repeats: int) -> None:
     """
     from ovseg import engines as command
 
-    with _errors_in_one_line():
+    with one_line.errors():
         command.show(names, repeats)
 
 
@@ -192,100 +190,11 @@ def recover(tell_since: float) -> None:
     from ovseg import recover as command
 
     _log()
-    with _errors_in_one_line():
-        command.run(_settings(), tell_since * 3600)
+    with one_line.errors():
+        command.run(one_line.settings(), tell_since * 3600)
 
 
-@main.group()
-def models() -> None:
-    """List, fetch, verify, export, quantize and remove models."""
-
-
-@models.command("list")
-def list_models() -> None:
-    """List every model: whether it is installed, its size, its licence."""
-    from ovseg import models as command
-
-    command.list_all()
-
-
-@models.command("pull")
-@click.argument("name")
-def pull_model(name: str) -> None:
-    """Fetch a model's weights. An interrupted download is resumed."""
-    from ovseg import models as command
-
-    with _errors_in_one_line():
-        command.pull(name)
-
-
-@models.command("verify")
-@click.argument("names", nargs=-1)
-@click.option("--record", is_flag=True, help="Record the weights of NAMES as they are now, if no SHA-256 is published.")
-def verify_models(names: tuple[str, ...], record: bool) -> None:
-    """Compare installed weights with their published size and SHA-256. Without NAMES, all installed models.
-
-    If no SHA-256 is published, the weights are compared with what `ovseg models pull` or --record recorded.
-    """
-    from ovseg import models as command
-
-    with _errors_in_one_line():
-        sys.exit(command.verify(names, record))
-
-
-@models.command("export")
-@click.argument("name")
-@click.option("--format", "form", type=click.Choice(["paddlex"]), default="paddlex", show_default=True)
-@click.option("--prompt_type", type=click.Choice(["box", "point"]), default="box", show_default=True)
-@click.option(
-    "--model_dir", "weights", type=click.Path(path_type=Path), help="A checkpoint to export, instead of NAME's own."
-)
-@click.option("--save_path", "to", type=click.Path(path_type=Path), required=True, help="The folder to write.")
-def export_model(name: str, form: str, prompt_type: str, weights: Path | None, to: Path) -> None:
-    """Write a SAM as a PaddleX inference model. PaddleX and ovseg can run it."""
-    from ovseg import models as command
-
-    with _errors_in_one_line():
-        command.export(name, weights, to, prompt_type)
-
-
-@models.command("quantize")
-@click.argument("name")
-@click.option(
-    "--photos",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    required=True,
-    help="A folder of about 80 photos like those that the model will segment.",
-)
-def quantize_model(name: str, photos: Path) -> None:
-    """Make an int8 image encoder of a model, for CPUs with VNNI.
-
-    The encoder is kept only if its masks of boxes agree with those of float32 (mean IoU of 0.98 or more).
-    """
-    from ovseg import models as command
-
-    with _errors_in_one_line():
-        command.quantize(name, photos)
-
-
-@models.command("rm")
-@click.argument("name")
-def remove_model(name: str) -> None:
-    """Remove a model's weights."""
-    from ovseg import models as command
-
-    with _errors_in_one_line():
-        command.remove(name)
-
-
-@models.command("path")
-@click.argument("name", required=False)
-def path_of_model(name: str | None) -> None:
-    """Print the path of a model's weights, installed or not; without NAME, the folder of all weights."""
-    from ovseg import models as command
-
-    with _errors_in_one_line():
-        command.path(name)
+main.add_command(models)
 
 
 @main.command("webhook-secret")
@@ -302,23 +211,6 @@ def list_settings() -> None:
     click.echo("\nThe library reads these variables, with or without the service:\n")
     for name, reason in environment.VARIABLES.items():
         _show(name, reason)
-
-
-@contextmanager
-def _errors_in_one_line() -> Iterator[None]:
-    """Report an expected error in one line, without a traceback."""
-    try:
-        yield
-    except (ValueError, OSError, OvsegError) as error:
-        raise click.ClickException(str(error)) from error
-
-
-def _settings() -> Settings:
-    try:
-        return Settings()
-    except ValidationError as error:
-        wrong = [(".".join(map(str, e["loc"])).upper(), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
-        raise click.ClickException("\n".join(f"OVSEG_{name}: {what}" for name, what in wrong)) from None
 
 
 def _show(setting: str, reason: str) -> None:

@@ -12,9 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from pycocotools import mask as coco
 
-from ovseg_core import header, image
+from ovseg_core import header, image, rle
 from ovseg_core.embedding import Embedding
 from ovseg_core.engines import int8
 from ovseg_core.errors import OvsegError
@@ -117,7 +116,7 @@ def _agreement(reference: Segmenter, other: Segmenter, photos: Sequence[Path]) -
         clicks = [Prompt.of_point(*_middle(mask)) for mask in objects]
         for prompts, ious in ((boxes, by_box), (clicks, by_click)):
             answers = (s.decode(e, prompts) for s, e in zip((reference, other), embeddings, strict=True))
-            ious += [_iou(*pair) for pair in zip(*answers, strict=True)]
+            ious += [rle.iou(a.counts, b.counts, pixels.shape[:2]) for a, b in zip(*answers, strict=True)]
     if not by_box:
         raise ValueError("no objects for the evaluation were found in the photos")
     return Agreement(float(np.mean(by_box)), float(np.mean(by_click)), len(photos))
@@ -135,13 +134,6 @@ def _objects(segmenter: Segmenter, embedding: Embedding) -> list[Mask]:
 def _middle(mask: Mask) -> tuple[float, float]:
     x, y = centre_of(mask.crop())
     return mask.box_xyxy[0] + x, mask.box_xyxy[1] + y
-
-
-def _iou(a: Mask, b: Mask) -> float:
-    if not a.area and not b.area:
-        return 1.0
-    pair = ([{"size": list(mask.image_hw), "counts": mask.counts.encode()}] for mask in (a, b))
-    return float(coco.iou(*pair, [0])[0, 0])
 
 
 def _read(path: Path) -> np.ndarray:

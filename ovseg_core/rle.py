@@ -100,3 +100,10 @@ def compressed(borders: np.ndarray, image_hw: tuple[int, int]) -> str:
     """Return COCO's string of counts for the borders of a mask of the whole image."""
     counts = {"size": list(image_hw), "counts": runs(borders, image_hw)}
     return str(coco.frPyObjects(counts, *image_hw)["counts"], "ascii")
+
+
+def iou(a: str, b: str, image_hw: tuple[int, int]) -> float:
+    """Return the IoU of two masks of one image, from their strings of counts; 1 if both masks are empty."""
+    pair = [{"size": list(image_hw), "counts": counts.encode()} for counts in (a, b)]
+    union = coco.area(coco.merge(pair))
+    return float(coco.iou(pair[:1], pair[1:], [0])[0, 0]) if union else 1.0

@@ -36,17 +36,26 @@ class Checkpoint:
 def read(path: Path) -> Checkpoint:
     """Read a checkpoint: safetensors, PyTorch's `.pth` and `.pt`, or Paddle's `.pdparams`.
 
-    No code that a pickle names is run. Raises FileNotFoundError, and ValueError for a file of another kind.
+    No code that a pickle names is run. Raises FileNotFoundError, and ValueError for a file of another kind or a damaged
+    one.
     """
-    is_paddle = False
-    if path.suffix == ".safetensors":
-        arrays = load_file(path)
-    elif zipfile.is_zipfile(path):
-        arrays = torch_file.read(path)
-    else:
-        arrays, is_paddle = paddle_file.read(path), True
+    try:
+        arrays, is_paddle = _arrays(path)
+    except (ValueError, OSError):
+        raise
+    except Exception as error:  # pickle raises nearly any kind for damaged data, and safetensors its own
+        raise ValueError(f"{path.name} is damaged, or is no checkpoint: {error}") from error
     kept = {name: array for name, array in arrays.items() if not name.endswith(BATCH_NORM_COUNTER)}
     return Checkpoint(path.name, kept, is_paddle)
+
+
+def _arrays(path: Path) -> tuple[dict[str, np.ndarray], bool]:
+    """Return the arrays, and whether the weights of linear layers are (in, out)."""
+    if path.suffix == ".safetensors":
+        return load_file(path), False
+    if zipfile.is_zipfile(path):
+        return torch_file.read(path), False
+    return paddle_file.read(path), True
 
 
 def load(network: paddle.nn.Layer, path: Path) -> None:

@@ -25,7 +25,8 @@ class InferenceModel:
     def __init__(self, folder: Path, device: str = "cpu") -> None:
         """Load the model for a device, "cpu" or "gpu:N".
 
-        Raises ValueError as `InferenceFolder.read` does, and if the inputs of the graph are not an image and a prompt.
+        Raises ValueError as `InferenceFolder.read` does, and if a file is damaged or the inputs of the graph are not an
+        image and a prompt.
         """
         self._folder = InferenceFolder.read(folder)
         self.canvas_size = self._folder.canvas_size
@@ -42,7 +43,10 @@ class InferenceModel:
         config.set_optimization_level(3)
         config.enable_memory_optim()
         config.disable_glog_info()
-        self._predictor = paddle.inference.create_predictor(config)
+        try:
+            self._predictor = paddle.inference.create_predictor(config)
+        except RuntimeError as error:  # of Paddle, with several lines
+            raise ValueError(f"Paddle cannot read {folder}: {' '.join(str(error).split())}") from error
         # Sorted by name, as in PaddleX: the image is before the prompt.
         self._inputs = sorted(self._predictor.get_input_names())
         if len(self._inputs) != 2:

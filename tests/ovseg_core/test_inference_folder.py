@@ -136,6 +136,40 @@ def test_an_archive_of_paddlex_is_unpacked_completely_or_not_at_all(
     assert verify(spec).text.startswith("inference.yml: it has 0 bytes, not ")
 
 
+@pytest.mark.parametrize(("kind", "step"), [("box", "box (3)"), ("point", "point (3)")])
+def test_the_check_of_a_model_uses_only_the_prompts_that_the_folder_takes_and_random_weights_fail_it(
+    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, step: str
+) -> None:
+    (tmp_path / "mine.yaml").write_text("MINE+: {network: paddlex, file: MINE+_infer}")
+    (tmp_path / "MINE+_infer").symlink_to(folders[kind])
+    monkeypatch.setenv("OVSEG_MODELS_DIR", str(tmp_path))
+    monkeypatch.setenv("OVSEG_MODELS_YAML", str(tmp_path / "mine.yaml"))
+    ran = CliRunner().invoke(main, ["models", "check", "MINE+", "--device", "cpu"])
+    assert ran.exit_code == 1
+    steps = [line[:20].strip() for line in ran.stdout.split("\n\n")[1].splitlines()]
+    assert steps == ["load", "encode", step, "all again", "peak memory"]
+    assert f"{step:<20} " in ran.stdout
+    assert "WRONG: " in ran.stdout
+
+
+def test_a_damaged_folder_is_an_error_of_one_line(
+    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.yaml").write_text("MINE: {network: paddlex, file: MINE_infer}")
+    shutil.copytree(folders["box"], tmp_path / "MINE_infer")
+    monkeypatch.setenv("OVSEG_MODELS_DIR", str(tmp_path))
+    monkeypatch.setenv("OVSEG_MODELS_YAML", str(tmp_path / "mine.yaml"))
+    weights = tmp_path / "MINE_infer" / "inference.pdiparams"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    ran = CliRunner().invoke(main, ["models", "check", "MINE", "--device", "cpu"])
+    assert ran.exit_code == 1
+    assert ran.output.startswith(f"Error: MINE cannot be loaded: Paddle cannot read {tmp_path / 'MINE_infer'}: ")
+    assert len(ran.output.splitlines()) == 1
+    (tmp_path / "MINE_infer" / "inference.yml").write_text("")
+    ran = CliRunner().invoke(main, ["models", "check", "MINE", "--device", "cpu"])
+    assert ran.output == f"Error: MINE cannot be loaded: {tmp_path / 'MINE_infer' / 'inference.yml'} is not a mapping\n"
+
+
 def test_a_checkpoint_is_exported_from_the_command_line(tmp_path: Path) -> None:
     network = VARIANTS["mobile_sam"]()
     linear = checkpoints.linear_weights(network)

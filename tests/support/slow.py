@@ -26,6 +26,7 @@ FILES = (
     "ovseg_core/test_int8.py",
     "ovseg_core/test_library.py",
     "ovseg_core/test_mobile_sam.py",
+    "ovseg_core/test_model_check.py",
     "ovseg_core/test_models.py",
     "ovseg_core/test_onnxruntime.py",
     "ovseg_core/test_paddlex",
