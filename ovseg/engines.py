@@ -39,7 +39,8 @@ def show(names: Sequence[str], repeats: int) -> None:
     device = devices.default()
     specs = [models.find(name) for name in names] or [m for m in models.all_models().values() if m.is_installed]
     click.echo(f"On {device}; milliseconds, median (and fastest) of {repeats} runs; * is a worker's default.\n")
-    click.echo(f"{'model':12} {'engine':10} {'precision':10} {'encode':>18} {'a box':>14} {'a box of 16':>14}")
+    width = max(len(spec.name) for spec in specs)
+    click.echo(f"{'model':{width}} {'engine':10} {'precision':10} {'encode':>18} {'a box':>14} {'a box of 16':>14}")
     for spec in specs:
         taken = networks.choose_engine(spec.network, device)
         default = (taken, networks.choose_precision(spec.network, spec.weights, device, taken))
@@ -48,7 +49,7 @@ def show(names: Sequence[str], repeats: int) -> None:
                 mark = "*" if (engine, precision) == default else ""
                 times = measured(Segmenter.of(spec, device, engine, precision), repeats)
                 click.echo(
-                    f"{spec.name:12} {engine + mark:10} {precision:10} "
+                    f"{spec.name:{width}} {engine + mark:10} {precision:10} "
                     f"{times.encode!s:>18} {times.box!s:>14} {times.box_of_16!s:>14}"
                 )
 

@@ -18,12 +18,14 @@ MEGABYTE = 1_000_000
 
 
 def list_all() -> None:
-    for spec in models.all_models().values():
+    specs = models.all_models().values()
+    width = max(len(spec.name) for spec in specs)
+    for spec in specs:
         size = _bytes(spec.weights) if spec.is_installed else spec.size
         megabytes = f"{size / MEGABYTE:,.0f} MB" if size else ""
         state = "bundled" if spec.is_bundled else "installed" if spec.is_installed else "not installed"
         only = "" if spec.takes == ALL_KINDS else f"   takes only {' or '.join(sorted(spec.takes))}"
-        click.echo(f"{spec.name:<12} {state:<14} {megabytes:>9}   {spec.licence}{only}")
+        click.echo(f"{spec.name:<{width}}  {state:<14} {megabytes:>9}   {spec.licence}{only}")
 
 
 def pull(name: str) -> None:

@@ -105,13 +105,13 @@ def ovseg(*arguments: str) -> tuple[int, str]:
 
 @pytest.mark.usefixtures("registry")
 def test_a_model_is_listed_pulled_verified_and_removed_from_the_command_line(tmp_path: Path) -> None:
-    assert "MINE         not installed" in ovseg("list")[1]
+    assert "\nMINE         not installed" in ovseg("list")[1]
     assert "it is not installed" in ovseg("verify", "MINE")[1]
     code, output = ovseg("pull", "MINE")
     assert code == 0
     assert output.splitlines()[-1] == str(tmp_path / "models" / "weights.bin")
     assert (tmp_path / "models" / "weights.bin").read_bytes() == WEIGHTS
-    assert "MINE         installed" in ovseg("list")[1]
+    assert "\nMINE         installed" in ovseg("list")[1]
     assert ovseg("verify") == (0, "SAM-Lite: present; no checksum is published\nMINE: as published\n")
     (tmp_path / "models" / "weights.bin").write_bytes(WEIGHTS[:-1] + b"!")
     code, output = ovseg("verify", "MINE")
@@ -157,6 +157,9 @@ def test_what_was_fetched_is_recorded_also_after_a_resumed_download(server: Serv
         "url": f"{server.url}/weights.bin",
         "files": {"unpublished+.bin": {"bytes": len(WEIGHTS), "sha256": hashlib.sha256(WEIGHTS).hexdigest()}},
     }
+    assert (
+        json.loads(Path(ovseg("path", "UNPUBLISHED")[1].strip() + ".record.json").read_text())["url"] == written["url"]
+    )
     code, output = ovseg("verify", "UNPUBLISHED")
     assert code == 0
     assert output.startswith(f"UNPUBLISHED: unchanged since it was fetched from {server.url}/weights.bin at ")
