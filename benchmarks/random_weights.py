@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save_file
 
 from ovseg_core import checkpoints
-from ovseg_core.sam.parts import VARIANTS
+from ovseg_core.networks import NETWORKS
 
 
 def write(network: str, folder: Path) -> Path:
-    """Write a checkpoint of this network with random weights to the folder."""
-    parts = VARIANTS[network]()
+    """Write a checkpoint of this network with random weights to the folder.
+
+    The family's `parts.VARIANTS` makes the layers.
+    """
+    module = NETWORKS[network].load.__module__.replace(".family", ".parts")
+    parts = import_module(module).VARIANTS[network]()
     linear = checkpoints.linear_weights(parts)
     arrays = {}
     for name, value in parts.state_dict().items():

@@ -15,7 +15,11 @@ from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
 
 PHOTO_HW = (768, 1024)
-BOXES = [Prompt.of_box(100 + 8 * i, 80, 420 + 8 * i, 400) for i in range(16)]
+# The first of these that a model can take, 16 times. PaddleX's inference models take only one of them.
+PROMPTS = {
+    "box": [Prompt.of_box(100 + 8 * i, 80, 420 + 8 * i, 400) for i in range(16)],
+    "point": [Prompt.of_point(260 + 8 * i, 240) for i in range(16)],
+}
 
 
 class Time(NamedTuple):
@@ -29,9 +33,11 @@ class Time(NamedTuple):
 
 
 class Times(NamedTuple):
+    """How long it takes to encode an image, to decode one prompt, and to decode a prompt in a call with 16."""
+
     encode: Time
-    box: Time
-    box_of_16: Time
+    prompt: Time
+    prompt_of_16: Time
 
 
 def show(names: Sequence[str], repeats: int) -> None:
@@ -40,7 +46,7 @@ def show(names: Sequence[str], repeats: int) -> None:
     specs = [models.find(name) for name in names] or [m for m in models.all_models().values() if m.is_installed]
     click.echo(f"On {device}; milliseconds, median (and fastest) of {repeats} runs; * is a worker's default.\n")
     width = max(len(spec.name) for spec in specs)
-    click.echo(f"{'model':{width}} {'engine':10} {'precision':10} {'encode':>18} {'a box':>14} {'a box of 16':>14}")
+    click.echo(f"{'model':{width}} {'engine':10} {'precision':10} {'encode':>18} {'a prompt':>14} {'one of 16':>14}")
     for spec in specs:
         taken = networks.choose_engine(spec.network, device)
         default = (taken, networks.choose_precision(spec.network, spec.weights, device, taken))
@@ -50,19 +56,20 @@ def show(names: Sequence[str], repeats: int) -> None:
                 times = measured(Segmenter.of(spec, device, engine, precision), repeats)
                 click.echo(
                     f"{spec.name:{width}} {engine + mark:10} {precision:10} "
-                    f"{times.encode!s:>18} {times.box!s:>14} {times.box_of_16!s:>14}"
+                    f"{times.encode!s:>18} {times.prompt!s:>14} {times.prompt_of_16!s:>14}"
                 )
 
 
 def measured(segmenter: Segmenter, repeats: int) -> Times:
-    """Measure how long it takes to encode an image, to decode one box, and to decode a box in a call with 16 boxes."""
+    """Measure a model with boxes, or with clicks if it takes no boxes."""
     photo = np.random.default_rng(0).integers(0, 256, (*PHOTO_HW, 3), np.uint8)
+    prompts = next(several for kind, several in PROMPTS.items() if kind in segmenter.spec.takes)
     embedding = segmenter.encode(photo)
-    segmenter.decode(embedding, BOXES[:1])
+    segmenter.decode(embedding, prompts[:1])
     return Times(
         _timed(lambda: segmenter.encode(photo), repeats),
-        _timed(lambda: segmenter.decode(embedding, BOXES[:1]), repeats),
-        _timed(lambda: segmenter.decode(embedding, BOXES), repeats, each=len(BOXES)),
+        _timed(lambda: segmenter.decode(embedding, prompts[:1]), repeats),
+        _timed(lambda: segmenter.decode(embedding, prompts), repeats, each=len(prompts)),
     )
 
 

@@ -13,12 +13,13 @@ from ovseg.model_check import answers, plausibility, questions
 from ovseg.model_check.answers import Answer, Answers
 from ovseg_core import rle
 from ovseg_core.embedding import Embedding
+from ovseg_core.family import EVERYTHING
 from ovseg_core.mask import Mask
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
 
 MIN_IOU_AGAIN = 0.99  # between answers of two runs; GPUs may add numbers in another order each time
-MIN_IOU_GIVEN_BACK = 0.7  # between a mask and the mask that SAM makes of it
+MIN_OBJECTS = 1  # of three: everything mode may prefer the parts of an object
 
 
 class Row(NamedTuple):
@@ -53,8 +54,7 @@ class Check:
         started = time.perf_counter()
         embedding = self.segmenter.encode(self.photo)
         yield _encoded(embedding, time.perf_counter() - started)
-        of_kinds = questions.of_model(spec)
-        for kind, prompts in of_kinds.items():
+        for kind, prompts in questions.of_model(spec).items():
             started = time.perf_counter()
             masks = [[mask] for mask in self.segmenter.decode(embedding, prompts)]
             seconds = time.perf_counter() - started
@@ -66,8 +66,8 @@ class Check:
             pairs = list(zip(prompts, masks, strict=True))
             self.found += pairs
             yield self._judged(f"{kind} ({len(prompts)})", pairs, seconds)
-        if spec.preset.via_canvas and not spec.is_folder:
-            yield self._given_back(embedding, of_kinds["box"][0])
+        if EVERYTHING in spec.takes:
+            yield self._everything(embedding)
         yield self._again()
 
     def answers(self, made_by: str, weights_sha256: str) -> Answers:
@@ -89,17 +89,17 @@ class Check:
             return Row(step, seconds, "plausible")
         return _agreement(step, pairs, seconds, self.known, self.segmenter.precision)
 
-    def _given_back(self, embedding: Embedding, prompt: Prompt) -> Row:
-        """Decode a prompt, and decode it again with its own mask."""
+    def _everything(self, embedding: Embedding) -> Row:
+        """Look for the objects of the boxes without the boxes."""
         started = time.perf_counter()
-        logits, ious = self.segmenter.low_res_masks(embedding, prompt)
-        best = logits[ious.argmax()]
-        again, ious_again = self.segmenter.low_res_masks(embedding, prompt, best)
+        *_, last = self.segmenter.everything(self.photo, embedding, **questions.EVERYTHING)
         seconds = time.perf_counter() - started
-        a = self.segmenter.mask_of(embedding, best, float(ious.max()))
-        b = self.segmenter.mask_of(embedding, again[ious_again.argmax()], float(ious_again.max()))
-        iou = rle.iou(a.counts, b.counts, a.image_hw)
-        return Row("mask given back", seconds, f"IoU of {iou:.3f} with the mask before", iou < MIN_IOU_GIVEN_BACK)
+        found = [answer.mask.counts for answer in last.answers]
+        wanted = [self.of_sam_lite.by_prompt[answers.key(prompt)].counts for prompt in questions.QUESTIONS["box"]]
+        hw = self.of_sam_lite.image_hw
+        count = sum(any(rle.iou(mask, object_, hw) >= plausibility.MIN_IOU for mask in found) for object_ in wanted)
+        text = f"{len(found)} masks, {count} of {len(wanted)} known objects"
+        return Row("everything", seconds, text, count < MIN_OBJECTS)
 
     def _again(self) -> Row:
         """Encode and decode everything again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -77,3 +78,11 @@ def test_only_the_folder_of_a_family_contains_the_name_of_its_network(name: str)
     found = [path.relative_to(ROOT) for path in CODE if f'"{name}"' in path.read_text()]
     assert found
     assert all(path.parts[:2] == ("ovseg_core", folder) for path in found)
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_benchmarks_can_make_the_layers_of_each_network_that_has_no_bundled_weights(name: str) -> None:
+    """`benchmarks.random_weights` needs them, so that a new network is measured without a change there."""
+    family = networks.NETWORKS[name]
+    if family.index_file is None and name != models.find("SAM-Lite").network:
+        assert name in import_module(family.load.__module__.replace(".family", ".parts")).VARIANTS
