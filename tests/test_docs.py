@@ -20,6 +20,7 @@ import gateway
 from configs.settings import Settings
 from gateway.problem import STATUS_OF_CODE
 from ovseg_core import header, models, outputs
+from ovseg_core.family import ALL_KINDS
 from tests.support import variables
 from tests.support.service import Service
 from worker.job import event_type
@@ -136,13 +137,14 @@ def test_every_output_and_event_is_in_the_api_page() -> None:
 
 
 @pytest.mark.parametrize("name", models.all_models())
-def test_the_table_of_models_has_the_licence_engines_and_size_of_each_model(name: str) -> None:
+def test_the_table_of_models_has_the_prompts_licence_engines_and_size_of_each_model(name: str) -> None:
     rows = [line.strip("| ").split(" |") for line in MODELS.splitlines() if line.startswith("| ")]
     titles = [title.strip() for title in next(row for row in rows if row[0] == "model")]
     [row] = [row for row in rows if row[0] == name and len(row) == len(titles)]
     cells = dict(zip(titles, (cell.strip() for cell in row), strict=True))
     spec = models.find(name)
     assert cells["licence"] == spec.licence
+    assert (cells["prompts"] == "all") == (spec.family.takes == ALL_KINDS)
     assert cells["engines"].split(", ") == [ENGINE_LETTERS[engine] for engine in spec.family.engines]
     size = spec.weights.stat().st_size if spec.is_bundled else spec.size
     number, unit = cells["file"].partition(",")[0].split() if size else ("0", "MB")

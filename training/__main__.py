@@ -45,6 +45,10 @@ def _parser() -> argparse.ArgumentParser:
     card.add_argument("--photos", type=Path, required=True, help="skimage/data of scikit-image's wheel")
     card.add_argument("--to", type=Path, default=Path("docs/sam-lite.jpg"))
 
+    known = commands.add_parser("check-answers", help="record an original's answers for `ovseg models check`")
+    known.add_argument("model", choices=["SAM-B", "SAM-L", "SAM-H", "MobileSAM"])
+    known.add_argument("checkpoint", type=Path, help="the publisher's file")
+
     commands.add_parser("references", help="write the outputs of the original implementations to tests/data")
     return parser
 
@@ -77,6 +81,10 @@ def run(arguments: argparse.Namespace) -> None:
         from training.card import draw
 
         draw(arguments.photos, arguments.to)
+    elif arguments.command == "check-answers":
+        from training.check_answers import write as write_answers
+
+        write_answers(arguments.model, arguments.checkpoint)
     else:
         from training.references import write_all
 

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ovseg_core import models
+from ovseg import demo
+from ovseg.model_check import questions
+from ovseg_core import image, models
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
 from tests.support import originals
+from training import check_answers
 
 torch = pytest.importorskip("torch")
 with originals.importable():
@@ -107,3 +110,18 @@ def test_a_mask_input_is_refined_as_by_the_original(pair: Pair, engine: str) -> 
     assert relative(ours, logits) < 1e-4
     unrefined, _ = pair.low_res_masks(engine, PROMPTS["signed clicks"])
     assert relative(unrefined, logits) > 1e-3  # the mask input has an effect
+
+
+def test_answers_recorded_from_the_original_are_those_that_the_check_of_a_model_finds(
+    pair: Pair, photo: np.ndarray
+) -> None:
+    known = check_answers.of_predictor(pair.theirs, "the original", "")
+    pair.theirs.set_image(photo)  # as the other tests expect
+    ours = pair.ours["openvino"]
+    embedding = ours.encode(image.decode(demo.PHOTO.read_bytes(), 10**8))
+    prompts = [prompt for kind, several in questions.QUESTIONS.items() if kind != "mask" for prompt in several]
+    for prompt, mask in zip(prompts, ours.decode(embedding, prompts), strict=True):
+        agreement = known.agreement(prompt, [mask])
+        assert agreement is not None
+        assert agreement[0] > 0.98
+        assert agreement[1] < 0.001
