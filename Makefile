@@ -79,6 +79,7 @@ train-lite: .venv/training
 	.venv/bin/python -m training export
 	.venv/bin/python -m training graphs
 	.venv/bin/ovseg models quantize SAM-Lite --photos $(DATA)/images
+	.venv/bin/ovseg models check SAM-Lite --record ovseg/model_check/answers/SAM-Lite.json
 
 eval-lite: .venv/dev
 	.venv/bin/python -m training evaluate --data $(DATA)

@@ -53,7 +53,7 @@ def run(request: Request) -> int:
     """
     spec = models.resolved(request.name)
     device = request.device or devices.default()
-    known = Answers.read(request.answers) if request.answers else answers.of_model(spec.name)
+    known = _known(request, spec)
     chosen = [(request.engine, request.precision)]
     if request.all_engines:
         on = networks.engines(spec.network, device)
@@ -77,6 +77,13 @@ def run(request: Request) -> int:
     return 0
 
 
+def _known(request: Request, spec: ModelSpec) -> Answers | None:
+    """Return the answers to compare with. New ones that are to be recorded may differ from those in the package."""
+    if request.answers is not None:
+        return Answers.read(request.answers)
+    return None if request.record is not None else answers.of_model(spec.name)
+
+
 def _checked(
     spec: ModelSpec, device: str, engine: str, precision: str, known: Answers | None, other: Answers | None
 ) -> tuple[Answers, int]:
@@ -91,7 +98,8 @@ def _checked(
     with elapsed(f"loading {spec.name} (the first time may take a minute)"):
         segmenter = _loaded(spec, device, engine, precision)
     ran_on = f"{segmenter.engine}, {segmenter.precision}"
-    click.echo(f"{spec.name} on {device} ({ran_on}), {_against(spec, known)}\n")
+    against = f"with the answers of {known.made_by}" if known else "only roughly, with SAM-Lite's masks"
+    click.echo(f"{spec.name} on {device} ({ran_on}), compared {against}\n")
     wrong = _shown(Row("load", time.perf_counter() - started, str(spec.weights)))
     check = Check(segmenter, photo, known, of_sam_lite)
     steps = check.rows()
@@ -108,12 +116,6 @@ def _loaded(spec: ModelSpec, device: str, engine: str, precision: str) -> Segmen
         return Segmenter.of(spec, device, engine, precision)
     except ValueError as error:
         raise ValueError(f"{spec.name} cannot be loaded: {error}") from error
-
-
-def _against(spec: ModelSpec, known: Answers | None) -> str:
-    if known is None:
-        return f"compared roughly with SAM-Lite: no answers of {spec.name} are known here"
-    return f"compared with the answers of {known.made_by}"
 
 
 def _next(steps: Iterator[Row]) -> Row | None:
