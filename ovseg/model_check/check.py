@@ -58,7 +58,7 @@ class Check:
             started = time.perf_counter()
             masks = [[mask] for mask in self.segmenter.decode(embedding, prompts)]
             seconds = time.perf_counter() - started
-            if kind == "point":  # an ambiguous prompt
+            if kind == "point":  # which is ambiguous
                 masks = [
                     [*best, *all_]
                     for best, all_ in zip(masks, self.segmenter.candidates(embedding, prompts), strict=True)
@@ -90,7 +90,7 @@ class Check:
         return _agreement(step, pairs, seconds, self.known, self.segmenter.precision)
 
     def _everything(self, embedding: Embedding) -> Row:
-        """Look for the objects of the boxes without the boxes."""
+        """Run everything mode, and count how many of the objects in the boxes it finds."""
         started = time.perf_counter()
         *_, last = self.segmenter.everything(self.photo, embedding, **questions.EVERYTHING)
         seconds = time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""What every model's answers have in common, for models without known answers.
+"""Checks that the masks of every good model pass, for models without known answers.
 
 The bounds are wide: a good model passes with any reasonable mask. Random or damaged weights do not pass. Their masks
 are noise all over the photo, or fill the whole box.

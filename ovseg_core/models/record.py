@@ -1,4 +1,4 @@
-"""The size and SHA-256 of weights as they were when they were fetched, in a small JSON file next to the weights.
+"""The size and SHA-256 of weights at the time of their download, in a small JSON file next to the weights.
 
 They show whether the weights have changed since. They are not the publisher's: those are in the registry.
 """
@@ -29,7 +29,7 @@ class FileSum:
             return cls(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
 
     def difference(self, size: int | None, sha256: str | None) -> str | None:
-        """Return in what the file differs from this size and SHA-256, or None. A value that is None is not compared."""
+        """Return how the file differs from this size and SHA-256, or None. A value that is None is not compared."""
         if size is not None and self.bytes != size:
             return f"it has {self.bytes} bytes, not {size}"
         if sha256 is not None and self.sha256 != sha256:
@@ -63,7 +63,7 @@ class Record:
         return f"fetched from {self.url} at {self.time}" if self.url else f"recorded here at {self.time}"
 
     def difference(self, weights: Path) -> str | None:
-        """Return in what weights on this machine differ from the record, or None. This reads the whole files."""
+        """Return how weights on this machine differ from the record, or None. This reads the whole files."""
         if self.name != weights.name:
             return f"{path(weights)} is the record of {self.name}, not of {weights.name}"
         found = sums(weights)

@@ -48,7 +48,7 @@ def _compared_with_record(spec: ModelSpec) -> Verdict:
 
 
 def record_now(spec: ModelSpec) -> Verdict:
-    """Record the weights of a model as they are now, unless their SHA-256 is published. Then, only compare them."""
+    """Record the weights of a model as they are now. If their SHA-256 is published, compare them with it instead."""
     if not spec.is_installed or spec.is_bundled or (spec.sha256 is not None and not spec.is_folder):
         return verify(spec)
     try:
