@@ -117,6 +117,35 @@ class Settings(BaseSettings):
         description="Maximum number of points in one job (> 0). 10,000 take half a megabyte in Redis, and as much in "
         "each list that contains the job.",
     )
+    max_mask_bytes: int = Field(
+        default=1_000_000,
+        gt=0,
+        description="Maximum size of the masks that are prompts of one job, in bytes of their RLE together (> 0). The "
+        "RLE of one mask has 1 to 20 kB. Redis keeps it with the job, and to check 1 MB takes the gateway a third of a "
+        "second.",
+    )
+    max_everything_points: int = Field(
+        default=10_000,
+        gt=0,
+        description="Maximum number of points that everything mode clicks in one job, in the image and all its crops "
+        "(> 0). The usual grid of 32 x 32 is 1,024 points, and with one layer of crops 5,120. 10,000 keep one CPU core "
+        "busy for a few minutes with SAM's decoder, and take half a megabyte in Redis if they are given as "
+        "`point_grids`.",
+    )
+    max_everything_encodes: int = Field(
+        default=21,
+        gt=0,
+        description="Maximum number of times that everything mode encodes the image and its crops in one job (> 0). A "
+        "layer of crops has four times as many as the layer before it: 1 layer needs 5 encodings, 2 need 21, 3 need "
+        "85. With SAM-H on two cores 21 take several minutes.",
+    )
+    max_everything_masks: int = Field(
+        default=1000,
+        gt=0,
+        description="Maximum number of masks in the result of an everything job (> 0), as many as `max_prompts` allows "
+        "other jobs. If more are found, those with the highest predicted IoU are kept, and `masks_dropped` of the "
+        "result has the number of the others. SAM finds 50 to 300 in a photo.",
+    )
     max_metadata_bytes: int = Field(
         default=4096,
         gt=0,

@@ -114,8 +114,10 @@ def _json(data: bytes) -> Any:
 
 def _check_size(data: bytes, settings: Settings) -> None:
     """Refuse JSON with too many values before it is parsed: a megabyte of `[[[],[],...` takes 100 MB as lists."""
-    # A box takes 8 of these characters, a point with its label 4; the rest is for metadata and mistakes.
-    max_values = 20 * settings.max_prompts + 5 * settings.max_total_points + 50_000
+    # A box takes 8 of these characters, a point with its label 4, a point of a grid 3; the rest is for metadata and
+    # mistakes.
+    max_points = settings.max_total_points + settings.max_everything_points
+    max_values = 20 * settings.max_prompts + 5 * max_points + 50_000
     if sum(data.count(character) for character in b",[{") > max_values:
         raise OvsegError("body_too_large", f"the JSON has more than {max_values:,} values")
 

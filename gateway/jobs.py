@@ -53,7 +53,7 @@ def submit() -> submission.Answer:
     """Accept a job: 202 with its object, before any work is done. A repeated Idempotency-Key makes no second job."""
     key = idempotency_key.of_request()
     fields, image_file = body.read()
-    job_request, image = parsing.parse(fields, image_file, services().settings)
+    job_request, image = parsing.parse(fields, image_file, services().settings, services().earlier_masks.of)
     return submission.submitted(job_request, image, key)
 
 
@@ -63,7 +63,7 @@ def create(job_id: str) -> submission.Answer:
     """Accept a job under an id that the client chose: 202, or 200 if it was accepted before."""
     _check_client_id(job_id)
     fields, image_file = body.read()
-    job_request, image = parsing.parse(fields, image_file, services().settings)
+    job_request, image = parsing.parse(fields, image_file, services().settings, services().earlier_masks.of)
     job, is_new = services().acceptance.accept(job_id, job_request, image, Once.by_id(job_request))
     return submission.accepted(job, 202 if is_new else 200)
 

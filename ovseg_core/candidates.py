@@ -22,6 +22,12 @@ class Candidates:
     regions: np.ndarray
     iou: np.ndarray
 
+    @classmethod
+    def joined(cls, several: Sequence[Candidates]) -> Candidates:
+        """Join the candidates of several groups of prompts, in their order."""
+        arrays = zip(*((one.logits, one.regions, one.iou) for one in several), strict=True)
+        return several[0] if len(several) == 1 else cls(*map(np.concatenate, arrays))
+
     def split(self, counts: Sequence[int]) -> list[Candidates]:
         """Split by prompts: the first `counts[0]` prompts, the next `counts[1]`, and so on."""
         ends = np.cumsum(counts)[:-1]

@@ -32,12 +32,14 @@ class Segmentation:
         picture: reads the image when it is called: (H, W, 3) uint8 RGB.
         answers: the masks with their prompts, in the order of the result.
         prompts: the prompts that the overlay marks; none in everything mode, whose grid would cover the image.
+        dropped: number of masks that were found and are not among the answers, because of a limit.
     """
 
     image_hw: tuple[int, int]
     picture: Callable[[], np.ndarray]
     answers: Sequence[Answer]
     prompts: Sequence[Prompt]
+    dropped: int = 0
 
 
 @dataclass(frozen=True)

@@ -43,4 +43,6 @@ def _uploads(job: Job, segmentation: Segmentation) -> Iterator[Upload]:
 
 def _document(job: Job, segmentation: Segmentation) -> bytes:
     result = serving_result.of(segmentation.answers, job.request.outputs)
+    if segmentation.dropped:
+        result["masks_dropped"] = segmentation.dropped
     return json.dumps(result_document.of(job.id, result), separators=(",", ":")).encode()

@@ -6,6 +6,7 @@ from configs.settings import Settings
 from worker.image.inputs import Inputs
 from worker.job.acceptance import Acceptance
 from worker.job.archive import Archive
+from worker.job.earlier_masks import EarlierMasks
 from worker.job.erasure import Erasure
 from worker.job.jobs import Jobs
 from worker.job.left_behind import LeftBehind
@@ -34,5 +35,6 @@ class Services:
         self.endpoints = Endpoints(self.keyspace, settings)
         self.inputs = Inputs(self.keyspace, self.storage, Storage(settings, background) if background else None)
         self.archive = Archive(self.keyspace, self.storage, self.inputs)
+        self.earlier_masks = EarlierMasks(self.jobs, self.archive, self.storage)
         self.acceptance = Acceptance(self.jobs, self.inputs, self.storage, self.archive, settings)
         self.erasure = Erasure(self.keyspace, settings, self.storage, self.archive)

@@ -11,11 +11,10 @@ from functools import partial
 import numpy as np
 from redis import RedisError
 
-from ovseg_core import answer
 from ovseg_core.errors import OvsegError
 from ovseg_core.outputs import Segmentation
 from ovseg_core.prompts import check_within
-from worker import publish
+from worker import answering, publish
 from worker.image import fetch
 from worker.image.content import ImageContent
 from worker.job.attempt import LeaseLost, Stopped
@@ -64,27 +63,27 @@ def _work(job: Job, services: WorkerServices) -> None:
     """
     timings, check = Timings(), partial(services.heartbeat.check, job)
     image = LazyImage(job, services, timings, check)
-    model, prompts, content = job.request.model, job.request.prompts, image.content()
+    request, model, content = job.request, job.request.model, image.content()
     if not services.embeddings.has(model, content.sha256):
         image.file()  # fetched before other jobs wait for its embedding: a missing file must fail this job only
-    check_within(prompts, content.image_hw)
+    check_within(request.prompts, content.image_hw)
 
     check()
-    found = services.embeddings.of(model, content.sha256, image.picture, is_to_share=not prompts, check=check)
+    found = services.embeddings.of(model, content.sha256, image.picture, is_to_share=request.only_encodes, check=check)
     timings.ms["encode"] = found.milliseconds
     check()
-    masks, timings.ms["decode"] = services.inference.decode(found.embedding, prompts)
+    answers, dropped, timings.ms["decode"] = answering.answers(job, found.embedding, image.picture, services, check)
 
     check()
     with timings.of("publish"):
-        answers = answer.of(prompts, [[mask] for mask in masks])
-        segmentation = Segmentation(content.image_hw, image.picture, answers, prompts)
+        segmentation = Segmentation(content.image_hw, image.picture, answers, request.prompts, dropped)
         publish.store(job, segmentation, services.storage, services.uploads)
     run = Run(*services.inference.engine(model), found.cache)
     described = content.model_dump(exclude={"sha256"})
     status = _report(lambda: services.jobs.succeed(job, described, timings.ms, len(answers), run), services)
     if status == Status.SUCCEEDED:
-        log.info("%s succeeded, %d masks; embedding: %s; ms: %s", job.id, len(answers), found.cache, timings)
+        done = f"{len(answers)} masks, {request.cost.prompts} prompts"
+        log.info("%s succeeded, %s; embedding: %s; ms: %s", job.id, done, found.cache, timings)
     elif services.jobs.get(job.id) is None:
         # The job was deleted while this attempt, which had lost its lease, was writing.
         services.storage.delete_prefix(job.attempt_prefix)

@@ -101,7 +101,7 @@ class EverythingOptions:
         known = [field.name for field in fields(self)]
         for name in given:
             if name not in known:
-                near = difflib.get_close_matches(str(name), known, 1)
+                near = difflib.get_close_matches(str(name)[:80], known, 1)
                 hint = f"; did you mean {near[0]}?" if near else f"; allowed: {', '.join(known)}"
                 raise OvsegError("invalid_options", f"unknown option{hint}", str(name)[:80])
         values = dict(given)

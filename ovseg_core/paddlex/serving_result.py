@@ -32,7 +32,7 @@ def _info(answer: Answer) -> dict[str, Any]:
         "box": list(mask.box_xyxy),
         "area": mask.area,
         "prompt_index": answer.prompt_index,
-        **({} if stability is None else {"stability_score": stability}),
+        **({} if stability is None else {"stability_score": round(stability, 4)}),
     }
 
 
@@ -49,8 +49,8 @@ def label(answer: Answer) -> dict[str, Any]:
     prompt = answer.prompt
     if answer.is_of_everything:
         return {"label": "everything_prompt", "prompt": list(prompt.points[0])}
-    if prompt.box is not None and not prompt.points:
-        return {"label": "box_prompt", "prompt": list(prompt.box)}
-    if prompt.box is None and prompt.labels == (1,):
-        return {"label": "point_prompt", "prompt": list(prompt.points[0])}
-    return {"label": "mixed_prompt" if prompt.box else "points_prompt", "prompt": prompt.to_dict()}
+    if prompt.kind == "box":
+        shown: Any = list(prompt.box or ())
+    else:
+        shown = list(prompt.points[0]) if prompt.kind == "point" else prompt.to_dict()
+    return {"label": f"{prompt.kind}_prompt", "prompt": shown}

@@ -8,6 +8,10 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from ovseg_core import header
+from ovseg_core.mask import Mask
 from tests.attack import nasty, wire
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT", "get", "PROPFIND", "\x01")
@@ -116,9 +120,13 @@ def nearly_valid(image: bytes) -> Callable[[random.Random], bytes]:
     """Return a function that makes requests that are valid except in one to three places."""
     request = job(image)
     paddlex = {"image": request["image"], "prompt": [[1, 1, 18, 18]], "promptType": "box", "visualize": True}
+    everything = {**request, "prompts": {"everything": {"points_per_side": 2, "pred_iou_thresh": 0.5}}}
+    of_masks = [{"mask": _mask(image), "points": [[5, 5]]}, {"mask": {"job": "attack-0", "index": 0}}]
     bodies: list[tuple[str, str, Any]] = [
         ("POST", "/v1/jobs", request),
         ("POST", "/v1/jobs", request),
+        ("POST", "/v1/jobs", everything),
+        ("POST", "/v1/jobs", {**request, "prompts": of_masks, "multimask": "all"}),
         ("PUT", "/v1/jobs/attack-{n}", request),
         ("POST", "/v1/embeddings", {"image": request["image"], "metadata": {"a": 1}}),
         ("POST", "/open-vocabulary-segmentation", paddlex),
@@ -138,6 +146,13 @@ def nearly_valid(image: bytes) -> Callable[[random.Random], bytes]:
         return wire.build(method, path, headers, nasty.dumped(nasty.changed(document, dice), dice))
 
     return make
+
+
+def _mask(image: bytes) -> dict[str, Any]:
+    """Return a mask prompt for the image."""
+    height, width = header.read(image, 10**8).image_hw
+    mask = Mask.of_crop(np.ones((10, 10), bool), (4, 4), (height, width), None)
+    return {"rle": {"size": [height, width], "counts": mask.counts}}
 
 
 def _multipart(path: str, image: bytes, document: dict[str, Any], dice: random.Random) -> bytes:

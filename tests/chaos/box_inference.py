@@ -1,20 +1,28 @@
-"""An inference with known results: the mask of a prompt is its box, and its score is the redness of the image."""
+"""An inference with known results: the mask of a prompt is its box, that of a click of everything mode a small square,
+and the score is the redness of the image."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from ovseg_core.canvas import Frame
 from ovseg_core.embedding import Embedding
+from ovseg_core.everything import crops
+from ovseg_core.everything.options import EverythingOptions
+from ovseg_core.everything.proposals import Proposal
+from ovseg_core.everything.search import Step
 from ovseg_core.mask import Mask
 from ovseg_core.prompts import Prompt
+from tests.chaos.order import CLICKED
 from worker.inference.inference import Inference
 
 ENCODE_SECONDS = 0.15  # long enough that a kill hits running jobs
+CLICK_SECONDS = 0.4  # likewise, and so that the progress is reported more than once
 
 
 class BoxInference(Inference):
@@ -44,11 +52,31 @@ class BoxInference(Inference):
         redness = image_rgb[..., 0].mean(dtype=np.float32)
         return Embedding(model, (redness,), Frame((height, width), 64)), self._encode_seconds * 1000
 
-    def decode(self, embedding: Embedding, prompts: Sequence[Prompt]) -> tuple[list[Mask], float]:
-        score = round(float(embedding.features[0]) / 255, 4)
-        return [_filled(prompt, embedding.frame.image_hw, score) for prompt in prompts], 0.0
+    def decode(
+        self, embedding: Embedding, prompts: Sequence[Prompt], all_masks: bool = False
+    ) -> tuple[list[list[Mask]], float]:
+        score, image_hw = self._score(embedding), embedding.frame.image_hw
+        boxes = [prompt.box or (*prompt.points[0], *prompt.points[0]) for prompt in prompts]
+        return [[_filled(box, image_hw, score)] for box in boxes], 0.0
+
+    def everything(
+        self, embedding: Embedding, picture: Callable[[], np.ndarray], options: Mapping[str, Any]
+    ) -> Iterator[tuple[Step, float]]:
+        parts = crops.of(embedding.frame.image_hw, EverythingOptions().changed(options))
+        total, score = sum(len(crop.points) for crop in parts), self._score(embedding)
+        found: list[Proposal] = []
+        for crop in parts:
+            for x, y in crop.points.round().tolist():
+                time.sleep(CLICK_SECONDS)
+                mask = _filled((x, y, x + CLICKED, y + CLICKED), embedding.frame.image_hw, score)
+                found.append(Proposal(mask, (x, y), score, 1.0, crop))
+                yield Step(len(found), total), 0.0
+        yield Step(total, total, chosen=found), 0.0
+
+    def _score(self, embedding: Embedding) -> float:
+        return round(float(embedding.features[0]) / 255, 4)
 
 
-def _filled(prompt: Prompt, image_hw: tuple[int, int], score: float) -> Mask:
-    x0, y0, x1, y1 = (int(side) for side in prompt.box or (*prompt.points[0], *prompt.points[0]))
+def _filled(box: Sequence[float], image_hw: tuple[int, int], score: float) -> Mask:
+    x0, y0, x1, y1 = (int(side) for side in box)
     return Mask.of_crop(np.ones((y1 - y0, x1 - x0), bool), (x0, y0), image_hw, score)

@@ -14,12 +14,13 @@ from pycocotools import mask as coco
 from tests.support import pictures
 
 HEIGHT, WIDTH = 90, 120
+CLICKED = 4  # pixels: the side of the mask that a click finds
 EVENTS = ("job.started", "job.succeeded")
 
 
 @dataclass(frozen=True)
 class Order:
-    """Job number n, with its own colour of the image and its own box."""
+    """Job number n, with its own colour of the image, and its own box or, in everything mode, its own clicks."""
 
     n: int
 
@@ -34,6 +35,29 @@ class Order:
         return x0, y0, x0 + 5 + self.n % 47, y0 + 4 + self.n % 37
 
     @property
+    def is_everything(self) -> bool:
+        return self.n % 8 == 3 and not self.has_png
+
+    @property
+    def has_png(self) -> bool:
+        return self.n % 5 == 0
+
+    @property
+    def boxes(self) -> list[tuple[int, int, int, int]]:
+        """The boxes of its masks. In everything mode there are three or fewer, also none."""
+        if not self.is_everything:
+            return [self.box]
+        x0, y0, *_ = self.box
+        return [(x0 + i, y0, x0 + i + CLICKED, y0 + CLICKED) for i in range(self.n // 8 % 4)]
+
+    @property
+    def prompts(self) -> Any:
+        """The prompts of its request."""
+        if not self.is_everything:
+            return [{"box": list(self.box)}]
+        return {"everything": {"point_grids": [[[x0 / WIDTH, y0 / HEIGHT] for x0, y0, *_ in self.boxes]]}}
+
+    @property
     def red(self) -> int:
         return self.n * 7 % 256
 
@@ -41,21 +65,25 @@ class Order:
         image = pictures.encoded(Image.new("RGB", (WIDTH, HEIGHT), (self.red, 0, 0)), "PNG")
         return {
             "image": base64.b64encode(image).decode(),
-            "prompts": [{"box": list(self.box)}],
-            "outputs": ["rle", "png"] if self.n % 5 == 0 else ["rle"],
+            "prompts": self.prompts,
+            "outputs": ["rle", "png"] if self.has_png else ["rle"],
             "metadata": {"n": self.n},
             "webhook": {"url": webhook_url, "events": list(EVENTS)},
         }
 
     def is_answered_by(self, result: Any) -> bool:
-        """True if a result is this job's: a mask that fills its box, a score that is its colour."""
+        """True if a result is this job's: masks that fill its boxes, a score that is its colour."""
         try:
-            [info], [mask] = result["maskInfos"], result["masks"]
-            pixels = coco.decode({"size": mask["size"], "counts": mask["rleResult"].encode()})
+            pixels = [
+                coco.decode({"size": mask["size"], "counts": mask["rleResult"].encode()}) for mask in result["masks"]
+            ]
+            found = [(info["box"], info["area"], info["score"]) for info in result["maskInfos"]]
         except (KeyError, TypeError, ValueError):
             return False
-        found = (info["box"], info["area"], info["score"])
-        return found == (list(self.box), self._area, round(self.red / 255, 4)) and bool((pixels == self.mask).all())
+        masks = [_filled(box) for box in self.boxes]
+        score = round(self.red / 255, 4)
+        expected = [(list(box), int(mask.sum()), score) for box, mask in zip(self.boxes, masks, strict=True)]
+        return found == expected and all(map(np.array_equal, pixels, masks))
 
     def is_answered_by_document(self, document: bytes | None, job_id: str) -> bool:
         """True if a `result.json` is this job's."""
@@ -66,12 +94,11 @@ class Order:
 
     @property
     def mask(self) -> np.ndarray:  # H, W
-        x0, y0, x1, y1 = self.box
-        frame = np.zeros((HEIGHT, WIDTH), np.uint8)
-        frame[y0:y1, x0:x1] = 1
-        return frame
+        return _filled(self.box)
 
-    @property
-    def _area(self) -> int:
-        x0, y0, x1, y1 = self.box
-        return (x1 - x0) * (y1 - y0)
+
+def _filled(box: tuple[int, int, int, int]) -> np.ndarray:
+    x0, y0, x1, y1 = box
+    frame = np.zeros((HEIGHT, WIDTH), np.uint8)
+    frame[y0:y1, x0:x1] = 1
+    return frame

@@ -30,7 +30,7 @@ def result(order: Order = ORDER) -> dict[str, Any]:
     picture[..., 0] = order.red
     prompt = Prompt.of_box(*order.box)
     masks, _ = inference.decode(inference.encode("SAM-Lite", picture)[0], [prompt])
-    return serving_result.of(answer.of([prompt], [masks]))
+    return serving_result.of(answer.of([prompt], masks))
 
 
 def document(order: Order = ORDER) -> bytes:
@@ -47,6 +47,7 @@ JOB: dict[str, Any] = {
     "error": None,
     "metadata": {"n": ORDER.n},
     "attempt": 2,
+    "progress": None,
     "completed_at": "then",
     "outputs": ["rle", "png"],
     "files": {"result": {"key": "jobs/a/2/result.json"}},
@@ -71,6 +72,7 @@ BROKEN = [
     ("wrong results", {"documents": {"a": None}}),
     ("wrong results", {"pictures": {"a": picture(Order(6))}}),
     ("wrong results", {"pictures": {"a": None}}),
+    ("wrong results", {"jobs": [{**JOB, "progress": {"done": 1, "total": 2}}]}),
     ("wrong results", {"deliveries": [*DELIVERIES, replace(SUCCEEDED, job={**JOB, "result": result(Order(6))})]}),
     ("wrong results", {"deliveries": [*DELIVERIES, replace(SUCCEEDED, is_signed=False)]}),
     ("duplicate jobs for a key", {"accepted": {ORDER.n: {"a", "b"}}}),

@@ -61,6 +61,9 @@ def _wrong(seen: Evidence) -> Iterator[str]:
         expected = number_of(by_id[job_id]).mask * 255
         if picture is None or not np.array_equal(np.asarray(Image.open(io.BytesIO(picture))), expected):
             yield f"{job_id}: masks/0000.png"
+    for job in seen.jobs:
+        if job["progress"] is not None:
+            yield f"{job['id']}: it has ended and still has a progress"
     for delivery in seen.deliveries:
         if not delivery.is_signed:
             yield f"{delivery.event_id}: signature"

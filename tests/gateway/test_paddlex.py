@@ -104,7 +104,7 @@ REFUSED = [
     ({"image": PHOTO, "promptType": "box"}, 422, "prompt"),
     ({"image": PHOTO, "prompt": BOXES}, 422, "promptType"),
     ({"image": PHOTO, "prompt": BOXES, "prompt_type": "box"}, 422, "promptType"),
-    ({"image": PHOTO, "prompt": BOXES, "promptType": "text"}, 422, "'box' or 'point'"),
+    ({"image": PHOTO, "prompt": BOXES, "promptType": "text"}, 422, "'box', 'point' or 'everything'"),
     ({"image": PHOTO, "prompt": [1, 2, 3, 4], "promptType": "box"}, 422, "prompt[0]"),
     ({"image": PHOTO, "prompt": [], "promptType": "box"}, 422, "at least one"),
     ({"image": PHOTO, "prompt": BOXES, "promptType": "box", "visualize": "no"}, 422, "true, false or null"),

@@ -20,6 +20,7 @@ OF_SERVICE = (
     "gateway/test_embeddings.py",
     "gateway/test_endings.py",
     "gateway/test_endpoints.py",
+    "gateway/test_everything.py",
     "gateway/test_fetching.py",
     "gateway/test_jobs.py",
     "gateway/test_once.py",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from ovseg_core import models, networks
 from ovseg_core.candidates import Candidates
 from ovseg_core.embedding import Embedding
 from ovseg_core.errors import OvsegError
+from ovseg_core.everything.search import Step
 from ovseg_core.mask import Mask
 from ovseg_core.models import ModelSpec
 from ovseg_core.network import DecodeBatch, Features, PromptBatch
@@ -24,6 +26,12 @@ log = logging.getLogger(__name__)
 
 # On a CPU a batch of images takes as long as its images one by one, and the first image would wait for the last.
 IMAGES_PER_BATCH = {"cpu": 1, "gpu": 4}
+# Clicks of everything mode in one run of the mask decoder, which the calls of other jobs wait for. On a CPU 4 at a time
+# take as long as 16 at a time (27 ms of CPU time each with SAM-Lite), and other jobs wait a quarter of the time.
+CLICKS_PER_RUN = {"cpu": 4, "gpu": 16}
+# Clicks of everything mode between two checks whether the job may continue. 64, the default of `points_per_batch`, take
+# a second on a slow CPU. With more at a time the same masks are found.
+POINTS_PER_STEP = 64
 # Parts of the messages of OpenVINO, ONNX Runtime, OpenCV, C++ and CUDA. Paddle on a CPU raises MemoryError, as NumPy.
 OUT_OF_MEMORY = ("failed to allocate", "bad_alloc", "bad allocation", "insufficient memory", "out of memory")
 
@@ -53,7 +61,7 @@ class Inference:
             open_segmenter: Called with a model, a device, an engine and a precision.
         """
         self._device, self._engine, self._precision = device, engine, precision
-        self._images_per_batch = IMAGES_PER_BATCH[device.partition(":")[0]]
+        self._kind_of_device = device.partition(":")[0]
         self._thread = thread or Batcher("inference")
         self._open_segmenter = open_segmenter
         self._segmenters: dict[str, Segmenter] = {}
@@ -67,9 +75,35 @@ class Inference:
         segmenter, network = self._opened(model)
         return segmenter.encode(image_rgb), network.milliseconds
 
-    def decode(self, embedding: Embedding, prompts: Sequence[Prompt]) -> tuple[list[Mask], float]:
+    def decode(
+        self, embedding: Embedding, prompts: Sequence[Prompt], all_masks: bool = False
+    ) -> tuple[list[list[Mask]], float]:
+        """Return the best mask of each prompt, or all its masks with the best one first; and the milliseconds."""
         segmenter, network = self._opened(embedding.model)
-        return _within_memory(segmenter, embedding, prompts), network.milliseconds
+        if all_masks:
+            return segmenter.candidates(embedding, prompts), network.milliseconds
+        return [[mask] for mask in segmenter.decode(embedding, prompts)], network.milliseconds
+
+    def everything(
+        self, embedding: Embedding, picture: Callable[[], np.ndarray], options: Mapping[str, Any]
+    ) -> Iterator[tuple[Step, float]]:
+        """Find all masks of an image. Calls of other jobs run between the runs of the network.
+
+        Args:
+            embedding: the embedding of the whole image.
+            picture: reads the image: (H, W, 3) uint8. It is called only if the options have crops.
+            options: as `Segmenter.everything` takes them.
+
+        Returns:
+            An iterator of what `Segmenter.everything` yields, at least every POINTS_PER_STEP clicks, and of the
+            milliseconds that the network has taken until then.
+        """
+        segmenter, network = self._opened(embedding.model)
+        points_per_step = segmenter.spec.preset.everything.changed(options).points_per_batch
+        options = {**options, "points_per_batch": min(points_per_step, POINTS_PER_STEP)}
+        network.prompts_at_once = min(network.prompts_at_once, CLICKS_PER_RUN[self._kind_of_device])
+        for step in segmenter.everything(picture, embedding, **options):
+            yield step, network.milliseconds
 
     def engine(self, model: str) -> tuple[str, str]:
         """Return the engine and the precision that a model runs in."""
@@ -90,7 +124,7 @@ class Inference:
     def _opened(self, model: str) -> tuple[Segmenter, _Queued]:
         """Return a segmenter for one call, and its network, which measures the milliseconds of that call."""
         loaded = self._loaded(model)
-        network = _Queued(loaded, self._thread, self._images_per_batch)
+        network = _Queued(loaded, self._thread, IMAGES_PER_BATCH[self._kind_of_device])
         return Segmenter(loaded.spec, network, loaded.engine, loaded.precision), network
 
     def _loaded(self, model: str) -> Segmenter:
@@ -126,11 +160,14 @@ class Inference:
 
 
 class _Queued:
-    """A network for one job's thread. Its calls wait for the device and may share a batch with calls of other jobs."""
+    """A network for one job's thread. Its calls wait for the device and may share a batch with calls of other jobs.
+
+    `prompts_at_once` is the number of prompts that one call decodes at most; between two calls those of other jobs run.
+    """
 
     def __init__(self, segmenter: Segmenter, thread: Batcher, images_per_batch: int) -> None:
         self._network, self._thread, self._images_per_batch = segmenter.network, thread, images_per_batch
-        self._prompts_per_batch = segmenter.spec.preset.prompts_per_batch
+        self._prompts_per_batch = self.prompts_at_once = segmenter.spec.preset.prompts_per_batch
         self.canvas_size = self._network.canvas_size
         self.milliseconds = 0.0
 
@@ -144,8 +181,25 @@ class _Queued:
         return self._answers([self._thread(key, canvas) for canvas in canvases])
 
     def decode(self, features: Features, prompts: PromptBatch, multimask_output: bool | None = None) -> Candidates:
-        [candidates] = self.decode_batch([(features, prompts)], multimask_output)
-        return candidates
+        """Decode the prompts, at most `prompts_at_once` in one call.
+
+        If memory runs out, decode half of that at a time, then half of that, down to one prompt.
+        """
+        answers: list[Candidates] = []
+        done = 0
+        while done < prompts.size:
+            some = slice(done, done + self.prompts_at_once)
+            part = PromptBatch(*(None if field is None else field[some] for field in prompts))
+            try:
+                answers += self.decode_batch([(features, part)], multimask_output)
+            except Exception as error:
+                if part.size == 1 or not is_out_of_memory(error):
+                    raise
+                self.prompts_at_once = part.size // 2
+                log.warning("out of memory, continuing with %d prompts at a time: %s", self.prompts_at_once, error)
+            else:
+                done += part.size
+        return Candidates.joined(answers)
 
     def decode_batch(self, batch: DecodeBatch, multimask_output: bool | None = None) -> list[Candidates]:
         network = self._network
@@ -162,21 +216,6 @@ class _Queued:
         answers = [call.result() for call in calls]
         self.milliseconds = round(self.milliseconds + sum(milliseconds for _, milliseconds in answers), 2)
         return [answer for answer, _ in answers]
-
-
-def _within_memory(segmenter: Segmenter, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Mask]:
-    """Decode all prompts. If memory runs out, decode half a batch at a time, then half of that, down to one prompt."""
-    masks: list[Mask] = []
-    count = len(prompts)
-    while len(masks) < len(prompts):
-        try:
-            masks += segmenter.decode(embedding, prompts[len(masks) : len(masks) + count])
-        except Exception as error:
-            if count == 1 or not is_out_of_memory(error):
-                raise
-            count = min(count, segmenter.spec.preset.prompts_per_batch) // 2
-            log.warning("out of memory, continuing with at most %d prompts at a time: %s", count, error)
-    return masks
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from ovseg_core import outputs
 from worker.job import result_document
 from worker.job.record import Job, Status
+from worker.job.request import JobRequest
 from worker.store import object_names
 from worker.store.clock import timestamp
 from worker.store.storage import ObjectMissing, Storage
@@ -23,7 +24,8 @@ def describe(job: Job, storage: Storage | None = None) -> dict[str, Any]:
         "status": job.status,
         "model": request.model,
         "outputs": list(request.outputs),
-        "prompts": [prompt.to_dict() for prompt in request.prompts],
+        "prompts": _prompts(request),
+        "multimask": request.multimask or ("best" if request.prompts else None),
         **request.options,
         "image": {
             "url": request.image.url,
@@ -36,6 +38,7 @@ def describe(job: Job, storage: Storage | None = None) -> dict[str, Any]:
         "completed_at": timestamp(job.completed_at),
         "attempt": job.attempt,
         "worker": job.worker,
+        "progress": job.progress,
         "timings_ms": job.timings_ms,
         "engine": job.run and job.run.engine,
         "precision": job.run and job.run.precision,
@@ -58,6 +61,12 @@ def describe_with_result(job: Job, storage: Storage) -> dict[str, Any]:
             readable = () if missing.is_archived else storage.list(job.files_prefix)
             described["files"] = _without_urls(described["files"], set(readable))
     return described
+
+
+def _prompts(request: JobRequest) -> Any:
+    if request.everything is not None:
+        return {"everything": request.everything}
+    return [prompt.to_dict() for prompt in request.prompts]
 
 
 def _error(job: Job) -> dict[str, str | None] | None:

@@ -118,6 +118,10 @@ class Jobs:
         attempts = [part for job in held for part in (job.id, job.attempt)]
         return pairs(self._keyspace.run("beat", self._lease, *attempts))
 
+    def report_progress(self, job: Job, done: int, total: int) -> None:
+        """Record how far the attempt is, in clicks of everything mode. Does nothing if it no longer holds the job."""
+        self._keyspace.run("progress", job.id, job.attempt, json.dumps({"done": done, "total": total}))
+
     # The end of an attempt. Each method returns the status that the job has now, or '' if the attempt is stale: then
     # nothing is changed. After a cancel request that status is `canceled`, and after the attempt's deadline it is
     # `failed`, regardless of the method.

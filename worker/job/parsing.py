@@ -12,19 +12,25 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 from configs.settings import Settings
 from ovseg_core import header, models
 from ovseg_core.errors import OvsegError
+from ovseg_core.models import ModelSpec
 from ovseg_core.paddlex import prompting
 from ovseg_core.prompts import Prompt, check_within
 from worker.image import data_url
 from worker.image.content import ImageContent, ImageSource
+from worker.job import earlier_masks
+from worker.job.earlier_masks import MasksOf
+from worker.job.everything import Everything
+from worker.job.mask_fields import MaskFields, RleFields
 from worker.job.request import JobRequest, Options, Output
 from worker.job.validation import InvalidRequest, short_list, validated
 from worker.outbound import web_url
 
 Item = TypeVar("Item")
+Parsed = TypeVar("Parsed")
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Numbers = Annotated[list[Number], FailFast()]  # one error for a list: it may have a million wrong numbers
-PromptType = Literal["box", "point"]
+PromptType = Literal["box", "point", "everything"]
 
 MAX_NAME_CHARACTERS = 256
 SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]{0,31}):", re.IGNORECASE | re.ASCII)  # base64 contains no colon
@@ -37,6 +43,7 @@ class PromptFields(BaseModel):
     box: list[Number] | None = Field(default=None, fail_fast=True)
     points: list[Numbers] | None = Field(default=None, fail_fast=True)
     labels: list[int] | None = Field(default=None, fail_fast=True)
+    mask: MaskFields | None = None
 
 
 class ImageFields(BaseModel):
@@ -57,9 +64,12 @@ class Fields(EmbeddingFields):
     prompt: list[Numbers] | None = None
     promptType: PromptType | None = None
     outputs: Annotated[list[Output], BeforeValidator(short_list)] = Field(default=list(DEFAULT_OUTPUTS), min_length=1)
+    multimask: Literal["best", "all"] | None = None
 
 
-def parse(body: object, image_file: bytes | None, settings: Settings) -> tuple[JobRequest, bytes | None]:
+def parse(
+    body: object, image_file: bytes | None, settings: Settings, masks_of: MasksOf = earlier_masks.none
+) -> tuple[JobRequest, bytes | None]:
     """Parse a request to segment an image.
 
     Everything that can be checked without fetching a URL is checked: also that the file of an image is an image, is not
@@ -69,6 +79,7 @@ def parse(body: object, image_file: bytes | None, settings: Settings) -> tuple[J
         body: the request's JSON.
         image_file: the image's file, if the request has it as a part of its own.
         settings: the limits, the default model, and the hosts that URLs may name.
+        masks_of: reads the masks of earlier jobs that prompts name.
 
     Returns:
         The request, and the bytes of the image's file; None if the request has the image's URL.
@@ -77,39 +88,41 @@ def parse(body: object, image_file: bytes | None, settings: Settings) -> tuple[J
         OvsegError: the request is invalid; InvalidRequest if several fields may be.
     """
     _check_count(body, settings)
-    fields = validated(Fields, body)
+    everything, rest = Everything.split(body)
+    fields = validated(Fields, rest)
     source, image = _image(fields, image_file, settings)
-    prompts = _prompts(fields, settings)
+    prompts = _prompts(fields, settings, masks_of) if everything is None else ()
+    request, spec = _request(fields, source, settings)
+    name = "prompts" if fields.prompts is not None else "prompt"
+    spec.check_prompts(prompts, name)
     if source.content is not None:
-        check_within(prompts, source.content.image_hw, "prompts" if fields.prompts is not None else "prompt")
-    return _request(fields, source, prompts, tuple(dict.fromkeys(fields.outputs)), settings), image
+        check_within(prompts, source.content.image_hw, name)
+    if everything is not None and fields.multimask is not None:
+        _refuse("invalid_request", "everything mode has no candidates to choose from; leave it out", "multimask")
+    of_masks = {
+        "prompts": prompts,
+        "outputs": tuple(dict.fromkeys(fields.outputs)),
+        "everything": None if everything is None else everything.checked(spec, settings),
+        "multimask": "all" if fields.multimask == "all" else None,
+    }
+    return request.model_copy(update=of_masks), image
 
 
 def parse_embedding(body: object, image_file: bytes | None, settings: Settings) -> tuple[JobRequest, bytes | None]:
     """Parse a request to encode an image, as `parse` does. It has no prompts and no outputs."""
     fields = validated(EmbeddingFields, body)
     source, image = _image(fields, image_file, settings)
-    return _request(fields, source, (), (), settings), image
+    return _request(fields, source, settings)[0], image
 
 
-def _request(
-    fields: EmbeddingFields,
-    source: ImageSource,
-    prompts: tuple[Prompt, ...],
-    outputs: tuple[Output, ...],
-    settings: Settings,
-) -> JobRequest:
-    model = models.find(fields.model or settings.default_model).name
+def _request(fields: EmbeddingFields, source: ImageSource, settings: Settings) -> tuple[JobRequest, ModelSpec]:
+    """Return a request that makes no masks, and its model."""
+    spec = models.find(fields.model or settings.default_model)
     _check_metadata(fields.metadata, settings)
     if fields.webhook is not None:
         fields.webhook.check(settings)
-    return JobRequest(
-        image=source,
-        model=model,
-        prompts=prompts,
-        outputs=outputs,
-        **{name: option for name, option in fields if name in Options.model_fields},
-    )
+    options = {name: option for name, option in fields if name in Options.model_fields}
+    return JobRequest(image=source, model=spec.name, prompts=(), outputs=(), **options), spec
 
 
 def _check_scheme(fields: ImageFields) -> None:
@@ -168,37 +181,52 @@ def _points_of(prompt: object) -> int:
     return len(points) if isinstance(points, list) else 0
 
 
-def _prompts(fields: Fields, settings: Settings) -> tuple[Prompt, ...]:
+def _prompts(fields: Fields, settings: Settings, masks_of: MasksOf) -> tuple[Prompt, ...]:
     if fields.prompts is not None:
         if fields.prompt is not None or fields.promptType is not None:
             _refuse("invalid_request", "give either prompts, or prompt and promptType", "prompts")
-        return _each(fields.prompts, "prompts", lambda prompt: _prompt(prompt, settings.max_points))
+        return _with_masks(fields.prompts, settings, earlier_masks.of_few_jobs(masks_of))
     if fields.prompt is None:
-        _refuse("prompts_missing", "required: prompts, or PaddleX's prompt and promptType", "prompts")
+        message = "required: prompts (a list, or everything), or PaddleX's prompt and promptType"
+        _refuse("prompts_missing", message, "prompts")
     if fields.promptType is None:
         _refuse("invalid_request", "required with prompt: box or point", "promptType")
     prompt_type = fields.promptType
     return _each(fields.prompt, "prompt", lambda row: prompting.of_row(prompt_type, row))
 
 
-def _each(items: Sequence[Item], name: str, parse_item: Callable[[Item], Prompt]) -> tuple[Prompt, ...]:
+def _with_masks(given: Sequence[PromptFields], settings: Settings, masks_of: MasksOf) -> tuple[Prompt, ...]:
+    """Parse our spelling of prompts. The masks are read first, and their size is checked before their content."""
+
+    def mask_of(prompt: PromptFields) -> RleFields | None:
+        return None if prompt.mask is None else prompt.mask.resolved(masks_of)
+
+    masks = _each(given, "prompts", mask_of)
+    size = sum(len(mask.counts) for mask in masks if mask is not None)
+    if size > settings.max_mask_bytes:
+        message = f"{size:,} bytes of RLE in masks; at most {settings.max_mask_bytes:,} are allowed in one job"
+        _refuse("masks_too_large", message, "prompts")
+    return _each(list(zip(given, masks, strict=True)), "prompts", lambda both: _prompt(*both, settings.max_points))
+
+
+def _each(items: Sequence[Item], name: str, parse_item: Callable[[Item], Parsed]) -> tuple[Parsed, ...]:
     """Parse each item. Raises InvalidRequest with the errors of all items; `name` is the field of the list."""
-    prompts, errors = [], []
+    parsed, errors = [], []
     for i, item in enumerate(items):
         try:
-            prompts.append(parse_item(item))
+            parsed.append(parse_item(item))
         except OvsegError as error:
             errors.append(error.at(f"{name}[{i}]" + (f".{error.field}" if error.field else "")))
     if errors:
         raise InvalidRequest(errors)
-    return tuple(prompts)
+    return tuple(parsed)
 
 
-def _prompt(fields: PromptFields, max_points: int) -> Prompt:
+def _prompt(fields: PromptFields, mask: RleFields | None, max_points: int) -> Prompt:
     points = fields.points or []
     if len(points) > max_points:
         raise OvsegError("invalid_prompt", f"{len(points)} points; at most {max_points} are allowed", "points")
-    return Prompt.of(fields.box, points, fields.labels)
+    return Prompt.of(fields.box, points, fields.labels, None if mask is None else mask.parsed)
 
 
 def _check_metadata(metadata: dict[str, Any], settings: Settings) -> None:

@@ -81,6 +81,7 @@ class Job:
     error: JobError | None = None
     forgiven: int = 0
     run: Run | None = None  # set once an attempt has succeeded
+    progress: dict[str, int] | None = None  # `done` of `total` clicks, while an attempt runs everything mode
     mask_count: int = 0  # in the result; 0 until the job has succeeded
 
     @classmethod
@@ -111,6 +112,7 @@ class Job:
             error=JobError(**json.loads(record["error"])) if "error" in record else None,
             forgiven=int(record.get("forgiven", "0")),
             run=Run(**json.loads(record["run"])) if "run" in record else None,
+            progress=json.loads(record["progress"]) if "progress" in record else None,
             mask_count=int(record.get("masks", len(request.prompts) if "files_prefix" in record else 0)),
         )
 

@@ -28,6 +28,7 @@ ATTEMPT_FIELDS = (
     "run",
     "image",
     "masks",
+    "progress",
 )
 
 

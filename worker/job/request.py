@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, WrapSerializer
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, WrapSerializer, model_serializer
 
-from ovseg_core import outputs
+from ovseg_core import models, outputs
 from ovseg_core.prompts import Prompt
 from worker.image.content import ImageSource
 from worker.job.own_webhook import Webhook
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 else:
     Output = Literal[outputs.names()]  # mypy supports no computed literals
 
+ADDED_LATER = ("everything", "multimask")  # fields of JobRequest that records of version 0.1 lack
 MAX_DEADLINE_SECONDS = 7 * 24 * 3600
 
 
@@ -43,7 +44,8 @@ class Options(BaseModel):
 
     A new option needs only a field of this class: the body of a request may then have it, the job's record stores it,
     the fingerprint of an idempotent request covers it, the job object shows it, and a retry repeats it. A new field
-    must be None by default: then older records can be read, and the fingerprints of older requests stay the same.
+    must be None by default, and be named in ADDED_LATER: then the records and fingerprints of older requests stay the
+    same.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,13 +56,44 @@ class Options(BaseModel):
     deadline: Deadline | None = None
 
 
+class Cost(NamedTuple):
+    """How much work a request is, for limits and logs."""
+
+    encodes: int  # runs of the image encoder, if no embedding is known
+    prompts: int  # that the mask decoder decodes
+
+
 class JobRequest(Options):
-    """What a client asks of a job. The job's record stores it as JSON."""
+    """What a client asks of a job. The job's record stores it as JSON.
+
+    `everything` has the given options of everything mode; then there are no `prompts`. A request without both only
+    encodes its image.
+    """
 
     image: ImageSource
     model: str
     prompts: tuple[StoredPrompt, ...]
     outputs: tuple[Output, ...]
+    everything: dict[str, Any] | None = None
+    multimask: Literal["all"] | None = None  # None: the best mask of each prompt
+
+    @model_serializer(mode="wrap")
+    def _without_unused_fields(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the fields of later versions that this request does not use: its record stays the same."""
+        return {name: value for name, value in write(self).items() if name not in ADDED_LATER or value is not None}
+
+    @property
+    def only_encodes(self) -> bool:
+        """True if the job makes no masks: its purpose is that the image's embedding is known."""
+        return not self.prompts and self.everything is None
+
+    @property
+    def cost(self) -> Cost:
+        """The work that the request is. In everything mode each click is a prompt, also in the crops."""
+        if self.everything is None:
+            return Cost(1, len(self.prompts))
+        options = models.find(self.model).preset.everything.changed(self.everything)
+        return Cost(options.encode_count, options.point_count)
 
     @property
     def options(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from ovseg_core.network import DecodeBatch, Features, PromptBatch
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
 from worker.inference.batcher import Batcher, BatchKey
-from worker.inference.inference import Inference
+from worker.inference.inference import CLICKS_PER_RUN, Inference
 
 SPEC = models.find("SAM-Lite")
 EMBEDDING = Embedding("SAM-Lite", (np.zeros(1, np.float32),), Frame((64, 64), 64))
@@ -67,7 +67,7 @@ def with_network(network: SmallNetwork, thread: Batcher | None = None) -> Infere
 
 
 def decode(network: SmallNetwork, prompts: Sequence[Prompt] = PROMPTS) -> list[Mask]:
-    return with_network(network).decode(EMBEDDING, prompts)[0]
+    return [mask for [mask] in with_network(network).decode(EMBEDDING, prompts)[0]]
 
 
 def boxes(prompts: Sequence[Prompt]) -> list[tuple[float, ...] | None]:
@@ -114,9 +114,53 @@ def test_jobs_that_wait_for_the_device_together_are_decoded_together() -> None:
         busy.set()
         for n, answer in enumerate(answers):
             masks, milliseconds = answer.result(30)
-            assert [mask.box_xyxy for mask in masks] == boxes(PROMPTS[n : n + 4])
+            assert [mask.box_xyxy for [mask] in masks] == boxes(PROMPTS[n : n + 4])
             assert milliseconds >= 0
     assert network.batch_sizes == [16, 4]  # at most the model's `prompts_per_batch`
+
+
+class Clicked(SmallNetwork):
+    """Three masks for each click. Lets the device's first run wait for `release`, and records what each run decodes."""
+
+    def __init__(self) -> None:
+        super().__init__(1000, PADDLE)
+        self.runs: list[str] = []
+        self.begun, self.release = threading.Event(), threading.Event()
+
+    def decode_batch(self, batch: DecodeBatch, multimask_output: bool | None = None) -> list[Candidates]:
+        self.begun.set()
+        self.release.wait(30)
+        self.runs += ["boxes" if prompts.boxes is not None else "clicks" for _, prompts in batch]
+        if batch[0][1].boxes is not None:
+            return super().decode_batch(batch)
+        return [_three_each(prompts.size) for _, prompts in batch]
+
+
+def _three_each(count: int) -> Candidates:
+    whole = np.tile(np.array([0, 0, 64, 64], np.float32), (count, 3, 1))
+    return Candidates(np.full((count, 3, 16, 16), 9, np.float32), whole, np.ones((count, 3), np.float32))
+
+
+def test_the_calls_of_other_jobs_run_between_the_batches_of_an_everything_job() -> None:
+    network, device = Clicked(), Batcher("inference")
+    inference = with_network(network, device)
+    options = {"points_per_side": 16, "points_per_batch": 1024}
+    with ThreadPoolExecutor(2) as jobs:
+        everything = jobs.submit(lambda: list(inference.everything(EMBEDDING, no_picture, options)))
+        network.begun.wait(30)
+        other = jobs.submit(inference.decode, EMBEDDING, PROMPTS[:1])
+        while not device.waiting:
+            threading.Event().wait(0.01)
+        network.release.set()
+        assert len(other.result(30)[0]) == 1
+        steps = [step for step, _ in everything.result(30)]
+    assert network.runs == ["clicks", "boxes"] + ["clicks"] * (256 // CLICKS_PER_RUN["cpu"] - 1)
+    assert [step.points_done for step in steps] == [64, 128, 192, 256, 256]  # a check of the job after each
+    assert len(steps[-1].answers) == 1  # without duplicates
+
+
+def no_picture() -> np.ndarray:
+    raise AssertionError("without crops no pixels are needed")
 
 
 def test_a_model_that_the_worker_s_engine_cannot_run_uses_the_default_engine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,7 +90,7 @@ def errors_of(body: object, image_file: bytes | None = None, settings: Settings 
         ({"image": URL, "prompt": [[1, 2, 3, 4]]}, "invalid_request", "promptType", "box or point"),
         ({"image": URL, "prompt": [[1, 2, 3]], "promptType": "box"}, "invalid_prompt", "prompt[0]", "got 3"),
         ({"image": URL, "prompt": [[1, 2, 3]], "promptType": "point"}, "invalid_prompt", "prompt[0]", "got 3"),
-        ({"image": URL, "prompt": [[1, 2]], "promptType": "text"}, "invalid_value", "promptType", "'box' or 'point'"),
+        ({"image": URL, "prompt": [[1, 2]], "promptType": "text"}, "invalid_value", "promptType", "'box', 'point' or "),
         ({"image": URL, "prompts": [BOX], "promptType": "box"}, "invalid_request", "prompts", "either prompts, or"),
         ({"image": URL, "prompts": [BOX], "model": "SAM-9"}, "unknown_model", "model", "available: SAM-Lite"),
         ({"image": URL, "prompts": [BOX], "device": "tpu"}, "invalid_value", "device", "'auto', 'cpu' or 'gpu'"),
@@ -262,11 +262,17 @@ json_values = st.recursive(
     max_leaves=10,
 )
 names = st.sampled_from(
-    ["image", "prompts", "prompt", "promptType", "model", "device", "outputs", "metadata", "webhook", "deadline"]
+    [
+        *("image", "prompts", "prompt", "promptType", "multimask"),
+        *("model", "device", "outputs", "metadata", "webhook", "deadline"),
+    ]
 )
 
 
-@given(st.dictionaries(names, json_values) | json_values)
+of_everything = st.just("everything") | st.dictionaries(st.sampled_from(["everything", "box"]), json_values, max_size=2)
+
+
+@given(st.dictionaries(names, json_values | of_everything) | json_values)
 def test_whatever_json_comes_is_parsed_or_refused_in_words(body: object) -> None:
     try:
         parse(body, None, SETTINGS)

@@ -77,13 +77,14 @@ local function remember(idempotency_key, id, fingerprint, seconds)
   redis.call('EXPIRE', key('key:' .. idempotency_key), seconds)
 end
 
--- Change the status of a job. The deadlines of its previous status no longer apply: by now they were met or missed.
+-- Change the status of a job. The deadlines of its previous status no longer apply: by now they were met or missed. Nor does
+-- the progress of the attempt that ends here.
 local function set_status(id, to)
   local record = redis.call('HMGET', key('job:' .. id), 'status', 'accepted_at')
   release(id)
   redis.call('ZREM', key('jobs:' .. record[1]), id)
   redis.call('ZADD', key('jobs:' .. to), record[2], id)
-  redis.call('HDEL', key('job:' .. id), 'start_by', 'run_by')
+  redis.call('HDEL', key('job:' .. id), 'start_by', 'run_by', 'progress')
   redis.call('HSET', key('job:' .. id), 'status', to)
 end
 

@@ -1,0 +1,74 @@
+"""Masks in the results of earlier jobs, which a request can name as prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ovseg_core.errors import OvsegError
+from worker.job import result_document
+from worker.job.archive import Archive
+from worker.job.client_text import brief
+from worker.job.jobs import Jobs
+from worker.job.record import Job, Status
+from worker.store.storage import ObjectMissing, Storage
+
+# A request may name masks of this many jobs: for each of them a result is read, which may have megabytes.
+MAX_JOBS = 8
+
+MasksOf = Callable[[str], Sequence[Mapping[str, Any]]]  # from a job's id to its `masks`, in PaddleX's RLE
+
+
+class EarlierMasks:
+    """Reads the masks of jobs that have succeeded. Thread-safe."""
+
+    def __init__(self, jobs: Jobs, archive: Archive, storage: Storage) -> None:
+        self._jobs = jobs
+        self._archive = archive
+        self._storage = storage
+
+    def of(self, job_id: str) -> Sequence[Mapping[str, Any]]:
+        """Return the masks of a job: {"rleResult": counts, "size": [height, width]} each.
+
+        Raises OvsegError `mask_not_found`: there is no such job, it has not succeeded, or its result has no RLE or is
+        no longer in storage.
+        """
+        job = self._jobs.get(job_id) or self._archive.ended(job_id)
+        if job is None:
+            raise not_found(f"there is no job {brief(job_id)!r}")
+        if job.status is not Status.SUCCEEDED or job.files_prefix is None:
+            raise not_found(f"the job {job_id} is {job.status}; only a job that has succeeded has masks")
+        if "rle" not in job.request.outputs:
+            raise not_found(f"the job {job_id} has no RLE: `outputs` of its request lacks rle")
+        return self._read(job, job.files_prefix)
+
+    def _read(self, job: Job, files_prefix: str) -> Sequence[Mapping[str, Any]]:
+        try:
+            masks: Sequence[Mapping[str, Any]] = result_document.read_result(files_prefix, self._storage)["masks"]
+        except ObjectMissing:
+            raise not_found(f"the result of the job {job.id} is no longer in storage") from None
+        return masks
+
+
+def not_found(message: str, field: str = "mask.job") -> OvsegError:
+    return OvsegError("mask_not_found", message, field)
+
+
+def none(job_id: str) -> Sequence[Mapping[str, Any]]:
+    """Do as `EarlierMasks.of` where no jobs are known."""
+    raise not_found(f"there is no job {brief(job_id)!r}")
+
+
+def of_few_jobs(masks_of: MasksOf) -> MasksOf:
+    """Return a function that reads each job once, and refuses more than MAX_JOBS of them (`invalid_prompt`)."""
+    known: dict[str, Sequence[Mapping[str, Any]]] = {}
+
+    def masks(job_id: str) -> Sequence[Mapping[str, Any]]:
+        if job_id not in known:
+            if len(known) >= MAX_JOBS:
+                message = f"the prompts of one job may name masks of at most {MAX_JOBS} other jobs"
+                raise OvsegError("invalid_prompt", message, "mask.job")
+            known[job_id] = masks_of(job_id)
+        return known[job_id]
+
+    return masks

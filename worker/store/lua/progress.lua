@@ -1,0 +1,4 @@
+#!lua flags=allow-oom
+-- Record how far an attempt is, if it still holds the job. ARGV: id, attempt, progress as JSON.
+local id, attempt, progress = unpack(ARGV)
+if is_held(id, attempt) then redis.call('HSET', key('job:' .. id), 'progress', progress) end
