@@ -58,8 +58,8 @@ def segment(job_id: str, services: WorkerServices) -> None:
 def _work(job: Job, services: WorkerServices) -> None:
     """Segment the job's image and store the result.
 
-    Between stages, and regularly while it waits for a decoder or for another job's encoding, it checks whether the job
-    may continue.
+    Between stages, and regularly while it waits for a decoder or for another job's encoding or runs everything mode, it
+    checks whether the job may continue.
     """
     timings, check = Timings(), partial(services.heartbeat.check, job)
     image = LazyImage(job, services, timings, check)

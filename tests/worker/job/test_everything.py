@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -123,6 +124,24 @@ def test_the_limits_of_everything_mode_are_settings() -> None:
         parse(body, None, Settings.model_validate({setting: smallest}))
         with pytest.raises(OvsegError, match=f"at most {smallest - 1}"):
             parse(body, None, Settings.model_validate({setting: smallest - 1}))
+
+
+def test_a_model_that_has_no_everything_mode_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models.yaml").write_text("Boxes: {network: paddlex, file: boxes}")
+    monkeypatch.setenv("OVSEG_MODELS_YAML", str(tmp_path / "models.yaml"))
+    mixed = {**BOX, "points": [[1, 2]]}
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"prompts": "everything"}, "prompts"),
+        ({"prompts": everything()}, "prompts.everything"),
+        ({"promptType": "everything"}, "prompt"),
+        ({"prompts": [BOX, mixed]}, "prompts[1]"),
+    ]
+    for body, field in cases:
+        with pytest.raises(OvsegError, match="takes only box or point") as caught:
+            parse({"image": URL, "model": "Boxes", **body}, None, SETTINGS)
+        assert (caught.value.code, caught.value.field) == ("prompt_not_supported", field)
 
 
 def test_the_cost_of_a_request_counts_encodings_and_decoded_prompts() -> None:
