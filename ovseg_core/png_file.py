@@ -29,4 +29,6 @@ def of(pixels: np.ndarray) -> bytes:
 
 def of_mask(mask: Mask) -> bytes:
     """Return a grey PNG file as large as the image: 255 on the object and 0 elsewhere."""
-    return of(mask.full().view(np.uint8) * np.uint8(255))
+    pixels = mask.full().view(np.uint8)
+    pixels *= 255  # in place, to save memory: an image may be large, and a worker writes several files at a time
+    return of(pixels)
