@@ -14,12 +14,18 @@ from ovseg_core.family import Family
 from ovseg_core.lite import family as lite
 from ovseg_core.paddle_inference import family as paddle_inference
 from ovseg_core.sam import family as sam
+from ovseg_core.sam_hq import family as sam_hq
 
 if TYPE_CHECKING:
     from ovseg_core.network import Network
 
 # The keys are the names that the registry of models uses.
-NETWORKS: dict[str, Family] = {**lite.NETWORKS, **sam.NETWORKS, **paddle_inference.NETWORKS}
+NETWORKS: dict[str, Family] = {
+    **lite.NETWORKS,
+    **sam.NETWORKS,
+    **sam_hq.NETWORKS,
+    **paddle_inference.NETWORKS,
+}
 
 ENGINES = ("auto", "openvino", "onnxruntime", "paddle")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8")

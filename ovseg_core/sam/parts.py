@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 from ovseg_core.engines.parts import Shape
 from ovseg_core.quiet_paddle import nn, paddle
+from ovseg_core.sam import image_encoders
 from ovseg_core.sam.mask_decoder import MaskDecoder
 from ovseg_core.sam.prompt_encoder import PromptEncoder
 from ovseg_core.sam.shape import CANVAS, CHANNELS
-from ovseg_core.sam.tiny_vit import TinyViT
-from ovseg_core.sam.vit import PATCH, VisionTransformer
+from ovseg_core.sam.vit import PATCH
 
 
 class SamLayers(nn.Layer):
@@ -102,8 +102,8 @@ class SamParts(SamLayers):
 
 
 VARIANTS: dict[str, Callable[[], SamParts]] = {
-    "mobile_sam": lambda: SamParts(TinyViT((64, 128, 160, 320), (2, 2, 6, 2), (4, 5, 10), window_sides=(7, 14, 7))),
-    "sam_b": lambda: SamParts(VisionTransformer(768, depth=12, heads=12, whole_grid=(2, 5, 8, 11))),
-    "sam_l": lambda: SamParts(VisionTransformer(1024, depth=24, heads=16, whole_grid=(5, 11, 17, 23))),
-    "sam_h": lambda: SamParts(VisionTransformer(1280, depth=32, heads=16, whole_grid=(7, 15, 23, 31))),
+    "mobile_sam": lambda: SamParts(image_encoders.vit_tiny()),
+    "sam_b": lambda: SamParts(image_encoders.vit_b()),
+    "sam_l": lambda: SamParts(image_encoders.vit_l()),
+    "sam_h": lambda: SamParts(image_encoders.vit_h()),
 }
