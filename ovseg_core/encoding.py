@@ -26,8 +26,12 @@ def encode(model: str, network: Network, preset: Preset, images_rgb: Sequence[np
 
 
 def canvas(image_rgb: np.ndarray, canvas_size: int, preset: Preset) -> np.ndarray:
-    """Return the network's input for an image (H, W, 3) uint8: (1, 3, S, S) float32."""
-    return letterbox(image_rgb, _frame(image_rgb, canvas_size), preset.mean, preset.std, preset.resize)
+    """Return the network's input for an image (H, W, 3) uint8: (1, 3, S, S) float32.
+
+    S is `canvas_size`, or the preset's `input_size` if it has one.
+    """
+    frame = _frame(image_rgb, preset.input_size or canvas_size)
+    return letterbox(image_rgb, frame, preset.mean, preset.std, preset.resize)
 
 
 def _frame(image_rgb: np.ndarray, canvas_size: int) -> Frame:

@@ -34,6 +34,8 @@ class Preset:
         resize: how an image is resized to the canvas, see `canvas.letterbox`.
         via_canvas: True if the logits cover the whole canvas and are resized first to the canvas and then to the image,
             as SAM does.
+        input_size: side of the network's input in pixels if it is smaller than the canvas, to which prompts and masks
+            refer; None if it is the canvas.
         prompts_per_batch: maximum number of prompts in one run of the decoder. It bounds memory; on a CPU larger
             batches are not faster.
         box_mask_threshold: a pixel belongs to the mask of a prompt with a box if its logit exceeds this.
@@ -49,6 +51,7 @@ class Preset:
     std: PerChannel
     resize: Resize = "area"
     via_canvas: bool = False
+    input_size: int | None = None
     prompts_per_batch: int = 16
     box_mask_threshold: float = 0.0
     point_mask_threshold: float = 0.0

@@ -36,7 +36,10 @@ DecodeBatch = Sequence[tuple[Features, PromptBatch]]  # prompts of the same shap
 
 
 class Network(Protocol):
-    """Encodes images to features, and decodes prompts from features. S is `canvas_size`, the side of its input."""
+    """Encodes images to features, and decodes prompts from features.
+
+    S is the side of its input: `canvas_size`, or the `input_size` of its preset.
+    """
 
     canvas_size: int
 

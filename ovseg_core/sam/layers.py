@@ -39,6 +39,21 @@ class LayerNorm2d(nn.Layer):
         return F.layer_norm(x, x.shape[-1:], self.weight, self.bias, self.epsilon)
 
 
+class BatchNorm(nn.Layer):
+    """Normalises (B, C, h, w) by the statistics of the training. Their names in the checkpoint are PyTorch's."""
+
+    def __init__(self, channels: int, epsilon: float = 1e-5) -> None:
+        super().__init__()
+        self.weight = self.create_parameter([channels], default_initializer=nn.initializer.Constant(1.0))
+        self.bias = self.create_parameter([channels], is_bias=True)
+        self.register_buffer("running_mean", paddle.zeros([channels]))
+        self.register_buffer("running_var", paddle.ones([channels]))
+        self.epsilon = epsilon
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, epsilon=self.epsilon)
+
+
 class Doubling(nn.Conv2DTranspose):
     """A transposed convolution with a kernel of 2 x 2 and a stride of 2, as one matrix product: each position becomes
     four."""

@@ -41,12 +41,14 @@ class SamLayers(nn.Layer):
 class SamParts(SamLayers):
     """SAM in parts."""
 
-    def __init__(self, image_encoder: nn.Layer, canvas_size: int = CANVAS) -> None:
+    def __init__(self, image_encoder: nn.Layer, canvas_size: int = CANVAS, input_size: int | None = None) -> None:
+        """`input_size` is the side of the encoder's input, if it is not the canvas."""
         super().__init__(image_encoder, MaskDecoder(CHANNELS), canvas_size)
+        self.input_size = input_size or canvas_size
 
     def shapes(self) -> dict[str, tuple[Shape, ...]]:
         """Return the shapes of the inputs of each part, by the name of its method."""
-        side, grid, low = self.canvas_size, self.canvas_size // PATCH, self.canvas_size // 4
+        side, grid, low = self.input_size, self.canvas_size // PATCH, self.canvas_size // 4
         prompts: tuple[Shape, ...] = ((None, None, CHANNELS), (None,))
         embedding: Shape = (grid, grid, CHANNELS)
         return {
@@ -58,7 +60,7 @@ class SamParts(SamLayers):
         }
 
     def encode(self, canvases: paddle.Tensor) -> paddle.Tensor:
-        """Canvases (B, 3, S, S) to embeddings (B, S/16, S/16, 256), float32 for any precision of the encoder.
+        """Inputs (B, 3, S, S) to embeddings (B, S/16, S/16, 256), float32 for any precision of the encoder.
 
         Channels are last because the decoder needs them last, for every prompt.
         """

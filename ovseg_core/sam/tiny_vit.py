@@ -14,26 +14,12 @@ from itertools import pairwise
 from ovseg_core.quiet_paddle import functional as F
 from ovseg_core.quiet_paddle import nn, paddle
 from ovseg_core.sam import windows
-from ovseg_core.sam.layers import as_map, as_rows, neck
+from ovseg_core.sam.layers import BatchNorm, as_map, as_rows, neck
 from ovseg_core.sam.shape import CHANNELS
 
 EXPANSION = 4  # factor of the channels inside an inverted residual and a feed-forward
 MERGING_STRIDES = (2, 2, 1)
 EARLY_STAGES = 2  # after them the grid has the embedding's size
-
-
-class BatchNorm(nn.Layer):
-    """Normalises (B, C, h, w) by the statistics of the training. Their names in the checkpoint are PyTorch's."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.weight = self.create_parameter([channels], default_initializer=nn.initializer.Constant(1.0))
-        self.bias = self.create_parameter([channels], is_bias=True)
-        self.register_buffer("running_mean", paddle.zeros([channels]))
-        self.register_buffer("running_var", paddle.ones([channels]))
-
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias)
 
 
 class InvertedResidual(nn.Layer):
