@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ovseg_core import devices
+from ovseg_core.efficientvit_sam import family as efficientvit_sam
 from ovseg_core.family import Family
 from ovseg_core.lite import family as lite
 from ovseg_core.paddle_inference import family as paddle_inference
@@ -24,6 +25,7 @@ NETWORKS: dict[str, Family] = {
     **lite.NETWORKS,
     **sam.NETWORKS,
     **sam_hq.NETWORKS,
+    **efficientvit_sam.NETWORKS,
     **paddle_inference.NETWORKS,
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,11 +30,11 @@ def pair(request: pytest.FixtureRequest, folder: Path, photo: np.ndarray) -> Pai
     return Pair(request.param, theirs, sam_hq.SamPredictor, folder, photo)
 
 
-def hq_features(theirs: object) -> np.ndarray:
+def hq_features(theirs: Any) -> np.ndarray:
     """Return the HQ features of the original for its photo, (256, 256, 32)."""
-    decoder, early = theirs.model.mask_decoder, theirs.interm_features[0].permute(0, 3, 1, 2)  # type: ignore[attr-defined]
+    decoder, early = theirs.model.mask_decoder, theirs.interm_features[0].permute(0, 3, 1, 2)
     with torch.no_grad():
-        fused = decoder.embedding_encoder(theirs.features) + decoder.compress_vit_feat(early)  # type: ignore[attr-defined]
+        fused = decoder.embedding_encoder(theirs.features) + decoder.compress_vit_feat(early)
     features: np.ndarray = fused[0].numpy().transpose(1, 2, 0)
     return features
 
@@ -68,11 +69,27 @@ def test_a_mask_input_is_refined_as_by_the_original(pair: Pair, engine: str) -> 
     assert relative(unrefined, logits) > 1e-3  # the mask input has an effect
 
 
+def use_attended_image(decoder: Any) -> None:
+    """Let the decoder of `transformers` compute masks from the image after attention, as SAM-HQ's authors do.
+
+    `transformers` 5.24.0 discards it, and computes masks from the transposed image before attention.
+    """
+
+    def write_back(_: Any, inputs: Any, named: dict[str, Any], outputs: tuple[Any, Any]) -> None:
+        before = named["image_embeddings"]  # N, C, h, w; the decoder will transpose h and w
+        count, channels, h, w = before.shape
+        before.copy_(outputs[1].reshape(count, h, w, channels).permute(0, 3, 2, 1))
+
+    decoder.transformer.register_forward_hook(write_back, with_kwargs=True)
+
+
 def test_masks_agree_with_those_of_transformers(folder: Path, photo: np.ndarray) -> None:
     """`transformers` returns three candidates for a click, as we do, but the best is first."""
     transformers = pytest.importorskip("transformers")
     torch.manual_seed(0)
-    theirs = transformers.SamHQModel(transformers.SamHQConfig()).eval()
+    config = transformers.SamHQConfig(vision_config={"initializer_range": 0.02})  # the default's features are 1e-20
+    theirs = transformers.SamHQModel(config).eval()
+    use_attended_image(theirs.mask_decoder)
     theirs.save_pretrained(folder / "hf_hq")
     spec = replace(models.find("SAM-HQ-B"), weights=folder / "hf_hq" / "model.safetensors")
     ours = Segmenter.of(spec, "cpu", "paddle", "float32")

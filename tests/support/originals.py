@@ -1,28 +1,35 @@
 """Make the original implementations importable without torchvision and timm, which need a torch of their own.
 
-The few functions that they really use are replaced here: a resize, by Pillow's, and an initialiser.
+The few functions that they really use are replaced here: a resize, by Pillow's, what makes a tensor of an image, and an
+initialiser.
 """
 
 from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import reduce
 from typing import Any
 from unittest import mock
 
+import numpy as np
 from PIL import Image
 
 
 @contextmanager
 def importable() -> Iterator[None]:
     """Provide the replacements while the block runs; after it, imports find the installed packages again, or none."""
+    import torch
     from torch import nn
 
     with mock.patch.dict(sys.modules):
-        boxes, functional = _modules("torchvision", "ops.boxes", "transforms.functional")
+        boxes, transforms, functional = _modules("torchvision", "ops.boxes", "transforms", "transforms.functional")
         boxes.batched_nms = boxes.box_area = None
+        transforms.Compose = _one_after_another
+        transforms.ToTensor = lambda: lambda pixels: torch.from_numpy(pixels.transpose(2, 0, 1) / np.float32(255))
+        transforms.Normalize = _normalising
         functional.to_pil_image = Image.fromarray
         functional.resize = lambda picture, hw: picture.resize(hw[::-1], Image.Resampling.BILINEAR)
         layers, registry = _modules("timm", "models.layers", "models.registry")
@@ -31,6 +38,15 @@ def importable() -> Iterator[None]:
         layers.trunc_normal_ = nn.init.trunc_normal_
         registry.register_model = lambda build: build
         yield
+
+
+def _one_after_another(steps: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    return lambda image: reduce(lambda value, step: step(value), steps, image)
+
+
+def _normalising(mean: Sequence[float], std: Sequence[float]) -> Callable[[Any], Any]:
+    """Return a function that normalises a tensor (3, h, w)."""
+    return lambda image: (image - image.new_tensor(mean)[:, None, None]) / image.new_tensor(std)[:, None, None]
 
 
 def _modules(package: str, *names: str) -> list[Any]:

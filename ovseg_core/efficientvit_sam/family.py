@@ -1,0 +1,52 @@
+"""The rows of EfficientViT-SAM: L in three sizes, whose inputs are small, and XL in two sizes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ovseg_core.efficientvit_sam.shape import SMALL_INPUT
+from ovseg_core.family import Family, Quantization
+from ovseg_core.sam.family import PRESET
+
+if TYPE_CHECKING:
+    import openvino as ov
+
+    from ovseg_core.network import Network
+    from ovseg_core.sam.parts import SamParts
+
+
+def load(name: str, weights: Path, device: str, engine: str, precision: str) -> Network:
+    """Load an EfficientViT-SAM; see `networks.load` and `loading.network`."""
+    from ovseg_core.sam import loading
+
+    return loading.network(load_parts, name, weights, device, engine, precision)
+
+
+def load_parts(name: str, weights: Path, precision: str = "float32", *, on_cpu: bool = False) -> SamParts:
+    """Load an EfficientViT-SAM's layers with their weights; see `loading.LoadParts`."""
+    from ovseg_core.efficientvit_sam.parts import VARIANTS
+    from ovseg_core.sam import checkpoint, loading
+
+    return loading.filled(VARIANTS[name](), checkpoint.read(weights), precision, on_cpu)
+
+
+def encoder_graph(name: str, weights: Path) -> ov.Model:
+    """Return the image encoder in OpenVINO; see `family.Quantization`."""
+    from ovseg_core.engines import in_openvino
+
+    return in_openvino.encoder_graph(name, weights, partial(load_parts, name, weights, on_cpu=True))
+
+
+# No half precision on a GPU: the sums of the linear attention can exceed float16, and bfloat16 was not tried there.
+XL = Family(PRESET, load, engines=("openvino", "onnxruntime", "paddle"), quantization=Quantization(encoder_graph))
+L = replace(XL, preset=replace(PRESET, input_size=SMALL_INPUT))
+NETWORKS = {  # `parts.VARIANTS` makes their layers
+    "efficientvit_sam_l0": L,
+    "efficientvit_sam_l1": L,
+    "efficientvit_sam_l2": L,
+    "efficientvit_sam_xl0": XL,
+    "efficientvit_sam_xl1": XL,
+}
