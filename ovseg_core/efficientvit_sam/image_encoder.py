@@ -63,7 +63,7 @@ class Neck(nn.Layer):
 
     def forward(self, outputs: Sequence[paddle.Tensor]) -> paddle.Tensor:
         """`outputs` are those of the last three stages, the last stage first."""
-        resized = [_enlarged(narrow(x), self.grid) for narrow, x in zip(self.input_ops, outputs, strict=True)]
+        resized = [_enlarged(narrow(outputs[i]), self.grid) for i, narrow in enumerate(self.input_ops)]
         return self.output_ops[0](self.middle(sum(resized[1:], resized[0])))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ovseg_core.efficientvit_sam.image_encoder import EfficientViT, StageShape
+from ovseg_core.efficientvit_sam.layers import NORM_EPSILON
 from ovseg_core.efficientvit_sam.shape import SMALL_INPUT
 from ovseg_core.sam.parts import SamParts
 
@@ -13,14 +14,15 @@ def _l(depths: tuple[int, ...], neck_depth: int) -> SamParts:
     channels, expansions = (32, 64, 128, 256, 512), (1, 4, 4, 4, 6)
     kinds = ("residual", "fused", "fused", "inverted", "attention")
     shapes = [StageShape(*shape) for shape in zip(channels, depths, kinds, expansions, strict=True)]
-    return SamParts(EfficientViT(shapes, scale=5, neck_depth=neck_depth, neck_expansion=1), input_size=SMALL_INPUT)
+    encoder = EfficientViT(shapes, scale=5, neck_depth=neck_depth, neck_expansion=1)
+    return SamParts(encoder, input_size=SMALL_INPUT, norm_epsilon=NORM_EPSILON)
 
 
 def _xl(depths: tuple[int, ...], neck_depth: int) -> SamParts:
     channels, expansions = (32, 64, 128, 256, 512, 1024), (1, 4, 4, 4, 4, 6)
     kinds = ("residual", "fused", "fused", "fused", "attention", "attention")
     shapes = [StageShape(*shape) for shape in zip(channels, depths, kinds, expansions, strict=True)]
-    return SamParts(EfficientViT(shapes, scale=3, neck_depth=neck_depth, neck_expansion=4))
+    return SamParts(EfficientViT(shapes, scale=3, neck_depth=neck_depth, neck_expansion=4), norm_epsilon=NORM_EPSILON)
 
 
 VARIANTS: dict[str, Callable[[], SamParts]] = {

@@ -10,10 +10,11 @@ from ovseg_core.sam.transformer import TwoWayTransformer
 class MaskDecoder(nn.Layer):
     """Decodes up to four masks for each prompt: mask 0 for a clear prompt, masks 1 to 3 for an ambiguous one."""
 
-    def __init__(self, channels: int = 256, candidates: int = 3) -> None:
+    def __init__(self, channels: int = 256, candidates: int = 3, norm_epsilon: float = 1e-5) -> None:
+        """`norm_epsilon` is that of the transformer's norms."""
         super().__init__()
         masks = candidates + 1
-        self.transformer = TwoWayTransformer(channels)
+        self.transformer = TwoWayTransformer(channels, epsilon=norm_epsilon)
         self.iou_token = nn.Embedding(1, channels)
         self.mask_tokens = nn.Embedding(masks, channels)
         self.output_upscaling = nn.Sequential(

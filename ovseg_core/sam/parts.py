@@ -41,9 +41,16 @@ class SamLayers(nn.Layer):
 class SamParts(SamLayers):
     """SAM in parts."""
 
-    def __init__(self, image_encoder: nn.Layer, canvas_size: int = CANVAS, input_size: int | None = None) -> None:
-        """`input_size` is the side of the encoder's input, if it is not the canvas."""
-        super().__init__(image_encoder, MaskDecoder(CHANNELS), canvas_size)
+    def __init__(
+        self,
+        image_encoder: nn.Layer,
+        canvas_size: int = CANVAS,
+        input_size: int | None = None,
+        norm_epsilon: float = 1e-5,
+    ) -> None:
+        """`input_size` is the side of the encoder's input, if it is not the canvas; for `norm_epsilon` see
+        `MaskDecoder`."""
+        super().__init__(image_encoder, MaskDecoder(CHANNELS, norm_epsilon=norm_epsilon), canvas_size)
         self.input_size = input_size or canvas_size
 
     def shapes(self) -> dict[str, tuple[Shape, ...]]:

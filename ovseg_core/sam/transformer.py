@@ -92,16 +92,16 @@ class TwoWayBlock(nn.Layer):
     the position encoding itself.
     """
 
-    def __init__(self, channels: int, heads: int, mlp_hidden: int, is_first: bool) -> None:
+    def __init__(self, channels: int, heads: int, mlp_hidden: int, is_first: bool, epsilon: float) -> None:
         super().__init__()
         self.is_first = is_first
         self.self_attn = Attention(channels, heads)
-        self.norm1 = nn.LayerNorm(channels)
+        self.norm1 = nn.LayerNorm(channels, epsilon)
         self.cross_attn_token_to_image = Attention(channels, heads, downsample_rate=2)
-        self.norm2 = nn.LayerNorm(channels)
+        self.norm2 = nn.LayerNorm(channels, epsilon)
         self.mlp = TokenMLP(channels, mlp_hidden)
-        self.norm3 = nn.LayerNorm(channels)
-        self.norm4 = nn.LayerNorm(channels)
+        self.norm3 = nn.LayerNorm(channels, epsilon)
+        self.norm4 = nn.LayerNorm(channels, epsilon)
         self.cross_attn_image_to_token = Attention(channels, heads, downsample_rate=2)
 
     def forward(
@@ -128,11 +128,16 @@ class TwoWayTransformer(nn.Layer):
     From an image (1 or N, L, C) and tokens (N, T, C) to tokens (N, T, C) and an image (N, L, C).
     """
 
-    def __init__(self, channels: int = 256, depth: int = 2, heads: int = 8, mlp_hidden: int = 2048) -> None:
+    def __init__(
+        self, channels: int = 256, depth: int = 2, heads: int = 8, mlp_hidden: int = 2048, epsilon: float = 1e-5
+    ) -> None:
+        """`epsilon` is that of the norms."""
         super().__init__()
-        self.layers = nn.LayerList([TwoWayBlock(channels, heads, mlp_hidden, is_first=i == 0) for i in range(depth)])
+        self.layers = nn.LayerList(
+            [TwoWayBlock(channels, heads, mlp_hidden, is_first=i == 0, epsilon=epsilon) for i in range(depth)]
+        )
         self.final_attn_token_to_image = Attention(channels, heads, downsample_rate=2)
-        self.norm_final_attn = nn.LayerNorm(channels)
+        self.norm_final_attn = nn.LayerNorm(channels, epsilon)
 
     def forward(
         self, image: paddle.Tensor, image_pe: paddle.Tensor, token_pe: paddle.Tensor

@@ -22,7 +22,8 @@ VARIANTS = ("L0", "L1", "L2", "XL0", "XL1")
 @pytest.fixture(scope="module", params=VARIANTS)
 def pair(request: pytest.FixtureRequest, folder: Path, photo: np.ndarray) -> Pair:
     torch.manual_seed(0)
-    theirs = zoo.create_efficientvit_sam_model(f"efficientvit-sam-{request.param.lower()}", pretrained=False)
+    with originals.importable():  # it imports more modules when it is called
+        theirs = zoo.create_efficientvit_sam_model(f"efficientvit-sam-{request.param.lower()}", pretrained=False)
     draw_norms(theirs)
     return Pair(f"EfficientViT-SAM-{request.param}", theirs, efficientvit.EfficientViTSamPredictor, folder, photo)
 
