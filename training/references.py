@@ -1,12 +1,16 @@
 """`python -m training references`: write the outputs of the original implementations to tests/data, for our tests.
 
-Needs the group `training` and `pip install --no-deps segment-anything git+https://github.com/ChaoningZhang/MobileSAM`.
+Needs the group `training` and `pip install --no-deps segment-anything segment-anything-hq efficientsam
+git+https://github.com/ChaoningZhang/MobileSAM`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,6 +20,7 @@ from torch import Tensor, nn
 
 from ovseg_core import canvas, models
 from ovseg_core.canvas import Frame
+from ovseg_core.efficientvit_sam.image_encoder import StageShape
 from ovseg_core.lite.shape import CANDIDATES, CANVAS, COARSE_STRIDE, REGION
 from tests.support import lite_prompts, originals, sam_weights
 from training.network import SamLite, boxes_of, region_maps, region_of, sampled
@@ -26,6 +31,8 @@ def write_all() -> None:
         (lite_prompts.REFERENCE, lite),
         (sam_weights.REFERENCE, sam),
         (sam_weights.TINY_REFERENCE, mobile_sam),
+        (sam_weights.HQ_REFERENCE, sam_hq),
+        (sam_weights.EFFICIENT_REFERENCE, efficientvit_sam),
     ):
         np.savez_compressed(path, **ask())
         print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
@@ -92,11 +99,52 @@ def as_shipped(weights: Path) -> SamLite:
 def sam() -> dict[str, np.ndarray]:
     """Return the outputs of Meta's SAM, a small one, with the weights of tests/support/sam_weights.py."""
     with originals.importable():
-        from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, TwoWayTransformer
-        from segment_anything.modeling import Sam as MetaSam
+        from segment_anything import modeling
 
+    net = _small(modeling, modeling.MaskDecoder(transformer_dim=256, transformer=_transformer(modeling)))
+    embedding = net.image_encoder(torch.from_numpy(sam_weights.canvas()))
+    names = [name for name in net.state_dict() if not name.startswith("pixel_")]
+    answers = {"names": np.array(sorted(names)), "embedding": embedding[0, ::8].numpy()}
+    for kind, sparse, dense in _encoded_prompts(net):
+        place = net.prompt_encoder.get_dense_pe()
+        logits, iou = net.mask_decoder(embedding, place, sparse, dense, multimask_output=kind == "click")
+        answers[f"{kind}_logits"], answers[f"{kind}_iou"] = logits[:, :, ::2, ::2].numpy(), iou.numpy()
+    return answers
+
+
+@torch.no_grad()
+def sam_hq() -> dict[str, np.ndarray]:
+    """Return the outputs of the authors' SAM-HQ, a small one, with the weights of tests/support/sam_weights.py.
+
+    For the click these are all three candidates; the authors' decoder returns the one with the highest predicted IoU.
+    """
+    with originals.importable():
+        from segment_anything_hq import modeling
+
+    channels = sam_weights.CHANNELS
+    decoder = modeling.MaskDecoderHQ(transformer_dim=256, transformer=_transformer(modeling), vit_dim=channels)
+    net = _small(modeling, decoder)
+    embedding, early = net.image_encoder(torch.from_numpy(sam_weights.canvas()))
+    features = decoder.embedding_encoder(embedding) + decoder.compress_vit_feat(early[0].permute(0, 3, 1, 2))
+    names = [name for name in net.state_dict() if not name.startswith("pixel_")]
+    answers = {"names": np.array(sorted(names)), "hq_features": features[0, ::4, ::4, ::4].numpy()}
+    for kind, sparse, dense in _encoded_prompts(net):
+        masks, iou = decoder.predict_masks(embedding, net.prompt_encoder.get_dense_pe(), sparse, dense, features)
+        of_sam = slice(1, 4) if kind == "click" else slice(0, 1)
+        logits = masks[:, of_sam] + masks[:, 4:]
+        answers[f"{kind}_logits"], answers[f"{kind}_iou"] = logits[:, :, ::4, ::4].numpy(), iou[:, of_sam].numpy()
+    return answers
+
+
+def _transformer(modeling: ModuleType) -> nn.Module:
+    transformer: nn.Module = modeling.TwoWayTransformer(2, 256, 8, 2048)
+    return transformer
+
+
+def _small(modeling: ModuleType, decoder: nn.Module) -> Any:
+    """Return a small SAM with this decoder, in Meta's layers or in those of a package that was derived from Meta's."""
     side = sam_weights.CANVAS
-    encoder = ImageEncoderViT(
+    encoder = modeling.ImageEncoderViT(
         img_size=side,
         embed_dim=sam_weights.CHANNELS,
         depth=sam_weights.DEPTH,
@@ -106,20 +154,47 @@ def sam() -> dict[str, np.ndarray]:
         window_size=14,
         use_rel_pos=True,
     )
-    decoder = MaskDecoder(transformer_dim=256, transformer=TwoWayTransformer(2, 256, 8, 2048))
-    net = MetaSam(encoder, PromptEncoder(256, (side // 16, side // 16), (side, side), 16), decoder)
+    net = modeling.Sam(encoder, modeling.PromptEncoder(256, (side // 16, side // 16), (side, side), 16), decoder)
     shapes = {name: tuple(value.shape) for name, value in net.state_dict().items() if not name.startswith("pixel_")}
     net.load_state_dict({n: torch.from_numpy(sam_weights.array(n, s)) for n, s in shapes.items()}, strict=False)
-    embedding = net.image_encoder(torch.from_numpy(sam_weights.canvas()))
-    answers = {"names": np.array(sorted(shapes)), "embedding": embedding[0, ::8].numpy()}
+    return net
+
+
+def _encoded_prompts(net: Any) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Yield the name of each prompt of `sam_weights`, its tokens and its dense embedding."""
     for kind, prompt in sam_weights.PROMPTS.items():
         boxes, points, labels, mask_inputs = (None if x is None else torch.from_numpy(x) for x in prompt)
         given = None if points is None or labels is None else (points, labels)
-        sparse, dense = net.prompt_encoder(given, boxes, None if mask_inputs is None else mask_inputs[:, None])
-        place = net.prompt_encoder.get_dense_pe()
-        logits, iou = net.mask_decoder(embedding, place, sparse, dense, multimask_output=kind == "click")
-        answers[f"{kind}_logits"], answers[f"{kind}_iou"] = logits[:, :, ::2, ::2].numpy(), iou.numpy()
-    return answers
+        yield kind, *net.prompt_encoder(given, boxes, None if mask_inputs is None else mask_inputs[:, None])
+
+
+@torch.no_grad()
+def efficientvit_sam() -> dict[str, np.ndarray]:
+    """Return the embedding of EfficientViT-SAM's image encoder, a small one, with weights of `sam_weights`."""
+    with originals.importable():
+        from efficientsam.models.efficientvit import EfficientViTSamImageEncoder, SamNeck
+        from efficientsam.models.efficientvit.backbone import EfficientViTLargeBackbone
+        from efficientsam.models.nn.norm import set_norm_eps
+
+    stages = [StageShape(*stage) for stage in sam_weights.EFFICIENT_STAGES]
+    channels = [stage.channels for stage in stages]
+    backbone = EfficientViTLargeBackbone(
+        channels,
+        [stage.depth for stage in stages],
+        [sam_weights.EFFICIENT_KINDS[stage.kind] for stage in stages],
+        [stage.expansion for stage in stages],
+        [stage.kind in ("inverted", "attention") for stage in stages],
+    )
+    last_three = ["stage4", "stage3", "stage2"]
+    neck = SamNeck(last_three, channels[:-4:-1], 256, 1, sam_weights.EFFICIENT_NECK_EXPANSION, "fmb")
+    for ops in neck.input_ops:
+        ops.op_list[1].size = [sam_weights.CANVAS // 16] * 2
+    net = EfficientViTSamImageEncoder(backbone, neck).eval()
+    set_norm_eps(net, 1e-6)
+    shapes = {n: tuple(v.shape) for n, v in net.state_dict().items() if not n.endswith("num_batches_tracked")}
+    net.load_state_dict({n: torch.from_numpy(sam_weights.array(n, s)) for n, s in shapes.items()}, strict=False)
+    embedding = net(torch.from_numpy(sam_weights.two_canvases()[..., ::2, ::2].copy()))
+    return {"names": np.array(sorted(shapes)), "embedding": embedding[:, ::8, ::2, ::2].numpy()}
 
 
 @torch.no_grad()

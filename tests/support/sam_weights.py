@@ -1,7 +1,7 @@
-"""A small SAM and a small TinyViT without a weights file: each array is drawn from a generator seeded with its name.
+"""Small SAMs without a weights file: each array is drawn from a generator that is seeded with its name.
 
-tests/data/sam_reference.npz and mobile_sam_reference.npz have the outputs of Meta's and MobileSAM's own implementations
-with these weights. `training/references.py` wrote both.
+sam_reference.npz, mobile_sam_reference.npz, sam_hq_reference.npz and efficientvit_sam_reference.npz in tests/data have
+the outputs of the authors' own implementations with these weights. `training/references.py` wrote them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,21 @@ REFERENCE = Path(__file__).parents[1] / "data" / "sam_reference.npz"
 # 7.
 TINY_CHANNELS, TINY_DEPTHS, TINY_HEADS, TINY_WINDOWS = (8, 16, 24, 32), (1, 2, 2, 1), (2, 3, 4), (7, 14, 7)
 TINY_REFERENCE = Path(__file__).parents[1] / "data" / "mobile_sam_reference.npz"
+
+HQ_REFERENCE = Path(__file__).parents[1] / "data" / "sam_hq_reference.npz"
+
+# Each kind of block, with heads of 32 channels: channels, blocks after the first one, kind, expansion. From a canvas of
+# half of the side, the last three grids are 20, 10 and 5.
+EFFICIENT_STAGES = (
+    (8, 1, "residual", 1),
+    (8, 1, "fused", 1),
+    (16, 1, "fused", 2),
+    (16, 1, "inverted", 2),
+    (32, 1, "attention", 2),
+)
+EFFICIENT_KINDS = {"residual": "res", "fused": "fmb", "inverted": "mb", "attention": "att"}  # the authors' words
+EFFICIENT_NECK_EXPANSION = 1
+EFFICIENT_REFERENCE = Path(__file__).parents[1] / "data" / "efficientvit_sam_reference.npz"
 
 AS_DRAWN = ("embed.weight", "token.weight", "tokens.weight", "matrix", "attention_biases")  # suffixes of names
 
