@@ -37,7 +37,7 @@ class HqMaskDecoder(MaskDecoder):
         _, h, w, _ = embedding.shape
         cells = _enlarged(self.embedding_encoder, embedding.flatten(1, 2))
         cells = cells + _enlarged(self.compress_vit_feat, early)
-        return cells_as_map(cells.transpose([0, 2, 1]), h, w).transpose([0, 2, 3, 1])
+        return _cells_as_image(cells, h, w)
 
     def hq_masks(
         self,
@@ -56,29 +56,36 @@ class HqMaskDecoder(MaskDecoder):
         cells = self.upscaled(features)
         logits, iou = self.masks(tokens, cells, mask_indices)
         hq_weights = self.hf_mlp(tokens[:, self.output_tokens().shape[0] - 1])  # N, C/8
-        detail = self._detail(cells_as_map(cells.transpose([0, 2, 1]), h, w), hq_weights)
+        detail = self._detail(_cells_as_image(cells, h, w), hq_weights)
         of_image = times(hq_weights.unsqueeze(1), hq_features.flatten(1, 2), transpose=True)  # N, 1, 16 * h * w
         return cells_as_map(logits, h, w) + detail + of_image.reshape([-1, 1, 4 * h, 4 * w]), iou
 
     def _detail(self, upscaled: paddle.Tensor, weights: paddle.Tensor) -> paddle.Tensor:
-        """From a map (N, C/8, 4h, 4w) and the weights (N, C/8) of the prompts to the HQ mask without the image's part.
+        """Return the HQ mask of an image (N, 4h, 4w, C/8) with the prompts' weights (N, C/8), without the HQ features.
 
         This is `embedding_maskfeature`, multiplied by the weights. Its last convolution is linear, so the weights are
         multiplied into its kernel: each prompt then has one output channel instead of C/8, which saves nearly half of
         the work. The nine taps of the kernel are products of one matrix, added with a shift.
         """
         widen, norm, gelu, last = self.embedding_maskfeature
-        rows = gelu(norm.over_last(as_rows(widen(upscaled))))  # N, 16 * h * w, C/4
+        rows = gelu(norm.over_last(as_rows(widen(upscaled.transpose([0, 3, 1, 2])))))  # N, 16 * h * w, C/4
         side = last.weight.shape[-1]
         kernels = paddle.matmul(weights, last.weight.flatten(1)).reshape([-1, last.weight.shape[1], side * side])
         taps = paddle.matmul(kernels, rows, transpose_x=True, transpose_y=True)  # N, 9, 16 * h * w
-        _, _, height, width = upscaled.shape
+        _, height, width, _ = upscaled.shape
         taps = F.pad(taps.reshape([-1, side * side, height, width]), [0, 0, 0, 0, 1, 1, 1, 1])
         shifted = [
             taps[:, side * dy + dx, dy : dy + height, dx : dx + width] for dy in range(side) for dx in range(side)
         ]
         bias = (weights * last.bias).sum(-1).reshape([-1, 1, 1, 1])
         return sum(shifted[1:], shifted[0]).unsqueeze(1) + bias
+
+
+def _cells_as_image(cells: paddle.Tensor, h: int, w: int) -> paddle.Tensor:
+    """(N, 16 * h * w, C') to (N, 4h, 4w, C'); see `cells_as_map`. Channels stay together, which is cheaper to move."""
+    channels = cells.shape[-1]
+    parts = cells.reshape([-1, h, w, 2, 2, 2, 2 * channels])
+    return parts.transpose([0, 1, 3, 5, 2, 4, 6]).reshape([-1, 4 * h, 4 * w, channels])
 
 
 def _four_times_larger(channels: int, hidden: int, out_channels: int) -> nn.Sequential:
