@@ -307,8 +307,8 @@ class Settings(BaseSettings):
         default=4096,
         ge=0,
         description="Object storage for embeddings that workers share, in megabytes (0 or more), so that an image is "
-        "encoded by one worker only. An embedding in float16 takes 3 MB with SAM-Lite, 2 MB with SAM, 6 MB with SAM-HQ. The least "
-        "recently used embeddings are evicted. 0: workers share no embeddings.",
+        "encoded by one worker only. An embedding in float16 takes 3 MB with SAM-Lite, 2 MB with SAM, 6 MB with "
+        "SAM-HQ. The least recently used embeddings are evicted. 0: workers share no embeddings.",
     )
     shared_embeddings_seconds: float = Field(
         default=24 * 3600.0,
