@@ -1,7 +1,7 @@
 """Make the original implementations importable without torchvision and timm, which need a torch of their own.
 
-The few functions that they really use are replaced here: a resize, by Pillow's, what makes a tensor of an image, and an
-initialiser.
+The few functions that they really use are replaced here: a resize, by Pillow's, what makes a tensor of an image, an
+initialiser, and non-maximum suppression.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def importable() -> Iterator[None]:
 
     with mock.patch.dict(sys.modules):
         boxes, transforms, functional = _modules("torchvision", "ops.boxes", "transforms", "transforms.functional")
-        boxes.batched_nms = boxes.box_area = None
+        boxes.batched_nms, boxes.box_area = batched_nms, box_area
         transforms.Compose = _one_after_another
         transforms.ToTensor = lambda: lambda pixels: torch.from_numpy(pixels.transpose(2, 0, 1) / np.float32(255))
         transforms.Normalize = _normalising
@@ -47,6 +47,26 @@ def _one_after_another(steps: Sequence[Callable[[Any], Any]]) -> Callable[[Any],
 def _normalising(mean: Sequence[float], std: Sequence[float]) -> Callable[[Any], Any]:
     """Return a function that normalises a tensor (3, h, w)."""
     return lambda image: (image - image.new_tensor(mean)[:, None, None]) / image.new_tensor(std)[:, None, None]
+
+
+def box_area(boxes_xyxy: Any) -> Any:
+    """Return the areas (N,) of boxes (N, 4)."""
+    return (boxes_xyxy[:, 2] - boxes_xyxy[:, 0]) * (boxes_xyxy[:, 3] - boxes_xyxy[:, 1])
+
+
+def batched_nms(boxes: Any, scores: Any, idxs: Any, iou_threshold: float) -> Any:
+    """Return the indices of the boxes (N, 4) to keep, for one category: the plain definition, a pair at a time."""
+    import torch
+
+    assert not idxs.any()
+    areas = box_area(boxes)
+    kept: list[int] = []
+    for i in torch.argsort(scores, descending=True, stable=True).tolist():
+        low, high = torch.maximum(boxes[i, :2], boxes[kept, :2]), torch.minimum(boxes[i, 2:], boxes[kept, 2:])
+        common = (high - low).clamp(min=0).prod(dim=1)
+        if not ((common / (areas[i] + areas[kept] - common)).double() > iou_threshold).any():
+            kept.append(i)
+    return torch.tensor(kept, dtype=torch.long)
 
 
 def _modules(package: str, *names: str) -> list[Any]:
