@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -166,12 +166,12 @@ class Segmenter:
 
     def everything(
         self, image_rgb: search.Image | None, embedding: Embedding | None = None, **options: Any
-    ) -> Iterator[Step]:
+    ) -> Generator[Step, None, None]:
         """Find the masks of all objects of an image, without prompts.
 
         The image is clicked on a grid, and the masks that are likely, stable and no duplicates are chosen. Nothing is
-        computed before the iterator is used; to cancel, stop using it. Masks are the same in the same order as those of
-        segment-anything's `SamAutomaticMaskGenerator`, except that masks without pixels are left out.
+        computed before the iterator is used; to cancel, stop using it, or close it. The masks and their order are those
+        of segment-anything's `SamAutomaticMaskGenerator`, except that masks without pixels are left out.
 
         >>> for step in segmenter.everything(image_rgb, points_per_side=16):
         ...     print(f"{step.points_done} of {step.points_total} points")
@@ -188,11 +188,11 @@ class Segmenter:
             An iterator: a step after each `points_per_batch` clicks, and a last one with the final answers.
 
         Raises:
-            OvsegError: `invalid_options` at once; the iterator raises `prompt_not_supported` if the model predicts no
-                IoU.
+            OvsegError: `invalid_options`, or `prompt_not_supported` if the model has no everything mode.
             ValueError: from the iterator: the embedding was made by another model or of another image, or the image is
                 missing.
         """
+        self.spec.check_everything()
         preset = self.spec.preset
         model = search.Model(
             encode=self.encode,
@@ -272,11 +272,7 @@ class Segmenter:
     def _clicked(self, embedding: Embedding, points: np.ndarray) -> Candidates:
         """Return all candidates of clicks (N, 2), each a prompt of its own, in pixels of the image."""
         clicks = [Prompt.of_point(x, y) for x, y in points.tolist()]
-        candidates = self._answer(embedding, _prompt_batch(clicks, embedding.frame), multimask_output=True)
-        if np.isnan(candidates.iou).all():
-            message = f"{self.spec.name} predicts no IoU, so it cannot choose among the masks of everything mode"
-            raise OvsegError("prompt_not_supported", message)
-        return candidates
+        return self._answer(embedding, _prompt_batch(clicks, embedding.frame), multimask_output=True)
 
     def _answer(self, embedding: Embedding, prompts: PromptBatch, multimask_output: bool | None) -> Candidates:
         if embedding.model != self.spec.name:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -64,7 +64,7 @@ class Step:
 
 def search(
     model: Model, image: Image | None, embedding: Embedding | None, options: EverythingOptions
-) -> Iterator[Step]:
+) -> Generator[Step, None, None]:
     """Yield a step after each batch of clicks, and a last one with the final masks.
 
     Args:

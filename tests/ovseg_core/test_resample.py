@@ -112,3 +112,26 @@ def test_a_spot_of_the_image_is_at_the_same_place_in_the_mask() -> None:
     cells = canvas.reshape(CELLS, 4, CELLS, 4).mean(axis=(1, 3))
     mask = resample.to_mask(cells, (*(0, 0), *(CANVAS / frame.scale_xy)), (300, 400), 0.5, 1.0)
     assert np.abs(np.array(mask.box_xyxy) - (200, 100, 260, 140)).max() <= 2
+
+
+@given(
+    st.integers(0, 1000),
+    st.tuples(st.integers(1, 300), st.integers(1, 300)),
+    st.floats(-4, 1),
+    st.sampled_from([0.0, 1.0]),
+    st.booleans(),
+)
+def test_a_mask_made_in_bands_equals_the_mask_and_its_counts_those_of_other_thresholds(
+    seed: int, image_hw: tuple[int, int], shift: float, offset: float, is_via_canvas: bool
+) -> None:
+    logits, frame = smooth_logits(seed, shift), Frame(image_hw, CANVAS)
+    region = tuple(np.array([0, 0, CANVAS, CANVAS]) / np.tile(frame.scale_xy, 2))
+    via_canvas = ViaCanvas(CANVAS, frame.resized_hw) if is_via_canvas else None
+    mask, above, below = resample.to_mask_and_counts(logits, region, image_hw, 0.5, offset, via_canvas)
+    at_each = [
+        resample.to_mask(logits, region, image_hw, 0.5 + difference, None, via_canvas=via_canvas)
+        for difference in (0, offset, -offset)
+    ]
+    assert (mask.full() != at_each[0].full()).sum() <= 2  # a pixel within rounding of the threshold
+    assert abs(above - at_each[1].area) <= 2
+    assert abs(below - at_each[2].area) <= 2

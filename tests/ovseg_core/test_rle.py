@@ -52,3 +52,31 @@ def test_a_mask_has_the_box_area_and_counts_of_its_pixels(crop: np.ndarray, marg
     if mask.area:
         ys, xs = np.nonzero(frame)
         assert mask.box_xyxy == (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
+
+
+@given(masks, margins, st.integers(1, 5))
+def test_borders_collected_in_bands_of_columns_make_the_same_mask(
+    crop: np.ndarray, margin: tuple[int, int, int, int], width: int
+) -> None:
+    columns = np.ascontiguousarray(crop.T)
+    borders = rle.Borders()
+    for start in range(0, len(columns), width):
+        borders.add(columns[start : start + width])
+    assert np.array_equal(borders.all(), rle.borders(crop))
+    frame_hw = framed(crop, margin).shape
+    mask = Mask.of_borders(borders.all(), crop.shape, margin[:2], frame_hw, 0.5)
+    expected = Mask.of_crop(crop, margin[:2], frame_hw, 0.5)
+    assert mask.box_xyxy == expected.box_xyxy
+    assert mask.area == expected.area
+    assert np.array_equal(mask.borders, expected.borders)
+    assert mask.counts == expected.counts
+
+
+@given(masks, margins)
+def test_a_mask_can_be_moved_into_a_larger_image(crop: np.ndarray, margin: tuple[int, int, int, int]) -> None:
+    frame = framed(crop, margin)
+    moved = Mask.of_crop(crop, (0, 0), crop.shape, 0.5).moved(margin[:2], frame.shape)
+    assert np.array_equal(moved.full(), frame)
+    assert moved.counts == coco_counts(frame)
+    assert sum(moved.runs) == frame.size
+    assert sum(moved.runs[1::2]) == frame.sum()

@@ -42,23 +42,23 @@ OPTIONS: dict[str, dict[str, Any]] = {
 SIZES = {"landscape": (201, 300), "portrait": (301, 127), "smaller than the canvas": (150, 180), "thin": (21, 400)}
 
 
-class ClickEncoder(torch.nn.Module):
+class ClickEncoder:
     img_size = clicks.CANVAS
 
-    def forward(self, canvases: Any) -> Any:
+    def __call__(self, canvases: Any) -> Any:
         return torch.from_numpy(np.stack([clicks.brightness(canvas) for canvas in canvases.numpy()]))
 
 
-class ClickPrompts(torch.nn.Module):
-    def forward(self, points: Any, boxes: Any, masks: Any) -> Any:
+class ClickPrompts:
+    def __call__(self, points: Any, boxes: Any, masks: Any) -> Any:
         return points[0], None
 
     def get_dense_pe(self) -> Any:
         return None
 
 
-class ClickDecoder(torch.nn.Module):
-    def forward(self, image_embeddings: Any, sparse_prompt_embeddings: Any, multimask_output: bool, **_: Any) -> Any:
+class ClickDecoder:
+    def __call__(self, image_embeddings: Any, sparse_prompt_embeddings: Any, multimask_output: bool, **_: Any) -> Any:
         assert multimask_output
         logits, iou = clicks.answer(image_embeddings[0].numpy(), sparse_prompt_embeddings[:, 0].float().numpy())
         return torch.from_numpy(logits), torch.from_numpy(iou)
@@ -223,14 +223,10 @@ def test_masks_are_those_of_transformers(
     It has one suppression for all crops, which prefers the mask with the highest predicted IoU; so its order is that of
     the predicted IoU. It has no `min_mask_region_area`, and its grid of crops cannot be coarser than that of the image.
     """
-    options = {"pred_iou_thresh": 0.1, "stability_score_thresh": 0.2, "points_per_batch": 8}
+    options: dict[str, Any] = {"pred_iou_thresh": 0.1, "stability_score_thresh": 0.2, "points_per_batch": 8}
+    no_suppression: dict[str, Any] = {"box_nms_thresh": 1.0, "crop_nms_thresh": 1.0}
     ours = AutomaticMaskGenerator(
-        small_sams[0],
-        points_per_side=4,
-        crop_n_layers=crop_n_layers,
-        box_nms_thresh=1.0,
-        crop_nms_thresh=1.0,
-        **options,
+        small_sams[0], points_per_side=4, crop_n_layers=crop_n_layers, **options, **no_suppression
     )
     found = sorted(ours.generate(photo), key=lambda record: -record["predicted_iou"])
     with originals.importable():

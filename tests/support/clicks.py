@@ -23,23 +23,24 @@ class ClickNetwork:
     def encode(self, canvases: np.ndarray) -> list[Features]:
         return [(brightness(canvas),) for canvas in canvases]
 
-    def decode(self, features: Features, prompts: PromptBatch, all_candidates: bool = False) -> Candidates:
+    def decode(self, features: Features, prompts: PromptBatch, multimask_output: bool | None = None) -> Candidates:
         assert prompts.points is not None
-        assert all_candidates
+        assert multimask_output
         self.decoded += len(prompts.points)
         logits, iou = answer(features[0], prompts.points[:, 0])
         canvas = np.array([0, 0, CANVAS, CANVAS], np.float32)
         return Candidates(logits, np.broadcast_to(canvas, (*iou.shape, 4)), iou)
 
-    def decode_batch(self, batch: DecodeBatch, all_candidates: bool = False) -> list[Candidates]:
-        return image_by_image(self, batch, all_candidates)
+    def decode_batch(self, batch: DecodeBatch, multimask_output: bool | None = None) -> list[Candidates]:
+        return image_by_image(self, batch, multimask_output)
 
 
 def brightness(canvas: np.ndarray) -> np.ndarray:
     """Return the mean of each cell of a canvas (3, S, S), rounded so that another order of sums gives the same."""
     side = CANVAS // CELLS
     means = canvas.reshape(3, CELLS, side, CELLS, side).mean((0, 2, 4), dtype=np.float64)
-    return (np.round(means * 64) / 64).astype(np.float32)
+    rounded: np.ndarray = (np.round(means * 64) / 64).astype(np.float32)
+    return rounded
 
 
 def answer(cells: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
