@@ -14,12 +14,16 @@ Features = tuple[np.ndarray, ...]  # of one image, float32; the network defines 
 
 
 class PromptBatch(NamedTuple):
-    """N prompts of the same shape, float32, coordinates in canvas pixels. A field is None if the prompts lack it."""
+    """N prompts of the same shape, float32, coordinates in canvas pixels. A field is None if the prompts lack it.
+
+    With `min_iou`, a network may skip masks whose predicted IoU is not above it; their logits are -inf.
+    """
 
     boxes: np.ndarray | None = None  # N, 4
     points: np.ndarray | None = None  # N, P, 2
     labels: np.ndarray | None = None  # N, P: 1 on the object, 0 not on it
     mask_inputs: np.ndarray | None = None  # N, S/4, S/4: logits over the canvas, of earlier masks of the objects
+    min_iou: np.ndarray | None = None  # N
 
     @property
     def size(self) -> int:

@@ -269,10 +269,15 @@ class Segmenter:
                 found[i] = [self._mask(frame, *candidate, prompt) for candidate in candidates]
         return [found[i] for i in range(len(prompts))]
 
-    def _clicked(self, embedding: Embedding, points: np.ndarray) -> Candidates:
-        """Return all candidates of clicks (N, 2), each a prompt of its own, in pixels of the image."""
-        clicks = [Prompt.of_point(x, y) for x, y in points.tolist()]
-        return self._answer(embedding, _prompt_batch(clicks, embedding.frame), multimask_output=True)
+    def _clicked(self, embedding: Embedding, points: np.ndarray, min_iou: float) -> Candidates:
+        """Return all candidates of clicks (N, 2), each a prompt of its own, in pixels of the image.
+
+        Those with a predicted IoU that is not above `min_iou` may have no logits; with 0, all have them.
+        """
+        prompts = _prompt_batch([Prompt.of_point(x, y) for x, y in points.tolist()], embedding.frame)
+        if min_iou:
+            prompts = prompts._replace(min_iou=np.full(len(points), min_iou, np.float32))
+        return self._answer(embedding, prompts, multimask_output=True)
 
     def _answer(self, embedding: Embedding, prompts: PromptBatch, multimask_output: bool | None) -> Candidates:
         if embedding.model != self.spec.name:

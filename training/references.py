@@ -47,7 +47,7 @@ def lite() -> dict[str, np.ndarray]:
     pixels = canvas.letterbox(photo, Frame(photo.shape[:2], CANVAS), spec.preset.mean, spec.preset.std)
     maps = net.image_encoder(torch.from_numpy(pixels))
     answers = {f"map{i}": m[0, ::8, ::4, ::4].numpy() for i, m in enumerate(maps)}
-    for kind, (boxes, points, labels, _) in lite_prompts.PROMPTS.items():
+    for kind, (boxes, points, labels, *_) in lite_prompts.PROMPTS.items():
         logits, iou = decoded(net, maps, *(None if x is None else torch.from_numpy(x) for x in (boxes, points, labels)))
         answers[f"{kind}_logits"], answers[f"{kind}_iou"] = logits[:, ::2, ::2].numpy(), iou.numpy()
     return answers

@@ -24,13 +24,14 @@ class Model:
 
     Attributes:
         encode: returns the embedding of an image (H, W, 3) uint8, RGB.
-        decode: returns all candidates of clicks (N, 2), in pixels of the embedding's image.
+        decode: returns all candidates of clicks (N, 2), in pixels of the embedding's image. Those with a predicted IoU
+            that is not above the third argument may have no logits.
         points_per_run: number of clicks in one call of `decode`.
         masking: how its logits become masks.
     """
 
     encode: Callable[[np.ndarray], Embedding]
-    decode: Callable[[Embedding, np.ndarray], Candidates]
+    decode: Callable[[Embedding, np.ndarray, float], Candidates]
     points_per_run: int
     masking: Masking
 
@@ -118,7 +119,7 @@ def _found(
     found: list[Proposal] = []
     for start in range(0, len(points), model.points_per_run):
         clicks = points[start : start + model.points_per_run]
-        candidates = model.decode(embedding, clicks)
+        candidates = model.decode(embedding, clicks, options.pred_iou_thresh)
         found += proposals.of(candidates, clicks, crop, embedding.frame, model.masking, options)
     return found
 

@@ -43,7 +43,7 @@ class SamLite:
         A prompt with a box, with or without clicks, has one candidate. A prompt of clicks is ambiguous and has three:
         with `multimask_output` all of them are returned, otherwise only the one with the highest predicted IoU.
         """
-        boxes, points, labels, _ = prompts
+        boxes, points, labels, _, min_iou = prompts
         if boxes is not None:
             region_xyxy = regions.around(boxes)
             drawn = prompt_maps.of_region(region_xyxy, boxes, points, labels, None)
@@ -51,24 +51,39 @@ class SamLite:
             return Candidates(logits[:, None], region_xyxy[:, None], iou[:, None])
         assert points is not None
         assert labels is not None
-        return self._decode_clicks(features, points, labels, multimask_output)
+        return self._decode_clicks(features, points, labels, min_iou, multimask_output)
 
     def decode_batch(self, batch: DecodeBatch, multimask_output: bool | None = None) -> list[Candidates]:
         """Do `decode` for each item, with one call for each image: regions are cut from the maps of one image."""
         return image_by_image(self, batch, multimask_output)
 
     def _decode_clicks(
-        self, features: Features, points: np.ndarray, labels: np.ndarray, multimask_output: bool | None
+        self,
+        features: Features,
+        points: np.ndarray,
+        labels: np.ndarray,
+        min_iou: np.ndarray | None,
+        multimask_output: bool | None,
     ) -> Candidates:
-        """Locate the clicked objects, and compute the mask of each candidate in a region around it."""
+        """Locate the clicked objects, and compute the mask of each likely candidate in a region around it."""
         coarse, iou = self._locate(features, points, labels)
         best = np.argmax(iou, 1)[:, None]
         chosen = np.tile(np.arange(iou.shape[1]), (len(iou), 1)) if multimask_output else best  # N, M
         iou = np.take_along_axis(iou, chosen, 1)
         coarse = np.take_along_axis(coarse, chosen[:, :, None, None], 1)
-        count, masks = chosen.shape
-        coarse = coarse.reshape(count * masks, *coarse.shape[2:])
-        points, labels = np.repeat(points, masks, 0), np.repeat(labels, masks, 0)
+        prompt, mask = np.nonzero(np.ones(iou.shape, bool) if min_iou is None else iou > min_iou[:, None])
+        logits = np.full((*iou.shape, MASK, MASK), -np.inf, np.float32)
+        region_xyxy = np.zeros((*iou.shape, 4), np.float32)
+        if len(prompt):
+            logits[prompt, mask], region_xyxy[prompt, mask] = self._around_clicks(
+                features, coarse[prompt, mask], points[prompt], labels[prompt]
+            )
+        return Candidates(logits, region_xyxy, iou)
+
+    def _around_clicks(
+        self, features: Features, coarse: np.ndarray, points: np.ndarray, labels: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return logits (N, MASK, MASK) and the regions (N, 4) that they cover, from coarse logits (N, S/8, S/8)."""
         boxes = [
             regions.box_of(mask, COARSE_STRIDE, clicks[of_clicks == 1])
             for mask, clicks, of_clicks in zip(coarse, points, labels, strict=True)
@@ -79,7 +94,7 @@ class SamLite:
             probability = rows @ (1 / (1 + np.exp(-coarse))) @ columns.transpose(0, 2, 1)
         drawn = prompt_maps.of_region(region_xyxy, None, points, labels, probability)
         logits, _ = self._masks(features, region_xyxy, drawn)
-        return Candidates(logits.reshape(count, masks, MASK, MASK), region_xyxy.reshape(count, masks, 4), iou)
+        return logits, region_xyxy
 
     def _locate(self, features: Features, points: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return coarse logits (N, CANDIDATES, S/8, S/8) and predicted IoU (N, CANDIDATES) of clicks."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,16 @@ def test_the_package_has_its_public_names_and_refuses_unknown_ones() -> None:
         assert getattr(ovseg_core, name).__name__ == name
     with pytest.raises(AttributeError, match="has no attribute 'Segmentor'"):
         ovseg_core.Segmentor  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_the_examples_in_the_page_about_the_library_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(PHOTO, "photo.jpg")
+    page = (Path(__file__).parents[2] / "docs" / "library.md").read_text()
+    names: dict[str, object] = {}
+    for example in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(example.replace("points_per_side=16", "points_per_side=2"), names)
+    assert {"step", "generator"} < set(names)
 
 
 def test_the_example_in_the_docstring_of_the_package_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

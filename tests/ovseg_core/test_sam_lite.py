@@ -16,7 +16,7 @@ from ovseg_core.errors import OvsegError
 from ovseg_core.lite import geometry, regions
 from ovseg_core.lite.family import load_parts
 from ovseg_core.lite.shape import CANVAS, MASK_CELLS, STRIDES
-from ovseg_core.network import Features, Network
+from ovseg_core.network import Features, Network, PromptBatch
 from ovseg_core.segmenter import Segmenter
 from tests.support import lite_prompts
 from tests.support.lite_prompts import PROMPTS
@@ -69,6 +69,23 @@ def test_logits_and_iou_agree_with_the_reference(
     assert np.abs(answer.logits[..., ::2, ::2].reshape(logits.shape) - logits).max() < 1e-3
     assert np.abs(answer.iou.reshape(iou.shape) - iou).max() < 1e-3
     assert np.abs(logits).max() > 3
+
+
+def test_candidates_that_are_not_likely_enough_are_left_out_and_the_others_stay_the_same(
+    network: Network, features: Features
+) -> None:
+    points = np.array([[[100, 120]], [[320, 200]], [[480, 500]]], np.float32)
+    clicks = PromptBatch(points=points, labels=np.ones((3, 1), np.float32))
+    every = network.decode(features, clicks, multimask_output=True)
+    limit = np.sort(every.iou, axis=None)[4:6].mean()
+    likely = network.decode(features, clicks._replace(min_iou=np.full(3, limit)), multimask_output=True)
+    assert np.abs(likely.iou - every.iou).max() < 1e-5
+    is_likely = every.iou > limit
+    assert is_likely.sum() == 4
+    assert np.abs(likely.logits[is_likely] - every.logits[is_likely]).max() < 1e-3
+    assert np.isneginf(likely.logits[~is_likely]).all()
+    nothing = network.decode(features, clicks._replace(min_iou=np.ones(3)), multimask_output=True)
+    assert np.isneginf(nothing.logits).all()
 
 
 def test_the_best_candidate_of_a_click_has_the_highest_predicted_iou(network: Network, features: Features) -> None:

@@ -26,7 +26,7 @@ with originals.importable():
 COMMON = {"points_per_side": 6, "points_per_batch": 10, "pred_iou_thresh": 0.85, "stability_score_thresh": 0.75}
 OPTIONS: dict[str, dict[str, Any]] = {
     "the image": {},
-    "another offset of stability": {"stability_score_offset": 2.5},
+    "another offset of stability": {"stability_score_offset": 2.5, "stability_score_thresh": 0.5},
     "no filters": {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.3, "box_nms_thresh": 0.9},
     "one layer of crops": {"crop_n_layers": 1},
     "two layers of crops": {"crop_n_layers": 2, "crop_n_points_downscale_factor": 2, "crop_overlap_ratio": 0.2},
@@ -139,7 +139,7 @@ def test_masks_agree_with_random_weights(
     found, expected = run(
         photo,
         *small_sams,
-        points_per_side=4,
+        points_per_side=3,
         pred_iou_thresh=0.1,
         stability_score_thresh=0.2,
         box_nms_thresh=1.0,
@@ -226,12 +226,12 @@ def test_masks_are_those_of_transformers(
     options: dict[str, Any] = {"pred_iou_thresh": 0.1, "stability_score_thresh": 0.2, "points_per_batch": 8}
     no_suppression: dict[str, Any] = {"box_nms_thresh": 1.0, "crop_nms_thresh": 1.0}
     ours = AutomaticMaskGenerator(
-        small_sams[0], points_per_side=4, crop_n_layers=crop_n_layers, **options, **no_suppression
+        small_sams[0], points_per_side=3, crop_n_layers=crop_n_layers, **options, **no_suppression
     )
     found = sorted(ours.generate(photo), key=lambda record: -record["predicted_iou"])
     with originals.importable():
         expected = hugging_faces_pipeline(
-            Image.fromarray(photo), points_per_crop=4, crops_n_layers=crop_n_layers, crops_nms_thresh=1.0, **options
+            Image.fromarray(photo), points_per_crop=3, crops_n_layers=crop_n_layers, crops_nms_thresh=1.0, **options
         )
     assert [record["predicted_iou"] for record in found] == pytest.approx(expected["scores"].tolist(), abs=1e-4)
     for record, mask in zip(found, expected["masks"], strict=True):
