@@ -96,6 +96,7 @@ bench: .venv-parity/ready
 	.venv-parity/bin/python -m benchmarks.peers
 	.venv-parity/bin/python -m benchmarks.peers --models SAM-H --engines "openvino auto" --repeats 1 \
 		--to benchmarks/results/peers_sam_h.json
+	.venv-parity/bin/python -m benchmarks.everything
 	.venv-parity/bin/python -m benchmarks.service
 	.venv-parity/bin/python -m benchmarks.service --network sam_b --clients 1 8 64 --distinct-jobs 8 --their-jobs 2 \
 		--to benchmarks/results/service_sam_b.json

@@ -22,6 +22,7 @@ def main() -> None:
     sections: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
         "peers": partial(peers, picture="peers.png"),
         "peers_sam_h": partial(peers, picture="peers_sam_h.png"),
+        "everything": everything,
         "service": service,
         "service_sam_b": service,
         "throughput": throughput,
@@ -101,6 +102,35 @@ def decoder_alone(encoder: float, box: float | None = None, box_of_64: float | N
     if box is None or box_of_64 is None:
         return ""
     return f" The decoder alone takes {box:.1f} ms for a box, {box_of_64 / 64:.1f} for each of 64."
+
+
+def everything(found: dict[str, Any]) -> Iterator[str]:
+    height, width = found["image_hw"]
+    yield from (
+        "## Everything mode compared with its peers",
+        "",
+        f"`benchmarks/everything.py`: SAM-B in float32 with the same random weights, {width} x {height} pixels, "
+        f"{found['points']} points. All find the same {found['rows'][0]['masks']} masks.",
+        "",
+    )
+    ours = found["rows"][0]
+    yield from table(
+        ("", "ovseg is", "CPU seconds", "of these, the encoder", "ovseg without the encoder is"),
+        [
+            (
+                row["by"],
+                f"**{row['cpu_s'] / ours['cpu_s']:.1f}x** as fast",
+                f"{row['cpu_s']:.1f}",
+                f"{row['encoder_cpu_s']:.1f}",
+                f"{clicks_alone(row) / clicks_alone(ours):.1f}x as fast",
+            )
+            for row in found["rows"]
+        ],
+    )
+
+
+def clicks_alone(row: dict[str, Any]) -> float:
+    return float(row["cpu_s"] - row["encoder_cpu_s"])
 
 
 def service(found: dict[str, Any]) -> Iterator[str]:
