@@ -117,6 +117,11 @@ class Mask:
         return y1 - y0, x1 - x0
 
 
+def score_of(predicted_iou: float) -> float | None:
+    """Return the score of a mask from a network's predicted IoU, which may exceed 1 slightly; None for NaN."""
+    return None if np.isnan(predicted_iou) else round(float(np.clip(predicted_iou, 0, 1)), 4)
+
+
 def centre_of(pixels: np.ndarray) -> tuple[float, float]:
     """Return x and y of the pixel centre that is farthest from the edge of a mask (h, w) bool."""
     depth = cv2.distanceTransform(np.pad(pixels.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]

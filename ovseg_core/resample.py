@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -65,22 +66,19 @@ def to_mask_and_counts(
     region: Box,  # what the logits cover, in image pixels; it may reach beyond the image
     image_hw: tuple[int, int],
     mask_threshold: float,
-    offset: float,
+    others: Sequence[float],
     via_canvas: ViaCanvas | None = None,
-) -> tuple[Mask, int, int]:
-    """Return the mask of `to_mask`, without a score, and the numbers of pixels above two other thresholds.
-
-    These are `mask_threshold` plus `offset`, and `mask_threshold` minus `offset`.
+) -> tuple[Mask, list[int]]:
+    """Return the mask of `to_mask`, without a score, and how many pixels exceed each of the other thresholds.
 
     The image is resized a band of columns at a time, so no array as large as the image is made.
     """
-    x0, y0, x1, y1 = _window(logits > mask_threshold - offset, region, image_hw, via_canvas)
+    x0, y0, x1, y1 = _window(logits > min([mask_threshold, *others]), region, image_hw, via_canvas)
+    borders, counts = rle.Borders(), [0] * len(others)
     if x0 >= x1 or y0 >= y1:
-        return Mask.of_borders(np.empty(0, np.int64), (0, 0), (0, 0), image_hw, None), 0, 0
+        return Mask.of_borders(borders.all(), (0, 0), (0, 0), image_hw, None), counts
     down, across = _axes((x0, y0, x1, y1), logits.shape, region, image_hw, via_canvas)
     ys = _cells(down)
-    above = below = 0
-    borders = rle.Borders()
     step = max(8, BAND_PIXELS // (y1 - y0))
     with blas.on_one_thread():
         rows = logits[ys].T @ down[:, ys].T  # cells of a row, pixels of a column
@@ -88,10 +86,9 @@ def to_mask_and_counts(
             weights = across[start : start + step]
             xs = _cells(weights)
             band = weights[:, xs] @ rows[xs]  # columns of the image: each is contiguous, as RLE needs it
-            above += int(np.count_nonzero(band > mask_threshold + offset))
-            below += int(np.count_nonzero(band > mask_threshold - offset))
+            counts = [count + int(np.count_nonzero(band > t)) for count, t in zip(counts, others, strict=True)]
             borders.add(band > mask_threshold)
-    return Mask.of_borders(borders.all(), (y1 - y0, x1 - x0), (x0, y0), image_hw, None), above, below
+    return Mask.of_borders(borders.all(), (y1 - y0, x1 - x0), (x0, y0), image_hw, None), counts
 
 
 def _window(positive: np.ndarray, region: Box, image_hw: tuple[int, int], via_canvas: ViaCanvas | None) -> Window:

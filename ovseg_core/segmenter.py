@@ -19,7 +19,7 @@ from ovseg_core.errors import OvsegError
 from ovseg_core.everything import search
 from ovseg_core.everything.proposals import Masking
 from ovseg_core.everything.search import Step
-from ovseg_core.mask import Mask
+from ovseg_core.mask import Mask, score_of
 from ovseg_core.models import ModelSpec
 from ovseg_core.network import Network, PromptBatch
 from ovseg_core.prompts import Prompt
@@ -296,7 +296,7 @@ class Segmenter:
             tuple(region / np.tile(frame.scale_xy, 2)),
             frame.image_hw,
             mask_threshold=threshold,
-            score=None if np.isnan(iou) else round(float(np.clip(iou, 0, 1)), 4),
+            score=score_of(iou),
             clip_to=prompt.box if preset.clip_to_box else None,
             via_canvas=ViaCanvas(frame.canvas_size, frame.resized_hw) if preset.via_canvas else None,
         )

@@ -14,7 +14,7 @@ from ovseg_core.canvas import Frame
 from ovseg_core.everything import nms
 from ovseg_core.everything.crops import Box, Crop
 from ovseg_core.everything.options import EverythingOptions
-from ovseg_core.mask import Mask
+from ovseg_core.mask import Mask, score_of
 from ovseg_core.prompts import Prompt
 from ovseg_core.resample import ViaCanvas
 
@@ -48,7 +48,11 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Masking:
-    """How a network's logits become masks: the values of `family.Preset`, which describes them."""
+    """How a network's logits become masks: the values of `family.Preset`, which describes them.
+
+    If they cover a region (`by_region`), the stability score is counted on them, and masks that are not stable are not
+    resized; otherwise it is counted on the pixels of the crop, as in segment-anything.
+    """
 
     mask_threshold: float
     max_hole_share: float
@@ -73,8 +77,7 @@ def of(
             continue
         mask, stability = found
         iou = float(candidates.iou[n, m])
-        score = round(min(max(iou, 0.0), 1.0), 4)
-        mask = replace(mask.moved(crop.box_xyxy[:2], crop.image_hw), score=score)
+        mask = replace(mask.moved(crop.box_xyxy[:2], crop.image_hw), score=score_of(iou))
         if mask.area and not _is_cut_off(mask.box_xyxy, crop):
             x, y = (points[n] + crop.box_xyxy[:2]).tolist()
             proposals.append(Proposal(mask, (x, y), iou, stability, crop))
@@ -97,20 +100,20 @@ def _stable_mask(
 
     `region` (4,) is what the logits cover, in canvas pixels.
     """
-    threshold, offset = masking.mask_threshold, options.stability_score_offset
-    box, via_canvas = tuple(region / np.tile(frame.scale_xy, 2)), None
+    threshold, via_canvas = masking.mask_threshold, None
+    others = [threshold + options.stability_score_offset, threshold - options.stability_score_offset]
+    box = tuple(region / np.tile(frame.scale_xy, 2))
     if masking.by_region:
-        above, below = (int(np.count_nonzero(logits > threshold + sign * offset)) for sign in (1, -1))
-        stability = _ratio(above, below)
+        stability = _ratio(*(int(np.count_nonzero(logits > other)) for other in others))
         if stability < np.float32(options.stability_score_thresh):
             return None
         if masking.max_hole_share:
             logits = holes.filled(logits, threshold, masking.max_hole_share)
-        return resample.to_mask(logits, box, frame.image_hw, threshold, None), stability
+        return resample.to_mask_and_counts(logits, box, frame.image_hw, threshold, [])[0], stability
     if masking.via_canvas:
         via_canvas = ViaCanvas(frame.canvas_size, frame.resized_hw)
-    mask, above, below = resample.to_mask_and_counts(logits, box, frame.image_hw, threshold, offset, via_canvas)
-    stability = _ratio(above, below)
+    mask, counts = resample.to_mask_and_counts(logits, box, frame.image_hw, threshold, others, via_canvas)
+    stability = _ratio(*counts)
     return (mask, stability) if stability >= np.float32(options.stability_score_thresh) else None
 
 

@@ -185,11 +185,13 @@ def test_threads_and_repetitions_find_the_same_masks(segmenter: Segmenter, photo
     assert found == [summary(segmenter, photo, crop_n_layers=1)] * 4
 
 
-def test_the_memory_does_not_grow_with_the_image(segmenter: Segmenter, photo: np.ndarray) -> None:
+@pytest.mark.parametrize("name", ["SAM-B", "SAM-Lite"])
+def test_the_memory_does_not_grow_with_the_image(name: str, photo: np.ndarray) -> None:
     """An array of bool has 48 MB, one of float32 192 MB; RLE and a band of columns have a few."""
+    segmenter = Segmenter(models.find(name), clicks.ClickNetwork(), "numpy")
     small = segmenter.encode(photo)
     huge = Embedding(small.model, small.features, Frame((6000, 8000), clicks.CANVAS))
-    options = {"pred_iou_thresh": 0, "stability_score_thresh": 0, "point_grids": [[(0.5, 0.5)]]}
+    options: dict[str, Any] = {"pred_iou_thresh": 0, "stability_score_thresh": 0, "point_grids": [[(0.5, 0.5)]]}
     tracemalloc.start()
     try:
         *_, last = segmenter.everything(None, huge, **options)

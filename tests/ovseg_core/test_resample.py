@@ -127,7 +127,8 @@ def test_a_mask_made_in_bands_equals_the_mask_and_its_counts_those_of_other_thre
     logits, frame = smooth_logits(seed, shift), Frame(image_hw, CANVAS)
     region = tuple(np.array([0, 0, CANVAS, CANVAS]) / np.tile(frame.scale_xy, 2))
     via_canvas = ViaCanvas(CANVAS, frame.resized_hw) if is_via_canvas else None
-    mask, above, below = resample.to_mask_and_counts(logits, region, image_hw, 0.5, offset, via_canvas)
+    others = [0.5 + offset, 0.5 - offset]
+    mask, [above, below] = resample.to_mask_and_counts(logits, region, image_hw, 0.5, others, via_canvas)
     at_each = [
         resample.to_mask(logits, region, image_hw, 0.5 + difference, None, via_canvas=via_canvas)
         for difference in (0, offset, -offset)

@@ -94,6 +94,17 @@ def test_an_embedding_from_another_model_is_refused(segmenter: Segmenter, embedd
         segmenter.decode(other, [HEAD])
 
 
+def test_everything_mode_finds_masks_that_its_clicks_alone_find_too(segmenter: Segmenter, embedding: Embedding) -> None:
+    *_, last = segmenter.everything(
+        None, embedding, points_per_side=4, pred_iou_thresh=0.4, stability_score_thresh=0.5, box_nms_thresh=0.5
+    )
+    assert len(last.answers) > 2
+    for answer in last.answers:
+        [alone] = segmenter.candidates(embedding, [answer.prompt])
+        assert max(iou(answer.mask.full(), mask.full()) for mask in alone) > 0.99
+        assert answer.mask.score in [pytest.approx(mask.score, abs=2e-4) for mask in alone]
+
+
 def test_a_hole_with_a_click_of_label_0_is_not_filled(segmenter: Segmenter, embedding: Embedding) -> None:
     """The hole is the astronaut's face in the mask of her head."""
     face = (224.0, 100.0)
