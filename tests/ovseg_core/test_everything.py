@@ -17,7 +17,7 @@ from ovseg_core import AutomaticMaskGenerator, EverythingOptions, image, models
 from ovseg_core.canvas import Frame
 from ovseg_core.embedding import Embedding
 from ovseg_core.errors import OvsegError
-from ovseg_core.everything import nms, small_regions
+from ovseg_core.everything import crops, nms, proposals, small_regions
 from ovseg_core.mask import Mask
 from ovseg_core.segmenter import Segmenter
 from tests.support import clicks, pictures
@@ -171,6 +171,40 @@ def test_the_point_count_is_the_number_of_decoded_points(
     assert options.encode_count == 21
     summary(segmenter, photo, points_per_side=7, crop_n_layers=2, crop_n_points_downscale_factor=2)
     assert network.decoded == options.point_count
+
+
+@given(st.tuples(st.integers(1, 60), st.integers(1, 60)), st.floats(0, 0.9))
+def test_the_crops_of_each_layer_cover_the_image(image_hw: tuple[int, int], overlap: float) -> None:
+    options = EverythingOptions(points_per_side=1, crop_n_layers=2, crop_overlap_ratio=overlap)
+    found = crops.of(image_hw, options)
+    assert found[0].is_whole
+    if min(image_hw) >= 8:
+        assert len(found) == options.encode_count
+    for layer in (found[1:5], found[5:]) if len(found) == 21 else ():
+        covered = np.zeros((*image_hw, 1), bool)
+        for crop in layer:
+            crop.pixels(covered)[:] = True
+            assert 0 < crop.area <= covered.size
+            assert (crop.points < crop.pixels(covered).shape[1::-1]).all()
+        assert covered.all()
+
+
+def test_masks_that_a_crop_cuts_off_are_left_out_and_those_of_smaller_crops_come_first(
+    segmenter: Segmenter, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = AutomaticMaskGenerator(segmenter, crop_n_layers=1, **OPTIONS)
+    records = generator.generate(photo)
+    crop_areas = [record["crop_box"][2] * record["crop_box"][3] for record in records]
+    assert crop_areas == sorted(crop_areas)
+    assert crop_areas[0] < crop_areas[-1] == photo.shape[0] * photo.shape[1]
+    limits = (0, 0, photo.shape[1], photo.shape[0])
+    for record in records:
+        (x, y, width, height), (left, top, *crop_wh) = record["bbox"], record["crop_box"]
+        box = np.array([x, y, x + width, y + height])
+        crop = np.array([left, top, left + crop_wh[0], top + crop_wh[1]])
+        assert not ((abs(box - crop) <= 20) & (abs(box - limits) > 20)).any()
+    monkeypatch.setattr(proposals, "EDGE", -1)
+    assert len(generator.generate(photo)) > len(records)
 
 
 def test_threads_and_repetitions_find_the_same_masks(segmenter: Segmenter, photo: np.ndarray) -> None:
