@@ -20,9 +20,17 @@ from ovseg_core import environment
 @click.version_option(package_name="ovseg")
 @click.option("--pipeline", help="open_vocabulary_segmentation, or the path of its YAML file.")
 @click.option("--input", "given", help="An image, a PDF, a folder or a URL to segment.")
-@click.option("--prompt", help="Boxes [[x0,y0,x1,y1],...] or points [[x,y],...] in pixels; one object each.")
 @click.option(
-    "--prompt_type", type=click.Choice(["box", "point"]), default="box", show_default=True, help="What --prompt lists."
+    "--prompt",
+    help="Boxes [[x0,y0,x1,y1],...] or points [[x,y],...] in pixels; one object each. For everything: nothing, or "
+    'options such as {"points_per_side":16}.',
+)
+@click.option(
+    "--prompt_type",
+    type=click.Choice(["box", "point", "everything"]),
+    default="box",
+    show_default=True,
+    help="What --prompt lists; everything finds all objects.",
 )
 @click.option("--save_path", help="The folder to write pictures and JSON to.")
 @click.option("--device", help="cpu, gpu:N, npu:N, xpu:N, mlu:N, dcu:N or gcu:N.  [default: the first GPU, else cpu]")
@@ -60,7 +68,7 @@ def main(
         if config_of is not None:
             predict.write_config(config_of, save_path)
             return
-        if pipeline is None or given is None or prompt is None:
+        if pipeline is None or given is None or (prompt is None and prompt_type != predict.EVERYTHING):
             raise ValueError("--pipeline needs --input and --prompt")
         engine = engine or one_line.settings().engine
         predict.run(predict.Request(pipeline, given, prompt, prompt_type, save_path, device, model, engine, use_hpip))

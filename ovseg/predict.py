@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+EVERYTHING = "everything"
 FORM = "--prompt is a list of boxes or points, [[x0,y0,x1,y1],...] or [[x,y],...]"
+FORM_OF_OPTIONS = '--prompt has the options of everything mode, {"points_per_side":16,...}'
 
 
 @dataclass(frozen=True)
 class Request:
     pipeline: str
     given: str
-    prompt: str
+    prompt: str | None  # None only in everything mode
     prompt_type: str
     save_path: str | None
     device: str | None
@@ -41,7 +44,7 @@ def run(request: Request) -> None:
     """
     from ovseg_core import create_pipeline
 
-    prompt = _parsed(request.prompt)
+    prompt = _parsed(request)
     pipeline = create_pipeline(
         request.pipeline,
         device=request.device,
@@ -49,10 +52,10 @@ def run(request: Request) -> None:
         model=request.model,
         engine=request.engine,
     )
-    results = pipeline.predict(request.given, prompt, request.prompt_type, on_error="skip")
     logging.basicConfig(format="%(message)s")
     done = 0
-    with logging_redirect_tqdm():
+    with logging_redirect_tqdm(), _bar_of_clicks() as show:
+        results = pipeline.predict(request.given, prompt, request.prompt_type, on_error="skip", on_progress=show)
         for result in _with_progress(results, Path(request.given)):
             tqdm.write(str(result))
             if request.save_path is not None:
@@ -80,8 +83,34 @@ def _with_progress(results: Iterator[Any], given: Path) -> Iterator[Any]:
     return iter(tqdm(results, unit="image", disable=not given.is_dir()))
 
 
-def _parsed(prompt: str) -> Any:
+@contextmanager
+def _bar_of_clicks() -> Iterator[Callable[[int, int], None]]:
+    """Yield a function that shows the progress of everything mode: the clicks of the current image."""
+    bars: list[tqdm[NoReturn]] = []
+
+    def show(done: int, total: int) -> None:
+        if not bars:
+            bars.append(tqdm(unit="click", leave=False))
+        [bar] = bars
+        if done < bar.n:  # another image
+            bar.reset(total)
+        bar.total = total
+        bar.update(done - bar.n)
+
     try:
-        return json.loads(prompt, parse_int=float)  # what is printed and saved are the numbers that are used
+        yield show
+    finally:
+        for bar in bars:
+            bar.close()
+
+
+def _parsed(request: Request) -> Any:
+    is_everything = request.prompt_type == EVERYTHING
+    if request.prompt is None:
+        return None
+    try:
+        # The prompts that are printed and saved are the numbers that are used. The options of everything mode have
+        # whole numbers among them.
+        return json.loads(request.prompt, parse_int=None if is_everything else float)
     except json.JSONDecodeError as error:
-        raise ValueError(f"{FORM}: {error}") from None
+        raise ValueError(f"{FORM_OF_OPTIONS if is_everything else FORM}: {error}") from None

@@ -44,6 +44,7 @@ class Preset:
         max_hole_share: holes of at most this share of the mask's area are filled, except in masks of prompts with a
             click of label 0. 0 fills none.
         by_region: True if the logits of each mask cover a region around its object, and not the whole canvas.
+        mask_input_stride: side of a cell of a mask that is a prompt, in canvas pixels.
         everything: the default options of everything mode.
     """
 
@@ -58,6 +59,7 @@ class Preset:
     clip_to_box: bool = False
     max_hole_share: float = 0.0
     by_region: bool = False
+    mask_input_stride: int = 4
     everything: EverythingOptions = field(default_factory=EverythingOptions)
 
 

@@ -9,29 +9,28 @@ from pycocotools import mask as coco
 from ovseg_core.canvas import Frame
 from ovseg_core.mask_prompt import MaskPrompt
 
-CELL = 4  # canvas pixels: the side of a low-res cell, in every network
 # The logits are 10 inside the mask and -10 outside. SAM was trained with the logits of its earlier answers, which have
 # no bounds, so no number is the right one. SAM 2 gives the masks of its users these two logits: the probability is
 # 0.99995, that of a mask without doubt, and at the edge it changes within one cell.
 LOGIT = 10.0
 
 
-def of(mask: MaskPrompt, frame: Frame) -> np.ndarray:
-    """Return logits (S/4, S/4) float32 of a mask of the whole image.
+def of(mask: MaskPrompt, frame: Frame, stride: int) -> np.ndarray:
+    """Return logits (S/stride, S/stride) float32 of a mask of the whole image.
 
     A cell has the logit of the share of its area that is on the object, which is 0 for a half. What lies outside the
     image is not on the object.
     """
     (height, width), (resized_height, resized_width) = frame.image_hw, frame.resized_hw
-    rows, columns = -(-resized_height // CELL), -(-resized_width // CELL)  # the cells that touch the image
+    rows, columns = -(-resized_height // stride), -(-resized_width // stride)  # the cells that touch the image
     # The edge of the last cell is the edge of a pixel, to within half a pixel of the image.
-    padded_hw = round(rows * CELL * height / resized_height), round(columns * CELL * width / resized_width)
+    padded_hw = round(rows * stride * height / resized_height), round(columns * stride * width / resized_width)
     pixels = np.zeros(padded_hw, np.uint8)
     pixels[:height, :width] = coco.decode({"size": [height, width], "counts": mask.counts.encode()})
     pixels *= 255
     shrinks = padded_hw[0] >= rows and padded_hw[1] >= columns
     share = cv2.resize(pixels, (columns, rows), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    side = frame.canvas_size // CELL
+    side = frame.canvas_size // stride
     logits = np.full((side, side), -LOGIT, np.float32)
     logits[:rows, :columns] = share * np.float32(2 * LOGIT / 255) - np.float32(LOGIT)
     return logits

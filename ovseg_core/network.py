@@ -22,7 +22,7 @@ class PromptBatch(NamedTuple):
     boxes: np.ndarray | None = None  # N, 4
     points: np.ndarray | None = None  # N, P, 2
     labels: np.ndarray | None = None  # N, P: 1 on the object, 0 not on it
-    mask_inputs: np.ndarray | None = None  # N, S/4, S/4: logits over the canvas, of earlier masks of the objects
+    mask_inputs: np.ndarray | None = None  # N, h, w: logits over the canvas, of earlier masks of the objects
     min_iou: np.ndarray | None = None  # N
 
     @property

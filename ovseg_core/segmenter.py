@@ -233,7 +233,7 @@ class Segmenter:
         if not self.spec.preset.via_canvas:
             raise ValueError(f"{self.spec.name} has no low-res masks; only the SAM models have them")
         self.spec.check_prompts([prompt])
-        batch = _prompt_batch([prompt.within(embedding.frame.image_hw)], embedding.frame)
+        batch = self._prompt_batch([prompt.within(embedding.frame.image_hw)], embedding.frame)
         if mask_input is not None:
             batch = batch._replace(mask_inputs=np.asarray(mask_input, np.float32)[None])
         if multimask_output is None:
@@ -263,7 +263,7 @@ class Segmenter:
         found: dict[int, list[Mask]] = {}
         fitted = [prompt.within(frame.image_hw) for prompt in prompts]
         for batch in _batches(fitted, self.spec.preset.prompts_per_batch):
-            answer = self._answer(embedding, _prompt_batch(list(batch.values()), frame), multimask_output)
+            answer = self._answer(embedding, self._prompt_batch(list(batch.values()), frame), multimask_output)
             for n, (i, prompt) in enumerate(batch.items()):
                 candidates = zip(answer.logits[n], answer.regions[n], answer.iou[n], strict=True)
                 found[i] = [self._mask(frame, *candidate, prompt) for candidate in candidates]
@@ -274,10 +274,22 @@ class Segmenter:
 
         Those with a predicted IoU that is not above `min_iou` may have no logits; with 0, all have them.
         """
-        prompts = _prompt_batch([Prompt.of_point(x, y) for x, y in points.tolist()], embedding.frame)
+        prompts = self._prompt_batch([Prompt.of_point(x, y) for x, y in points.tolist()], embedding.frame)
         if min_iou:
             prompts = prompts._replace(min_iou=np.full(len(points), min_iou, np.float32))
         return self._answer(embedding, prompts, multimask_output=True)
+
+    def _prompt_batch(self, prompts: Sequence[Prompt], frame: Frame) -> PromptBatch:
+        """Return prompts of the same shape as a batch, in canvas pixels."""
+        has_box, has_points, scale_xy = prompts[0].box is not None, bool(prompts[0].points), frame.scale_xy
+        stride = self.spec.preset.mask_input_stride
+        masks = [low_res_mask.of(prompt.mask, frame, stride) for prompt in prompts if prompt.mask is not None]
+        return PromptBatch(
+            boxes=(np.array([p.box for p in prompts]) * np.tile(scale_xy, 2)).astype(np.float32) if has_box else None,
+            points=(np.array([p.points for p in prompts]) * scale_xy).astype(np.float32) if has_points else None,
+            labels=np.array([p.labels for p in prompts], np.float32) if has_points else None,
+            mask_inputs=np.stack(masks) if masks else None,
+        )
 
     def _answer(self, embedding: Embedding, prompts: PromptBatch, multimask_output: bool | None) -> Candidates:
         if embedding.model != self.spec.name:
@@ -319,15 +331,3 @@ def _batches(prompts: Sequence[Prompt], max_size: int) -> Iterator[dict[int, Pro
         items = list(of_shape.items())
         for start in range(0, len(items), max_size):
             yield dict(items[start : start + max_size])
-
-
-def _prompt_batch(prompts: Sequence[Prompt], frame: Frame) -> PromptBatch:
-    """Return prompts of the same shape as a batch, in canvas pixels."""
-    has_box, has_points, scale_xy = prompts[0].box is not None, bool(prompts[0].points), frame.scale_xy
-    masks = [low_res_mask.of(prompt.mask, frame) for prompt in prompts if prompt.mask is not None]
-    return PromptBatch(
-        boxes=(np.array([p.box for p in prompts]) * np.tile(scale_xy, 2)).astype(np.float32) if has_box else None,
-        points=(np.array([p.points for p in prompts]) * scale_xy).astype(np.float32) if has_points else None,
-        labels=np.array([p.labels for p in prompts], np.float32) if has_points else None,
-        mask_inputs=np.stack(masks) if masks else None,
-    )

@@ -107,8 +107,10 @@ def sam() -> dict[str, np.ndarray]:
     answers = {"names": np.array(sorted(names)), "embedding": embedding[0, ::8].numpy()}
     for kind, sparse, dense in _encoded_prompts(net):
         place = net.prompt_encoder.get_dense_pe()
-        logits, iou = net.mask_decoder(embedding, place, sparse, dense, multimask_output=kind == "click")
-        answers[f"{kind}_logits"], answers[f"{kind}_iou"] = logits[:, :, ::2, ::2].numpy(), iou.numpy()
+        wanted = {kind: kind == "click"} | ({f"{kind}_multimask": True} if kind in sam_weights.MULTIMASK else {})
+        for name, multimask in wanted.items():
+            logits, iou = net.mask_decoder(embedding, place, sparse, dense, multimask_output=multimask)
+            answers[f"{name}_logits"], answers[f"{name}_iou"] = logits[:, :, ::2, ::2].numpy(), iou.numpy()
     return answers
 
 

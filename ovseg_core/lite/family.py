@@ -63,6 +63,7 @@ NETWORKS = {
             clip_to_box=True,
             max_hole_share=0.2,
             by_region=True,
+            mask_input_stride=2,
         ),
         load,
         engines=("openvino", "onnxruntime", "paddle"),

@@ -25,6 +25,12 @@ from ovseg_core.lite.shape import (
 )
 from ovseg_core.network import DecodeBatch, Features, PromptBatch, image_by_image
 
+# The logits inside and outside of a mask that is a prompt, to which the network's logits are added. Measured on things
+# of training photos: with 2, their true masks come back with a mean IoU of 0.94 (0.85 with 0, 0.90 with 1), and a
+# correcting click raises the masks that one click found from 0.740 to 0.786 (0.793 with 1), and those of a box from
+# 0.856 to 0.877 (0.862 with 1).
+MASK_LOGIT = 2.0
+
 
 class SamLite:
     """A `network.Network` whose features are three maps, (C, S/s, S/s) float32 at strides s of 4, 8 and 16."""
@@ -40,10 +46,12 @@ class SamLite:
     def decode(self, features: Features, prompts: PromptBatch, multimask_output: bool | None = None) -> Candidates:
         """Return the masks of prompts of one image.
 
-        A prompt with a box, with or without clicks, has one candidate. A prompt of clicks is ambiguous and has three:
-        with `multimask_output` all of them are returned, otherwise only the one with the highest predicted IoU.
+        A prompt with a box or a mask has one candidate. A prompt of clicks is ambiguous and has three: with
+        `multimask_output` all of them are returned, otherwise only the one with the highest predicted IoU.
         """
-        boxes, points, labels, _, min_iou = prompts
+        boxes, points, labels, mask_inputs, min_iou = prompts
+        if mask_inputs is not None:
+            return self._decode_masks(features, prompts)
         if boxes is not None:
             region_xyxy = regions.around(boxes)
             drawn = prompt_maps.of_region(region_xyxy, boxes, points, labels, None)
@@ -89,12 +97,41 @@ class SamLite:
             for mask, clicks, of_clicks in zip(coarse, points, labels, strict=True)
         ]
         region_xyxy = regions.around(np.stack(boxes))
-        rows, columns = geometry.region_filters(region_xyxy, REGION, coarse.shape[1], COARSE_STRIDE, COARSE_STRIDE / 2)
-        with blas.on_one_thread():
-            probability = rows @ (1 / (1 + np.exp(-coarse))) @ columns.transpose(0, 2, 1)
+        probability = _probability(coarse, COARSE_STRIDE, region_xyxy, REGION)
         drawn = prompt_maps.of_region(region_xyxy, None, points, labels, probability)
         logits, _ = self._masks(features, region_xyxy, drawn)
         return logits, region_xyxy
+
+    def _decode_masks(self, features: Features, prompts: PromptBatch) -> Candidates:
+        """Return masks that are prompts as the network sees them, or, with clicks, as the clicks change them.
+
+        Where the network is not sure, the mask stays. The clicks change it by the difference that they make to the mask
+        of its box: the network was trained with clicks in a box that correct its own mask, and not with clicks that
+        correct a given one, which it mostly ignores.
+        """
+        boxes, points, labels, mask_inputs, _ = prompts
+        assert mask_inputs is not None
+        if boxes is None:
+            clicks = [np.zeros((0, 2), np.float32)] * len(mask_inputs) if points is None else points
+            on = [c if labels is None else c[labels[n] == 1] for n, c in enumerate(clicks)]
+            boxes = np.stack(
+                [regions.box_of_mask(m, self.canvas_size, c) for m, c in zip(mask_inputs, on, strict=True)]
+            )
+        region_xyxy = regions.around(boxes)
+        stride = self.canvas_size // mask_inputs.shape[-1]
+        logits = MASK_LOGIT * (2 * _probability(mask_inputs, stride, region_xyxy, MASK) - 1)
+        if points is None:
+            coarse = _probability(mask_inputs, stride, region_xyxy, REGION)
+            change, iou = self._masks(
+                features, region_xyxy, prompt_maps.of_region(region_xyxy, None, None, None, coarse)
+            )
+        else:
+            drawn = (
+                prompt_maps.of_region(region_xyxy, boxes, *given, None) for given in ((None, None), (points, labels))
+            )
+            (before, _), (after, iou) = (self._masks(features, region_xyxy, maps) for maps in drawn)
+            change = after - before
+        return Candidates((logits + change)[:, None], region_xyxy[:, None], iou[:, None])
 
     def _locate(self, features: Features, points: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return coarse logits (N, CANDIDATES, S/8, S/8) and predicted IoU (N, CANDIDATES) of clicks."""
@@ -121,3 +158,11 @@ class SamLite:
             filters += geometry.region_filters(in_window, cells, count, stride)
         logits, iou = self._run["mask"](*maps, *filters, drawn)
         return logits, iou
+
+
+def _probability(logits: np.ndarray, stride: int, region_xyxy: np.ndarray, size: int) -> np.ndarray:
+    """Return the probabilities (N, size, size) in regions (N, 4) from logits (N, h, w) of the whole canvas."""
+    rows, columns = geometry.region_filters(region_xyxy, size, logits.shape[1], stride, stride / 2)
+    with blas.on_one_thread():
+        probability: np.ndarray = rows @ (1 / (1 + np.exp(-logits))) @ columns.transpose(0, 2, 1)
+    return probability

@@ -56,3 +56,15 @@ def box_of(coarse: np.ndarray, stride: int, clicks: np.ndarray) -> np.ndarray:
     inside = is_clicked[parts] if is_clicked.any() else mask > 0
     x, y = np.flatnonzero(inside.any(0)), np.flatnonzero(inside.any(1))
     return np.array([x[0], y[0], x[-1] + 1, y[-1] + 1], np.float32) * stride
+
+
+def box_of_mask(logits: np.ndarray, canvas_size: int, clicks: np.ndarray) -> np.ndarray:
+    """Return the box (4,) around a mask, logits (h, w) over the canvas, and around clicks (P, 2) on the object.
+
+    A click may lie outside the mask: the mask then lacks that part of the object.
+    """
+    mask = logits > min(0.0, float(logits.max()) - 1)  # a mask thinner than a cell has no logit above 0
+    x, y = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
+    corners = np.array([[x[0], y[0]], [x[-1] + 1, y[-1] + 1]], np.float32) * (canvas_size / len(logits))
+    points = np.concatenate([corners, clicks])
+    return np.concatenate([points.min(0), points.max(0)]).astype(np.float32)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ovseg_core import devices, models
+from ovseg_core import answer, devices, models
+from ovseg_core.answer import Answer
+from ovseg_core.embedding import Embedding
 from ovseg_core.errors import OvsegError
 from ovseg_core.models.pull import PullFailed, pull
 from ovseg_core.models.spec import ModelSpec
@@ -21,6 +23,24 @@ from ovseg_core.paddlex.saved_names import Owner, SavedNames
 from ovseg_core.segmenter import Segmenter
 
 ON_ERROR = ("raise", "skip")
+
+Progress = Callable[[int, int], None]  # called with the number of clicks that are done, and their total
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of a call of `Model.predict`, which describes them. Raises ValueError if one is wrong."""
+
+    batch_size: int = 1
+    on_error: str = "raise"
+    multimask_output: bool = False
+    on_progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, not {self.batch_size}")
+        if self.on_error not in ON_ERROR:
+            raise ValueError(f"on_error must be raise or skip, not {self.on_error!r}")
 
 
 class Model:
@@ -51,6 +71,9 @@ class Model:
         prompts: Prompts | Iterable[Prompts],
         batch_size: int = 1,
         on_error: str = "raise",
+        *,
+        multimask_output: bool = False,
+        on_progress: Progress | None = None,
     ) -> Run:
         """Segment images, one after the other, as the caller iterates over the answer.
 
@@ -62,42 +85,44 @@ class Model:
                 Each page of a PDF or TIFF is an image.
             prompts: {"box_prompt": [[x0, y0, x1, y1], ...]} or {"point_prompt": [[x, y], ...]} in pixels of the image,
                 each box and each point an object of its own; or, which PaddleX lacks, {"mixed_prompt": [{"box": [x0,
-                y0, x1, y1], "points": [[x, y], ...], "labels": [1, 0, ...]}, ...]}, each an object with a box, points,
-                or both; without labels all points are on the object. Arrays and tensors of NumPy, Paddle and torch are
-                accepted wherever lists are. Or a list or generator of such mappings, one for each image.
+                y0, x1, y1], "points": [[x, y], ...], "labels": [1, 0, ...], "mask": mask}, ...]}, each an object with a
+                box, points, an earlier mask in any form of `MaskPrompt.of`, or several of these; without labels all
+                points are on the object; or, which PaddleX lacks too, {"everything_prompt": options}: all objects of
+                the image, with the options of `EverythingOptions` by name, or None. Arrays and tensors of NumPy, Paddle
+                and torch are accepted wherever lists are. Or a list or generator of such mappings, one for each image.
             batch_size: how many images, of any sizes, the encoder computes in one run; 1 or more.
             on_error: what happens to an image that cannot be read or does not contain one of its prompts. "raise" ends
                 the loop with the error, after the results of the images before it. "skip" logs the error, keeps it in
                 the answer's `skipped`, and continues with the next image and the next prompts.
+            multimask_output: True returns all masks that the model has for each prompt, see `Segmenter.candidates`.
+                False returns one mask for each prompt.
+            on_progress: for everything mode, which takes long: called after each batch of clicks with the number of
+                clicks that are done in the image, and their total.
 
         Returns:
             An iterator of one `Result` for each image, in order. Each is computed when it is requested.
 
         Raises:
             OvsegError: while iterating, an image cannot be read, or a prompt is wrong or lies outside its image; the
-                message has the path or URL of the image.
+                message has the path or URL of the image. `prompt_not_supported` if the model cannot take such prompts;
+                `invalid_options` if an option of everything mode is wrong.
             FileNotFoundError: while iterating, a path does not exist.
             ValueError: `batch_size` or `on_error` is wrong, the prompts do not have one of these forms, there are fewer
                 prompts than images, or an array is not an image.
             TypeError: an input has another type.
         """
-        return self.predict_given(input, prompting.of_images(prompts), batch_size, on_error)
+        options = Options(batch_size, on_error, multimask_output, on_progress)
+        return self.predict_given(input, prompting.of_images(prompts), options)
 
-    def predict_given(
-        self, input: inputs.Input, of_images: Iterator[prompting.Given], batch_size: int, on_error: str
-    ) -> Run:
+    def predict_given(self, input: inputs.Input, of_images: Iterator[prompting.Given], options: Options) -> Run:
         """Do as `predict`, for prompts that are already parsed."""
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, not {batch_size}")
-        if on_error not in ON_ERROR:
-            raise ValueError(f"on_error must be raise or skip, not {on_error!r}")
-        return Run(self._results(input, of_images, batch_size), skips=on_error == "skip")
+        return Run(self._results(input, of_images, options), skips=options.on_error == "skip")
 
     def _results(
-        self, input: inputs.Input, of_images: Iterator[prompting.Given], batch_size: int
+        self, input: inputs.Input, of_images: Iterator[prompting.Given], options: Options
     ) -> Generator[Result | Skipped]:
         call, position = object(), -1
-        for batch in inputs.batches(input, batch_size):
+        for batch in inputs.batches(input, options.batch_size):
             pages = [page for page in batch if not isinstance(page, Unreadable)]
             embeddings = iter(self._segmenter.encode_batch([page.pixels for page in pages]))
             for page in batch:
@@ -114,9 +139,23 @@ class Model:
                 except OvsegError as error:
                     yield Skipped(page.path, position, error)
                     continue
-                masks = self._segmenter.decode(embedding, given.prompts)
+                answers = self._answers(page, embedding, given, options)
                 owner = Owner(page.path, page.index, call, position)
-                yield Result(page, given.plain, given.prompts, masks, self._segmenter, owner, self._saved_names)
+                yield Result(page, given, answers, options.multimask_output, self._segmenter, owner, self._saved_names)
+
+    def _answers(
+        self, page: inputs.Page, embedding: Embedding, given: prompting.Given, options: Options
+    ) -> list[Answer]:
+        if given.everything is None:
+            if options.multimask_output:
+                return answer.of(given.prompts, self._segmenter.candidates(embedding, given.prompts))
+            return answer.of(given.prompts, [[mask] for mask in self._segmenter.decode(embedding, given.prompts)])
+        found: list[Answer] = []
+        for step in self._segmenter.everything(page.pixels, embedding, **given.everything):
+            found = step.answers
+            if options.on_progress is not None:
+                options.on_progress(step.points_done, step.points_total)
+        return found
 
 
 def create_model(

@@ -11,11 +11,16 @@ from typing import Any
 import yaml
 
 from ovseg_core.paddlex import inputs, prompting
-from ovseg_core.paddlex.model import Model, located, opened, precision_of
+from ovseg_core.paddlex.model import Model, Options, Progress, located, opened, precision_of
 from ovseg_core.paddlex.run import Run
 
 NAME = "open_vocabulary_segmentation"
-SUB_MODULES = {"box": "BoxPromptSegmentation", "point": "PointPromptSegmentation", "mixed": "BoxPromptSegmentation"}
+SUB_MODULES = {
+    "box": "BoxPromptSegmentation",
+    "point": "PointPromptSegmentation",
+    "mixed": "BoxPromptSegmentation",
+    "everything": "PointPromptSegmentation",  # it clicks on a grid of points
+}
 
 
 class Pipeline:
@@ -34,7 +39,7 @@ class Pipeline:
     def predict(
         self,
         input: inputs.Input,
-        prompt: Sequence[Any],
+        prompt: Sequence[Any] | Mapping[str, Any] | None = None,
         prompt_type: str = "box",
         *,
         batch_size: int | None = None,
@@ -42,6 +47,8 @@ class Pipeline:
         engine: str | None = None,
         use_hpip: bool | None = None,
         on_error: str = "raise",
+        multimask_output: bool = False,
+        on_progress: Progress | None = None,
     ) -> Run:
         """Segment images, one after the other, as the caller iterates over the answer.
 
@@ -50,14 +57,18 @@ class Pipeline:
         Args:
             input: images, as in `Model.predict`.
             prompt: the same boxes [[x0, y0, x1, y1], ...], points [[x, y], ...] or objects [{"box": ..., "points": ...,
-                "labels": ...}, ...] for every image, in pixels; or a list of such lists, one for each image. Arrays and
-                tensors are accepted wherever lists are.
-            prompt_type: what `prompt` has: "box", "point" or, which PaddleX lacks, "mixed".
+                "labels": ..., "mask": ...}, ...] for every image, in pixels; or a list of such lists, one for each
+                image. Arrays and tensors are accepted wherever lists are. In everything mode, None or a mapping of
+                options, see `Model.predict`; or a list of these, one for each image.
+            prompt_type: what `prompt` has: "box", "point" or, which PaddleX lacks, "mixed"; or "everything", which
+                PaddleX lacks too: all objects of the image.
             batch_size: how many images the encoder computes in one run. The default is that of the configuration, or 1.
             device: as in `create_model`.
             engine: as in `create_model`.
             use_hpip: as in `create_model`.
             on_error: "raise" or "skip", as in `Model.predict`.
+            multimask_output: as in `Model.predict`.
+            on_progress: as in `Model.predict`.
 
         Returns:
             An iterator of one `Result` for each image, in order. Each is computed when it is requested.
@@ -66,14 +77,15 @@ class Pipeline:
             ValueError: there is no such `prompt_type`. Also all errors of `create_model` and `Model.predict`.
         """
         if prompt_type not in SUB_MODULES:
-            raise ValueError(f"prompt_type must be box, point or mixed, not {prompt_type!r}")
+            raise ValueError(f"prompt_type must be box, point, mixed or everything, not {prompt_type!r}")
         of_images = prompting.of_images(prompting.of_rows(prompt_type, prompt))  # check this before loading weights
         module = self._config["SubModules"][SUB_MODULES[prompt_type]]
         size = batch_size or module.get("batch_size") or 1
+        options = Options(size, on_error, multimask_output, on_progress)
         is_fast = self._use_hpip if use_hpip is None else use_hpip
         precision = precision_of(self._precision, is_fast)
         model = self._loaded(module, device or self._device, engine or self._engine, precision)
-        return model.predict_given(input, of_images, size, on_error)
+        return model.predict_given(input, of_images, options)
 
     def _loaded(self, module: Mapping[str, Any], device: str | None, engine: str, precision: str) -> Model:
         spec = located(module["model_name"], module.get("model_dir"))

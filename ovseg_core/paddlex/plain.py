@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
+from ovseg_core.mask_prompt import MaskPrompt
+
 
 def of(value: Any) -> Any:
     """Return a value with plain containers and numbers.
 
     Tuples, arrays and tensors (of NumPy, Paddle, torch and other libraries that NumPy can read) become lists, their
-    scalars Python's numbers, and mappings dicts. Any other value is returned unchanged, for the caller to refuse.
+    scalars Python's numbers, and mappings dicts. Any other value is returned unchanged, for the caller to refuse. The
+    mask of a prompt, if it is a `Mask` or an array, becomes COCO's RLE: a list of its pixels would be large.
     """
     if isinstance(value, Mapping):
-        return {key: of(item) for key, item in value.items()}
+        return {key: _mask(item) if key == "mask" else of(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [of(item) for item in value]
     if "bfloat16" in str(getattr(value, "dtype", "")) and hasattr(value, "astype"):
@@ -28,6 +31,10 @@ def of(value: Any) -> Any:
     if hasattr(value, "__array__"):
         return value.__array__().tolist()
     return value
+
+
+def _mask(given: Any) -> Any:
+    return of(given) if given is None or isinstance(given, Mapping) else MaskPrompt.of(given).to_dict()
 
 
 def numbers(value: Any, where: str) -> list[float]:

@@ -11,30 +11,43 @@ from dataclasses import dataclass
 from typing import Any
 
 from ovseg_core.errors import OvsegError
+from ovseg_core.everything.options import EverythingOptions
 from ovseg_core.paddlex import plain
 from ovseg_core.prompts import Prompt, check_within
 
 Prompts = Mapping[str, Any]  # from a kind to its rows: lists, arrays or tensors
-KEYS = ("box", "points", "labels")  # the keys of a mixed prompt
+KEYS = ("box", "points", "labels", "mask")  # the keys of a mixed prompt
+EVERYTHING = "everything_prompt"  # the kind whose value is no rows but a mapping of options
 
 
 @dataclass(frozen=True)
 class Given:
-    """The prompts of one image: `plain` as the caller gave them, but in lists and numbers; `prompts` parsed."""
+    """What to segment in one image.
+
+    Attributes:
+        plain: what the caller gave, in lists and numbers.
+        prompts: the prompts, parsed; none in everything mode.
+        everything: the options of everything mode that the caller gave, by name; None for prompts.
+    """
 
     plain: dict[str, Any]
     prompts: list[Prompt]
+    everything: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, prompts: Any) -> Given:
         """Parse the prompts of one image.
 
-        Raises OvsegError `invalid_prompt`, and ValueError for an unknown kind or a row that is not a list of numbers.
+        Raises OvsegError `invalid_prompt` or `invalid_options`, and ValueError for an unknown kind or a row that is not
+        a list of numbers.
         """
         if not isinstance(prompts, Mapping):
             example = "{'box_prompt': [...]}"
             raise ValueError(f"prompts must be a mapping like {example}, or one per image, not {plain.shown(prompts)}")
         listed = plain.of(prompts)
+        if EVERYTHING in listed:
+            options = _everything(listed)
+            return cls({EVERYTHING: options}, [], options)
         return cls(listed, [prompt for kind, rows in listed.items() for prompt in _parsed(kind, rows)])
 
     def check_within(self, image_hw: tuple[int, int], path: str | None) -> None:
@@ -65,12 +78,16 @@ def of_images(prompts: Prompts | Iterable[Prompts]) -> Iterator[Given]:
     return map(Given.of, prompts)
 
 
-def of_rows(prompt_type: str, rows: Sequence[Any]) -> Prompts | list[Prompts]:
+def of_rows(prompt_type: str, rows: Sequence[Any] | Mapping[str, Any] | None) -> Prompts | list[Prompts]:
     """Convert the pipeline's `prompt` to mappings: rows for every image, or one list of rows per image.
 
-    Raises ValueError.
+    In everything mode `prompt` is None or a mapping of options for every image, or a list of these. Raises ValueError.
     """
     kind = f"{prompt_type}_prompt"
+    if kind == EVERYTHING:
+        return [{kind: options} for options in rows] if isinstance(rows, list | tuple) else {kind: rows}
+    if rows is None:
+        raise ValueError(f"prompt_type {prompt_type} needs a prompt")
     listed = plain.rows(plain.of(rows), "prompt")
     if any(map(_is_list_of_rows, listed)):
         return [{kind: plain.rows(one, f"prompt[{i}]")} for i, one in enumerate(listed)]
@@ -84,7 +101,8 @@ def _is_list_of_rows(value: Any) -> bool:
 
 def _parsed(kind: str, rows: Any) -> Iterator[Prompt]:
     if kind not in PARSERS:
-        raise ValueError(f"the kind of prompts must be one of {', '.join(PARSERS)}, not {kind!r}")
+        kinds = ", ".join((*PARSERS, EVERYTHING))
+        raise ValueError(f"the kind of prompts must be one of {kinds}, not {kind!r}")
     for i, row in enumerate(plain.rows(rows, kind)):
         where = f"{kind}[{i}]"
         try:
@@ -94,15 +112,33 @@ def _parsed(kind: str, rows: Any) -> Iterator[Prompt]:
             raise OvsegError(error.code, f"{place}: {error.message}", where) from None
 
 
+def _everything(listed: dict[str, Any]) -> dict[str, Any]:
+    """Check the options of everything mode, and return those that are given."""
+    options = {} if listed[EVERYTHING] is None else listed[EVERYTHING]
+    if not isinstance(options, dict):
+        shown = plain.shown(options)
+        raise ValueError(f"everything mode has no prompts: give None or a mapping of its options, not {shown}")
+    if others := sorted(map(str, listed.keys() - {EVERYTHING})):
+        message = f"{EVERYTHING} stands alone; {', '.join(others)} cannot be in the same request"
+        raise OvsegError("invalid_prompt", message, EVERYTHING)
+    try:
+        EverythingOptions().changed(options)
+    except OvsegError as error:
+        where = f"{EVERYTHING}.{error.field}"
+        raise OvsegError(error.code, f"{where}: {error.message}", where) from None
+    return options
+
+
 def _mixed(row: Any, where: str) -> Prompt:
     if not isinstance(row, dict) or not row.keys() <= set(KEYS):
-        raise ValueError(f"{where} must be a mapping of box, points and labels, not {plain.shown(row)}")
-    box, points, labels = (row.get(key) for key in KEYS)
+        raise ValueError(f"{where} must be a mapping of box, points, labels and mask, not {plain.shown(row)}")
+    box, points, labels, mask = (row.get(key) for key in KEYS)
     rows = plain.rows([] if points is None else points, f"{where}.points")
     return Prompt.of(
         None if box is None else plain.numbers(box, f"{where}.box"),
         [plain.numbers(point, f"{where}.points[{i}]") for i, point in enumerate(rows)],
         None if labels is None else [_label(label) for label in plain.rows(labels, f"{where}.labels")],
+        mask,
     )
 
 

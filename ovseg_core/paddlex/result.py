@@ -14,14 +14,15 @@ from typing import Any, overload
 import numpy as np
 from PIL import Image
 
-from ovseg_core import answer, longest_sides, overlay, polygons
+from ovseg_core import longest_sides, overlay, polygons
+from ovseg_core.answer import Answer
 from ovseg_core.mask import Mask
 from ovseg_core.paddlex import serving_result
 from ovseg_core.paddlex.inputs import Page, stem_and_suffix
+from ovseg_core.paddlex.prompting import Given
 from ovseg_core.paddlex.saved_names import Owner, SavedNames
 from ovseg_core.paddlex.sources import SUFFIXES
 from ovseg_core.polygons import Polygon
-from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
 
 TOO_LARGE_TO_PRINT = "..."
@@ -62,6 +63,11 @@ class Result(dict[str, Any]):
       read.
     - `mask_infos`: N dicts, the prompt of each mask in PaddleX's format.
 
+    With `multimask_output` a prompt may have several masks, which follow each other, the best first; in everything mode
+    there are as many as are found. `mask_infos` then also has `prompt_index`, the position of the prompt from 0, and
+    `stability_score` (0 to 1) if it was computed. In everything mode `label` is "everything_prompt", and `prompt` the
+    point [x, y] that found the mask.
+
     Attributes:
         engine: the engine that ran the network, "openvino", "onnxruntime" or "paddle".
         precision: the precision that the network computed in, "float32", "bfloat16", "float16" or "int8".
@@ -70,23 +76,24 @@ class Result(dict[str, Any]):
     def __init__(
         self,
         page: Page,
-        given: dict[str, Any],
-        prompts: Sequence[Prompt],
-        masks: Sequence[Mask],
+        given: Given,
+        answers: Sequence[Answer],
+        multimask_output: bool,
         segmenter: Segmenter,
         owner: Owner,
         saved_names: SavedNames,
     ) -> None:
-        answers = answer.of(prompts, [[mask] for mask in masks])
+        masks = [answer.mask for answer in answers]
+        is_everything = given.everything is not None
         super().__init__(
             input_path=page.path,
             page_index=page.index,
             input_img=page.pixels,
-            prompts=given,
+            prompts=given.plain,
             masks=Masks(masks),
-            mask_infos=list(map(serving_result.label, answers)),
+            mask_infos=[_info(answer, multimask_output or is_everything) for answer in answers],
         )
-        self._prompts, self._masks, self._answers = prompts, masks, answers
+        self._prompts, self._masks, self._answers, self._is_everything = given.prompts, masks, answers, is_everything
         self._folder, self._owner, self._saved_names = page.folder, owner, saved_names
         self.engine, self.precision = segmenter.engine, segmenter.precision
 
@@ -114,25 +121,29 @@ class Result(dict[str, Any]):
             first_id: `id` of the first annotation; the others count on from it.
 
         Returns:
-            A dict for each mask; `bbox` is [x, y, width, height] in pixels, and `score` is added.
+            A dict for each mask; `bbox` is [x, y, width, height] in pixels, and `score` is added; in everything mode
+            `stability_score` too.
         """
         return [
             {
                 "id": first_id + i,
                 "image_id": image_id,
                 "category_id": category_id,
-                "segmentation": {"size": list(mask.image_hw), "counts": mask.counts},
+                "segmentation": {"size": list(answer.mask.image_hw), "counts": answer.mask.counts},
                 "bbox": [x0, y0, x1 - x0, y1 - y0],
-                "area": mask.area,
+                "area": answer.mask.area,
                 "iscrowd": 0,
-                "score": mask.score,
+                "score": answer.mask.score,
+                **({} if answer.stability_score is None else {"stability_score": answer.stability_score}),
             }
-            for i, (mask, (x0, y0, x1, y1)) in enumerate(zip(self._masks, self.boxes, strict=True))
+            for i, (answer, (x0, y0, x1, y1)) in enumerate(zip(self._answers, self.boxes, strict=True))
         ]
 
     @property
     def json(self) -> dict[str, Any]:
         """{"res": ...} with the content that `save_to_json` writes, in lists and numbers."""
+        if self._is_everything:
+            return {"res": {**self._printable(), "masks": self._rles()}}
         return {"res": {**self._printable(), "masks": [mask.tolist() for mask in self["masks"]]}}
 
     @property
@@ -175,7 +186,9 @@ class Result(dict[str, Any]):
     def save_to_json(self, save_path: Any, indent: int = 4, ensure_ascii: bool = False) -> None:
         """Save the result, with its masks as lists, as a JSON file or in a folder as `NAME_res.json`.
 
-        `save_path` is as in `save_to_img`. Each row of a mask is one line; `indent` applies to the rest.
+        `save_path` is as in `save_to_img`. Each row of a mask is one line; `indent` applies to the rest. The masks of
+        everything mode are COCO's RLE, {"size": [height, width], "counts": "..."}, one line each: as lists, a hundred
+        masks of one megapixel would take 200 MB.
         """
         text = json.dumps({**self._printable(), "masks": None}, indent=indent, ensure_ascii=ensure_ascii)
         before, after = text.split('"masks": null')
@@ -183,9 +196,10 @@ class Result(dict[str, Any]):
             "w", encoding="utf-8", errors=AS_ESCAPES
         ) as file:
             file.write(f'{before}"masks": [')
-            for i, mask in enumerate(self["masks"]):
+            masks = map(json.dumps, self._rles()) if self._is_everything else map(_rows, self["masks"])
+            for i, mask in enumerate(masks):
                 file.write(",\n" if i else "\n")
-                file.write("[" + ",\n".join(_row(row) for row in mask) + "]")
+                file.write(mask)
             file.write(f"]{after}")
 
     def save_all(self, save_path: Any) -> None:
@@ -202,6 +216,9 @@ class Result(dict[str, Any]):
             "mask_infos": self["mask_infos"],
         }
 
+    def _rles(self) -> list[dict[builtins.str, Any]]:
+        return [{"size": list(mask.image_hw), "counts": mask.counts} for mask in self._masks]
+
     @cached_property
     def _generated_stem(self) -> builtins.str:
         return f"{time.time():.0f}_{np.random.randint(10000):04}"
@@ -214,6 +231,20 @@ class Result(dict[str, Any]):
             path /= self._saved_names.of(self._owner, path, stem or self._generated_stem, of_input) + f"_res{suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+
+def _info(answer: Answer, has_index: bool) -> dict[str, Any]:
+    """Return PaddleX's `label` and `prompt` of a mask, with what it has beyond PaddleX's format."""
+    info = serving_result.label(answer)
+    if has_index:
+        info["prompt_index"] = answer.prompt_index
+    if answer.stability_score is not None:
+        info["stability_score"] = answer.stability_score
+    return info
+
+
+def _rows(mask: np.ndarray) -> str:
+    return "[" + ",\n".join(map(_row, mask)) + "]"
 
 
 def _row(row: np.ndarray) -> str:

@@ -13,19 +13,18 @@ NOT_A_POINT, POSITIVE, BOX_TOP_LEFT, BOX_BOTTOM_RIGHT = -1, 1, 2, 3
 def of(prompts: PromptBatch) -> tuple[np.ndarray, np.ndarray]:
     """Return points (N, T, 2) in canvas pixels and their labels (N, T), float32.
 
-    First come the clicks, then the two corners of the box. Prompts without a box get one point with the label
-    NOT_A_POINT instead, as in SAM's training.
+    First come the clicks, then the two corners of the box. Clicks without a box get one more point with the label
+    NOT_A_POINT, as in SAM's training. A prompt that is only a mask has no points: T is 0.
     """
-    points, labels = [], []
+    count = prompts.size
+    points, labels = [np.zeros((count, 0, 2), np.float32)], [np.zeros((count, 0), np.float32)]
     if prompts.points is not None and prompts.labels is not None:
         points.append(prompts.points)
         labels.append(prompts.labels)
     if prompts.boxes is not None:
-        count = len(prompts.boxes)
         points.append(prompts.boxes.reshape(count, 2, 2))
         labels.append(np.tile(np.array([BOX_TOP_LEFT, BOX_BOTTOM_RIGHT], np.float32), (count, 1)))
-    else:
-        count = len(points[0])
+    elif prompts.points is not None:
         points.append(np.zeros((count, 1, 2), np.float32))
         labels.append(np.full((count, 1), NOT_A_POINT, np.float32))
     return np.concatenate(points, 1), np.concatenate(labels, 1)

@@ -59,3 +59,21 @@ def test_masks_and_predicted_iou_agree_with_meta_s(
     assert np.abs(answer.iou - iou).max() < 1e-3
     assert np.abs(expected).max() > 5  # else two arrays of zeros would agree
     assert (answer.regions == [0, 0, CANVAS, CANVAS]).all()
+
+
+@pytest.mark.parametrize("kind", sam_weights.MULTIMASK)
+def test_with_multimask_output_every_prompt_has_meta_s_three_masks(
+    sam: Sam, features: tuple[np.ndarray, ...], reference: dict[str, np.ndarray], kind: str
+) -> None:
+    answer = sam.decode(features, PROMPTS[kind], multimask_output=True)
+    assert answer.logits.shape[:2] == (len(answer.iou), 3)
+    assert np.abs(answer.logits[:, :, ::2, ::2] - reference[f"{kind}_multimask_logits"]).max() < 1e-3
+    assert np.abs(answer.iou - reference[f"{kind}_multimask_iou"]).max() < 1e-3
+
+
+def test_without_multimask_output_a_click_has_one_mask_and_that_is_none_of_the_three(
+    sam: Sam, features: tuple[np.ndarray, ...]
+) -> None:
+    three, one = (sam.decode(features, PROMPTS["click"], multimask_output) for multimask_output in (True, False))
+    assert (three.iou.shape, one.iou.shape) == ((2, 3), (2, 1))
+    assert np.abs(three.iou - one.iou).min() > 1e-3

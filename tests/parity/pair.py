@@ -42,25 +42,34 @@ class Pair:
         self.theirs.set_image(photo)
         spec = replace(models.find(name), weights=path)
         self.ours = {engine: Segmenter.of(spec, "cpu", engine, "float32") for engine in ENGINES}
+        self.image_hw = (photo.shape[0], photo.shape[1])
         self.embeddings = {engine: ours.encode(photo) for engine, ours in self.ours.items()}
         path.unlink()  # it has up to 2.6 GB
 
     def low_res_masks(
-        self, engine: str, prompt: Prompt, mask_input: np.ndarray | None = None
+        self,
+        engine: str,
+        prompt: Prompt,
+        mask_input: np.ndarray | None = None,
+        multimask_output: bool | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        return self.ours[engine].low_res_masks(self.embeddings[engine], prompt, mask_input)
+        return self.ours[engine].low_res_masks(self.embeddings[engine], prompt, mask_input, multimask_output)
 
     def full(self, engine: str, low_res_mask: np.ndarray) -> np.ndarray:
         return self.ours[engine].mask_of(self.embeddings[engine], low_res_mask, 1.0).full()
 
-    def predict_theirs(self, prompt: Prompt, mask_input: np.ndarray | None = None) -> tuple[Any, Any, Any]:
+    def predict_theirs(
+        self, prompt: Prompt, mask_input: np.ndarray | None = None, multimask_output: bool | None = None
+    ) -> tuple[Any, Any, Any]:
         has_points = bool(prompt.points)
+        if multimask_output is None:
+            multimask_output = prompt.box is None and len(prompt.points) == 1
         predicted: tuple[Any, Any, Any] = self.theirs.predict(
             point_coords=np.array(prompt.points) if has_points else None,
             point_labels=np.array(prompt.labels) if has_points else None,
             box=np.array(prompt.box) if prompt.box else None,
             mask_input=None if mask_input is None else mask_input[None],
-            multimask_output=prompt.box is None and len(prompt.points) == 1,
+            multimask_output=multimask_output,
         )
         return predicted
 

@@ -9,7 +9,9 @@ import pytest
 
 from ovseg import demo
 from ovseg.model_check import questions
-from ovseg_core import image
+from ovseg_core import image, low_res_mask
+from ovseg_core.mask_prompt import MaskPrompt
+from ovseg_core.prompts import Prompt
 from tests.parity.pair import ENGINES, PROMPTS, Pair, relative
 from tests.support import originals
 from training import check_answers
@@ -71,3 +73,45 @@ def test_answers_recorded_from_the_original_are_those_that_the_check_of_a_model_
         assert agreement is not None
         assert agreement[0] > 0.98
         assert agreement[1] < 0.001
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("multimask_output", [True, False])
+@pytest.mark.parametrize("kind", [*PROMPTS, "mask"])
+def test_multimask_output_means_the_same_as_in_the_original(
+    pair: Pair, engine: str, multimask_output: bool, kind: str
+) -> None:
+    _, _, earlier = pair.predict_theirs(PROMPTS["box"])
+    prompt = PROMPTS.get(kind) or Prompt(mask=ellipse(pair.image_hw))
+    for mask_input in (earlier[0],) if kind == "mask" else (None, earlier[0]):
+        _, iou, logits = pair.predict_theirs(prompt, mask_input, multimask_output)
+        our_logits, our_iou = pair.low_res_masks(engine, prompt, mask_input, multimask_output)
+        assert our_logits.shape == logits.shape == (3 if multimask_output else 1, 256, 256)
+        assert relative(our_logits, logits) < 1e-4
+        assert relative(our_iou, iou) < 1e-4
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_candidates_are_the_masks_of_the_original_with_multimask_output(pair: Pair, engine: str) -> None:
+    for prompt in PROMPTS.values():
+        masks, iou, _ = pair.predict_theirs(prompt, multimask_output=True)
+        [candidates] = pair.ours[engine].candidates(pair.embeddings[engine], [prompt])
+        for ours, i in zip(candidates, np.argsort(-iou, kind="stable"), strict=True):
+            assert (ours.full() == masks[i]).mean() > 0.999
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_mask_of_pixels_is_refined_as_by_the_original_with_the_logits_of_the_mask(pair: Pair, engine: str) -> None:
+    given = ellipse(pair.image_hw)
+    logits = low_res_mask.of(given, pair.embeddings[engine].frame, 4)
+    for kind in ("box", "signed clicks", "box and clicks"):
+        prompt = replace(PROMPTS[kind], mask=given)
+        masks, _, _ = pair.predict_theirs(prompt, logits, multimask_output=False)
+        [ours] = pair.ours[engine].decode(pair.embeddings[engine], [prompt])
+        assert (ours.full() == masks[0]).mean() > 0.999
+
+
+def ellipse(image_hw: tuple[int, int]) -> MaskPrompt:
+    """Return the mask of an ellipse in the middle of the image."""
+    y, x = np.mgrid[: image_hw[0], : image_hw[1]]
+    return MaskPrompt.of(((x / image_hw[1] - 0.5) / 0.3) ** 2 + ((y / image_hw[0] - 0.5) / 0.2) ** 2 < 1)

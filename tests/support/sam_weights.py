@@ -56,7 +56,10 @@ PROMPTS = {
     "clicks": PromptBatch(None, _array([[100, 120], [40, 50], [200, 10]]), _array([1, 0, 1])),
     "box_clicks": PromptBatch(_array([20, 30, 200, 250]), _array([[100, 120], [40, 50]]), _array([1, 0])),
     "refined": PromptBatch(None, _array([[100, 120], [40, 50]]), _array([1, 0]), _blob(CANVAS // 4)[None]),
+    "mask": PromptBatch(mask_inputs=_blob(CANVAS // 4)[None]),
+    "box_refined": PromptBatch(_array([20, 30, 200, 250]), mask_inputs=_blob(CANVAS // 4)[None]),
 }
+MULTIMASK = ("box", "box_refined")  # the prompts whose masks 1 to 3 the reference has too
 
 
 def canvas() -> np.ndarray:
