@@ -126,10 +126,10 @@ class SamLite:
                 features, region_xyxy, prompt_maps.of_region(region_xyxy, None, None, None, coarse)
             )
         else:
-            drawn = (
-                prompt_maps.of_region(region_xyxy, boxes, *given, None) for given in ((None, None), (points, labels))
-            )
-            (before, _), (after, iou) = (self._masks(features, region_xyxy, maps) for maps in drawn)
+            unclicked = prompt_maps.of_region(region_xyxy, boxes, None, None, None)
+            clicked = prompt_maps.of_region(region_xyxy, boxes, points, labels, None)
+            before, _ = self._masks(features, region_xyxy, unclicked)
+            after, iou = self._masks(features, region_xyxy, clicked)
             change = after - before
         return Candidates((logits + change)[:, None], region_xyxy[:, None], iou[:, None])
 

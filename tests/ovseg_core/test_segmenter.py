@@ -113,3 +113,60 @@ def test_a_hole_with_a_click_of_label_0_is_not_filled(segmenter: Segmenter, embe
     x, y = (int(coordinate) for coordinate in face)
     assert whole.full()[y, x]
     assert not without.full()[y, x]
+
+
+def test_a_mask_alone_comes_back_nearly_unchanged(segmenter: Segmenter, embedding: Embedding) -> None:
+    earlier = segmenter.decode(embedding, [HEAD, SHUTTLE])
+    again = segmenter.decode(embedding, [Prompt.of(mask=mask) for mask in earlier])
+    for before, after in zip(earlier, again, strict=True):
+        assert iou(before.full(), after.full()) > 0.9
+        assert after.score is not None
+
+
+@pytest.mark.parametrize(("xy", "label"), [((224, 100), 0), ((180, 60), 0), ((215, 175), 1)])
+def test_a_click_changes_a_mask_where_it_clicks(
+    segmenter: Segmenter, embedding: Embedding, xy: tuple[int, int], label: int
+) -> None:
+    [head] = segmenter.decode(embedding, [HEAD])
+    before = head.full()
+    before[xy[1] - 3 : xy[1] + 4, xy[0] - 3 : xy[0] + 4] = not label  # an error, which the click corrects
+    [refined] = segmenter.decode(embedding, [Prompt.of(points=[xy], labels=[label], mask=before)])
+    after = refined.full()
+    assert after[xy[1], xy[0]] == bool(label)
+    changed = np.argwhere(after != before)
+    near = np.abs(changed - (xy[1], xy[0])).max(1) < 90
+    assert near.mean() > 0.8
+
+
+def test_masks_are_prompts_among_others_and_keep_their_order(segmenter: Segmenter, embedding: Embedding) -> None:
+    [head] = segmenter.decode(embedding, [HEAD])
+    prompts = [Prompt.of(mask=head), SHUTTLE, Prompt.of(HEAD.box, mask=head), Prompt.of(points=[[220, 90]], mask=head)]
+    together = segmenter.decode(embedding, prompts)
+    assert [len(several) for several in segmenter.candidates(embedding, prompts)] == [1, 1, 1, 1]
+    for prompt, mask in zip(prompts, together, strict=True):
+        [alone] = segmenter.decode(embedding, [prompt])
+        assert iou(mask.full(), alone.full()) > 0.999
+
+
+def test_the_hole_of_a_mask_is_not_filled(segmenter: Segmenter, embedding: Embedding) -> None:
+    y, x = np.mgrid[:512, :512]
+    ring = np.abs(np.hypot(x - 220, y - 95) - 60) < 25
+    [mask] = segmenter.decode(embedding, [Prompt.of(mask=ring)])
+    assert iou(mask.full(), ring) > 0.6
+
+
+@pytest.mark.parametrize("image_hw", [(1, 1), (2, 700), (20, 30_000)])
+def test_a_mask_of_an_extreme_shape_or_thinner_than_a_cell_is_a_prompt(
+    segmenter: Segmenter, image_hw: tuple[int, int]
+) -> None:
+    pixels = np.zeros(image_hw, bool)
+    pixels[0, 0] = True
+    empty = segmenter.encode(np.full((*image_hw, 3), 90, np.uint8))
+    masks = segmenter.decode(empty, [Prompt.of(mask=pixels), Prompt.of(points=[[0, 0]], mask=pixels)])
+    assert [mask.image_hw for mask in masks] == [image_hw, image_hw]
+
+
+def test_a_mask_of_another_image_is_refused(segmenter: Segmenter, embedding: Embedding) -> None:
+    with pytest.raises(OvsegError, match="the mask is for an image of 4 x 3 pixels") as caught:
+        segmenter.decode(embedding, [Prompt.of(mask=np.ones((3, 4), bool))])
+    assert caught.value.code == "mask_size_mismatch"
