@@ -39,11 +39,18 @@ def click(seed: int) -> PromptBatch:
     return PromptBatch(points=point, labels=np.ones((1, 1), np.float32))
 
 
-@pytest.mark.parametrize("kind", ["boxes", "clicks"])
+def mask_and_click(seed: int) -> PromptBatch:
+    y, x = np.mgrid[:80, :80].astype(np.float32)  # a grid of 80 over the canvas
+    disc = np.clip(30 - np.hypot(x - 30 - seed, y - 40), -10, 10)
+    return click(seed)._replace(mask_inputs=disc[None])
+
+
+@pytest.mark.parametrize("kind", ["boxes", "clicks", "masks and clicks"])
 def test_an_item_has_the_same_masks_in_a_batch_and_alone(network: Network, images: list[Features], kind: str) -> None:
     first, second = images
     features_of_items = [first, second, first, second, second]
-    prompts = [boxes(n % 3 + 1, n) if kind == "boxes" else click(n) for n in range(len(features_of_items))]
+    make = {"boxes": lambda n: boxes(n % 3 + 1, n), "clicks": click, "masks and clicks": mask_and_click}[kind]
+    prompts = [make(n) for n in range(len(features_of_items))]
     batch = list(zip(features_of_items, prompts, strict=True))
     for multimask_output in (None, True, False):
         answers = network.decode_batch(batch, multimask_output)
