@@ -112,11 +112,7 @@ class SamLite:
         boxes, points, labels, mask_inputs, _ = prompts
         assert mask_inputs is not None
         if boxes is None:
-            clicks = [np.zeros((0, 2), np.float32)] * len(mask_inputs) if points is None else points
-            on = [c if labels is None else c[labels[n] == 1] for n, c in enumerate(clicks)]
-            boxes = np.stack(
-                [regions.box_of_mask(m, self.canvas_size, c) for m, c in zip(mask_inputs, on, strict=True)]
-            )
+            boxes = regions.boxes_of_masks(mask_inputs, self.canvas_size, points, labels)
         region_xyxy = regions.around(boxes)
         stride = self.canvas_size // mask_inputs.shape[-1]
         logits = MASK_LOGIT * (2 * _probability(mask_inputs, stride, region_xyxy, MASK) - 1)

@@ -58,13 +58,19 @@ def box_of(coarse: np.ndarray, stride: int, clicks: np.ndarray) -> np.ndarray:
     return np.array([x[0], y[0], x[-1] + 1, y[-1] + 1], np.float32) * stride
 
 
-def box_of_mask(logits: np.ndarray, canvas_size: int, clicks: np.ndarray) -> np.ndarray:
-    """Return the box (4,) around a mask, logits (h, w) over the canvas, and around clicks (P, 2) on the object.
+def boxes_of_masks(
+    logits: np.ndarray, canvas_size: int, points: np.ndarray | None, labels: np.ndarray | None
+) -> np.ndarray:
+    """Return the boxes (N, 4) around masks, logits (N, h, w) over the canvas, and their clicks with label 1, if any.
 
-    A click may lie outside the mask: the mask then lacks that part of the object.
+    A click may lie outside its mask: the mask then lacks that part of the object.
     """
-    mask = logits > min(0.0, float(logits.max()) - 1)  # a mask thinner than a cell has no logit above 0
-    x, y = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
-    corners = np.array([[x[0], y[0]], [x[-1] + 1, y[-1] + 1]], np.float32) * (canvas_size / len(logits))
-    points = np.concatenate([corners, clicks])
-    return np.concatenate([points.min(0), points.max(0)]).astype(np.float32)
+    boxes = []
+    for n, of_mask in enumerate(logits):
+        mask = of_mask > min(0.0, float(of_mask.max()) - 1)  # a mask thinner than a cell has no logit above 0
+        x, y = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
+        around = np.array([[x[0], y[0]], [x[-1] + 1, y[-1] + 1]], np.float32) * (canvas_size / len(of_mask))
+        if points is not None and labels is not None:
+            around = np.concatenate([around, points[n][labels[n] == 1]])
+        boxes.append(np.concatenate([around.min(0), around.max(0)]))
+    return np.stack(boxes).astype(np.float32)
