@@ -12,7 +12,6 @@ from PIL import Image
 from pycocotools import mask as coco
 
 from ovseg_core import AutomaticMaskGenerator, models
-from ovseg_core.sam import hugging_face
 from ovseg_core.segmenter import Segmenter
 from tests.support import clicks, originals, sam_weights, small_sam
 
@@ -131,20 +130,15 @@ def test_masks_are_those_of_segment_anything_in_the_same_order(
     assert len(expected) > 3
 
 
-@pytest.mark.parametrize("crop_n_layers", [0, 1])
-def test_masks_agree_with_random_weights(
-    small_sams: tuple[Segmenter, Any], photo: np.ndarray, crop_n_layers: int
-) -> None:
+def test_masks_agree_with_random_weights(small_sams: tuple[Segmenter, Any], photo: np.ndarray) -> None:
     """Random weights draw noise over the whole image: only without suppression of duplicates are there many masks."""
     found, expected = run(
         photo,
         *small_sams,
-        points_per_side=3,
+        points_per_side=4,
         pred_iou_thresh=0.1,
         stability_score_thresh=0.2,
         box_nms_thresh=1.0,
-        crop_nms_thresh=1.0,
-        crop_n_layers=crop_n_layers,
     )
     assert_same(found, expected)
     assert len(expected) > 10
@@ -187,53 +181,63 @@ def decoded(segmentation: Any) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def hugging_faces_pipeline(small_sams: tuple[Segmenter, Any]) -> Any:
-    """Return transformers' pipeline with the small SAM of `small_sams`."""
+def hugging_faces_pipeline() -> Any:
+    """Return transformers' pipeline with a small SAM, whose answers are replaced by those of `clicks`."""
     transformers = pytest.importorskip("transformers")
     from transformers.models.sam.image_processing_pil_sam import SamImageProcessorPil
 
-    vision = {
-        "image_size": sam_weights.CANVAS,
-        "hidden_size": sam_weights.CHANNELS,
-        "num_hidden_layers": sam_weights.DEPTH,
-        "num_attention_heads": sam_weights.HEADS,
-        "mlp_dim": 4 * sam_weights.CHANNELS,
-        "global_attn_indexes": sam_weights.WHOLE_GRID,
-    }
-    prompts = {"image_size": sam_weights.CANVAS, "image_embedding_size": sam_weights.CANVAS // 16}
+    side = sam_weights.CANVAS
+    vision = {"image_size": side, "hidden_size": 12, "num_hidden_layers": 1, "num_attention_heads": 1, "mlp_dim": 12}
+    prompts = {"image_size": side, "image_embedding_size": side // 16}
     model = transformers.SamModel(transformers.SamConfig(vision_config=vision, prompt_encoder_config=prompts)).eval()
-    metas = small_sams[1].state_dict()
-    names = list(model.state_dict())
-    new_names = {name: hugging_face.renamed({name: np.empty(0)}) for name in names}
-    arrays = {name: metas[next(iter(new))] for name, new in new_names.items() if new}
-    assert all("shared" in name for name in model.load_state_dict(arrays, strict=False).missing_keys)
-    side = {"height": sam_weights.CANVAS, "width": sam_weights.CANVAS}
-    processor = SamImageProcessorPil(size={"longest_edge": sam_weights.CANVAS}, pad_size=side)
+    noted: dict[str, np.ndarray] = {}
+
+    def note_image(_: object, pixels: Any) -> None:
+        noted["cells"] = clicks.brightness(pixels[0][0].numpy())
+
+    def note_points(_: object, __: object, given: Any) -> None:
+        noted["points"] = given["input_points"][0, :, 0].float().numpy()
+
+    def answer(_: object, __: object, answers: Any) -> Any:
+        drawn = clicks.answer(noted["cells"], noted["points"])
+        return tuple(torch.from_numpy(a).reshape(b.shape) for a, b in zip(drawn, answers, strict=True))
+
+    model.vision_encoder.register_forward_pre_hook(note_image)
+    model.prompt_encoder.register_forward_pre_hook(note_points, with_kwargs=True)
+    model.mask_decoder.register_forward_hook(answer)
+    processor = SamImageProcessorPil(size={"longest_edge": side}, pad_size={"height": side, "width": side})
     with_torchvision = type(processor).post_process_for_mask_generation
     processor.post_process_for_mask_generation = with_torchvision.__wrapped__.__get__(processor)
     return transformers.pipeline("mask-generation", model=model, image_processor=processor)
 
 
-@pytest.mark.parametrize("crop_n_layers", [0, 1])
+@pytest.mark.parametrize(("crop_n_layers", "nms_thresh"), [(0, 0.7), (1, 1.0)])
 def test_masks_are_those_of_transformers(
-    small_sams: tuple[Segmenter, Any], hugging_faces_pipeline: Any, photo: np.ndarray, crop_n_layers: int
+    hugging_faces_pipeline: Any, photo: np.ndarray, crop_n_layers: int, nms_thresh: float
 ) -> None:
-    """Without suppression of duplicates, where transformers differs from segment-anything.
+    """With crops, the masks are compared without suppression of duplicates: there it differs from segment-anything.
 
     It has one suppression for all crops, which prefers the mask with the highest predicted IoU; so its order is that of
     the predicted IoU. It has no `min_mask_region_area`, and its grid of crops cannot be coarser than that of the image.
     """
-    options: dict[str, Any] = {"pred_iou_thresh": 0.1, "stability_score_thresh": 0.2, "points_per_batch": 8}
-    no_suppression: dict[str, Any] = {"box_nms_thresh": 1.0, "crop_nms_thresh": 1.0}
-    ours = AutomaticMaskGenerator(
-        small_sams[0], points_per_side=3, crop_n_layers=crop_n_layers, **options, **no_suppression
-    )
-    found = sorted(ours.generate(photo), key=lambda record: -record["predicted_iou"])
+    options: dict[str, Any] = {"pred_iou_thresh": 0.85, "stability_score_thresh": 0.75, "points_per_batch": 8}
+    suppression: dict[str, Any] = {"box_nms_thresh": nms_thresh, "crop_nms_thresh": nms_thresh}
+    segmenter = Segmenter(models.find("SAM-B"), clicks.ClickNetwork(sam_weights.CANVAS), "numpy")
+    ours = AutomaticMaskGenerator(segmenter, points_per_side=5, crop_n_layers=crop_n_layers, **options, **suppression)
+    # Clicks at the same place of two crops have the same predicted IoU.
+    found = sorted(ours.generate(photo), key=lambda record: (-round(record["predicted_iou"], 4), record["area"]))
     with originals.importable():
-        expected = hugging_faces_pipeline(
-            Image.fromarray(photo), points_per_crop=3, crops_n_layers=crop_n_layers, crops_nms_thresh=1.0, **options
+        answer = hugging_faces_pipeline(
+            Image.fromarray(photo),
+            points_per_crop=5,
+            crops_n_layers=crop_n_layers,
+            crops_nms_thresh=nms_thresh,
+            **options,
         )
-    assert [record["predicted_iou"] for record in found] == pytest.approx(expected["scores"].tolist(), abs=1e-4)
-    for record, mask in zip(found, expected["masks"], strict=True):
-        assert (record["segmentation"] == mask).mean() > 0.999
-    assert len(found) > 10
+    pairs = zip(answer["scores"].tolist(), answer["masks"], strict=True)
+    expected = sorted(pairs, key=lambda pair: (-round(pair[0], 4), pair[1].sum()))
+    for record, (score, mask) in zip(found, expected, strict=True):
+        assert record["predicted_iou"] == pytest.approx(score, abs=1e-5)
+        assert (record["segmentation"] == mask).mean() > 0.9999
+    assert len(found) > 5
+    assert crop_n_layers == 0 or any(record["crop_box"][2] < photo.shape[1] for record in found)

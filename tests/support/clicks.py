@@ -15,9 +15,8 @@ TOLERANCES = (0.3, 0.6, 1.2)  # the same, in units of the normalised brightness
 class ClickNetwork:
     """A `network.Network` whose features are the brightness of each cell, (S/4, S/4) float32."""
 
-    canvas_size = CANVAS
-
-    def __init__(self) -> None:
+    def __init__(self, canvas_size: int = CANVAS) -> None:
+        self.canvas_size = canvas_size
         self.decoded = 0  # number of clicks
 
     def encode(self, canvases: np.ndarray) -> list[Features]:
@@ -28,7 +27,7 @@ class ClickNetwork:
         assert multimask_output
         self.decoded += len(prompts.points)
         logits, iou = answer(features[0], prompts.points[:, 0])
-        canvas = np.array([0, 0, CANVAS, CANVAS], np.float32)
+        canvas = np.array([0, 0, self.canvas_size, self.canvas_size], np.float32)
         return Candidates(logits, np.broadcast_to(canvas, (*iou.shape, 4)), iou)
 
     def decode_batch(self, batch: DecodeBatch, multimask_output: bool | None = None) -> list[Candidates]:
