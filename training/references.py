@@ -165,7 +165,7 @@ def _small(modeling: ModuleType, decoder: nn.Module) -> Any:
 def _encoded_prompts(net: Any) -> Iterator[tuple[str, Tensor, Tensor]]:
     """Yield the name of each prompt of `sam_weights`, its tokens and its dense embedding."""
     for kind, prompt in sam_weights.PROMPTS.items():
-        boxes, points, labels, mask_inputs = (None if x is None else torch.from_numpy(x) for x in prompt)
+        boxes, points, labels, mask_inputs = (None if x is None else torch.from_numpy(x) for x in prompt[:4])
         given = None if points is None or labels is None else (points, labels)
         yield kind, *net.prompt_encoder(given, boxes, None if mask_inputs is None else mask_inputs[:, None])
 

@@ -178,7 +178,8 @@ def test_the_crops_of_each_layer_cover_the_image(image_hw: tuple[int, int], over
     options = EverythingOptions(points_per_side=1, crop_n_layers=2, crop_overlap_ratio=overlap)
     found = crops.of(image_hw, options)
     assert found[0].is_whole
-    if min(image_hw) >= 8:
+    assert len(found) <= options.encode_count
+    if min(image_hw) >= 16:  # a crop of a smaller image may have no pixels, and is left out
         assert len(found) == options.encode_count
     for layer in (found[1:5], found[5:]) if len(found) == 21 else ():
         covered = np.zeros((*image_hw, 1), bool)
