@@ -46,6 +46,10 @@ class Preset:
         by_region: True if the logits of each mask cover a region around its object, and not the whole canvas.
         mask_input_stride: side of a cell of a mask that is a prompt, in canvas pixels.
         everything: the default options of everything mode.
+        everything_refines: True if everything mode lets the network compute each mask a second time, from the first
+            mask and its click (`PromptBatch.drafts`). Its logits must be `by_region`.
+        everything_ranks_by_stability: True if everything mode orders masks by predicted IoU times stability score,
+            instead of predicted IoU.
     """
 
     mean: PerChannel
@@ -61,6 +65,8 @@ class Preset:
     by_region: bool = False
     mask_input_stride: int = 4
     everything: EverythingOptions = field(default_factory=EverythingOptions)
+    everything_refines: bool = False
+    everything_ranks_by_stability: bool = False
 
 
 class Load(Protocol):

@@ -16,7 +16,9 @@ Features = tuple[np.ndarray, ...]  # of one image, float32; the network defines 
 class PromptBatch(NamedTuple):
     """N prompts of the same shape, float32, coordinates in canvas pixels. A field is None if the prompts lack it.
 
-    With `min_iou`, a network may skip masks whose predicted IoU is not above it; their logits are -inf.
+    With `min_iou`, a network may skip masks whose predicted IoU is not above it; their logits are -inf. With `drafts`,
+    which are masks that it found for these points, it returns one better mask for each; only networks whose preset says
+    `everything_refines` can.
     """
 
     boxes: np.ndarray | None = None  # N, 4
@@ -24,6 +26,8 @@ class PromptBatch(NamedTuple):
     labels: np.ndarray | None = None  # N, P: 1 on the object, 0 not on it
     mask_inputs: np.ndarray | None = None  # N, h, w: logits over the canvas, of earlier masks of the objects
     min_iou: np.ndarray | None = None  # N
+    drafts: np.ndarray | None = None  # N, h, w: logits
+    draft_regions: np.ndarray | None = None  # N, 4: what the logits cover
 
     @property
     def size(self) -> int:

@@ -22,7 +22,8 @@ def draw(image_rgb: np.ndarray, answers: Sequence[Answer], prompts: Sequence[Pro
     """Return a copy of the photo with the masks and, on top, the prompts.
 
     Each mask has the colour of its index. Of several candidates for one prompt only the best is filled, and the others
-    are outlined: candidates overlap, and several fills on top of each other are unreadable.
+    are outlined: candidates overlap, and several fills on top of each other are unreadable. The masks of everything
+    mode overlap too: each pixel has only the colour of the smallest mask that covers it.
 
     Args:
         image_rgb: (H, W, 3) uint8; it is not changed.
@@ -39,7 +40,8 @@ def draw(image_rgb: np.ndarray, answers: Sequence[Answer], prompts: Sequence[Pro
     is_outlined = [i > first_of[a.prompt_index] and not a.is_of_everything for i, a in enumerate(answers)]
     # Large masks are drawn first, so a small object inside a large one stays visible.
     for i in sorted(range(len(answers)), key=lambda i: (is_outlined[i], -answers[i].mask.area)):
-        _draw_mask(picture, answers[i].mask, palette.colour(i), unit, is_filled=not is_outlined[i])
+        under = image_rgb if answers[i].is_of_everything else picture
+        _draw_mask(picture, answers[i].mask, palette.colour(i), unit, None if is_outlined[i] else under)
     for i, prompt in enumerate(prompts):
         _mark(picture, prompt, palette.colour(first_of.get(i, i)), unit)
     return picture
@@ -71,13 +73,14 @@ def fitted(picture: np.ndarray, longest: int) -> np.ndarray:
     return scaled
 
 
-def _draw_mask(picture: np.ndarray, mask: Mask, colour: palette.RGB, unit: int, is_filled: bool) -> None:
+def _draw_mask(picture: np.ndarray, mask: Mask, colour: palette.RGB, unit: int, under: np.ndarray | None) -> None:
+    """Draw a mask into the picture: its outline, and the pixels of `under`, tinted, unless `under` is None."""
     if not mask.area:
         return
     x0, y0, x1, y1 = mask.box_xyxy
-    crop, region = mask.crop().view(np.uint8), picture[y0:y1, x0:x1]
-    if is_filled:
-        cv2.copyTo(cv2.LUT(region, _tint(colour)), crop, region)
+    crop = mask.crop().view(np.uint8)
+    if under is not None:
+        cv2.copyTo(cv2.LUT(under[y0:y1, x0:x1], _tint(colour)), crop, picture[y0:y1, x0:x1])
     outlines, _ = cv2.findContours(crop, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(x0, y0))
     # Drawing time depends on the number of corners. A line of width `unit` looks the same without the corners that move
     # it by less than a sixth of its width.

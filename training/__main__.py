@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 BUNDLED = Path("ovseg_core/models/weights/sam_lite.safetensors")
@@ -41,9 +42,23 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--report", type=Path, default=Path("build/sam-lite/report.md"))
     evaluate.add_argument("--precision", choices=["float32", "int8"], default="float32")
 
-    card = commands.add_parser("card", help="draw the picture of docs/sam-lite.md")
+    everything = commands.add_parser(
+        "everything", help="recall of everything mode on the held-out photos, and its junk"
+    )
+    everything.add_argument("--data", type=Path, required=True)
+    everything.add_argument("--report", type=Path, default=Path("build/sam-lite/everything.md"))
+    everything.add_argument("--model", default="SAM-Lite")
+    everything.add_argument("--precision", default="float32")
+    everything.add_argument(
+        "--search",
+        help="measure every combination of these options on training photos instead; JSON, such as "
+        """'{"points_per_side": [16, 24], "box_nms_thresh": [0.5, 0.6, 0.7]}'""",
+    )
+    everything.add_argument("--photos", type=int, help="the number of photos of each source; all by default")
+
+    card = commands.add_parser("card", help="draw docs/sam-lite.jpg and docs/everything.jpg")
     card.add_argument("--photos", type=Path, required=True, help="skimage/data of scikit-image's wheel")
-    card.add_argument("--to", type=Path, default=Path("docs/sam-lite.jpg"))
+    card.add_argument("--to", type=Path, default=Path("docs"))
 
     known = commands.add_parser("check-answers", help="record an original's answers for `ovseg models check`")
     known.add_argument("model", choices=["SAM-B", "SAM-L", "SAM-H", "MobileSAM"])
@@ -77,6 +92,17 @@ def run(arguments: argparse.Namespace) -> None:
         from training.evaluate import evaluate as run_evaluate
 
         run_evaluate(arguments.data, arguments.report, arguments.precision)
+    elif arguments.command == "everything":
+        from ovseg_core.segmenter import Segmenter
+        from training.everything import evaluate as run_everything
+
+        run_everything(
+            arguments.data,
+            arguments.report,
+            Segmenter.open(arguments.model, precision=arguments.precision),
+            json.loads(arguments.search) if arguments.search else None,
+            arguments.photos,
+        )
     elif arguments.command == "card":
         from training.card import draw
 

@@ -1,10 +1,11 @@
-"""`python -m training card --photos DIR`: draw the picture of docs/sam-lite.md.
+"""`python -m training card --photos DIR`: draw docs/sam-lite.jpg and docs/everything.jpg.
 
 DIR is `skimage/data` of scikit-image's wheel, whose photos are in the public domain or CC0.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -28,19 +29,37 @@ EXAMPLES: tuple[tuple[str, tuple[Prompt, ...]], ...] = (
 )
 
 
+EVERYTHING = ("coffee.png", "coins.png", "motorcycle_left.png")  # photos that are segmented without prompts
+
+
 def draw(photos: Path, to: Path) -> None:
+    """Write sam-lite.jpg and everything.jpg to the folder `to`."""
     segmenter = Segmenter.open("SAM-Lite", precision="float32")
-    tiles = [_tile(segmenter, photos / name, prompts) for name, prompts in EXAMPLES]
+    _write([_prompted(segmenter, photos / name, prompts) for name, prompts in EXAMPLES], to / "sam-lite.jpg")
+    _write([_without_prompts(segmenter, photos / name) for name in EVERYTHING], to / "everything.jpg")
+
+
+def _write(tiles: Sequence[NDArray[np.uint8]], to: Path) -> None:
     rows = [np.hstack(tiles[i : i + 3]) for i in range(0, len(tiles), 3)]
     if not cv2.imwrite(str(to), np.vstack(rows)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88]):
         raise OSError(f"{to} cannot be written")
 
 
-def _tile(segmenter: Segmenter, photo: Path, prompts: tuple[Prompt, ...]) -> NDArray[np.uint8]:
+def _prompted(segmenter: Segmenter, photo: Path, prompts: tuple[Prompt, ...]) -> NDArray[np.uint8]:
     pixels = image.decode(photo.read_bytes(), 10**8)
     masks = segmenter.decode(segmenter.encode(pixels), prompts)
     print(f"{photo.name}: " + ", ".join(f"{mask.score:.2f}" for mask in masks))
-    picture = overlay.draw(pixels, answer.of(prompts, [[mask] for mask in masks]), prompts)
+    return _tile(overlay.draw(pixels, answer.of(prompts, [[mask] for mask in masks]), prompts))
+
+
+def _without_prompts(segmenter: Segmenter, photo: Path) -> NDArray[np.uint8]:
+    pixels = image.decode(photo.read_bytes(), 10**8)
+    *_, last = segmenter.everything(pixels)
+    print(f"{photo.name}: {len(last.answers)} masks")
+    return _tile(overlay.draw(pixels, last.answers, []))
+
+
+def _tile(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     scale = min(TILE[0] / picture.shape[1], TILE[1] / picture.shape[0])
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     tile = np.full((TILE[1] + GAP, TILE[0] + GAP, 3), 255, np.uint8)

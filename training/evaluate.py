@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from ovseg_core.embedding import Embedding
 from ovseg_core.mask import centre_of
+from ovseg_core.mask_prompt import MaskPrompt
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
 from training import scenes
@@ -145,11 +146,19 @@ def answers(segmenter: Segmenter, embedding: Embedding, expected: list[Thing]) -
     for thing, masks in zip(expected, candidates, strict=True):
         best = max((mask.full() for mask in masks), key=lambda found: iou(found, thing.mask))
         yield "1 click, best of 3", thing, best
+    before: list[Mask] = []
     for number in range(1, 6):
         found = decoded(clicks)
         if number in (1, 2, 3, 5):
             name = f"{number} click" + "s" * (number > 1)
             yield from zip([name] * len(expected), expected, found, strict=True)
+            if number > 1:
+                given_back = [
+                    replace(click, mask=MaskPrompt.of(mask)) for click, mask in zip(clicks, before, strict=True)
+                ]
+                name += " and the mask before the last"
+                yield from zip([name] * len(expected), expected, decoded(given_back), strict=True)
+        before = found
         for i, (thing, mask) in enumerate(zip(expected, found, strict=True)):
             xy, label = correction(mask, thing.mask)
             clicks[i] = Prompt(points=(*clicks[i].points, xy), labels=(*clicks[i].labels, label))

@@ -8,6 +8,7 @@ import math
 import random
 import subprocess
 import tarfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,7 +66,7 @@ def photos(folder: Path) -> tuple[list[Photo], list[Photo]]:
             segments.setdefault(note["image_id"], []).append(segment)
     train: list[Photo] = []
     held_out: list[Photo] = []
-    seen = dict.fromkeys(HELD_OUT, 0)
+    seen: Counter[str] = Counter()
     order = sorted(listed["images"], key=lambda image: image["file_name"])
     random.Random(2026).shuffle(order)
     for image in order:
@@ -74,7 +75,7 @@ def photos(folder: Path) -> tuple[list[Photo], list[Photo]]:
         jpeg = np.fromfile(folder / "images" / image["file_name"], np.uint8)
         photo = Photo(image["source"], jpeg, segments[image["id"]])
         seen[photo.source] += 1
-        (held_out if seen[photo.source] <= HELD_OUT[photo.source] else train).append(photo)
+        (held_out if seen[photo.source] <= HELD_OUT.get(photo.source, 0) else train).append(photo)
     return train, held_out
 
 

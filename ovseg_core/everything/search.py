@@ -28,12 +28,18 @@ class Model:
             that is not above the third argument may have no logits.
         points_per_run: number of clicks in one call of `decode`.
         masking: how its logits become masks.
+        ranks_by_stability: True if of duplicates the mask with the highest predicted IoU times stability score is kept,
+            instead of the one with the highest predicted IoU.
+        refine: returns better masks, as candidates (N, 1), of masks that clicks (N, 2) found, in pixels of the
+            embedding's image. None if masks are not refined.
     """
 
     encode: Callable[[np.ndarray], Embedding]
     decode: Callable[[Embedding, np.ndarray, float], Candidates]
     points_per_run: int
     masking: Masking
+    ranks_by_stability: bool = False
+    refine: Callable[[Embedding, np.ndarray, Sequence[Proposal]], Candidates] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,14 +96,8 @@ def search(
     chosen: list[Proposal] = []
     for crop in parts:
         of_crop = embedding if pixels is None or crop.is_whole else model.encode(crop.pixels(pixels))
-        in_crop: list[Proposal] = []
-        for start in range(0, len(crop.points), options.points_per_batch):
-            points = crop.points[start : start + options.points_per_batch]
-            found = _found(model, of_crop, points, crop, options)
-            in_crop += found
-            done += len(points)
-            yield Step(done, total, found)
-        chosen += proposals.unique(in_crop, [found.predicted_iou for found in in_crop], options.box_nms_thresh)
+        chosen += yield from _in_crop(model, of_crop, crop, options, done, total)
+        done += len(crop.points)
     if len(parts) > 1:
         # The mask of a smaller crop is better: the network saw more of the object's pixels.
         chosen = proposals.unique(chosen, [1 / found.crop.area for found in chosen], options.crop_nms_thresh)
@@ -112,6 +112,33 @@ def _pixels(image: Image | None) -> np.ndarray:
     return image() if callable(image) else image
 
 
+def _in_crop(
+    model: Model, embedding: Embedding, crop: Crop, options: EverythingOptions, done: int, total: int
+) -> Generator[Step, None, list[Proposal]]:
+    """Yield a step after each batch of clicks in a crop, and return its masks without duplicates.
+
+    If the model refines its masks, further steps follow with the refined masks of a batch each.
+    """
+    # A mask that is not stable yet may become stable when it is refined.
+    first = options if model.refine is None else replace(options, stability_score_thresh=0.0)
+    chosen: list[Proposal] = []
+    for start in range(0, len(crop.points), options.points_per_batch):
+        points = crop.points[start : start + options.points_per_batch]
+        found = _found(model, embedding, points, crop, first)
+        chosen += found
+        done += len(points)
+        yield Step(done, total, found)
+    chosen = _unique(model, chosen, options)
+    if model.refine is None:
+        return chosen
+    refined: list[Proposal] = []
+    for start in range(0, len(chosen), model.points_per_run):
+        found = _refined(model, embedding, chosen[start : start + model.points_per_run], crop, options)
+        refined += found
+        yield Step(done, total, found)
+    return _unique(model, refined, options)
+
+
 def _found(
     model: Model, embedding: Embedding, points: np.ndarray, crop: Crop, options: EverythingOptions
 ) -> list[Proposal]:
@@ -122,6 +149,22 @@ def _found(
         candidates = model.decode(embedding, clicks, options.pred_iou_thresh)
         found += proposals.of(candidates, clicks, crop, embedding.frame, model.masking, options)
     return found
+
+
+def _refined(
+    model: Model, embedding: Embedding, found: Sequence[Proposal], crop: Crop, options: EverythingOptions
+) -> list[Proposal]:
+    """Return the refined masks of some masks. Those that are not stable or cut off are left out."""
+    assert model.refine is not None
+    points = np.array([proposal.point for proposal in found]) - crop.box_xyxy[:2]
+    candidates = model.refine(embedding, points, found)
+    frame, whole_only = embedding.frame, model.masking.by_region
+    return proposals.of(candidates, points, crop, frame, model.masking, options, whole_only)
+
+
+def _unique(model: Model, found: Sequence[Proposal], options: EverythingOptions) -> list[Proposal]:
+    ranks = [proposal.rank if model.ranks_by_stability else proposal.predicted_iou for proposal in found]
+    return proposals.unique(found, ranks, options.box_nms_thresh)
 
 
 def _without_small_regions(chosen: Sequence[Proposal], options: EverythingOptions) -> list[Proposal]:

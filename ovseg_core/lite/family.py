@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ovseg_core.everything.options import EverythingOptions
 from ovseg_core.family import Family, Preset, Quantization
 from ovseg_core.lite.shape import CANVAS
 
@@ -64,6 +65,11 @@ NETWORKS = {
             max_hole_share=0.2,
             by_region=True,
             mask_input_stride=2,
+            everything=EverythingOptions(
+                points_per_side=16, pred_iou_thresh=0.2, stability_score_thresh=0.5, box_nms_thresh=0.6
+            ),
+            everything_refines=True,
+            everything_ranks_by_stability=True,
         ),
         load,
         engines=("openvino", "onnxruntime", "paddle"),

@@ -49,9 +49,11 @@ class SamLite:
         A prompt with a box or a mask has one candidate. A prompt of clicks is ambiguous and has three: with
         `multimask_output` all of them are returned, otherwise only the one with the highest predicted IoU.
         """
-        boxes, points, labels, mask_inputs, min_iou = prompts
-        if mask_inputs is not None:
+        if prompts.mask_inputs is not None:
             return self._decode_masks(features, prompts)
+        if prompts.drafts is not None:
+            return self._refine(features, prompts)
+        boxes, points, labels, _, min_iou, *_ = prompts
         if boxes is not None:
             region_xyxy = regions.around(boxes)
             drawn = prompt_maps.of_region(region_xyxy, boxes, points, labels, None)
@@ -109,7 +111,7 @@ class SamLite:
         of its box: the network was trained with clicks in a box that correct its own mask, and not with clicks that
         correct a given one, which it mostly ignores.
         """
-        boxes, points, labels, mask_inputs, _ = prompts
+        boxes, points, labels, mask_inputs, *_ = prompts
         assert mask_inputs is not None
         if boxes is None:
             boxes = regions.boxes_of_masks(mask_inputs, self.canvas_size, points, labels)
@@ -128,6 +130,25 @@ class SamLite:
             after, iou = self._masks(features, region_xyxy, clicked)
             change = after - before
         return Candidates((logits + change)[:, None], region_xyxy[:, None], iou[:, None])
+
+    def _refine(self, features: Features, prompts: PromptBatch) -> Candidates:
+        """Compute the masks of clicks a second time.
+
+        Each mask is drawn in a region around itself, where the coarse mask of the locator was drawn before. The first
+        region was that of the coarse mask, and often cut the object off.
+        """
+        points, labels, drafts, earlier = prompts.points, prompts.labels, prompts.drafts, prompts.draft_regions
+        assert points is not None
+        assert labels is not None
+        assert drafts is not None
+        assert earlier is not None
+        boxes = [regions.box_in(*draft) for draft in zip(drafts, earlier, points, strict=True)]
+        region_xyxy = regions.around(np.stack(boxes))
+        probability = 1 / (1 + np.exp(-drafts))
+        coarse = [regions.moved(*draft, REGION) for draft in zip(probability, earlier, region_xyxy, strict=True)]
+        drawn = prompt_maps.of_region(region_xyxy, None, points, labels, np.stack(coarse))
+        logits, iou = self._masks(features, region_xyxy, drawn)
+        return Candidates(logits[:, None], region_xyxy[:, None], iou[:, None])
 
     def _locate(self, features: Features, points: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return coarse logits (N, CANDIDATES, S/8, S/8) and predicted IoU (N, CANDIDATES) of clicks."""

@@ -74,3 +74,24 @@ def boxes_of_masks(
             around = np.concatenate([around, points[n][labels[n] == 1]])
         boxes.append(np.concatenate([around.min(0), around.max(0)]))
     return np.stack(boxes).astype(np.float32)
+
+
+def box_in(logits: np.ndarray, region: np.ndarray, clicks: np.ndarray) -> np.ndarray:
+    """Return the box (4,) of `box_of` for logits (h, w) that cover a region (4,); clicks (P, 2) in canvas pixels."""
+    cell = (region[2:] - region[:2]) / logits.shape[::-1]
+    box = box_of(logits, 1, (clicks - region[:2]) / cell)
+    return (box * np.tile(cell, 2) + np.tile(region[:2], 2)).astype(np.float32)
+
+
+def moved(probability: np.ndarray, region: np.ndarray, to: np.ndarray, side: int) -> np.ndarray:
+    """Return probabilities (h, w) of a region (4,), resampled bilinearly to another region: (side, side).
+
+    Outside the first region they are 0.
+    """
+    height, width = probability.shape
+    centres = (np.arange(side) + 0.5) / side
+    x = (to[0] + centres * (to[2] - to[0]) - region[0]) * (width / (region[2] - region[0])) - 0.5
+    y = (to[1] + centres * (to[3] - to[1]) - region[1]) * (height / (region[3] - region[1])) - 0.5
+    columns, rows = np.meshgrid(x.astype(np.float32), y.astype(np.float32))
+    found: np.ndarray = cv2.remap(probability, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return found

@@ -81,6 +81,16 @@ def test_an_overlay_of_everything_fills_every_mask_and_draws_no_points() -> None
     assert colours[0] == colours[1] != colours[2] != (120, 120, 120)
 
 
+def test_in_everything_mode_a_pixel_has_only_the_colour_of_the_smallest_mask_over_it() -> None:
+    photo = np.full((50, 60, 3), 120, np.uint8)
+    squares = [Mask.of_crop(np.ones((side, side), bool), (4, 4), (50, 60), 0.9) for side in (12, 40, 24)]
+    answers = [Answer(mask, Prompt.of_point(5, 5), 0, is_of_everything=True) for mask in squares]
+    alone, below, between = (overlay.draw(photo, answers[:count], []) for count in (1, 2, 3))
+    assert np.array_equal(alone[5:15, 5:15], between[5:15, 5:15])
+    assert np.array_equal(below[5:15, 5:15], between[5:15, 5:15])
+    assert len({tuple(between[at]) for at in [(10, 10), (22, 22), (38, 38), (47, 55)]}) == 4
+
+
 def test_a_jpeg_overlay_has_red_and_blue_in_the_right_order() -> None:
     red = np.zeros((16, 16, 3), np.uint8)
     red[..., 0] = 255

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from training import evaluate, scenes
+from training import evaluate, everything, scenes
 
 SIDES = (300, 400)
 
@@ -99,6 +99,16 @@ def test_evaluation_puts_the_model_and_the_baselines_into_one_table(data: Path) 
     assert float(lines["box"][0]) > float(lines["filled box"][0])
     assert float(lines["1 click, best of 3"][0]) >= float(lines["1 click"][0])
     assert float(lines["GrabCut"][0]) > 0.5
+
+
+def test_everything_mode_finds_the_things_of_the_held_out_photos(data: Path) -> None:
+    from ovseg_core.segmenter import Segmenter
+
+    _, held_out = scenes.photos(data)
+    segmenter = Segmenter.open("SAM-Lite")
+    found = [everything.measured(photo, segmenter, {"points_per_side": 6}) for photo in held_out[:2]]
+    assert [len(photo.best(100)) for photo in found] == [2, 2]
+    assert all((photo.best(100) > 0.8).all() and photo.cpu_s > 0 for photo in found)
 
 
 def test_each_stage_of_training_resumes_from_its_checkpoint_and_its_export_runs(data: Path, tmp_path: Path) -> None:
