@@ -7,6 +7,7 @@ are noise all over the photo, or fill the whole box.
 from __future__ import annotations
 
 from ovseg.model_check.answers import Answers, key
+from ovseg.model_check.questions import HEAD
 from ovseg_core import rle
 from ovseg_core.mask import Mask
 from ovseg_core.prompts import Box, Prompt
@@ -14,7 +15,8 @@ from ovseg_core.prompts import Box, Prompt
 MIN_SHARE_IN_BOX = 0.8  # of a mask's pixels. SAM's masks may leave the box a little.
 FILL = (0.1, 0.95)  # how much of its box a mask covers: the objects of the photo cover 0.6 to 0.8
 MAX_SHARE_OF_PHOTO = 0.9  # covered by a mask
-MIN_IOU = 0.5  # with SAM-Lite's mask of the same box
+MIN_IOU = 0.5  # with SAM-Lite's mask of the same object
+OF_HEAD = Prompt.of(HEAD)  # a mask prompt is an ellipse over this object
 
 
 def fault(prompt: Prompt, mask: Mask, of_sam_lite: Answers) -> str | None:
@@ -24,12 +26,12 @@ def fault(prompt: Prompt, mask: Mask, of_sam_lite: Answers) -> str | None:
     pixels = mask.full()
     if mask.area > MAX_SHARE_OF_PHOTO * pixels.size:
         return "the mask covers the whole photo"
-    if prompt.box is not None:
-        if wrong := _fault_in_box(prompt.box, mask):
-            return wrong
-        known = of_sam_lite.by_prompt[key(prompt)]
+    if prompt.box is not None and (wrong := _fault_in_box(prompt.box, mask)):
+        return wrong
+    if prompt.kind in ("box", "mixed", "mask"):  # these are not ambiguous
+        known = of_sam_lite.by_prompt[key(OF_HEAD if prompt.mask else prompt)]
         if (iou := rle.iou(mask.counts, known.counts, mask.image_hw)) < MIN_IOU:
-            return f"the IoU with SAM-Lite's mask of the same box is {iou:.2f}, less than {MIN_IOU}"
+            return f"the IoU with SAM-Lite's mask of the same object is {iou:.2f}, less than {MIN_IOU}"
     for (x, y), label in zip(prompt.points, prompt.labels, strict=True):
         if pixels[int(y), int(x)] != label:
             return f"the mask {'does not contain' if label else 'contains'} the click ({x:g}, {y:g}) of label {label}"

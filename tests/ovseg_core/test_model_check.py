@@ -100,6 +100,7 @@ def test_a_sam_with_random_weights_fails_with_every_kind_of_prompt(folder: Path)
     code, output = check("SMALL")
     assert code == 1
     assert output.count("WRONG: ") >= 3
+    assert re.search(r"^mask \(1\) .* WRONG: ", output, re.MULTILINE)
     assert re.search(r"^everything .* WRONG: \d+ masks, 0 of 3 known objects", output, re.MULTILINE)
 
 
@@ -202,7 +203,7 @@ def mask_of(x0: int, y0: int, x1: int, y1: int, score: float | None = 0.5) -> Ma
     return Mask.of_crop(np.ones((y1 - y0, x1 - x0), bool), (x0, y0), (512, 512), score)
 
 
-BOX, CLICK, _, BOTH = (prompts[0] for prompts in questions.QUESTIONS.values())
+BOX, CLICK, _, BOTH, MASK = (prompts[0] for prompts in questions.QUESTIONS.values())
 
 
 @pytest.mark.parametrize(
@@ -213,9 +214,11 @@ BOX, CLICK, _, BOTH = (prompts[0] for prompts in questions.QUESTIONS.values())
         (BOX, mask_of(*HEAD), "the mask covers 100% of its box"),
         (BOX, mask_of(*HEAD[:2], 150, 20), "the mask covers 0% of its box"),
         (BOX, mask_of(0, 0, 300, 150), "only 50% of the mask are in its box"),
-        (BOX, mask_of(*HEAD[:2], 300, 40), "the IoU with SAM-Lite's mask of the same box is 0.08, less than 0.5"),
+        (BOX, mask_of(*HEAD[:2], 300, 40), "the IoU with SAM-Lite's mask of the same object is 0.08, less than 0.5"),
         (BOX, mask_of(*HEAD[:2], 300, 150, score=0.0), "the predicted IoU is 0"),
         (BOX, mask_of(*HEAD[:2], 300, 150, score=None), None),
+        (MASK, mask_of(*HEAD[:2], 300, 150), None),
+        (MASK, mask_of(300, 300, 400, 400), "the IoU with SAM-Lite's mask of the same object is 0.00, less than 0.5"),
         (CLICK, mask_of(210, 80, 230, 100), None),
         (CLICK, mask_of(0, 0, 512, 512), "the mask covers the whole photo"),
         (CLICK, mask_of(0, 0, 200, 80), r"the mask does not contain the click \(220, 90\) of label 1"),
