@@ -143,8 +143,8 @@ class Settings(BaseSettings):
         default=1000,
         gt=0,
         description="Maximum number of masks in the result of an everything job (> 0), as many as `max_prompts` allows "
-        "other jobs. If more are found, those with the highest predicted IoU are kept, and `masks_dropped` of the "
-        "result has the number of the others. SAM finds 50 to 300 in a photo.",
+        "other jobs. If more are found, those with the highest predicted IoU times stability score are kept, and "
+        "`masks_dropped` of the result has the number of the others. SAM finds 50 to 300 in a photo.",
     )
     max_metadata_bytes: int = Field(
         default=4096,

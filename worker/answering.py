@@ -84,8 +84,13 @@ class Progress:
 
 
 def _most_likely(found: Sequence[Answer], max_count: int) -> list[Answer]:
-    """Return the `max_count` answers with the highest predicted IoU, in their order."""
+    """Return the `max_count` answers with the highest predicted IoU times stability score, in their order."""
     if len(found) <= max_count:
         return list(found)
-    best = sorted(range(len(found)), key=lambda i: -(found[i].mask.score or 0.0))[:max_count]
+    best = sorted(range(len(found)), key=lambda i: -_likelihood(found[i]))[:max_count]
     return [found[i] for i in sorted(best)]
+
+
+def _likelihood(answer: Answer) -> float:
+    stability = 1.0 if answer.stability_score is None else answer.stability_score
+    return (answer.mask.score or 0.0) * stability

@@ -42,7 +42,10 @@ def everything(pipeline: Pipeline) -> Result:
 def test_everything_mode_gives_each_mask_its_point_scores_and_coco_annotation(everything: Result) -> None:
     assert everything["prompts"] == {"everything_prompt": OPTIONS}
     assert len(everything["masks"]) == len(everything["mask_infos"]) > 2
-    assert sorted(everything.scores, key=lambda score: -(score or 0)) == everything.scores
+    likelihoods = [
+        score * info["stability_score"] for score, info in zip(everything.scores, everything["mask_infos"], strict=True)
+    ]
+    assert sorted(likelihoods, reverse=True) == likelihoods
     rows = zip(everything["mask_infos"], everything["masks"], everything.to_coco(), everything.boxes, strict=True)
     for info, mask, annotation, box in rows:
         assert info.keys() == {"label", "prompt", "prompt_index", "stability_score"}

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from ovseg_core import image
+from ovseg_core import image, networks
 from ovseg_core.embedding import Embedding
 from ovseg_core.errors import OvsegError
 from ovseg_core.prompts import Prompt
@@ -94,7 +96,12 @@ def test_an_embedding_from_another_model_is_refused(segmenter: Segmenter, embedd
         segmenter.decode(other, [HEAD])
 
 
-def test_everything_mode_finds_masks_that_its_clicks_alone_find_too(segmenter: Segmenter, embedding: Embedding) -> None:
+def test_everything_mode_finds_masks_that_its_clicks_alone_find_too(
+    segmenter: Segmenter, embedding: Embedding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = segmenter.spec
+    unrefined = replace(spec.family, preset=replace(spec.preset, everything_refines=False))
+    monkeypatch.setitem(networks.NETWORKS, spec.network, unrefined)
     *_, last = segmenter.everything(
         None, embedding, points_per_side=4, pred_iou_thresh=0.4, stability_score_thresh=0.5, box_nms_thresh=0.5
     )
