@@ -49,6 +49,8 @@ class Embedding:
         arrays["model"] = np.array(self.model)
         arrays["image_hw"] = np.array(self.frame.image_hw)
         arrays["canvas_size"] = np.array(self.frame.canvas_size)
+        if self.frame.is_stretched:
+            arrays["is_stretched"] = np.array(True)
         file = io.BytesIO()
         np.savez(file, **arrays)  # type: ignore[arg-type]  # NumPy's type for further keywords is bool
         return file.getvalue()
@@ -71,7 +73,8 @@ class Embedding:
                 height, width = (int(side) for side in stored["image_hw"])
                 names = [f"features{i}" for i in range(sum(name.startswith("features") for name in stored.files))]
                 features = tuple(stored[name].astype(np.float32) for name in names)
-                return cls(str(stored["model"]), features, Frame((height, width), int(stored["canvas_size"])))
+                frame = Frame((height, width), int(stored["canvas_size"]), "is_stretched" in stored)
+                return cls(str(stored["model"]), features, frame)
         except Exception as error:  # zipfile and NumPy raise many kinds: BadZipFile, KeyError, EOFError and others
             raise ValueError(f"not an embedding: {error}") from error
 

@@ -31,7 +31,7 @@ class Preset:
     Attributes:
         mean: of each channel, on the scale 0 to 255; a pixel v is normalised to (v - mean) / std.
         std: of each channel, likewise.
-        resize: how an image is resized to the canvas, see `canvas.letterbox`.
+        resize: how an image is resized to the canvas, see `canvas.draw`.
         via_canvas: True if the logits cover the whole canvas and are resized first to the canvas and then to the image,
             as SAM does.
         input_size: side of the network's input in pixels if it is smaller than the canvas, to which prompts and masks
@@ -67,6 +67,11 @@ class Preset:
     everything: EverythingOptions = field(default_factory=EverythingOptions)
     everything_refines: bool = False
     everything_ranks_by_stability: bool = False
+
+    @property
+    def has_low_res_masks(self) -> bool:
+        """True if the logits always cover the whole canvas, as those of each SAM do: `Segmenter.low_res_masks`."""
+        return self.via_canvas or self.resize == "stretch"
 
 
 class Load(Protocol):

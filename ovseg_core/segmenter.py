@@ -119,7 +119,7 @@ class Segmenter:
 
     def canvas(self, image_rgb: np.ndarray) -> np.ndarray:
         """Return the network's input for an image (H, W, 3) uint8: (1, 3, S, S) float32."""
-        return encoding.canvas(image_rgb, self.network.canvas_size, self.spec.preset)
+        return encoding.canvas_of(image_rgb, self.network.canvas_size, self.spec.preset)
 
     def decode(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Mask]:
         """Segment the object of each prompt.
@@ -234,7 +234,7 @@ class Segmenter:
             ValueError: the embedding was made by another model, or the model is not a SAM: other models have no low-res
                 masks.
         """
-        if not self.spec.preset.via_canvas:
+        if not self.spec.preset.has_low_res_masks:
             raise ValueError(f"{self.spec.name} has no low-res masks; only the SAM models have them")
         self.spec.check_prompts([prompt])
         batch = self._prompt_batch([prompt.within(embedding.frame.image_hw)], embedding.frame)

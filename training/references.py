@@ -44,7 +44,7 @@ def lite() -> dict[str, np.ndarray]:
     spec = models.find("SAM-Lite")
     net = as_shipped(spec.weights)
     photo = cv2.cvtColor(cv2.imread(str(lite_prompts.PHOTO)), cv2.COLOR_BGR2RGB)
-    pixels = canvas.letterbox(photo, Frame(photo.shape[:2], CANVAS), spec.preset.mean, spec.preset.std)
+    pixels = canvas.draw(photo, Frame(photo.shape[:2], CANVAS), spec.preset.mean, spec.preset.std)
     maps = net.image_encoder(torch.from_numpy(pixels))
     answers = {f"map{i}": m[0, ::8, ::4, ::4].numpy() for i, m in enumerate(maps)}
     for kind, (boxes, points, labels, *_) in lite_prompts.PROMPTS.items():

@@ -20,9 +20,11 @@ features = st.lists(
 )
 
 
-@given(features, st.integers(1, 9000), st.integers(1, 9000))
-def test_a_stored_embedding_is_read_back_as_rounded(features: list[np.ndarray], height: int, width: int) -> None:
-    embedding = Embedding("a model", tuple(features), Frame((height, width), 640))
+@given(features, st.integers(1, 9000), st.integers(1, 9000), st.booleans())
+def test_a_stored_embedding_is_read_back_as_rounded(
+    features: list[np.ndarray], height: int, width: int, is_stretched: bool
+) -> None:
+    embedding = Embedding("a model", tuple(features), Frame((height, width), 640, is_stretched))
     rounded, restored = embedding.rounded(), Embedding.from_bytes(embedding.to_bytes())
     assert (restored.model, restored.frame) == (embedding.model, embedding.frame)
     for expected, found, exact in zip(rounded.features, restored.features, embedding.features, strict=True):

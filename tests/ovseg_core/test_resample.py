@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovseg_core import resample
-from ovseg_core.canvas import Frame, letterbox
+from ovseg_core import canvas, resample
+from ovseg_core.canvas import Frame
 from ovseg_core.prompts import Box
 from ovseg_core.resample import ViaCanvas
 
@@ -94,22 +94,33 @@ def test_logits_below_the_threshold_give_an_empty_mask(clip_to: Box | None) -> N
 @pytest.mark.parametrize("image_hw", [(1, 1), (1, 4000), (3000, 2), (480, 640), (2000, 3000)])
 def test_an_image_of_any_shape_is_at_the_top_left_of_its_canvas(image_hw: tuple[int, int]) -> None:
     frame = Frame(image_hw, CANVAS)
-    canvas = letterbox(np.full((*image_hw, 3), 255, np.uint8), frame, (127,) * 3, (128,) * 3)
+    drawn = canvas.draw(np.full((*image_hw, 3), 255, np.uint8), frame, (127,) * 3, (128,) * 3)
     height, width = frame.resized_hw
     assert max(height, width) == CANVAS
     assert min(height, width) >= 1
-    assert (canvas[0, :, :height, :width] == 1).all()
-    assert (canvas[0, :, height:] == 0).all()
-    assert (canvas[0, :, :, width:] == 0).all()
+    assert (drawn[0, :, :height, :width] == 1).all()
+    assert (drawn[0, :, height:] == 0).all()
+    assert (drawn[0, :, :, width:] == 0).all()
 
 
-def test_a_spot_of_the_image_is_at_the_same_place_in_the_mask() -> None:
+@pytest.mark.parametrize("image_hw", [(1, 1), (1, 4000), (480, 640), (2000, 1500)])
+def test_a_stretched_image_fills_its_canvas(image_hw: tuple[int, int]) -> None:
+    frame = Frame(image_hw, CANVAS, is_stretched=True)
+    ramp = np.linspace(0, 255, image_hw[1]).astype(np.uint8)
+    drawn = canvas.draw(np.broadcast_to(ramp[:, None], (*image_hw, 3)), frame, (127,) * 3, (128,) * 3, "stretch")
+    assert frame.resized_hw == (CANVAS, CANVAS)
+    assert np.abs(drawn - drawn[:, :, :1]).max() < 1e-6
+    assert np.abs(drawn[0, 0, 0] - (np.linspace(0, 255, CANVAS) - 127) / 128).max() < 0.02 or image_hw[1] == 1
+
+
+@pytest.mark.parametrize("is_stretched", [False, True])
+def test_a_spot_of_the_image_is_at_the_same_place_in_the_mask(is_stretched: bool) -> None:
     """The averaged canvas serves as the logits, so the mask is the bright spot of the image."""
     image = np.zeros((300, 400, 3), np.uint8)
     image[100:140, 200:260] = 255
-    frame = Frame((300, 400), CANVAS)
-    canvas = letterbox(image, frame, (127,) * 3, (128,) * 3)[0, 0]
-    cells = canvas.reshape(CELLS, 4, CELLS, 4).mean(axis=(1, 3))
+    frame = Frame((300, 400), CANVAS, is_stretched)
+    drawn = canvas.draw(image, frame, (127,) * 3, (128,) * 3, "stretch" if is_stretched else "area")[0, 0]
+    cells = drawn.reshape(CELLS, 4, CELLS, 4).mean(axis=(1, 3))
     mask = resample.to_mask(cells, (*(0, 0), *(CANVAS / frame.scale_xy)), (300, 400), 0.5, 1.0)
     assert np.abs(np.array(mask.box_xyxy) - (200, 100, 260, 140)).max() <= 2
 

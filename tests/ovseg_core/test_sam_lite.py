@@ -41,7 +41,7 @@ def network(request: pytest.FixtureRequest) -> Network:
 def features(network: Network) -> Features:
     photo = image.decode(lite_prompts.PHOTO.read_bytes(), 10**8)
     frame = Frame(photo.shape[:2], CANVAS)
-    return network.encode(canvas.letterbox(photo, frame, SPEC.preset.mean, SPEC.preset.std))[0]
+    return network.encode(canvas.draw(photo, frame, SPEC.preset.mean, SPEC.preset.std))[0]
 
 
 def test_the_maps_of_an_image_agree_with_the_reference(features: Features, reference: dict[str, np.ndarray]) -> None:

@@ -97,7 +97,7 @@ def test_masks_agree_with_those_of_transformers(folder: Path, photo: np.ndarray)
     spec = replace(models.find("SAM-HQ-B"), weights=folder / "hf_hq" / "model.safetensors")
     ours = Segmenter.of(spec, "cpu", "paddle", "float32")
     frame = Frame((photo.shape[0], photo.shape[1]), 1024)
-    pixels = canvas.letterbox(photo, frame, spec.preset.mean, spec.preset.std, spec.preset.resize)
+    pixels = canvas.draw(photo, frame, spec.preset.mean, spec.preset.std, spec.preset.resize)
     boxes = np.array([[100, 50, 600, 500], [0, 0, 1024, 680]], np.float32)
     click = np.array([[[400, 300]]], np.float32)
     with torch.no_grad():

@@ -34,7 +34,7 @@ def test_embeddings_and_masks_agree_with_those_of_transformers(
     theirs, ours = models_of_both
     spec = ours.spec
     frame = Frame(photo.shape[:2], 1024)
-    pixels = canvas.letterbox(photo, frame, spec.preset.mean, spec.preset.std, spec.preset.resize)
+    pixels = canvas.draw(photo, frame, spec.preset.mean, spec.preset.std, spec.preset.resize)
     boxes = np.array([[100, 50, 600, 500], [0, 0, 1024, 680]], np.float32)
     with torch.no_grad():
         embedding = theirs.get_image_embeddings(torch.from_numpy(pixels))
