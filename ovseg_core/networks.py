@@ -16,6 +16,7 @@ from ovseg_core.lite import family as lite
 from ovseg_core.paddle_inference import family as paddle_inference
 from ovseg_core.sam import family as sam
 from ovseg_core.sam_hq import family as sam_hq
+from ovseg_core.sam2 import family as sam2
 
 if TYPE_CHECKING:
     from ovseg_core.network import Network
@@ -26,6 +27,7 @@ NETWORKS: dict[str, Family] = {
     **sam.NETWORKS,
     **sam_hq.NETWORKS,
     **efficientvit_sam.NETWORKS,
+    **sam2.NETWORKS,
     **paddle_inference.NETWORKS,
 }
 

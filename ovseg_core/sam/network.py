@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -45,7 +45,7 @@ class Sam:
         image_of_item = {item: image for image, items in enumerate(images) for item in items}
         image_of = np.repeat(np.array([image_of_item[i] for i in range(len(batch))], np.float32), counts)
         indices = _mask_indices(joined, multimask_output)
-        answer = self._run["decode_several"](*features, self._tokens(joined), indices, image_of)
+        answer = self._decoded("decode_several", features, joined, indices, image_of)
         return self._candidates(*answer).split(counts)
 
     def masks(
@@ -55,16 +55,29 @@ class Sam:
 
         Mask 0 is meant for a clear prompt, masks 1 to 3 for a click that may mean several things (`multimask_output`).
         """
-        inputs = (*(array[None] for array in features), self._tokens(prompts), mask_indices)
+        one_image = [array[None] for array in features]
         if prompts.mask_inputs is None:
-            logits, iou = self._run["decode"](*inputs)
-        else:
-            logits, iou = self._run["refine"](*inputs, prompts.mask_inputs)
+            return self._decoded("decode", one_image, prompts, mask_indices)
+        return self._decoded("refine", one_image, prompts, mask_indices, prompts.mask_inputs)
+
+    def _decoded(
+        self,
+        part: str,
+        features: Sequence[np.ndarray],
+        prompts: PromptBatch,
+        mask_indices: np.ndarray,
+        *more: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Run a part that decodes prompts. `features` are those of all images, and `more` its last inputs."""
+        logits, iou = self._run[part](*features, self._tokens(prompts), mask_indices, *more)
         return logits, iou
 
     def _tokens(self, prompts: PromptBatch) -> np.ndarray:
-        [tokens] = self._run["prompts"](*points.of(prompts))
+        [tokens] = self._run["prompts"](*self._points(prompts))
         return tokens
+
+    def _points(self, prompts: PromptBatch) -> tuple[np.ndarray, np.ndarray]:
+        return points.of(prompts)
 
     def _candidates(self, logits: np.ndarray, iou: np.ndarray) -> Candidates:
         canvas = np.array([0, 0, self.canvas_size, self.canvas_size], np.float32)

@@ -10,11 +10,12 @@ from ovseg_core.network import PromptBatch
 NOT_A_POINT, POSITIVE, BOX_TOP_LEFT, BOX_BOTTOM_RIGHT = -1, 1, 2, 3
 
 
-def of(prompts: PromptBatch) -> tuple[np.ndarray, np.ndarray]:
+def of(prompts: PromptBatch, pads_boxes: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Return points (N, T, 2) in canvas pixels and their labels (N, T), float32.
 
     First come the clicks, then the two corners of the box. Clicks without a box get one more point with the label
-    NOT_A_POINT, as in SAM's training. A prompt that is only a mask has no points: T is 0.
+    NOT_A_POINT, as in SAM's training. With `pads_boxes`, prompts with a box get that point too. A prompt that is only a
+    mask has no points: T is 0.
     """
     count = prompts.size
     points, labels = [np.zeros((count, 0, 2), np.float32)], [np.zeros((count, 0), np.float32)]
@@ -24,7 +25,7 @@ def of(prompts: PromptBatch) -> tuple[np.ndarray, np.ndarray]:
     if prompts.boxes is not None:
         points.append(prompts.boxes.reshape(count, 2, 2))
         labels.append(np.tile(np.array([BOX_TOP_LEFT, BOX_BOTTOM_RIGHT], np.float32), (count, 1)))
-    elif prompts.points is not None:
+    if pads_boxes if prompts.boxes is not None else prompts.points is not None:
         points.append(np.zeros((count, 1, 2), np.float32))
         labels.append(np.full((count, 1), NOT_A_POINT, np.float32))
     return np.concatenate(points, 1), np.concatenate(labels, 1)

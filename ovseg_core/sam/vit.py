@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ovseg_core.quiet_paddle import functional as F
 from ovseg_core.quiet_paddle import nn, paddle
+from ovseg_core.sam.heads import Heads
 from ovseg_core.sam.layers import as_map, as_rows, neck
 from ovseg_core.sam.shape import CANVAS, CHANNELS
 
@@ -26,8 +27,7 @@ class RelativeAttention(nn.Layer):
 
     def __init__(self, channels: int, heads: int, grid: int, side: int) -> None:
         super().__init__()
-        self.heads, self.grid, self.side = heads, grid, side
-        self.across = -(-grid // side)  # number of windows along each side of the grid
+        self.heads = Heads(heads, grid, side)
         self.in_turns = False
         self.qkv = nn.Linear(channels, 3 * channels)
         self.proj = nn.Linear(channels, channels)
@@ -41,40 +41,21 @@ class RelativeAttention(nn.Layer):
         # The bias of the keys is not needed: it would add the same to all scores of a query, which softmax cancels. The
         # bias of the values is added to the result, because the weights of a query add up to 1.
         query_bias, _, value_bias = self.qkv.bias.chunk(3)
-        q, k, v = [self._split(paddle.matmul(x, weight)) for weight in self.qkv.weight.chunk(3, axis=1)]
-        q = q + query_bias.reshape([self.heads, 1, -1])
+        q, k, v = [self.heads.split(paddle.matmul(x, weight)) for weight in self.qkv.weight.chunk(3, axis=1)]
+        q = q + query_bias.reshape([self.heads.number, 1, -1])
         attend = _in_turns if self.in_turns else _at_once
         attended = attend(q * q.shape[-1] ** -0.5, k, v, *self._relative(q))
-        return self.proj(self._joined(attended) + value_bias)
-
-    def _split(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Split (B, L, C) by window and head: (N, heads, side * side, D)."""
-        side, across, width = self.side, self.across, x.shape[-1] // self.heads
-        if across == 1:  # the code below would do the same, but Paddle on a CPU is slow with many axes
-            return x.reshape([-1, side * side, self.heads, width]).transpose([0, 2, 1, 3])
-        beyond = across * side - self.grid
-        x = F.pad(x.reshape([-1, self.grid, self.grid, x.shape[-1]]), [0, 0, 0, beyond, 0, beyond, 0, 0])
-        x = x.reshape([-1, side, across, side, self.heads, width]).transpose([0, 2, 4, 1, 3, 5])
-        return x.reshape([-1, self.heads, side * side, width])
-
-    def _joined(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Undo `_split`: (N, heads, side * side, D) to (B, L, C)."""
-        side, across, channels = self.side, self.across, self.heads * x.shape[-1]
-        if across == 1:
-            return x.transpose([0, 2, 1, 3]).flatten(2, 3)
-        x = x.reshape([-1, across, self.heads, side, side, x.shape[-1]]).transpose([0, 3, 1, 4, 2, 5])
-        x = x.reshape([-1, across * side, across * side, channels])
-        return x[:, : self.grid, : self.grid].flatten(1, 2)
+        return self.proj(self.heads.join(attended) + value_bias)
 
     def _relative(self, q: paddle.Tensor) -> list[paddle.Tensor]:
         """Return what each query adds for each row (N, heads, h, w, h) and column (N, heads, h, w, w) of keys."""
-        side = self.side
+        side = self.heads.side
         rows = _by_distance(self.rel_pos_h, side)  # h, h, D
         columns = _by_distance(self.rel_pos_w, side)
         q = q.reshape([-1, side, side, q.shape[-1]])
         by_column = paddle.matmul(q.transpose([0, 2, 1, 3]), columns, transpose_y=True).transpose([0, 2, 1, 3])
         by_row = paddle.matmul(q, rows, transpose_y=True)
-        return [terms.reshape([-1, self.heads, side, side, side]) for terms in (by_row, by_column)]
+        return [terms.reshape([-1, self.heads.number, side, side, side]) for terms in (by_row, by_column)]
 
 
 def _at_once(*inputs: paddle.Tensor) -> paddle.Tensor:
@@ -197,7 +178,7 @@ class VisionTransformer(nn.Layer):
         at once. It does not suit a GPU, for which these products are too small.
         """
         for block in self.blocks:
-            block.attn.in_turns = block.attn.across == 1
+            block.attn.in_turns = block.attn.heads.across == 1
 
 
 def _by_distance(table: paddle.Tensor, side: int) -> paddle.Tensor:

@@ -1,0 +1,61 @@
+"""The rows of SAM 2.1."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ovseg_core.family import Family, Quantization
+from ovseg_core.sam.family import PRESET
+from ovseg_core.sam.shape import CANVAS
+
+if TYPE_CHECKING:
+    import openvino as ov
+
+    from ovseg_core.network import Network
+    from ovseg_core.sam2.parts import Sam2Parts
+
+
+def load(name: str, weights: Path, device: str, engine: str, precision: str) -> Network:
+    """Load a SAM 2; see `networks.load`. Precisions have the meaning that they have in `sam.family.load`."""
+    from ovseg_core.engines import runners
+    from ovseg_core.sam2.network import Sam2
+
+    on_cpu = device == "cpu"
+    parts = partial(load_parts, name, weights, on_cpu=on_cpu)
+    translation = name if on_cpu else f"{name}-gpu"  # its operations are in another order
+    return Sam2(runners.on(engine, translation, weights, parts, device, precision), CANVAS)
+
+
+def load_parts(name: str, weights: Path, precision: str = "float32", *, on_cpu: bool = False) -> Sam2Parts:
+    """Load a SAM 2's layers with their weights, on Paddle's current device; see `sam.family.load_parts`."""
+    from ovseg_core import checkpoints
+    from ovseg_core.sam2 import checkpoint
+    from ovseg_core.sam2.parts import VARIANTS
+
+    parts = VARIANTS[name]()
+    parts.eval()
+    checkpoints.fill(parts, checkpoint.read(weights))
+    if on_cpu:
+        parts.image_encoder.trunk.take_turns()
+    parts.image_encoder.to(dtype=precision)
+    return parts
+
+
+def encoder_graph(name: str, weights: Path) -> ov.Model:
+    """Return the image encoder in OpenVINO; see `family.Quantization`."""
+    from ovseg_core.engines import in_openvino
+
+    return in_openvino.encoder_graph(name, weights, partial(load_parts, name, weights, on_cpu=True))
+
+
+SAM2 = Family(
+    replace(PRESET, resize="stretch", via_canvas=False),
+    load,
+    engines=("openvino", "onnxruntime", "paddle"),
+    half_precisions={"onnxruntime": ("float16",), "paddle": ("bfloat16", "float16")},
+    quantization=Quantization(encoder_graph, is_transformer=True),
+)
+NETWORKS = dict.fromkeys(("sam2_t", "sam2_s", "sam2_b+", "sam2_l"), SAM2)  # `parts.VARIANTS` makes their layers
