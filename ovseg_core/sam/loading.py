@@ -28,8 +28,16 @@ class LoadParts(Protocol):
     def __call__(self, name: str, weights: Path, precision: str = ..., *, on_cpu: bool = ...) -> Parts: ...
 
 
-def network(load_parts: LoadParts, name: str, weights: Path, device: str, engine: str, precision: str) -> Sam:
-    """Return a network, ready for inference; see `networks.load`.
+def network(
+    load_parts: LoadParts,
+    name: str,
+    weights: Path,
+    device: str,
+    engine: str,
+    precision: str,
+    kind: type[Sam] = Sam,
+) -> Sam:
+    """Return a network of this kind, ready for inference; see `networks.load`.
 
     In "bfloat16" and "float16" the image encoder runs in half precision, and in "int8" it is the one that
     `quantization` made: nearly all the work is in it. The prompt encoder and the mask decoder stay in float32. On a CPU
@@ -38,7 +46,7 @@ def network(load_parts: LoadParts, name: str, weights: Path, device: str, engine
     on_cpu = device == "cpu"
     parts = partial(load_parts, name, weights, on_cpu=on_cpu)
     translation = name if on_cpu else f"{name}-gpu"  # its operations are in another order
-    return Sam(runners.on(engine, translation, weights, parts, device, precision), CANVAS)
+    return kind(runners.on(engine, translation, weights, parts, device, precision), CANVAS)
 
 
 def filled(layers: Layers, checkpoint: Checkpoint, precision: str, on_cpu: bool) -> Layers:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ovseg_core import checkpoints
 from ovseg_core.checkpoints import Checkpoint
 from ovseg_core.sam.hugging_face import Rule, renamed
+from ovseg_core.sam2 import hugging_face
 
 # From Meta's names to those of our layers. The weights that only videos need are dropped.
 RULES: list[Rule] = [
@@ -29,9 +30,11 @@ RULES: list[Rule] = [
 
 
 def read(path: Path) -> Checkpoint:
-    """Read the weights from a file with Meta's names.
+    """Read the weights from a file with Meta's names or those of Hugging Face `transformers`.
 
     Raises what `checkpoints.read` raises.
     """
     found = checkpoints.read(path)
+    if hugging_face.has_its_names(found.arrays):
+        return replace(found, arrays=hugging_face.translated(found.arrays))
     return replace(found, arrays=renamed(found.arrays, RULES))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from ovseg_core.family import Family, Quantization
 from ovseg_core.sam.family import PRESET
-from ovseg_core.sam.shape import CANVAS
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -19,29 +18,23 @@ if TYPE_CHECKING:
 
 
 def load(name: str, weights: Path, device: str, engine: str, precision: str) -> Network:
-    """Load a SAM 2; see `networks.load`. Precisions have the meaning that they have in `sam.family.load`."""
-    from ovseg_core.engines import runners
+    """Load a SAM 2; see `networks.load` and `sam.loading.network`."""
+    from ovseg_core.sam import loading
     from ovseg_core.sam2.network import Sam2
 
-    on_cpu = device == "cpu"
-    parts = partial(load_parts, name, weights, on_cpu=on_cpu)
-    translation = name if on_cpu else f"{name}-gpu"  # its operations are in another order
-    return Sam2(runners.on(engine, translation, weights, parts, device, precision), CANVAS)
+    return loading.network(load_parts, name, weights, device, engine, precision, Sam2)
 
 
 def load_parts(name: str, weights: Path, precision: str = "float32", *, on_cpu: bool = False) -> Sam2Parts:
-    """Load a SAM 2's layers with their weights, on Paddle's current device; see `sam.family.load_parts`."""
-    from ovseg_core import checkpoints
+    """Load a SAM 2's layers with their weights; see `sam.loading.LoadParts`."""
+    from ovseg_core.sam import loading
     from ovseg_core.sam2 import checkpoint
     from ovseg_core.sam2.parts import VARIANTS
 
     parts = VARIANTS[name]()
-    parts.eval()
-    checkpoints.fill(parts, checkpoint.read(weights))
     if on_cpu:
         parts.image_encoder.trunk.take_turns()
-    parts.image_encoder.to(dtype=precision)
-    return parts
+    return loading.filled(parts, checkpoint.read(weights), precision, on_cpu)
 
 
 def encoder_graph(name: str, weights: Path) -> ov.Model:

@@ -6,13 +6,12 @@ from collections.abc import Callable
 
 from ovseg_core.engines.parts import Shape
 from ovseg_core.quiet_paddle import nn, paddle
-from ovseg_core.sam.prompt_encoder import PromptEncoder
+from ovseg_core.sam.parts import SamLayers
 from ovseg_core.sam.shape import CANVAS, CHANNELS
+from ovseg_core.sam.vit import PATCH
 from ovseg_core.sam2.hiera import Hiera
 from ovseg_core.sam2.mask_decoder import MaskDecoder
 from ovseg_core.sam2.neck import Neck
-
-PATCH = 16  # canvas pixels: the side of the square that a position of the image embedding covers
 
 
 class ImageEncoder(nn.Layer):
@@ -28,16 +27,11 @@ class ImageEncoder(nn.Layer):
         return maps
 
 
-class Sam2Parts(nn.Layer):
+class Sam2Parts(SamLayers):
     """SAM 2 in parts, with the names and arguments of `sam.parts.SamParts`. Each image has three arrays of features."""
 
     def __init__(self, trunk: Hiera, canvas_size: int = CANVAS) -> None:
-        super().__init__()
-        grid = canvas_size // PATCH
-        self.canvas_size = canvas_size
-        self.image_encoder = ImageEncoder(trunk)
-        self.prompt_encoder = PromptEncoder(CHANNELS, (grid, grid), (canvas_size, canvas_size))
-        self.mask_decoder = MaskDecoder(CHANNELS)
+        super().__init__(ImageEncoder(trunk), MaskDecoder(CHANNELS), canvas_size)
 
     def shapes(self) -> dict[str, tuple[Shape, ...]]:
         """Return the shapes of the inputs of each part, by the name of its method."""
@@ -63,10 +57,6 @@ class Sam2Parts(nn.Layer):
         """Canvases (B, 3, S, S) to features, float32 for any precision of the encoder: see `neck.Neck`."""
         dtype = self.image_encoder.parameters()[0].dtype
         return tuple(array.astype("float32") for array in self.image_encoder(canvases.astype(dtype)))
-
-    def prompts(self, xy: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
-        """Points (N, T, 2) in canvas pixels and their labels (N, T) to tokens (N, T, 256); see `SamParts.prompts`."""
-        return self.prompt_encoder.sparse(xy, labels)
 
     def decode(
         self,

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from ovseg_core import models
+from ovseg_core.network import PromptBatch
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
 
@@ -172,3 +173,27 @@ def test_images_of_odd_sizes_agree_with_the_original(folder: Path, photo: np.nda
         pair.see(np.resize(photo, (height, width, 3)))
         pair.agree("openvino", Prompt(box=(0.1 * width, 0.2 * height, 0.7 * width, 0.9 * height)))
         pair.agree("openvino", Prompt.of_point(0.5 * width, 0.5 * height))
+
+
+def test_features_and_masks_agree_with_those_of_transformers(folder: Path, photo: np.ndarray) -> None:
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    theirs = transformers.Sam2Model(transformers.Sam2Config()).eval()
+    with torch.no_grad():
+        for name, parameter in theirs.named_parameters():
+            if "pos_embed" in name or "memory_embedding" in name:
+                parameter.normal_(0, 0.3)
+    theirs.save_pretrained(folder / "hf")
+    spec = replace(models.find("SAM2.1-T"), weights=folder / "hf" / "model.safetensors")
+    ours = Segmenter.of(spec, "cpu", "openvino", "float32")
+    pixels = ours.canvas(photo)
+    boxes = np.array([[100, 50, 600, 500], [0, 0, 1024, 680]], np.float32)
+    with torch.no_grad():
+        maps = theirs.get_image_embeddings(torch.from_numpy(pixels))
+        answer = theirs(image_embeddings=maps, input_boxes=torch.from_numpy(boxes)[None], multimask_output=True)
+    [features] = ours.network.encode(pixels)
+    for found, expected in zip(as_maps(features), maps[::-1], strict=True):
+        assert relative(found, expected[0].numpy()) < 1e-4
+    found = ours.network.decode(features, PromptBatch(boxes), multimask_output=True)
+    assert relative(found.logits, answer.pred_masks[0].numpy()) < 1e-4
+    assert relative(found.iou, answer.iou_scores[0].numpy()) < 1e-4
