@@ -1,7 +1,8 @@
 """`python -m training references`: write the outputs of the original implementations to tests/data, for our tests.
 
 Needs the group `training` and `pip install --no-deps segment-anything segment-anything-hq efficientsam
-git+https://github.com/ChaoningZhang/MobileSAM`.
+git+https://github.com/ChaoningZhang/MobileSAM`; for SAM 2, `pip install torchvision sam2` with the torchvision that
+belongs to the torch.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from ovseg_core import canvas, models
 from ovseg_core.canvas import Frame
 from ovseg_core.efficientvit_sam.image_encoder import StageShape
 from ovseg_core.lite.shape import CANDIDATES, CANVAS, COARSE_STRIDE, REGION
-from tests.support import lite_prompts, originals, sam_weights
+from ovseg_core.network import PromptBatch
+from tests.support import lite_prompts, originals, sam_weights, small_sam2
 from training.network import SamLite, boxes_of, region_maps, region_of, sampled
 
 
@@ -33,6 +35,7 @@ def write_all() -> None:
         (sam_weights.TINY_REFERENCE, mobile_sam),
         (sam_weights.HQ_REFERENCE, sam_hq),
         (sam_weights.EFFICIENT_REFERENCE, efficientvit_sam),
+        (small_sam2.REFERENCE, sam2),
     ):
         np.savez_compressed(path, **ask())
         print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
@@ -235,3 +238,62 @@ def mobile_sam() -> dict[str, np.ndarray]:
         "embedding": embedding[:, ::8].numpy(),
         "public": np.array([" ".join([name, *map(str, value.shape)]) for name, value in public.items()]),
     }
+
+
+@torch.no_grad()
+def sam2() -> dict[str, np.ndarray]:
+    """Return the outputs of Meta's SAM 2, a small one, with the weights of tests/support/small_sam2.py.
+
+    Also returns the names and shapes of its arrays, with a few of those that only videos need.
+    """
+    from sam2.build_sam import build_sam2
+
+    side, channels = sam_weights.CANVAS, small_sam2.CHANNELS
+    options = {
+        "image_size": side,
+        "image_encoder.trunk.embed_dim": channels,
+        "image_encoder.trunk.stages": list(small_sam2.DEPTHS),
+        "image_encoder.trunk.global_att_blocks": list(small_sam2.WHOLE_GRID),
+        "image_encoder.neck.backbone_channel_list": [channels << stage for stage in (3, 2, 1, 0)],
+    }
+    overrides = [f"++model.{name}={value}" for name, value in options.items()]
+    net = build_sam2("configs/sam2.1/sam2.1_hiera_t.yaml", device="cpu", hydra_overrides_extra=overrides)
+    shapes = {name: tuple(value.shape) for name, value in net.state_dict().items() if "memory_" not in name}
+    net.load_state_dict({n: torch.from_numpy(sam_weights.array(n, s)) for n, s in shapes.items()}, strict=False)
+    features = net.forward_image(torch.from_numpy(sam_weights.canvas()))["backbone_fpn"]
+    embedding = features[2] + net.no_mem_embed.reshape(1, -1, 1, 1)
+    answers = {"names": np.array([" ".join([name, *map(str, shape)]) for name, shape in shapes.items()])}
+    answers |= {
+        f"map{i}": m[0, ::step, ::i, ::i].numpy()
+        for i, m, step in ((1, embedding, 16), (2, features[1], 8), (4, features[0], 4))
+    }
+    for kind, prompt in sam_weights.PROMPTS.items():
+        logits, iou = _decoded_by_sam2(net, embedding, features[:2], prompt, kind == "click")
+        answers[f"{kind}_logits"], answers[f"{kind}_iou"] = logits[:, :, ::2, ::2].numpy(), iou.numpy()
+    return answers
+
+
+def _decoded_by_sam2(
+    net: nn.Module, embedding: Tensor, skips: list[Tensor], prompt: PromptBatch, multimask_output: bool
+) -> tuple[Tensor, Tensor]:
+    """Decode prompts as `SAM2ImagePredictor` does: a box is two more points."""
+    points, labels = [], []
+    if prompt.boxes is not None:
+        points.append(torch.from_numpy(prompt.boxes).reshape(-1, 2, 2))
+        labels.append(torch.tensor([[2.0, 3.0]]).repeat(prompt.size, 1))
+    if prompt.points is not None and prompt.labels is not None:
+        points.append(torch.from_numpy(prompt.points))
+        labels.append(torch.from_numpy(prompt.labels))
+    masks = None if prompt.mask_inputs is None else torch.from_numpy(prompt.mask_inputs)[:, None]
+    sparse, dense = net.sam_prompt_encoder((torch.cat(points, 1), torch.cat(labels, 1)), None, masks)
+    decoded = net.sam_mask_decoder(
+        embedding,
+        net.sam_prompt_encoder.get_dense_pe(),
+        sparse,
+        dense,
+        multimask_output=multimask_output,
+        repeat_image=prompt.size > 1,
+        high_res_features=skips,
+    )
+    logits, iou = decoded[:2]
+    return logits, iou

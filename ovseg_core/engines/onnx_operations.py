@@ -40,6 +40,7 @@ for _name, _kind in {
     "subtract": "Sub",
     "multiply": "Mul",
     "divide": "Div",
+    "maximum": "Max",
     "equal": "Equal",
     "where": "Where",
     "relu": "Relu",

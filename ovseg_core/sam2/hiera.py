@@ -70,9 +70,14 @@ def _in_turns(q: paddle.Tensor, k: paddle.Tensor, v: paddle.Tensor) -> paddle.Te
 
 
 def pooled(x: paddle.Tensor, side: int) -> paddle.Tensor:
-    """Return the maximum of each 2 x 2 positions of a grid: (B, side * side, C) to (B, side * side / 4, C)."""
-    rows = x.reshape([-1, side // 2, 2, side // 2, 2, x.shape[-1]])
-    return rows.max([2, 4]).flatten(1, 2)
+    """Return the maximum of each 2 x 2 positions of a grid: (B, side * side, C) to (B, side * side / 4, C).
+
+    A maximum of two arrays is faster than one over two axes: OpenVINO has no fast code for the latter, and 14 % of the
+    encoder's time were spent in it.
+    """
+    channels, half = x.shape[-1], side // 2
+    rows = paddle.maximum(*x.reshape([-1, half, 2, side * channels]).unbind(2))
+    return paddle.maximum(*rows.reshape([-1, half * half, 2, channels]).unbind(2))
 
 
 class FeedForward(nn.Layer):

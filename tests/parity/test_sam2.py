@@ -194,6 +194,6 @@ def test_features_and_masks_agree_with_those_of_transformers(folder: Path, photo
     [features] = ours.network.encode(pixels)
     for found, expected in zip(as_maps(features), maps[::-1], strict=True):
         assert relative(found, expected[0].numpy()) < 1e-4
-    found = ours.network.decode(features, PromptBatch(boxes), multimask_output=True)
-    assert relative(found.logits, answer.pred_masks[0].numpy()) < 1e-4
-    assert relative(found.iou, answer.iou_scores[0].numpy()) < 1e-4
+    candidates = ours.network.decode(features, PromptBatch(boxes), multimask_output=True)
+    assert relative(candidates.logits, answer.pred_masks[0].numpy()) < 1e-4
+    assert relative(candidates.iou, answer.iou_scores[0].numpy()) < 1e-4
