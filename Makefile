@@ -101,6 +101,8 @@ bench: .venv-parity/ready
 	.venv-parity/bin/python -m benchmarks.peers
 	.venv-parity/bin/python -m benchmarks.peers --models SAM-H --engines "openvino auto" --repeats 1 \
 		--to benchmarks/results/peers_sam_h.json
+	.venv-parity/bin/python -m benchmarks.peers --models SAM2.1-T SAM2.1-B+ --engines openvino "openvino auto" \
+		--to benchmarks/results/peers_sam2.json
 	.venv-parity/bin/python -m benchmarks.everything
 	.venv-parity/bin/python -m benchmarks.service
 	.venv-parity/bin/python -m benchmarks.service --network sam_b --clients 1 8 64 --distinct-jobs 8 --their-jobs 2 \
@@ -151,6 +153,9 @@ clean:
 
 .venv-parity/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-parity
+	@# sam2's build needs torch. Without isolation it takes the one that is installed, and not a second one.
+	.venv-parity/bin/pip --disable-pip-version-check install setuptools torch==2.14.1 torchvision==0.29.1
+	SAM2_BUILD_CUDA=0 .venv-parity/bin/pip --disable-pip-version-check install --no-build-isolation 'sam2>=1.1'
 	.venv-parity/bin/pip --disable-pip-version-check install --editable '.[embedded,openvino,onnxruntime,dev,parity,bench,int8]'
 	touch $@
 

@@ -1,7 +1,8 @@
 """Part of `make bench`: an image and its boxes, in ovseg and its peers, with the same photo, weights and machine.
 
 The peers are PaddleX's own predictor, with the network as a PaddleX inference model; the authors' `SamPredictor` on
-torch; and transformers' `SamModel` (with its own weights of the same size). SAM-Lite is compared with Paddle, on which
+torch, or `SAM2ImagePredictor`; and transformers' `SamModel` or `Sam2Model` (with its own weights of the same size; the
+latter only for SAM2.1-T, whose size is its default). SAM-Lite is compared with Paddle, on which
 PaddleX runs: PaddleX's predictor expects masks of the whole canvas, and SAM-Lite returns a region of it. All take
 turns, also with products of two matrices, which show what the machine can do, so that a slow moment affects all of
 them. Medians (and the fastest run) in milliseconds. Writes a JSON file for benchmarks/report.py.
@@ -33,6 +34,7 @@ from ovseg_core.network import PromptBatch
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
 
+SAM2_SIZES = {"SAM2.1-T": "t", "SAM2.1-S": "s", "SAM2.1-B+": "b+", "SAM2.1-L": "l"}
 VARIANTS = {"SAM-B": "vit_b", "SAM-L": "vit_l", "SAM-H": "vit_h", "MobileSAM": "vit_t"}
 CORES = len(os.sched_getaffinity(0))
 PAUSE_SECONDS = 0.5  # idle threads of the previous contestant spin while they wait; after this time they sleep
@@ -41,8 +43,17 @@ PRODUCTS = {"large": (4096, 4096, 4096), "layer": (4096, 768, 3072)}  # rows, su
 
 # Counted by torch.utils.flop_counter: the authors' encoders on a canvas of 1024, SAM-Lite's on 640. A multiplication
 # and an addition count as two operations.
-# an addition are two.
-ENCODER_GFLOP = {"SAM-Lite": 7.7, "MobileSAM": 77.5, "SAM-B": 972, "SAM-L": 2986, "SAM-H": 5961}
+ENCODER_GFLOP = {
+    "SAM-Lite": 7.7,
+    "MobileSAM": 77.5,
+    "SAM-B": 972,
+    "SAM-L": 2986,
+    "SAM-H": 5961,
+    "SAM2.1-T": 292,
+    "SAM2.1-S": 360,
+    "SAM2.1-B+": 647,
+    "SAM2.1-L": 1823,
+}
 
 
 class Contestant(NamedTuple):
@@ -142,6 +153,8 @@ def _row(model: str, each: Contestant, taken: dict[tuple[str, str], list[float]]
 def contestants(name: str, photo: np.ndarray, engines: list[str], folder: Path) -> Iterator[Contestant]:
     if name in VARIANTS:
         yield from of_sam(name, photo, engines, folder)
+    elif name in SAM2_SIZES:
+        yield from of_sam2(name, photo, engines, folder)
     else:
         yield from on_engines(models.find(name), photo, [*engines, "paddle"])
 
@@ -173,6 +186,25 @@ def of_sam(name: str, photo: np.ndarray, engines: list[str], folder: Path) -> It
         yield predictor(package, theirs, photo, precision)
     if name == "SAM-B":
         yield transformers(photo)
+
+
+def of_sam2(name: str, photo: np.ndarray, engines: list[str], folder: Path) -> Iterator[Contestant]:
+    import torch
+    from sam2.build_sam import build_sam2
+
+    torch.manual_seed(0)
+    theirs = build_sam2(f"configs/sam2.1/sam2.1_hiera_{SAM2_SIZES[name]}.yaml", device="cpu")
+    with torch.no_grad():
+        for weights in theirs.parameters():
+            weights.copy_(torch.from_numpy(random_weights.drawn(weights.numpy())))
+    path = folder / "weights.pt"
+    torch.save({"model": theirs.state_dict()}, path)
+    spec = replace(models.find(name), weights=path)
+    yield from on_engines(spec, photo, engines)
+    for precision in in_openvino.precisions():
+        yield predictor_of_sam2(theirs, photo, precision)
+    if name == "SAM2.1-T":
+        yield transformers_sam2(photo)
 
 
 def on_engines(spec: ModelSpec, photo: np.ndarray, engines: list[str]) -> Iterator[Contestant]:
@@ -247,6 +279,59 @@ def predictor(package: Any, theirs: Any, photo: np.ndarray, precision: str) -> C
 
     label = f"{package.__name__}, torch" + " bfloat16" * (precision == "bfloat16")
     return Contestant(label, first, all_boxes)
+
+
+def predictor_of_sam2(theirs: Any, photo: np.ndarray, precision: str) -> Contestant:
+    import torch
+    from sam2.sam2_image_predictor import SAM2ImagePredictor
+
+    known = SAM2ImagePredictor(theirs)
+    pixels = known._transforms(photo)[None]
+
+    def in_precision(call: Callable[[], object]) -> Callable[[], None]:
+        def run() -> None:
+            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+                call()
+
+        return run
+
+    def answer(count: int) -> None:
+        for start in range(0, count, 16):
+            known.predict(box=BOXES[start : start + 16][:count], multimask_output=False)
+
+    def first() -> None:
+        known.set_image(photo)
+        answer(1)
+
+    return Contestant(
+        "sam2, torch" + " bfloat16" * (precision == "bfloat16"),
+        in_precision(first),
+        in_precision(lambda: answer(len(BOXES))),
+        parts={"encoder": in_precision(lambda: theirs.forward_image(pixels))},
+    )
+
+
+def transformers_sam2(photo: np.ndarray) -> Contestant:
+    import torch
+    from transformers import Sam2Config, Sam2ImageProcessor, Sam2Model
+
+    model, processor = Sam2Model(Sam2Config()).eval(), Sam2ImageProcessor()
+    known: list[Any] = []
+
+    def see() -> None:
+        with torch.no_grad():
+            known[:] = [model.get_image_embeddings(processor(photo, return_tensors="pt")["pixel_values"])]
+
+    def answer(count: int) -> None:
+        with torch.no_grad():
+            for some in torch.from_numpy(BOXES[:count]).float().split(16):
+                model(image_embeddings=known[0], input_boxes=some[None], multimask_output=False)
+
+    def first() -> None:
+        see()
+        answer(1)
+
+    return Contestant("transformers, torch", first, lambda: answer(len(BOXES)), parts={"encoder": see})
 
 
 def transformers(photo: np.ndarray) -> Contestant:

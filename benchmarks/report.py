@@ -14,6 +14,7 @@ from matplotlib import pyplot as plt
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PEER = "PaddleX 3.7.2"
+SAM2 = "sam2, torch"
 PADDLE = "ovseg, paddle"
 
 
@@ -22,6 +23,7 @@ def main() -> None:
     sections: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
         "peers": partial(peers, picture="peers.png"),
         "peers_sam_h": partial(peers, picture="peers_sam_h.png"),
+        "peers_sam2": partial(peers, picture="peers_sam2.png"),
         "everything": everything,
         "service": service,
         "service_sam_b": service,
@@ -57,7 +59,8 @@ def peers(found: dict[str, Any], picture: str) -> Iterator[str]:
     for model in models:
         rows = [row for row in found["rows"] if row["model"] == model]
         by = {row["by"]: row for row in rows}
-        theirs, name = (by[PEER], "PaddleX") if PEER in by else (by[PADDLE], "Paddle, on which PaddleX runs")
+        names = {PEER: "PaddleX", SAM2: SAM2, PADDLE: "Paddle, on which PaddleX runs"}
+        theirs, name = next((by[peer], name) for peer, name in names.items() if peer in by)
         yield from table(
             (model, f"as fast as {name}", "an image and a box, ms", "each of 64 boxes, ms"),
             [
@@ -72,6 +75,8 @@ def peers(found: dict[str, Any], picture: str) -> Iterator[str]:
             ],
         )
         yield ""
+        if theirs["parts_ms"]:
+            yield f"{name}: the encoder alone takes {theirs['parts_ms']['encoder']:,.0f} ms.\n"
         for row in rows:
             _, is_in_openvino, precision = row["by"].partition("ovseg, openvino")
             if is_in_openvino and precision != " int8":  # torch has no int8 product to compare with

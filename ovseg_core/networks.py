@@ -15,8 +15,8 @@ from ovseg_core.family import Family
 from ovseg_core.lite import family as lite
 from ovseg_core.paddle_inference import family as paddle_inference
 from ovseg_core.sam import family as sam
-from ovseg_core.sam_hq import family as sam_hq
 from ovseg_core.sam2 import family as sam2
+from ovseg_core.sam_hq import family as sam_hq
 
 if TYPE_CHECKING:
     from ovseg_core.network import Network

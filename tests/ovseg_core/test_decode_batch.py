@@ -7,18 +7,24 @@ import pytest
 
 from ovseg_core import models, networks
 from ovseg_core.network import Features, Network, PromptBatch, by_image
-from tests.support import sam_weights, small_sam
+from tests.support import sam_weights, small_sam, small_sam2
 
 ENGINES = ("openvino", "onnxruntime", "paddle")
 
 
-@pytest.fixture(scope="module", params=[f"{network} {engine}" for network in ("sam_lite", "sam") for engine in ENGINES])
+@pytest.fixture(
+    scope="module",
+    params=[*(f"{network} {engine}" for network in ("sam_lite", "sam") for engine in ENGINES), "sam2 openvino"],
+)
 def network(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Network:
     name, engine = request.param.split()
     if name == "sam_lite":
         spec = models.find("SAM-Lite")
         return networks.load(name, spec.weights, "cpu", engine, "float32")
     folder = tmp_path_factory.mktemp("sam")
+    if name == "sam2":
+        weights = small_sam2.file(folder)
+        return small_sam2.on(engine, small_sam2.load(weights), weights)
     return small_sam.on(engine, small_sam.load(folder), folder)
 
 

@@ -108,10 +108,8 @@ def test_a_mask_that_is_not_stable_is_replaced_by_the_best_of_the_others(logit: 
 
 def test_a_mask_input_is_limited_as_sam_2_limits_the_masks_that_it_returns(sam: Sam2, features: Features) -> None:
     mask = np.where(np.arange(CANVAS // 4) < 30, 90, -90).astype(np.float32) * np.ones((1, CANVAS // 4, 1), np.float32)
-    prompts = PROMPTS["click"]._replace(points=PROMPTS["click"].points[:1], labels=PROMPTS["click"].labels[:1])
-    given, limited = (
-        sam.decode(features, prompts._replace(mask_inputs=masks)) for masks in (mask, np.clip(mask, -32, 32))
-    )
+    several = [PROMPTS["clicks"]._replace(mask_inputs=masks) for masks in (mask, np.clip(mask, -32, 32))]
+    given, limited = (sam.decode(features, prompts) for prompts in several)
     assert np.array_equal(given.logits, limited.logits)
 
 
