@@ -300,15 +300,15 @@ class Settings(BaseSettings):
         default=512,
         ge=0,
         description="Memory for embeddings in each worker, in megabytes (0 or more). A later job with the same image "
-        "and model uses the cached embedding. One takes 6 MB with SAM-Lite, 4 MB with SAM, 13 MB "
-        "with SAM-HQ.",
+        "and model uses the cached embedding. One takes 6 MB with SAM-Lite, 4 MB with SAM, 13 MB with SAM-HQ, 17 MB "
+        "with SAM 2.1.",
     )
     shared_embeddings_megabytes: int = Field(
         default=4096,
         ge=0,
         description="Object storage for embeddings that workers share, in megabytes (0 or more), so that an image is "
         "encoded by one worker only. An embedding in float16 takes 3 MB with SAM-Lite, 2 MB with SAM, 6 MB with "
-        "SAM-HQ. The least recently used embeddings are evicted. 0: workers share no embeddings.",
+        "SAM-HQ, 8 MB with SAM 2.1. The least recently used embeddings are evicted. 0: workers share no embeddings.",
     )
     shared_embeddings_seconds: float = Field(
         default=24 * 3600.0,
