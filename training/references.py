@@ -285,7 +285,8 @@ def _decoded_by_sam2(
         points.append(torch.from_numpy(prompt.points))
         labels.append(torch.from_numpy(prompt.labels))
     masks = None if prompt.mask_inputs is None else torch.from_numpy(prompt.mask_inputs)[:, None]
-    sparse, dense = net.sam_prompt_encoder((torch.cat(points, 1), torch.cat(labels, 1)), None, masks)
+    given = (torch.cat(points, 1), torch.cat(labels, 1)) if points else None
+    sparse, dense = net.sam_prompt_encoder(given, None, masks)
     decoded = net.sam_mask_decoder(
         embedding,
         net.sam_prompt_encoder.get_dense_pe(),
