@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from flask import Blueprint
+from flask.typing import ResponseReturnValue
 
-from gateway import body, idempotency_key, submission
+from gateway import body, idempotency_key, query, submission
 from gateway.services import services
+from gateway.wait_time import WaitQuery
 from worker.job import parsing
 
 blueprint = Blueprint("embeddings", __name__, url_prefix="/v1/embeddings")
@@ -13,7 +15,8 @@ blueprint = Blueprint("embeddings", __name__, url_prefix="/v1/embeddings")
 
 @blueprint.post("")
 @body.takes(body.JSON_OR_FORM)
-def submit() -> submission.Answer:
+@query.takes(WaitQuery)
+def submit() -> ResponseReturnValue:
     """Accept a job without prompts: once it has succeeded, every worker finds the image's embedding in the cache."""
     key = idempotency_key.of_request()
     fields, image_file = body.read()

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 from typing import Annotated
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
-from pydantic import BeforeValidator
-from werkzeug.http import parse_list_header
 
-from gateway import body, events, idempotency_key, paging, query, submission
+from gateway import body, events, idempotency_key, paging, query, submission, wait_time
 from gateway.paging import PageQuery
 from gateway.services import services
+from gateway.wait_time import WaitQuery
 from ovseg_core.errors import OvsegError
 from worker.job import description, parsing
 from worker.job.client_text import brief
@@ -25,18 +25,6 @@ blueprint = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
 # A client may choose an id of this form for its job. UUIDs of version 7 are reserved for ids that the service chooses.
 CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 OUR_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
-WAIT = re.compile(r"wait\s*=\s*\"?([0-9]{1,9})\"?\s*(;|$)", re.IGNORECASE)  # RFC 7240 allows parameters after a ;
-
-
-def _seconds(text: str) -> float:
-    longest = services().settings.max_wait_seconds
-    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{0,9})?", text) or float(text) > longest:
-        raise ValueError(f"must be a number of seconds from 0 to {longest:g}")
-    return float(text)
-
-
-class ShowQuery(query.Query):
-    wait: Annotated[float, BeforeValidator(_seconds)] | None = None
 
 
 class JobsQuery(PageQuery):
@@ -49,8 +37,12 @@ class DeliveriesQuery(PageQuery):
 
 @blueprint.post("")
 @body.takes(body.JSON_OR_FORM)
-def submit() -> submission.Answer:
-    """Accept a job: 202 with its object, before any work is done. A repeated Idempotency-Key makes no second job."""
+@query.takes(WaitQuery)
+def submit() -> ResponseReturnValue:
+    """Accept a job: 202 with its object, before any work is done. A repeated Idempotency-Key makes no second job.
+
+    If the client asks to wait, the answer is held until the job has ended: 200 with its result.
+    """
     key = idempotency_key.of_request()
     fields, image_file = body.read()
     job_request, image = parsing.parse(fields, image_file, services().settings, services().earlier_masks.of)
@@ -59,28 +51,27 @@ def submit() -> submission.Answer:
 
 @blueprint.put("/<job_id>")
 @body.takes(body.JSON_OR_FORM)
-def create(job_id: str) -> submission.Answer:
-    """Accept a job under an id that the client chose: 202, or 200 if it was accepted before."""
+@query.takes(WaitQuery)
+def create(job_id: str) -> ResponseReturnValue:
+    """Accept a job under an id that the client chose: 202, or 200 if it was accepted before. It waits as `submit`."""
     _check_client_id(job_id)
     fields, image_file = body.read()
     job_request, image = parsing.parse(fields, image_file, services().settings, services().earlier_masks.of)
     job, is_new = services().acceptance.accept(job_id, job_request, image, Once.by_id(job_request))
-    return submission.accepted(job, 202 if is_new else 200)
+    return submission.accepted(job, HTTPStatus.ACCEPTED if is_new else HTTPStatus.OK, {})
 
 
 @blueprint.get("/<job_id>")
-@query.takes(ShowQuery)
+@query.takes(WaitQuery)
 def show(job_id: str) -> ResponseReturnValue:
     """Return the job object. If the client asks to wait, the answer is held until the job has ended."""
-    seconds, is_preference = _seconds_to_wait()
+    wait = wait_time.of_request() or wait_time.NONE
 
-    def answer(job: Job | None) -> Response:
-        response = jsonify(description.describe_with_result(job or _archived(job_id), services().storage))
-        if is_preference:
-            response.headers["Preference-Applied"] = f"wait={seconds:g}"
-        return response
+    def answer(job: Job | None) -> ResponseReturnValue:
+        described = description.describe_with_result(job or _archived(job_id), services().storage)
+        return jsonify(described), wait.headers
 
-    return services().waiting.answer(job_id, seconds, answer)
+    return services().waiting.answer(job_id, wait.seconds, answer)
 
 
 @blueprint.post("/<job_id>/cancel")
@@ -96,8 +87,12 @@ def cancel(job_id: str) -> tuple[Response, int]:
 
 
 @blueprint.post("/<job_id>/retry")
-def retry(job_id: str) -> submission.Answer:
-    """Accept a new job with the request and the image of a job that has ended. Idempotency-Key works as in `submit`."""
+@query.takes(WaitQuery)
+def retry(job_id: str) -> ResponseReturnValue:
+    """Accept a new job with the request and the image of a job that has ended.
+
+    Idempotency-Key and waiting work as in `submit`.
+    """
     key = idempotency_key.of_request()
     job = services().jobs.get(job_id) or _archived(job_id)
     if not job.status.is_terminal:
@@ -156,18 +151,3 @@ def _archived(job_id: str) -> Job:
 
 def _not_found(job_id: str) -> OvsegError:
     return OvsegError("not_found", f"there is no job {brief(job_id)!r}")
-
-
-def _seconds_to_wait() -> tuple[float, bool]:
-    """Return for how long the client wants to wait, and True if that is a preference.
-
-    `?wait=` must be within the limit. RFC 7240's `Prefer: wait=` is a preference: a longer wait is cut to the limit.
-    """
-    wait = query.of(ShowQuery).wait
-    if wait is not None:
-        return wait, False
-    for preference in parse_list_header(request.headers.get("Prefer", "")):
-        found = WAIT.match(preference)
-        if found:
-            return min(float(found[1]), services().settings.max_wait_seconds), True
-    return 0.0, False

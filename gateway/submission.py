@@ -1,21 +1,24 @@
-"""Accepts a request as a new job, and answers with the job object."""
+"""Accepts a request as a new job, and answers with the job object: now, or once the job has ended."""
 
 from __future__ import annotations
 
-from flask import Response, jsonify, url_for
+from http import HTTPStatus
 
+from flask import jsonify, url_for
+from flask.typing import ResponseReturnValue
+
+from gateway import wait_time
 from gateway.services import services
+from ovseg_core.errors import OvsegError
 from worker.job import acceptance, description
 from worker.job.idempotency import Once
 from worker.job.record import Job
 from worker.job.request import JobRequest
 
-Answer = tuple[Response, int, dict[str, str]]
-
 NO_SCOPE = ""  # all callers share one scope for idempotency keys, until API keys identify the callers
 
 
-def submitted(job_request: JobRequest, image: bytes | None, key: str | None, purpose: str = "") -> Answer:
+def submitted(job_request: JobRequest, image: bytes | None, key: str | None, purpose: str = "") -> ResponseReturnValue:
     """Accept a job and return the answer: the new job, or the job that was accepted before under the same key.
 
     The same key for another `purpose` is another key.
@@ -23,9 +26,29 @@ def submitted(job_request: JobRequest, image: bytes | None, key: str | None, pur
     job_id = acceptance.new_id()
     once = Once.by_key(NO_SCOPE + purpose, key, job_request) if key is not None else None
     job, _ = services().acceptance.accept(job_id, job_request, image, once)
-    answer, status, headers = accepted(job, 202)
-    return answer, status, headers if job.id == job_id else {**headers, "Idempotency-Replayed": "true"}
+    return accepted(job, HTTPStatus.ACCEPTED, {} if job.id == job_id else {"Idempotency-Replayed": "true"})
 
 
-def accepted(job: Job, status: int) -> Answer:
-    return jsonify(description.describe(job)), status, {"Location": url_for("jobs.show", job_id=job.id)}
+def accepted(job: Job, status: HTTPStatus, headers: dict[str, str]) -> ResponseReturnValue:
+    """Answer with a job that was accepted, now or before; `status` is for a client that does not ask to wait.
+
+    If it does, the answer is held: 200 with the result once the job has ended, 202 when the time is over before. The
+    view takes a WaitQuery.
+    """
+    headers = {"Location": url_for("jobs.show", job_id=job.id), **headers}
+    wait = wait_time.of_request()
+    if wait is None:
+        return jsonify(description.describe(job)), status, headers
+    job_id, headers = (
+        job.id,
+        headers | wait.headers,
+    )  # a held answer keeps no job in memory: it has up to half a megabyte
+
+    def answer(found: Job | None) -> ResponseReturnValue:
+        found = found or services().archive.ended(job_id)
+        if found is None:
+            raise OvsegError("job_deleted", f"the job {job_id} was accepted, and was deleted by another request")
+        described = description.describe_with_result(found, services().storage)
+        return jsonify(described), HTTPStatus.OK if found.status.is_terminal else HTTPStatus.ACCEPTED, headers
+
+    return services().waiting.answer(job_id, wait.seconds, answer)

@@ -9,8 +9,9 @@ PADDLEX = "/open-vocabulary-segmentation"
 
 # fmt: off
 QUERIES = [
-    ("POST", "/v1/jobs", "wait=5", "wait", "none is allowed"),
-    ("PUT", "/v1/jobs/mine", "wait=5", "wait", "none is allowed"),
+    ("POST", "/v1/jobs", "wait=61", "wait", "0 to 60"),
+    ("POST", "/v1/jobs", "limit=5", "limit", "allowed: wait"),
+    ("PUT", "/v1/jobs/mine", "limit=5", "limit", "allowed: wait"),
     ("GET", "/v1/jobs", "wait=5", "wait", "allowed: limit, cursor, status"),
     ("GET", "/v1/jobs", "Limit=5", "Limit", "allowed: limit, cursor, status"),
     ("GET", "/v1/jobs", "limit=1&limit=2", "limit", "given 2 times"),
@@ -21,9 +22,9 @@ QUERIES = [
     ("GET", "/v1/jobs/x", "", None, ""),
     ("DELETE", "/v1/jobs/x", "force=1", "force", "none is allowed"),
     ("POST", "/v1/jobs/x/cancel", "now=1", "now", "none is allowed"),
-    ("POST", "/v1/jobs/x/retry", "wait=1", "wait", "none is allowed"),
+    ("POST", "/v1/jobs/x/retry", "limit=1", "limit", "allowed: wait"),
     ("GET", "/v1/jobs/x/webhook-deliveries", "status=1", "status", "allowed: limit, cursor"),
-    ("POST", "/v1/embeddings", "model=x", "model", "none is allowed"),
+    ("POST", "/v1/embeddings", "model=x", "model", "allowed: wait"),
     ("GET", "/v1/events/x", "x=", "x", "none is allowed"),
     ("POST", "/v1/events/x/redeliver", "x", "x", "none is allowed"),
     ("GET", "/v1/webhook-endpoints", "limit=5", "limit", "none is allowed"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import socket
 import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -119,6 +120,29 @@ def test_300_clients_wait_on_four_threads_and_are_answered_when_the_job_ends(gat
     finally:
         for client in clients:
             client.close()
+
+
+def test_40_submissions_wait_on_four_threads_and_are_answered_when_their_jobs_end(gateway: LoneGateway) -> None:
+    names = [f"waits-{uuid.uuid4().hex}" for _ in range(40)]
+    body = {"image": PHOTO, "prompts": [{"box": BOX}]}
+
+    def submit(name: str) -> requests.Response:
+        return requests.put(f"{gateway.url}/v1/jobs/{name}?wait=60", json=body, timeout=90)
+
+    def all_accepted() -> bool:
+        jobs = requests.get(f"{gateway.url}/v1/jobs?limit=100", timeout=30).json()["jobs"]
+        return {job["id"] for job in jobs} >= set(names)
+
+    threads = gateway.status("Threads")
+    with ThreadPoolExecutor(len(names)) as pool:
+        calls = [pool.submit(submit, name) for name in names]
+        wait_until(all_accepted)
+        assert not any(call.done() for call in calls)
+        assert gateway.status("Threads") - threads < 20  # those of the archive, not one for each wait
+        for name in names:
+            cancel(gateway, name)
+        answers = [call.result(60) for call in calls]
+    assert {(answer.status_code, answer.json()["status"]) for answer in answers} == {(200, "canceled")}
 
 
 def test_a_client_that_closes_its_sending_side_is_answered(gateway: LoneGateway) -> None:

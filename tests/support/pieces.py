@@ -24,6 +24,7 @@ OF_SERVICE = (
     "gateway/test_fetching.py",
     "gateway/test_jobs.py",
     "gateway/test_once.py",
+    "gateway/test_one_call.py",
     "gateway/test_paddlex.py",
     "gateway/test_retry.py",
     "stack/test_shared_stack.py",
