@@ -191,8 +191,8 @@ class Settings(BaseSettings):
         default=3600,
         ge=60,
         le=604_800,
-        description="How long the presigned URLs in a job object are valid, in seconds (60 to 604,800, S3's maximum). "
-        "Each GET of the job returns new ones.",
+        description="How long the presigned URLs in a job object are valid at least, in seconds (60 to 604,800, S3's "
+        "maximum). A GET of the job returns new ones; the URLs of the same quarter of an hour are equal.",
     )
     webhook_secret: str | None = Field(
         default=None,

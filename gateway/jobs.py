@@ -9,7 +9,7 @@ from typing import Annotated
 from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 
-from gateway import body, events, idempotency_key, paging, query, submission, wait_time
+from gateway import body, etag, events, idempotency_key, paging, query, submission, wait_time
 from gateway.paging import PageQuery
 from gateway.services import services
 from gateway.wait_time import WaitQuery
@@ -20,7 +20,7 @@ from worker.job.idempotency import Once
 from worker.job.record import Job, Status
 from worker.store.clock import microseconds
 
-blueprint = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
+blueprint = Blueprint("jobs", __name__, url_prefix=description.JOBS)
 
 # A client may choose an id of this form for its job. UUIDs of version 7 are reserved for ids that the service chooses.
 CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -68,10 +68,16 @@ def show(job_id: str) -> ResponseReturnValue:
     wait = wait_time.of_request() or wait_time.NONE
 
     def answer(job: Job | None) -> ResponseReturnValue:
-        described = description.describe_with_result(job or _archived(job_id), services().storage)
-        return jsonify(described), wait.headers
+        return etag.answer(job or _archived(job_id)), wait.headers
 
     return services().waiting.answer(job_id, wait.seconds, answer)
+
+
+@blueprint.get("/<job_id>/files")
+def files(job_id: str) -> Response:
+    """Return the `files` of the job object, without reading the result. Whether they still exist is not checked."""
+    job = services().jobs.get(job_id) or _archived(job_id)
+    return jsonify({"files": description.files(job, services().storage)})
 
 
 @blueprint.post("/<job_id>/cancel")

@@ -197,7 +197,7 @@ def test_urls_are_signed_for_the_region_that_is_set(
     keys = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key", "AWS_CONFIG_FILE": str(tmp_path / "config")}
     for name, value in {**keys, **environment}.items():
         monkeypatch.setenv(name, value)
-    url = Storage(Settings(s3_endpoint_url=endpoint)).sign("key")
+    url = Storage(Settings(s3_endpoint_url=endpoint)).links.sign("key")
     assert f"%2F{region}%2Fs3%2Faws4_request" in url
 
 

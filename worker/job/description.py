@@ -12,6 +12,8 @@ from worker.store import object_names
 from worker.store.clock import timestamp
 from worker.store.storage import ObjectMissing, Storage
 
+JOBS = "/v1/jobs"  # the path of the gateway's routes for jobs
+
 
 def describe(job: Job, storage: Storage | None = None) -> dict[str, Any]:
     """Return the job object without its result, which may be large: `files.result` names its file.
@@ -22,6 +24,8 @@ def describe(job: Job, storage: Storage | None = None) -> dict[str, Any]:
     return {
         "id": job.id,
         "status": job.status,
+        "is_final": job.status.is_terminal,
+        "urls": _urls(job),
         "model": request.model,
         "outputs": list(request.outputs),
         "prompts": _prompts(request),
@@ -44,7 +48,7 @@ def describe(job: Job, storage: Storage | None = None) -> dict[str, Any]:
         "precision": job.run and job.run.precision,
         "embedding_cache": job.run and job.run.embedding_cache,
         "error": _error(job),
-        "files": _files(job, storage),
+        "files": files(job, storage),
         "result": None,
         "result_gone": None,
     }
@@ -75,7 +79,14 @@ def _error(job: Job) -> dict[str, str | None] | None:
     return {"code": job.error.code, "message": job.error.message, "field": job.error.field}
 
 
-def _files(job: Job, storage: Storage | None) -> dict[str, Any]:
+def _urls(job: Job) -> dict[str, str]:
+    """Return the paths of the routes for this job, on the host that was asked for it."""
+    path = f"{JOBS}/{job.id}"
+    return {"self": path, "cancel": f"{path}/cancel", "retry": f"{path}/retry", "files": f"{path}/files"}
+
+
+def files(job: Job, storage: Storage | None) -> dict[str, Any]:
+    """Return `files` of the job object; without `storage`, without URLs."""
     if job.files_prefix is None:
         return {}
     prefix = job.files_prefix
@@ -101,4 +112,4 @@ def _image_hw(job: Job) -> tuple[int, int]:
 
 
 def _file(key: str, storage: Storage | None) -> dict[str, str | None]:
-    return {"key": key, "url": storage.sign(key) if storage else None}
+    return {"key": key, "url": storage.links.sign(key) if storage else None}

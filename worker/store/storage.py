@@ -13,6 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from configs.settings import Settings
+from worker.store.links import Links
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -66,11 +67,10 @@ class Storage:
 
     def __init__(self, settings: Settings, patience: Patience = PATIENT) -> None:
         self._bucket = settings.s3_bucket
-        self._url_seconds = settings.presigned_url_seconds
         self._client = _open(settings, settings.s3_endpoint_url, patience)
-        public = settings.s3_public_endpoint_url
-        # Signs URLs for the address that clients use: a signature is valid for one host only.
-        self._signer = _open(settings, public, patience) if public else self._client
+        public = settings.s3_public_endpoint_url  # the address that clients use
+        signer = _open(settings, public, patience) if public else self._client
+        self.links = Links(signer, self._bucket, settings.presigned_url_seconds)
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
         self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type)
@@ -112,14 +112,6 @@ class Storage:
                 return False
             raise
         return True
-
-    def sign(self, key: str) -> str:
-        """Return a URL that gets this object without credentials for `presigned_url_seconds`. Sends no request."""
-        return self._signer.generate_presigned_url(
-            "get_object",
-            Params={"Bucket": self._bucket, "Key": key},
-            ExpiresIn=self._url_seconds,
-        )
 
     def check(self) -> None:
         """Raise an error if the bucket is unreachable."""
