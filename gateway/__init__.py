@@ -20,6 +20,7 @@ from gateway import (
     origin,
     paddlex,
     query,
+    request_id,
 )
 from gateway.services import GatewayServices
 from gateway.wrong_method import Request
@@ -37,6 +38,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     for room in (jobs, embeddings, events, endpoints, paddlex, health, metrics, home):
         app.register_blueprint(room.blueprint)
     errors.handle_all(app)
+    request_id.attend(app)
     access_log.keep(app)
     origin.guard(app)
     query.guard(app)

@@ -7,7 +7,7 @@ import time
 
 from flask import Flask, Response, request
 
-from gateway import handover
+from gateway import handover, request_id
 from gateway.mark import Mark
 
 log = logging.getLogger(__name__)
@@ -30,5 +30,6 @@ def _end(response: Response) -> Response:
     if writes_line.of_view() and not handover.is_held():
         ms = (time.perf_counter() - request.environ[STARTED_AT]) * 1000
         target = request.environ["RAW_URI"][:MAX_TARGET]  # not decoded: it has no spaces, so the line can be split
-        log.info("%s %s %d in %.0f ms", request.method, target, response.status_code, ms)
+        asked = f"{request.method} {target} {response.status_code}"
+        log.info("%s in %.0f ms, request %s", asked, ms, request_id.of_request())
     return response

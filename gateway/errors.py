@@ -13,7 +13,7 @@ from redis import RedisError
 from redis.exceptions import OutOfMemoryError
 from werkzeug.exceptions import HTTPException
 
-from gateway import problem
+from gateway import problem, request_id
 from ovseg_core.errors import OvsegError
 from worker.job.validation import InvalidRequest
 from worker.store import outage
@@ -67,14 +67,14 @@ def of_outage(error: Exception) -> Response:
     """Answer 503; or 500 if Redis answered that our command was wrong."""
     if isinstance(error, RedisError) and not outage.is_one(error):
         return _of_bug(error)
-    log.error("%s %s: %s: %s", request.method, request.path, type(error).__name__, error)
+    log.error("%s: %s: %s", _request(), type(error).__name__, error)
     server = "the job store" if isinstance(error, RedisError) else "the object storage"
     symptom = "takes no writes" if outage.is_of_writes(error) else "cannot be reached"
     return _render(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", f"{server} {symptom}; try again soon")
 
 
 def _of_full_redis(error: OutOfMemoryError) -> Response:
-    log.error("%s %s: Redis is out of memory: %s", request.method, request.path, error)
+    log.error("%s: Redis is out of memory: %s", _request(), error)
     return _render(HTTPStatus.SERVICE_UNAVAILABLE, "queue_full", "Redis is out of memory; try again later")
 
 
@@ -83,12 +83,16 @@ def _of_missing_object(error: ObjectMissing) -> Response:
 
 
 def _of_bug(error: Exception) -> Response:
-    log.exception("%s %s", request.method, request.path)
+    log.exception("%s", _request())
     return _render(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "the service has a bug; the error was logged")
 
 
+def _request() -> str:
+    return f"request {request_id.of_request()}: {request.method} {request.path}"
+
+
 def _render(status: HTTPStatus, code: str, detail: str, fields: list[dict[str, Any]] | None = None) -> Response:
-    body = problem.of(status, code, detail)
+    body = problem.of(status, code, detail) | {"request_id": request_id.of_request()}
     if fields:
         body["errors"] = fields
     return Response(json.dumps(body), status, HEADERS_OF_CODE.get(code), mimetype=problem.MEDIA_TYPE)
