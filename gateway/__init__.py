@@ -8,6 +8,7 @@ from configs.settings import Settings
 from gateway import (
     access_log,
     breaker,
+    compression,
     embeddings,
     endpoints,
     errors,
@@ -39,6 +40,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(room.blueprint)
     errors.handle_all(app)
     request_id.attend(app)
+    compression.attend(app)
     access_log.keep(app)
     origin.guard(app)
     query.guard(app)

@@ -15,7 +15,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 
-from gateway import access_log, body, breaker, origin, problem
+from gateway import access_log, body, breaker, compression, origin, problem
 from gateway.services import services
 from ovseg_core import outputs
 from ovseg_core.errors import OvsegError
@@ -26,6 +26,7 @@ blueprint = Blueprint("paddlex", __name__)
 
 
 @blueprint.post("/open-vocabulary-segmentation")
+@compression.pays(False)  # the overlay is a JPEG in base64
 def infer() -> ResponseReturnValue:
     fields = body.read_json()
     visualize = _visualize(fields, services().settings.paddlex_visualize)

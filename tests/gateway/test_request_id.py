@@ -19,9 +19,7 @@ def lines_of(gateway: LoneGateway, request_id: str) -> list[str]:
     return [line for line in gateway.log.read_text().splitlines() if line.endswith(f", request {request_id}")]
 
 
-@pytest.mark.parametrize(
-    "sent", ["a", "x" * 128, "0af7651916cd43dd8448eb211c80319c", 'no,"spaces";=', str(uuid.uuid4())]
-)
+@pytest.mark.parametrize("sent", ["mine", "x" * 128, "0af7651916cd43dd8448eb211c80319c", 'no,"spaces";='])
 def test_the_clients_id_is_in_the_answer_in_the_problem_and_in_the_log(gateway: LoneGateway, sent: str) -> None:
     answer = requests.get(f"{gateway.url}/v1/jobs/none", headers={"X-Request-Id": sent}, timeout=30)
     assert (answer.headers["X-Request-Id"], answer.json()["request_id"]) == (sent, sent)
