@@ -44,15 +44,15 @@ class Segmentation:
 
 @dataclass(frozen=True)
 class Entry:
-    """A list in the result's JSON, with a value for each mask. Its maker takes a Mask."""
+    """A list in the result's JSON, with a value for each mask. Its maker takes a Mask, and options by name."""
 
     name: str  # in a job's `outputs`
     key: str  # in the result
     maker: str
 
-    def make(self, mask: Mask) -> Any:
+    def make(self, mask: Mask, **options: Any) -> Any:
         """Return the mask's value for JSON."""
-        return pkgutil.resolve_name(self.maker)(mask)
+        return pkgutil.resolve_name(self.maker)(mask, **options)
 
 
 @dataclass(frozen=True)

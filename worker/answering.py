@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 from redis import RedisError
@@ -39,7 +40,9 @@ def answers(
     if job.request.everything is not None:
         return _everything(job, embedding, picture, services, check)
     masks, milliseconds = services.inference.decode(embedding, prompts, all_masks=job.request.multimask == "all")
-    return answer.of(prompts, masks), 0, milliseconds
+    positions = job.request.positions
+    found = [replace(each, prompt_index=positions[each.prompt_index]) for each in answer.of(prompts, masks)]
+    return found, 0, milliseconds
 
 
 def _everything(

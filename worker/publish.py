@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import Any
 
 from ovseg_core import outputs
 from ovseg_core.outputs import Segmentation
 from ovseg_core.paddlex import serving_result
 from worker.job import result_document
 from worker.job.record import Job
+from worker.job.request import JobRequest
 from worker.store import object_names
 from worker.store.storage import Storage
 
@@ -42,7 +44,22 @@ def _uploads(job: Job, segmentation: Segmentation) -> Iterator[Upload]:
 
 
 def _document(job: Job, segmentation: Segmentation) -> bytes:
-    result = serving_result.of(segmentation.answers, job.request.outputs)
+    polygons = job.request.polygons
+    options = {} if polygons is None else {"polygons": polygons.model_dump()}
+    result = serving_result.of(segmentation.answers, job.request.outputs, options)
+    _add_notes(result, job.request)
     if segmentation.dropped:
         result["masks_dropped"] = segmentation.dropped
     return json.dumps(result_document.of(job.id, result), separators=(",", ":")).encode()
+
+
+def _add_notes(result: dict[str, Any], request: JobRequest) -> None:
+    """Add the client's words for each mask's prompt, and the prompts that were skipped."""
+    notes = request.notes or ()
+    if notes:
+        for info in result["maskInfos"]:
+            info.update(notes[info["prompt_index"]].words)
+    if request.on_invalid_prompt == "skip":
+        result["skipped"] = [
+            {"prompt_index": i, **note.to_dict()} for i, note in enumerate(notes) if note.error is not None
+        ]

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -13,7 +14,6 @@ from redis import RedisError
 
 from ovseg_core.errors import OvsegError
 from ovseg_core.outputs import Segmentation
-from ovseg_core.prompts import check_within
 from worker import answering, publish
 from worker.image import fetch
 from worker.image.content import ImageContent
@@ -63,10 +63,11 @@ def _work(job: Job, services: WorkerServices) -> None:
     """
     timings, check = Timings(), partial(services.heartbeat.check, job)
     image = LazyImage(job, services, timings, check)
-    request, model, content = job.request, job.request.model, image.content()
+    model, content = job.request.model, image.content()
     if not services.embeddings.has(model, content.sha256):
         image.file()  # fetched before other jobs wait for its embedding: a missing file must fail this job only
-    check_within(request.prompts, content.image_hw)
+    request = job.request.within(content.image_hw)
+    job = replace(job, request=request)  # without the prompts that are skipped
 
     check()
     found = services.embeddings.of(model, content.sha256, image.picture, is_to_share=request.only_encodes, check=check)

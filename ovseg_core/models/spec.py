@@ -67,10 +67,14 @@ class ModelSpec:
 
     def check_prompts(self, prompts: Sequence[Prompt], field: str = "prompts") -> None:
         """Raise OvsegError `prompt_not_supported`, with the field `field[i]`, if the model cannot take a prompt."""
-        takes = self.takes
         for i, prompt in enumerate(prompts):
-            if prompt.kind not in takes:
-                raise self._not_supported(prompt.kind, takes, f"{field}[{i}]")
+            self.check_prompt(prompt, f"{field}[{i}]")
+
+    def check_prompt(self, prompt: Prompt, field: str) -> None:
+        """Raise OvsegError `prompt_not_supported`, with this field, if the model cannot take the prompt."""
+        takes = self.takes
+        if prompt.kind not in takes:
+            raise self._not_supported(prompt.kind, takes, field)
 
     def check_everything(self, field: str = "prompts") -> None:
         """Raise OvsegError `prompt_not_supported`, with this field, if the model has no everything mode."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from ovseg_core import outputs
@@ -10,17 +11,24 @@ from ovseg_core.answer import Answer
 from ovseg_core.mask import Mask
 
 
-def of(answers: Sequence[Answer], wanted: Collection[str] = ("rle",)) -> dict[str, Any]:
+def of(
+    answers: Sequence[Answer],
+    wanted: Collection[str] = ("rle",),
+    options: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Return PaddleX's `result`: `maskInfos`, and the entries of the `wanted` outputs. Each is a list with one value
     per mask.
 
     `maskInfos[i]` has PaddleX's `label` and `prompt`; in addition `score` (predicted IoU, 0 to 1, or null), `box` (the
     mask's bounding box [x0, y0, x1, y1]) and `area`, both in pixels, `prompt_index` (the position of the prompt in the
     request), and `stability_score` (0 to 1) if it was computed. `masks[i]` is the value of `rle`. `polygons[i]` lists
-    the parts of mask i with their holes.
+    the parts of mask i with their holes. `options` has keyword arguments for the makers of outputs, by their names.
     """
     masks = [answer.mask for answer in answers]
-    entries = {entry.key: list(map(entry.make, masks)) for entry in outputs.entries(wanted)}
+    entries = {
+        entry.key: [entry.make(mask, **options.get(entry.name, {})) for mask in masks]
+        for entry in outputs.entries(wanted)
+    }
     return {"maskInfos": [_info(answer) for answer in answers], **entries}
 
 

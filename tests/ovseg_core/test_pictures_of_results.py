@@ -141,6 +141,55 @@ def test_every_ring_has_three_points(crop: np.ndarray) -> None:
         assert all(len(ring) >= 3 for ring in [part["exterior"], *part["holes"]])
 
 
+def islands() -> Mask:
+    """Return parts of 1, 100 and 400 - 36 - 1 pixels; the last one has holes of 36 pixels and of 1 pixel."""
+    crop = np.zeros((20, 50), bool)
+    crop[:, :20] = True
+    crop[7:13, 7:13] = crop[2, 2] = False
+    crop[5:15, 25:35] = crop[0, 45] = True
+    return Mask.of_crop(crop, (10, 5), (50, 70), 0.9)
+
+
+@pytest.mark.parametrize(
+    ("min_area", "max_parts", "shapes"),
+    [
+        (0, None, {(10, 2), (35, 0), (55, 0)}),
+        (2, None, {(10, 1), (35, 0)}),
+        (100, None, {(10, 0), (35, 0)}),
+        (101, None, {(10, 0)}),
+        (364, None, set()),
+        (0, 2, {(10, 2), (35, 0)}),
+        (0, 1, {(10, 2)}),
+        (2, 9, {(10, 1), (35, 0)}),
+    ],
+)
+def test_small_parts_and_holes_are_left_out(min_area: int, max_parts: int | None, shapes: set[tuple[int, int]]) -> None:
+    parts = polygons.of(islands(), min_area=min_area, max_parts=max_parts)
+    assert {(min(x for x, _ in part["exterior"]), len(part["holes"])) for part in parts} == shapes
+    kept = [part for part in polygons.of(islands()) if part["exterior"] in [other["exterior"] for other in parts]]
+    assert [part["exterior"] for part in kept] == [part["exterior"] for part in parts]  # in the same order
+
+
+def test_a_simplified_outline_has_fewer_points_and_moves_by_at_most_the_tolerance() -> None:
+    y, x = np.mgrid[:200, :200]
+    mask = Mask.of_crop(np.hypot(y - 100, x - 100) < 80, (0, 0), (200, 200), 0.9)
+    [whole], [simple] = polygons.of(mask), polygons.of(mask, tolerance=2.0)
+    assert 8 <= len(simple["exterior"]) < len(whole["exterior"]) / 5
+    radii = np.hypot(*(np.array(simple["exterior"]).T - 100))
+    assert np.abs(radii - 80).max() < 2
+    assert polygons.of(mask, tolerance=0.0) == [whole]
+    [tiny] = polygons.of(Mask.of_crop(np.ones((2, 2), bool), (0, 0), (9, 9), 0.9), tolerance=50.0)
+    assert len(tiny["exterior"]) == 3
+
+
+@given(hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12)))
+def test_the_pixels_of_a_part_are_counted_exactly(crop: np.ndarray) -> None:
+    mask = Mask.of_crop(crop, (0, 0), crop.shape, 1.0)
+    areas = sorted(cv2.connectedComponentsWithStats(crop.astype(np.uint8), connectivity=8)[2][1:, 4].tolist())
+    for area in {*areas, *(area + 1 for area in areas)}:
+        assert len(polygons.of(mask, min_area=area)) == sum(each >= area for each in areas)
+
+
 @given(hnp.arrays(bool, (12, 12)))
 def test_the_polygons_of_a_mask_cover_it_and_its_holes_only(crop: np.ndarray) -> None:
     mask = Mask.of_crop(crop, (3, 4), (20, 20), 1.0)

@@ -26,6 +26,7 @@ OF_SERVICE = (
     "gateway/test_once.py",
     "gateway/test_one_call.py",
     "gateway/test_paddlex.py",
+    "gateway/test_prompt_notes.py",
     "gateway/test_retry.py",
     "stack/test_shared_stack.py",
     "test_docs.py",

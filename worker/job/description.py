@@ -6,6 +6,7 @@ from typing import Any
 
 from ovseg_core import outputs
 from worker.job import result_document
+from worker.job.prompt_note import PromptNote
 from worker.job.record import Job, Status
 from worker.job.request import JobRequest
 from worker.store import object_names
@@ -30,6 +31,8 @@ def describe(job: Job, storage: Storage | None = None) -> dict[str, Any]:
         "outputs": list(request.outputs),
         "prompts": _prompts(request),
         "multimask": request.multimask or ("best" if request.prompts else None),
+        "on_invalid_prompt": request.on_invalid_prompt or ("fail" if request.prompts else None),
+        "polygons": request.polygons and request.polygons.model_dump(),
         **request.options,
         "image": {
             "url": request.image.url,
@@ -70,7 +73,9 @@ def describe_with_result(job: Job, storage: Storage) -> dict[str, Any]:
 def _prompts(request: JobRequest) -> Any:
     if request.everything is not None:
         return {"everything": request.everything}
-    return [prompt.to_dict() for prompt in request.prompts]
+    prompts = iter(request.prompts)
+    notes = request.notes or [PromptNote()] * len(request.prompts)
+    return [{**note.to_dict(), **(next(prompts).to_dict() if note.error is None else {})} for note in notes]
 
 
 def _error(job: Job) -> dict[str, str | None] | None:

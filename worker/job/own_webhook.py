@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
 from worker.job import event_type
 from worker.outbound import web_url
+
+
+def _with_url(value: object) -> object:
+    """Return the fields of a webhook that is given as a plain URL."""
+    if isinstance(value, str):
+        return {"url": value}
+    if not isinstance(value, (Mapping, Webhook)):
+        raise ValueError('must be a URL, or {"url": "https://...", "events": [...]}')
+    return value
 
 
 class Webhook(BaseModel):
@@ -20,6 +32,9 @@ class Webhook(BaseModel):
         """Check that the webhook can be notified. Raises OvsegError `webhooks_unavailable`, and as `check_url`."""
         check_can_sign(settings, "webhook")
         web_url.check_url(self.url, "webhook.url", settings, https_only=True)
+
+
+WebhookOrUrl = Annotated[Webhook, BeforeValidator(_with_url, json_schema_input_type=str | Webhook)]
 
 
 def check_can_sign(settings: Settings, field: str | None = None) -> None:

@@ -4,46 +4,33 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal, NoReturn, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from configs.settings import Settings
 from ovseg_core import header, models
 from ovseg_core.errors import OvsegError
 from ovseg_core.models import ModelSpec
 from ovseg_core.paddlex import prompting
-from ovseg_core.prompts import Prompt, check_within
+from ovseg_core.prompts import Prompt
 from worker.image import data_url
 from worker.image.content import ImageContent, ImageSource
-from worker.job import earlier_masks
+from worker.job import earlier_masks, prompt_fields, prompt_note
 from worker.job.earlier_masks import MasksOf
 from worker.job.everything import Everything
-from worker.job.mask_fields import MaskFields, RleFields
+from worker.job.polygon_options import PolygonOptions
+from worker.job.prompt_fields import Numbers, PromptFields
 from worker.job.request import JobRequest, Options, Output
-from worker.job.validation import InvalidRequest, short_list, validated
+from worker.job.validation import short_list, validated
 from worker.outbound import web_url
 
-Item = TypeVar("Item")
-Parsed = TypeVar("Parsed")
-
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Numbers = Annotated[list[Number], FailFast()]  # one error for a list: it may have a million wrong numbers
 PromptType = Literal["box", "point", "everything"]
 
 MAX_NAME_CHARACTERS = 256
 SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]{0,31}):", re.IGNORECASE | re.ASCII)  # base64 contains no colon
 DEFAULT_OUTPUTS: tuple[Output, ...] = ("rle", "overlay")
-
-
-class PromptFields(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    box: list[Number] | None = Field(default=None, fail_fast=True)
-    points: list[Numbers] | None = Field(default=None, fail_fast=True)
-    labels: list[int] | None = Field(default=None, fail_fast=True)
-    mask: MaskFields | None = None
 
 
 class ImageFields(BaseModel):
@@ -65,6 +52,8 @@ class Fields(EmbeddingFields):
     promptType: PromptType | None = None
     outputs: Annotated[list[Output], BeforeValidator(short_list)] = Field(default=list(DEFAULT_OUTPUTS), min_length=1)
     multimask: Literal["best", "all"] | None = None
+    polygons: PolygonOptions | None = None
+    on_invalid_prompt: Literal["fail", "skip"] | None = None
 
 
 def parse(
@@ -91,21 +80,25 @@ def parse(
     everything, rest = Everything.split(body)
     fields = validated(Fields, rest)
     source, image = _image(fields, image_file, settings)
-    prompts = _prompts(fields, settings, masks_of) if everything is None else ()
+    found = _prompts(fields, settings, masks_of) if everything is None else []
     request, spec = _request(fields, source, settings)
     name = "prompts" if fields.prompts is not None else "prompt"
-    spec.check_prompts(prompts, name)
-    if source.content is not None:
-        check_within(prompts, source.content.image_hw, name)
-    if everything is not None and fields.multimask is not None:
-        _refuse("invalid_request", "everything mode has no candidates to choose from; leave it out", "multimask")
+    for i, prompt in enumerate(found):
+        if isinstance(prompt, Prompt):
+            spec.check_prompt(prompt, f"{name}[{i}]")
+    if everything is not None:
+        _check_suits_everything(fields)
     of_masks = {
-        "prompts": prompts,
+        "prompts": tuple(each for each in found if isinstance(each, Prompt)),
+        "notes": prompt_note.of(found, [(each.id, each.name) for each in fields.prompts or ()]),
+        "on_invalid_prompt": "skip" if fields.on_invalid_prompt == "skip" else None,
         "outputs": tuple(dict.fromkeys(fields.outputs)),
         "everything": None if everything is None else everything.checked(spec, settings),
         "multimask": "all" if fields.multimask == "all" else None,
+        "polygons": _polygons(fields),
     }
-    return request.model_copy(update=of_masks), image
+    request = request.model_copy(update=of_masks)
+    return request if source.content is None else request.within(source.content.image_hw, name), image
 
 
 def parse_embedding(body: object, image_file: bytes | None, settings: Settings) -> tuple[JobRequest, bytes | None]:
@@ -123,6 +116,19 @@ def _request(fields: EmbeddingFields, source: ImageSource, settings: Settings) -
         fields.webhook.check(settings)
     options = {name: option for name, option in fields if name in Options.model_fields}
     return JobRequest(image=source, model=spec.name, prompts=(), outputs=(), **options), spec
+
+
+def _polygons(fields: Fields) -> PolygonOptions | None:
+    if fields.polygons is not None and "polygons" not in fields.outputs:
+        _refuse("invalid_request", "`outputs` lacks polygons, to which this applies", "polygons")
+    return None if fields.polygons == PolygonOptions() else fields.polygons
+
+
+def _check_suits_everything(fields: Fields) -> None:
+    if fields.multimask is not None:
+        _refuse("invalid_request", "everything mode has no candidates to choose from; leave it out", "multimask")
+    if fields.on_invalid_prompt is not None:
+        _refuse("invalid_request", "everything mode has no prompts that could be invalid", "on_invalid_prompt")
 
 
 def _check_scheme(fields: ImageFields) -> None:
@@ -181,52 +187,19 @@ def _points_of(prompt: object) -> int:
     return len(points) if isinstance(points, list) else 0
 
 
-def _prompts(fields: Fields, settings: Settings, masks_of: MasksOf) -> tuple[Prompt, ...]:
+def _prompts(fields: Fields, settings: Settings, masks_of: MasksOf) -> list[Prompt | OvsegError]:
+    skips = fields.on_invalid_prompt == "skip"
     if fields.prompts is not None:
         if fields.prompt is not None or fields.promptType is not None:
             _refuse("invalid_request", "give either prompts, or prompt and promptType", "prompts")
-        return _with_masks(fields.prompts, settings, earlier_masks.of_few_jobs(masks_of))
+        return prompt_fields.parse(fields.prompts, settings, masks_of, skips)
     if fields.prompt is None:
         message = "required: prompts (a list, or everything), or PaddleX's prompt and promptType"
         _refuse("prompts_missing", message, "prompts")
     if fields.promptType is None:
         _refuse("invalid_request", "required with prompt: box or point", "promptType")
     prompt_type = fields.promptType
-    return _each(fields.prompt, "prompt", lambda row: prompting.of_row(prompt_type, row))
-
-
-def _with_masks(given: Sequence[PromptFields], settings: Settings, masks_of: MasksOf) -> tuple[Prompt, ...]:
-    """Parse our spelling of prompts. The masks are read first, and their size is checked before their content."""
-
-    def mask_of(prompt: PromptFields) -> RleFields | None:
-        return None if prompt.mask is None else prompt.mask.resolved(masks_of)
-
-    masks = _each(given, "prompts", mask_of)
-    size = sum(len(mask.counts) for mask in masks if mask is not None)
-    if size > settings.max_mask_bytes:
-        message = f"{size:,} bytes of RLE in masks; at most {settings.max_mask_bytes:,} are allowed in one job"
-        _refuse("masks_too_large", message, "prompts")
-    return _each(list(zip(given, masks, strict=True)), "prompts", lambda both: _prompt(*both, settings.max_points))
-
-
-def _each(items: Sequence[Item], name: str, parse_item: Callable[[Item], Parsed]) -> tuple[Parsed, ...]:
-    """Parse each item. Raises InvalidRequest with the errors of all items; `name` is the field of the list."""
-    parsed, errors = [], []
-    for i, item in enumerate(items):
-        try:
-            parsed.append(parse_item(item))
-        except OvsegError as error:
-            errors.append(error.at(f"{name}[{i}]" + (f".{error.field}" if error.field else "")))
-    if errors:
-        raise InvalidRequest(errors)
-    return tuple(parsed)
-
-
-def _prompt(fields: PromptFields, mask: RleFields | None, max_points: int) -> Prompt:
-    points = fields.points or []
-    if len(points) > max_points:
-        raise OvsegError("invalid_prompt", f"{len(points)} points; at most {max_points} are allowed", "points")
-    return Prompt.of(fields.box, points, fields.labels, None if mask is None else mask.parsed)
+    return prompt_fields.parse_rows(fields.prompt, lambda row: prompting.of_row(prompt_type, row), skips)
 
 
 def _check_metadata(metadata: dict[str, Any], settings: Settings) -> None:

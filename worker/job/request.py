@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, WrapSerializer, model_serializer
 
 from ovseg_core import models, outputs
-from ovseg_core.prompts import Prompt
+from ovseg_core.errors import OvsegError
+from ovseg_core.prompts import Prompt, check_within
 from worker.image.content import ImageSource
-from worker.job.own_webhook import Webhook
+from worker.job.own_webhook import WebhookOrUrl
+from worker.job.polygon_options import PolygonOptions
+from worker.job.prompt_note import PromptNote, Skipped
+from worker.job.validation import InvalidRequest
 
 Device = Literal["auto", "cpu", "gpu"]
 if TYPE_CHECKING:
@@ -17,7 +22,8 @@ if TYPE_CHECKING:
 else:
     Output = Literal[outputs.names()]  # mypy supports no computed literals
 
-ADDED_LATER = ("everything", "multimask")  # fields of JobRequest that records of version 0.1 lack
+# The fields of JobRequest that records of version 0.1 lack.
+ADDED_LATER = ("everything", "multimask", "notes", "on_invalid_prompt", "polygons")
 MAX_DEADLINE_SECONDS = 7 * 24 * 3600
 
 
@@ -52,7 +58,7 @@ class Options(BaseModel):
 
     device: Device = "auto"
     metadata: dict[str, Any] = Field(default={})
-    webhook: Webhook | None = None
+    webhook: WebhookOrUrl | None = None
     deadline: Deadline | None = None
 
 
@@ -76,11 +82,47 @@ class JobRequest(Options):
     outputs: tuple[Output, ...]
     everything: dict[str, Any] | None = None
     multimask: Literal["all"] | None = None  # None: the best mask of each prompt
+    polygons: PolygonOptions | None = None
+    on_invalid_prompt: Literal["skip"] | None = None  # None: it fails the job
+    notes: tuple[PromptNote, ...] | None = None  # one for each prompt that the client sent, also for skipped ones
 
     @model_serializer(mode="wrap")
     def _without_unused_fields(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out the fields of later versions that this request does not use: its record stays the same."""
         return {name: value for name, value in write(self).items() if name not in ADDED_LATER or value is not None}
+
+    @property
+    def positions(self) -> Sequence[int]:
+        """The position of each of `prompts` among the prompts that the client sent: those with an error are skipped."""
+        if self.notes is None:
+            return range(len(self.prompts))
+        return [i for i, note in enumerate(self.notes) if note.error is None]
+
+    def within(self, image_hw: tuple[int, int], field: str = "prompts") -> JobRequest:
+        """Check the prompts against the size of the image, and return the request, without those that are skipped.
+
+        Raises OvsegError as `check_within`; if invalid prompts are skipped, only if no prompt is left.
+        """
+        if self.on_invalid_prompt is None:
+            check_within(self.prompts, image_hw, field)
+            return self
+        errors = {}
+        for i, prompt in zip(self.positions, self.prompts, strict=True):
+            try:
+                prompt.within(image_hw)
+            except OvsegError as error:
+                errors[i] = error.at(f"{field}[{i}].{error.field}")
+        return self._without(errors) if errors else self
+
+    def _without(self, errors: Mapping[int, OvsegError]) -> JobRequest:
+        """Return the request without the prompts at these positions; their notes have the errors."""
+        kept = [prompt for i, prompt in zip(self.positions, self.prompts, strict=True) if i not in errors]
+        if not kept:
+            raise InvalidRequest(list(errors.values()))
+        notes = list(self.notes or [PromptNote()] * len(self.prompts))
+        for i, error in errors.items():
+            notes[i] = notes[i].model_copy(update={"error": Skipped.of(error)})
+        return self.model_copy(update={"prompts": tuple(kept), "notes": tuple(notes)})
 
     @property
     def only_encodes(self) -> bool:

@@ -1,0 +1,107 @@
+"""The prompts of a request, as its body has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, ConfigDict, FailFast, Field
+
+from configs.settings import Settings
+from ovseg_core.errors import OvsegError
+from ovseg_core.prompts import Prompt
+from worker.job import earlier_masks
+from worker.job.earlier_masks import MasksOf
+from worker.job.mask_fields import MaskFields, RleFields
+from worker.job.prompt_note import PromptId, PromptName
+from worker.job.validation import InvalidRequest
+
+Item = TypeVar("Item")
+Parsed = TypeVar("Parsed")
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Numbers = Annotated[list[Number], FailFast()]  # one error for a list: it may have a million wrong numbers
+
+
+class PromptFields(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    box: list[Number] | None = Field(default=None, fail_fast=True)
+    points: list[Numbers] | None = Field(default=None, fail_fast=True)
+    labels: list[int] | None = Field(default=None, fail_fast=True)
+    mask: MaskFields | None = None
+    id: PromptId | None = None
+    name: PromptName | None = None
+
+
+def parse(
+    given: Sequence[PromptFields], settings: Settings, masks_of: MasksOf, skips: bool
+) -> list[Prompt | OvsegError]:
+    """Parse our spelling of prompts. The masks are read first, and their size is checked before their content.
+
+    Returns:
+        A prompt for each of `given`; if `skips`, the error of an invalid one instead.
+
+    Raises:
+        InvalidRequest: with the errors of all prompts, unless `skips`.
+        OvsegError: `masks_too_large`.
+    """
+    masks_of = earlier_masks.of_few_jobs(masks_of)
+
+    def mask_of(prompt: PromptFields) -> RleFields | None:
+        return None if prompt.mask is None else prompt.mask.resolved(masks_of)
+
+    masks = _each(given, mask_of)
+    if not skips:
+        _located(masks, "prompts", skips)
+    size = sum(len(mask.counts) for mask in masks if isinstance(mask, RleFields))
+    if size > settings.max_mask_bytes:
+        message = f"{size:,} bytes of RLE in masks; at most {settings.max_mask_bytes:,} are allowed in one job"
+        raise OvsegError("masks_too_large", message, "prompts")
+    both = list(zip(given, masks, strict=True))
+    return _located(_each(both, lambda both: _prompt(*both, settings.max_points)), "prompts", skips)
+
+
+def parse_rows(
+    rows: Sequence[Sequence[float]], of_row: Callable[[Sequence[float]], Prompt], skips: bool
+) -> list[Prompt | OvsegError]:
+    """Parse PaddleX's spelling of prompts, as `parse` does; `of_row` parses one row."""
+    return _located(_each(rows, of_row), "prompt", skips)
+
+
+def _each(items: Sequence[Item], parse_item: Callable[[Item], Parsed]) -> list[Parsed | OvsegError]:
+    """Return each item parsed, or its error."""
+    found: list[Parsed | OvsegError] = []
+    for item in items:
+        try:
+            found.append(parse_item(item))
+        except OvsegError as error:
+            found.append(error)
+    return found
+
+
+def _located(found: Sequence[Parsed | OvsegError], name: str, skips: bool) -> list[Parsed | OvsegError]:
+    """Return the same with the place of each error in the request; `name` is the field of the list.
+
+    Raises InvalidRequest with all errors, unless `skips` and one item is valid.
+    """
+    located = [
+        each.at(_place(name, i, each.field)) if isinstance(each, OvsegError) else each for i, each in enumerate(found)
+    ]
+    errors = [each for each in located if isinstance(each, OvsegError)]
+    if errors and (not skips or len(errors) == len(located)):
+        raise InvalidRequest(errors)
+    return located
+
+
+def _place(name: str, index: int, field: str | None) -> str:
+    return f"{name}[{index}]" + (f".{field}" if field else "")
+
+
+def _prompt(fields: PromptFields, mask: RleFields | OvsegError | None, max_points: int) -> Prompt:
+    if isinstance(mask, OvsegError):
+        raise mask
+    points = fields.points or []
+    if len(points) > max_points:
+        raise OvsegError("invalid_prompt", f"{len(points)} points; at most {max_points} are allowed", "points")
+    return Prompt.of(fields.box, points, fields.labels, None if mask is None else mask.parsed)
