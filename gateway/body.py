@@ -1,25 +1,23 @@
-"""Reads a request's body: JSON, or multipart with the image as a file part."""
+"""Reads a request's body: JSON, a form with the image as a file part, or the image itself."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from flask import request
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestTimeout
 
-from configs.settings import Settings
-from gateway import multipart
+from gateway import multipart, strict_json, text_fields
 from gateway.mark import Mark
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker.job.client_text import brief
-from worker.job.validation import MAX_DIGITS
 
 PIECE_BYTES = 64 * 1024
-JSON = "application/json"
-JSON_OR_FORM = (JSON, "multipart/form-data")
+JSON, FORM, IMAGE = "application/json", "multipart/form-data", "image/*"
+WITH_IMAGE = (JSON, FORM, IMAGE)
+MAIN_PARTS = ("image", "request")  # of a form
 
 # The content types that a view takes.
 takes: Mark[tuple[str, ...]] = Mark((JSON,))
@@ -32,34 +30,48 @@ def read_json() -> Any:
     `body_too_large`.
     """
     _check_headers()
-    return _json(b"".join(_pieces()))
+    return strict_json.read(b"".join(_pieces()), services().settings)
 
 
 def read() -> tuple[Any, bytes | None]:
-    """Return the JSON of the current request, and the image file if the request has one.
+    """Return the fields of the current request, and the image file if the request has one.
 
-    Raises OvsegError as `read_json` does; for multipart also `invalid_multipart`, `invalid_request`, `unknown_field`.
+    The view is marked with `query.takes_with_image`. The body is JSON; or a form, with the JSON in a part or each field
+    in a part of its own; or the image, with the fields in the query.
+
+    Raises OvsegError as `read_json` does; for a form also `invalid_multipart`, `invalid_request`, `unknown_field`.
     """
     _check_headers()
+    if request.mimetype == FORM:
+        return _form()
+    data = b"".join(_pieces())
     if request.mimetype == JSON:
-        return _json(b"".join(_pieces())), None
-    return _multipart()
+        return strict_json.read(data, services().settings), None
+    return text_fields.parse(text_fields.of_query(), services().settings), data
 
 
-def _multipart() -> tuple[Any, bytes | None]:
-    """Read two parts: the file `image`, and `request`, the JSON that is otherwise the body (a text or file part)."""
-    found = multipart.parts(_pieces(), request.mimetype_params.get("boundary"), ("image", "request"))
-    image, fields = found.get("image"), found.get("request")
+def _form() -> tuple[Any, bytes | None]:
+    """Read the file `image`, and either `request`, the JSON that is otherwise the body, or a part for each field."""
+    allowed = multipart.Allowed(MAIN_PARTS, *text_fields.of_view())
+    found = multipart.parts(_pieces(), request.mimetype_params.get("boundary"), allowed)
+    texts = {name: [bytes(part.data) for part in parts] for name, parts in found.items() if name not in MAIN_PARTS}
+    [image], [fields] = (found.get(name, [None]) for name in MAIN_PARTS)
     if image is not None and not image.is_file:
         raise OvsegError("invalid_value", "must be a file part; put a URL or base64 into the request's JSON", "image")
-    if fields is None:
+    if fields is None and not texts:
         raise OvsegError("invalid_request", "the part `request`, which holds the JSON, is missing", "request")
-    return _json(bytes(fields.data)), None if image is None else bytes(image.data)
+    if fields is not None and texts:
+        raise OvsegError("invalid_request", "the part `request` has all fields; leave this part out", next(iter(texts)))
+    file, settings = None if image is None else bytes(image.data), services().settings
+    if fields is None:
+        return text_fields.parse(texts, settings), file
+    return strict_json.read(bytes(fields.data), settings), file
 
 
 def check_type() -> None:
     """Check the content type of the current request. Raises OvsegError `unsupported_media_type`."""
-    if request.mimetype not in takes.of_view():
+    is_image = IMAGE in takes.of_view() and request.mimetype.startswith("image/")
+    if request.mimetype not in takes.of_view() and not is_image:
         sent = brief(request.mimetype) or "a body without Content-Type"
         raise OvsegError("unsupported_media_type", f"send {' or '.join(takes.of_view())}, not {sent}")
 
@@ -96,41 +108,3 @@ def _pieces() -> Iterator[bytes]:
 
 def _incomplete() -> OvsegError:
     return OvsegError("incomplete_body", "the body is incomplete, or its chunks do not follow RFC 9112")
-
-
-def _json(data: bytes) -> Any:
-    _check_size(data, services().settings)
-    try:
-        text = data.decode(json.detect_encoding(data))
-        return json.loads(text, parse_int=_integer, object_pairs_hook=_object)
-    except UnicodeDecodeError as error:
-        message = f"not {error.encoding.upper()}: {error.reason} at byte {error.start:,}"
-        raise OvsegError("invalid_json", message) from error
-    except RecursionError as error:
-        raise OvsegError("invalid_json", "the JSON is nested too deeply") from error
-    except ValueError as error:
-        raise OvsegError("invalid_json", f"not JSON: {error}") from error
-
-
-def _check_size(data: bytes, settings: Settings) -> None:
-    """Refuse JSON with too many values before it is parsed: a megabyte of `[[[],[],...` takes 100 MB as lists."""
-    # A box takes 8 of these characters, a point with its label 4, a point of a grid 3; the rest is for metadata and
-    # mistakes.
-    max_points = settings.max_total_points + settings.max_everything_points
-    max_values = 20 * settings.max_prompts + 5 * max_points + 50_000
-    if sum(data.count(character) for character in b",[{") > max_values:
-        raise OvsegError("body_too_large", f"the JSON has more than {max_values:,} values")
-
-
-def _integer(digits: str) -> int:
-    """Parse an integer, but at most one digit more than is allowed: validation then refuses it and names its field."""
-    return int(digits[: MAX_DIGITS + 2])
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise OvsegError("invalid_json", f"the name {brief(name)!r} occurs twice in one object")
-        found[name] = value
-    return found

@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from gateway import body, idempotency_key, query, submission
 from gateway.services import services
+from gateway.text_fields import EmbeddingTexts
 from gateway.wait_time import WaitQuery
 from worker.job import parsing
 
@@ -14,8 +15,9 @@ blueprint = Blueprint("embeddings", __name__, url_prefix="/v1/embeddings")
 
 
 @blueprint.post("")
-@body.takes(body.JSON_OR_FORM)
+@body.takes(body.WITH_IMAGE)
 @query.takes(WaitQuery)
+@query.takes_with_image(EmbeddingTexts)
 def submit() -> ResponseReturnValue:
     """Accept a job without prompts: once it has succeeded, every worker finds the image's embedding in the cache."""
     key = idempotency_key.of_request()

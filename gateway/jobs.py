@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from gateway import body, etag, events, idempotency_key, paging, query, submission, wait_time
 from gateway.paging import PageQuery
 from gateway.services import services
+from gateway.text_fields import Texts
 from gateway.wait_time import WaitQuery
 from ovseg_core.errors import OvsegError
 from worker.job import description, parsing
@@ -36,8 +37,9 @@ class DeliveriesQuery(PageQuery):
 
 
 @blueprint.post("")
-@body.takes(body.JSON_OR_FORM)
+@body.takes(body.WITH_IMAGE)
 @query.takes(WaitQuery)
+@query.takes_with_image(Texts)
 def submit() -> ResponseReturnValue:
     """Accept a job: 202 with its object, before any work is done. A repeated Idempotency-Key makes no second job.
 
@@ -50,8 +52,9 @@ def submit() -> ResponseReturnValue:
 
 
 @blueprint.put("/<job_id>")
-@body.takes(body.JSON_OR_FORM)
+@body.takes(body.WITH_IMAGE)
 @query.takes(WaitQuery)
+@query.takes_with_image(Texts)
 def create(job_id: str) -> ResponseReturnValue:
     """Accept a job under an id that the client chose: 202, or 200 if it was accepted before. It waits as `submit`."""
     _check_client_id(job_id)

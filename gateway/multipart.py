@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import NamedTuple
 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
@@ -21,6 +22,15 @@ MAX_BOUNDARY = 200  # RFC 2046 allows 70; some clients write more
 # last. Real bodies have a few hundred such bytes; a header of megabytes would take half a minute to parse. The limit
 # must be above the size of a piece (64 kB), which the decoder receives as a whole.
 MAX_BYTES_OUTSIDE = 128 * 1024
+MAX_PARTS = 1000  # with one name; a client with more prompts sends JSON
+
+
+class Allowed(NamedTuple):
+    """The names that parts may have: `main` and `fields`, each once, and `many`, each up to MAX_PARTS times."""
+
+    main: Sequence[str]
+    fields: Sequence[str] = ()
+    many: Sequence[str] = ()
 
 
 @dataclass
@@ -29,8 +39,8 @@ class Part:
     data: bytearray = field(default_factory=bytearray)
 
 
-def parts(pieces: Iterator[bytes], boundary: str | None, allowed: Sequence[str]) -> dict[str, Part]:
-    """Return the parts by name. A part that is not `allowed` or occurs twice is an error.
+def parts(pieces: Iterator[bytes], boundary: str | None, allowed: Allowed) -> dict[str, list[Part]]:
+    """Return the parts by name. A part that is not `allowed` is an error.
 
     The body is read to its end even after an error, because a client that is still sending does not read an answer.
     Raises OvsegError `invalid_multipart`, `unknown_field`, `invalid_request`.
@@ -53,13 +63,14 @@ def parts(pieces: Iterator[bytes], boundary: str | None, allowed: Sequence[str])
     raise problem
 
 
-def _parts(pieces: Iterable[bytes], boundary: bytes, allowed: Sequence[str]) -> dict[str, Part]:
-    found: dict[str, Part] = {}
+def _parts(pieces: Iterable[bytes], boundary: bytes, allowed: Allowed) -> dict[str, list[Part]]:
+    found: dict[str, list[Part]] = {}
     current = Part(is_file=False)
     for event in _events(pieces, boundary):
         if isinstance(event, (Field, File)):
             _check_name(event.name, found, allowed)
-            current = found[event.name] = Part(isinstance(event, File))
+            current = Part(isinstance(event, File))
+            found.setdefault(event.name, []).append(current)
         elif isinstance(event, Data):
             current.data += event.data
     return found
@@ -76,13 +87,18 @@ def _events(pieces: Iterable[bytes], boundary: bytes) -> Iterator[Event]:
                 return
 
 
-def _check_name(name: str | None, found: dict[str, Part], allowed: Sequence[str]) -> None:
+def _check_name(name: str | None, found: dict[str, list[Part]], allowed: Allowed) -> None:
     if name is None:
         raise OvsegError("invalid_multipart", "a part has no name; its Content-Disposition must give one")
-    if name not in allowed:
-        message = f"unknown part; allowed: {' and '.join(allowed)}, each once"
+    if name in allowed.many:
+        if len(found.get(name, ())) >= MAX_PARTS:
+            raise OvsegError("invalid_request", f"there are more than {MAX_PARTS:,} parts with this name", name)
+    elif name not in (*allowed.main, *allowed.fields):
+        message = f"unknown part; allowed: {' and '.join(allowed.main)}, each once"
+        if allowed.fields:
+            message += f"; or the fields {', '.join((*allowed.fields, *allowed.many))}"
         raise OvsegError("unknown_field", message, brief(name))
-    if name in found:
+    elif name in found:
         raise OvsegError("invalid_request", "there are two parts with this name; send one", name)
 
 

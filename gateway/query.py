@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TypeVar, cast
+from typing import ClassVar, TypeVar, cast
 
 from flask import Flask, g, request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, field_validator
 
 from gateway.mark import Mark
 from worker.job.validation import validated
@@ -15,13 +15,17 @@ Parsed = TypeVar("Parsed", bound="Query")
 
 
 class Query(BaseModel):
-    """The parameters of a route, each given once. This base class is the model of routes without parameters."""
+    """The parameters of a route, each given once, except those of MANY. This base class is for routes without any."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="query parameter")
 
+    MANY: ClassVar[frozenset[str]] = frozenset()  # the parameters that may be given many times
+
     @field_validator("*", mode="before")
     @classmethod
-    def _once(cls, values: list[str]) -> str:
+    def _once(cls, values: list[str], field: ValidationInfo) -> str | list[str]:
+        if field.field_name in cls.MANY:
+            return values
         if len(values) > 1:
             raise ValueError(f"given {len(values)} times; once is allowed")
         return values[0]
@@ -29,6 +33,8 @@ class Query(BaseModel):
 
 # The parameters that a view takes.
 takes: Mark[type[Query]] = Mark(Query)
+# The parameters that a view takes if the body of the request is an image.
+takes_with_image: Mark[type[Query] | None] = Mark(None)
 
 
 def of(model: type[Parsed]) -> Parsed:
@@ -54,4 +60,5 @@ def whole_number(minimum: int, maximum: int) -> BeforeValidator:
 
 def _parse() -> None:
     if request.endpoint is not None:  # None: no route has this path and method
-        g.query = validated(takes.of_view(), request.args.to_dict(flat=False))
+        model = takes_with_image.of_view() if request.mimetype.startswith("image/") else None
+        g.query = validated(model or takes.of_view(), request.args.to_dict(flat=False))

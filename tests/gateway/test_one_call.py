@@ -38,6 +38,16 @@ def test_one_request_submits_a_job_and_returns_its_result(service: Service) -> N
     assert {**shown, "files": None} == {**job, "files": None}
 
 
+def test_a_form_with_single_fields_and_an_image_as_body_give_the_same_masks(service: Service) -> None:
+    fields = {"box": "140,10,305,180", "outputs": "rle"}
+    in_form = send(service, "/v1/jobs?wait=60", files={"image": pictures.photo()}, data=fields)
+    query, headers = {**fields, "wait": "60"}, {"Content-Type": "image/jpeg"}
+    as_body = send(service, "/v1/jobs", params=query, data=pictures.photo(), headers=headers)
+    as_json = send(service, "/v1/jobs?wait=60", **photo(outputs=["rle"]))
+    assert as_json.status_code == 200, as_json.text
+    assert in_form.json()["result"] == as_body.json()["result"] == as_json.json()["result"]
+
+
 def test_a_preference_that_was_granted_is_stated(service: Service) -> None:
     answer = send(service, "/v1/jobs", headers={"Prefer": "wait=600"}, **photo())
     assert (answer.status_code, answer.json()["status"]) == (200, "succeeded")
