@@ -200,6 +200,14 @@ class Settings(BaseSettings):
         description="Secret that signs webhooks: whsec_ and 24 to 64 random bytes in base64; `ovseg webhook-secret` "
         "prints a new one. Unset: jobs with a webhook are refused, because an unsigned webhook cannot be trusted.",
     )
+    image_headers_secret: str | None = Field(
+        default=None,
+        min_length=32,
+        repr=False,
+        description="Secret that encrypts, in the records of jobs, the headers with which images are fetched: at least "
+        "32 characters, for example from `openssl rand -base64 32`; the same for gateways and workers. Unset: requests "
+        "with such headers are refused. If it changes, jobs with headers that have not ended fail.",
+    )
     webhook_threads: int = Field(
         default=32,
         gt=0,

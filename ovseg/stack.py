@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -122,6 +123,9 @@ class Stack:
         plan = self.plan
         if plan.settings.webhook_secret is None:
             self.environment["OVSEG_WEBHOOK_SECRET"] = data_dir.kept(self.secret_path, webhook_secret.new)
+        if plan.settings.image_headers_secret is None:
+            path = plan.folder / "image-headers-secret.json"
+            self.environment["OVSEG_IMAGE_HEADERS_SECRET"] = data_dir.kept(path, secrets.token_urlsafe)
         self.environment |= {"OVSEG_GATEWAY_HOST": plan.host, "OVSEG_GATEWAY_PORT": str(plan.port)}
         for label, arguments in (
             ("worker", ["worker", "--device", plan.device]),  # the slowest to start

@@ -38,6 +38,25 @@ def test_slow_fetches_do_not_keep_a_worker_from_the_next_job(service: Service, t
     assert {(error["code"], error["field"]) for error in errors} == {("url_unreachable", "image")}
 
 
+def test_an_image_is_fetched_with_the_headers_of_its_request_also_for_a_retry(
+    service: Service, trusted_host: Host
+) -> None:
+    def only_with_token(request: BaseHTTPRequestHandler) -> None:
+        is_allowed = request.headers.get("Authorization") == "Bearer mine"
+        body = pictures.photo() if is_allowed else b""
+        fakes.reply(request, 200 if is_allowed else 401, body, {"Content-Type": "image/jpeg"})
+
+    trusted_host.answers["/private.jpg"] = only_with_token
+    url = trusted_host.url("/private.jpg")
+    assert "401" in service.wait(service.submit(image=url, prompts=[BOX])["id"])["error"]["message"]
+    image = {"url": url, "headers": {"Authorization": "Bearer mine"}}
+    done = service.wait(service.submit(image=image, prompts=[BOX])["id"])
+    assert (done["status"], done["image"]["url"]) == ("succeeded", url)
+    assert "mine" not in str(done)
+    assert service.post(f"/v1/jobs/{done['id']}/retry?wait=60").json()["status"] == "succeeded"
+    assert not any("Bearer mine" in line for line in service.lines)
+
+
 @pytest.fixture(scope="module")
 def patient(tmp_path_factory: pytest.TempPathFactory, trusted_host: Host) -> Iterator[Service]:
     """A service that allows a fetch an hour: a fetch that ends sooner was canceled."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from ovseg_core.header import Header
 
@@ -36,7 +37,7 @@ class ImageContent(BaseModel):
 class ImageSource(BaseModel):
     """A `url`, or the object `key` under which the gateway stored the file after reading its header.
 
-    An uploaded file that is not stored yet has only its `content`.
+    An uploaded file that is not stored yet has only its `content`. `headers` are those for the URL, encrypted.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,3 +45,9 @@ class ImageSource(BaseModel):
     url: str | None = None
     key: str | None = None
     content: ImageContent | None = None
+    headers: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent_headers(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out headers that there are not: the records of older requests stay the same."""
+        return {name: value for name, value in write(self).items() if name != "headers" or value is not None}

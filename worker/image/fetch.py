@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
+from worker.image import sealed_headers
 from worker.image.content import ImageSource
 from worker.image.inputs import Inputs
 from worker.outbound.client import GuardedClient
@@ -24,11 +25,14 @@ def image(
 
     `check` is called a few times a second while a URL is fetched; if it raises, the fetch ends.
     Raises OvsegError if the URL is forbidden, does not answer, or sends too much; `input_gone` if the image was removed
-    from storage, because no other attempt would find it either.
+    from storage, because no other attempt would find it either; `headers_unavailable`.
     """
     if source.key is not None:
         try:
             return inputs.fetch(job_id, source.key)
         except ObjectMissing:
             raise OvsegError("input_gone", "the image of this job is no longer in storage", "image") from None
-    return client.get(str(source.url), settings.max_image_bytes, settings.fetch_timeout_seconds, "image", check)
+    headers = {} if source.headers is None else sealed_headers.unseal(source.headers, settings)
+    return client.get(
+        str(source.url), settings.max_image_bytes, settings.fetch_timeout_seconds, "image", check, headers
+    )

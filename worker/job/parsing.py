@@ -20,6 +20,7 @@ from worker.image.content import ImageContent, ImageSource
 from worker.job import earlier_masks, prompt_fields, prompt_note
 from worker.job.earlier_masks import MasksOf
 from worker.job.everything import Everything
+from worker.job.image_with_headers import ImageWithHeaders
 from worker.job.polygon_options import PolygonOptions
 from worker.job.prompt_fields import Numbers, PromptFields
 from worker.job.request import JobRequest, Options, Output
@@ -78,8 +79,9 @@ def parse(
     """
     _check_count(body, settings)
     everything, rest = Everything.split(body)
-    fields = validated(Fields, rest)
-    source, image = _image(fields, image_file, settings)
+    with_headers = ImageWithHeaders.of(body)
+    fields = validated(Fields, _with_url(rest, with_headers))
+    source, image = _image(fields, image_file, settings, with_headers)
     found = _prompts(fields, settings, masks_of) if everything is None else []
     request, spec = _request(fields, source, settings)
     name = "prompts" if fields.prompts is not None else "prompt"
@@ -103,8 +105,9 @@ def parse(
 
 def parse_embedding(body: object, image_file: bytes | None, settings: Settings) -> tuple[JobRequest, bytes | None]:
     """Parse a request to encode an image, as `parse` does. It has no prompts and no outputs."""
-    fields = validated(EmbeddingFields, body)
-    source, image = _image(fields, image_file, settings)
+    with_headers = ImageWithHeaders.of(body)
+    fields = validated(EmbeddingFields, _with_url(body, with_headers))
+    source, image = _image(fields, image_file, settings, with_headers)
     return _request(fields, source, settings)[0], image
 
 
@@ -140,13 +143,22 @@ def _check_scheme(fields: ImageFields) -> None:
         _refuse("url_invalid", f"{scheme}: URLs cannot be fetched; {instead}", "image")
 
 
-def _image(fields: ImageFields, image_file: bytes | None, settings: Settings) -> tuple[ImageSource, bytes | None]:
+def _with_url(body: object, image: ImageWithHeaders | None) -> object:
+    """Return the body with the URL of an image in place of the object that has it."""
+    return {**body, "image": image.url} if image is not None and isinstance(body, Mapping) else body
+
+
+def _image(
+    fields: ImageFields, image_file: bytes | None, settings: Settings, with_headers: ImageWithHeaders | None
+) -> tuple[ImageSource, bytes | None]:
     """Return the image's URL; or what the header of the image's file specifies, and the file's bytes."""
     _check_scheme(fields)
     if image_file is not None and fields.image is not None:
         _refuse("invalid_request", "send the image as a file part or in the request, not both", "image")
     if image_file is None and fields.image is None:
         _refuse("image_missing", "required: an http(s) URL, base64, a data URL, or a multipart file part", "image")
+    if with_headers is not None:
+        return with_headers.source(settings), None
     text = (fields.image or "").strip()
     if text[:8].lower().startswith(("http://", "https://")):
         web_url.check_url(text, "image", settings)

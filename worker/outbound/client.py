@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
+from types import MappingProxyType
 
 from configs import trusted_hosts
 from configs.settings import Settings
@@ -50,6 +51,7 @@ class GuardedClient:
         timeout_seconds: float,
         field: str,
         check: Callable[[], None] = lambda: None,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> bytes:
         """Fetch the body of a 200 answer, after at most three redirects, with its Content-Encoding decoded.
 
@@ -59,15 +61,19 @@ class GuardedClient:
             timeout_seconds: The time for the whole fetch, with all redirects.
             field: The field of the request that contains the URL, for errors.
             check: Called about twice a second. An exception that it raises ends the fetch.
+            headers: Sent with the request. After a redirect to another scheme, host or port they are not sent: they may
+                contain a token for the first one.
 
         Raises:
             OvsegError: `url_invalid`; `url_forbidden`; `url_unreachable` if there is no answer in time, or an answer
                 that is not a 200; `image_too_large`.
         """
         deadline = time.monotonic() + timeout_seconds
-        target = check_url(url, field, self._settings)
+        first = target = check_url(url, field, self._settings)
         for _ in range(MAX_REDIRECTS + 1):
             request = Request(target, self._may_dial(target), deadline, max_bytes + 1, lambda status: status == 200)
+            if target.origin == first.origin:
+                request = replace(request, headers=headers)
             received = self._exchange(request, field, check)
             if received.status == HTTPStatus.OK and not received.can_be_decoded:  # then the file is often not encoded
                 received = self._exchange(replace(request, decodes=False), field, check)
@@ -86,7 +92,7 @@ class GuardedClient:
         """
         deadline = time.monotonic() + timeout_seconds
         target = check_url(url, field, self._settings, https_only=True)
-        request = Request(target, self._may_dial(target), deadline, answer_bytes, lambda status: True, (body, headers))
+        request = Request(target, self._may_dial(target), deadline, answer_bytes, lambda status: True, body, headers)
         received = self._exchange(request, field, lambda: None)
         retry_after = received.header("retry-after")
         text = None if retry_after is None else retry_after.decode("latin-1")

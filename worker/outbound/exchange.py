@@ -15,7 +15,7 @@ import re
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -65,7 +65,7 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """A GET, or a POST if `post` holds a body and headers.
+    """A GET, or a POST if `post` holds a body, with these headers.
 
     `may_dial` returns True for an address that may be dialled. `deadline` is a time of time.monotonic(). At most
     `max_bytes` of the answer's body are read, counted after decoding, and none if `reads` returns False for the
@@ -77,7 +77,8 @@ class Request:
     deadline: float
     max_bytes: int
     reads: Callable[[int], bool]
-    post: tuple[bytes, dict[str, str]] | None = None
+    post: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     decodes: bool = True
 
 
@@ -200,9 +201,8 @@ class Line:
             pycurl.WRITEFUNCTION: reading.take_body,
         }
         if request.post is not None:
-            body, headers = request.post
-            options[pycurl.POSTFIELDS] = body
-            options[pycurl.HTTPHEADER] = ["Expect:", *(f"{name}: {value}" for name, value in headers.items())]
+            options[pycurl.POSTFIELDS] = request.post
+        options[pycurl.HTTPHEADER] = ["Expect:", *(f"{name}: {value}" for name, value in request.headers.items())]
         for option, value in options.items():
             self._curl.setopt(option, value)
 

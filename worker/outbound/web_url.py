@@ -38,6 +38,10 @@ class WebUrl:
     port: int
     target: str
 
+    @property
+    def origin(self) -> tuple[str, str, int]:
+        return self.scheme, self.host, self.port
+
     @classmethod
     def parse(cls, text: str, field: str) -> WebUrl:
         """Parse a URL. Raises OvsegError `url_invalid`, or `url_forbidden` if it contains a user name."""
