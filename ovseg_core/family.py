@@ -32,8 +32,6 @@ class Preset:
         mean: of each channel, on the scale 0 to 255; a pixel v is normalised to (v - mean) / std.
         std: of each channel, likewise.
         resize: how an image is resized to the canvas, see `canvas.draw`.
-        via_canvas: True if the logits cover the whole canvas and are resized first to the canvas and then to the image,
-            as SAM does.
         input_size: side of the network's input in pixels if it is smaller than the canvas, to which prompts and masks
             refer; None if it is the canvas.
         prompts_per_batch: maximum number of prompts in one run of the decoder. It bounds memory; on a CPU larger
@@ -55,7 +53,6 @@ class Preset:
     mean: PerChannel
     std: PerChannel
     resize: Resize = "area"
-    via_canvas: bool = False
     input_size: int | None = None
     prompts_per_batch: int = 16
     box_mask_threshold: float = 0.0
@@ -69,9 +66,13 @@ class Preset:
     everything_ranks_by_stability: bool = False
 
     @property
-    def has_low_res_masks(self) -> bool:
-        """True if the logits always cover the whole canvas, as those of each SAM do: `Segmenter.low_res_masks`."""
-        return self.via_canvas or self.resize == "stretch"
+    def via_canvas(self) -> bool:
+        """True if logits are resized first to the canvas and then to the image, as SAM does.
+
+        The canvas is cut off between the two steps where the image ends on it. A stretched image fills the canvas, so
+        SAM 2 has only one step.
+        """
+        return not self.by_region and self.resize != "stretch"
 
 
 class Load(Protocol):

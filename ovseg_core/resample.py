@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from ovseg_core import blas, rle
+from ovseg_core.canvas import Frame
 from ovseg_core.mask import Mask
 from ovseg_core.prompts import Box
 
@@ -19,18 +19,6 @@ CACHED_SIDE = 2**14  # pixels: the weights of longer sides are not cached
 Window = tuple[int, int, int, int]  # x0, y0, x1, y1 in whole image pixels
 
 
-@dataclass(frozen=True)
-class ViaCanvas:
-    """SAM's resizing in two steps: from the logits to the canvas, which is cut off where the image ends on it, and from
-    there to the image.
-
-    `canvas_size` is the side of the canvas, and `resized_hw` the size of the image on it, in canvas pixels.
-    """
-
-    canvas_size: int
-    resized_hw: tuple[int, int]
-
-
 def to_mask(
     logits: np.ndarray,  # h, w
     region: Box,  # what the logits cover, in image pixels; it may reach beyond the image
@@ -38,12 +26,13 @@ def to_mask(
     mask_threshold: float,
     score: float | None,
     clip_to: Box | None = None,
-    via_canvas: ViaCanvas | None = None,
+    via_canvas: Frame | None = None,
 ) -> Mask:
     """Resize the logits bilinearly to their region, and return the mask of the pixels that exceed `mask_threshold`.
 
-    With `clip_to`, the mask is cut off at the pixels that this box touches. With `via_canvas`, the logits cover the
-    canvas and are resized twice, as in SAM's own code; both steps are one matrix for each axis.
+    With `clip_to`, the mask is cut off at the pixels that this box touches. With `via_canvas`, which is the position of
+    the image on the canvas, the logits cover the canvas and are resized twice, as in SAM's own code: to the canvas,
+    which is cut off where the image ends on it, and then to the image. Both steps are one matrix for each axis.
 
     Only the part of the image where a pixel can exceed `mask_threshold` is resized. The result is exact: a bilinear
     value lies between its neighbours, so it cannot exceed `mask_threshold` if none of them does.
@@ -67,7 +56,7 @@ def to_mask_and_counts(
     image_hw: tuple[int, int],
     mask_threshold: float,
     others: Sequence[float],
-    via_canvas: ViaCanvas | None = None,
+    via_canvas: Frame | None = None,
 ) -> tuple[Mask, list[int]]:
     """Return the mask of `to_mask`, without a score, and how many pixels exceed each of the other thresholds.
 
@@ -91,14 +80,14 @@ def to_mask_and_counts(
     return Mask.of_borders(borders.all(), (y1 - y0, x1 - x0), (x0, y0), image_hw, None), counts
 
 
-def _window(positive: np.ndarray, region: Box, image_hw: tuple[int, int], via_canvas: ViaCanvas | None) -> Window:
+def _window(positive: np.ndarray, region: Box, image_hw: tuple[int, int], via_canvas: Frame | None) -> Window:
     """Return the part of the image where a pixel can be positive, from the positive cells (h, w) bool."""
     window = _intersection(_reach(positive, region, cells=1.5 if via_canvas else 0.5), _pixel_centres(region))
     return _intersection(window, (0, 0, image_hw[1], image_hw[0]))
 
 
 def _axes(
-    window: Window, shape: tuple[int, ...], region: Box, image_hw: tuple[int, int], via_canvas: ViaCanvas | None
+    window: Window, shape: tuple[int, ...], region: Box, image_hw: tuple[int, int], via_canvas: Frame | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the weights of the window's rows (rows, h) and of its columns (columns, w), for logits of this shape."""
     (x0, y0, x1, y1), (height, width) = window, shape
@@ -114,8 +103,7 @@ def _axes(
 def _bilinear(pixels: np.ndarray, cells: int, low: float, high: float) -> np.ndarray:
     """Return weights (pixels, cells) that interpolate the cells between `low` and `high` at the centres of pixels.
 
-    A cell is one value of the logits along an axis. `low` and `high` are positions in the
-    image.
+    A cell is one value of the logits along an axis. `low` and `high` are positions in the image.
     """
     first, second, part = _neighbours((pixels + 0.5 - low) * (cells / (high - low)) - 0.5, cells)
     weights = np.zeros((len(pixels), cells), np.float32)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from ovseg_core import digests, encoding, holes, low_res_mask, models, networks, resample
+from ovseg_core import digests, encoding, holes, models, networks, prompt_batches, resample
 from ovseg_core.candidates import Candidates
 from ovseg_core.canvas import Frame
 from ovseg_core.embedding import Embedding
@@ -24,7 +23,6 @@ from ovseg_core.mask import Mask, score_of
 from ovseg_core.models import ModelSpec
 from ovseg_core.network import Network, PromptBatch
 from ovseg_core.prompts import Prompt
-from ovseg_core.resample import ViaCanvas
 
 # An embedding depends on the code of these modules, of the network, and of all that they import.
 EMBEDDING_MODULES = ("ovseg_core.encoding", "ovseg_core.image")
@@ -234,10 +232,10 @@ class Segmenter:
             ValueError: the embedding was made by another model, or the model is not a SAM: other models have no low-res
                 masks.
         """
-        if not self.spec.preset.has_low_res_masks:
+        if self.spec.preset.by_region:
             raise ValueError(f"{self.spec.name} has no low-res masks; only the SAM models have them")
         self.spec.check_prompts([prompt])
-        batch = self._prompt_batch([prompt.within(embedding.frame.image_hw)], embedding.frame)
+        batch = self._batch([prompt.within(embedding.frame.image_hw)], embedding.frame)
         if mask_input is not None:
             batch = batch._replace(mask_inputs=np.asarray(mask_input, np.float32)[None])
         if multimask_output is None:
@@ -266,8 +264,8 @@ class Segmenter:
         frame = embedding.frame
         found: dict[int, list[Mask]] = {}
         fitted = [prompt.within(frame.image_hw) for prompt in prompts]
-        for batch in _batches(fitted, self.spec.preset.prompts_per_batch):
-            answer = self._answer(embedding, self._prompt_batch(list(batch.values()), frame), multimask_output)
+        for batch in prompt_batches.by_shape(fitted, self.spec.preset.prompts_per_batch):
+            answer = self._answer(embedding, self._batch(list(batch.values()), frame), multimask_output)
             for n, (i, prompt) in enumerate(batch.items()):
                 candidates = zip(answer.logits[n], answer.regions[n], answer.iou[n], strict=True)
                 found[i] = [self._mask(frame, *candidate, prompt) for candidate in candidates]
@@ -278,22 +276,10 @@ class Segmenter:
 
         Those with a predicted IoU that is not above `min_iou` may have no logits; with 0, all have them.
         """
-        prompts = self._prompt_batch([Prompt.of_point(x, y) for x, y in points.tolist()], embedding.frame)
+        prompts = self._batch([Prompt.of_point(x, y) for x, y in points.tolist()], embedding.frame)
         if min_iou:
             prompts = prompts._replace(min_iou=np.full(len(points), min_iou, np.float32))
         return self._answer(embedding, prompts, multimask_output=True)
-
-    def _prompt_batch(self, prompts: Sequence[Prompt], frame: Frame) -> PromptBatch:
-        """Return prompts of the same shape as a batch, in canvas pixels."""
-        has_box, has_points, scale_xy = prompts[0].box is not None, bool(prompts[0].points), frame.scale_xy
-        stride = self.spec.preset.mask_input_stride
-        masks = [low_res_mask.of(prompt.mask, frame, stride) for prompt in prompts if prompt.mask is not None]
-        return PromptBatch(
-            boxes=(np.array([p.box for p in prompts]) * np.tile(scale_xy, 2)).astype(np.float32) if has_box else None,
-            points=(np.array([p.points for p in prompts]) * scale_xy).astype(np.float32) if has_points else None,
-            labels=np.array([p.labels for p in prompts], np.float32) if has_points else None,
-            mask_inputs=np.stack(masks) if masks else None,
-        )
 
     def _refined(self, embedding: Embedding, points: np.ndarray, found: Sequence[Proposal]) -> Candidates:
         """Return the better masks (N, 1) of masks that clicks (N, 2) found, in pixels of the image.
@@ -303,10 +289,13 @@ class Segmenter:
         """
         patches = [proposal.patch for proposal in found if proposal.patch is not None]
         logits, regions = (np.stack(several) for several in zip(*patches, strict=True))
-        prompts = self._prompt_batch([Prompt.of_point(x, y) for x, y in points.tolist()], embedding.frame)
+        prompts = self._batch([Prompt.of_point(x, y) for x, y in points.tolist()], embedding.frame)
         answer = self._answer(embedding, prompts._replace(drafts=logits, draft_regions=regions), multimask_output=True)
         iou = np.array([[proposal.predicted_iou] for proposal in found], np.float32)
         return replace(answer, iou=np.repeat(iou, answer.iou.shape[1], 1))
+
+    def _batch(self, prompts: Sequence[Prompt], frame: Frame) -> PromptBatch:
+        return prompt_batches.of(prompts, frame, self.spec.preset.mask_input_stride)
 
     def _answer(self, embedding: Embedding, prompts: PromptBatch, multimask_output: bool | None) -> Candidates:
         if embedding.model != self.spec.name:
@@ -327,24 +316,9 @@ class Segmenter:
             mask_threshold=threshold,
             score=score_of(iou),
             clip_to=prompt.box if preset.clip_to_box else None,
-            via_canvas=ViaCanvas(frame.canvas_size, frame.resized_hw) if preset.via_canvas else None,
+            via_canvas=frame if preset.via_canvas else None,
         )
 
 
 def _likelihood(mask: Mask) -> float:
     return mask.score or 0.0
-
-
-def _batches(prompts: Sequence[Prompt], max_size: int) -> Iterator[dict[int, Prompt]]:
-    """Yield batches of at most `max_size` prompts of the same shape, each a dictionary from index to prompt.
-
-    Prompts of different shapes never share a batch. Padding a prompt with empty points would change its mask, and the
-    mask would depend on the other prompts.
-    """
-    shapes: dict[tuple[bool, int, bool], dict[int, Prompt]] = defaultdict(dict)
-    for i, prompt in enumerate(prompts):
-        shapes[prompt.box is not None, len(prompt.points), prompt.mask is not None][i] = prompt
-    for of_shape in shapes.values():
-        items = list(of_shape.items())
-        for start in range(0, len(items), max_size):
-            yield dict(items[start : start + max_size])

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ovseg_core.efficientvit_sam.shape import SMALL_INPUT
-from ovseg_core.family import Family, Quantization
-from ovseg_core.sam.family import PRESET
+from ovseg_core.family import Family
+from ovseg_core.sam.family import PRESET, quantization
 
 if TYPE_CHECKING:
-    import openvino as ov
-
     from ovseg_core.network import Network
     from ovseg_core.sam.parts import SamParts
 
@@ -33,15 +30,8 @@ def load_parts(name: str, weights: Path, precision: str = "float32", *, on_cpu: 
     return loading.filled(VARIANTS[name](), checkpoint.read(weights), precision, on_cpu)
 
 
-def encoder_graph(name: str, weights: Path) -> ov.Model:
-    """Return the image encoder in OpenVINO; see `family.Quantization`."""
-    from ovseg_core.engines import in_openvino
-
-    return in_openvino.encoder_graph(name, weights, partial(load_parts, name, weights, on_cpu=True))
-
-
 # No half precision on a GPU: the sums of the linear attention can exceed float16, and bfloat16 was not tried there.
-XL = Family(PRESET, load, engines=("openvino", "onnxruntime", "paddle"), quantization=Quantization(encoder_graph))
+XL = Family(PRESET, load, engines=("openvino", "onnxruntime", "paddle"), quantization=quantization(load_parts))
 L = replace(XL, preset=replace(PRESET, input_size=SMALL_INPUT))
 NETWORKS = {  # `parts.VARIANTS` makes their layers
     "efficientvit_sam_l0": L,

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from ovseg_core.efficientvit_sam import layers
 from ovseg_core.efficientvit_sam.layers import Convolution, Residual, op_list
 from ovseg_core.quiet_paddle import nn, paddle
+from ovseg_core.sam import bicubic
 from ovseg_core.sam.layers import LayerNorm2d
 from ovseg_core.sam.shape import CHANNELS
 
-CUBIC = -0.75  # the parameter of PyTorch's bicubic kernel (Keys, 1981)
 DOWNSAMPLING_FACTOR = 4  # the first block of a stage widens by this times the stage's expansion
 
 
@@ -107,18 +105,5 @@ def _enlarged(x: paddle.Tensor, side: int) -> paddle.Tensor:
     cells = x.shape[2]
     if cells == side:
         return x
-    weights = paddle.to_tensor(_bicubic(cells, side)).astype(x.dtype)
+    weights = paddle.to_tensor(bicubic.weights(cells, side)).astype(x.dtype)
     return paddle.matmul(paddle.matmul(weights, x), weights, transpose_y=True)
-
-
-def _bicubic(cells: int, side: int) -> np.ndarray:
-    """Return weights (side, cells) that interpolate the cells; beyond the border, the cells at the border are used."""
-    positions = (np.arange(side) + 0.5) * (cells / side) - 0.5
-    first = np.floor(positions).astype(int) - 1
-    weights = np.zeros((side, cells), np.float32)
-    for i in range(4):
-        distance = np.abs(positions - (first + i))
-        near = ((CUBIC + 2) * distance - (CUBIC + 3)) * distance**2 + 1
-        far = CUBIC * (((distance - 5) * distance + 8) * distance - 4)
-        np.add.at(weights, (np.arange(side), np.clip(first + i, 0, cells - 1)), np.where(distance <= 1, near, far))
-    return weights

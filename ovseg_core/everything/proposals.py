@@ -17,7 +17,6 @@ from ovseg_core.everything.crops import Box, Crop
 from ovseg_core.everything.options import EverythingOptions
 from ovseg_core.mask import Mask, score_of
 from ovseg_core.prompts import Prompt
-from ovseg_core.resample import ViaCanvas
 
 EDGE = 20  # pixels: a mask this close to the edge of its crop is probably cut off there
 # Share of the cells along the edge of a region that a whole mask may have. Chosen on photos of COCO: of SAM-Lite's
@@ -124,7 +123,7 @@ def _stable_mask(
 
     `region` (4,) is what the logits cover, in canvas pixels.
     """
-    threshold, via_canvas = masking.mask_threshold, None
+    threshold = masking.mask_threshold
     others = [threshold + options.stability_score_offset, threshold - options.stability_score_offset]
     box = tuple(region / np.tile(frame.scale_xy, 2))
     if masking.by_region:
@@ -134,8 +133,7 @@ def _stable_mask(
         if masking.max_hole_share:
             logits = holes.filled(logits, threshold, masking.max_hole_share)
         return resample.to_mask_and_counts(logits, box, frame.image_hw, threshold, [])[0], stability
-    if masking.via_canvas:
-        via_canvas = ViaCanvas(frame.canvas_size, frame.resized_hw)
+    via_canvas = frame if masking.via_canvas else None
     mask, counts = resample.to_mask_and_counts(logits, box, frame.image_hw, threshold, others, via_canvas)
     stability = _ratio(*counts)
     return (mask, stability) if stability >= np.float32(options.stability_score_thresh) else None

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     import openvino as ov
 
     from ovseg_core.network import Network
+    from ovseg_core.sam.loading import LoadParts
     from ovseg_core.sam.parts import SamParts
 
 PRESET = Preset(
     (123.675, 116.28, 103.53),
     (58.395, 57.12, 57.375),
     resize="pillow",
-    via_canvas=True,
     # The intermediate values of 8 prompts mostly fit into the CPU's cache: 5 % less time per prompt than with 16.
     prompts_per_batch=8,
 )
@@ -40,7 +40,12 @@ def load_parts(name: str, weights: Path, precision: str = "float32", *, on_cpu: 
     return loading.filled(VARIANTS[name](), checkpoint.read(weights), precision, on_cpu)
 
 
-def encoder_graph(name: str, weights: Path) -> ov.Model:
+def quantization(load_parts: LoadParts, is_transformer: bool = False) -> Quantization:
+    """Return how the image encoder of a network is quantized, for SAM and the networks derived from it."""
+    return Quantization(partial(_encoder_graph, load_parts), is_transformer=is_transformer)
+
+
+def _encoder_graph(load_parts: LoadParts, name: str, weights: Path) -> ov.Model:
     """Return the image encoder in OpenVINO; see `family.Quantization`."""
     from ovseg_core.engines import in_openvino
 
@@ -52,8 +57,8 @@ MOBILE_SAM = Family(
     load,
     engines=("openvino", "onnxruntime", "paddle"),
     half_precisions={"onnxruntime": ("float16",), "paddle": ("bfloat16", "float16")},
-    quantization=Quantization(encoder_graph),
+    quantization=quantization(load_parts),
     is_exportable=True,
 )
-SAM = replace(MOBILE_SAM, quantization=Quantization(encoder_graph, is_transformer=True))
+SAM = replace(MOBILE_SAM, quantization=quantization(load_parts, is_transformer=True))
 NETWORKS = {"mobile_sam": MOBILE_SAM, "sam_b": SAM, "sam_l": SAM, "sam_h": SAM}  # `parts.VARIANTS` makes their layers

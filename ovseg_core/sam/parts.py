@@ -5,7 +5,7 @@ An image is encoded once, and any number of prompts are decoded from its embeddi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ovseg_core.engines.parts import Shape
 from ovseg_core.quiet_paddle import nn, paddle
@@ -17,18 +17,45 @@ from ovseg_core.sam.vit import PATCH
 
 
 class SamLayers(nn.Layer):
-    """The layers of a SAM or of a network derived from it, and the part that all of them share: `prompts`.
+    """The layers of a SAM or of a network derived from it, the shapes of its parts, and the part that all of them
+    share: `prompts`.
 
-    There are N prompts, each of T points: its clicks, and its box as two corners.
+    There are N prompts, each of T points: its clicks, and its box as two corners. The features of an image are the
+    image embedding, (S/16, S/16, 256), and further maps. The parts that decode take all of them, in this order.
     """
 
-    def __init__(self, image_encoder: nn.Layer, mask_decoder: MaskDecoder, canvas_size: int = CANVAS) -> None:
+    def __init__(
+        self,
+        image_encoder: nn.Layer,
+        mask_decoder: MaskDecoder,
+        canvas_size: int = CANVAS,
+        input_size: int | None = None,
+        maps: Sequence[Shape] = (),
+    ) -> None:
+        """`input_size` is the side of the encoder's input, if it is not the canvas; `maps` are the shapes of an image's
+        further maps."""
         super().__init__()
         grid = canvas_size // PATCH
-        self.canvas_size = canvas_size
+        self.canvas_size, self.input_size = canvas_size, input_size or canvas_size
+        self.features: tuple[Shape, ...] = ((grid, grid, CHANNELS), *maps)  # their shapes, for one image
         self.image_encoder = image_encoder
         self.prompt_encoder = PromptEncoder(CHANNELS, (grid, grid), (canvas_size, canvas_size))
         self.mask_decoder = mask_decoder
+
+    def shapes(self) -> dict[str, tuple[Shape, ...]]:
+        """Return the shapes of the inputs of each part, by the name of its method."""
+        side, low = self.input_size, self.canvas_size // 4
+        tokens: Shape = (None, None, CHANNELS)
+        mask_indices: Shape = (None,)
+        of_one = (*((1, *shape) for shape in self.features), tokens, mask_indices)
+        of_several = (*((None, *shape) for shape in self.features), tokens, mask_indices)
+        return {
+            "encode": ((None, 3, side, side),),
+            "prompts": ((None, None, 2), (None, None)),
+            "decode": of_one,
+            "decode_several": (*of_several, (None,)),
+            "refine": (*of_one, (None, low, low)),
+        }
 
     def prompts(self, xy: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
         """Points (N, T, 2) in canvas pixels and their labels (N, T), see `points`, to tokens (N, T, 256).
@@ -48,23 +75,8 @@ class SamParts(SamLayers):
         input_size: int | None = None,
         norm_epsilon: float = 1e-5,
     ) -> None:
-        """`input_size` is the side of the encoder's input, if it is not the canvas; for `norm_epsilon` see
-        `MaskDecoder`."""
-        super().__init__(image_encoder, MaskDecoder(CHANNELS, norm_epsilon=norm_epsilon), canvas_size)
-        self.input_size = input_size or canvas_size
-
-    def shapes(self) -> dict[str, tuple[Shape, ...]]:
-        """Return the shapes of the inputs of each part, by the name of its method."""
-        side, grid, low = self.input_size, self.canvas_size // PATCH, self.canvas_size // 4
-        prompts: tuple[Shape, ...] = ((None, None, CHANNELS), (None,))
-        embedding: Shape = (grid, grid, CHANNELS)
-        return {
-            "encode": ((None, 3, side, side),),
-            "prompts": ((None, None, 2), (None, None)),
-            "decode": ((1, *embedding), *prompts),
-            "decode_several": ((None, *embedding), *prompts, (None,)),
-            "refine": ((1, *embedding), *prompts, (None, low, low)),
-        }
+        """`input_size` is that of `SamLayers`, and `norm_epsilon` that of `MaskDecoder`."""
+        super().__init__(image_encoder, MaskDecoder(CHANNELS, norm_epsilon=norm_epsilon), canvas_size, input_size)
 
     def encode(self, canvases: paddle.Tensor) -> paddle.Tensor:
         """Inputs (B, 3, S, S) to embeddings (B, S/16, S/16, 256), float32 for any precision of the encoder.

@@ -18,6 +18,7 @@ def of(prompts: PromptBatch, pads_boxes: bool = False) -> tuple[np.ndarray, np.n
     mask has no points: T is 0.
     """
     count = prompts.size
+    is_padded = pads_boxes if prompts.boxes is not None else prompts.points is not None
     points, labels = [np.zeros((count, 0, 2), np.float32)], [np.zeros((count, 0), np.float32)]
     if prompts.points is not None and prompts.labels is not None:
         points.append(prompts.points)
@@ -25,7 +26,7 @@ def of(prompts: PromptBatch, pads_boxes: bool = False) -> tuple[np.ndarray, np.n
     if prompts.boxes is not None:
         points.append(prompts.boxes.reshape(count, 2, 2))
         labels.append(np.tile(np.array([BOX_TOP_LEFT, BOX_BOTTOM_RIGHT], np.float32), (count, 1)))
-    if pads_boxes if prompts.boxes is not None else prompts.points is not None:
+    if is_padded:
         points.append(np.zeros((count, 1, 2), np.float32))
         labels.append(np.full((count, 1), NOT_A_POINT, np.float32))
     return np.concatenate(points, 1), np.concatenate(labels, 1)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ovseg_core.family import Family, Quantization
-from ovseg_core.sam.family import PRESET
+from ovseg_core.family import Family
+from ovseg_core.sam.family import PRESET, quantization
 
 if TYPE_CHECKING:
-    import openvino as ov
-
     from ovseg_core.network import Network
     from ovseg_core.sam2.parts import Sam2Parts
 
@@ -37,18 +34,11 @@ def load_parts(name: str, weights: Path, precision: str = "float32", *, on_cpu: 
     return loading.filled(parts, checkpoint.read(weights), precision, on_cpu)
 
 
-def encoder_graph(name: str, weights: Path) -> ov.Model:
-    """Return the image encoder in OpenVINO; see `family.Quantization`."""
-    from ovseg_core.engines import in_openvino
-
-    return in_openvino.encoder_graph(name, weights, partial(load_parts, name, weights, on_cpu=True))
-
-
 SAM2 = Family(
-    replace(PRESET, resize="stretch", via_canvas=False),
+    replace(PRESET, resize="stretch"),
     load,
     engines=("openvino", "onnxruntime", "paddle"),
     half_precisions={"onnxruntime": ("float16",), "paddle": ("bfloat16", "float16")},
-    quantization=Quantization(encoder_graph, is_transformer=True),
+    quantization=quantization(load_parts, is_transformer=True),
 )
 NETWORKS = dict.fromkeys(("sam2_t", "sam2_s", "sam2_b+", "sam2_l"), SAM2)  # `parts.VARIANTS` makes their layers

@@ -17,6 +17,7 @@ import numpy as np
 
 from ovseg_core.quiet_paddle import functional as F
 from ovseg_core.quiet_paddle import nn, paddle
+from ovseg_core.sam import bicubic
 from ovseg_core.sam.heads import Heads
 from ovseg_core.sam.layers import as_rows
 from ovseg_core.sam.shape import CANVAS
@@ -139,12 +140,7 @@ class Hiera(nn.Layer):
         heads: int,  # of the first stage; doubled as the channels are
         whole_grid: Sequence[int],  # indices of the blocks that attend to the whole grid
         canvas_size: int = CANVAS,
-        windows: Sequence[int] = (
-            WINDOW,
-            4,
-            14,
-            7,
-        ),  # sides in each stage; its first block has those before its pooling
+        windows: Sequence[int] = (WINDOW, 4, 14, 7),  # sides in each stage; its first block has those before it pools
         background: int = 7,  # side of the coarse map of position embeddings
     ) -> None:
         super().__init__()
@@ -154,7 +150,7 @@ class Hiera(nn.Layer):
         zeros = nn.initializer.Constant(0.0)
         self.pos_embed = self.create_parameter([1, channels, background, background], default_initializer=zeros)
         self.pos_embed_window = self.create_parameter([1, channels, WINDOW, WINDOW], default_initializer=zeros)
-        self.register_buffer("enlarging", paddle.to_tensor(_cubic(background, self.grid)), persistable=False)
+        self.register_buffer("enlarging", paddle.to_tensor(bicubic.weights(background, self.grid)), persistable=False)
         self.blocks = nn.LayerList()
         for i in range(sum(depths)):
             stage, before = (int(np.searchsorted(self.ends, block)) for block in (i, max(i - 1, 0)))
@@ -196,20 +192,3 @@ class Hiera(nn.Layer):
         large = paddle.matmul(paddle.matmul(self.enlarging, self.pos_embed), self.enlarging, transpose_y=True)
         rows = as_rows(large).gather(order.to_windows(self.grid, WINDOW), axis=1)
         return rows.reshape([-1, WINDOW * WINDOW, channels]) + as_rows(self.pos_embed_window)
-
-
-def _cubic(cells: int, side: int) -> np.ndarray:
-    """Return weights (side, cells) float32 that interpolate cells at `side` positions, with Keys' cubic kernel.
-
-    Cells beyond the edge are equal to the cell at the edge. SAM 2 uses a = -0.75, as PyTorch does.
-    """
-    a = -0.75
-    place = (np.arange(side) + 0.5) * (cells / side) - 0.5
-    weights = np.zeros((side, cells))
-    for cell in range(-2, cells + 2):
-        distance = np.abs(place - cell)
-        near = ((a + 2) * distance - (a + 3)) * distance**2 + 1
-        far = a * (((distance - 5) * distance + 8) * distance - 4)
-        weight = np.where(distance <= 1, near, np.where(distance < 2, far, 0))
-        weights[:, np.clip(cell, 0, cells - 1)] += weight
-    return weights.astype(np.float32)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ovseg_core.engines.parts import Shape
 from ovseg_core.quiet_paddle import nn, paddle
 from ovseg_core.sam.parts import SamLayers
 from ovseg_core.sam.shape import CANVAS, CHANNELS
@@ -31,27 +30,9 @@ class Sam2Parts(SamLayers):
     """SAM 2 in parts, with the names and arguments of `sam.parts.SamParts`. Each image has three arrays of features."""
 
     def __init__(self, trunk: Hiera, canvas_size: int = CANVAS) -> None:
-        super().__init__(ImageEncoder(trunk), MaskDecoder(CHANNELS), canvas_size)
-
-    def shapes(self) -> dict[str, tuple[Shape, ...]]:
-        """Return the shapes of the inputs of each part, by the name of its method."""
-        side, grid, low = self.canvas_size, self.canvas_size // PATCH, self.canvas_size // 4
-        prompts: tuple[Shape, ...] = ((None, None, CHANNELS), (None,))
-
-        def features(images: int | None) -> tuple[Shape, ...]:
-            return (
-                (images, grid, grid, CHANNELS),
-                (images, grid, grid, 4, CHANNELS // 4),
-                (images, grid, grid, 16, CHANNELS // 8),
-            )
-
-        return {
-            "encode": ((None, 3, side, side),),
-            "prompts": ((None, None, 2), (None, None)),
-            "decode": (*features(1), *prompts),
-            "decode_several": (*features(None), *prompts, (None,)),
-            "refine": (*features(1), *prompts, (None, low, low)),
-        }
+        grid = canvas_size // PATCH
+        maps = [(grid, grid, 4, CHANNELS // 4), (grid, grid, 16, CHANNELS // 8)]
+        super().__init__(ImageEncoder(trunk), MaskDecoder(CHANNELS), canvas_size, maps=maps)
 
     def encode(self, canvases: paddle.Tensor) -> tuple[paddle.Tensor, ...]:
         """Canvases (B, 3, S, S) to features, float32 for any precision of the encoder: see `neck.Neck`."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ovseg_core.family import Family, Quantization
-from ovseg_core.sam.family import PRESET
+from ovseg_core.family import Family
+from ovseg_core.sam.family import PRESET, quantization
 
 if TYPE_CHECKING:
-    import openvino as ov
-
     from ovseg_core.network import Network
     from ovseg_core.sam_hq.parts import SamHqParts
 
@@ -33,20 +30,13 @@ def load_parts(name: str, weights: Path, precision: str = "float32", *, on_cpu: 
     return loading.filled(VARIANTS[name](), checkpoint.read(weights, hugging_face.RULES), precision, on_cpu)
 
 
-def encoder_graph(name: str, weights: Path) -> ov.Model:
-    """Return the image encoder in OpenVINO; see `family.Quantization`."""
-    from ovseg_core.engines import in_openvino
-
-    return in_openvino.encoder_graph(name, weights, partial(load_parts, name, weights, on_cpu=True))
-
-
 LIGHT = Family(
     PRESET,
     load,
     engines=("openvino", "onnxruntime", "paddle"),
     half_precisions={"onnxruntime": ("float16",), "paddle": ("bfloat16", "float16")},
-    quantization=Quantization(encoder_graph),
+    quantization=quantization(load_parts),
 )
-SAM_HQ = replace(LIGHT, quantization=Quantization(encoder_graph, is_transformer=True))
+SAM_HQ = replace(LIGHT, quantization=quantization(load_parts, is_transformer=True))
 # `parts.VARIANTS` makes their layers.
 NETWORKS = {"sam_hq_light": LIGHT, "sam_hq_b": SAM_HQ, "sam_hq_l": SAM_HQ, "sam_hq_h": SAM_HQ}

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ovseg_core.engines.parts import Shape
 from ovseg_core.quiet_paddle import paddle
 from ovseg_core.sam import image_encoders
 from ovseg_core.sam.layers import as_rows
 from ovseg_core.sam.parts import SamLayers
 from ovseg_core.sam.shape import CANVAS, CHANNELS
 from ovseg_core.sam.tiny_vit import TinyViT
-from ovseg_core.sam.vit import PATCH, VisionTransformer
+from ovseg_core.sam.vit import VisionTransformer
 from ovseg_core.sam_hq.mask_decoder import HqMaskDecoder
 
 
@@ -22,21 +21,9 @@ class SamHqParts(SamLayers):
     """
 
     def __init__(self, image_encoder: VisionTransformer | TinyViT, canvas_size: int = CANVAS) -> None:
-        super().__init__(image_encoder, HqMaskDecoder(image_encoder.early_channels, CHANNELS), canvas_size)
-
-    def shapes(self) -> dict[str, tuple[Shape, ...]]:
-        """Return the shapes of the inputs of each part, by the name of its method."""
-        side, grid, low = self.canvas_size, self.canvas_size // PATCH, self.canvas_size // 4
-        prompts: tuple[Shape, ...] = ((None, None, CHANNELS), (None,))
-        embedding: Shape = (grid, grid, CHANNELS)
-        hq_features: Shape = (low, low, CHANNELS // 8)
-        return {
-            "encode": ((None, 3, side, side),),
-            "prompts": ((None, None, 2), (None, None)),
-            "decode": ((1, *embedding), (1, *hq_features), *prompts),
-            "decode_several": ((None, *embedding), (None, *hq_features), *prompts, (None,)),
-            "refine": ((1, *embedding), (1, *hq_features), *prompts, (None, low, low)),
-        }
+        hq_features = (canvas_size // 4, canvas_size // 4, CHANNELS // 8)
+        decoder = HqMaskDecoder(image_encoder.early_channels, CHANNELS)
+        super().__init__(image_encoder, decoder, canvas_size, maps=[hq_features])
 
     def encode(self, canvases: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
         """Canvases (B, 3, S, S) to embeddings (B, S/16, S/16, 256) and HQ features (B, S/4, S/4, 32).

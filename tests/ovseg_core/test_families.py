@@ -47,7 +47,7 @@ def load(name: str, weights: Path, device: str, engine: str, precision: str) -> 
 @pytest.fixture
 def filler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Register a new family and a model of it; return the name of the model."""
-    row = Family(Preset((127.0,) * 3, (128.0,) * 3, clip_to_box=True), load)
+    row = Family(Preset((127.0,) * 3, (128.0,) * 3, by_region=True, clip_to_box=True), load)
     monkeypatch.setitem(networks.NETWORKS, "filler", row)
     (tmp_path / "filler.bin").touch()
     (tmp_path / "models.yaml").write_text("FILLER: {network: filler, file: filler.bin, licence: ours}")

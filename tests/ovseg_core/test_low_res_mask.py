@@ -7,7 +7,6 @@ from ovseg_core import low_res_mask, resample
 from ovseg_core.canvas import Frame
 from ovseg_core.low_res_mask import LOGIT
 from ovseg_core.mask_prompt import MaskPrompt
-from ovseg_core.resample import ViaCanvas
 
 CANVAS = 1024
 
@@ -22,7 +21,7 @@ def test_a_mask_survives_the_way_to_low_res_logits_and_back(image_hw: tuple[int,
     assert logits.shape == (256, 256)
     assert (logits.min(), logits.max()) == (-LOGIT, LOGIT)
     box = (0.0, 0.0, *(CANVAS / frame.scale_xy).tolist())
-    back = resample.to_mask(logits, box, image_hw, 0.0, None, via_canvas=ViaCanvas(CANVAS, frame.resized_hw)).full()
+    back = resample.to_mask(logits, box, image_hw, 0.0, None, via_canvas=frame).full()
     assert (back & pixels).sum() / (back | pixels).sum() > 0.98
 
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from ovseg_core import canvas, resample
 from ovseg_core.canvas import Frame
 from ovseg_core.prompts import Box
-from ovseg_core.resample import ViaCanvas
 
 CANVAS, CELLS = 512, 128
 
@@ -46,7 +45,7 @@ def test_via_the_canvas_a_mask_equals_that_of_sam_s_own_code(image_hw: tuple[int
     on_canvas = cv2.resize(logits, (CANVAS, CANVAS), interpolation=cv2.INTER_LINEAR)[:height, :width]
     expected = cv2.resize(on_canvas, image_hw[::-1], interpolation=cv2.INTER_LINEAR)
     region = tuple(np.array([0, 0, CANVAS, CANVAS]) / np.tile(frame.scale_xy, 2))
-    mask = resample.to_mask(logits, region, image_hw, 0.0, 0.9, via_canvas=ViaCanvas(CANVAS, frame.resized_hw))
+    mask = resample.to_mask(logits, region, image_hw, 0.0, 0.9, via_canvas=frame)
     at_the_edge = np.abs(expected) < 1e-3
     assert (mask.full() == (expected > 0))[~at_the_edge].all()
     assert (expected > 0).any()
@@ -137,7 +136,7 @@ def test_a_mask_made_in_bands_equals_the_mask_and_its_counts_those_of_other_thre
 ) -> None:
     logits, frame = smooth_logits(seed, shift), Frame(image_hw, CANVAS)
     region = tuple(np.array([0, 0, CANVAS, CANVAS]) / np.tile(frame.scale_xy, 2))
-    via_canvas = ViaCanvas(CANVAS, frame.resized_hw) if is_via_canvas else None
+    via_canvas = frame if is_via_canvas else None
     others = [0.5 + offset, 0.5 - offset]
     mask, [above, below] = resample.to_mask_and_counts(logits, region, image_hw, 0.5, others, via_canvas)
     at_each = [
