@@ -14,7 +14,8 @@ import click
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-EVERYTHING = "everything"
+from ovseg_core.family import EVERYTHING
+
 FORM = "--prompt is a list of boxes or points, [[x0,y0,x1,y1],...] or [[x,y],...]"
 FORM_OF_OPTIONS = '--prompt has the options of everything mode, {"points_per_side":16,...}'
 

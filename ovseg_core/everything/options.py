@@ -27,13 +27,6 @@ RANGES: dict[str, tuple[float, float]] = {
     "crop_n_points_downscale_factor": (1, 16),
     "min_mask_region_area": (0, 1_000_000_000),
 }
-INTEGERS = (
-    "points_per_side",
-    "points_per_batch",
-    "crop_n_layers",
-    "crop_n_points_downscale_factor",
-    "min_mask_region_area",
-)
 
 
 @dataclass(frozen=True)
@@ -81,8 +74,8 @@ class EverythingOptions:
     min_mask_region_area: int = 0
 
     def __post_init__(self) -> None:
-        for name, (least, most) in RANGES.items():
-            _check_number(name, getattr(self, name), least, most)
+        for name, (lowest, highest) in RANGES.items():
+            _check_number(name, getattr(self, name), lowest, highest)
         if self.point_grids is not None:
             _check_grids(self.point_grids, self.crop_n_layers + 1)
 
@@ -128,11 +121,14 @@ class EverythingOptions:
         return int(self.points_per_side / self.crop_n_points_downscale_factor**layer)
 
 
-def _check_number(name: str, value: object, least: float, most: float) -> None:
+INTEGERS = frozenset(field.name for field in fields(EverythingOptions) if field.type == "int")
+
+
+def _check_number(name: str, value: object, lowest: float, highest: float) -> None:
     kind = "a whole number" if name in INTEGERS else "a number"
     is_kind = _is_number(value) and (name not in INTEGERS or isinstance(value, int))
-    if not (is_kind and least <= value <= most):  # type: ignore[operator]  # it is a number
-        raise OvsegError("invalid_options", f"must be {kind} from {least:,} to {most:,}", name)
+    if not (is_kind and lowest <= value <= highest):  # type: ignore[operator]  # it is a number
+        raise OvsegError("invalid_options", f"must be {kind} from {lowest:,} to {highest:,}", name)
 
 
 def _grids(given: Any) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ovseg_core import family
 from ovseg_core.errors import OvsegError
 from ovseg_core.everything.options import EverythingOptions
 from ovseg_core.paddlex import plain
@@ -17,7 +18,7 @@ from ovseg_core.prompts import Prompt, check_within
 
 Prompts = Mapping[str, Any]  # from a kind to its rows: lists, arrays or tensors
 KEYS = ("box", "points", "labels", "mask")  # the keys of a mixed prompt
-EVERYTHING = "everything_prompt"  # the kind whose value is no rows but a mapping of options
+EVERYTHING = f"{family.EVERYTHING}_prompt"  # the kind whose value is no rows but a mapping of options
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 from ovseg_core import outputs
 from ovseg_core.answer import Answer
 from ovseg_core.mask import Mask
+from ovseg_core.paddlex import prompting
 
 
 def of(
@@ -56,7 +57,7 @@ def label(answer: Answer) -> dict[str, Any]:
     """
     prompt = answer.prompt
     if answer.is_of_everything:
-        return {"label": "everything_prompt", "prompt": list(prompt.points[0])}
+        return {"label": prompting.EVERYTHING, "prompt": list(prompt.points[0])}
     if prompt.kind == "box":
         shown: Any = list(prompt.box or ())
     else:

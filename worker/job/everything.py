@@ -9,10 +9,10 @@ from typing import Any
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
 from ovseg_core.everything.options import INTEGERS
+from ovseg_core.family import EVERYTHING
 from ovseg_core.models import ModelSpec
 from worker.job.client_text import brief
 
-WORD = "everything"
 FIELDS = ("prompts", "prompt", "promptType")  # of a body, in which everything mode can be requested
 
 
@@ -41,7 +41,7 @@ class Everything:
 
     @classmethod
     def _of(cls, prompts: object, prompt: object, prompt_type: object) -> Everything | None:
-        is_ours, is_paddlex = prompts == WORD or isinstance(prompts, Mapping), prompt_type == WORD
+        is_ours, is_paddlex = prompts == EVERYTHING or isinstance(prompts, Mapping), prompt_type == EVERYTHING
         has_both = prompt is not None or prompt_type is not None if is_ours else prompts is not None
         if (is_ours or is_paddlex) and has_both:
             raise OvsegError("invalid_request", "everything mode takes no prompts; request it alone", "prompts")
@@ -49,10 +49,10 @@ class Everything:
             return cls("prompt", _options({} if prompt is None else prompt, "prompt"))
         if not isinstance(prompts, Mapping):
             return cls("prompts", {}) if is_ours else None
-        if prompts.keys() != {WORD}:
+        if prompts.keys() != {EVERYTHING}:
             message = 'must be a list of prompts, or "everything", or {"everything": {...options}}'
             raise OvsegError("invalid_value", message, "prompts")
-        return cls("prompts.everything", _options(prompts[WORD], "prompts.everything"))
+        return cls("prompts.everything", _options(prompts[EVERYTHING], "prompts.everything"))
 
     def checked(self, spec: ModelSpec, settings: Settings) -> dict[str, Any]:
         """Return the given options, as values for JSON in one spelling.
