@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -20,6 +21,7 @@ import gateway
 from configs.settings import Settings
 from gateway.problem import STATUS_OF_CODE
 from ovseg_core import header, models, outputs
+from ovseg_core.everything.options import RANGES, EverythingOptions
 from ovseg_core.family import ALL_KINDS
 from tests.support import variables
 from tests.support.service import Service
@@ -55,6 +57,38 @@ def test_the_readmes_curl_works_when_pasted(service: Service) -> None:
     assert shown.keys() <= done.keys()
     assert shown["timings_ms"].keys() == done["timings_ms"].keys()
     assert shown["result"].keys() == done["result"].keys()
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl to paste the page's commands into")
+def test_the_curls_of_everything_candidates_and_masks_work_when_pasted(service: Service) -> None:
+    section = API[API.index("### Everything\n") : API.index("### Limits\n")]
+    commands = re.findall(r"```bash\n(curl .*?)```", section, re.DOTALL)
+    examples = [json.loads(example) for example in re.findall(r"```json\n(.*?)```", section, re.DOTALL)]
+    job: dict[str, Any] = {"id": "none"}
+    found = []
+    for command in commands:
+        pasted = command.replace("http://127.0.0.1:8080", service.url).replace('"ID"', f'"{job["id"]}"')
+        ran = subprocess.run(["bash", "-c", pasted], cwd=ROOT, capture_output=True, text=True, check=True, timeout=90)
+        job = service.wait(json.loads(ran.stdout)["id"])
+        assert job["status"] == "succeeded", job["error"]
+        found.append(job["result"]["maskInfos"])
+    everything, candidates, [refined] = found
+    assert [everything[0].keys(), candidates[0].keys()] == [examples[0].keys(), examples[1][0].keys()]
+    labels = [info["label"] for info in (*candidates, refined)]
+    assert labels == [*(info["label"] for info in examples[1]), "mask_prompt"]
+
+
+def test_the_options_of_everything_mode_are_in_the_api_page_with_their_defaults() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \| [^|]+ \|$", API, re.MULTILINE)
+    numbers = {"null": None, "512 / 1500": 512 / 1500}
+    ours, lite = EverythingOptions(), models.find("SAM-Lite").preset.everything
+    names = [field.name for field in dataclasses.fields(EverythingOptions)]
+    assert [name for name, *_ in rows if name in names] == names
+    assert {*RANGES, "point_grids"} == set(names)
+    for name, default, of_lite in rows:
+        if name in names:
+            shown = [numbers[cell] if cell in numbers else float(cell) for cell in (default, of_lite)]
+            assert shown == [getattr(ours, name), getattr(lite, name)], name
 
 
 PAGES = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -86,3 +87,13 @@ def test_benchmarks_can_make_the_layers_of_each_network_that_has_no_bundled_weig
     family = networks.NETWORKS[name]
     if family.index_file is None and name != models.find("SAM-Lite").network:
         assert name in import_module(family.load.__module__.replace(".family", ".parts")).VARIANTS
+
+
+def test_the_folder_of_each_family_is_in_the_lists_of_pyproject() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    folders = {path.parent.name for path in (ROOT / "ovseg_core").glob("*/family.py")}
+    assert {"lite", "sam"} < folders
+    layers = [layer for rule in project["tool"]["importlinter"]["contracts"] for layer in rule.get("layers", ())]
+    assert folders in [set(layer.split(" : ")) for layer in layers]
+    typed = [module for rules in project["tool"]["mypy"]["overrides"] for module in rules["module"]]
+    assert {f"ovseg_core.{folder}.*" for folder in folders} <= set(typed)

@@ -104,7 +104,12 @@ def test_everything_is_requested_in_our_words_or_in_paddlexs(body: dict[str, Any
             ]
         ),
         ({"prompts": everything(points_per_side=101)}, "too_many_points", "prompts.everything", "10,201 points"),
-        ({"prompts": everything(points_per_side=32, crop_n_layers=2)}, "too_many_points", "prompts.everything", "21,504 points"),
+        (
+            {"prompts": everything(points_per_side=32, crop_n_layers=2)},
+            "too_many_points",
+            "prompts.everything",
+            "21,504 points",
+        ),
         ({"prompts": "everything", "model": "SAM-9"}, "unknown_model", "model", "available"),
         ({"prompts": "everything", "colour": 1}, "unknown_field", "colour", "allowed: image"),
     ],
