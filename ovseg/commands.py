@@ -14,6 +14,7 @@ from configs.settings import Settings
 from ovseg import one_line
 from ovseg.model_commands import models
 from ovseg_core import environment
+from ovseg_core.family import EVERYTHING
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
@@ -68,7 +69,7 @@ def main(
         if config_of is not None:
             predict.write_config(config_of, save_path)
             return
-        if pipeline is None or given is None or (prompt is None and prompt_type != predict.EVERYTHING):
+        if pipeline is None or given is None or (prompt is None and prompt_type != EVERYTHING):
             raise ValueError("--pipeline needs --input and --prompt")
         engine = engine or one_line.settings().engine
         predict.run(predict.Request(pipeline, given, prompt, prompt_type, save_path, device, model, engine, use_hpip))
