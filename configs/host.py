@@ -47,6 +47,12 @@ class Origin:
         host = Host.parse(rest)
         return cls(scheme, Host(host.name, _PORTS[scheme] if host.port is None else host.port))
 
+    @property
+    def text(self) -> str:
+        """The origin as a browser sends it: without the usual port of the scheme."""
+        name = f"[{self.host.name}]" if ":" in self.host.name else self.host.name
+        return f"{self.scheme}://{name}" + ("" if self.host.port == _PORTS[self.scheme] else f":{self.host.port}")
+
     def is_of(self, host: Host) -> bool:
         """True if a request to `host` goes to the server that the page came from.
 

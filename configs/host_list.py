@@ -1,4 +1,4 @@
-"""Settings that list hosts, separated by commas. A wrong entry stops the process at its start."""
+"""Settings that list hosts, or origins of web pages, separated by commas. A wrong entry stops the process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
 from configs import trusted_hosts
-from configs.host import HostPattern
+from configs.host import HostPattern, Origin
 
 
 def _split(value: object) -> object:
@@ -28,6 +28,11 @@ def _patterns(hosts: tuple[str, ...]) -> tuple[str, ...]:
     return hosts
 
 
+def _origins(origins: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(Origin.parse(origin).text for origin in origins)
+
+
 # NoDecode: pydantic-settings would parse the variable as JSON.
 TrustedHosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_trusted)]
 HostPatterns = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_patterns)]
+Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_origins)]

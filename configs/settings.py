@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from configs import certificate_files, s3_names
 from configs import webhook_secret as secrets
 from configs.cores import Cores
-from configs.host_list import HostPatterns, TrustedHosts
+from configs.host_list import HostPatterns, Origins, TrustedHosts
 from configs.redis_address import RedisUrl
 from ovseg_core import http_address
 
@@ -171,6 +171,31 @@ class Settings(BaseSettings):
         gt=0,
         description="How long an Idempotency-Key is remembered, in seconds (> 0); the id of an erased job is refused "
         "for the same time. A day is common for APIs, and longer than a client's retries.",
+    )
+
+    # Who may use the service
+    auth: Literal["required", "off"] | None = Field(
+        default=None,
+        description="required: every request needs an API key, except for health checks. off: every client that "
+        "reaches the gateway may do everything. Unset: off if the gateway listens on loopback; elsewhere it refuses to "
+        "start until this is decided.",
+    )
+    old_key_seconds: float = Field(
+        default=24 * 3600.0,
+        ge=0,
+        description="How long the old secret of an API key also works after a rotation, in seconds (0 or more). A day "
+        "is time to give the new key to every client. 0: not at all.",
+    )
+    metrics_without_key: bool = Field(
+        default=False,
+        description="Whether /metrics needs no API key while OVSEG_AUTH is required. If not, it needs an admin's key, "
+        "because its numbers are about all callers.",
+    )
+    cors_origins: Origins = Field(
+        default=(),
+        description="Origins of web pages, separated by commas, that may use the API from a browser (CORS): "
+        "`https://app.example.com`, with a port if it is not the usual one. Empty: a page of another site can read "
+        "nothing. Without API keys, such a page may do everything.",
     )
 
     # Hosts that clients name, and webhooks

@@ -1,6 +1,6 @@
 # The gateway, the webhook sender and the reaper. Without Paddle and OpenCV.
 #   docker build -f deploy/gateway.Dockerfile -t ovseg-gateway .
-#   docker run --env-file .env -p 127.0.0.1:8080:8080 ovseg-gateway
+#   docker run --env-file .env -e OVSEG_AUTH=off -p 127.0.0.1:8080:8080 ovseg-gateway
 ARG PYTHON_IMAGE=python:3.11.14-slim-bookworm
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="ovseg-gateway" \
@@ -24,5 +24,6 @@ RUN pip install --no-cache-dir --no-deps --no-build-isolation .
 USER 10001
 EXPOSE 8080
 # On loopback the gateway could not be reached from outside the container. Access is limited by the port that is published.
+# The gateway does not start until OVSEG_AUTH is set: `required` for API keys, `off` if that port is private.
 ENV PYTHONUNBUFFERED=1 OVSEG_GATEWAY_HOST=0.0.0.0
 CMD ["ovseg", "gateway"]

@@ -7,8 +7,10 @@ from flask import Flask
 from configs.settings import Settings
 from gateway import (
     access_log,
+    auth,
     breaker,
     compression,
+    cors,
     embeddings,
     endpoints,
     errors,
@@ -17,6 +19,7 @@ from gateway import (
     health,
     home,
     jobs,
+    keys,
     metrics,
     origin,
     paddlex,
@@ -28,7 +31,10 @@ from gateway.wrong_method import Request
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The gateway as a WSGI application; settings come from the environment unless given."""
+    """Return the gateway as a WSGI application; settings come from the environment unless given.
+
+    Raises ValueError if the gateway may not listen: see `auth.is_required`.
+    """
     settings = settings or Settings()
     app = Flask(__name__, static_folder=None)
     app.request_class = Request
@@ -36,14 +42,16 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False  # `//v1/jobs` gets a 404, not a redirect to the host in the Host header
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.extensions["ovseg"] = GatewayServices(settings)
-    for room in (jobs, embeddings, events, endpoints, paddlex, health, metrics, home):
+    for room in (jobs, embeddings, events, endpoints, keys, paddlex, health, metrics, home):
         app.register_blueprint(room.blueprint)
     errors.handle_all(app)
     request_id.attend(app)
     compression.attend(app)
     access_log.keep(app)
     origin.guard(app)
-    query.guard(app)
     breaker.guard(app)
+    auth.guard(app)
+    query.guard(app)
+    cors.open_to(app, settings.cors_origins)
     handover.attend(app)
     return app

@@ -5,16 +5,18 @@ from __future__ import annotations
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
-from gateway import body, idempotency_key, query, submission
+from gateway import auth, body, idempotency_key, query, submission
 from gateway.services import services
 from gateway.text_fields import EmbeddingTexts
 from gateway.wait_time import WaitQuery
+from worker.access.scope import Scope
 from worker.job import parsing
 
 blueprint = Blueprint("embeddings", __name__, url_prefix="/v1/embeddings")
 
 
 @blueprint.post("")
+@auth.needs(Scope.JOBS_WRITE)
 @body.takes(body.WITH_IMAGE)
 @query.takes(WaitQuery)
 @query.takes_with_image(EmbeddingTexts)

@@ -7,10 +7,11 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, url_for
 
-from gateway import body, events, paging, query
+from gateway import auth, body, events, paging, query
 from gateway.paging import PageQuery
 from gateway.services import services
 from ovseg_core.errors import OvsegError
+from worker.access.scope import Scope
 from worker.job.client_text import brief
 from worker.outbound import web_url
 from worker.store.clock import microseconds, timestamp
@@ -21,6 +22,7 @@ blueprint = Blueprint("endpoints", __name__, url_prefix="/v1/webhook-endpoints")
 
 
 @blueprint.post("")
+@auth.needs(Scope.WEBHOOKS)
 def create() -> tuple[Response, int, dict[str, str]]:
     """Create an endpoint: 201, and the answer has its secret."""
     fields = endpoint_fields.parse_new(body.read_json(), services().settings)
@@ -33,17 +35,20 @@ def create() -> tuple[Response, int, dict[str, str]]:
 
 
 @blueprint.get("")
+@auth.needs(Scope.WEBHOOKS)
 def page() -> Response:
     """List all endpoints, oldest first."""
     return jsonify({"endpoints": [describe(endpoint) for endpoint in services().endpoints.list()]})
 
 
 @blueprint.get("/<endpoint_id>")
+@auth.needs(Scope.WEBHOOKS)
 def show(endpoint_id: str) -> Response:
     return jsonify(describe(_found(endpoint_id)))
 
 
 @blueprint.get("/<endpoint_id>/events")
+@auth.needs(Scope.WEBHOOKS)
 @query.takes(PageQuery)
 def list_events(endpoint_id: str) -> Response:
     """List the events of jobs for this endpoint, newest first; `next_cursor` leads to earlier events."""
@@ -55,6 +60,7 @@ def list_events(endpoint_id: str) -> Response:
 
 
 @blueprint.patch("/<endpoint_id>")
+@auth.needs(Scope.WEBHOOKS)
 def change(endpoint_id: str) -> Response:
     """Change the fields that the request has, and no others."""
     fields = endpoint_fields.parse_change(body.read_json(), services().settings)
@@ -63,6 +69,7 @@ def change(endpoint_id: str) -> Response:
 
 
 @blueprint.delete("/<endpoint_id>")
+@auth.needs(Scope.WEBHOOKS)
 def delete(endpoint_id: str) -> tuple[str, int]:
     if not services().endpoints.delete(endpoint_id):
         raise _not_found(endpoint_id)
@@ -70,6 +77,7 @@ def delete(endpoint_id: str) -> tuple[str, int]:
 
 
 @blueprint.post("/<endpoint_id>/rotate-secret")
+@auth.needs(Scope.WEBHOOKS)
 def rotate(endpoint_id: str) -> Response:
     """Replace the endpoint's secret, and return the new one. The old secret stays valid for a while."""
     services().endpoints.rotate(endpoint_id)
@@ -78,6 +86,7 @@ def rotate(endpoint_id: str) -> Response:
 
 
 @blueprint.post("/<endpoint_id>/test")
+@auth.needs(Scope.WEBHOOKS)
 def test(endpoint_id: str) -> tuple[Response, int]:
     """Send a test event: 202, before it is delivered."""
     event_id = services().events.test(_enabled(endpoint_id).id)
@@ -87,6 +96,7 @@ def test(endpoint_id: str) -> tuple[Response, int]:
 
 
 @blueprint.post("/<endpoint_id>/replay")
+@auth.needs(Scope.WEBHOOKS)
 def replay(endpoint_id: str) -> tuple[Response, int]:
     """Deliver the stored events of a span of time again, both delivered and dead ones: 202 with their count."""
     within = span.parse(body.read_json())

@@ -27,6 +27,9 @@ RETRY_AFTER_SECONDS = 2
 HEADERS_OF_CODE = {
     "queue_full": {"Retry-After": "10"},
     "unavailable": {"Retry-After": str(RETRY_AFTER_SECONDS)},
+    "key_required": {"WWW-Authenticate": 'Bearer realm="ovseg", Basic realm="ovseg"'},
+    "key_invalid": {"WWW-Authenticate": 'Bearer realm="ovseg", error="invalid_token", Basic realm="ovseg"'},
+    "scope_missing": {"WWW-Authenticate": 'Bearer realm="ovseg", error="insufficient_scope"'},  # RFC 6750
     "unsupported_content_encoding": {"Accept-Encoding": "identity"},  # RFC 9110, section 12.5.3
 }
 

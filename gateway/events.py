@@ -6,8 +6,10 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
+from gateway import auth
 from gateway.services import services
 from ovseg_core.errors import OvsegError
+from worker.access.scope import Scope
 from worker.job.client_text import brief
 from worker.store.clock import timestamp
 from worker.webhook.delivery import Delivery
@@ -17,11 +19,13 @@ blueprint = Blueprint("events", __name__, url_prefix="/v1/events")
 
 
 @blueprint.get("/<event_id>")
+@auth.needs(Scope.WEBHOOKS)
 def show(event_id: str) -> Response:
     return jsonify(describe(_found(event_id)))
 
 
 @blueprint.post("/<event_id>/redeliver")
+@auth.needs(Scope.WEBHOOKS)
 def redeliver(event_id: str) -> tuple[Response, int]:
     """Deliver the event again, whether it was delivered, is dead, or waits for its next try: 202."""
     services().events.redeliver(event_id)

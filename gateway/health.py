@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from flask import Blueprint, Response, jsonify
 
-from gateway import access_log, breaker, origin, query
+from gateway import access_log, auth, breaker, origin, query
 from gateway.services import services
 from worker.job import acceptance
 from worker.process import roster
@@ -17,6 +17,7 @@ blueprint = Blueprint("health", __name__)
 
 
 @blueprint.get("/healthz")
+@auth.needs(None)
 @access_log.writes_line(False)
 @origin.takes_any_host(True)
 @breaker.needs_redis(False)
@@ -32,6 +33,7 @@ class ReadyQuery(query.Query):
 
 
 @blueprint.get("/readyz")
+@auth.needs(None)
 @access_log.writes_line(False)
 @origin.takes_any_host(True)
 @breaker.needs_redis(False)  # it checks Redis itself

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template, request
 
-from gateway import breaker
+from gateway import auth, breaker
 from gateway.services import services
 from ovseg_core import models
 
@@ -12,6 +12,7 @@ blueprint = Blueprint("home", __name__)
 
 
 @blueprint.get("/")
+@auth.needs(None)
 @breaker.needs_redis(False)
 def home() -> str:
     return render_template(

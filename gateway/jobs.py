@@ -9,12 +9,13 @@ from typing import Annotated
 from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 
-from gateway import body, etag, events, idempotency_key, paging, query, submission, wait_time
+from gateway import auth, body, etag, events, idempotency_key, paging, query, submission, wait_time
 from gateway.paging import PageQuery
 from gateway.services import services
 from gateway.text_fields import Texts
 from gateway.wait_time import WaitQuery
 from ovseg_core.errors import OvsegError
+from worker.access.scope import Scope
 from worker.job import description, parsing
 from worker.job.client_text import brief
 from worker.job.idempotency import Once
@@ -37,6 +38,7 @@ class DeliveriesQuery(PageQuery):
 
 
 @blueprint.post("")
+@auth.needs(Scope.JOBS_WRITE)
 @body.takes(body.WITH_IMAGE)
 @query.takes(WaitQuery)
 @query.takes_with_image(Texts)
@@ -52,6 +54,7 @@ def submit() -> ResponseReturnValue:
 
 
 @blueprint.put("/<job_id>")
+@auth.needs(Scope.JOBS_WRITE)
 @body.takes(body.WITH_IMAGE)
 @query.takes(WaitQuery)
 @query.takes_with_image(Texts)
@@ -65,6 +68,7 @@ def create(job_id: str) -> ResponseReturnValue:
 
 
 @blueprint.get("/<job_id>")
+@auth.needs(Scope.JOBS_READ)
 @query.takes(WaitQuery)
 def show(job_id: str) -> ResponseReturnValue:
     """Return the job object. If the client asks to wait, the answer is held until the job has ended."""
@@ -77,6 +81,7 @@ def show(job_id: str) -> ResponseReturnValue:
 
 
 @blueprint.get("/<job_id>/files")
+@auth.needs(Scope.JOBS_READ)
 def files(job_id: str) -> Response:
     """Return the `files` of the job object, without reading the result. Whether they still exist is not checked."""
     job = services().jobs.get(job_id) or _archived(job_id)
@@ -84,6 +89,7 @@ def files(job_id: str) -> Response:
 
 
 @blueprint.post("/<job_id>/cancel")
+@auth.needs(Scope.JOBS_WRITE)
 def cancel(job_id: str) -> tuple[Response, int]:
     """Cancel a job: 200 if it is canceled, now or before; 202 if a worker runs it and will stop at its next stage."""
     status = services().jobs.cancel(job_id)
@@ -96,6 +102,7 @@ def cancel(job_id: str) -> tuple[Response, int]:
 
 
 @blueprint.post("/<job_id>/retry")
+@auth.needs(Scope.JOBS_WRITE)
 @query.takes(WaitQuery)
 def retry(job_id: str) -> ResponseReturnValue:
     """Accept a new job with the request and the image of a job that has ended.
@@ -110,6 +117,7 @@ def retry(job_id: str) -> ResponseReturnValue:
 
 
 @blueprint.delete("/<job_id>")
+@auth.needs(Scope.JOBS_WRITE)
 def erase(job_id: str) -> tuple[str, int]:
     """Delete the record, the image and the files of a job, unless a worker is running it."""
     status = services().erasure.erase(job_id) if CLIENT_ID.fullmatch(job_id) else ""
@@ -121,6 +129,7 @@ def erase(job_id: str) -> tuple[str, int]:
 
 
 @blueprint.get("")
+@auth.needs(Scope.JOBS_READ)
 @query.takes(JobsQuery)
 def page() -> Response:
     """List jobs, newest first, without their results; `next_cursor` leads to older jobs."""
@@ -131,6 +140,7 @@ def page() -> Response:
 
 
 @blueprint.get("/<job_id>/webhook-deliveries")
+@auth.needs(Scope.WEBHOOKS)
 @query.takes(DeliveriesQuery)
 def deliveries(job_id: str) -> Response:
     """List the events of a job, oldest first, each with its last deliveries; `next_cursor` leads to later events."""

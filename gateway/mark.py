@@ -25,6 +25,10 @@ class Mark(Generic[Value]):
 
         return mark
 
+    def is_on(self, view: Callable[..., object]) -> bool:
+        """Return True if the view is decorated with this mark."""
+        return view in self._values
+
     def of_view(self) -> Value:
         """Return the value of the current request's view; the default if no view matches the path and method."""
         if request.endpoint is None:

@@ -9,14 +9,17 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from gateway import origin
+from gateway import auth, origin
 from gateway.services import services
+from worker.access.scope import Scope
 from worker.process import fleet
 
 blueprint = Blueprint("metrics", __name__)
 
 
 @blueprint.get("/metrics")
+@auth.needs(Scope.ADMIN)
+@auth.open_if(lambda settings: settings.metrics_without_key)
 @origin.takes_any_host(True)
 def metrics() -> Response:
     registry = CollectorRegistry()

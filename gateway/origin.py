@@ -3,7 +3,7 @@
 A browser sends requests on behalf of every page it shows. `Host` exposes a page whose own name was made to resolve to
 this machine (DNS rebinding). `Origin` (RFC 6454) and `Sec-Fetch-Site` (W3C Fetch Metadata) state the site of the page;
 a page cannot set them, and programs send neither. A page of another site may send the content type JSON only with a
-permission (CORS), which this service never gives.
+permission (CORS), which only the origins of OVSEG_CORS_ORIGINS get.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class Door:
     """Checks requests against the hosts that the settings allow."""
 
     def __init__(self, settings: Settings) -> None:
+        self._cors_origins = settings.cors_origins
         self._named = [HostPattern(text) for text in settings.gateway_allowed_hosts]
         self._takes_any_host = not self._named and not is_loopback(settings.gateway_host)
         own = [settings.gateway_host] if is_loopback(settings.gateway_host) else []
@@ -64,6 +65,8 @@ class Door:
 
     def _check_origin(self, host: Host | None) -> None:
         origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "none")
+        if origin in self._cors_origins:
+            return
         if origin is not None:
             try:
                 page = Origin.parse(origin)

@@ -15,10 +15,11 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 
-from gateway import access_log, body, breaker, compression, origin, problem
+from gateway import access_log, auth, body, breaker, compression, origin, problem
 from gateway.services import services
 from ovseg_core import outputs
 from ovseg_core.errors import OvsegError
+from worker.access.scope import Scope
 from worker.job import acceptance, parsing, result_document
 from worker.job.record import Job, Status
 
@@ -26,6 +27,7 @@ blueprint = Blueprint("paddlex", __name__)
 
 
 @blueprint.post("/open-vocabulary-segmentation")
+@auth.needs(Scope.JOBS_WRITE)
 @compression.pays(False)  # the overlay is a JPEG in base64
 def infer() -> ResponseReturnValue:
     fields = body.read_json()
@@ -41,6 +43,7 @@ def infer() -> ResponseReturnValue:
 
 
 @blueprint.get("/health")
+@auth.needs(None)
 @access_log.writes_line(False)
 @origin.takes_any_host(True)
 @breaker.needs_redis(False)

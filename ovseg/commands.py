@@ -12,6 +12,7 @@ from platformdirs import user_data_path
 from configs import webhook_secret
 from configs.settings import Settings
 from ovseg import one_line
+from ovseg.key_commands import keys
 from ovseg.model_commands import models
 from ovseg_core import environment
 from ovseg_core.family import EVERYTHING
@@ -85,6 +86,7 @@ def up(data_dir: Path | None, port: int | None, host: str | None, device: str | 
 
     This starts Valkey unless OVSEG_REDIS_URL is set, and SeaweedFS unless OVSEG_S3_ENDPOINT_URL or OVSEG_S3_BUCKET is.
     """
+    from gateway import auth
     from ovseg import up as command
     from ovseg.stack import Plan, free_port
 
@@ -94,6 +96,7 @@ def up(data_dir: Path | None, port: int | None, host: str | None, device: str | 
     folder = data_dir or settings.data_dir or user_data_path("ovseg")
     folder = folder.expanduser().resolve()
     with one_line.errors():
+        auth.is_required(settings.model_copy(update={"gateway_host": host}))
         port = port or free_port(host)
     _exit_with(command.run(Plan(folder, host, port, device or settings.device, settings)))
 
@@ -108,20 +111,26 @@ def up(data_dir: Path | None, port: int | None, host: str | None, device: str | 
 )
 def demo(output: Path) -> None:
     """Start the service, segment a photo with it, write the pictures, stop everything."""
+    from gateway import auth
     from ovseg import demo as command
 
-    _exit_with(command.run(output, one_line.settings()))
+    settings = one_line.settings()
+    with one_line.errors():
+        auth.is_required(settings)
+    _exit_with(command.run(output, settings))
 
 
 @main.command()
 def gateway() -> None:
     """Run the gateway, which serves the HTTP API."""
+    from gateway import auth
     from ovseg.serve import Server
     from worker.store.storage import Storage
 
     _log()
     settings = one_line.settings()
     with one_line.errors():
+        auth.is_required(settings)
         Storage(settings)  # reports a wrong configuration in one line; gunicorn's processes would print a traceback
     Server(settings).run()
 
@@ -204,6 +213,7 @@ def recover(tell_since: float) -> None:
 
 
 main.add_command(models)
+main.add_command(keys)
 
 
 @main.command("webhook-secret")

@@ -31,6 +31,7 @@ def client(redis_url: str) -> Open:
             redis_prefix="origin:",
             s3_endpoint_url="http://127.0.0.1:9",
             gateway_host=listens_on,
+            auth="off",
             gateway_allowed_hosts=tuple(host for host in allowed.split(",") if host),
         )
         return create_app(settings).test_client()

@@ -25,6 +25,8 @@
 --   unarchived     zset    jobs whose latest document is not in storage yet; score: when the reaper writes it
 --   endpoint:<id>  hash    a receiver of events of all jobs; it has `disabled_at` while it is disabled
 --   endpoints      zset    every endpoint; score: created_at
+--   apikey:<id>    hash    an API key, with hashes of its secrets; it has `revoked_at` once it is revoked
+--   apikeys        zset    every API key; score: created_at
 --   tests:<e>      list    the last test events of an endpoint, oldest first
 --   event:<id>     hash    a webhook event; the script that changes the job's status also writes the event and its id
 --   deliveries:<e> list    the last tries of an event, newest first

@@ -1,0 +1,24 @@
+"""Who sends the current request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import g
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The holder of an API key; `key_id` is None if the service requires no keys."""
+
+    key_id: str | None
+
+
+def caller() -> Caller:
+    """Return the caller of the current request, whose key `auth` has checked."""
+    return cast(Caller, g.caller)
+
+
+def set_caller(found: Caller) -> None:
+    g.caller = found

@@ -1,0 +1,107 @@
+"""The routes of API keys, for admins: create, show, list, rotate, revoke."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from flask import Blueprint, Response, jsonify, url_for
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from gateway import audit, auth, body
+from gateway.services import services
+from ovseg_core.errors import OvsegError
+from worker.access.api_key import MAX_NAME, ApiKey
+from worker.access.scope import ORDINARY, Scope
+from worker.job.client_text import brief
+from worker.job.validation import short_list, validated
+from worker.store.clock import timestamp
+from worker.webhook.span import Time
+
+blueprint = Blueprint("keys", __name__, url_prefix="/v1/keys")
+
+
+class KeyFields(BaseModel):
+    """The fields of a new key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(default="", max_length=MAX_NAME, strict=True)
+    scopes: Annotated[tuple[Scope, ...], BeforeValidator(short_list), Field(min_length=1)] = ORDINARY
+    expires_at: Time = None
+
+
+@blueprint.post("")
+@auth.needs(Scope.ADMIN)
+def create() -> tuple[Response, int, dict[str, str]]:
+    """Create a key: 201, and only this answer has its text."""
+    fields = validated(KeyFields, body.read_json())
+    if fields.expires_at is not None and fields.expires_at <= datetime.now(UTC):
+        raise OvsegError("invalid_value", "must be in the future", "expires_at")
+    scopes = [scope for scope in Scope if scope in fields.scopes]
+    text = services().keys.create(fields.name, scopes, fields.expires_at)
+    audit.record(f"created key {text.id} ({' '.join(scopes)})")
+    location = url_for("keys.show", key_id=text.id)
+    return jsonify({**describe(_found(text.id)), "key": str(text)}), 201, {"Location": location}
+
+
+@blueprint.get("")
+@auth.needs(Scope.ADMIN)
+def page() -> Response:
+    """List all keys, oldest first."""
+    return jsonify({"keys": [describe(key) for key in services().keys.list()]})
+
+
+@blueprint.get("/<key_id>")
+@auth.needs(Scope.ADMIN)
+def show(key_id: str) -> Response:
+    return jsonify(describe(_found(key_id)))
+
+
+@blueprint.post("/<key_id>/rotate")
+@auth.needs(Scope.ADMIN)
+def rotate(key_id: str) -> Response:
+    """Give a key a new secret: only this answer has the new text. The old secret stays live for a while."""
+    text = services().keys.rotate(key_id, services().settings.old_key_seconds)
+    key = _found(key_id)
+    if text is None:
+        raise OvsegError("key_revoked", f"the key {key.id} is revoked")
+    audit.record(f"rotated key {key.id}")
+    return jsonify({**describe(key), "key": str(text)})
+
+
+@blueprint.post("/<key_id>/revoke")
+@auth.needs(Scope.ADMIN)
+def revoke(key_id: str) -> Response:
+    """Revoke a key, which every gateway refuses within a second. To revoke it again changes nothing."""
+    if not services().keys.revoke(key_id):
+        raise _not_found(key_id)
+    audit.record(f"revoked key {key_id}")
+    return show(key_id)
+
+
+def describe(key: ApiKey) -> dict[str, Any]:
+    """Return the key object, without secrets."""
+    now = datetime.now(UTC)
+    return {
+        "id": key.id,
+        "name": key.name,
+        "scopes": list(key.scopes),
+        "status": key.status(now),
+        "created_at": timestamp(key.created_at),
+        "expires_at": timestamp(key.expires_at),
+        "last_used_at": timestamp(key.last_used_at),
+        "revoked_at": timestamp(key.revoked_at),
+        "old_secret_until": timestamp(key.old_secret_until if key.has_old_secret(now) else None),
+    }
+
+
+def _found(key_id: str) -> ApiKey:
+    key = services().keys.get(key_id)
+    if key is None:
+        raise _not_found(key_id)
+    return key
+
+
+def _not_found(key_id: str) -> OvsegError:
+    return OvsegError("not_found", f"there is no key {brief(key_id)!r}")

@@ -1,0 +1,112 @@
+"""`ovseg keys`: the API keys of a service. These commands need only its Redis."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from ovseg import one_line
+
+if TYPE_CHECKING:
+    from worker.access.keys import Keys
+
+SCOPES = ("jobs:write", "jobs:read", "webhooks")
+
+
+@click.group()
+def keys() -> None:
+    """Make, list, rotate and revoke API keys.
+
+    OVSEG_REDIS_URL names the Redis of the service. Without it, the commands use the Valkey of `ovseg up` on this
+    machine (OVSEG_DATA_DIR).
+    """
+
+
+@keys.command()
+@click.option("--name", default="", help="A note: who uses the key, and for what.")
+@click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="May be repeated.  [default: all]")
+@click.option("--admin", is_flag=True, help="A key that may do everything, also make keys.")
+@click.option("--days", type=click.IntRange(1), help="The key expires after this time.  [default: never]")
+def create(name: str, scopes: tuple[str, ...], admin: bool, days: int | None) -> None:
+    """Make a key and print it. It cannot be printed again."""
+    from worker.access.scope import ORDINARY, Scope
+
+    if admin and scopes:
+        raise click.UsageError("--admin has every scope; leave --scope out")
+    chosen = [Scope.ADMIN] if admin else [scope for scope in Scope if scope in (scopes or ORDINARY)]
+    expires_at = None if days is None else datetime.now(UTC) + timedelta(days=days)
+    with _opened() as opened:
+        text = opened.create(name, chosen, expires_at)
+        _audit(f"created key {text.id} ({' '.join(chosen)})")
+    click.echo(text)
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """List all keys, oldest first, without their secrets."""
+    from worker.store.clock import timestamp
+
+    with _opened() as opened:
+        rows = [
+            (
+                key.id,
+                key.status(datetime.now(UTC)),
+                " ".join(key.scopes),
+                timestamp(key.expires_at) or "never expires",
+                f"used {timestamp(key.last_used_at)}" if key.last_used_at else "never used",
+                key.name,
+            )
+            for key in opened.list()
+        ]
+    for row in rows:
+        click.echo("  ".join(row).rstrip())
+
+
+@keys.command()
+@click.argument("key_id")
+def rotate(key_id: str) -> None:
+    """Give a key a new secret and print the new key. The old one also works for OVSEG_OLD_KEY_SECONDS."""
+    with _opened() as opened:
+        text = opened.rotate(key_id, one_line.settings().old_key_seconds)
+        if text is None:
+            raise ValueError(f"there is no key {key_id!r}, or it is revoked")
+        _audit(f"rotated key {key_id}")
+    click.echo(text)
+
+
+@keys.command()
+@click.argument("key_id")
+def revoke(key_id: str) -> None:
+    """Revoke a key for good. Every gateway refuses it within a second."""
+    with _opened() as opened:
+        if not opened.revoke(key_id):
+            raise ValueError(f"there is no key {key_id!r}")
+        _audit(f"revoked key {key_id}")
+    click.echo(f"{key_id} is revoked")
+
+
+@contextmanager
+def _opened() -> Iterator[Keys]:
+    """Yield the keys of the service. Reports errors in one line."""
+    from redis import RedisError
+
+    from ovseg import local_redis
+    from worker.access.keys import Keys
+    from worker.store.keyspace import Keyspace
+
+    with one_line.errors():
+        try:
+            with Keyspace.open(local_redis.settings()) as keyspace:
+                yield Keys(keyspace)
+        except RedisError as error:
+            raise OSError(f"Redis is unreachable: {error}") from error
+
+
+def _audit(act: str) -> None:
+    """Write the audit line of an act to stderr, because stdout has the key."""
+    click.echo(f"audit: by user {os.getuid()} at the command line: {act}", err=True)

@@ -1,0 +1,439 @@
+"""API keys: every route refuses a request without the right key, and keys can be made, rotated and revoked."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from configs.settings import Settings
+from gateway import auth, create_app
+from ovseg.commands import main
+from tests.support import commands
+from worker.access.api_key import KeyText, new_id
+from worker.access.keys import Keys
+from worker.access.scope import ORDINARY, Scope
+from worker.store.keyspace import Keyspace
+
+READ, WRITE, HOOKS, ADMIN = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.WEBHOOKS, Scope.ADMIN
+OPEN = None
+ROUTES = {
+    "GET /": OPEN,
+    "GET /healthz": OPEN,
+    "GET /readyz": OPEN,
+    "GET /health": OPEN,
+    "GET /metrics": ADMIN,
+    "POST /open-vocabulary-segmentation": WRITE,
+    "POST /v1/jobs": WRITE,
+    "GET /v1/jobs": READ,
+    "PUT /v1/jobs/{}": WRITE,
+    "GET /v1/jobs/{}": READ,
+    "GET /v1/jobs/{}/files": READ,
+    "DELETE /v1/jobs/{}": WRITE,
+    "POST /v1/jobs/{}/cancel": WRITE,
+    "POST /v1/jobs/{}/retry": WRITE,
+    "GET /v1/jobs/{}/webhook-deliveries": HOOKS,
+    "POST /v1/embeddings": WRITE,
+    "GET /v1/events/{}": HOOKS,
+    "POST /v1/events/{}/redeliver": HOOKS,
+    "POST /v1/webhook-endpoints": HOOKS,
+    "GET /v1/webhook-endpoints": HOOKS,
+    "GET /v1/webhook-endpoints/{}": HOOKS,
+    "PATCH /v1/webhook-endpoints/{}": HOOKS,
+    "DELETE /v1/webhook-endpoints/{}": HOOKS,
+    "GET /v1/webhook-endpoints/{}/events": HOOKS,
+    "POST /v1/webhook-endpoints/{}/rotate-secret": HOOKS,
+    "POST /v1/webhook-endpoints/{}/test": HOOKS,
+    "POST /v1/webhook-endpoints/{}/replay": HOOKS,
+    "POST /v1/keys": ADMIN,
+    "GET /v1/keys": ADMIN,
+    "GET /v1/keys/{}": ADMIN,
+    "POST /v1/keys/{}/rotate": ADMIN,
+    "POST /v1/keys/{}/revoke": ADMIN,
+}
+CLOSED = [route for route, scope in ROUTES.items() if scope is not OPEN]
+UNKNOWN = str(KeyText.new("0" * 16))
+
+
+@pytest.fixture
+def required(s3_settings: Settings) -> Settings:
+    return s3_settings.model_copy(update={"auth": "required"})
+
+
+@pytest.fixture
+def client(required: Settings) -> FlaskClient:
+    return create_app(required).test_client()
+
+
+@pytest.fixture
+def keys(keyspace: Keyspace) -> Keys:
+    return Keys(keyspace)
+
+
+@pytest.fixture
+def admin(keys: Keys) -> KeyText:
+    return keys.create("the first", [ADMIN])
+
+
+def ask(client: FlaskClient, route: str, key: object = None, **sent: Any) -> TestResponse:
+    """Send a request to a route of the table, with a key unless it is None."""
+    method, path = route.replace("{}", "x").split()
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    return client.open(path, method=method, headers=headers, **sent)
+
+
+def code(answer: TestResponse) -> str | None:
+    """Return the code of a refusal for a key; None if the key was accepted. PaddleX's envelope has only the status."""
+    if answer.status_code not in (401, 403):
+        return None
+    return str(answer.get_json().get("code", answer.status_code))
+
+
+def refused(client: FlaskClient, route: str, key: object, status: int, expected: str) -> None:
+    answer = ask(client, route, key)
+    assert (answer.status_code, code(answer)) in ((status, expected), (status, str(status))), (route, key)
+    assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="ovseg"')
+
+
+def test_the_table_has_every_route_and_every_route_declares_its_scope(client: FlaskClient) -> None:
+    app = client.application
+    found = {}
+    for rule in app.url_map.iter_rules():
+        view = app.view_functions[rule.endpoint]
+        assert auth.needs.is_on(view), rule
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            with app.test_request_context(re.sub("<[^>]+>", "x", rule.rule), method=method):
+                found[f"{method} {re.sub('<[^>]+>', '{}', rule.rule)}"] = auth.needs.of_view()
+    assert found == ROUTES
+
+
+def test_no_route_but_the_open_ones_answers_without_a_live_key(client: FlaskClient, keys: Keys) -> None:
+    live = keys.create("", [ADMIN])
+    expired = keys.create("", [ADMIN], datetime.now(UTC) - timedelta(seconds=1))
+    revoked = keys.create("", [ADMIN])
+    keys.revoke(revoked.id)
+    wrong = KeyText.new(live.id)
+    for route in CLOSED:
+        refused(client, route, None, 401, "key_required")
+        for key in (UNKNOWN, wrong, expired, revoked):
+            refused(client, route, key, 401, "key_invalid")
+        assert code(ask(client, route, live)) is None, route
+
+
+def test_a_key_can_do_what_its_scopes_allow_and_nothing_else(client: FlaskClient, keys: Keys) -> None:
+    for scope in ORDINARY:
+        key = keys.create("", [scope])
+        for route in CLOSED:
+            if ROUTES[route] is scope:
+                assert code(ask(client, route, key)) is None, (route, scope)
+            else:
+                refused(client, route, key, 403, "scope_missing")
+
+
+def test_open_routes_need_no_key_and_ignore_a_wrong_one(client: FlaskClient) -> None:
+    for route, scope in ROUTES.items():
+        if scope is OPEN:
+            assert ask(client, route).status_code == ask(client, route, "nonsense").status_code == 200, route
+
+
+def test_a_setting_opens_the_metrics(required: Settings) -> None:
+    client = create_app(required.model_copy(update={"metrics_without_key": True})).test_client()
+    assert ask(client, "GET /metrics").status_code == 200
+    assert ask(client, "GET /v1/jobs").status_code == 401
+
+
+def basic(password: object, user: str = "") -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def test_a_key_is_also_the_password_of_basic_authentication(client: FlaskClient, admin: KeyText) -> None:
+    for user in ("", "anybody", "a" * 100):
+        assert client.get("/v1/jobs", headers={"Authorization": basic(admin, user)}).status_code == 200
+    assert client.get("/v1/jobs", headers={"Authorization": basic(UNKNOWN)}).status_code == 401
+
+
+def test_paddlexs_route_takes_a_key_and_refuses_in_its_own_envelope(client: FlaskClient, keys: Keys) -> None:
+    route = "POST /open-vocabulary-segmentation"
+    answer = ask(client, route, json={})
+    assert (answer.status_code, answer.get_json()["errorCode"]) == (401, 401)
+    assert ask(client, route, keys.create("", [WRITE]), json={}).status_code == 422
+
+
+BAD_HEADERS: dict[str, Callable[[str], str]] = {
+    "empty": lambda key: "",
+    "only a scheme": lambda key: "Bearer",
+    "no scheme": lambda key: key,
+    "another scheme": lambda key: f"Token {key}",
+    "twice": lambda key: f"Bearer {key}, Bearer {key}",
+    "a digit more": lambda key: f"Bearer {key}0",
+    "a digit less": lambda key: f"Bearer {key[:-1]}",
+    "no prefix": lambda key: f"Bearer {key.removeprefix('ovk_')}",
+    "a space inside": lambda key: f"Bearer {key[:30]} {key[30:]}",
+    "as parameters": lambda key: f'Bearer token="{key}"',
+    "basic without base64": lambda key: "Basic ///",
+    "basic that is not UTF-8": lambda key: "Basic /////w==",
+    "basic without a colon": lambda key: "Basic " + base64.b64encode(key.encode()).decode(),
+    "the key as the user": lambda key: basic("", key),
+    "too long": lambda key: f"Bearer {key}{'=' * 8000}",
+    "another language": lambda key: "Bearer ovk_\xe9\xe8",
+}
+
+
+def test_a_header_that_has_no_key_is_refused(client: FlaskClient, admin: KeyText) -> None:
+    for wrong, header in BAD_HEADERS.items():
+        answer = client.get("/v1/jobs", headers={"Authorization": header(str(admin))})
+        assert (answer.status_code, answer.get_json()["code"]) == (401, "key_invalid"), wrong
+
+
+def test_without_required_keys_a_key_changes_nothing(s3_settings: Settings) -> None:
+    client = create_app(s3_settings).test_client()
+    for key in (None, UNKNOWN, "nonsense"):
+        assert ask(client, "GET /v1/jobs", key).status_code == 200
+
+
+def test_both_secrets_work_after_a_rotation_until_the_old_one_ends(client: FlaskClient, keys: Keys) -> None:
+    first = keys.create("", [READ])
+    second = keys.rotate(first.id, overlap_seconds=3600)
+    assert second is not None
+    assert code(ask(client, "GET /v1/jobs", first)) is code(ask(client, "GET /v1/jobs", second)) is None
+    third = keys.rotate(first.id, overlap_seconds=0)
+    deadline = time.monotonic() + 1
+    while any(code(ask(client, "GET /v1/jobs", key)) is None for key in (first, second)):
+        assert time.monotonic() < deadline
+    assert code(ask(client, "GET /v1/jobs", third)) is None
+
+
+def test_every_gateway_refuses_a_revoked_key_within_a_second(required: Settings, keys: Keys) -> None:
+    gateways = [create_app(required).test_client() for _ in range(2)]
+    key = keys.create("", [READ])
+    assert [code(ask(gateway, "GET /v1/jobs", key)) for gateway in gateways] == [None, None]
+    keys.revoke(key.id)
+    revoked_at = time.monotonic()
+    while any(code(ask(gateway, "GET /v1/jobs", key)) is None for gateway in gateways):
+        assert time.monotonic() - revoked_at < 1
+    assert keys.rotate(key.id, 60) is None
+
+
+def test_a_gateway_remembers_few_keys(required: Settings, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "MAX_REMEMBERED", 3)
+    remembered = auth.RememberedKeys(keys)
+    for _ in range(20):
+        assert remembered.find(keys.create("", [READ]), datetime.now(UTC)) is not None
+        assert remembered.find(KeyText.new(new_id()), datetime.now(UTC)) is None
+    assert len(remembered._known) == 3
+
+
+def test_redis_is_asked_for_a_key_twice_a_second_and_not_at_every_request(
+    client: FlaskClient, keyspace: Keyspace, admin: KeyText
+) -> None:
+    calls = keyspace.redis.info("commandstats").get("cmdstat_hgetall", {"calls": 0})["calls"]
+    start = time.monotonic()
+    for _ in range(20):
+        assert ask(client, "GET /v1/keys/{}", admin).status_code == 404  # reads one record, which does not exist
+    seconds = time.monotonic() - start
+    asked = keyspace.redis.info("commandstats")["cmdstat_hgetall"]["calls"] - calls - 20
+    assert 1 <= asked <= 1 + seconds / auth.REMEMBERED_SECONDS
+
+
+def test_the_last_use_is_written_at_most_once_a_minute(client: FlaskClient, keys: Keys, keyspace: Keyspace) -> None:
+    key = keys.create("", [READ])
+    ask(client, "GET /v1/jobs", key)
+    record = keyspace.key(f"apikey:{key.id}")
+    first = int(keyspace.redis.hget(record, "last_used_at"))
+    assert abs(first - keyspace.now()) < 10_000_000
+    for ago, is_written in ((50, False), (70, True)):
+        before = first - ago * 1_000_000
+        keyspace.redis.hset(record, "last_used_at", before)
+        time.sleep(auth.REMEMBERED_SECONDS)  # after this time the gateway reads the record again
+        ask(client, "GET /v1/jobs", key)
+        assert (int(keyspace.redis.hget(record, "last_used_at")) != before) is is_written
+
+
+def test_redis_has_no_secret(keys: Keys, keyspace: Keyspace) -> None:
+    first = keys.create("", [READ])
+    second = keys.rotate(first.id, 60)
+    assert second is not None
+    stored = str([keyspace.redis.dump(name) for name in keyspace.redis.keys(keyspace.key("*"))])
+    stored += str(keyspace.redis.hgetall(keyspace.key(f"apikey:{first.id}")))
+    assert second.hash in stored
+    for text in (first, second):
+        assert text.secret not in stored
+        assert text.secret not in repr(text)
+
+
+# Admins
+
+
+def test_an_admin_makes_shows_rotates_and_revokes_keys(
+    client: FlaskClient, admin: KeyText, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    ends = "2099-01-02T03:04:05Z"
+    fields = {"name": "camera 7", "scopes": ["jobs:read", "jobs:write"], "expires_at": ends}
+    answer = ask(client, "POST /v1/keys", admin, json=fields)
+    made = answer.get_json()
+    text = made.pop("key")
+    assert (answer.status_code, answer.headers["Location"]) == (201, f"/v1/keys/{made['id']}")
+    assert made["scopes"] == ["jobs:write", "jobs:read"]
+    assert (made["name"], made["status"], made["expires_at"]) == ("camera 7", "live", "2099-01-02T03:04:05.000000Z")
+    assert ask(client, f"GET /v1/keys/{made['id']}", admin).get_json() == made
+    assert ask(client, "GET /v1/keys", admin).get_json()["keys"][1] == made
+    assert code(ask(client, "GET /v1/jobs", text)) is None
+
+    rotated = ask(client, f"POST /v1/keys/{made['id']}/rotate", admin).get_json()
+    assert rotated["key"] != text
+    assert rotated["old_secret_until"] is not None
+    revoked = ask(client, f"POST /v1/keys/{made['id']}/revoke", admin).get_json()
+    assert revoked["status"] == "revoked"
+    assert ask(client, f"POST /v1/keys/{made['id']}/revoke", admin).get_json() == revoked
+    assert ask(client, f"POST /v1/keys/{made['id']}/rotate", admin).get_json()["code"] == "key_revoked"
+
+    acts = [record.message for record in caplog.records if record.message.startswith("audit:")]
+    assert [act.partition(": ")[2].partition(": ")[2] for act in acts] == [
+        f"created key {made['id']} (jobs:write jobs:read)",
+        f"rotated key {made['id']}",
+        f"revoked key {made['id']}",
+        f"revoked key {made['id']}",
+    ]
+    assert all(f"by key {admin.id} from 127.0.0.1" in act for act in acts)
+    assert text not in caplog.text
+
+
+WRONG_FIELDS = [
+    ({"scope": ["admin"]}, "scope", "unknown_field"),
+    ({"scopes": ["everything"]}, "scopes[0]", "invalid_value"),
+    ({"scopes": []}, "scopes", "invalid_value"),
+    ({"scopes": "admin"}, "scopes", "invalid_value"),
+    ({"scopes": ["admin"] * 33}, "scopes", "invalid_value"),
+    ({"name": 7}, "name", "invalid_value"),
+    ({"name": "a" * 257}, "name", "invalid_value"),
+    ({"expires_at": "tomorrow"}, "expires_at", "invalid_value"),
+    ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at", "invalid_value"),
+]
+
+
+def test_a_key_with_a_wrong_field_is_not_made(client: FlaskClient, admin: KeyText) -> None:
+    for fields, field, expected in WRONG_FIELDS:
+        answer = ask(client, "POST /v1/keys", admin, json=fields)
+        assert answer.status_code == 422, fields
+        assert [(each["field"], each["code"]) for each in answer.get_json()["errors"]] == [(field, expected)]
+    assert len(ask(client, "GET /v1/keys", admin).get_json()["keys"]) == 1
+
+
+@pytest.mark.slow
+def test_the_first_admin_key_comes_from_the_command_line_which_needs_only_redis(
+    required: Settings, client: FlaskClient
+) -> None:
+    redis = {
+        "OVSEG_REDIS_URL": required.redis_url,
+        "OVSEG_REDIS_PREFIX": required.redis_prefix,
+        "OVSEG_S3_ENDPOINT_URL": "http://127.0.0.1:9",
+    }
+
+    def run(*arguments: str) -> Result:
+        return CliRunner(env=redis).invoke(main, ["keys", *arguments])
+
+    made = run("create", "--admin", "--name", "root")
+    text = KeyText.parse(made.stdout.strip())
+    assert text is not None
+    assert made.stderr.strip().endswith(f"created key {text.id} (admin)")
+    assert ask(client, "GET /v1/keys", text).get_json()["keys"][0]["name"] == "root"
+
+    rotated = KeyText.parse(run("rotate", text.id).stdout.strip())
+    assert rotated is not None
+    assert code(ask(client, "GET /v1/keys", text)) is code(ask(client, "GET /v1/keys", rotated)) is None
+    assert run("revoke", text.id).exit_code == 0
+    (line,) = run("list").stdout.splitlines()
+    assert line.startswith(f"{text.id}  revoked  admin  never expires  used ")
+    assert text.secret not in line
+    assert run("revoke", "nonsense").stderr == "Error: there is no key 'nonsense'\n"
+
+
+# Where a gateway without keys may listen
+
+ELSEWHERE = ["0.0.0.0", "::", "192.168.1.2", "gateway.internal"]
+
+
+@pytest.mark.parametrize("host", ELSEWHERE)
+def test_a_gateway_listens_elsewhere_than_on_loopback_only_once_keys_are_decided(settings: Settings, host: str) -> None:
+    elsewhere = settings.model_copy(update={"gateway_host": host})
+    with pytest.raises(ValueError, match=r"OVSEG_AUTH=required.*OVSEG_AUTH=off") as caught:
+        create_app(elsewhere)
+    assert "\n" not in str(caught.value)
+    assert auth.is_required(elsewhere.model_copy(update={"auth": "required"})) is True
+    assert auth.is_required(elsewhere.model_copy(update={"auth": "off"})) is False
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_a_gateway_on_loopback_needs_no_keys_unless_told_so(settings: Settings, host: str) -> None:
+    on_loopback = settings.model_copy(update={"gateway_host": host})
+    assert auth.is_required(on_loopback) is False
+    assert auth.is_required(on_loopback.model_copy(update={"auth": "required"})) is True
+
+
+@pytest.mark.slow
+def test_the_commands_refuse_in_one_line_that_names_both_ways_out(tmp_path: Path) -> None:
+    names = ("gateway", "up", "demo")
+    lines = commands.stderr_of(*names, OVSEG_DATA_DIR=str(tmp_path), OVSEG_GATEWAY_HOST="0.0.0.0")
+    line = (
+        "Error: the gateway would listen on 0.0.0.0 without keys: set OVSEG_AUTH=required (`ovseg keys create --admin` "
+        "makes the first key), or OVSEG_AUTH=off if every client that reaches it may do everything"
+    )
+    assert lines == [written for name in names for written in (line, f"{name} exited with 1")]
+
+
+# Pages of other sites
+
+PAGE = "https://app.example.com"
+
+
+@pytest.fixture
+def with_cors(required: Settings) -> FlaskClient:
+    origins = Settings.model_validate({"cors_origins": f"{PAGE}, http://localhost:3000"}).cors_origins
+    return create_app(required.model_copy(update={"cors_origins": origins})).test_client()
+
+
+def test_a_page_of_a_chosen_origin_may_use_the_api(with_cors: FlaskClient, admin: KeyText) -> None:
+    question = {"Origin": PAGE, "Access-Control-Request-Method": "POST", "Sec-Fetch-Site": "cross-site"}
+    preflight = with_cors.options("/v1/jobs", headers=question)
+    assert preflight.status_code == 200
+    assert "Authorization" in preflight.headers["Access-Control-Allow-Headers"]
+    assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
+    sent = {"Origin": PAGE, "Sec-Fetch-Site": "cross-site", "Authorization": f"Bearer {admin}"}
+    for answer in (
+        preflight,
+        with_cors.get("/v1/jobs", headers=sent),
+        with_cors.post("/v1/jobs", headers=sent, json={}),
+        with_cors.get("/v1/jobs", headers={"Origin": PAGE}),
+    ):
+        assert answer.headers["Access-Control-Allow-Origin"] == PAGE
+        assert answer.headers["Vary"] == "Origin"
+    assert with_cors.post("/v1/jobs", headers=sent, json={}).status_code == 422
+
+
+def test_a_page_of_another_origin_may_not(with_cors: FlaskClient, admin: KeyText) -> None:
+    for origin in ("https://evil.example", f"{PAGE}:444", "http://app.example.com", "null", f"{PAGE}."):
+        sent = {"Origin": origin, "Authorization": f"Bearer {admin}"}
+        post = with_cors.post("/v1/jobs", headers=sent, json={})
+        for answer in (
+            with_cors.options("/v1/jobs", headers={**sent, "Access-Control-Request-Method": "POST"}),
+            with_cors.get("/v1/jobs", headers=sent),
+            post,
+        ):
+            assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
+        assert post.get_json()["code"] == "cross_site"
+
+
+def test_without_the_setting_no_answer_has_headers_of_cors(client: FlaskClient, admin: KeyText) -> None:
+    answer = client.get("/v1/jobs", headers={"Origin": PAGE, "Authorization": f"Bearer {admin}"})
+    assert not [name for name, _ in answer.headers if name.startswith("Access-Control") or name == "Vary"]
