@@ -223,7 +223,8 @@ class Settings(BaseSettings):
         default=None,
         repr=False,
         description="Secret that signs webhooks: whsec_ and 24 to 64 random bytes in base64; `ovseg webhook-secret` "
-        "prints a new one. Unset: jobs with a webhook are refused, because an unsigned webhook cannot be trusted.",
+        "prints a new one. It signs for the tenant `default`; other tenants have secrets of their own. Unset: jobs "
+        "with a webhook are refused, because an unsigned webhook cannot be trusted.",
     )
     image_headers_secret: str | None = Field(
         default=None,
@@ -255,8 +256,8 @@ class Settings(BaseSettings):
     max_webhook_endpoints: int = Field(
         default=20,
         gt=0,
-        description="Maximum number of webhook endpoints (> 0). Each adds one event to write and to deliver for every "
-        "change of every job.",
+        description="Maximum number of webhook endpoints of each tenant (> 0). Each adds one event to write and to "
+        "deliver for every change of every job.",
     )
     webhook_timeout_seconds: float = Field(
         default=15.0,

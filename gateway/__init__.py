@@ -25,6 +25,7 @@ from gateway import (
     paddlex,
     query,
     request_id,
+    webhook_secret,
 )
 from gateway.services import GatewayServices
 from gateway.wrong_method import Request
@@ -42,7 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False  # `//v1/jobs` gets a 404, not a redirect to the host in the Host header
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.extensions["ovseg"] = GatewayServices(settings)
-    for room in (jobs, embeddings, events, endpoints, keys, paddlex, health, metrics, home):
+    for room in (jobs, embeddings, events, endpoints, keys, webhook_secret, paddlex, health, metrics, home):
         app.register_blueprint(room.blueprint)
     errors.handle_all(app)
     request_id.attend(app)

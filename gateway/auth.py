@@ -21,6 +21,7 @@ from ovseg_core.errors import OvsegError
 from worker.access.api_key import ApiKey, KeyText
 from worker.access.keys import USED_EVERY_SECONDS, Keys
 from worker.access.scope import Scope
+from worker.store.tenant import DEFAULT
 
 log = logging.getLogger(__name__)
 
@@ -59,13 +60,13 @@ def guard(app: Flask) -> None:
             return  # no view answers: the path or the method is unknown, or Flask lists the methods
         scope = needs.of_view()
         if not required or scope is None or open_if.of_view()(services.settings):
-            set_caller(Caller(None))
+            set_caller(Caller(None, DEFAULT))
             return
         key = _checked(remembered)
         if not key.allows(scope):
             raise OvsegError("scope_missing", f"the key {key.id} lacks the scope {scope}")
         remembered.mark_used(key)
-        set_caller(Caller(key.id))
+        set_caller(Caller(key.id, key.tenant))
 
 
 class RememberedKeys:

@@ -7,12 +7,19 @@ from typing import cast
 
 from flask import g
 
+from worker.store import tenant
+
 
 @dataclass(frozen=True)
 class Caller:
     """The holder of an API key; `key_id` is None if the service requires no keys."""
 
     key_id: str | None
+    tenant: str
+
+    def owned(self, shown_id: str) -> str:
+        """Return the id inside the service of what the caller names `shown_id`."""
+        return tenant.owned(self.tenant, shown_id)
 
 
 def caller() -> Caller:

@@ -8,12 +8,14 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, url_for
 
 from gateway import auth, body, events, paging, query
+from gateway.caller import caller
 from gateway.paging import PageQuery
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker.access.scope import Scope
 from worker.job.client_text import brief
 from worker.outbound import web_url
+from worker.store import tenant
 from worker.store.clock import microseconds, timestamp
 from worker.webhook import endpoint_fields, span
 from worker.webhook.endpoint import Endpoint
@@ -26,11 +28,11 @@ blueprint = Blueprint("endpoints", __name__, url_prefix="/v1/webhook-endpoints")
 def create() -> tuple[Response, int, dict[str, str]]:
     """Create an endpoint: 201, and the answer has its secret."""
     fields = endpoint_fields.parse_new(body.read_json(), services().settings)
-    endpoint = services().endpoints.create(fields)
+    endpoint = services().endpoints.create(caller().tenant, fields)
     if endpoint is None:
         maximum = services().settings.max_webhook_endpoints
         raise OvsegError("too_many_endpoints", f"there are {maximum} endpoints already, which is the maximum")
-    location = url_for("endpoints.show", endpoint_id=endpoint.id)
+    location = url_for("endpoints.show", endpoint_id=tenant.shown(endpoint.id))
     return jsonify({**describe(endpoint), "secret": endpoint.secret}), 201, {"Location": location}
 
 
@@ -38,7 +40,7 @@ def create() -> tuple[Response, int, dict[str, str]]:
 @auth.needs(Scope.WEBHOOKS)
 def page() -> Response:
     """List all endpoints, oldest first."""
-    return jsonify({"endpoints": [describe(endpoint) for endpoint in services().endpoints.list()]})
+    return jsonify({"endpoints": [describe(endpoint) for endpoint in services().endpoints.list(caller().tenant)]})
 
 
 @blueprint.get("/<endpoint_id>")
@@ -64,14 +66,14 @@ def list_events(endpoint_id: str) -> Response:
 def change(endpoint_id: str) -> Response:
     """Change the fields that the request has, and no others."""
     fields = endpoint_fields.parse_change(body.read_json(), services().settings)
-    services().endpoints.change(endpoint_id, fields)
+    services().endpoints.change(caller().owned(endpoint_id), fields)
     return show(endpoint_id)
 
 
 @blueprint.delete("/<endpoint_id>")
 @auth.needs(Scope.WEBHOOKS)
 def delete(endpoint_id: str) -> tuple[str, int]:
-    if not services().endpoints.delete(endpoint_id):
+    if not services().endpoints.delete(caller().owned(endpoint_id)):
         raise _not_found(endpoint_id)
     return "", 204
 
@@ -80,7 +82,7 @@ def delete(endpoint_id: str) -> tuple[str, int]:
 @auth.needs(Scope.WEBHOOKS)
 def rotate(endpoint_id: str) -> Response:
     """Replace the endpoint's secret, and return the new one. The old secret stays valid for a while."""
-    services().endpoints.rotate(endpoint_id)
+    services().endpoints.rotate(caller().owned(endpoint_id))
     endpoint = _found(endpoint_id)
     return jsonify({**describe(endpoint), "secret": endpoint.secret})
 
@@ -92,7 +94,7 @@ def test(endpoint_id: str) -> tuple[Response, int]:
     event_id = services().events.test(_enabled(endpoint_id).id)
     if event_id is None:
         raise _not_found(endpoint_id)
-    return events.show(event_id), 202
+    return events.show(tenant.shown(event_id)), 202
 
 
 @blueprint.post("/<endpoint_id>/replay")
@@ -110,7 +112,7 @@ def describe(endpoint: Endpoint) -> dict[str, Any]:
     now = datetime.now(UTC)
     has_old_secret = len(endpoint.live_secrets(now)) > 1
     return {
-        "id": endpoint.id,
+        "id": tenant.shown(endpoint.id),
         "url": endpoint.url,
         "events": list(endpoint.events),
         "description": endpoint.description,
@@ -126,7 +128,7 @@ def describe(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _found(endpoint_id: str) -> Endpoint:
-    endpoint = services().endpoints.get(endpoint_id)
+    endpoint = services().endpoints.get(caller().owned(endpoint_id))
     if endpoint is None:
         raise _not_found(endpoint_id)
     return endpoint

@@ -7,10 +7,12 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from gateway import auth
+from gateway.caller import caller
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker.access.scope import Scope
 from worker.job.client_text import brief
+from worker.store import tenant
 from worker.store.clock import timestamp
 from worker.webhook.delivery import Delivery
 from worker.webhook.events import History
@@ -28,7 +30,7 @@ def show(event_id: str) -> Response:
 @auth.needs(Scope.WEBHOOKS)
 def redeliver(event_id: str) -> tuple[Response, int]:
     """Deliver the event again, whether it was delivered, is dead, or waits for its next try: 202."""
-    services().events.redeliver(event_id)
+    services().events.redeliver(caller().owned(event_id))
     return jsonify(describe(_found(event_id))), 202
 
 
@@ -36,10 +38,10 @@ def describe(history: History) -> dict[str, Any]:
     """Return the event object."""
     event = history.event
     return {
-        "id": event.id,
+        "id": tenant.shown(event.id),
         "type": event.type,
-        "job_id": event.job_id,
-        "endpoint_id": event.endpoint_id,
+        "job_id": event.job_id and tenant.shown(event.job_id),
+        "endpoint_id": event.endpoint_id and tenant.shown(event.endpoint_id),
         "state": event.state,
         "created_at": timestamp(event.created_at),
         "tries": event.tries,
@@ -61,7 +63,7 @@ def _describe(delivery: Delivery) -> dict[str, Any]:
 
 
 def _found(event_id: str) -> History:
-    history = services().events.get(event_id)
+    history = services().events.get(caller().owned(event_id))
     if history is None:
         raise OvsegError("not_found", f"there is no event {brief(event_id)!r}")
     return history

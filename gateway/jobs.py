@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 
 from gateway import auth, body, etag, events, idempotency_key, paging, query, submission, wait_time
+from gateway.caller import caller
 from gateway.paging import PageQuery
 from gateway.services import services
 from gateway.text_fields import Texts
@@ -49,7 +51,7 @@ def submit() -> ResponseReturnValue:
     """
     key = idempotency_key.of_request()
     fields, image_file = body.read()
-    job_request, image = parsing.parse(fields, image_file, services().settings, services().earlier_masks.of)
+    job_request, image = parsing.parse(fields, image_file, services().settings, _earlier_masks_of)
     return submission.submitted(job_request, image, key)
 
 
@@ -62,8 +64,8 @@ def create(job_id: str) -> ResponseReturnValue:
     """Accept a job under an id that the client chose: 202, or 200 if it was accepted before. It waits as `submit`."""
     _check_client_id(job_id)
     fields, image_file = body.read()
-    job_request, image = parsing.parse(fields, image_file, services().settings, services().earlier_masks.of)
-    job, is_new = services().acceptance.accept(job_id, job_request, image, Once.by_id(job_request))
+    job_request, image = parsing.parse(fields, image_file, services().settings, _earlier_masks_of)
+    job, is_new = services().acceptance.accept(caller().owned(job_id), job_request, image, Once.by_id(job_request))
     return submission.accepted(job, HTTPStatus.ACCEPTED if is_new else HTTPStatus.OK, {})
 
 
@@ -77,14 +79,14 @@ def show(job_id: str) -> ResponseReturnValue:
     def answer(job: Job | None) -> ResponseReturnValue:
         return etag.answer(job or _archived(job_id)), wait.headers
 
-    return services().waiting.answer(job_id, wait.seconds, answer)
+    return services().waiting.answer(caller().owned(job_id), wait.seconds, answer)
 
 
 @blueprint.get("/<job_id>/files")
 @auth.needs(Scope.JOBS_READ)
 def files(job_id: str) -> Response:
     """Return the `files` of the job object, without reading the result. Whether they still exist is not checked."""
-    job = services().jobs.get(job_id) or _archived(job_id)
+    job = services().jobs.get(caller().owned(job_id)) or _archived(job_id)
     return jsonify({"files": description.files(job, services().storage)})
 
 
@@ -92,8 +94,8 @@ def files(job_id: str) -> Response:
 @auth.needs(Scope.JOBS_WRITE)
 def cancel(job_id: str) -> tuple[Response, int]:
     """Cancel a job: 200 if it is canceled, now or before; 202 if a worker runs it and will stop at its next stage."""
-    status = services().jobs.cancel(job_id)
-    job = services().jobs.get(job_id)
+    status = services().jobs.cancel(caller().owned(job_id))
+    job = services().jobs.get(caller().owned(job_id))
     if not status or job is None:
         raise _not_found(job_id)
     if status not in (Status.CANCELED, Status.RUNNING):
@@ -110,7 +112,7 @@ def retry(job_id: str) -> ResponseReturnValue:
     Idempotency-Key and waiting work as in `submit`.
     """
     key = idempotency_key.of_request()
-    job = services().jobs.get(job_id) or _archived(job_id)
+    job = services().jobs.get(caller().owned(job_id)) or _archived(job_id)
     if not job.status.is_terminal:
         raise OvsegError("job_not_final", f"the job is {job.status}; only a job that has ended can be retried")
     return submission.submitted(job.request, services().acceptance.image_of(job), key, f"retry of {job_id}")
@@ -120,7 +122,7 @@ def retry(job_id: str) -> ResponseReturnValue:
 @auth.needs(Scope.JOBS_WRITE)
 def erase(job_id: str) -> tuple[str, int]:
     """Delete the record, the image and the files of a job, unless a worker is running it."""
-    status = services().erasure.erase(job_id) if CLIENT_ID.fullmatch(job_id) else ""
+    status = services().erasure.erase(caller().owned(job_id)) if CLIENT_ID.fullmatch(job_id) else ""
     if not status:
         raise _not_found(job_id)
     if status == Status.RUNNING:
@@ -134,7 +136,7 @@ def erase(job_id: str) -> tuple[str, int]:
 def page() -> Response:
     """List jobs, newest first, without their results; `next_cursor` leads to older jobs."""
     wanted = query.of(JobsQuery)
-    jobs, next_cursor = services().jobs.list(wanted.status, wanted.limit, wanted.cursor)
+    jobs, next_cursor = services().jobs.list(caller().tenant, wanted.status, wanted.limit, wanted.cursor)
     items = ((description.describe(job), str(microseconds(job.accepted_at))) for job in jobs)
     return paging.answer("jobs", items, next_cursor)
 
@@ -144,11 +146,11 @@ def page() -> Response:
 @query.takes(DeliveriesQuery)
 def deliveries(job_id: str) -> Response:
     """List the events of a job, oldest first, each with its last deliveries; `next_cursor` leads to later events."""
-    if services().jobs.get(job_id) is None:
+    if services().jobs.get(caller().owned(job_id)) is None:
         raise _not_found(job_id)
     wanted = query.of(DeliveriesQuery)
     first, count = int(wanted.cursor or 0), wanted.limit
-    histories, is_all = services().events.of_job_from(job_id, first, count)
+    histories, is_all = services().events.of_job_from(caller().owned(job_id), first, count)
     items = ((events.describe(history), str(n)) for n, history in enumerate(histories, first + 1))
     return paging.answer("events", items, None if is_all else str(first + count))
 
@@ -160,9 +162,13 @@ def _check_client_id(job_id: str) -> None:
         raise OvsegError("invalid_value", "UUIDs of version 7 are reserved for the service; use another version", "id")
 
 
+def _earlier_masks_of(job_id: str) -> Sequence[Mapping[str, Any]]:
+    return services().earlier_masks.of(caller().tenant, job_id)
+
+
 def _archived(job_id: str) -> Job:
     """Return a job that has ended and is no longer in Redis. Raises OvsegError `not_found`."""
-    job = services().archive.ended(job_id) if CLIENT_ID.fullmatch(job_id) else None
+    job = services().archive.ended(caller().owned(job_id)) if CLIENT_ID.fullmatch(job_id) else None
     if job is None:
         raise _not_found(job_id)
     return job

@@ -15,6 +15,7 @@ from worker.access.api_key import MAX_NAME, ApiKey
 from worker.access.scope import ORDINARY, Scope
 from worker.job.client_text import brief
 from worker.job.validation import short_list, validated
+from worker.store import tenant
 from worker.store.clock import timestamp
 from worker.webhook.span import Time
 
@@ -26,6 +27,7 @@ class KeyFields(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    tenant: str = Field(default=tenant.DEFAULT, pattern=f"^{tenant.NAME.pattern}$", strict=True)
     name: str = Field(default="", max_length=MAX_NAME, strict=True)
     scopes: Annotated[tuple[Scope, ...], BeforeValidator(short_list), Field(min_length=1)] = ORDINARY
     expires_at: Time = None
@@ -38,9 +40,12 @@ def create() -> tuple[Response, int, dict[str, str]]:
     fields = validated(KeyFields, body.read_json())
     if fields.expires_at is not None and fields.expires_at <= datetime.now(UTC):
         raise OvsegError("invalid_value", "must be in the future", "expires_at")
+    if Scope.ADMIN in fields.scopes and fields.tenant != tenant.DEFAULT:
+        message = f"admin is only for keys of the tenant {tenant.DEFAULT}: an admin manages the keys of all tenants"
+        raise OvsegError("invalid_value", message, "scopes")
     scopes = [scope for scope in Scope if scope in fields.scopes]
-    text = services().keys.create(fields.name, scopes, fields.expires_at)
-    audit.record(f"created key {text.id} ({' '.join(scopes)})")
+    text = services().keys.create(fields.name, scopes, fields.expires_at, fields.tenant)
+    audit.record(f"created key {text.id} of tenant {fields.tenant} ({' '.join(scopes)})")
     location = url_for("keys.show", key_id=text.id)
     return jsonify({**describe(_found(text.id)), "key": str(text)}), 201, {"Location": location}
 
@@ -85,6 +90,7 @@ def describe(key: ApiKey) -> dict[str, Any]:
     now = datetime.now(UTC)
     return {
         "id": key.id,
+        "tenant": key.tenant,
         "name": key.name,
         "scopes": list(key.scopes),
         "status": key.status(now),

@@ -16,12 +16,14 @@ from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 
 from gateway import access_log, auth, body, breaker, compression, origin, problem
+from gateway.caller import caller
 from gateway.services import services
 from ovseg_core import outputs
 from ovseg_core.errors import OvsegError
 from worker.access.scope import Scope
 from worker.job import acceptance, parsing, result_document
 from worker.job.record import Job, Status
+from worker.store import tenant
 
 blueprint = Blueprint("paddlex", __name__)
 
@@ -33,11 +35,12 @@ def infer() -> ResponseReturnValue:
     fields = body.read_json()
     visualize = _visualize(fields, services().settings.paddlex_visualize)
     job_request, image = parsing.parse(_as_job(fields, visualize), None, services().settings)
-    job_id = acceptance.new_id()
+    job_id = caller().owned(acceptance.new_id())
     services().acceptance.accept(job_id, job_request, image)
 
     def answer(ended: Job | None) -> Response:
-        return jsonify(result_document.of(job_id, _result(_succeeded(job_id, ended), visualize)))
+        shown_id = tenant.shown(job_id)
+        return jsonify(result_document.of(shown_id, _result(_succeeded(shown_id, ended), visualize)))
 
     return services().waiting.answer(job_id, services().settings.paddlex_timeout_seconds, answer, may_be_early=False)
 

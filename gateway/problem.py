@@ -26,6 +26,7 @@ STATUS_OF_CODE = {
     "job_not_final": HTTPStatus.CONFLICT,
     "job_running": HTTPStatus.CONFLICT,
     "key_revoked": HTTPStatus.CONFLICT,
+    "secret_is_a_setting": HTTPStatus.CONFLICT,
     "endpoint_disabled": HTTPStatus.CONFLICT,
     "too_many_endpoints": HTTPStatus.CONFLICT,
     "canceled": HTTPStatus.CONFLICT,

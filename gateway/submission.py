@@ -8,14 +8,14 @@ from flask import jsonify, url_for
 from flask.typing import ResponseReturnValue
 
 from gateway import wait_time
+from gateway.caller import caller
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker.job import acceptance, description
 from worker.job.idempotency import Once
 from worker.job.record import Job
 from worker.job.request import JobRequest
-
-NO_SCOPE = ""  # all callers share one scope for idempotency keys, until API keys identify the callers
+from worker.store import tenant
 
 
 def submitted(job_request: JobRequest, image: bytes | None, key: str | None, purpose: str = "") -> ResponseReturnValue:
@@ -23,8 +23,8 @@ def submitted(job_request: JobRequest, image: bytes | None, key: str | None, pur
 
     The same key for another `purpose` is another key.
     """
-    job_id = acceptance.new_id()
-    once = Once.by_key(NO_SCOPE + purpose, key, job_request) if key is not None else None
+    job_id = caller().owned(acceptance.new_id())
+    once = Once.by_key(tenant.prefix(caller().tenant) + purpose, key, job_request) if key is not None else None
     job, _ = services().acceptance.accept(job_id, job_request, image, once)
     return accepted(job, HTTPStatus.ACCEPTED, {} if job.id == job_id else {"Idempotency-Replayed": "true"})
 
@@ -35,7 +35,7 @@ def accepted(job: Job, status: HTTPStatus, headers: dict[str, str]) -> ResponseR
     If it does, the answer is held: 200 with the result once the job has ended, 202 when the time is over before. The
     view takes a WaitQuery.
     """
-    headers = {"Location": url_for("jobs.show", job_id=job.id), **headers}
+    headers = {"Location": url_for("jobs.show", job_id=job.shown_id), **headers}
     wait = wait_time.of_request()
     if wait is None:
         return jsonify(description.describe(job)), status, headers
@@ -47,7 +47,9 @@ def accepted(job: Job, status: HTTPStatus, headers: dict[str, str]) -> ResponseR
     def answer(found: Job | None) -> ResponseReturnValue:
         found = found or services().archive.ended(job_id)
         if found is None:
-            raise OvsegError("job_deleted", f"the job {job_id} was accepted, and was deleted by another request")
+            raise OvsegError(
+                "job_deleted", f"the job {tenant.shown(job_id)} was accepted, and was deleted by another request"
+            )
         described = description.describe_with_result(found, services().storage)
         return jsonify(described), HTTPStatus.OK if found.status.is_terminal else HTTPStatus.ACCEPTED, headers
 

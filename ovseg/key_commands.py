@@ -28,21 +28,27 @@ def keys() -> None:
 
 
 @keys.command()
+@click.option("--tenant", "owner", default="default", show_default=True, help="A new name makes a new tenant.")
 @click.option("--name", default="", help="A note: who uses the key, and for what.")
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="May be repeated.  [default: all]")
 @click.option("--admin", is_flag=True, help="A key that may do everything, also make keys.")
 @click.option("--days", type=click.IntRange(1), help="The key expires after this time.  [default: never]")
-def create(name: str, scopes: tuple[str, ...], admin: bool, days: int | None) -> None:
+def create(owner: str, name: str, scopes: tuple[str, ...], admin: bool, days: int | None) -> None:
     """Make a key and print it. It cannot be printed again."""
     from worker.access.scope import ORDINARY, Scope
+    from worker.store import tenant
 
+    if not tenant.NAME.fullmatch(owner):
+        raise click.UsageError("--tenant is 1 to 32 letters a to z, digits and -, not at its ends")
+    if admin and owner != tenant.DEFAULT:
+        raise click.UsageError("--admin is only for the tenant default: an admin manages the keys of all tenants")
     if admin and scopes:
         raise click.UsageError("--admin has every scope; leave --scope out")
     chosen = [Scope.ADMIN] if admin else [scope for scope in Scope if scope in (scopes or ORDINARY)]
     expires_at = None if days is None else datetime.now(UTC) + timedelta(days=days)
     with _opened() as opened:
-        text = opened.create(name, chosen, expires_at)
-        _audit(f"created key {text.id} ({' '.join(chosen)})")
+        text = opened.create(name, chosen, expires_at, owner)
+        _audit(f"created key {text.id} of tenant {owner} ({' '.join(chosen)})")
     click.echo(text)
 
 
@@ -55,6 +61,7 @@ def list_keys() -> None:
         rows = [
             (
                 key.id,
+                key.tenant,
                 key.status(datetime.now(UTC)),
                 " ".join(key.scopes),
                 timestamp(key.expires_at) or "never expires",

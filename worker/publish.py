@@ -50,7 +50,7 @@ def _document(job: Job, segmentation: Segmentation) -> bytes:
     _add_notes(result, job.request)
     if segmentation.dropped:
         result["masks_dropped"] = segmentation.dropped
-    return json.dumps(result_document.of(job.id, result), separators=(",", ":")).encode()
+    return json.dumps(result_document.of(job.shown_id, result), separators=(",", ":")).encode()
 
 
 def _add_notes(result: dict[str, Any], request: JobRequest) -> None:

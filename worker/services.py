@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from configs.settings import Settings
 from worker.access.keys import Keys
+from worker.access.tenants import Tenants
 from worker.image.inputs import Inputs
 from worker.job.acceptance import Acceptance
 from worker.job.archive import Archive
@@ -31,6 +32,7 @@ class Services:
         self.keyspace = Keyspace.open(settings)
         self.storage = Storage(settings, patience)
         self.keys = Keys(self.keyspace)
+        self.tenants = Tenants(self.keyspace, settings)
         self.jobs = Jobs(self.keyspace, self.app, settings)
         self.left_behind = LeftBehind(self.jobs, self.keyspace, self.app, settings)
         self.events = Events(self.keyspace, self.app, settings)

@@ -20,7 +20,7 @@ from worker.image.content import ImageContent
 from worker.job.attempt import LeaseLost, Stopped
 from worker.job.record import Job, JobError, Run, Status
 from worker.process import watchdog
-from worker.store import outage
+from worker.store import outage, tenant
 from worker.worker_services import WorkerServices
 
 log = logging.getLogger(__name__)
@@ -64,13 +64,14 @@ def _work(job: Job, services: WorkerServices) -> None:
     timings, check = Timings(), partial(services.heartbeat.check, job)
     image = LazyImage(job, services, timings, check)
     model, content = job.request.model, image.content()
-    if not services.embeddings.has(model, content.sha256):
+    owned_sha256 = tenant.owned(job.tenant, content.sha256)  # no tenant learns whether another sent the same image
+    if not services.embeddings.has(model, owned_sha256):
         image.file()  # fetched before other jobs wait for its embedding: a missing file must fail this job only
     request = job.request.within(content.image_hw)
     job = replace(job, request=request)  # without the prompts that are skipped
 
     check()
-    found = services.embeddings.of(model, content.sha256, image.picture, is_to_share=request.only_encodes, check=check)
+    found = services.embeddings.of(model, owned_sha256, image.picture, is_to_share=request.only_encodes, check=check)
     timings.ms["encode"] = found.milliseconds
     check()
     answers, dropped, timings.ms["decode"] = answering.answers(job, found.embedding, image.picture, services, check)

@@ -150,7 +150,7 @@ def test_paddlexs_route_is_410_when_its_result_is_gone(
     s3_settings: Settings, services: GatewayServices, lost: Callable[[str], str]
 ) -> None:
     def work_badly() -> None:
-        while not (jobs := services.jobs.list(None, 1, None)[0]):
+        while not (jobs := services.jobs.list("default", None, 1, None)[0]):
             time.sleep(0.05)
         job = protocol.begin(services.jobs, jobs[0].id)
         document: dict[str, Any] = {"result": {"masks": [], "maskInfos": []}}

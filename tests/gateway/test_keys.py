@@ -55,6 +55,7 @@ ROUTES = {
     "POST /v1/webhook-endpoints/{}/rotate-secret": HOOKS,
     "POST /v1/webhook-endpoints/{}/test": HOOKS,
     "POST /v1/webhook-endpoints/{}/replay": HOOKS,
+    "POST /v1/webhook-secret/rotate": HOOKS,
     "POST /v1/keys": ADMIN,
     "GET /v1/keys": ADMIN,
     "GET /v1/keys/{}": ADMIN,
@@ -300,7 +301,7 @@ def test_an_admin_makes_shows_rotates_and_revokes_keys(
 
     acts = [record.message for record in caplog.records if record.message.startswith("audit:")]
     assert [act.partition(": ")[2].partition(": ")[2] for act in acts] == [
-        f"created key {made['id']} (jobs:write jobs:read)",
+        f"created key {made['id']} of tenant default (jobs:write jobs:read)",
         f"rotated key {made['id']}",
         f"revoked key {made['id']}",
         f"revoked key {made['id']}",
@@ -346,7 +347,7 @@ def test_the_first_admin_key_comes_from_the_command_line_which_needs_only_redis(
     made = run("create", "--admin", "--name", "root")
     text = KeyText.parse(made.stdout.strip())
     assert text is not None
-    assert made.stderr.strip().endswith(f"created key {text.id} (admin)")
+    assert made.stderr.strip().endswith(f"created key {text.id} of tenant default (admin)")
     assert ask(client, "GET /v1/keys", text).get_json()["keys"][0]["name"] == "root"
 
     rotated = KeyText.parse(run("rotate", text.id).stdout.strip())
@@ -354,7 +355,7 @@ def test_the_first_admin_key_comes_from_the_command_line_which_needs_only_redis(
     assert code(ask(client, "GET /v1/keys", text)) is code(ask(client, "GET /v1/keys", rotated)) is None
     assert run("revoke", text.id).exit_code == 0
     (line,) = run("list").stdout.splitlines()
-    assert line.startswith(f"{text.id}  revoked  admin  never expires  used ")
+    assert line.startswith(f"{text.id}  default  revoked  admin  never expires  used ")
     assert text.secret not in line
     assert run("revoke", "nonsense").stderr == "Error: there is no key 'nonsense'\n"
 

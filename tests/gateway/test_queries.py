@@ -37,6 +37,7 @@ QUERIES = [
     ("POST", "/v1/webhook-endpoints/x/test", "x=1", "x", "none is allowed"),
     ("POST", "/v1/webhook-endpoints/x/replay", "since=1", "since", "none is allowed"),
     ("POST", "/v1/webhook-endpoints/x/rotate-secret", "x=1", "x", "none is allowed"),
+    ("POST", "/v1/webhook-secret/rotate", "x=1", "x", "none is allowed"),
     ("GET", "/v1/keys", "limit=5", "limit", "none is allowed"),
     ("POST", "/v1/keys", "x=1", "x", "none is allowed"),
     ("GET", "/v1/keys/x", "x=1", "x", "none is allowed"),

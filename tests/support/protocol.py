@@ -60,7 +60,7 @@ def request(
 
 
 def endpoint(endpoints: Endpoints, url: str = HOOK, **fields: Any) -> Endpoint:
-    made = endpoints.create(EndpointFields(url=url, **fields))
+    made = endpoints.create("default", EndpointFields(url=url, **fields))
     assert made is not None
     return made
 

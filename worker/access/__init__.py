@@ -1,1 +1,1 @@
-"""Who may use the service: API keys."""
+"""Who may use the service: API keys, and the tenants that they belong to."""

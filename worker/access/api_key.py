@@ -67,6 +67,7 @@ class ApiKey:
     """
 
     id: str
+    tenant: str
     name: str
     scopes: tuple[Scope, ...]
     hash: str
@@ -81,6 +82,7 @@ class ApiKey:
     def from_record(cls, key_id: str, record: Mapping[str, str]) -> ApiKey:
         return cls(
             id=key_id,
+            tenant=record["tenant"],
             name=record["name"],
             scopes=tuple(map(Scope, record["scopes"].split())),
             hash=record["hash"],

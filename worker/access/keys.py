@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from configs import webhook_secret
 from worker.access import api_key
 from worker.access.api_key import ApiKey, KeyText
 from worker.access.scope import Scope
 from worker.store import clock
 from worker.store.keyspace import Keyspace, flat
+from worker.store.tenant import DEFAULT
 
 USED_EVERY_SECONDS = 60  # the time of the last use is written at most this often
 
@@ -33,13 +35,17 @@ class Keys:
             records = pipeline.execute()
         return [ApiKey.from_record(*row) for row in zip(ids, records, strict=True) if row[1]]
 
-    def create(self, name: str, scopes: Sequence[Scope], expires_at: datetime | None = None) -> KeyText:
-        """Create a key and return its text, which cannot be read again."""
+    def create(
+        self, name: str, scopes: Sequence[Scope], expires_at: datetime | None = None, tenant: str = DEFAULT
+    ) -> KeyText:
+        """Create a key, and its tenant if it is new. Returns the key's text, which cannot be read again."""
         text = KeyText.new(api_key.new_id())
         record = {"name": name, "scopes": " ".join(scopes), "hash": text.hash}
         if expires_at is not None:
             record["expires_at"] = str(clock.microseconds(expires_at))
-        self._keyspace.run("apikey_create", text.id, *flat(record))
+        self._keyspace.run(
+            "apikey_create", text.id, tenant, "" if tenant == DEFAULT else webhook_secret.new(), *flat(record)
+        )
         return text
 
     def rotate(self, key_id: str, overlap_seconds: float) -> KeyText | None:

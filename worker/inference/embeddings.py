@@ -60,8 +60,8 @@ class Found(NamedTuple):
 class Embeddings:
     """The embeddings that were used last, as many as fit in `max_bytes`. Callable from any thread.
 
-    The key of an embedding is a SHA-256 over the image's file, the model's name, weights and precision, and our code,
-    so that no embedding of another image or model is used by mistake. A new embedding is rounded to float16
+    The key of an embedding is a SHA-256 over the image's file and tenant, the model's name, weights and precision, and
+    our code, so that no embedding of another image or model is used by mistake. A new embedding is rounded to float16
     immediately, so that a mask does not depend on which cache its embedding comes from.
     """
 
@@ -97,7 +97,7 @@ class Embeddings:
 
         Args:
             model: The model's name.
-            sha256: The digest of the image's file.
+            sha256: The digest of the image's file, as an id of its tenant (`tenant.owned`).
             picture: Reads the image (H, W, 3). It is called only if the image must be encoded.
             is_to_share: Store the embedding for the fleet even if it is cheap to make.
             check: Called several times a second while this waits for another thread or worker. It may raise an

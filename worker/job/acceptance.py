@@ -15,6 +15,7 @@ from worker.job.idempotency import Once
 from worker.job.jobs import Jobs, Outcome
 from worker.job.record import Job, prefix_of
 from worker.job.request import JobRequest
+from worker.store import tenant
 from worker.store.storage import ObjectMissing, Storage
 
 
@@ -58,7 +59,7 @@ class Acceptance:
             raise OvsegError("job_deleted", "this request was submitted before, and its job has been deleted")
         if once is not None and once.key is not None:
             raise OvsegError("idempotency_key_reused", "this Idempotency-Key was used before, with a different request")
-        raise OvsegError("id_taken", f"the job {job_id!r} exists already, with a different request")
+        raise OvsegError("id_taken", f"the job {tenant.shown(job_id)!r} exists already, with a different request")
 
     def image_of(self, job: Job) -> bytes | None:
         """Return the image's file of an earlier job, or None if its request has the image's URL.

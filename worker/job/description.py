@@ -23,7 +23,7 @@ def describe(job: Job, storage: Storage | None = None) -> dict[str, Any]:
     """
     request = job.request
     return {
-        "id": job.id,
+        "id": job.shown_id,
         "status": job.status,
         "is_final": job.status.is_terminal,
         "urls": _urls(job),
@@ -86,7 +86,7 @@ def _error(job: Job) -> dict[str, str | None] | None:
 
 def _urls(job: Job) -> dict[str, str]:
     """Return the paths of the routes for this job, on the host that was asked for it."""
-    path = f"{JOBS}/{job.id}"
+    path = f"{JOBS}/{job.shown_id}"
     return {"self": path, "cancel": f"{path}/cancel", "retry": f"{path}/retry", "files": f"{path}/files"}
 
 

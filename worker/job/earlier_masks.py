@@ -11,6 +11,7 @@ from worker.job.archive import Archive
 from worker.job.client_text import brief
 from worker.job.jobs import Jobs
 from worker.job.record import Job, Status
+from worker.store import tenant
 from worker.store.storage import ObjectMissing, Storage
 
 # A request may name masks of this many jobs: for each of them a result is read, which may have megabytes.
@@ -27,13 +28,14 @@ class EarlierMasks:
         self._archive = archive
         self._storage = storage
 
-    def of(self, job_id: str) -> Sequence[Mapping[str, Any]]:
-        """Return the masks of a job: {"rleResult": counts, "size": [height, width]} each.
+    def of(self, owner: str, job_id: str) -> Sequence[Mapping[str, Any]]:
+        """Return the masks of a tenant's job: {"rleResult": counts, "size": [height, width]} each.
 
         Raises OvsegError `mask_not_found`: there is no such job, it has not succeeded, or its result has no RLE or is
         no longer in storage.
         """
-        job = self._jobs.get(job_id) or self._archive.ended(job_id)
+        owned_id = tenant.owned(owner, job_id)
+        job = self._jobs.get(owned_id) or self._archive.ended(owned_id)
         if job is None:
             raise not_found(f"there is no job {brief(job_id)!r}")
         if job.status is not Status.SUCCEEDED or job.files_prefix is None:
@@ -46,7 +48,7 @@ class EarlierMasks:
         try:
             masks: Sequence[Mapping[str, Any]] = result_document.read_result(files_prefix, self._storage)["masks"]
         except ObjectMissing:
-            raise not_found(f"the result of the job {job.id} is no longer in storage") from None
+            raise not_found(f"the result of the job {job.shown_id} is no longer in storage") from None
         return masks
 
 

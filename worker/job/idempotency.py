@@ -20,7 +20,7 @@ class Once:
 
     @classmethod
     def by_key(cls, scope: str, key: str, request: JobRequest) -> Once:
-        """The same key in another `scope` is another key. The scope is "" until callers can be distinguished."""
+        """The same key in another `scope` is another key. The scope of the tenant `default` is empty."""
         return cls(f"{scope}/{key}", fingerprint(request))
 
     @classmethod

@@ -14,7 +14,7 @@ from worker.job import event_type, messages
 from worker.job.idempotency import Once
 from worker.job.record import Job, JobError, Run, Status
 from worker.job.request import Deadline, JobRequest
-from worker.store import clock, queue
+from worker.store import clock, queue, tenant
 from worker.store.keyspace import Keyspace, flat, pairs
 
 CANCEL_GRACE_SECONDS = 60  # a job whose attempt has not responded to a cancel request by then ends without it
@@ -55,12 +55,14 @@ class Jobs:
         record = self._keyspace.redis.hgetall(self._keyspace.key(f"job:{job_id}"))
         return Job.from_record(job_id, record) if record else None
 
-    def list(self, status: Status | None, limit: int, before: str | None) -> tuple[list[Job], str | None]:
-        """Return up to `limit` jobs, newest first, and the cursor for older ones (None if there are none).
+    def list(self, owner: str, status: Status | None, limit: int, before: str | None) -> tuple[list[Job], str | None]:
+        """Return up to `limit` jobs of a tenant, newest first, and the cursor for older ones (None if there are none).
 
         Pass that cursor as `before`. If the records are large, the list is shorter: see LISTED_BYTES.
         """
-        rows, has_more = self._keyspace.page(f"jobs:{status}" if status else "jobs", limit, before)
+        rows, has_more = self._keyspace.page(
+            tenant.prefix(owner) + (f"jobs:{status}" if status else "jobs"), limit, before
+        )
         records: list[dict[str, str]] = []
         while len(records) < len(rows) and sum(map(_size, records)) < LISTED_BYTES:
             with self._keyspace.pipeline() as pipeline:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import Celery
 
 from worker.job.record import Job, Status
-from worker.store import queue
+from worker.store import queue, tenant
 
 
 def of_job(app: Celery, job: Job) -> str:
@@ -17,4 +17,6 @@ def of_end(app: Celery, job: Job, status: Status) -> str:
     """Return the message that makes a sender notify the job's own webhook of its final status; '' without a webhook."""
     if job.request.webhook is None:
         return ""
-    return queue.message(app, queue.DELIVER, queue.WEBHOOK_QUEUE, f"evt_{job.id}_{status}")
+    return queue.message(
+        app, queue.DELIVER, queue.WEBHOOK_QUEUE, tenant.owned(job.tenant, f"evt_{job.shown_id}_{status}")
+    )

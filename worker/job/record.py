@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from worker.job.request import JobRequest
+from worker.store import tenant
 from worker.store.clock import moment, moment_of
 
 MESSAGE_CHARACTERS = 1000  # at most this many of an error's message, in a job's record
@@ -115,6 +116,16 @@ class Job:
             progress=json.loads(record["progress"]) if "progress" in record else None,
             mask_count=int(record.get("masks", len(request.prompts) if "files_prefix" in record else 0)),
         )
+
+    @property
+    def tenant(self) -> str:
+        """Return the owner of the job."""
+        return tenant.of(self.id)
+
+    @property
+    def shown_id(self) -> str:
+        """Return the id as the owner sees it."""
+        return tenant.shown(self.id)
 
     @property
     def claim(self) -> str:

@@ -15,23 +15,21 @@ class State:
     """The numbers of the fleet at one time."""
 
     counts: Mapping[str, int]  # totals since Redis was new: "jobs <final status>", "embeddings <hit, shared or miss>"
-    jobs: Mapping[str, int]  # the jobs without a final status, by status
+    jobs: Mapping[str, int]  # the jobs of all tenants without a final status, by status
     workers: Mapping[str, int]  # the workers that are alive, by kind of device
     shared_embeddings_bytes: int
 
 
 def state(keyspace: Keyspace) -> State:
     """Read the numbers from Redis. Raises RedisError."""
-    open_statuses = [status for status in Status if not status.is_terminal]
     with keyspace.pipeline() as pipeline:
         pipeline.hgetall(keyspace.key("counts"))
         pipeline.get(keyspace.key("embedding_bytes"))
-        for status in open_statuses:
-            pipeline.zcard(keyspace.key(f"jobs:{status}"))
-        counts, embedding_bytes, *jobs = pipeline.execute()
+        pipeline.zcard(keyspace.key("leases"))
+        counts, embedding_bytes, running = pipeline.execute()
     return State(
         counts={name: int(count) for name, count in counts.items()},
-        jobs=dict(zip(open_statuses, jobs, strict=True)),
+        jobs={Status.QUEUED: int(keyspace.run("queued")), Status.RUNNING: running},
         workers=roster.alive(keyspace),
         shared_embeddings_bytes=int(embedding_bytes or 0),
     )

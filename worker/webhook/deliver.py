@@ -21,12 +21,13 @@ from urllib3.util import Retry
 from configs import webhook_secret
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
+from worker.access.tenants import Tenants
 from worker.job import description
 from worker.job.jobs import Jobs
 from worker.job.record import Job
 from worker.outbound import web_url
 from worker.outbound.client import GuardedClient
-from worker.store import clock, outage
+from worker.store import clock, outage, tenant
 from worker.store.clock import DAY, HOUR, MINUTE
 from worker.store.keyspace import Keyspace
 from worker.store.storage import Storage
@@ -70,6 +71,7 @@ class SenderServices:
     jobs: Jobs
     events: Events
     endpoints: Endpoints
+    tenants: Tenants
     storage: Storage
     client: GuardedClient
 
@@ -80,6 +82,7 @@ class SenderServices:
             Jobs(keyspace, app, settings),
             Events(keyspace, app, settings),
             Endpoints(keyspace, settings),
+            Tenants(keyspace, settings),
             Storage(settings),
             GuardedClient(settings),
         )
@@ -152,7 +155,7 @@ def payload(event: Event, job: Job | None, storage: Storage) -> bytes:
     `data` is the job as it is now. In a test of an endpoint it contains only the endpoint's id.
     """
     if job is None:
-        data: dict[str, Any] = {"endpoint_id": event.endpoint_id}
+        data: dict[str, Any] = {"endpoint_id": tenant.shown(event.endpoint_id or "")}
     elif event.type == "job.succeeded":
         data = description.describe_with_result(job, storage)
         if len(json.dumps(data["result"])) > MAX_RESULT_BYTES:
@@ -164,7 +167,7 @@ def payload(event: Event, job: Job | None, storage: Storage) -> bytes:
 
 def _receiver(event: Event, job: Job | None, services: SenderServices) -> Receiver:
     if event.endpoint_id is None:
-        return Receiver.of_job(job, services.settings)
+        return Receiver.of_job(job, services.tenants, datetime.now(UTC))
     if event.job_id is not None and job is None:
         raise NoReceiver("the job was deleted")
     return Receiver.of_endpoint(services.endpoints.get(event.endpoint_id), datetime.now(UTC))
@@ -196,11 +199,12 @@ def _post(event: Event, job: Job | None, receiver: Receiver, services: SenderSer
 
 
 def _headers(event: Event, receiver: Receiver, now: int, body: bytes) -> dict[str, str]:
+    event_id = tenant.shown(event.id)
     return {
         "content-type": "application/json",
-        "webhook-id": event.id,
+        "webhook-id": event_id,
         "webhook-timestamp": str(now),
-        "webhook-signature": " ".join(sign(secret, event.id, now, body) for secret in receiver.secrets),
+        "webhook-signature": " ".join(sign(secret, event_id, now, body) for secret in receiver.secrets),
     }
 
 

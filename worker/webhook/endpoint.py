@@ -1,4 +1,4 @@
-"""A webhook endpoint: it receives the events of every job."""
+"""A webhook endpoint: it receives the events of every job of its tenant."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import secrets
 from configs import webhook_secret
 from configs.settings import Settings
 from worker.job import event_type
-from worker.store import clock
+from worker.store import clock, tenant
 from worker.store.keyspace import Keyspace, flat
 from worker.webhook.endpoint import Endpoint
 from worker.webhook.endpoint_fields import EndpointFields
@@ -26,18 +26,18 @@ class Endpoints:
         record = self._keyspace.redis.hgetall(self._keyspace.key(f"endpoint:{endpoint_id}"))
         return Endpoint.from_record(endpoint_id, record) if record else None
 
-    def list(self) -> list[Endpoint]:
-        """Return all endpoints, oldest first."""
-        ids = self._keyspace.redis.zrange(self._keyspace.key("endpoints"), 0, -1)
+    def list(self, owner: str) -> list[Endpoint]:
+        """Return all endpoints of a tenant, oldest first."""
+        ids = self._keyspace.redis.zrange(self._keyspace.key(tenant.prefix(owner) + "endpoints"), 0, -1)
         with self._keyspace.pipeline() as pipeline:
             for endpoint_id in ids:
                 pipeline.hgetall(self._keyspace.key(f"endpoint:{endpoint_id}"))
             records = pipeline.execute()
         return [Endpoint.from_record(*row) for row in zip(ids, records, strict=True) if row[1]]
 
-    def create(self, fields: EndpointFields) -> Endpoint | None:
-        """Create an endpoint. Returns None if there are `max_webhook_endpoints` already."""
-        endpoint_id = f"ep_{secrets.token_hex(8)}"
+    def create(self, owner: str, fields: EndpointFields) -> Endpoint | None:
+        """Create an endpoint. Returns None if its tenant has `max_webhook_endpoints` already."""
+        endpoint_id = tenant.owned(owner, f"ep_{secrets.token_hex(8)}")
         defaults = {"description": "", "tell": event_type.encode(event_type.ENDS), "secret": webhook_secret.new()}
         disabled_reason, limit = BY_REQUEST if fields.disabled else "", self._settings.max_webhook_endpoints
         record = flat({**defaults, **fields.to_record()})

@@ -15,7 +15,7 @@ from celery import Celery
 
 from configs.settings import Settings
 from worker.job import event_type
-from worker.store import clock, queue
+from worker.store import clock, queue, tenant
 from worker.store.clock import microseconds, moment
 from worker.store.keyspace import Keyspace, pairs
 from worker.webhook.delivery import Delivery
@@ -128,7 +128,7 @@ class Events:
 
     def test(self, endpoint_id: str) -> str | None:
         """Create a test event for an endpoint. Returns its id, or None if there is no such endpoint."""
-        event_id = f"evt_{uuid_utils.uuid7()}"
+        event_id = tenant.owned(tenant.of(endpoint_id), f"evt_{uuid_utils.uuid7()}")
         args = (endpoint_id, event_id, event_type.TEST, self._message(event_id), queue.resend_after(), KEPT_TESTS)
         return event_id if self._keyspace.run("endpoint_test", *args) else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from configs.settings import Settings
+from worker.access.tenants import Tenants
 from worker.job.record import Job
 from worker.webhook.endpoint import Endpoint
 
@@ -22,12 +22,14 @@ class Receiver:
     secrets: tuple[str, ...]
 
     @classmethod
-    def of_job(cls, job: Job | None, settings: Settings) -> Receiver:
-        """Return a job's own webhook as a receiver. Raises NoReceiver if the job was deleted."""
+    def of_job(cls, job: Job | None, tenants: Tenants, now: datetime) -> Receiver:
+        """Return a job's own webhook as a receiver. Raises NoReceiver if the job or its tenant was deleted."""
         if job is None or job.request.webhook is None:
             raise NoReceiver("the job was deleted")
-        assert settings.webhook_secret is not None  # without a secret, no job with a webhook is accepted
-        return cls(job.request.webhook.url, (settings.webhook_secret,))
+        secrets = tenants.webhook_secrets(job.tenant, now)
+        if not secrets:
+            raise NoReceiver("the tenant was deleted")
+        return cls(job.request.webhook.url, secrets)
 
     @classmethod
     def of_endpoint(cls, endpoint: Endpoint | None, now: datetime) -> Receiver:

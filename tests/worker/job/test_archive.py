@@ -86,7 +86,7 @@ def test_a_job_that_had_not_ended_is_queued_again_with_its_request_and_key(
     assert after is not None
     assert (after.status, after.request, after.accepted_at) == (Status.QUEUED, before.request, before.accepted_at)
     assert messages(s3_settings, "segment.auto") == ["mine"]
-    assert jobs.list(None, 10, None)[0] == jobs.list(Status.QUEUED, 10, None)[0] == [after]
+    assert jobs.list("default", None, 10, None)[0] == jobs.list("default", Status.QUEUED, 10, None)[0] == [after]
     replayed = jobs.accept("other", request(webhook=HOOK), b"", Once("/a key", "print"))
     assert (replayed.job, replayed.is_new) == (after, False)
 

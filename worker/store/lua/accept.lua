@@ -26,14 +26,14 @@ if is_erased(id) then return {'erased', id} end
 local why = full(max_queued_jobs)
 if why ~= '' then return {'full', why} end
 
--- No two jobs have the same time, so that a list has an order.
-local newest = redis.call('ZRANGE', key('jobs'), -1, -1, 'WITHSCORES')[2]
+-- No two jobs of a tenant have the same time, so that a list has an order.
+local newest = redis.call('ZRANGE', key(owner(id) .. 'jobs'), -1, -1, 'WITHSCORES')[2]
 if newest and tonumber(newest) >= now then now = tonumber(newest) + 1 end
 
 redis.call('HSET', record, 'status', 'queued', 'queue', queue, 'request', request, 'attempt', 0, 'accepted_at', int(now),
   'tell', notified)
-redis.call('ZADD', key('jobs'), int(now), id)
-redis.call('ZADD', key('jobs:queued'), int(now), id)
+redis.call('ZADD', key(owner(id) .. 'jobs'), int(now), id)
+redis.call('ZADD', key(owner(id) .. 'jobs:queued'), int(now), id)
 if image ~= '' then redis.call('SET', key('input:' .. id), image) end
 enqueue(id, message)
 if run_within ~= '' then redis.call('HSET', record, 'run_within', run_within) end

@@ -5,5 +5,5 @@ local id = ARGV[1]
 for _, event in ipairs(redis.call('LRANGE', key('tests:' .. id), 0, -1)) do delete_event(event) end
 redis.call('DEL', key('tests:' .. id))
 redis.call('UNLINK', key('told_to:' .. id))
-redis.call('ZREM', key('endpoints'), id)
+redis.call('ZREM', key(owner(id) .. 'endpoints'), id)
 return redis.call('DEL', key('endpoint:' .. id))

@@ -10,7 +10,7 @@ if status == 'running' or not (status or is_lost == '1') then return status or '
 
 if status then
   release(id)
-  for _, index in ipairs({'jobs', 'jobs:' .. status, 'ended', 'unarchived'}) do redis.call('ZREM', key(index), id) end
+  for _, index in ipairs({owner(id) .. 'jobs', owner(id) .. 'jobs:' .. status, 'ended', 'unarchived'}) do redis.call('ZREM', key(index), id) end
 end
 redis.call('DEL', key('job:' .. id), key('input:' .. id))
 for _, event in ipairs(redis.call('LRANGE', key('told:' .. id), 0, -1)) do delete_event(event) end

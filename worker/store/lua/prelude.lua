@@ -7,14 +7,17 @@
 -- KEYS[1] is the prefix of all keys. The scripts build the names of their keys themselves, so they need a single Redis, not
 -- a cluster; Celery's queues need that anyway.
 --
+-- Ids of jobs, events and endpoints begin with their tenant and a dot (`acme.car-1`), except those of the tenant `default`,
+-- which have no dot. <t> is that beginning: `acme.`, or nothing for `default`.
+--
 -- Times are microseconds since 1970 except where this list says seconds. "Expires" means that the key has a time to live.
 --
 --   job:<id>       hash    the record of a job; its `status` is authoritative
 --   input:<id>     string  the image of a job, until the image is in object storage
 --   key:<key>      hash    the job that was accepted under an idempotency key, and its fingerprint; expires
 --   erased:<id>    string  a job with this id was erased; expires
---   jobs           zset    every job; score: accepted_at
---   jobs:<status>  zset    the jobs of one status; score: accepted_at
+--   <t>jobs        zset    every job of a tenant; score: accepted_at
+--   <t>jobs:<status> zset  the jobs of one status; score: accepted_at
 --   waiting:<q>    zset    queued jobs whose message should be in the queue q; score: enqueued_at
 --   delayed        zset    queued jobs that wait for their next attempt; score: when it is due
 --   leases         zset    running jobs; score: when their lease ends
@@ -23,10 +26,12 @@
 --   ended          zset    jobs in a final status; score: completed_at
 --   erasing        zset    ids of erased jobs whose files are not deleted yet; score: when the reaper deletes them
 --   unarchived     zset    jobs whose latest document is not in storage yet; score: when the reaper writes it
---   endpoint:<id>  hash    a receiver of events of all jobs; it has `disabled_at` while it is disabled
---   endpoints      zset    every endpoint; score: created_at
+--   endpoint:<id>  hash    a receiver of events of all jobs of its tenant; it has `disabled_at` while it is disabled
+--   <t>endpoints   zset    every endpoint of a tenant; score: created_at
 --   apikey:<id>    hash    an API key, with hashes of its secrets; it has `revoked_at` once it is revoked
 --   apikeys        zset    every API key; score: created_at
+--   tenant:<name>  hash    a tenant, with the secret that signs the webhooks of its jobs; `default` has none
+--   tenants        zset    every tenant except `default`; score: created_at
 --   tests:<e>      list    the last test events of an endpoint, oldest first
 --   event:<id>     hash    a webhook event; the script that changes the job's status also writes the event and its id
 --   deliveries:<e> list    the last tries of an event, newest first
@@ -51,6 +56,10 @@ local function key(name) return KEYS[1] .. name end
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2] -- microseconds; exact in a double until the year 2255
 local function int(number) return string.format('%.0f', number) end
+
+-- Return the beginning of an id, `acme.`, or '' for the tenant `default`; and the id as its tenant sees it.
+local function owner(id) return string.match(id, '^[^.]*%.') or '' end
+local function shown(id) return string.sub(id, #owner(id) + 1) end
 
 -- The process that accepts or ends a job writes the job's document soon after. If it has not by this time, a reaper does.
 local ARCHIVED_WITHIN = 5 * 1000000
@@ -84,8 +93,8 @@ end
 local function set_status(id, to)
   local record = redis.call('HMGET', key('job:' .. id), 'status', 'accepted_at')
   release(id)
-  redis.call('ZREM', key('jobs:' .. record[1]), id)
-  redis.call('ZADD', key('jobs:' .. to), record[2], id)
+  redis.call('ZREM', key(owner(id) .. 'jobs:' .. record[1]), id)
+  redis.call('ZADD', key(owner(id) .. 'jobs:' .. to), record[2], id)
   redis.call('HDEL', key('job:' .. id), 'start_by', 'run_by', 'progress')
   redis.call('HSET', key('job:' .. id), 'status', to)
 end
@@ -210,9 +219,18 @@ local function memory_used()
   return (bytes('used_memory') - bytes('mem_not_counted_for_evict')) / limit
 end
 
+-- Return how many jobs of all tenants are queued. A queued job is in the index of its queue, or waits for its next attempt.
+local function queued()
+  local count = redis.call('ZCARD', key('delayed'))
+  for _, queue in ipairs({'segment.auto', 'segment.cpu', 'segment.gpu'}) do
+    count = count + redis.call('ZCARD', key('waiting:' .. queue))
+  end
+  return count
+end
+
 -- Return why no more jobs are accepted: `jobs` (max_queued_jobs are queued), `memory`, or '' if they are accepted.
 local function full(max_queued_jobs)
-  if redis.call('ZCARD', key('jobs:queued')) >= tonumber(max_queued_jobs) then return 'jobs' end
+  if queued() >= tonumber(max_queued_jobs) then return 'jobs' end
   if memory_used() >= FILLED_BY_SUBMISSIONS then return 'memory' end
   return ''
 end
@@ -236,19 +254,20 @@ end
 
 -- Write the events for a change of a job's status; `what` is `started` or the final status. The same script changes the
 -- status, so every status that was reached is notified. There is one event for the job's own webhook, sent by `message`, and
--- one for each enabled endpoint, if they chose events of this type.
+-- one for each enabled endpoint of the job's tenant, if they chose events of this type.
 local function notify(id, what, message, resend_after)
-  local event, kind = 'evt_' .. id .. '_' .. what, 'job.' .. what
+  local event, kind = owner(id) .. 'evt_' .. shown(id) .. '_' .. what, 'job.' .. what
   if is_chosen(redis.call('HGET', key('job:' .. id), 'tell'), what) then
     write_event(event, kind, message, resend_after, 'job', id)
     redis.call('RPUSH', key('told:' .. id), event)
   end
-  for _, endpoint in ipairs(redis.call('ZRANGE', key('endpoints'), 0, -1)) do
+  for _, endpoint in ipairs(redis.call('ZRANGE', key(owner(id) .. 'endpoints'), 0, -1)) do
     local chosen, disabled_at = unpack(redis.call('HMGET', key('endpoint:' .. endpoint), 'tell', 'disabled_at'))
     if not disabled_at and is_chosen(chosen, what) then
-      write_event(event .. '_' .. endpoint, kind, '', 0, 'job', id, 'endpoint', endpoint)
-      redis.call('RPUSH', key('told:' .. id), event .. '_' .. endpoint)
-      redis.call('ZADD', key('told_to:' .. endpoint), int(now), event .. '_' .. endpoint)
+      local its_event = event .. '_' .. shown(endpoint)
+      write_event(its_event, kind, '', 0, 'job', id, 'endpoint', endpoint)
+      redis.call('RPUSH', key('told:' .. id), its_event)
+      redis.call('ZADD', key('told_to:' .. endpoint), int(now), its_event)
     end
   end
 end

@@ -8,8 +8,8 @@ if redis.call('EXISTS', record) == 1 or is_erased(id) then return '' end
 redis.call('HSET', record, unpack(ARGV, 5))
 local status, accepted_at, completed_at, start_by, once, fingerprint = unpack(redis.call('HMGET', record,
   'status', 'accepted_at', 'completed_at', 'start_by', 'once', 'fingerprint'))
-redis.call('ZADD', key('jobs'), accepted_at, id)
-redis.call('ZADD', key('jobs:' .. status), accepted_at, id)
+redis.call('ZADD', key(owner(id) .. 'jobs'), accepted_at, id)
+redis.call('ZADD', key(owner(id) .. 'jobs:' .. status), accepted_at, id)
 if status == 'queued' then
   enqueue(id, message)
   if start_by then redis.call('ZADD', key('deadlines'), start_by, id) end

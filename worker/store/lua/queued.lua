@@ -1,0 +1,2 @@
+-- Return how many jobs of all tenants are queued.
+return queued()
