@@ -14,6 +14,7 @@ from configs.settings import Settings
 from ovseg import one_line
 from ovseg.key_commands import keys
 from ovseg.model_commands import models
+from ovseg.tenant_commands import tenants
 from ovseg_core import environment
 from ovseg_core.family import EVERYTHING
 
@@ -214,6 +215,7 @@ def recover(tell_since: float) -> None:
 
 main.add_command(models)
 main.add_command(keys)
+main.add_command(tenants)
 
 
 @main.command("webhook-secret")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ovseg import one_line
+from ovseg import access, one_line
 
 if TYPE_CHECKING:
     from worker.access.keys import Keys
@@ -48,7 +47,7 @@ def create(owner: str, name: str, scopes: tuple[str, ...], admin: bool, days: in
     expires_at = None if days is None else datetime.now(UTC) + timedelta(days=days)
     with _opened() as opened:
         text = opened.create(name, chosen, expires_at, owner)
-        _audit(f"created key {text.id} of tenant {owner} ({' '.join(chosen)})")
+        access.audit(f"created key {text.id} of tenant {owner} ({' '.join(chosen)})")
     click.echo(text)
 
 
@@ -82,7 +81,7 @@ def rotate(key_id: str) -> None:
         text = opened.rotate(key_id, one_line.settings().old_key_seconds)
         if text is None:
             raise ValueError(f"there is no key {key_id!r}, or it is revoked")
-        _audit(f"rotated key {key_id}")
+        access.audit(f"rotated key {key_id}")
     click.echo(text)
 
 
@@ -93,27 +92,14 @@ def revoke(key_id: str) -> None:
     with _opened() as opened:
         if not opened.revoke(key_id):
             raise ValueError(f"there is no key {key_id!r}")
-        _audit(f"revoked key {key_id}")
+        access.audit(f"revoked key {key_id}")
     click.echo(f"{key_id} is revoked")
 
 
 @contextmanager
 def _opened() -> Iterator[Keys]:
     """Yield the keys of the service. Reports errors in one line."""
-    from redis import RedisError
-
-    from ovseg import local_redis
     from worker.access.keys import Keys
-    from worker.store.keyspace import Keyspace
 
-    with one_line.errors():
-        try:
-            with Keyspace.open(local_redis.settings()) as keyspace:
-                yield Keys(keyspace)
-        except RedisError as error:
-            raise OSError(f"Redis is unreachable: {error}") from error
-
-
-def _audit(act: str) -> None:
-    """Write the audit line of an act to stderr, because stdout has the key."""
-    click.echo(f"audit: by user {os.getuid()} at the command line: {act}", err=True)
+    with access.opened() as (keyspace, _):
+        yield Keys(keyspace)

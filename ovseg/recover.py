@@ -1,4 +1,4 @@
-"""`ovseg recover`: restore jobs to a new Redis from the archive in object storage."""
+"""`ovseg recover`: restore tenants, API keys, webhook endpoints and jobs to a new Redis, from object storage."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from worker.inference import eviction
 from worker.job.recovery import Recovery
 from worker.store import queue
 from worker.store.keyspace import Keyspace
+from worker.store.record_archive import RecordArchive
 from worker.store.storage import Storage
 
 
 def run(settings: Settings, notify_since_seconds: float) -> None:
     with Keyspace.open(settings) as keyspace:
         storage = Storage(settings)
+        records = RecordArchive(keyspace, storage).restore()
         recovery = Recovery(keyspace, queue.create(settings), settings, storage)
         lost = recovery.lost()
         came_back: Counter[bool] = Counter()
@@ -25,4 +27,6 @@ def run(settings: Settings, notify_since_seconds: float) -> None:
                 if recovery.restore(job, notify_since_seconds):
                     came_back[job.has_ended] += 1
         eviction.delete_unlisted(keyspace, storage)
+    if records:
+        click.echo(f"{records} tenants, API keys and webhook endpoints are restored")
     click.echo(f"{came_back[False]} jobs are queued again, {came_back[True]} finished jobs are restored")

@@ -121,6 +121,7 @@ def reaping(settings: Settings) -> None:
         "events": beating("events", lambda: reaper.sweep_events(services.events), 0),
         "erasure": beating("erasure", services.erasure.sweep, STORAGE_SWEEP_SECONDS),
         "archive": beating("archive", services.archive.sweep, STORAGE_SWEEP_SECONDS),
+        "records": beating("records", services.record_archive.sweep, STORAGE_SWEEP_SECONDS),
         "embeddings": beating("embeddings", evict, STORAGE_SWEEP_SECONDS),
     }
     reaper.run(sweeps, settings.sweep_seconds, stopping)

@@ -14,6 +14,7 @@ from worker.job.jobs import Jobs
 from worker.job.left_behind import LeftBehind
 from worker.store import queue
 from worker.store.keyspace import Keyspace
+from worker.store.record_archive import RecordArchive
 from worker.store.storage import PATIENT, Patience, Storage
 from worker.webhook.endpoints import Endpoints
 from worker.webhook.events import Events
@@ -40,5 +41,6 @@ class Services:
         self.inputs = Inputs(self.keyspace, self.storage, Storage(settings, background) if background else None)
         self.archive = Archive(self.keyspace, self.storage, self.inputs)
         self.earlier_masks = EarlierMasks(self.jobs, self.archive, self.storage)
+        self.record_archive = RecordArchive(self.keyspace, self.storage)
         self.acceptance = Acceptance(self.jobs, self.inputs, self.storage, self.archive, settings)
         self.erasure = Erasure(self.keyspace, settings, self.storage, self.archive)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from contextlib import suppress
@@ -37,12 +38,12 @@ class Seaweedfs:
 
     @property
     def endpoint_url(self) -> str:
-        return f"http://127.0.0.1:{self.ports['s3']}"
+        return _endpoint_url(self.ports)
 
     @property
     def credentials(self) -> dict[str, str]:
         """The environment variables from which boto3 reads its credentials."""
-        return {"AWS_ACCESS_KEY_ID": self._keys["access"], "AWS_SECRET_ACCESS_KEY": self._keys["secret"]}
+        return _credentials(self._keys)
 
     def command(self) -> Command:
         data = data_dir.private(self.folder / "data")
@@ -152,6 +153,25 @@ class Seaweedfs:
                 retries={"total_max_attempts": 1},
             ),
         )
+
+
+def is_in(folder: Path) -> bool:
+    """Return True if a SeaweedFS was started in this folder."""
+    return (folder / "ports.json").exists() and (folder / "keys.json").exists()
+
+
+def address(folder: Path) -> tuple[str, dict[str, str]]:
+    """Return the endpoint of a running SeaweedFS, and the variables that have its credentials, for another process."""
+    ports, keys = (json.loads((folder / name).read_text()) for name in ("ports.json", "keys.json"))
+    return _endpoint_url(ports), _credentials(keys)
+
+
+def _endpoint_url(ports: dict[str, int]) -> str:
+    return f"http://127.0.0.1:{ports['s3']}"
+
+
+def _credentials(keys: dict[str, str]) -> dict[str, str]:
+    return {"AWS_ACCESS_KEY_ID": keys["access"], "AWS_SECRET_ACCESS_KEY": keys["secret"]}
 
 
 def _names_of_certificate() -> list[str]:

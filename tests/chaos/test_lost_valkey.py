@@ -17,24 +17,30 @@ from tests.chaos import stack
 from tests.chaos.order import Order
 from tests.chaos.scale import Scale
 from tests.chaos.stack import Stack
+from worker.access.keys import Keys
+from worker.access.scope import ORDINARY
 from worker.store.keyspace import Keyspace
 
 
-def submit(members: Stack, n: int) -> dict[str, Any]:
+def submit(members: Stack, n: int, key: object = "") -> dict[str, Any]:
     body = Order(n).body("") | {"webhook": None}
-    headers = {"Idempotency-Key": Order(n).key}
+    headers = {"Idempotency-Key": Order(n).key, **bearer(key)}
     answer = requests.post(f"{members.url}/v1/jobs", json=body, headers=headers, timeout=60)
     assert answer.status_code == 202, answer.text
     return dict(answer.json())
 
 
-def look(members: Stack, job_id: str) -> requests.Response:
-    return requests.get(f"{members.url}/v1/jobs/{job_id}?wait=60", timeout=90)
+def bearer(key: object) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def look(members: Stack, job_id: str, key: object = "") -> requests.Response:
+    return requests.get(f"{members.url}/v1/jobs/{job_id}?wait=60", headers=bearer(key), timeout=90)
 
 
 def is_archived(members: Stack) -> bool:
     with Keyspace.open(members.settings) as keyspace:
-        return not keyspace.redis.exists(keyspace.key("unarchived"))
+        return not keyspace.redis.exists(keyspace.key("unarchived"), keyspace.key("unarchived_records"))
 
 
 def lose_valkey(members: Stack) -> None:
@@ -42,8 +48,9 @@ def lose_valkey(members: Stack) -> None:
     members.members["valkey"].kill(down_seconds=float("inf"))
     shutil.rmtree(members.folder / "valkey" / "appendonlydir")
     members.members["valkey"].start()
-    members.wait_until(lambda: requests.get(f"{members.url}/v1/jobs", timeout=60).status_code == 200, "Valkey")
-    assert requests.get(f"{members.url}/v1/jobs", timeout=60).json()["jobs"] == []
+    members.wait_until(lambda: requests.get(f"{members.url}/readyz", timeout=60).status_code == 200, "Valkey")
+    with Keyspace.open(members.settings) as keyspace:
+        assert keyspace.redis.keys(keyspace.key("job*")) == []
 
 
 def recover(members: Stack) -> str:
@@ -92,3 +99,33 @@ def test_no_accepted_job_is_lost_with_valkey_and_none_is_done_twice(tmp_path: Pa
         assert Order(2).is_answered_by(look(members, retried.json()["id"]).json()["result"])
         listed = requests.get(f"{members.url}/v1/jobs", timeout=60).json()["jobs"]
         assert {job["id"] for job in listed} == {kept["id"], spare["id"], *waiting, retried.json()["id"]}
+
+
+@pytest.mark.timeout(900)
+def test_tenants_their_keys_and_endpoints_survive_and_a_revoked_keys_job_ends(tmp_path: Path) -> None:
+    scale = Scale(name="one of each", jobs=0, seconds=0, workers=1, reapers=1)
+    given = {"OVSEG_WEBHOOK_SECRET": webhook_secret.new(), "OVSEG_AUTH": "required"}
+    with stack.running(scale, tmp_path, given) as members:
+        with Keyspace.open(members.settings) as keyspace:
+            keys = Keys(keyspace)
+            live, revoked, stranger = (keys.create("", ORDINARY, tenant=name) for name in ("acme", "acme", "beta"))
+            url = f"{members.url}/v1/webhook-endpoints"
+            fields = {"url": "https://example.com/", "events": ["job.failed"]}
+            endpoint = requests.post(url, json=fields, headers=bearer(live), timeout=60).json()
+            endpoint.pop("secret")
+            members.members["worker-1"].kill(down_seconds=float("inf"))
+            job_id = submit(members, 1, revoked)["id"]
+            keys.revoke(revoked.id)
+        members.wait_until(lambda: is_archived(members), "the archive")
+        lose_valkey(members)
+        assert look(members, job_id, live).status_code == 401
+
+        assert "6 tenants, API keys and webhook endpoints are restored" in recover(members)
+        members.members["worker-1"].start()
+        assert look(members, job_id, revoked).status_code == 401
+        assert look(members, job_id, stranger).status_code == 404
+        job = look(members, job_id, live).json()
+        assert (job["status"], job["attempt"]) == ("succeeded", 1001)
+        assert submit(members, 1, live)["id"] == job_id
+        shown = requests.get(url, headers=bearer(live), timeout=60).json()
+        assert shown == {"endpoints": [endpoint]}

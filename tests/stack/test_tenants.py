@@ -10,7 +10,7 @@ import requests
 from click.testing import CliRunner
 
 from ovseg.commands import main
-from tests.support import stacks
+from tests.support import commands, stacks
 from tests.support.service import Service
 
 JOB = {"image": stacks.PHOTO, "prompts": stacks.PROMPTS, "outputs": ["rle"]}
@@ -44,3 +44,12 @@ def test_tenants_share_the_workers_and_nothing_else(tmp_path: Path, monkeypatch:
             assert requests.get(url, timeout=30).json()["logId"] == job["id"]
             assert service.get(f"/v1/jobs/{job['id']}", headers=own).status_code == 200
             assert service.get(f"/v1/jobs/{job['id']}", headers=other).status_code == 404
+
+        ran = commands.run("tenants", "erase", "acme", "--yes", OVSEG_DATA_DIR=str(tmp_path))
+        assert ran.stdout == "acme is erased: 2 jobs\n", ran.stderr
+        assert ran.stderr.endswith("erased tenant acme, 2 jobs\n")
+        assert service.get("/v1/jobs", headers=acme).status_code == 401
+        assert requests.get(jobs[0]["files"]["result"]["url"], timeout=30).status_code == 404
+        assert len(service.get("/v1/jobs", headers=beta).json()["jobs"]) == 2
+        listed = commands.run("tenants", "list", OVSEG_DATA_DIR=str(tmp_path)).stdout.splitlines()
+        assert [line.split()[0] for line in listed] == ["default", "beta"]

@@ -30,3 +30,14 @@ def stderr_of(*commands: str, **environment: str) -> list[str]:
     )
     assert not ran.stdout
     return ran.stderr.splitlines()
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "ovseg", *arguments],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )

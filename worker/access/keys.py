@@ -62,6 +62,10 @@ class Keys:
         """Revoke a key for good. Returns False if there is no such key."""
         return bool(self._keyspace.run("apikey_revoke", key_id))
 
+    def delete(self, key_id: str) -> None:
+        """Delete a key, whose tenant is erased. Every gateway refuses it within a second."""
+        self._keyspace.run("apikey_delete", key_id)
+
     def mark_used(self, key_id: str) -> None:
         """Record that a key is used now, unless that was recorded less than USED_EVERY_SECONDS ago."""
         self._keyspace.run("apikey_used", key_id, clock.in_microseconds(USED_EVERY_SECONDS))

@@ -57,6 +57,15 @@ class Tenants:
         names: list[str] = self._keyspace.redis.zrange(self._keyspace.key("tenants"), 0, -1)
         return names
 
+    def list(self) -> list[Tenant]:
+        """Return all tenants, oldest first."""
+        found = (self.get(name) for name in self.names())
+        return [each for each in found if each is not None]
+
+    def delete(self, name: str) -> None:
+        """Delete the record of a tenant that is erased."""
+        self._keyspace.run("tenant_delete", name)
+
     def webhook_secrets(self, name: str, now: datetime) -> tuple[str, ...]:
         """Return the secrets that sign the webhooks of a tenant's jobs, newest first; none if the tenant is unknown."""
         if name == DEFAULT:

@@ -15,3 +15,8 @@ EMBEDDINGS = "embeddings/"
 
 def embedding(key: str) -> str:
     return f"{EMBEDDINGS}{key}"
+
+
+def of_tenant(prefix: str) -> list[str]:
+    """Return the beginnings of the keys of all jobs of a tenant whose ids begin with `prefix`."""
+    return [f"{folder}{prefix}" for folder in ("jobs/", "archive/accepted/", "archive/ended/")]

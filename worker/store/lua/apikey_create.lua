@@ -3,7 +3,9 @@
 local id, tenant, webhook_secret = unpack(ARGV)
 redis.call('HSET', key('apikey:' .. id), 'created_at', int(now), 'tenant', tenant, unpack(ARGV, 4))
 redis.call('ZADD', key('apikeys'), int(now), id)
+mark_unarchived_record('apikey:' .. id)
 if webhook_secret ~= '' and redis.call('EXISTS', key('tenant:' .. tenant)) == 0 then
   redis.call('HSET', key('tenant:' .. tenant), 'created_at', int(now), 'webhook_secret', webhook_secret)
   redis.call('ZADD', key('tenants'), int(now), tenant)
+  mark_unarchived_record('tenant:' .. tenant)
 end

@@ -3,4 +3,5 @@
 local record = key('apikey:' .. ARGV[1])
 if redis.call('EXISTS', record) == 0 then return 0 end
 redis.call('HSETNX', record, 'revoked_at', int(now))
+mark_unarchived_record('apikey:' .. ARGV[1])
 return 1

@@ -5,4 +5,5 @@ local record = key('apikey:' .. id)
 local old, revoked_at = unpack(redis.call('HMGET', record, 'hash', 'revoked_at'))
 if not old or revoked_at then return 0 end
 redis.call('HSET', record, 'hash', hash, 'old_hash', old, 'old_secret_until', int(now + overlap))
+mark_unarchived_record('apikey:' .. id)
 return 1

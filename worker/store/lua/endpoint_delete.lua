@@ -6,4 +6,5 @@ for _, event in ipairs(redis.call('LRANGE', key('tests:' .. id), 0, -1)) do dele
 redis.call('DEL', key('tests:' .. id))
 redis.call('UNLINK', key('told_to:' .. id))
 redis.call('ZREM', key(owner(id) .. 'endpoints'), id)
+mark_unarchived_record('endpoint:' .. id)
 return redis.call('DEL', key('endpoint:' .. id))

@@ -32,6 +32,8 @@
 --   apikeys        zset    every API key; score: created_at
 --   tenant:<name>  hash    a tenant, with the secret that signs the webhooks of its jobs; `default` has none
 --   tenants        zset    every tenant except `default`; score: created_at
+--   unarchived_records zset names of records of tenants, API keys and endpoints that have changed since their copy in
+--                          storage was written, or were deleted; score: since when
 --   tests:<e>      list    the last test events of an endpoint, oldest first
 --   event:<id>     hash    a webhook event; the script that changes the job's status also writes the event and its id
 --   deliveries:<e> list    the last tries of an event, newest first
@@ -64,6 +66,12 @@ local function shown(id) return string.sub(id, #owner(id) + 1) end
 -- The process that accepts or ends a job writes the job's document soon after. If it has not by this time, a reaper does.
 local ARCHIVED_WITHIN = 5 * 1000000
 local function mark_unarchived(id) redis.call('ZADD', key('unarchived'), int(now + ARCHIVED_WITHIN), id) end
+
+-- The scores of one record grow, also if two scripts run in the same microsecond: `record_archived` compares them.
+local function mark_unarchived_record(name)
+  local before = redis.call('ZSCORE', key('unarchived_records'), name)
+  redis.call('ZADD', key('unarchived_records'), int(before and math.max(now, before + 1) or now), name)
+end
 
 local TIMEOUT = cjson.encode({
   code = 'timeout', message = 'the attempt ran longer than deadline.run_within_s allows', field = 'deadline.run_within_s',
@@ -238,12 +246,14 @@ end
 local function count(what) redis.call('HINCRBY', key('counts'), what, 1) end
 
 local function enable(endpoint)
+  mark_unarchived_record('endpoint:' .. endpoint)
   redis.call('HDEL', key('endpoint:' .. endpoint), 'disabled_at', 'disabled_reason', 'failing_since')
 end
 
 local function disable(endpoint, why)
   if redis.call('HSETNX', key('endpoint:' .. endpoint), 'disabled_at', int(now)) == 1 then
     redis.call('HSET', key('endpoint:' .. endpoint), 'disabled_reason', why)
+    mark_unarchived_record('endpoint:' .. endpoint)
   end
 end
 

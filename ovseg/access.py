@@ -1,0 +1,41 @@
+"""What the commands that manage API keys and tenants share: the service's Redis, and the audit line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from ovseg import one_line
+
+if TYPE_CHECKING:
+    from configs.settings import Settings
+    from worker.store.keyspace import Keyspace
+
+
+@contextmanager
+def opened() -> Iterator[tuple[Keyspace, Settings]]:
+    """Yield the Redis of the service and its settings. Reports expected errors in one line."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from redis import RedisError
+
+    from ovseg import local_servers
+    from worker.store.keyspace import Keyspace
+
+    with one_line.errors():
+        settings = local_servers.settings()
+        try:
+            with Keyspace.open(settings) as keyspace:
+                yield keyspace, settings
+        except RedisError as error:
+            raise OSError(f"Redis is unreachable: {error}") from error
+        except (BotoCoreError, ClientError) as error:
+            raise OSError(f"object storage is unreachable: {error}") from error
+
+
+def audit(act: str) -> None:
+    """Write the audit line of an act to stderr, because stdout has what the command prints."""
+    click.echo(f"audit: by user {os.getuid()} at the command line: {act}", err=True)

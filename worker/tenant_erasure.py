@@ -1,0 +1,54 @@
+"""Erases a tenant: its API keys, webhook endpoints, jobs and files."""
+
+from __future__ import annotations
+
+import time
+
+from worker.services import Services
+from worker.store import object_names, tenant
+
+# By then no gateway remembers a key of the tenant, and every request that one had allowed has been answered.
+GATEWAYS_FORGET_SECONDS = 2.0
+JOBS_AT_ONCE = 100
+# A worker responds to a cancel request within seconds. After a minute the reaper ends the job without it.
+MAX_WAIT_SECONDS = 120.0
+
+
+class StillRunning(Exception):
+    """Jobs of the tenant did not stop in time. Erasing the tenant again continues."""
+
+
+def erase(services: Services, name: str) -> int:
+    """Erase a tenant and return how many jobs it had. Shared embeddings of its images are evicted within a day.
+
+    The keys go first, so that nothing new is made meanwhile, and the tenant's record last: if this is interrupted,
+    it can be repeated. Raises StillRunning, and the errors of Redis and storage.
+    """
+    for key in services.keys.list():
+        if key.tenant == name:
+            services.keys.delete(key.id)
+    time.sleep(GATEWAYS_FORGET_SECONDS)
+    for endpoint in services.endpoints.list(name):
+        services.endpoints.delete(endpoint.id)
+    count = _erase_jobs(services, name)
+    for prefix in object_names.of_tenant(tenant.prefix(name)):
+        services.storage.delete_prefix(prefix)  # also what a Redis that was lost did not list
+    keyspace = services.keyspace
+    for found in keyspace.redis.scan_iter(keyspace.key(f"key:{tenant.prefix(name)}*")):  # idempotency keys
+        keyspace.redis.delete(found)
+    services.tenants.delete(name)
+    return count
+
+
+def _erase_jobs(services: Services, name: str) -> int:
+    count, deadline = 0, time.monotonic() + MAX_WAIT_SECONDS
+    while jobs := services.jobs.list(name, None, JOBS_AT_ONCE, None)[0]:
+        for job in jobs:
+            services.jobs.cancel(job.id)
+        running = [job for job in jobs if services.erasure.erase(job.id) == "running"]
+        count += len(jobs) - len(running)
+        if len(running) == len(jobs):
+            if time.monotonic() > deadline:
+                raise StillRunning(f"{len(jobs)} jobs of {name} are still running; try again later")
+            time.sleep(0.5)
+    return count
