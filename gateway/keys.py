@@ -8,7 +8,9 @@ from typing import Annotated, Any
 from flask import Blueprint, Response, jsonify, url_for
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from gateway import audit, auth, body
+from gateway import audit, auth, body, paging, query
+from gateway.caller import caller
+from gateway.paging import PageQuery
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker.access.api_key import MAX_NAME, ApiKey
@@ -16,7 +18,7 @@ from worker.access.scope import ORDINARY, Scope
 from worker.job.client_text import brief
 from worker.job.validation import short_list, validated
 from worker.store import tenant
-from worker.store.clock import timestamp
+from worker.store.clock import microseconds, timestamp
 from worker.webhook.span import Time
 
 blueprint = Blueprint("keys", __name__, url_prefix="/v1/keys")
@@ -31,6 +33,14 @@ class KeyFields(BaseModel):
     name: str = Field(default="", max_length=MAX_NAME, strict=True)
     scopes: Annotated[tuple[Scope, ...], BeforeValidator(short_list), Field(min_length=1)] = ORDINARY
     expires_at: Time = None
+
+
+@blueprint.before_request
+def require_a_key() -> None:
+    """Refuse callers without a key, also while the service requires none: they could make keys for later."""
+    if caller().key_id is None:
+        message = "keys are managed here only with OVSEG_AUTH=required; `ovseg keys` on the command line always works"
+        raise OvsegError("auth_off", message)
 
 
 @blueprint.post("")
@@ -52,9 +62,13 @@ def create() -> tuple[Response, int, dict[str, str]]:
 
 @blueprint.get("")
 @auth.needs(Scope.ADMIN)
+@query.takes(PageQuery)
 def page() -> Response:
-    """List all keys, oldest first."""
-    return jsonify({"keys": [describe(key) for key in services().keys.list()]})
+    """List all keys, newest first; `next_cursor` leads to older keys."""
+    wanted = query.of(PageQuery)
+    keys, next_cursor = services().keys.page(wanted.limit, wanted.cursor)
+    items = ((describe(key), str(microseconds(key.created_at))) for key in keys)
+    return paging.answer("keys", items, next_cursor)
 
 
 @blueprint.get("/<key_id>")

@@ -202,6 +202,16 @@ def test_without_required_keys_a_key_changes_nothing(s3_settings: Settings) -> N
         assert ask(client, "GET /v1/jobs", key).status_code == 200
 
 
+def test_nobody_makes_keys_over_http_while_none_are_required(s3_settings: Settings, keys: Keys) -> None:
+    client = create_app(s3_settings).test_client()
+    key = keys.create("", [ADMIN])
+    for route in (route for route in ROUTES if "/v1/keys" in route):
+        for sent in (None, key):
+            answer = ask(client, route, sent)
+            assert (answer.status_code, answer.get_json()["code"]) == (403, "auth_off")
+    assert len(keys.list()) == 1
+
+
 def test_both_secrets_work_after_a_rotation_until_the_old_one_ends(client: FlaskClient, keys: Keys) -> None:
     first = keys.create("", [READ])
     second = keys.rotate(first.id, overlap_seconds=3600)
@@ -288,7 +298,7 @@ def test_an_admin_makes_shows_rotates_and_revokes_keys(
     assert made["scopes"] == ["jobs:write", "jobs:read"]
     assert (made["name"], made["status"], made["expires_at"]) == ("camera 7", "live", "2099-01-02T03:04:05.000000Z")
     assert ask(client, f"GET /v1/keys/{made['id']}", admin).get_json() == made
-    assert ask(client, "GET /v1/keys", admin).get_json()["keys"][1] == made
+    assert ask(client, "GET /v1/keys", admin).get_json()["keys"][0] == made
     assert code(ask(client, "GET /v1/jobs", text)) is None
 
     rotated = ask(client, f"POST /v1/keys/{made['id']}/rotate", admin).get_json()
@@ -308,6 +318,18 @@ def test_an_admin_makes_shows_rotates_and_revokes_keys(
     ]
     assert all(f"by key {admin.id} from 127.0.0.1" in act for act in acts)
     assert text not in caplog.text
+
+
+def test_keys_are_listed_in_pages(client: FlaskClient, admin: KeyText, keys: Keys) -> None:
+    made = [admin.id, *(keys.create("", [READ]).id for _ in range(4))]
+    found: list[str] = []
+    path = "/v1/keys?limit=2"
+    for _ in range(3):
+        page = ask(client, f"GET {path}", admin).get_json()
+        found += [key["id"] for key in page["keys"]]
+        path = f"/v1/keys?limit=2&cursor={page['next_cursor']}"
+    assert found == made[::-1]
+    assert page["next_cursor"] is None
 
 
 WRONG_FIELDS = [

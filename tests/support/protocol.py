@@ -20,7 +20,7 @@ from worker.job.left_behind import LeftBehind
 from worker.job.own_webhook import Webhook
 from worker.job.record import Job, JobError
 from worker.job.request import MAX_DEADLINE_SECONDS, Deadline, Device, JobRequest
-from worker.store import queue
+from worker.store import queue, tenant
 from worker.store.clock import MICROSECONDS
 from worker.store.keyspace import Keyspace
 from worker.store.storage import Storage
@@ -65,8 +65,8 @@ def endpoint(endpoints: Endpoints, url: str = HOOK, **fields: Any) -> Endpoint:
     return made
 
 
-def accept(jobs: Jobs, **kwargs: Any) -> str:
-    return accepted(jobs, str(uuid.uuid4()), request(**kwargs)).id
+def accept(jobs: Jobs, owner: str = tenant.DEFAULT, **kwargs: Any) -> str:
+    return accepted(jobs, tenant.owned(owner, str(uuid.uuid4())), request(**kwargs)).id
 
 
 def accepted(jobs: Jobs, job_id: str, job_request: JobRequest, image: bytes = b"") -> Job:

@@ -17,7 +17,7 @@ from worker.job.event_type import EventType
 from worker.job.jobs import Jobs
 from worker.job.left_behind import LeftBehind
 from worker.job.record import Job, Status
-from worker.store import queue
+from worker.store import queue, tenant
 from worker.store.keyspace import Keyspace
 from worker.webhook.endpoint_fields import EndpointFields
 from worker.webhook.endpoints import Endpoints
@@ -30,6 +30,7 @@ DEADLINES: list[dict[str, float]] = [
     {"run_within_s": PASSED},
     {"run_within_s": FAR, "start_within_s": FAR},
 ]
+OWNERS = ("default", "acme")
 FEW = 3  # jobs at a time, so that much happens to each
 one_of_the_last = st.integers(1, FEW)
 
@@ -42,11 +43,15 @@ def last(items: list[T], which: int) -> T:
     return items[-min(which, len(items))]
 
 
+def event_of(job_id: str, what: str) -> str:
+    return f"{tenant.prefix(tenant.of(job_id))}evt_{tenant.shown(job_id)}_{what}"
+
+
 class Protocol(RuleBasedStateMachine):
     """Every lease has expired and every retry is due by the next call. `corner` has a key prefix of its own in Valkey.
 
-    Two endpoints are notified of every job, one of all types of events and one of two types; each may be disabled for
-    a while.
+    Jobs belong to two tenants. One endpoint is notified of all types of events of a tenant's jobs, one of two types;
+    each may be disabled for a while.
     """
 
     corner: Settings
@@ -61,8 +66,12 @@ class Protocol(RuleBasedStateMachine):
         self.jobs = Jobs(self.keyspace, app, self.settings)
         self.left_behind = LeftBehind(self.jobs, self.keyspace, app, self.settings)
         self.endpoints = Endpoints(self.keyspace, self.settings)
-        chosen: list[tuple[EventType, ...]] = [event_type.ALL, ("job.started", "job.canceled")]
-        self.chosen_by_endpoint = {protocol.endpoint(self.endpoints, events=events).id: events for events in chosen}
+        chosen: list[tuple[str, tuple[EventType, ...]]] = [
+            ("default", event_type.ALL),
+            ("default", ("job.started", "job.canceled")),
+            ("acme", event_type.ALL),
+        ]
+        self.chosen_by_endpoint = {self.endpoint(owner, events): events for owner, events in chosen}
         self.disabled: set[str] = set()
         self.ids: list[str] = []
         self.attempts: list[Job] = []
@@ -74,9 +83,9 @@ class Protocol(RuleBasedStateMachine):
         self.seen: dict[str, Job] = {}
 
     @precondition(lambda self: len(self.ids) < FEW)
-    @rule(deadline=st.sampled_from(DEADLINES))
-    def accept(self, deadline: dict[str, float]) -> None:
-        job_id = protocol.accept(self.jobs, webhook=HOOK, **deadline)
+    @rule(deadline=st.sampled_from(DEADLINES), owner=st.sampled_from(OWNERS))
+    def accept(self, deadline: dict[str, float], owner: str) -> None:
+        job_id = protocol.accept(self.jobs, owner, webhook=HOOK, **deadline)
         self.ids.append(job_id)
         self.deadlines[job_id] = deadline
 
@@ -150,7 +159,7 @@ class Protocol(RuleBasedStateMachine):
             self.canceled.discard(job_id)
             self.erased.append(job_id)
 
-    @rule(which=st.integers(0, 1))
+    @rule(which=st.integers(0, 2))
     def toggle_endpoint(self, which: int) -> None:
         """Disable an endpoint, or enable it again."""
         endpoint_id = list(self.chosen_by_endpoint)[which]
@@ -174,10 +183,12 @@ class Protocol(RuleBasedStateMachine):
 
     @invariant()
     def every_job_is_in_the_indexes_of_its_status_only(self) -> None:
-        assert self.members("jobs") == set(self.ids)
+        for owner in OWNERS:
+            assert self.members(f"{tenant.prefix(owner)}jobs") == {i for i in self.ids if tenant.of(i) == owner}
         for job_id in self.ids:
             job = self.job(job_id)
-            assert [s for s in Status if job_id in self.members(f"jobs:{s}")] == [job.status]
+            of_owner = tenant.prefix(job.tenant)
+            assert [s for s in Status if job_id in self.members(f"{of_owner}jobs:{s}")] == [job.status]
             assert (job_id in self.members("leases")) == (job.status is Status.RUNNING)
             queued_in = [i for i in ("waiting:segment.auto", "delayed") if job_id in self.members(i)]
             assert len(queued_in) == (1 if job.status is Status.QUEUED else 0)
@@ -199,14 +210,15 @@ class Protocol(RuleBasedStateMachine):
             happened = ["started"] if job.attempt and not (before and before.attempt) else []
             if job.status.is_terminal and not (before and before.status.is_terminal):
                 happened.append(job.status)
-                notified.add(f"evt_{job_id}_{job.status}")
+                notified.add(event_of(job_id, job.status))
             for endpoint_id, chosen in self.chosen_by_endpoint.items():
-                sent = [what for what in happened if f"job.{what}" in chosen and endpoint_id not in self.disabled]
-                notified |= {f"evt_{job_id}_{what}_{endpoint_id}" for what in sent}
+                if endpoint_id not in self.disabled and tenant.of(endpoint_id) == tenant.of(job_id):
+                    sent = [what for what in happened if f"job.{what}" in chosen]
+                    notified |= {f"{event_of(job_id, what)}_{tenant.shown(endpoint_id)}" for what in sent}
             self.seen[job_id] = job
             redis, key = self.keyspace.redis, self.keyspace.key
             assert sorted(redis.lrange(key(f"told:{job_id}"), 0, -1)) == sorted(notified)
-            assert set(redis.keys(key(f"event:evt_{job_id}_*"))) == {key(f"event:{e}") for e in notified}
+            assert set(redis.keys(key(f"event:{event_of(job_id, '*')}"))) == {key(f"event:{e}") for e in notified}
 
     @invariant()
     def a_canceled_job_ends_as_canceled_and_is_not_queued_again(self) -> None:
@@ -217,9 +229,11 @@ class Protocol(RuleBasedStateMachine):
     def only_the_files_of_an_erased_job_are_left(self) -> None:
         for job_id in self.erased:
             indexes = ["jobs", "ended", "leases", "delayed", "deadlines", "waiting:segment.auto", "events:due"]
-            indexes += ["unarchived", *(f"jobs:{status}" for status in Status)]
+            indexes += ["unarchived", "acme.jobs"]
+            indexes += [f"{tenant.prefix(owner)}jobs:{status}" for status in Status for owner in OWNERS]
             assert not any(job_id in member for index in indexes for member in self.members(index))
-            left = [key.removeprefix(self.keyspace.prefix) for key in self.keyspace.redis.keys(f"*{job_id}*")]
+            named = self.keyspace.redis.keys(f"*{tenant.shown(job_id)}*")
+            left = [key.removeprefix(self.keyspace.prefix) for key in named]
             assert left == [f"erased:{job_id}"]
             assert job_id in self.members("erasing")
 
@@ -237,6 +251,11 @@ class Protocol(RuleBasedStateMachine):
         if job.status is Status.QUEUED:
             return job.attempt == 0 and "start_within_s" in self.deadlines[job.id]
         return job.status is Status.RUNNING and (job.id in self.canceled or "run_within_s" in self.deadlines[job.id])
+
+    def endpoint(self, owner: str, events: tuple[EventType, ...]) -> str:
+        made = self.endpoints.create(owner, EndpointFields(url=HOOK, events=events))
+        assert made is not None
+        return made.id
 
     def job(self, job_id: str) -> Job:
         job = self.jobs.get(job_id)
