@@ -7,11 +7,13 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from click.testing import CliRunner, Result
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -19,7 +21,7 @@ from werkzeug.test import TestResponse
 from configs.settings import Settings
 from gateway import auth, create_app
 from ovseg.commands import main
-from tests.support import commands
+from tests.support import commands, lone_gateway, processes
 from worker.access.api_key import KeyText, new_id
 from worker.access.keys import Keys
 from worker.access.scope import ORDINARY, Scope
@@ -280,6 +282,28 @@ def test_redis_has_no_secret(keys: Keys, keyspace: Keyspace) -> None:
     for text in (first, second):
         assert text.secret not in stored
         assert text.secret not in repr(text)
+
+
+def test_a_wait_that_is_held_is_refused_once_its_key_is_revoked(
+    s3_settings: Settings, keys: Keys, keyspace: Keyspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OVSEG_AUTH", "required")
+    key, job_id = keys.create("", ORDINARY), "held"
+    with lone_gateway.running(s3_settings) as gateway, ThreadPoolExecutor(1) as threads:
+        sent = {"Authorization": f"Bearer {key}"}
+        job = {"image": "https://example.com/a.jpg", "prompts": [{"box": [1, 2, 3, 4]}]}
+        url = f"{gateway.url}/v1/jobs/{job_id}"
+        assert requests.put(url, json=job, headers=sent, timeout=60).status_code == 202
+        held = threads.submit(requests.get, f"{url}?wait=60", headers=sent, timeout=90)
+        processes.wait_until(lambda: keyspace.redis.pubsub_numsub(keyspace.key("done"))[0][1])  # for the first wait
+        keys.revoke(key.id)
+        with create_app(s3_settings).test_client() as client:
+            deadline = time.monotonic() + 1
+            while requests.get(url, headers=sent, timeout=60).status_code != 401:
+                assert time.monotonic() < deadline
+            assert not held.done()
+            assert client.post(f"/v1/jobs/{job_id}/cancel").status_code == 200
+        assert held.result().status_code == 401
 
 
 # Admins

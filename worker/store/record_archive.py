@@ -10,6 +10,8 @@ import json
 import logging
 from collections.abc import Iterator
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from worker.store import tenant
 from worker.store.keyspace import Keyspace, flat
 from worker.store.storage import ObjectMissing, Storage
@@ -37,15 +39,21 @@ class RecordArchive:
         self._has_listed_all = False
 
     def sweep(self) -> None:
-        """Write the copies that are due, and delete those of deleted records. Raises the errors of Redis and storage.
+        """Write the copies that are due, and delete those of deleted records. Raises RedisError.
 
-        The first sweep of a process writes all copies, because older versions wrote none.
+        The first sweep of a process writes all copies, because older versions wrote none. While storage is unreachable,
+        the records stay listed, and the next sweep tries again.
         """
         if not self._has_listed_all:
             self._list(*self._names())
             self._has_listed_all = True
         for name, listed_at in self._keyspace.first(INDEX, self._keyspace.now(), ARCHIVED_PER_SWEEP):
-            if self._copy(name):
+            try:
+                is_current = self._copy(name)
+            except (BotoCoreError, ClientError) as error:
+                log.warning("%s: could not be archived, the next sweep tries again: %s", name, error)
+                return
+            if is_current:
                 self._keyspace.run("record_archived", name, str(int(listed_at)))
             else:
                 self._list(name)

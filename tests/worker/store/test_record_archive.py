@@ -14,7 +14,7 @@ from worker.access.scope import ORDINARY, Scope
 from worker.access.tenants import Tenants
 from worker.store.keyspace import Keyspace
 from worker.store.record_archive import INDEX, RECORDS, RecordArchive, key_of
-from worker.store.storage import Storage
+from worker.store.storage import IMPATIENT, Storage
 from worker.webhook.endpoint_fields import EndpointFields
 from worker.webhook.endpoints import Endpoints
 
@@ -117,6 +117,17 @@ def test_a_change_during_the_copy_is_copied_too(
     found = keys.get(key.id)
     assert found is not None
     assert found.revoked_at is not None
+
+
+def test_a_change_during_an_outage_of_storage_is_copied_afterwards(
+    archive: RecordArchive, keyspace: Keyspace, keys: Keys, settings: Settings
+) -> None:
+    keys.create("", ORDINARY)
+    unreachable = settings.model_copy(update={"s3_endpoint_url": "http://127.0.0.1:9"})
+    RecordArchive(keyspace, Storage(unreachable, IMPATIENT)).sweep()
+    archive.sweep()
+    lose_redis(keyspace)
+    assert archive.restore() == 1
 
 
 def test_records_of_an_older_version_are_copied_by_the_first_sweep(
