@@ -90,8 +90,9 @@ class RememberedKeys:
         if key.last_used_at is not None and now - key.last_used_at < timedelta(seconds=USED_EVERY_SECONDS):
             return
         with self._lock:  # so that the next requests do not write it too
-            if key.id in self._known:
-                self._known[key.id] = (self._known[key.id][0], replace(key, last_used_at=now))
+            read_at, known = self._known.get(key.id, (0.0, None))
+            if known is key:  # not if another thread has read a newer record, which may be revoked
+                self._known[key.id] = (read_at, replace(key, last_used_at=now))
         try:
             self._keys.mark_used(key.id)
         except RedisError as error:
