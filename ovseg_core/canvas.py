@@ -1,4 +1,8 @@
-"""The canvas: the square input of a network. Its pixels and the image's pixels differ by a scale."""
+"""The canvas: a square with the image, as a network sees it. Its pixels and the image's pixels differ by a scale.
+
+It is the input of the network. If the input is smaller (`Preset.input_size`), prompts and masks still refer to the
+canvas.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ovseg import demo
 from ovseg.model_check import answers, questions
-from ovseg.model_check.answers import Answer, Answers
+from ovseg.model_check.answers import Answers, KnownMask
 from ovseg_core import digests, header, image
 from ovseg_core.mask import Mask
 from ovseg_core.prompts import Prompt
@@ -48,7 +48,7 @@ def of_predictor(predictor: Any, made_by: str, weights_sha256: str) -> Answers:
     return Answers(made_by, weights_sha256, (height, width), by_prompt)
 
 
-def _answer(predictor: Any, prompt: Prompt) -> Answer:
+def _answer(predictor: Any, prompt: Prompt) -> KnownMask:
     masks, ious, _ = predictor.predict(
         point_coords=np.array(prompt.points, np.float64) if prompt.points else None,
         point_labels=np.array(prompt.labels) if prompt.points else None,
@@ -58,4 +58,4 @@ def _answer(predictor: Any, prompt: Prompt) -> Answer:
     best = int(ious.argmax())
     pixels = np.asarray(masks[best], bool)
     mask = Mask.of_crop(pixels, (0, 0), (pixels.shape[0], pixels.shape[1]), None)
-    return Answer(mask.counts, round(float(np.clip(ious[best], 0, 1)), 4))
+    return KnownMask(mask.counts, round(float(np.clip(ious[best], 0, 1)), 4))

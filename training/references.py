@@ -269,7 +269,7 @@ def sam2() -> dict[str, np.ndarray]:
     }
     for kind, prompt in sam_weights.PROMPTS.items():
         logits, iou = _decoded_by_sam2(net, embedding, features[:2], prompt, kind == "click")
-        answers[f"{kind}_logits"], answers[f"{kind}_iou"] = logits[:, :, ::2, ::2].numpy(), iou.numpy()
+        answers[f"{kind}_logits"], answers[f"{kind}_iou"] = logits[:, :, ::4, ::4].numpy(), iou.numpy()
     return answers
 
 

@@ -19,7 +19,7 @@ EXACT, ROUNDED = (0.98, 0.02), (0.9, 0.1)
 
 
 @dataclass(frozen=True)
-class Answer:
+class KnownMask:
     """A mask, as COCO's compressed RLE of the whole photo, and its predicted IoU, or None if the model gives none."""
 
     counts: str
@@ -40,14 +40,14 @@ class Answers:
     made_by: str
     weights_sha256: str
     image_hw: tuple[int, int]
-    by_prompt: Mapping[str, Answer]
+    by_prompt: Mapping[str, KnownMask]
 
     @classmethod
     def read(cls, path: Path) -> Answers:
         """Read a file. Raises ValueError if it is not one that `write` wrote."""
         try:
             found = json.loads(path.read_text())
-            by_prompt = {prompt: Answer(**fields) for prompt, fields in found["by_prompt"].items()}
+            by_prompt = {prompt: KnownMask(**fields) for prompt, fields in found["by_prompt"].items()}
             height, width = found["image_hw"]
             return cls(found["made_by"], found["weights_sha256"], (height, width), by_prompt)
         except (ValueError, LookupError, TypeError, AttributeError):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ovseg.model_check import answers, plausibility, questions
-from ovseg.model_check.answers import Answer, Answers
+from ovseg.model_check.answers import Answers, KnownMask
 from ovseg_core import rle
 from ovseg_core.embedding import Embedding
 from ovseg_core.family import EVERYTHING
@@ -74,7 +74,7 @@ class Check:
         """Return the best mask of each prompt, after `rows` was read to its end."""
         height, width = self.photo.shape[:2]
         best = {answers.key(prompt): masks[0] for prompt, masks in self.found}
-        by_prompt = {key: Answer(mask.counts, mask.score) for key, mask in best.items()}
+        by_prompt = {key: KnownMask(mask.counts, mask.score) for key, mask in best.items()}
         return Answers(made_by, weights_sha256, (height, width), by_prompt)
 
     def compared(self, other: Answers) -> Row:
