@@ -37,6 +37,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     graphs.add_argument("--to", type=Path, default=GRAPHS)
 
+    _add_measurements(commands)
+
+    card = commands.add_parser("card", help="draw docs/sam-lite.jpg and docs/everything.jpg")
+    card.add_argument("--photos", type=Path, required=True, help="skimage/data of scikit-image's wheel")
+    card.add_argument("--to", type=Path, default=Path("docs"))
+
+    known = commands.add_parser("check-answers", help="record an original's answers for `ovseg models check`")
+    known.add_argument("model", choices=["SAM-B", "SAM-L", "SAM-H", "MobileSAM"])
+    known.add_argument("checkpoint", type=Path, help="the publisher's file")
+
+    commands.add_parser("references", help="write the outputs of the original implementations to tests/data")
+    return parser
+
+
+def _add_measurements(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands that measure a model on labelled photos."""
     evaluate = commands.add_parser("evaluate", help="mean IoU of the shipped model on the held-out photos")
     evaluate.add_argument("--data", type=Path, required=True)
     evaluate.add_argument("--report", type=Path, default=Path("build/sam-lite/report.md"))
@@ -55,17 +71,6 @@ def _parser() -> argparse.ArgumentParser:
         """'{"points_per_side": [16, 24], "box_nms_thresh": [0.5, 0.6, 0.7]}'""",
     )
     everything.add_argument("--photos", type=int, help="the number of photos of each source; all by default")
-
-    card = commands.add_parser("card", help="draw docs/sam-lite.jpg and docs/everything.jpg")
-    card.add_argument("--photos", type=Path, required=True, help="skimage/data of scikit-image's wheel")
-    card.add_argument("--to", type=Path, default=Path("docs"))
-
-    known = commands.add_parser("check-answers", help="record an original's answers for `ovseg models check`")
-    known.add_argument("model", choices=["SAM-B", "SAM-L", "SAM-H", "MobileSAM"])
-    known.add_argument("checkpoint", type=Path, help="the publisher's file")
-
-    commands.add_parser("references", help="write the outputs of the original implementations to tests/data")
-    return parser
 
 
 def run(arguments: argparse.Namespace) -> None:

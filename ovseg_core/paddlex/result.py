@@ -1,4 +1,4 @@
-"""A result in PaddleX's words: a dict that prints and saves itself, and what PaddleX has not: scores, boxes, COCO."""
+"""A result in PaddleX's words: a dict that prints and saves itself, and what PaddleX lacks: scores, boxes, COCO."""
 
 from __future__ import annotations
 
