@@ -23,16 +23,19 @@ class AutomaticMaskGenerator:
             COCO's RLE as a list of numbers, and "coco_rle" COCO's RLE as a string. Binary masks need a byte for each
             pixel of the image and each mask.
         options: values by the names of `EverythingOptions`, which are those of segment-anything. The defaults are the
-            model's (`Preset.everything`); for the SAM models these are segment-anything's.
+            model's (`Preset.everything`); for the SAM models these are segment-anything's. As there, `point_grids` may
+            be arrays (P, 2), together with `points_per_side=None`.
 
     Raises:
         OvsegError: `invalid_options`; its `field` is the name of the wrong option.
     """
 
-    def __init__(self, segmenter: Segmenter, output_mode: OutputMode = "binary_mask", **options: Any) -> None:
+    def __init__(self, segmenter: Segmenter, *, output_mode: OutputMode = "binary_mask", **options: Any) -> None:
         if output_mode not in get_args(OutputMode):
             message = f"{output_mode!r} is unknown; allowed: {', '.join(get_args(OutputMode))}"
             raise OvsegError("invalid_options", message, "output_mode")
+        if options.get("point_grids") is not None and options.get("points_per_side") is None:
+            options.pop("points_per_side", None)  # segment-anything's callers give None together with their own grids
         segmenter.spec.preset.everything.changed(options)
         self._segmenter, self._output_mode, self._options = segmenter, output_mode, options
 

@@ -83,7 +83,7 @@ class EverythingOptions:
         """Return the options with some of them replaced, from a request's JSON or a caller's keywords.
 
         Args:
-            given: values by the names of this class. `point_grids` may be lists of lists.
+            given: values by the names of this class. `point_grids` may be lists of lists, or of arrays.
 
         Returns:
             The options; those that are not given stay as they are.
@@ -132,7 +132,8 @@ def _check_number(name: str, value: object, lowest: float, highest: float) -> No
 
 
 def _grids(given: Any) -> Any:
-    """Return lists of lists as tuples, and everything else as it is."""
+    """Return lists and arrays as tuples, at every depth, and everything else as it is."""
+    given = given.tolist() if hasattr(given, "tolist") else given  # an array, as segment-anything takes them
     return tuple(_grids(item) for item in given) if isinstance(given, list | tuple) else given
 
 

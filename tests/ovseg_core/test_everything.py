@@ -144,6 +144,8 @@ def test_images_of_one_pixel_across_have_crops_too(segmenter: Segmenter, image_h
         ("point_grids", [[[0.5, 0.5, 0.5]]]),
         ("point_grids", {"0": []}),
         ("point_grids", [[], []]),
+        ("point_grids", np.array([[0.5, 0.5]])),
+        ("points_per_side", None),
         ("points_per_sides", 3),
     ],
 )
@@ -155,6 +157,17 @@ def test_a_wrong_option_is_named_before_anything_is_computed(
     assert (caught.value.code, caught.value.field) == ("invalid_options", field)
     with pytest.raises(OvsegError):
         AutomaticMaskGenerator(segmenter, **{field: value})
+
+
+def test_the_generator_takes_grids_in_the_form_of_segment_anything(segmenter: Segmenter, photo: np.ndarray) -> None:
+    grid = [(0.25, 0.5), (0.75, 0.5)]
+    generator = AutomaticMaskGenerator(
+        segmenter, points_per_side=None, point_grids=[np.array(grid)], stability_score_thresh=0.75
+    )
+    found = [tuple(record["point_coords"][0]) for record in generator.generate(photo)]
+    assert set(found) <= {(65.0, 100.0), (195.0, 100.0)}
+    listed = [points[0] for _, _, points in summary(segmenter, photo, point_grids=[grid])]
+    assert found == listed != []
 
 
 def test_a_model_without_predicted_iou_has_no_everything_mode(photo: np.ndarray) -> None:
@@ -239,7 +252,7 @@ def test_the_memory_does_not_grow_with_the_image(name: str, photo: np.ndarray) -
 
 def test_the_output_modes_hold_the_same_masks(segmenter: Segmenter, photo: np.ndarray) -> None:
     binary, lists, strings = (
-        AutomaticMaskGenerator(segmenter, mode, **OPTIONS).generate(photo)
+        AutomaticMaskGenerator(segmenter, output_mode=mode, **OPTIONS).generate(photo)
         for mode in ("binary_mask", "uncompressed_rle", "coco_rle")
     )
     assert binary
@@ -254,7 +267,7 @@ def test_the_output_modes_hold_the_same_masks(segmenter: Segmenter, photo: np.nd
             key: of_string[key] for key in of_string if key != "segmentation"
         }
     with pytest.raises(OvsegError, match="allowed: binary_mask"):
-        AutomaticMaskGenerator(segmenter, "png")  # type: ignore[arg-type]
+        AutomaticMaskGenerator(segmenter, output_mode="png")  # type: ignore[arg-type]
 
 
 coordinates = st.integers(0, 12)

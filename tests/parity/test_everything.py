@@ -101,9 +101,6 @@ def ours() -> Segmenter:
 def run(image_rgb: np.ndarray, ours: Segmenter, theirs: Any, **options: Any) -> tuple[Any, Any]:
     given = {**COMMON, **options}
     expected = segment_anything.SamAutomaticMaskGenerator(theirs, **given).generate(image_rgb)
-    if given.get("point_grids") is not None:
-        given = {**given, "point_grids": [grid.tolist() for grid in given["point_grids"]]}
-        del given["points_per_side"]
     return AutomaticMaskGenerator(ours, **given).generate(image_rgb), expected
 
 
@@ -111,6 +108,8 @@ def assert_same(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> 
     assert [record["point_coords"] for record in found] == [record["point_coords"] for record in expected]
     for record, other in zip(found, expected, strict=True):
         assert list(record) == list(other)
+        for key in ("area", "bbox", "crop_box", "point_coords", "predicted_iou", "stability_score"):
+            assert types(record[key]) == types(other[key])
         assert record["crop_box"] == other["crop_box"]
         assert record["bbox"] == pytest.approx(other["bbox"], abs=1)
         assert record["predicted_iou"] == pytest.approx(other["predicted_iou"], abs=1e-5)
@@ -119,6 +118,11 @@ def assert_same(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> 
         mask = record["segmentation"]
         assert (mask == other["segmentation"]).mean() > 0.9999
         assert record["area"] == mask.sum()
+
+
+def types(value: Any) -> Any:
+    """Return the type of a value; those of its items if it is a list."""
+    return [types(item) for item in value] if isinstance(value, list) else type(value)
 
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
