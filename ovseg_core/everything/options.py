@@ -131,10 +131,10 @@ def _check_number(name: str, value: object, lowest: float, highest: float) -> No
         raise OvsegError("invalid_options", f"must be {kind} from {lowest:,} to {highest:,}", name)
 
 
-def _grids(given: Any) -> Any:
-    """Return lists and arrays as tuples, at every depth, and everything else as it is."""
+def _grids(given: Any, levels: int = 3) -> Any:
+    """Return lists and arrays of at most three levels as tuples, and everything else as it is, also deeper lists."""
     given = given.tolist() if hasattr(given, "tolist") else given  # an array, as segment-anything takes them
-    return tuple(_grids(item) for item in given) if isinstance(given, list | tuple) else given
+    return tuple(_grids(item, levels - 1) for item in given) if levels and isinstance(given, list | tuple) else given
 
 
 def _check_grids(grids: object, expected: int) -> None:
@@ -153,4 +153,7 @@ def _is_point(point: object) -> bool:
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """True for a finite number. An integer is finite, and may be too large for `math.isfinite`."""
+    if isinstance(value, int):
+        return not isinstance(value, bool)
+    return isinstance(value, float) and math.isfinite(value)

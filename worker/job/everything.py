@@ -92,5 +92,5 @@ def _options(given: object, field: str) -> Mapping[str, Any]:
 def _plain(name: str, value: Any) -> Any:
     """Return an option's value for JSON. 1 and 1.0 become equal, so that their fingerprints are equal."""
     if name == "point_grids":
-        return value and [[list(point) for point in grid] for grid in value]
+        return value and [[[float(x), float(y)] for x, y in grid] for grid in value]
     return value if name in INTEGERS else float(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ URL = "https://example.com/cat.jpg"
 BOX = {"box": [1, 2, 30, 40]}
 EVERYTHING = "e02add5105ec411176fe554ad1a16eeced6298d5ed4716b74a5e45164987e0d6"
 GRID = [[[0.5, 0.5], [0.25, 1]]]
+NESTED = functools.reduce(lambda inner, _: [inner], range(900), 0.5)  # json.loads takes almost 1,000 levels
 
 
 def request(prompts: object = "everything", **fields: Any) -> JobRequest:
@@ -101,6 +103,10 @@ def test_everything_is_requested_in_our_words_or_in_paddlexs(body: dict[str, Any
                 ("point_grids", [[[True, 0.5]]], "a list of grids"),
                 ("point_grids", [{"01": 1}], "a list of grids"),
                 ("point_grids", [*GRID, *GRID], "2 grids"),
+                ("point_grids", NESTED, "a list of grids"),
+                ("point_grids", [[[10**309, 0.5]]], "a list of grids"),
+                ("points_per_side", 10**309, "a whole number"),
+                ("pred_iou_thresh", -(10**309), "a number from 0 to 1"),
             ]
         ),
         ({"prompts": everything(points_per_side=101)}, "too_many_points", "prompts.everything", "10,201 points"),
@@ -170,6 +176,8 @@ def test_different_options_have_different_fingerprints_and_different_spellings_d
         )[0],
     ]
     assert len({fingerprint(each) for each in same}) == 1
+    grids = [request(everything(point_grids=[[[x, 0.5]]])) for x in (1, 1.0)]
+    assert fingerprint(grids[0]) == fingerprint(grids[1])
     others = [request([BOX]), request(), request(everything(points_per_side=8)), request(everything(points_per_side=9))]
     assert len({fingerprint(each) for each in [*same, *others]}) == 5
     assert fingerprint(request()) == EVERYTHING  # Redis keeps fingerprints across upgrades
