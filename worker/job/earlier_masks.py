@@ -62,15 +62,24 @@ def none(job_id: str) -> Sequence[Mapping[str, Any]]:
 
 
 def of_few_jobs(masks_of: MasksOf) -> MasksOf:
-    """Return a function that reads each job once, and refuses more than MAX_JOBS of them (`invalid_prompt`)."""
-    known: dict[str, Sequence[Mapping[str, Any]]] = {}
+    """Return a function that looks up each job once, and refuses more than MAX_JOBS of them (`invalid_prompt`).
+
+    Jobs without masks count too: to look for a job that does not exist takes calls to Redis and to storage.
+    """
+    known: dict[str, Sequence[Mapping[str, Any]] | OvsegError] = {}
 
     def masks(job_id: str) -> Sequence[Mapping[str, Any]]:
         if job_id not in known:
             if len(known) >= MAX_JOBS:
                 message = f"the prompts of one job may name masks of at most {MAX_JOBS} other jobs"
                 raise OvsegError("invalid_prompt", message, "mask.job")
-            known[job_id] = masks_of(job_id)
-        return known[job_id]
+            try:
+                known[job_id] = masks_of(job_id)
+            except OvsegError as error:
+                known[job_id] = error
+        found = known[job_id]
+        if isinstance(found, OvsegError):
+            raise OvsegError(found.code, found.message, found.field)
+        return found
 
     return masks

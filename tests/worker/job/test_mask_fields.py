@@ -106,6 +106,22 @@ def test_the_masks_of_a_job_have_a_limit_in_bytes_and_in_earlier_jobs() -> None:
     assert (error.code, error.field) == ("invalid_prompt", f"prompts[{MAX_JOBS}].mask.job")
 
 
+def test_jobs_that_do_not_exist_are_looked_up_once_and_count_against_the_limit() -> None:
+    asked = []
+
+    def masks_of(job_id: str) -> Sequence[Mapping[str, Any]]:
+        asked.append(job_id)
+        return earlier_masks.none(job_id)
+
+    prompts = [{"mask": {"job": str(n % 100), "index": 0}} for n in range(1000)]
+    with pytest.raises(InvalidRequest) as caught:
+        parse({"image": "https://example.com/cat.jpg", "prompts": prompts}, None, Settings(), masks_of)
+    assert asked == [str(n) for n in range(MAX_JOBS)]
+    assert caught.value.count == 1000
+    codes = [error.code for error in caught.value.errors[: MAX_JOBS + 1]]
+    assert codes == ["mask_not_found"] * MAX_JOBS + ["invalid_prompt"]
+
+
 def test_a_mask_of_an_earlier_job_becomes_a_part_of_the_request() -> None:
     by_job, by_rle = parsed({"mask": {"job": "a", "index": 0}, **BOX}), parsed({"mask": {"rle": RLE}, **BOX})
     assert by_job == by_rle == JobRequest.model_validate_json(by_job.model_dump_json())
