@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
@@ -22,6 +22,7 @@ from worker.job import description, parsing
 from worker.job.client_text import brief
 from worker.job.idempotency import Once
 from worker.job.record import Job, Status
+from worker.job.request import JobRequest
 from worker.store.clock import microseconds
 
 blueprint = Blueprint("jobs", __name__, url_prefix=description.JOBS)
@@ -50,8 +51,7 @@ def submit() -> ResponseReturnValue:
     If the client asks to wait, the answer is held until the job has ended: 200 with its result.
     """
     key = idempotency_key.of_request()
-    fields, image_file = body.read()
-    job_request, image = parsing.parse(fields, image_file, services().settings, _earlier_masks_of)
+    job_request, image = _request()
     return submission.submitted(job_request, image, key)
 
 
@@ -63,9 +63,8 @@ def submit() -> ResponseReturnValue:
 def create(job_id: str) -> ResponseReturnValue:
     """Accept a job under an id that the client chose: 202, or 200 if it was accepted before. It waits as `submit`."""
     _check_client_id(job_id)
-    fields, image_file = body.read()
-    job_request, image = parsing.parse(fields, image_file, services().settings, _earlier_masks_of)
-    job, is_new = services().acceptance.accept(caller().owned(job_id), job_request, image, Once.by_id(job_request))
+    job_request, image = _request()
+    job, is_new = submission.accept(caller().owned(job_id), job_request, image, Once.by_id(job_request))
     return submission.accepted(job, HTTPStatus.ACCEPTED if is_new else HTTPStatus.OK, {})
 
 
@@ -155,15 +154,18 @@ def deliveries(job_id: str) -> Response:
     return paging.answer("events", items, None if is_all else str(first + count))
 
 
+def _request() -> tuple[JobRequest, bytes | None]:
+    """Return the request in the body, and the image's file if the body has it."""
+    fields, image_file = body.read()
+    masks_of = partial(services().earlier_masks.of, caller().tenant)
+    return parsing.parse(fields, image_file, services().settings, masks_of, submission.known_image())
+
+
 def _check_client_id(job_id: str) -> None:
     if not CLIENT_ID.fullmatch(job_id):
         raise OvsegError("invalid_value", "must be 1 to 64 letters, digits, - or _", "id")
     if OUR_ID.fullmatch(job_id):
         raise OvsegError("invalid_value", "UUIDs of version 7 are reserved for the service; use another version", "id")
-
-
-def _earlier_masks_of(job_id: str) -> Sequence[Mapping[str, Any]]:
-    return services().earlier_masks.of(caller().tenant, job_id)
 
 
 def _archived(job_id: str) -> Job:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 
 from flask import jsonify, url_for
@@ -13,6 +14,7 @@ from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker.job import acceptance, description
 from worker.job.idempotency import Once
+from worker.job.image_object import KnownImage
 from worker.job.record import Job
 from worker.job.request import JobRequest
 from worker.store import tenant
@@ -25,8 +27,20 @@ def submitted(job_request: JobRequest, image: bytes | None, key: str | None, pur
     """
     job_id = caller().owned(acceptance.new_id())
     once = Once.by_key(tenant.prefix(caller().tenant) + purpose, key, job_request) if key is not None else None
-    job, _ = services().acceptance.accept(job_id, job_request, image, once)
+    job, _ = accept(job_id, job_request, image, once)
     return accepted(job, HTTPStatus.ACCEPTED, {} if job.id == job_id else {"Idempotency-Replayed": "true"})
+
+
+def accept(job_id: str, job_request: JobRequest, image: bytes | None, once: Once | None) -> tuple[Job, bool]:
+    """Accept a job as `Acceptance.accept` does, and remember its image for requests that name it by its digest."""
+    job, is_new = services().acceptance.accept(job_id, job_request, image, once)
+    services().known_images.remember(caller().tenant, job.request.image)
+    return job, is_new
+
+
+def known_image() -> KnownImage:
+    """Return a function that finds an image that the caller's tenant sent before."""
+    return partial(services().known_images.find, caller().tenant)
 
 
 def accepted(job: Job, status: HTTPStatus, headers: dict[str, str]) -> ResponseReturnValue:
@@ -39,10 +53,8 @@ def accepted(job: Job, status: HTTPStatus, headers: dict[str, str]) -> ResponseR
     wait = wait_time.of_request()
     if wait is None:
         return jsonify(description.describe(job)), status, headers
-    job_id, headers = (
-        job.id,
-        headers | wait.headers,
-    )  # a held answer keeps no job in memory: it has up to half a megabyte
+    job_id = job.id  # a held answer keeps no job in memory: it has up to half a megabyte
+    headers |= wait.headers
 
     def answer(found: Job | None) -> ResponseReturnValue:
         found = found or services().archive.ended(job_id)

@@ -6,6 +6,7 @@ from configs.settings import Settings
 from worker.access.keys import Keys
 from worker.access.tenants import Tenants
 from worker.image.inputs import Inputs
+from worker.image.known_images import KnownImages
 from worker.job.acceptance import Acceptance
 from worker.job.archive import Archive
 from worker.job.earlier_masks import EarlierMasks
@@ -39,6 +40,7 @@ class Services:
         self.events = Events(self.keyspace, self.app, settings)
         self.endpoints = Endpoints(self.keyspace, settings)
         self.inputs = Inputs(self.keyspace, self.storage, Storage(settings, background) if background else None)
+        self.known_images = KnownImages(self.keyspace)
         self.archive = Archive(self.keyspace, self.storage, self.inputs)
         self.earlier_masks = EarlierMasks(self.jobs, self.archive, self.storage)
         self.record_archive = RecordArchive(self.keyspace, self.storage)

@@ -127,9 +127,7 @@ class LazyImage:
         if self._file is None:
             source, services = self._job.request.image, self._services
             with self._timings.of("fetch"):
-                self._file = fetch.image(
-                    self._job.id, source, services.inputs, services.client, services.settings, self._check
-                )
+                self._file = fetch.image(source, services.inputs, services.client, services.settings, self._check)
         return self._file
 
     def picture(self) -> np.ndarray:

@@ -23,6 +23,7 @@ OF_SERVICE = (
     "gateway/test_everything.py",
     "gateway/test_fetching.py",
     "gateway/test_jobs.py",
+    "gateway/test_known_images.py",
     "gateway/test_once.py",
     "gateway/test_one_call.py",
     "gateway/test_paddlex.py",

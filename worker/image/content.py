@@ -47,6 +47,11 @@ class ImageSource(BaseModel):
     content: ImageContent | None = None
     headers: str | None = None
 
+    @property
+    def owner(self) -> str | None:
+        """The id of the job that stored the file: a job whose request named the image by its digest is another one."""
+        return None if self.key is None else self.key.split("/")[1]
+
     @model_serializer(mode="wrap")
     def _without_absent_headers(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out headers that there are not: the records of older requests stay the same."""

@@ -14,7 +14,6 @@ from worker.store.storage import ObjectMissing
 
 
 def image(
-    job_id: str,
     source: ImageSource,
     inputs: Inputs,
     client: GuardedClient,
@@ -27,9 +26,9 @@ def image(
     Raises OvsegError if the URL is forbidden, does not answer, or sends too much; `input_gone` if the image was removed
     from storage, because no other attempt would find it either; `headers_unavailable`.
     """
-    if source.key is not None:
+    if source.key is not None and source.owner is not None:
         try:
-            return inputs.fetch(job_id, source.key)
+            return inputs.fetch(source.owner, source.key)
         except ObjectMissing:
             raise OvsegError("input_gone", "the image of this job is no longer in storage", "image") from None
     headers = {} if source.headers is None else sealed_headers.unseal(source.headers, settings)

@@ -39,9 +39,12 @@ class Inputs:
         self._is_storage_away = False
         self._threads = ThreadPoolExecutor(MOVING_THREADS, "inputs")
 
-    def fetch(self, job_id: str, key: str) -> bytes:
-        """Return the image of an accepted job, from Redis or storage. Raises ObjectMissing if it no longer exists."""
-        image = self._keyspace.get_bytes(_name(job_id))
+    def fetch(self, owner: str, key: str) -> bytes:
+        """Return the image that a job, the `owner`, sent, from Redis or storage.
+
+        Raises ObjectMissing if it no longer exists.
+        """
+        image = self._keyspace.get_bytes(_name(owner))
         return image if image is not None else self._storage.get(key)
 
     def reserve(self) -> bool:

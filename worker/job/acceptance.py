@@ -66,11 +66,11 @@ class Acceptance:
 
         Raises OvsegError `input_gone`.
         """
-        key = job.request.image.key
-        if key is None:
+        source = job.request.image
+        if source.key is None or source.owner is None:
             return None
         try:
-            return self.inputs.fetch(job.id, key)
+            return self.inputs.fetch(source.owner, source.key)
         except ObjectMissing:
             raise OvsegError("input_gone", "the image of this job is no longer stored; submit it again") from None
 

@@ -17,10 +17,10 @@ from ovseg_core.paddlex import prompting
 from ovseg_core.prompts import Prompt
 from worker.image import data_url
 from worker.image.content import ImageContent, ImageSource
-from worker.job import earlier_masks, prompt_fields, prompt_note
+from worker.job import earlier_masks, image_object, prompt_fields, prompt_note
 from worker.job.earlier_masks import MasksOf
 from worker.job.everything import Everything
-from worker.job.image_with_headers import ImageWithHeaders
+from worker.job.image_object import ImageObject, KnownImage
 from worker.job.polygon_options import PolygonOptions
 from worker.job.prompt_fields import Numbers, PromptFields
 from worker.job.request import JobRequest, Options, Output
@@ -58,7 +58,11 @@ class Fields(EmbeddingFields):
 
 
 def parse(
-    body: object, image_file: bytes | None, settings: Settings, masks_of: MasksOf = earlier_masks.none
+    body: object,
+    image_file: bytes | None,
+    settings: Settings,
+    masks_of: MasksOf = earlier_masks.none,
+    known_image: KnownImage = image_object.none,
 ) -> tuple[JobRequest, bytes | None]:
     """Parse a request to segment an image.
 
@@ -70,6 +74,7 @@ def parse(
         image_file: the image's file, if the request has it as a part of its own.
         settings: the limits, the default model, and the hosts that URLs may name.
         masks_of: reads the masks of earlier jobs that prompts name.
+        known_image: finds the image that the request names by its digest.
 
     Returns:
         The request, and the bytes of the image's file; None if the request has the image's URL.
@@ -79,9 +84,8 @@ def parse(
     """
     _check_count(body, settings)
     everything, rest = Everything.split(body)
-    with_headers = ImageWithHeaders.of(body)
-    fields = validated(Fields, _with_url(rest, with_headers))
-    source, image = _image(fields, image_file, settings, with_headers)
+    fields = validated(Fields, _without_object(rest))
+    source, image = _image_of(body, fields, image_file, settings, known_image)
     found = _prompts(fields, settings, masks_of) if everything is None else []
     request, spec = _request(fields, source, settings)
     name = "prompts" if fields.prompts is not None else "prompt"
@@ -103,11 +107,12 @@ def parse(
     return request if source.content is None else request.within(source.content.image_hw, name), image
 
 
-def parse_embedding(body: object, image_file: bytes | None, settings: Settings) -> tuple[JobRequest, bytes | None]:
+def parse_embedding(
+    body: object, image_file: bytes | None, settings: Settings, known_image: KnownImage = image_object.none
+) -> tuple[JobRequest, bytes | None]:
     """Parse a request to encode an image, as `parse` does. It has no prompts and no outputs."""
-    with_headers = ImageWithHeaders.of(body)
-    fields = validated(EmbeddingFields, _with_url(body, with_headers))
-    source, image = _image(fields, image_file, settings, with_headers)
+    fields = validated(EmbeddingFields, _without_object(body))
+    source, image = _image_of(body, fields, image_file, settings, known_image)
     return _request(fields, source, settings)[0], image
 
 
@@ -143,22 +148,32 @@ def _check_scheme(fields: ImageFields) -> None:
         _refuse("url_invalid", f"{scheme}: URLs cannot be fetched; {instead}", "image")
 
 
-def _with_url(body: object, image: ImageWithHeaders | None) -> object:
-    """Return the body with the URL of an image in place of the object that has it."""
-    return {**body, "image": image.url} if image is not None and isinstance(body, Mapping) else body
+def _without_object(body: object) -> object:
+    """Return the body without an image that is an object; `_image_of` reads it."""
+    if isinstance(body, Mapping) and isinstance(body.get("image"), Mapping):
+        return {name: value for name, value in body.items() if name != "image"}
+    return body
 
 
-def _image(
-    fields: ImageFields, image_file: bytes | None, settings: Settings, with_headers: ImageWithHeaders | None
+def _image_of(
+    body: object, fields: ImageFields, image_file: bytes | None, settings: Settings, known_image: KnownImage
 ) -> tuple[ImageSource, bytes | None]:
+    """Return the image of a body, in any form. Raises OvsegError as `ImageObject` and `_image`."""
+    named = ImageObject.of(body)
+    if named is None:
+        return _image(fields, image_file, settings)
+    if image_file is not None:
+        _refuse("invalid_request", "send the image as a file part or in the request, not both", "image")
+    return named.source(settings, known_image), None
+
+
+def _image(fields: ImageFields, image_file: bytes | None, settings: Settings) -> tuple[ImageSource, bytes | None]:
     """Return the image's URL; or what the header of the image's file specifies, and the file's bytes."""
     _check_scheme(fields)
     if image_file is not None and fields.image is not None:
         _refuse("invalid_request", "send the image as a file part or in the request, not both", "image")
     if image_file is None and fields.image is None:
         _refuse("image_missing", "required: an http(s) URL, base64, a data URL, or a multipart file part", "image")
-    if with_headers is not None:
-        return with_headers.source(settings), None
     text = (fields.image or "").strip()
     if text[:8].lower().startswith(("http://", "https://")):
         web_url.check_url(text, "image", settings)

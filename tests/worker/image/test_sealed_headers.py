@@ -84,8 +84,13 @@ def test_without_a_secret_headers_are_refused() -> None:
         (body({"X": "a"}, "data:image/png;base64,AA=="), "url_invalid", "image.url", "http or https"),
         (body({"X": "a"}, "https://127.0.0.1/a.jpg"), "url_forbidden", "image.url", "not a public address"),
         (body({"X": "a"}, 5), "invalid_value", "image.url", "string"),
-        (body({"X": "a"}, colour=1), "unknown_field", "image.colour", "allowed: url, headers"),
-        ({"image": {"url": URL}, "prompts": [BOX]}, "invalid_value", "image.headers", "required"),
+        (body({"X": "a"}, colour=1), "unknown_field", "image.colour", "allowed: url, headers, sha256"),
+        ({"image": {}, "prompts": [BOX]}, "invalid_value", "image", "or {"),
+        ({"image": {"headers": {"X": "a"}}, "prompts": [BOX]}, "invalid_value", "image", "or {"),
+        (body({"X": "a"}, sha256="0" * 64), "invalid_value", "image", "or {"),
+        ({"image": {"sha256": "0" * 63}, "prompts": [BOX]}, "invalid_value", "image.sha256", "pattern"),
+        ({"image": {"sha256": "A" * 64}, "prompts": [BOX]}, "invalid_value", "image.sha256", "pattern"),
+        ({"image": {"sha256": "0" * 64}, "prompts": [BOX]}, "image_not_found", "image.sha256", "send the file"),
         ({"image": [URL], "prompts": [BOX]}, "invalid_value", "image", "string"),
     ],
 )
@@ -96,6 +101,14 @@ def test_what_may_not_be_asked(body: dict[str, Any], code: str, field: str, mess
     assert (error.code, error.field) == (code, field)
     assert message in error.message
     assert "secret" not in error.message.replace("OVSEG_IMAGE_HEADERS_SECRET", "")
+
+
+def test_an_object_with_only_a_url_means_the_url() -> None:
+    assert parse({"image": {"url": URL}, "prompts": [BOX]}, None, SETTINGS)[0].image.model_dump() == {
+        "url": URL,
+        "key": None,
+        "content": None,
+    }
 
 
 def test_a_trusted_host_may_be_sent_headers_without_tls() -> None:

@@ -14,6 +14,7 @@
 --
 --   job:<id>       hash    the record of a job; its `status` is authoritative
 --   input:<id>     string  the image of a job, until the image is in object storage
+--   image:<s>:<d>  string  the stored image with the SHA-256 d, which a client of the scope s sent; expires
 --   key:<key>      hash    the job that was accepted under an idempotency key, and its fingerprint; expires
 --   erased:<id>    string  a job with this id was erased; expires
 --   <t>jobs        zset    every job of a tenant; score: accepted_at

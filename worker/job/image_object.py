@@ -1,9 +1,9 @@
-"""An image in a request as an object: a URL, and the headers with which it is fetched."""
+"""An image in a request as an object: a URL with the headers for it, or the digest of an image that was sent before."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -16,6 +16,9 @@ from worker.job.client_text import brief
 from worker.job.validation import InvalidRequest, validated
 from worker.outbound import web_url
 
+KnownImage = Callable[[str], ImageSource | None]  # from a SHA-256, in hexadecimal, to the image that was sent before
+
+SHA256 = r"^[0-9a-f]{64}$"
 MAX_HEADERS = 8
 NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")  # a token of RFC 9110, section 5.6.2
 VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,4094}[\x21-\x7e])?")  # the longest tokens have 2,000 to 4,000 characters
@@ -52,32 +55,56 @@ def _headers(headers: dict[str, str]) -> dict[str, str]:
     return headers
 
 
-class ImageWithHeaders(BaseModel):
+class ImageObject(BaseModel):
+    """A URL with headers, or the digest of an image that was sent before."""
+
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
-    url: str
-    headers: Annotated[dict[str, str], Field(min_length=1), AfterValidator(_headers)]
+    url: str | None = None
+    headers: Annotated[dict[str, str], AfterValidator(_headers)] = Field(default={}, min_length=1)
+    sha256: Annotated[str, Field(pattern=SHA256)] | None = None
 
     @classmethod
-    def of(cls, body: object) -> ImageWithHeaders | None:
+    def of(cls, body: object) -> ImageObject | None:
         """Return the image of a body, None if it is no object. Raises OvsegError, whose field begins with `image`."""
         image = body.get("image") if isinstance(body, Mapping) else None
         if not isinstance(image, Mapping):
             return None
         try:
-            return validated(cls, image)
+            found = validated(cls, image)
         except InvalidRequest as error:
             located = [each.at(f"image.{each.field}") for each in error.errors]
             raise InvalidRequest(located, error.count) from None
         except OvsegError as error:
             raise error.at("image" + (f".{error.field}" if error.field else "")) from None
+        if (found.url is None) == (found.sha256 is None) or (found.headers and found.url is None):
+            raise OvsegError("invalid_value", 'give {"url": ..., "headers": {...}}, or {"sha256": ...}', "image")
+        return found
 
-    def source(self, settings: Settings) -> ImageSource:
-        """Return the source of the image, with the headers encrypted.
+    def source(self, settings: Settings, known_image: KnownImage) -> ImageSource:
+        """Return the source of the image, with its headers encrypted.
 
-        Raises OvsegError `url_invalid`, `url_forbidden`, `headers_unavailable`.
+        Raises OvsegError `url_invalid`, `url_forbidden`, `headers_unavailable`, `image_not_found`.
         """
-        url = web_url.check_url(self.url, "image.url", settings)
+        if self.sha256 is not None:
+            return _found(self.sha256, known_image)
+        text = str(self.url).strip()
+        url = web_url.check_url(text, "image.url", settings)
+        if not self.headers:
+            return ImageSource(url=text)
         if url.scheme != "https" and not web_url.is_trusted(url, settings):
             raise OvsegError("url_forbidden", "a URL to which headers are sent must be https", "image.url")
-        return ImageSource(url=self.url.strip(), headers=sealed_headers.seal(self.headers, settings))
+        return ImageSource(url=text, headers=sealed_headers.seal(self.headers, settings))
+
+
+def none(sha256: str) -> ImageSource | None:
+    """Do as a KnownImage where no images are known."""
+    return None
+
+
+def _found(sha256: str, known_image: KnownImage) -> ImageSource:
+    source = known_image(sha256)
+    if source is None:
+        message = "no image with this SHA-256 was sent in the last 24 hours by a job that still exists; send the file"
+        raise OvsegError("image_not_found", message, "image.sha256")
+    return source
