@@ -12,7 +12,8 @@ from werkzeug.http import quote_etag
 
 from gateway.services import services
 from worker.job import description
-from worker.job.record import Job
+from worker.job.jobs import Place
+from worker.job.record import Job, Status
 
 
 def answer(job: Job) -> Response:
@@ -21,11 +22,12 @@ def answer(job: Job) -> Response:
     The ETag is weak: it does not cover whether the result is still in storage, so that a 304 needs no request to
     storage. An answer without a result that should be there has no ETag.
     """
-    tag = _of(job)
+    place = services().jobs.place(job) if job.status is Status.QUEUED else None
+    tag = _of(job, place)
     if request.if_none_match.contains_weak(tag):
         response = Response(status=304)
     else:
-        described = description.describe_with_result(job, services().storage)
+        described = description.describe_with_result(job, services().storage, place)
         response = jsonify(described)
         if described["result_gone"] is not None:
             return response
@@ -34,10 +36,13 @@ def answer(job: Job) -> Response:
     return response
 
 
-def _of(job: Job) -> str:
-    """Return a text that changes with the record of the job, the links to its files, and the version of the service."""
+def _of(job: Job, place: Place | None) -> str:
+    """Return a text that changes with the record of the job, its place in the queue, the links to its files, and the
+    version of the service.
+    """
     signed_at = services().storage.links.signed_at().isoformat() if job.files_prefix else None
-    parts = json.dumps([_version(), signed_at, description.describe(job)])
+    ahead = place and place.ahead  # without the expected time, which changes with each job that ends anywhere
+    parts = json.dumps([_version(), signed_at, ahead, description.describe(job)])
     return hashlib.sha256(parts.encode()).hexdigest()[:32]
 
 

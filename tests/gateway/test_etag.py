@@ -134,3 +134,20 @@ def test_the_urls_of_a_job_lead_to_its_routes_and_is_final_follows_its_status(cl
     retried = client.post(job["urls"]["retry"])
     assert retried.status_code == 202
     assert retried.headers["Location"] == retried.get_json()["urls"]["self"]
+
+
+def test_a_queued_job_shows_how_many_wait_in_front_of_it_and_when_it_is_expected_to_end(
+    client: FlaskClient, services: GatewayServices
+) -> None:
+    ids = [submit(client) for _ in range(3)]
+    shown = [get(client, job_id).get_json()["queue"] for job_id in ids]
+    assert shown == [{"ahead": i, "eta_s": None} for i in range(3)]  # none has ended yet
+    etag = get(client, ids[2]).headers["ETag"]
+    services.jobs.cancel(ids[1])
+    later = get(client, ids[2], etag)
+    assert (later.status_code, later.get_json()["queue"]) == (200, {"ahead": 1, "eta_s": 120.0})  # one ends a minute
+    assert get(client, ids[1]).get_json()["queue"] is None
+    protocol.begin(services.jobs, ids[2])
+    assert get(client, ids[2]).get_json()["queue"] is None
+    assert {job["queue"] for job in client.get("/v1/jobs").get_json()["jobs"]} == {None}
+    assert client.post("/v1/jobs?wait=0", json=BODY).get_json()["queue"] is None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from ovseg_core import outputs
 from worker.job import result_document
+from worker.job.jobs import Place
 from worker.job.prompt_note import PromptNote
 from worker.job.record import Job, Status
 from worker.job.request import JobRequest
@@ -16,10 +18,11 @@ from worker.store.storage import ObjectMissing, Storage
 JOBS = "/v1/jobs"  # the path of the gateway's routes for jobs
 
 
-def describe(job: Job, storage: Storage | None = None) -> dict[str, Any]:
+def describe(job: Job, storage: Storage | None = None, place: Place | None = None) -> dict[str, Any]:
     """Return the job object without its result, which may be large: `files.result` names its file.
 
     Without `storage` the files have no URLs: to sign those of a list of jobs with 1,000 masks each takes a minute.
+    `place` is that of a queued job; it is left out where each look at the queue would be a further call to Redis.
     """
     request = job.request
     return {
@@ -27,6 +30,7 @@ def describe(job: Job, storage: Storage | None = None) -> dict[str, Any]:
         "status": job.status,
         "is_final": job.status.is_terminal,
         "urls": _urls(job),
+        "queue": place and asdict(place),
         "model": request.model,
         "outputs": list(request.outputs),
         "prompts": _prompts(request),
@@ -57,9 +61,9 @@ def describe(job: Job, storage: Storage | None = None) -> dict[str, Any]:
     }
 
 
-def describe_with_result(job: Job, storage: Storage) -> dict[str, Any]:
+def describe_with_result(job: Job, storage: Storage, place: Place | None = None) -> dict[str, Any]:
     """Return the job object with its result, read from storage; `result_gone` has the reason if the result is gone."""
-    described = describe(job, storage)
+    described = describe(job, storage, place)
     if job.files_prefix is not None:
         try:
             described["result"] = result_document.read_result(job.files_prefix, storage)

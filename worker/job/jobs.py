@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ CANCEL_GRACE_SECONDS = 60  # a job whose attempt has not responded to a cancel r
 # must not be considered the holder of the new one.
 ATTEMPTS_APART = 1000
 MAX_DOUBLINGS = 20  # of a retry's delay; far beyond any maximum delay
+RATE_SECONDS = 60.0
 # A list reads a few records at a time and stops after this many bytes: one record may have half a megabyte.
 LISTED_BYTES = 1_000_000
 READ_AT_ONCE = 20
@@ -41,6 +43,18 @@ class Outcome:
     full: str = ""
 
 
+@dataclass(frozen=True)
+class Place:
+    """The place of a job in its queue.
+
+    `ahead` is the number of jobs that wait there in front of it. `eta_s` is in how many seconds it is expected to end,
+    at the rate at which jobs of all queues ended in the last minute; None if none ended.
+    """
+
+    ahead: int
+    eta_s: float | None
+
+
 class Jobs:
     """Reads jobs and changes their status. Thread-safe; almost every method takes one or two round trips."""
 
@@ -54,6 +68,17 @@ class Jobs:
     def get(self, job_id: str) -> Job | None:
         record = self._keyspace.redis.hgetall(self._keyspace.key(f"job:{job_id}"))
         return Job.from_record(job_id, record) if record else None
+
+    def place(self, job: Job) -> Place | None:
+        """Return the place of a job in its queue; None if it is not waiting there, as between two attempts."""
+        minute_ago = clock.in_microseconds(time.time() - RATE_SECONDS)
+        with self._keyspace.pipeline() as pipeline:
+            pipeline.zrank(self._keyspace.key(f"waiting:{queue.QUEUE_OF_DEVICE[job.request.device]}"), job.id)
+            pipeline.zcount(self._keyspace.key("ended"), minute_ago, "+inf")
+            ahead, ended = pipeline.execute()
+        if ahead is None:
+            return None
+        return Place(ahead, round((ahead + 1) * RATE_SECONDS / ended, 1) if ended else None)
 
     def list(self, owner: str, status: Status | None, limit: int, before: str | None) -> tuple[list[Job], str | None]:
         """Return up to `limit` jobs of a tenant, newest first, and the cursor for older ones (None if there are none).
