@@ -47,6 +47,11 @@ class Segmenter:
         self.precision = precision
 
     @cached_property
+    def weights_sha256(self) -> str:
+        """SHA-256 of the weights, in hexadecimal: of their file, or of all files of an inference model's folder."""
+        return digests.of_weights(self.spec.weights)
+
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of everything except the image that an embedding depends on.
 
@@ -54,7 +59,7 @@ class Segmenter:
         not part of it, because all engines compute the same.
         """
         code = digests.of_code(*EMBEDDING_MODULES, self.spec.family.load.__module__)
-        parts = [digests.of_weights(self.spec.weights), self.spec.network, self.precision, code]
+        parts = [self.weights_sha256, self.spec.network, self.precision, code]
         if self.precision == "int8":
             parts.append(int8.digest(self.spec.weights))
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()

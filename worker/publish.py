@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import cache, partial
+from importlib.metadata import version
 from typing import Any
 
 from ovseg_core import outputs
@@ -25,32 +27,42 @@ class Upload:
     make: Callable[[], bytes]  # the uploading thread calls it, so that not all files are in memory at once
 
 
-def store(job: Job, segmentation: Segmentation, storage: Storage, threads: Executor) -> None:
-    """Store the job's outputs under its attempt's prefix. Returns when everything is stored."""
+def store(job: Job, segmentation: Segmentation, weights_sha256: str, storage: Storage, threads: Executor) -> None:
+    """Store the job's outputs under its attempt's prefix. Returns when everything is stored.
+
+    `weights_sha256` is the digest of the model's weights, which the result names.
+    """
 
     def put(upload: Upload) -> None:
         storage.put(upload.key, upload.make(), upload.content_type)
 
-    for _ in threads.map(put, _uploads(job, segmentation)):
+    for _ in threads.map(put, _uploads(job, segmentation, weights_sha256)):
         pass
 
 
-def _uploads(job: Job, segmentation: Segmentation) -> Iterator[Upload]:
+def _uploads(job: Job, segmentation: Segmentation, weights_sha256: str) -> Iterator[Upload]:
     prefix, count = job.attempt_prefix, len(segmentation.answers)
     for file in outputs.files(job.request.outputs, segmentation.image_hw):
         for path, make in zip(file.paths(count), file.makers(segmentation), strict=True):
             yield Upload(prefix + path, file.content_type, make)
-    yield Upload(object_names.result(prefix), "application/json", lambda: _document(job, segmentation))
+    document = partial(_document, job, segmentation, weights_sha256)
+    yield Upload(object_names.result(prefix), "application/json", document)
 
 
-def _document(job: Job, segmentation: Segmentation) -> bytes:
+def _document(job: Job, segmentation: Segmentation, weights_sha256: str) -> bytes:
     polygons = job.request.polygons
     options = {} if polygons is None else {"polygons": polygons.model_dump()}
     result = serving_result.of(segmentation.answers, job.request.outputs, options)
     _add_notes(result, job.request)
     if segmentation.dropped:
         result["masks_dropped"] = segmentation.dropped
+    result["made_by"] = {"model": job.request.model, "sha256": weights_sha256, "ovseg": _version()}
     return json.dumps(result_document.of(job.shown_id, result), separators=(",", ":")).encode()
+
+
+@cache
+def _version() -> str:
+    return version("ovseg")
 
 
 def _add_notes(result: dict[str, Any], request: JobRequest) -> None:

@@ -79,7 +79,8 @@ def _work(job: Job, services: WorkerServices) -> None:
     check()
     with timings.of("publish"):
         segmentation = Segmentation(content.image_hw, image.picture, answers, request.prompts, dropped)
-        publish.store(job, segmentation, services.storage, services.uploads)
+        digest = services.inference.weights_sha256(model)
+        publish.store(job, segmentation, digest, services.storage, services.uploads)
     run = Run(*services.inference.engine(model), found.cache)
     described = content.model_dump(exclude={"sha256"})
     status = _report(lambda: services.jobs.succeed(job, described, timings.ms, len(answers), run), services)

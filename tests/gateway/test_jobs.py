@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import time
 from datetime import datetime
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ import requests
 from PIL import Image
 from pycocotools import mask as coco
 
+from ovseg_core import models
 from tests.support import pictures
 from tests.support.fakes import Host
 from tests.support.service import Service
@@ -102,6 +105,15 @@ def test_the_result_has_a_mask_for_each_prompt_in_coco_rle(job: dict[str, Any]) 
     assert not head[300, 400]
 
 
+def test_the_result_names_the_weights_and_the_version_that_made_it(job: dict[str, Any]) -> None:
+    weights = models.find("SAM-Lite").weights.read_bytes()
+    assert job["result"]["made_by"] == {
+        "model": "SAM-Lite",
+        "sha256": hashlib.sha256(weights).hexdigest(),
+        "ovseg": version("ovseg"),
+    }
+
+
 def test_the_files_match_the_result_and_their_urls_work(job: dict[str, Any]) -> None:
     files = job["files"]
     assert set(files) == {"result", "overlay", "masks"}
@@ -143,7 +155,7 @@ def test_only_the_requested_outputs_are_made(
 ) -> None:
     job = service.wait(submit_file(service, prompts=[HEAD], outputs=outputs).json()["id"])
     assert set(job["files"]) == files
-    assert set(job["result"]) == result
+    assert set(job["result"]) == {*result, "made_by"}
 
 
 def test_an_image_may_come_by_url(service: Service, trusted_host: Host) -> None:

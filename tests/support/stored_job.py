@@ -48,5 +48,5 @@ def described(job_id: str, outputs: list[str], settings: Settings) -> dict[str, 
     photo = np.full((*HW, 3), 120, np.uint8)
     with ThreadPoolExecutor(2) as threads:
         answers = answer.of(prompts, [[mask] for mask in masks])
-        publish.store(job, Segmentation(HW, lambda: photo, answers, prompts), storage, threads)
+        publish.store(job, Segmentation(HW, lambda: photo, answers, prompts), "0" * 64, storage, threads)
     return description.describe_with_result(job, storage)

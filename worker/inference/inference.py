@@ -110,6 +110,10 @@ class Inference:
         loaded = self._loaded(model)
         return loaded.engine, loaded.precision
 
+    def weights_sha256(self, model: str) -> str:
+        """Return `Segmenter.weights_sha256` of a model."""
+        return self._loaded(model).weights_sha256
+
     def fingerprint(self, model: str) -> str:
         """Return `Segmenter.fingerprint` of a model."""
         return self._loaded(model).fingerprint

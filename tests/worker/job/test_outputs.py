@@ -41,7 +41,7 @@ def test_an_output_that_is_added_to_the_table_is_taken_made_stored_and_shown(s3_
     ran = subprocess.run(command, cwd=root, env=os.environ | environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     job = json.loads(ran.stdout)
-    assert job["result"].keys() == {"maskInfos", "outlines"}
+    assert job["result"].keys() == {"maskInfos", "outlines", "made_by"}
     assert len(job["result"]["outlines"]) == 2
     assert job["files"].keys() == {"result", "picture", "cuts"}
     assert job["files"]["picture"]["key"] == "jobs/added/1/whole/picture.png"
@@ -58,7 +58,7 @@ def test_each_output_is_shown_and_nothing_else_is_made(s3_settings: Settings, na
     keys = {output.key for output in outputs.entries([name])}
     files = {file.shown_as for file in outputs.files([name], stored_job.HW)}
     assert keys or files
-    assert job["result"].keys() == {"maskInfos", *keys}
+    assert job["result"].keys() == {"maskInfos", "made_by", *keys}
     assert job["files"].keys() == {"result", *files}
     for file in job["files"].values():
         for each in file if isinstance(file, list) else [file]:
