@@ -56,13 +56,14 @@ def peers(found: dict[str, Any], picture: str) -> Iterator[str]:
         "`benchmarks/peers.py`: random weights, the same for all except transformers; SAM-Lite has its own weights.",
         "",
     )
+    unit = "ms" if found.get("clock", "wall") == "wall" else "ms of CPU time"
     for model in models:
         rows = [row for row in found["rows"] if row["model"] == model]
         by = {row["by"]: row for row in rows}
         names = {PEER: "PaddleX", SAM2: SAM2, PADDLE: "Paddle, on which PaddleX runs"}
         theirs, name = next((by[peer], name) for peer, name in names.items() if peer in by)
         yield from table(
-            (model, f"as fast as {name}", "an image and a box, ms", "each of 64 boxes, ms"),
+            (model, f"as fast as {name}", f"an image and a box, {unit}", f"each of 64 boxes, {unit}"),
             [
                 (
                     row["by"],
