@@ -87,11 +87,11 @@ def main() -> None:
     found: dict[str, Any] = {"machine": facts.machine(), "clock": arguments.clock, "encoder_gflop": ENCODER_GFLOP}
     found["rows"], clock = [], CLOCKS[arguments.clock]
     speeds: dict[str, list[float]] = {}
+    arguments.to.parent.mkdir(parents=True, exist_ok=True)
     for name in arguments.models:
         found["rows"] += measured(name, photo, arguments.engines, arguments.repeats, speeds, clock)
-    found["product_gflop_per_s"] = {what: statistics.median(those) for what, those in speeds.items()}
-    arguments.to.parent.mkdir(parents=True, exist_ok=True)
-    arguments.to.write_text(json.dumps(found, indent=1))
+        found["product_gflop_per_s"] = {what: statistics.median(those) for what, those in speeds.items()}
+        arguments.to.write_text(json.dumps(found, indent=1))
     for row in found["rows"]:
         print(row)
 

@@ -76,27 +76,27 @@ def peers(found: dict[str, Any], picture: str) -> Iterator[str]:
             ],
         )
         yield ""
-        if theirs["parts_ms"]:
-            yield f"{name}: the encoder alone takes {theirs['parts_ms']['encoder']:,.0f} ms.\n"
         for row in rows:
+            if row["parts_ms"] and not row["by"].startswith("ovseg"):
+                yield f"{row['by']}: the encoder alone takes {row['parts_ms']['encoder']:,.0f} {unit}.\n"
             _, is_in_openvino, precision = row["by"].partition("ovseg, openvino")
             if is_in_openvino and precision != " int8":  # torch has no int8 product to compare with
-                yield network_alone(row, precision.strip() or "float32", found)
+                yield network_alone(row, precision.strip() or "float32", found, unit)
     yield (
         "Medians, and the fastest run. The mask of a box has the image's size: random weights draw noise, which "
         "takes longer to resize and to encode than an object."
     )
     yield ""
     yield f"![An image and a box]({picture})"
-    bars(found["rows"], HERE / picture)
+    bars(found["rows"], HERE / picture, unit.removeprefix("ms"))
 
 
-def network_alone(row: dict[str, Any], precision: str, found: dict[str, Any]) -> str:
+def network_alone(row: dict[str, Any], precision: str, found: dict[str, Any], unit: str) -> str:
     gflop, ms = found["encoder_gflop"][row["model"]], row["parts_ms"]["encoder"]
     large, layer = (found["product_gflop_per_s"][f"{precision} {size}"] for size in ("large", "layer"))
     speed = gflop / ms * 1000
     return (
-        f"{row['by']}: the encoder alone takes {ms:,.0f} ms for its {gflop} GFLOP, {speed:,.0f} GFLOP/s. That is "
+        f"{row['by']}: the encoder alone takes {ms:,.0f} {unit} for its {gflop} GFLOP, {speed:,.0f} GFLOP/s. That is "
         f"**{100 * speed / large:.0f} %** of the {large:,.0f} GFLOP/s that torch reached, in turns with it, for a "
         f"product of 4096 x 4096 matrices, and {100 * speed / layer:.0f} % of the {layer:,.0f} GFLOP/s for a product "
         "of a layer's size."
@@ -218,7 +218,7 @@ def table(head: Sequence[object], rows: Sequence[Sequence[object]]) -> Iterator[
         yield "| " + " | ".join(str(cell) for cell in line) + " |"
 
 
-def bars(rows: Sequence[dict[str, Any]], to: Path) -> None:
+def bars(rows: Sequence[dict[str, Any]], to: Path, of_what: str) -> None:
     mpl.use("Agg")
     models = list(dict.fromkeys(row["model"] for row in rows))
     figure, axes = plt.subplots(1, len(models), figsize=(5 * len(models), 2.8), layout="constrained", squeeze=False)
@@ -226,7 +226,7 @@ def bars(rows: Sequence[dict[str, Any]], to: Path) -> None:
         of_model = sorted((row for row in rows if row["model"] == model), key=lambda row: -row["first_ms"])
         colours = ["#2f6fed" if row["by"].startswith("ovseg") else "#b9bec8" for row in of_model]
         drawn = axis.barh([row["by"] for row in of_model], [row["first_ms"] / 1000 for row in of_model], color=colours)
-        axis.bar_label(drawn, fmt="%.2g s", padding=4)
+        axis.bar_label(drawn, fmt=f"%.2g s{of_what}", padding=4)
         axis.set_title(f"{model}: an image and a box", loc="left")
         axis.spines[["top", "right", "bottom"]].set_visible(False)
         axis.set_xticks([])
