@@ -32,6 +32,8 @@ MAX_HEADER = 512  # characters; a key has 64, and Basic authentication makes the
 
 # The scope that a view needs; None if it is open without a key. A view without this mark is for admins.
 needs: Mark[Scope | None] = Mark(Scope.ADMIN)
+# True for views that refuse every request while no keys are required: a stranger could make keys for later.
+is_off_without_keys = Mark(False)
 # Returns True if the settings open a view without a key.
 open_if: Mark[Callable[[Settings], bool]] = Mark(lambda settings: False)
 
@@ -59,6 +61,9 @@ def guard(app: Flask) -> None:
         if request.endpoint is None or request.method == "OPTIONS":
             return  # no view answers: the path or the method is unknown, or Flask lists the methods
         scope = needs.of_view()
+        if not required and is_off_without_keys.of_view():
+            message = "this works only with OVSEG_AUTH=required; `ovseg keys` on the command line always works"
+            raise OvsegError("auth_off", message)
         if not required or scope is None or open_if.of_view()(services.settings):
             set_caller(Caller(None, DEFAULT))
             return

@@ -214,6 +214,16 @@ def test_nobody_makes_keys_over_http_while_none_are_required(s3_settings: Settin
     assert len(keys.list()) == 1
 
 
+def test_a_method_that_a_route_does_not_have_is_no_fault_of_the_service(
+    client: FlaskClient, s3_settings: Settings
+) -> None:
+    without_keys = create_app(s3_settings).test_client()
+    for path in {route.split()[1] for route in ROUTES}:
+        for each in (client, without_keys):
+            assert ask(each, f"OPTIONS {path}").status_code == 200, path
+            assert ask(each, f"TRACE {path}").status_code == 405, path
+
+
 def test_both_secrets_work_after_a_rotation_until_the_old_one_ends(client: FlaskClient, keys: Keys) -> None:
     first = keys.create("", [READ])
     second = keys.rotate(first.id, overlap_seconds=3600)
