@@ -10,6 +10,7 @@ from worker.store import object_names, tenant
 # By then no gateway remembers a key of the tenant, and every request that one had allowed has been answered.
 GATEWAYS_FORGET_SECONDS = 2.0
 JOBS_AT_ONCE = 100
+EXPIRING = ("key", "image")  # idempotency keys and known images, which no index lists, and which expire by themselves
 # A worker responds to a cancel request within seconds. After a minute the reaper ends the job without it.
 MAX_WAIT_SECONDS = 120.0
 
@@ -34,8 +35,9 @@ def erase(services: Services, name: str) -> int:
     for prefix in object_names.of_tenant(tenant.prefix(name)):
         services.storage.delete_prefix(prefix)  # also what a Redis that was lost did not list
     keyspace = services.keyspace
-    for found in keyspace.redis.scan_iter(keyspace.key(f"key:{tenant.prefix(name)}*")):  # idempotency keys
-        keyspace.redis.delete(found)
+    for kind in EXPIRING:
+        for found in keyspace.redis.scan_iter(keyspace.key(f"{kind}:{tenant.prefix(name)}*")):
+            keyspace.redis.delete(found)
     services.tenants.delete(name)
     return count
 
