@@ -10,7 +10,6 @@ from worker.store import object_names, tenant
 # By then no gateway remembers a key of the tenant, and every request that one had allowed has been answered.
 GATEWAYS_FORGET_SECONDS = 2.0
 JOBS_AT_ONCE = 100
-EXPIRING = ("key", "image")  # idempotency keys and known images, which no index lists, and which expire by themselves
 # A worker responds to a cancel request within seconds. After a minute the reaper ends the job without it.
 MAX_WAIT_SECONDS = 120.0
 
@@ -35,8 +34,9 @@ def erase(services: Services, name: str) -> int:
     for prefix in object_names.of_tenant(tenant.prefix(name)):
         services.storage.delete_prefix(prefix)  # also what a Redis that was lost did not list
     keyspace = services.keyspace
-    for kind in EXPIRING:
-        for found in keyspace.redis.scan_iter(keyspace.key(f"{kind}:{tenant.prefix(name)}*")):
+    # Idempotency keys and known images are in no index. They would also expire by themselves, within a day.
+    for pattern in (f"key:{tenant.prefix(name)}*", f"image:{name}:*"):
+        for found in keyspace.redis.scan_iter(keyspace.key(pattern)):
             keyspace.redis.delete(found)
     services.tenants.delete(name)
     return count

@@ -35,6 +35,7 @@ def fill(services: Services, owner: str) -> None:
     services.jobs.succeed(job, protocol.PICTURE, {}, 1)
     request = protocol.request().model_copy(update={"image": ImageSource(key=f"jobs/{waiting}/input")})
     services.jobs.accept(waiting, request, b"image", Once(f"{tenant.prefix(owner)}/a key", "print"))
+    services.keyspace.redis.set(services.keyspace.key(f"image:{owner}:digest"), "")
     for job_id in (done, waiting):
         services.archive.keep(job_id)
     services.record_archive.sweep()
@@ -45,7 +46,7 @@ def left_of(services: Services, owner: str) -> list[str]:
     redis, key = services.keyspace.redis, services.keyspace.key
     names = [name.removeprefix(key("")) for name in redis.keys(key("*")) if redis.type(name) == "hash"]
     found = [name for name in names if owner in name or owner in redis.hgetall(key(name)).values()]
-    found += [name for name in redis.keys(key("*")) if f"{owner}." in name and "erased:" not in name]
+    found += [name for name in redis.keys(key("*")) if owner in name and "erased:" not in name]
     for name in redis.keys(key("*")):
         if redis.type(name) == "zset":
             found += [member for member in redis.zrange(name, 0, -1) if member.startswith((owner, f"endpoint:{owner}"))]
