@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 
@@ -38,3 +39,23 @@ def test_a_child_that_decodes_images_loads_no_network_and_nothing_of_the_service
     [loaded] = loaded_by("import worker.image.decoding_child")
     assert {"numpy", "PIL"} <= loaded
     assert not loaded & {"boto3", "celery", "configs", "onnxruntime", "openvino", "paddle", "pydantic", "redis"}
+
+
+def test_importing_paddle_in_a_thread_keeps_the_handler_of_sigterm() -> None:
+    """A worker has its handler before a thread imports Paddle for a model. Without it, SIGTERM would kill its jobs."""
+    code = """
+import signal, sys, threading
+signal.signal(signal.SIGTERM, lambda *_: sys.exit("drained"))
+thread = threading.Thread(target=__import__, args=["ovseg_core.quiet_paddle"])
+thread.start()
+thread.join()
+signal.raise_signal(signal.SIGTERM)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (1, "drained\n")
+
+
+def test_a_process_with_paddle_ends_at_sigterm_without_a_traceback() -> None:
+    code = "import ovseg_core.quiet_paddle, signal; signal.raise_signal(signal.SIGTERM)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (-signal.SIGTERM, "")

@@ -44,6 +44,6 @@ def _fault_in_box(box: Box, mask: Mask) -> str | None:
     x0, y0, x1, y1 = (int(side) for side in box)
     inside = int(mask.full()[y0:y1, x0:x1].sum())
     if inside < MIN_SHARE_IN_BOX * mask.area:
-        return f"only {inside / mask.area:.0%} of the mask are in its box"
+        return f"only {inside / mask.area:.0%} of the mask is in its box"
     filled = inside / ((x1 - x0) * (y1 - y0))
     return None if FILL[0] <= filled <= FILL[1] else f"the mask covers {filled:.0%} of its box"

@@ -213,7 +213,7 @@ BOX, CLICK, _, BOTH, MASK = (prompts[0] for prompts in questions.QUESTIONS.value
         (BOX, mask_of(0, 0, 0, 0), "the mask is empty"),
         (BOX, mask_of(*HEAD), "the mask covers 100% of its box"),
         (BOX, mask_of(*HEAD[:2], 150, 20), "the mask covers 0% of its box"),
-        (BOX, mask_of(0, 0, 300, 150), "only 50% of the mask are in its box"),
+        (BOX, mask_of(0, 0, 300, 150), "only 50% of the mask is in its box"),
         (BOX, mask_of(*HEAD[:2], 300, 40), "the IoU with SAM-Lite's mask of the same object is 0.08, less than 0.5"),
         (BOX, mask_of(*HEAD[:2], 300, 150, score=0.0), "the predicted IoU is 0"),
         (BOX, mask_of(*HEAD[:2], 300, 150, score=None), None),
