@@ -31,8 +31,9 @@ def load_parts(name: str, weights: Path, precision: str = "float32", *, on_cpu: 
 
 
 # No half precision on a GPU: the sums of the linear attention can exceed float16, and bfloat16 was not tried there.
-# bfloat16 on a CPU stays available: it has the range of float32, and the weights of the linear attention are not negative, so
-# nothing cancels in the sum that divides them. With random weights, L0's embedding loses less than MobileSAM's; public weights were not tried.
+# bfloat16 on a CPU stays available: it has the range of float32, and the weights of the linear attention are not
+# negative, so nothing cancels in the sum that divides them. With random weights, L0's embedding loses less than
+# MobileSAM's; public weights were not tried.
 XL = Family(PRESET, load, engines=("openvino", "onnxruntime", "paddle"), quantization=quantization(load_parts))
 L = replace(XL, preset=replace(PRESET, input_size=SMALL_INPUT))
 NETWORKS = {  # `parts.VARIANTS` makes their layers
