@@ -5,6 +5,12 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
+from configs.settings import Settings
+from gateway import create_app
+from worker.access.keys import Keys
+from worker.access.scope import Scope
+from worker.store.keyspace import Keyspace
+
 PADDLEX = "/open-vocabulary-segmentation"
 
 # fmt: off
@@ -38,17 +44,19 @@ QUERIES = [
     ("POST", "/v1/webhook-endpoints/x/replay", "since=1", "since", "none is allowed"),
     ("POST", "/v1/webhook-endpoints/x/rotate-secret", "x=1", "x", "none is allowed"),
     ("POST", "/v1/webhook-secret/rotate", "x=1", "x", "none is allowed"),
-    ("GET", "/v1/keys", "x=5", "x", "allowed: limit, cursor"),
-    ("POST", "/v1/keys", "x=1", "x", "none is allowed"),
-    ("GET", "/v1/keys/x", "x=1", "x", "none is allowed"),
-    ("POST", "/v1/keys/x/rotate", "x=1", "x", "none is allowed"),
-    ("POST", "/v1/keys/x/revoke", "x=1", "x", "none is allowed"),
     ("GET", "/metrics", "x=1", "x", "none is allowed"),
     ("GET", "/readyz", "worker=1", "worker", "allowed: workers"),
     ("GET", "/healthz", "x=1", "x", "none is allowed"),
     ("GET", "/", "x=1", "x", "none is allowed"),
     ("GET", "/v1/jobs", "%C3%A9%0a%1b=1", "é\n\u001b", "allowed: limit"),
     ("GET", "/v1/jobs", "x" * 3000 + "=1", "x" * 80 + "...", "allowed: limit"),
+]
+QUERIES_OF_KEYS = [
+    ("GET", "/v1/keys", "x=5", "x", "allowed: limit, cursor"),
+    ("POST", "/v1/keys", "x=1", "x", "none is allowed"),
+    ("GET", "/v1/keys/x", "x=1", "x", "none is allowed"),
+    ("POST", "/v1/keys/x/rotate", "x=1", "x", "none is allowed"),
+    ("POST", "/v1/keys/x/revoke", "x=1", "x", "none is allowed"),
 ]
 # fmt: on
 
@@ -61,6 +69,20 @@ def test_a_query_parameter_that_a_route_does_not_take_is_refused_by_name(
     if field is None:
         assert answer.status_code == 404
         return
+    assert answer.status_code == 422, answer.text
+    [error] = answer.get_json()["errors"]
+    assert error["field"] == field
+    assert message in error["message"]
+
+
+@pytest.mark.parametrize(("method", "path", "query", "field", "message"), QUERIES_OF_KEYS)
+def test_a_query_parameter_that_a_route_of_keys_does_not_take_is_refused_by_name(
+    s3_settings: Settings, keyspace: Keyspace, method: str, path: str, query: str, field: str, message: str
+) -> None:
+    """These routes answer only while keys are required."""
+    asked = create_app(s3_settings.model_copy(update={"auth": "required"})).test_client()
+    headers = {"Authorization": f"Bearer {Keys(keyspace).create('an admin', [Scope.ADMIN])}"}
+    answer = asked.open(path, method=method, query_string=query, json={}, headers=headers)
     assert answer.status_code == 422, answer.text
     [error] = answer.get_json()["errors"]
     assert error["field"] == field
@@ -86,7 +108,10 @@ def test_paddlexs_routes_refuse_query_parameters_in_their_own_format(asked: Flas
 def test_every_route_is_in_the_table_of_queries(asked: FlaskClient) -> None:
     """A new route must not ignore query parameters."""
     adapter = asked.application.url_map.bind("localhost")
-    tried = {adapter.match(path, method)[0] for method, path, _, _, _ in QUERIES} | {"paddlex.infer", "paddlex.health"}
+    tried = {adapter.match(path, method)[0] for method, path, _, _, _ in (*QUERIES, *QUERIES_OF_KEYS)} | {
+        "paddlex.infer",
+        "paddlex.health",
+    }
     assert {rule.endpoint for rule in asked.application.url_map.iter_rules()} == tried
 
 
