@@ -24,7 +24,7 @@ PROMPTS = {
 
 
 def folder(kind: str, path: Path) -> ModelSpec:
-    """Return PaddleX's inference model for this kind of prompt; its files are empty but for the index."""
+    """Return PaddleX's inference model for this kind of prompt; all of its files except the index are empty."""
     for name in ("inference.json", "inference.pdiparams"):
         (path / name).touch()
     (path / "inference.yml").write_text(f"Global: {{model_name: SAM-H_{kind}}}")

@@ -73,6 +73,25 @@ class Pair:
         )
         return predicted
 
+    def check_masks(self, engine: str, prompt: Prompt) -> None:
+        """Check that our logits, predicted IoU and masks agree with the original's."""
+        masks, iou, logits = self.predict_theirs(prompt)
+        our_logits, our_iou = self.low_res_masks(engine, prompt)
+        assert relative(our_logits, logits) < 1e-4
+        assert relative(our_iou, iou) < 1e-4
+        for ours, mask, theirs in zip(our_logits, masks, logits, strict=True):
+            assert (self.full(engine, ours) == mask).mean() > 0.999
+            assert (self.full(engine, theirs) == mask).mean() > 0.9999  # tests only our resizing
+
+    def check_mask_input(self, engine: str) -> None:
+        """Check that clicks change an earlier mask as in the original."""
+        _, _, earlier = self.predict_theirs(PROMPTS["box"])
+        _, _, logits = self.predict_theirs(PROMPTS["signed clicks"], earlier[0])
+        ours, _ = self.low_res_masks(engine, PROMPTS["signed clicks"], earlier[0])
+        assert relative(ours, logits) < 1e-4
+        unrefined, _ = self.low_res_masks(engine, PROMPTS["signed clicks"])
+        assert relative(unrefined, logits) > 1e-3  # the mask input has an effect
+
 
 def relative(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float(np.abs(ours - theirs).max() / np.abs(theirs).max())

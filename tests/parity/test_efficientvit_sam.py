@@ -45,20 +45,9 @@ def test_the_embedding_agrees_with_that_of_the_original(pair: Pair, engine: str)
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("kind", PROMPTS)
 def test_low_res_masks_and_masks_agree_with_those_of_the_original(pair: Pair, engine: str, kind: str) -> None:
-    masks, iou, logits = pair.predict_theirs(PROMPTS[kind])
-    our_logits, our_iou = pair.low_res_masks(engine, PROMPTS[kind])
-    assert relative(our_logits, logits) < 1e-4
-    assert relative(our_iou, iou) < 1e-4
-    for ours, mask, theirs in zip(our_logits, masks, logits, strict=True):
-        assert (pair.full(engine, ours) == mask).mean() > 0.999
-        assert (pair.full(engine, theirs) == mask).mean() > 0.9999  # tests only our resizing
+    pair.check_masks(engine, PROMPTS[kind])
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_mask_input_is_refined_as_by_the_original(pair: Pair, engine: str) -> None:
-    _, _, earlier = pair.predict_theirs(PROMPTS["box"])
-    _, _, logits = pair.predict_theirs(PROMPTS["signed clicks"], earlier[0])
-    ours, _ = pair.low_res_masks(engine, PROMPTS["signed clicks"], earlier[0])
-    assert relative(ours, logits) < 1e-4
-    unrefined, _ = pair.low_res_masks(engine, PROMPTS["signed clicks"])
-    assert relative(unrefined, logits) > 1e-3  # the mask input has an effect
+    pair.check_mask_input(engine)

@@ -15,21 +15,13 @@ from ovseg_core import models
 from ovseg_core.network import PromptBatch
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
+from tests.parity.pair import ENGINES, PROMPTS, relative
 
 torch = pytest.importorskip("torch")
 sam2 = pytest.importorskip("sam2")
 
 pytestmark = pytest.mark.timeout(3600)  # on a busy machine, making a network of SAM2.1-L takes more than ten minutes
 
-BOX = (60.0, 20.0, 305.0, 210.5)
-CLICKS = (((220.0, 90.0), (290.0, 20.0), (100.5, 300.0)), (1, 0, 1))
-PROMPTS = {
-    "box": Prompt(box=BOX),
-    "click": Prompt.of_point(220, 90),
-    "signed clicks": Prompt(None, *CLICKS),
-    "box and clicks": Prompt(BOX, *CLICKS),
-}
-ENGINES = ("paddle", "openvino", "onnxruntime")
 SIZES = {"SAM2.1-T": "t", "SAM2.1-S": "s", "SAM2.1-B+": "b+", "SAM2.1-L": "l"}
 
 
@@ -46,10 +38,6 @@ def original(name: str, seed: int = 0) -> Any:
             elif parameter_name.endswith("bias"):
                 parameter.normal_(0, 0.05)
     return theirs
-
-
-def relative(ours: np.ndarray, theirs: np.ndarray) -> float:
-    return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
 
 
 def as_maps(features: tuple[np.ndarray, ...]) -> list[np.ndarray]:
