@@ -21,6 +21,7 @@ from gateway import (
     jobs,
     keys,
     metrics,
+    models,
     origin,
     paddlex,
     query,
@@ -43,7 +44,19 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False  # `//v1/jobs` gets a 404, not a redirect to the host in the Host header
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.extensions["ovseg"] = GatewayServices(settings)
-    for room in (jobs, embeddings, events, endpoints, keys, webhook_secret, paddlex, health, metrics, home):
+    for room in (
+        jobs,
+        embeddings,
+        models,
+        events,
+        endpoints,
+        keys,
+        webhook_secret,
+        paddlex,
+        health,
+        metrics,
+        home,
+    ):
         app.register_blueprint(room.blueprint)
     errors.handle_all(app)
     request_id.attend(app)

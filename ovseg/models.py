@@ -21,7 +21,7 @@ def list_all() -> None:
     specs = models.all_models().values()
     width = max(len(spec.name) for spec in specs)
     for spec in specs:
-        size = _bytes(spec.weights) if spec.is_installed else spec.size
+        size = spec.installed_bytes or spec.size
         megabytes = f"{size / MEGABYTE:,.0f} MB" if size else ""
         state = "bundled" if spec.is_bundled else "installed" if spec.is_installed else "not installed"
         only = "" if spec.takes == ALL_KINDS else f"   takes only {' or '.join(sorted(spec.takes))}"
@@ -113,11 +113,6 @@ def quantize(name: str, photos: Path) -> None:
         f"On {agreement.photos} photos, the mean IoU with the masks in float32 is {agreement.boxes:.3f} for boxes and "
         f"{agreement.clicks:.3f} for clicks.\n{int8.path(spec.weights)}"
     )
-
-
-def _bytes(path: Path) -> int:
-    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files)
 
 
 def _found(name: str) -> ModelSpec:

@@ -32,6 +32,7 @@ class Preset:
         mean: of each channel, on the scale 0 to 255; a pixel v is normalised to (v - mean) / std.
         std: of each channel, likewise.
         resize: how an image is resized to the canvas, see `canvas.draw`.
+        canvas_size: side of the canvas in pixels. The folder of a PaddleX inference model may specify another one.
         input_size: side of the network's input in pixels if it is smaller than the canvas, to which prompts and masks
             refer; None if it is the canvas.
         prompts_per_batch: maximum number of prompts in one run of the decoder. It bounds memory; on a CPU larger
@@ -53,6 +54,7 @@ class Preset:
     mean: PerChannel
     std: PerChannel
     resize: Resize = "area"
+    canvas_size: int = 1024
     input_size: int | None = None
     prompts_per_batch: int = 16
     box_mask_threshold: float = 0.0

@@ -14,6 +14,7 @@ from worker.inference.inference import Inference
 from worker.inference.shared_embeddings import SharedEmbeddings
 from worker.outbound.client import GuardedClient
 from worker.process.heartbeat import Heartbeat
+from worker.process.model_report import ModelReport
 from worker.process.roster import Roster
 from worker.services import Services
 
@@ -47,7 +48,7 @@ class WorkerServices(Services):
         visible = "cpu" if device == "cpu" else "gpu:0"
         self.inference = inference or Inference(visible, settings.engine, settings.precision)
         self.inference.warm_up(settings.default_model)
-        self.roster = Roster(self.keyspace, settings, self.name, device)
+        self.roster = Roster(self.keyspace, settings, self.name, device, lambda: ModelReport.of(self.inference.loaded))
         self.heartbeat = Heartbeat(self.jobs, self.roster, settings.beat_seconds)
         shared = SharedEmbeddings(self.keyspace, settings, self.storage, self.roster.line)
         self.embeddings = Embeddings(self.inference, shared, settings.embedding_cache_megabytes * MEGABYTE)

@@ -60,6 +60,7 @@ NETWORKS = {
         Preset(
             (127.0,) * 3,
             (128.0,) * 3,
+            canvas_size=CANVAS,
             box_mask_threshold=-0.3,  # chosen on training photos
             clip_to_box=True,
             max_hole_share=0.2,

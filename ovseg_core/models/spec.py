@@ -51,6 +51,22 @@ class ModelSpec:
         return (self.weights if index_file is None else self.weights / index_file).is_file()
 
     @property
+    def installed_bytes(self) -> int | None:
+        """The size of the weights on this machine; None if they are not installed."""
+        if not self.is_installed:
+            return None
+        files = [file for file in self.weights.rglob("*") if file.is_file()] if self.is_folder else [self.weights]
+        try:
+            return sum(file.stat().st_size for file in files)
+        except FileNotFoundError:  # they were removed just now
+            return None
+
+    @property
+    def input_size(self) -> int:
+        """The side of the network's input, in pixels: an image is made that large before it is encoded."""
+        return self.preset.input_size or self.preset.canvas_size
+
+    @property
     def is_folder(self) -> bool:
         return self.family.index_file is not None
 

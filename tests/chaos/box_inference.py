@@ -36,6 +36,10 @@ class BoxInference(Inference):
     def running_seconds(self) -> float:
         return 0.0  # it never hangs
 
+    @property
+    def loaded(self) -> dict[str, tuple[str, str]]:
+        return {}
+
     def warm_up(self, model: str) -> None:
         pass
 

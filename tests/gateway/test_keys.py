@@ -46,6 +46,8 @@ ROUTES = {
     "POST /v1/jobs/{}/retry": WRITE,
     "GET /v1/jobs/{}/webhook-deliveries": HOOKS,
     "POST /v1/embeddings": WRITE,
+    "GET /v1/models": READ,
+    "GET /v1/models/{}": READ,
     "GET /v1/events/{}": HOOKS,
     "POST /v1/events/{}/redeliver": HOOKS,
     "POST /v1/webhook-endpoints": HOOKS,

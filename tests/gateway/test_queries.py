@@ -32,6 +32,8 @@ QUERIES = [
     ("POST", "/v1/jobs/x/retry", "limit=1", "limit", "allowed: wait"),
     ("GET", "/v1/jobs/x/webhook-deliveries", "status=1", "status", "allowed: limit, cursor"),
     ("POST", "/v1/embeddings", "model=x", "model", "allowed: wait"),
+    ("GET", "/v1/models", "limit=5", "limit", "none is allowed"),
+    ("GET", "/v1/models/x", "x=1", "x", "none is allowed"),
     ("GET", "/v1/events/x", "x=", "x", "none is allowed"),
     ("POST", "/v1/events/x/redeliver", "x", "x", "none is allowed"),
     ("GET", "/v1/webhook-endpoints", "limit=5", "limit", "none is allowed"),

@@ -89,6 +89,14 @@ def test_benchmarks_can_make_the_layers_of_each_network_that_has_no_bundled_weig
         assert name in import_module(family.load.__module__.replace(".family", ".parts")).VARIANTS
 
 
+@pytest.mark.parametrize("name", ["mobile_sam", "efficientvit_sam_l0"])
+def test_the_preset_has_the_size_of_the_networks_canvas_and_input(name: str) -> None:
+    family = networks.NETWORKS[name]
+    parts = import_module(family.load.__module__.replace(".family", ".parts")).VARIANTS[name]()
+    assert family.preset.canvas_size == parts.canvas_size
+    assert (family.preset.input_size or family.preset.canvas_size) == parts.input_size
+
+
 def test_the_folder_of_each_family_is_in_the_lists_of_pyproject() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     folders = {path.parent.name for path in (ROOT / "ovseg_core").glob("*/family.py")}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import requests
+
 from tests.support import listening
 from tests.support.service import Service
 
@@ -18,3 +20,13 @@ def test_a_second_stack_on_the_same_folder_is_refused_and_the_first_continues(se
     second.stop_reading()
     assert f"another `ovseg up` (process {service.process.pid}) runs on {service.data_dir}" in second.log()
     assert service.is_ready()
+
+
+def test_the_worker_reports_the_default_model_as_installed_and_loaded(service: Service) -> None:
+    default = requests.get(f"{service.url}/v1/models/SAM-Lite", timeout=10).json()
+    assert (default["is_default"], default["installed"]) == (True, True)
+    [worker] = default["workers"]
+    assert (worker["device"], worker["is_loaded"]) == ("cpu", True)
+    assert worker["engine"] in default["engines"]
+    large = requests.get(f"{service.url}/v1/models/SAM-H", timeout=10).json()
+    assert (large["installed"], large["workers"]) == (False, [])

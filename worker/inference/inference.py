@@ -71,6 +71,11 @@ class Inference:
         """The seconds that the device has been running its current batch; 0 while it is idle."""
         return self._thread.running_seconds
 
+    @property
+    def loaded(self) -> dict[str, tuple[str, str]]:
+        """The engine and the precision of each model that was used."""
+        return {name: (found.engine, found.precision) for name, found in dict(self._segmenters).items()}
+
     def encode(self, model: str, image_rgb: np.ndarray) -> tuple[Embedding, float]:
         segmenter, network = self._opened(model)
         return segmenter.encode(image_rgb), network.milliseconds

@@ -48,6 +48,7 @@
 --   silent:<host>  string  the last try at this host got no answer; expires
 --   q:<queue>      list    Celery's messages
 --   workers        zset    workers that are alive; score: when they are considered dead, in seconds
+--   worker_models  hash    the report of each of these workers: which models it has installed and loaded, as JSON
 --   embedding:<k>  hash    `maker`: the worker that is making an embedding; `wanted`: other workers asked for it; expires
 --   embeddings     zset    embeddings that are in storage; score: when they were last used
 --   embedding_sizes hash   the size of each of these embeddings, in bytes

@@ -1,0 +1,71 @@
+"""The routes of models: list all, show one. The envelope is that of OpenAI's API, so that its clients can read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+
+from gateway import auth
+from gateway.services import services
+from ovseg_core import models
+from ovseg_core.errors import OvsegError
+from ovseg_core.models import ModelSpec
+from worker.access.scope import Scope
+from worker.job.client_text import brief
+from worker.process import roster
+from worker.process.roster import Worker
+
+blueprint = Blueprint("models", __name__, url_prefix="/v1/models")
+
+# OpenAI's clients need a time in seconds since 1970. The registry has no dates of models.
+CREATED = 0
+
+
+@blueprint.get("")
+@auth.needs(Scope.JOBS_READ)
+def page() -> Response:
+    """List all models of the registry, in its order, with the live workers that can run them."""
+    workers = roster.workers(services().keyspace)
+    data = [describe(spec, workers, services().settings.default_model) for spec in models.all_models().values()]
+    return jsonify({"object": "list", "data": data})
+
+
+@blueprint.get("/<path:name>")
+@auth.needs(Scope.JOBS_READ)
+def show(name: str) -> Response:
+    """Return one model of the list."""
+    if (spec := models.all_models().get(name)) is None:
+        raise OvsegError("not_found", f"there is no model {brief(name)!r}")
+    return jsonify(describe(spec, roster.workers(services().keyspace), services().settings.default_model))
+
+
+def describe(spec: ModelSpec, workers: Sequence[Worker], default_model: str) -> dict[str, Any]:
+    """Return the model object. `workers` are all live workers."""
+    able = [worker for worker in workers if spec.name in worker.models.installed]
+    return {
+        "id": spec.name,
+        "object": "model",
+        "created": CREATED,
+        "owned_by": "ovseg",
+        "is_default": spec.name == default_model,
+        "prompts": sorted(spec.takes),
+        "licence": spec.licence,
+        "bytes": able[0].models.installed[spec.name] if able else spec.installed_bytes or spec.size,
+        "input_size": spec.input_size,
+        "engines": list(spec.family.engines),
+        "installed": bool(able) if workers else None,
+        "workers": [_describe_worker(worker, spec.name) for worker in able],
+    }
+
+
+def _describe_worker(worker: Worker, model: str) -> dict[str, Any]:
+    engine, precision = worker.models.loaded.get(model, (None, None))
+    return {
+        "worker": worker.name,
+        "device": worker.device,
+        "is_loaded": engine is not None,
+        "engine": engine,
+        "precision": precision,
+    }
