@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from gateway import auth, body, etag, events, idempotency_key, paging, query, submission, wait_time
 from gateway.caller import caller
+from gateway.jobs_query import JobsQuery
 from gateway.paging import PageQuery
 from gateway.services import services
 from gateway.text_fields import Texts
@@ -30,10 +31,6 @@ blueprint = Blueprint("jobs", __name__, url_prefix=description.JOBS)
 # A client may choose an id of this form for its job. UUIDs of version 7 are reserved for ids that the service chooses.
 CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 OUR_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
-
-
-class JobsQuery(PageQuery):
-    status: Status | None = None
 
 
 class DeliveriesQuery(PageQuery):
@@ -133,9 +130,9 @@ def erase(job_id: str) -> tuple[str, int]:
 @auth.needs(Scope.JOBS_READ)
 @query.takes(JobsQuery)
 def page() -> Response:
-    """List jobs, newest first, without their results; `next_cursor` leads to older jobs."""
+    """List the jobs that meet the conditions, newest first, without results; `next_cursor` leads to older jobs."""
     wanted = query.of(JobsQuery)
-    jobs, next_cursor = services().jobs.list(caller().tenant, wanted.status, wanted.limit, wanted.cursor)
+    jobs, next_cursor = services().jobs.list(caller().tenant, wanted, wanted.limit, wanted.cursor)
     items = ((description.describe(job), str(microseconds(job.accepted_at))) for job in jobs)
     return paging.answer("jobs", items, next_cursor)
 

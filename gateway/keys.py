@@ -15,10 +15,10 @@ from ovseg_core.errors import OvsegError
 from worker.access.api_key import MAX_NAME, ApiKey
 from worker.access.scope import ORDINARY, Scope
 from worker.job.client_text import brief
+from worker.job.rfc3339 import Time
 from worker.job.validation import short_list, validated
 from worker.store import tenant
 from worker.store.clock import microseconds, timestamp
-from worker.webhook.span import Time
 
 blueprint = Blueprint("keys", __name__, url_prefix="/v1/keys")
 

@@ -14,6 +14,13 @@ from worker.job.validation import validated
 Parsed = TypeVar("Parsed", bound="Query")
 
 
+def once(values: list[str]) -> str:
+    """Return the value of a parameter that is given once. Raises ValueError if it is given more often."""
+    if len(values) > 1:
+        raise ValueError(f"given {len(values)} times; once is allowed")
+    return values[0]
+
+
 class Query(BaseModel):
     """The parameters of a route, each given once, except those of MANY. This base class is for routes without any."""
 
@@ -24,11 +31,7 @@ class Query(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _once(cls, values: list[str], field: ValidationInfo) -> str | list[str]:
-        if field.field_name in cls.MANY:
-            return values
-        if len(values) > 1:
-            raise ValueError(f"given {len(values)} times; once is allowed")
-        return values[0]
+        return values if field.field_name in cls.MANY else once(values)
 
 
 # The parameters that a view takes.

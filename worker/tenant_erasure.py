@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from worker.job.job_filter import JobFilter
 from worker.services import Services
 from worker.store import object_names, tenant
 
@@ -44,7 +45,7 @@ def erase(services: Services, name: str) -> int:
 
 def _erase_jobs(services: Services, name: str) -> int:
     count, deadline = 0, time.monotonic() + MAX_WAIT_SECONDS
-    while jobs := services.jobs.list(name, None, JOBS_AT_ONCE, None)[0]:
+    while jobs := services.jobs.list(name, JobFilter(), JOBS_AT_ONCE, None)[0]:
         for job in jobs:
             services.jobs.cancel(job.id)
         running = [job for job in jobs if services.erasure.erase(job.id) == "running"]

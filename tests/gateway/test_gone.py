@@ -22,6 +22,7 @@ from tests.support import lone_gateway, pictures, protocol
 from tests.support.fakes import Host
 from tests.support.parts import processes
 from tests.support.protocol import HOOK, PICTURE
+from worker.job.job_filter import JobFilter
 from worker.job.record import Job, Run
 from worker.store import object_names
 from worker.webhook import deliver
@@ -150,7 +151,7 @@ def test_paddlexs_route_is_410_when_its_result_is_gone(
     s3_settings: Settings, services: GatewayServices, lost: Callable[[str], str]
 ) -> None:
     def work_badly() -> None:
-        while not (jobs := services.jobs.list("default", None, 1, None)[0]):
+        while not (jobs := services.jobs.list("default", JobFilter(), 1, None)[0]):
             time.sleep(0.05)
         job = protocol.begin(services.jobs, jobs[0].id)
         document: dict[str, Any] = {"result": {"masks": [], "maskInfos": []}}

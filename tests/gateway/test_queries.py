@@ -13,6 +13,8 @@ from worker.store.keyspace import Keyspace
 
 PADDLEX = "/open-vocabulary-segmentation"
 
+OF_LIST = "limit, cursor, status, model, device, name, metadata, accepted_after, accepted_before"
+
 # fmt: off
 QUERIES = [
     ("POST", "/v1/jobs", "wait=61", "wait", "0 to 60"),
@@ -22,6 +24,11 @@ QUERIES = [
     ("GET", "/v1/jobs", "Limit=5", "Limit", "allowed: limit, cursor, status"),
     ("GET", "/v1/jobs", "limit=1&limit=2", "limit", "given 2 times"),
     ("GET", "/v1/jobs", "limit=1&limit=1", "limit", "given 2 times"),
+    ("GET", "/v1/jobs", "metadata=site", "metadata", "metadata.KEY=VALUE"),
+    ("GET", "/v1/jobs", "metadata.site=a&metadata.site=b", "metadata.site", "given 2 times"),
+    ("GET", "/v1/jobs", "device=tpu", "device", "must be 'auto', 'cpu' or 'gpu'"),
+    ("GET", "/v1/jobs", "accepted_after=yesterday", "accepted_after", "RFC 3339"),
+    ("GET", "/v1/jobs", "accepted_before=2026-02-30T00:00:00Z", "accepted_before", "day"),
     ("GET", "/v1/jobs", "limit[]=1", "limit[]", "allowed: limit, cursor, status"),
     ("GET", "/v1/jobs/x", "limit=5", "limit", "allowed: wait"),
     ("GET", "/v1/jobs/x", "wait=1&wait=2", "wait", "given 2 times"),
@@ -96,7 +103,7 @@ def test_all_errors_of_a_query_are_in_one_answer(asked: FlaskClient) -> None:
     assert answer.status_code == 422
     errors = {error["field"]: (error["code"], error["message"]) for error in answer.get_json()["errors"]}
     assert errors["limit"] == ("invalid_value", "given 2 times; once is allowed")
-    assert errors["colour"] == ("unknown_field", "unknown query parameter; allowed: limit, cursor, status")
+    assert errors["colour"] == ("unknown_field", f"unknown query parameter; allowed: {OF_LIST}")
     assert errors.keys() == {"limit", "cursor", "status", "colour"}
 
 

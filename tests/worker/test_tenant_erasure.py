@@ -14,6 +14,7 @@ from worker import tenant_erasure
 from worker.access.scope import ORDINARY
 from worker.image.content import ImageSource
 from worker.job.idempotency import Once
+from worker.job.job_filter import JobFilter
 from worker.services import Services
 from worker.store import object_names, tenant
 from worker.webhook.endpoint_fields import EndpointFields
@@ -60,13 +61,13 @@ def test_nothing_is_left_of_a_tenant_and_all_of_another(services: Services) -> N
         fill(services, owner)
     before = left_of(services, other)
     assert len(before) >= 10
-    default_jobs = services.jobs.list("default", None, 10, None)
+    default_jobs = services.jobs.list("default", JobFilter(), 10, None)
     assert tenant_erasure.erase(services, erased) == 2
     services.erasure.sweep()
     services.record_archive.sweep()
     assert left_of(services, erased) == []
     assert left_of(services, other) == before
-    assert services.jobs.list("default", None, 10, None) == default_jobs
+    assert services.jobs.list("default", JobFilter(), 10, None) == default_jobs
     assert [key.tenant for key in services.keys.list()] == [other, "default"]
     assert services.tenants.names() == [other]
     assert tenant_erasure.erase(services, erased) == 0  # it may be repeated

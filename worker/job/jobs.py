@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from celery import Celery
 
 from configs.settings import Settings
-from worker.job import event_type, messages
+from worker.job import event_type, listing, messages
 from worker.job.idempotency import Once
+from worker.job.job_filter import JobFilter
 from worker.job.record import Job, JobError, Run, Status
 from worker.job.request import Deadline, JobRequest
-from worker.store import clock, queue, tenant
+from worker.store import clock, queue
 from worker.store.keyspace import Keyspace, flat, pairs
 
 CANCEL_GRACE_SECONDS = 60  # a job whose attempt has not responded to a cancel request by then ends without it
@@ -24,9 +25,6 @@ CANCEL_GRACE_SECONDS = 60  # a job whose attempt has not responded to a cancel r
 ATTEMPTS_APART = 1000
 MAX_DOUBLINGS = 20  # of a retry's delay; far beyond any maximum delay
 RATE_SECONDS = 60.0
-# A list reads a few records at a time and stops after this many bytes: one record may have half a megabyte.
-LISTED_BYTES = 1_000_000
-READ_AT_ONCE = 20
 
 
 @dataclass(frozen=True)
@@ -80,24 +78,9 @@ class Jobs:
             return None
         return Place(ahead, round((ahead + 1) * RATE_SECONDS / ended, 1) if ended else None)
 
-    def list(self, owner: str, status: Status | None, limit: int, before: str | None) -> tuple[list[Job], str | None]:
-        """Return up to `limit` jobs of a tenant, newest first, and the cursor for older ones (None if there are none).
-
-        Pass that cursor as `before`. If the records are large, the list is shorter: see LISTED_BYTES.
-        """
-        rows, has_more = self._keyspace.page(
-            tenant.prefix(owner) + (f"jobs:{status}" if status else "jobs"), limit, before
-        )
-        records: list[dict[str, str]] = []
-        while len(records) < len(rows) and sum(map(_size, records)) < LISTED_BYTES:
-            with self._keyspace.pipeline() as pipeline:
-                for job_id, _ in rows[len(records) : len(records) + READ_AT_ONCE]:
-                    pipeline.hgetall(self._keyspace.key(f"job:{job_id}"))
-                records += pipeline.execute()
-        has_more = has_more or len(rows) > len(records)
-        rows = rows[: len(records)]
-        jobs = [Job.from_record(row[0], record) for row, record in zip(rows, records, strict=True) if record]
-        return jobs, rows[-1][1] if has_more else None
+    def list(self, owner: str, wanted: JobFilter, limit: int, before: str | None) -> tuple[list[Job], str | None]:
+        """Return up to `limit` jobs of a tenant and the cursor for older ones: see `listing.page`."""
+        return listing.page(self._keyspace, owner, wanted, limit, before)
 
     # The way of a job through the service
 
@@ -223,10 +206,6 @@ class Jobs:
     @property
     def _lease(self) -> int:
         return clock.in_microseconds(self._settings.lease_seconds)
-
-
-def _size(record: Mapping[str, str]) -> int:
-    return sum(map(len, record.values()))
 
 
 def _microseconds_of(deadline: Deadline | None) -> tuple[int | str, int | str]:

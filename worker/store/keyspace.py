@@ -76,15 +76,18 @@ class Keyspace:
         )
         return rows
 
-    def page(self, index: str, limit: int, before: str | None) -> tuple[list[tuple[str, str]], bool]:
+    def page(
+        self, index: str, limit: int, before: str | None, since: str | None = None
+    ) -> tuple[list[tuple[str, str]], bool]:
         """Return up to `limit` members of a sorted set, highest score first, and whether there are more.
 
-        Each member comes with its cursor. Pass that cursor as `before` to get the members that follow.
+        Each member comes with its cursor, which is its score. Pass that cursor as `before` to get the members that
+        follow. `since` is the lowest score.
         """
         rows = self.redis.zrange(
             self.key(index),
             f"({before}" if before else "+inf",
-            "-inf",
+            "-inf" if since is None else since,
             desc=True,
             byscore=True,
             offset=0,

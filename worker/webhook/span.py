@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
 from ovseg_core.errors import OvsegError
+from worker.job.rfc3339 import Time
 from worker.job.validation import validated
-
-RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -21,17 +18,6 @@ class Span:
 
     since: datetime
     until: datetime
-
-
-def _time(value: object) -> datetime | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or not RFC_3339.fullmatch(value):
-        raise ValueError("must be a time in the format of RFC 3339, like 2026-11-21T08:30:00Z")
-    return datetime.fromisoformat(value.upper())  # raises ValueError for the 30th of February
-
-
-Time = Annotated[datetime | None, BeforeValidator(_time)]
 
 
 class SpanFields(BaseModel):

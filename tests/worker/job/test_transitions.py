@@ -26,6 +26,7 @@ from tests.support.protocol import (
     sweep,
 )
 from worker.job.idempotency import Once
+from worker.job.job_filter import JobFilter
 from worker.job.jobs import Jobs, Outcome
 from worker.job.record import Job, JobError, Status
 from worker.job.request import Device
@@ -340,12 +341,14 @@ def test_a_list_is_newest_first_in_pages_and_filtered_by_status(jobs: Jobs) -> N
     begin(jobs, ids[3])
     pages, cursor = [], None
     while True:
-        page, cursor = jobs.list("default", None, 2, cursor)
+        page, cursor = jobs.list("default", JobFilter(), 2, cursor)
         pages.append([job.id for job in page])
         if cursor is None:
             break
     assert pages == [[ids[4], ids[3]], [ids[2], ids[1]], [ids[0]]]
-    by_status = {status: [job.id for job in jobs.list("default", status, 10, None)[0]] for status in Status}
+    by_status = {
+        status: [job.id for job in jobs.list("default", JobFilter(status=status), 10, None)[0]] for status in Status
+    }
     assert by_status == {
         Status.QUEUED: [ids[4], ids[2], ids[0]],
         Status.RUNNING: [ids[3]],
@@ -358,9 +361,9 @@ def test_a_list_is_newest_first_in_pages_and_filtered_by_status(jobs: Jobs) -> N
 
 def test_jobs_that_arrive_while_a_list_is_read_do_not_shift_its_pages(jobs: Jobs) -> None:
     ids = [accept(jobs) for _ in range(4)]
-    first, cursor = jobs.list("default", None, 2, None)
+    first, cursor = jobs.list("default", JobFilter(), 2, None)
     accept(jobs)
-    second, _ = jobs.list("default", None, 2, cursor)
+    second, _ = jobs.list("default", JobFilter(), 2, cursor)
     assert [job.id for job in (*first, *second)] == ids[::-1]
 
 
