@@ -9,6 +9,7 @@ from gateway import (
     access_log,
     auth,
     breaker,
+    bulk,
     compression,
     cors,
     embeddings,
@@ -46,6 +47,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["ovseg"] = GatewayServices(settings)
     for room in (
         jobs,
+        bulk,
         embeddings,
         models,
         events,

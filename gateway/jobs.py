@@ -10,8 +10,9 @@ from typing import Annotated
 from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 
-from gateway import auth, body, etag, events, idempotency_key, paging, query, submission, wait_time
+from gateway import auth, body, etag, events, idempotency_key, job_changes, paging, query, submission, wait_time
 from gateway.caller import caller
+from gateway.job_changes import CLIENT_ID, not_found
 from gateway.jobs_query import JobsQuery
 from gateway.paging import PageQuery
 from gateway.services import services
@@ -20,7 +21,6 @@ from gateway.wait_time import WaitQuery
 from ovseg_core.errors import OvsegError
 from worker.access.scope import Scope
 from worker.job import description, parsing
-from worker.job.client_text import brief
 from worker.job.idempotency import Once
 from worker.job.record import Job, Status
 from worker.job.request import JobRequest
@@ -28,8 +28,7 @@ from worker.store.clock import microseconds
 
 blueprint = Blueprint("jobs", __name__, url_prefix=description.JOBS)
 
-# A client may choose an id of this form for its job. UUIDs of version 7 are reserved for ids that the service chooses.
-CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# Reserved for ids that the service chooses: UUIDs of version 7.
 OUR_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -90,12 +89,10 @@ def files(job_id: str) -> Response:
 @auth.needs(Scope.JOBS_WRITE)
 def cancel(job_id: str) -> tuple[Response, int]:
     """Cancel a job: 200 if it is canceled, now or before; 202 if a worker runs it and will stop at its next stage."""
-    status = services().jobs.cancel(caller().owned(job_id))
+    status = job_changes.cancel(job_id)
     job = services().jobs.get(caller().owned(job_id))
-    if not status or job is None:
-        raise _not_found(job_id)
-    if status not in (Status.CANCELED, Status.RUNNING):
-        raise OvsegError("job_already_final", f"the job has already ended ({status}) and cannot be canceled")
+    if job is None:
+        raise not_found(job_id)
     return jsonify(description.describe(job)), 202 if status == Status.RUNNING else 200
 
 
@@ -118,11 +115,7 @@ def retry(job_id: str) -> ResponseReturnValue:
 @auth.needs(Scope.JOBS_WRITE)
 def erase(job_id: str) -> tuple[str, int]:
     """Delete the record, the image and the files of a job, unless a worker is running it."""
-    status = services().erasure.erase(caller().owned(job_id)) if CLIENT_ID.fullmatch(job_id) else ""
-    if not status:
-        raise _not_found(job_id)
-    if status == Status.RUNNING:
-        raise OvsegError("job_running", "a worker is running the job: cancel it first, and delete it once it has ended")
+    job_changes.delete(job_id)
     return "", 204
 
 
@@ -143,7 +136,7 @@ def page() -> Response:
 def deliveries(job_id: str) -> Response:
     """List the events of a job, oldest first, each with its last deliveries; `next_cursor` leads to later events."""
     if services().jobs.get(caller().owned(job_id)) is None:
-        raise _not_found(job_id)
+        raise not_found(job_id)
     wanted = query.of(DeliveriesQuery)
     first, count = int(wanted.cursor or 0), wanted.limit
     histories, is_all = services().events.of_job_from(caller().owned(job_id), first, count)
@@ -169,9 +162,5 @@ def _archived(job_id: str) -> Job:
     """Return a job that has ended and is no longer in Redis. Raises OvsegError `not_found`."""
     job = services().archive.ended(caller().owned(job_id)) if CLIENT_ID.fullmatch(job_id) else None
     if job is None:
-        raise _not_found(job_id)
+        raise not_found(job_id)
     return job
-
-
-def _not_found(job_id: str) -> OvsegError:
-    return OvsegError("not_found", f"there is no job {brief(job_id)!r}")

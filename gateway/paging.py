@@ -23,11 +23,14 @@ def _cursor(text: str) -> str:
     return text
 
 
+Cursor = Annotated[str, AfterValidator(_cursor)]
+
+
 class PageQuery(query.Query):
     """The number of items on a page, and the cursor where it begins: None for the first page."""
 
     limit: Annotated[int, query.whole_number(1, MAX_LIMIT)] = DEFAULT_LIMIT
-    cursor: Annotated[str, AfterValidator(_cursor)] | None = None
+    cursor: Cursor | None = None
 
 
 def answer(name: str, items: Iterable[tuple[dict[str, Any], str]], next_cursor: str | None) -> Response:

@@ -45,6 +45,8 @@ ROUTES = {
     "POST /v1/jobs/{}/cancel": WRITE,
     "POST /v1/jobs/{}/retry": WRITE,
     "GET /v1/jobs/{}/webhook-deliveries": HOOKS,
+    "POST /v1/jobs/cancel": WRITE,
+    "POST /v1/jobs/delete": WRITE,
     "POST /v1/embeddings": WRITE,
     "GET /v1/models": READ,
     "GET /v1/models/{}": READ,

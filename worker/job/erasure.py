@@ -30,16 +30,18 @@ class Erasure:
         self._id_seconds = settings.idempotency_seconds
         self._retention_seconds = settings.retention_seconds
 
-    def erase(self, job_id: str) -> str:
+    def erase(self, job_id: str, files_later: bool = False) -> str:
         """Erase a job: its record, index entries, events, files and documents. A running job is not erased.
 
         Returns the status that the job had; '' if there is no such job; `lost` if it was only in the archive.
-        A reaper deletes the files that storage cannot delete now.
+        A reaper deletes the files that storage cannot delete now; with `files_later`, all files, in one of its next
+        sweeps: the requests to storage take most of the time.
         """
-        status = self._erase_record(job_id, is_lost=False)
+        delay = 0 if files_later else DELETE_FILES_WITHIN_SECONDS
+        status = self._erase_record(job_id, delay, is_lost=False)
         if not status and self._archive.has(job_id):
-            status = self._erase_record(job_id, is_lost=True)
-        if status not in ("", "running"):
+            status = self._erase_record(job_id, delay, is_lost=True)
+        if status not in ("", "running") and not files_later:
             self._erase_files(job_id)
         return status
 
@@ -52,8 +54,8 @@ class Erasure:
         for job_id in self._older_than(0, "erasing"):
             self._erase_files(job_id)
 
-    def _erase_record(self, job_id: str, is_lost: bool) -> str:
-        delay = clock.in_microseconds(DELETE_FILES_WITHIN_SECONDS)
+    def _erase_record(self, job_id: str, delay_seconds: float, is_lost: bool) -> str:
+        delay = clock.in_microseconds(delay_seconds)
         return str(self._keyspace.run("erase", job_id, delay, self._id_seconds, int(is_lost)))
 
     def _older_than(self, seconds: float, index: str) -> Iterator[str]:

@@ -42,6 +42,12 @@ class JobFilter(BaseModel):
         """True if some condition is not part of Redis's indexes, so that the records of jobs must be read."""
         return bool(self.metadata) or any(value is not None for value in (self.model, self.device, self.name))
 
+    @property
+    def is_empty(self) -> bool:
+        """True if there is no condition."""
+        spans = (self.status, self.accepted_after, self.accepted_before)
+        return not self.needs_records and all(value is None for value in spans)
+
     def matches(self, job: Job) -> bool:
         """True if a job meets the conditions that are not part of Redis's indexes."""
         request = job.request

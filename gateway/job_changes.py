@@ -1,0 +1,44 @@
+"""Cancels and deletes jobs of the caller, for the routes of one job and of many jobs."""
+
+from __future__ import annotations
+
+import re
+
+from gateway.caller import caller
+from gateway.services import services
+from ovseg_core.errors import OvsegError
+from worker.job.client_text import brief
+from worker.job.record import Status
+
+# A client may choose an id of this form for its job. The ids that the service chooses have this form, too.
+CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def cancel(job_id: str) -> str:
+    """Cancel a job. Return its status: `canceled`, now or before; or `running`, and its worker stops soon.
+
+    Raises OvsegError `not_found`, `job_already_final`.
+    """
+    status = services().jobs.cancel(caller().owned(job_id))
+    if not status:
+        raise not_found(job_id)
+    if status not in (Status.CANCELED, Status.RUNNING):
+        raise OvsegError("job_already_final", f"the job has already ended ({status}) and cannot be canceled")
+    return status
+
+
+def delete(job_id: str, files_later: bool = False) -> str:
+    """Delete the record, the image and the files of a job. Return `deleted`. See `Erasure.erase`.
+
+    Raises OvsegError `not_found`, `job_running`.
+    """
+    status = services().erasure.erase(caller().owned(job_id), files_later) if CLIENT_ID.fullmatch(job_id) else ""
+    if not status:
+        raise not_found(job_id)
+    if status == Status.RUNNING:
+        raise OvsegError("job_running", "a worker is running the job: cancel it first, and delete it once it has ended")
+    return "deleted"
+
+
+def not_found(job_id: str) -> OvsegError:
+    return OvsegError("not_found", f"there is no job {brief(job_id)!r}")
