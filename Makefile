@@ -6,7 +6,7 @@ PIP := .venv/bin/pip --disable-pip-version-check
 LOCKED := install --require-hashes --requirement
 OURSELVES := install --no-deps --no-build-isolation --editable .
 
-.PHONY: demo up test quick chaos-small chaos attack-small attack lint format docs hooks lock pin-images train-lite eval-lite eval-everything test-training parity bench bench-overhead bench-decoding bench-slow-clients bench-models clean help
+.PHONY: demo up test quick chaos-small chaos attack-small attack lint format docs hooks lock pin-images train-lite eval-lite eval-everything test-training parity bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-models clean help
 
 help:
 	@echo "make demo            segment a photo with the whole service; writes pictures to ./output/"
@@ -23,6 +23,7 @@ help:
 	@echo "make parity          compare the networks with the original implementations, and with PaddleX's whole pipeline"
 	@echo "make bench           compare speed with PaddleX and torch, and measure the service under load; writes benchmarks/RESULTS.md"
 	@echo "make bench-models    measure how long each network takes on this machine"
+	@echo "make bench-cost      measure the CPU time and the calls to Redis and S3 of a small job"
 	@echo "make bench-overhead  measure the time that the service adds to the network's own time"
 	@echo "make bench-decoding  compare the CPU time of decoding in a child process and in the same process"
 	@echo "make bench-slow-clients   measure how soon other clients are answered while there are hundreds of slow clients"
@@ -109,7 +110,11 @@ bench: .venv-parity/ready
 		--to benchmarks/results/service_sam_b.json
 	.venv-parity/bin/python -m benchmarks.throughput
 	.venv-parity/bin/python -m benchmarks.busy
+	.venv-parity/bin/python -m benchmarks.cost
 	.venv-parity/bin/python -m benchmarks.report
+
+bench-cost: .venv/dev
+	.venv/bin/python -m benchmarks.cost
 
 bench-overhead: .venv/dev
 	.venv/bin/python -m benchmarks.overhead

@@ -53,7 +53,7 @@ class Keyspace:
 
     @cached_property
     def _scripts(self) -> Mapping[str, Script]:
-        return {name: self.redis.register_script(source) for name, source in _sources().items()}
+        return {name: self.redis.register_script(source) for name, source in sources().items()}
 
     def now(self) -> int:
         """Return Redis's time, which the scripts use too, in microseconds since 1970."""
@@ -108,7 +108,7 @@ def flat(record: Mapping[str, str]) -> list[str]:
 
 
 @cache
-def _sources() -> Mapping[str, str]:
+def sources() -> Mapping[str, str]:
     """Return every script by its file's name, with the prelude before it; the files are read once per process."""
     prelude = (LUA / "prelude.lua").read_text()
     return {
