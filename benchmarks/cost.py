@@ -36,7 +36,7 @@ from ovseg.child import Child, Command
 from ovseg.embedded import valkey
 from ovseg.embedded.seaweedfs import BUCKET, Seaweedfs
 from ovseg.stack import free_port
-from worker.store import keyspace
+from worker.store import scripts
 from worker.store.keyspace import Keyspace
 
 SIZE = (640, 480)
@@ -192,11 +192,11 @@ def _calls(service: Service) -> dict[str, dict[str, float]]:
     processes make without a job are rare, and are left out.
     """
     redis = service.keyspace.redis
-    scripts = {redis.register_script(source).sha: f"{name}.lua" for name, source in keyspace.sources().items()}
+    names = {redis.register_script(source).sha: f"{name}.lua" for name, source in scripts.sources().items()}
 
     def name_of(command: str) -> str:
         name, *arguments = command.split()
-        return scripts.get(arguments[0], name) if name == "EVALSHA" else name.upper()
+        return names.get(arguments[0], name) if name == "EVALSHA" else name.upper()
 
     redis.config_set("slowlog-max-len", 100_000)
     redis.config_set("slowlog-log-slower-than", 0)

@@ -6,11 +6,10 @@ network's answer.
 
 from __future__ import annotations
 
-import logging
-import sys
 from typing import Any
 
 from configs.settings import Settings
+from ovseg import log
 from ovseg_core.candidates import Candidates
 from ovseg_core.network import DecodeBatch, Features, PromptBatch
 from ovseg_core.segmenter import Segmenter
@@ -51,7 +50,7 @@ def _open(*arguments: str) -> Segmenter:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, stream=sys.stdout)
+    log.set_up()
     settings = Settings()
     inference = Inference("cpu", settings.engine, settings.precision, open_segmenter=_open)
     run.work(WorkerServices(settings, "cpu", inference), "cpu")

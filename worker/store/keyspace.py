@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache, cached_property
-from importlib.resources import files
+from functools import cached_property
 from typing import Any
 
 from redis import Redis
@@ -12,10 +11,9 @@ from redis.client import NEVER_DECODE, Pipeline
 from redis.commands.core import Script
 
 from configs.settings import Settings
+from worker.store import scripts
 from worker.store.clock import MICROSECONDS
 from worker.store.connection import connect
-
-LUA = files("worker.store") / "lua"
 
 
 class Keyspace:
@@ -53,7 +51,7 @@ class Keyspace:
 
     @cached_property
     def _scripts(self) -> Mapping[str, Script]:
-        return {name: self.redis.register_script(source) for name, source in sources().items()}
+        return {name: self.redis.register_script(source) for name, source in scripts.sources().items()}
 
     def now(self) -> int:
         """Return Redis's time, which the scripts use too, in microseconds since 1970."""
@@ -105,22 +103,3 @@ def pairs(flat: Sequence[str]) -> dict[str, str]:
 def flat(record: Mapping[str, str]) -> list[str]:
     """Return a record as the row of fields and values (field, value, field, value, ...) that a script takes."""
     return [part for pair in record.items() for part in pair]
-
-
-@cache
-def sources() -> Mapping[str, str]:
-    """Return every script by its file's name, with the prelude before it; the files are read once per process."""
-    prelude = (LUA / "prelude.lua").read_text()
-    return {
-        file.name.removesuffix(".lua"): _with(prelude, file.read_text())
-        for file in LUA.iterdir()
-        if file.name.endswith(".lua") and file.name != "prelude.lua"
-    }
-
-
-def _with(prelude: str, script: str) -> str:
-    """Return the script with the prelude before it, but after the line of flags (Redis 7.0: `#!lua flags=...`)."""
-    if not script.startswith("#!"):
-        return prelude + script
-    flags, _, rest = script.partition("\n")
-    return f"{flags}\n{prelude}{rest}"

@@ -60,7 +60,7 @@ def test_scripts_are_read_once_for_all_keyspaces(
     keyspace: Keyspace, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keyspace.run("full", 1)
-    monkeypatch.setattr("worker.store.keyspace.LUA", None)  # no script could be read now
+    monkeypatch.setattr("worker.store.scripts.LUA", None)  # no script could be read now
     with Keyspace.open(settings) as another:
         assert another.run("full", 1) == ""
 
