@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -16,6 +18,10 @@ from worker.process.roster import Roster
 
 log = logging.getLogger(__name__)
 
+# A check does not renew a lease that was granted or renewed within this time: most jobs end within it, and have a check
+# before each of three stages. Checks of a waiting job have longer pauses, so each of them renews the lease.
+RECENT_SECONDS = 0.2
+
 
 class Heartbeat:
     """Sends a heartbeat every `pause_seconds`, in its own thread, until the process ends."""
@@ -25,6 +31,7 @@ class Heartbeat:
         self._roster = roster
         self._pause_seconds = pause_seconds
         self._held: dict[str, Job] = {}  # the running jobs by claim
+        self._renewed_at: dict[str, float] = {}  # when the lease was granted or renewed, by claim
         self._verdicts: dict[str, str] = {}  # why a running job must stop, by claim
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -41,14 +48,16 @@ class Heartbeat:
 
     @contextmanager
     def holding(self, job: Job) -> Iterator[None]:
-        """Renew the job's lease while the block runs."""
+        """Renew the job's lease, which was granted just now, while the block runs."""
         with self._lock:
             self._held[job.claim] = job
+            self._renewed_at[job.claim] = time.monotonic()
         try:
             yield
         finally:
             with self._lock:
                 self._held.pop(job.claim, None)
+                self._renewed_at.pop(job.claim, None)
                 self._verdicts.pop(job.claim, None)
 
     @property
@@ -58,15 +67,16 @@ class Heartbeat:
             return list(self._held.values())
 
     def check(self, job: Job) -> None:
-        """Renew the job's lease and check that the attempt may continue.
+        """Renew the job's lease, unless that was done recently, and check that the attempt may continue.
 
         While Redis is unreachable, the result of the last heartbeat counts. Raises LeaseLost if another attempt holds
         the job, Stopped if the job was canceled or has reached a deadline.
         """
-        try:
-            self._renew([job])
-        except RedisError as error:
-            log.warning("job %s: Redis is unreachable, continuing with the last known lease: %s", job.claim, error)
+        if time.monotonic() - self._renewed_at.get(job.claim, -math.inf) >= RECENT_SECONDS:
+            try:
+                self._renew([job])
+            except RedisError as error:
+                log.warning("job %s: Redis is unreachable, continuing with the last known lease: %s", job.claim, error)
         verdict = self._verdicts.get(job.claim)
         if verdict == "lost":
             raise LeaseLost(job.claim)
@@ -92,6 +102,8 @@ class Heartbeat:
             self._renew(held)
 
     def _renew(self, held: Sequence[Job]) -> None:
+        asked_at = time.monotonic()
         verdicts = self._jobs.beat(held)
         with self._lock:
+            self._renewed_at.update((job.claim, asked_at) for job in held if job.claim in self._held)
             self._verdicts.update((claim, verdict) for claim, verdict in verdicts.items() if claim in self._held)

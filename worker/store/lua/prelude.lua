@@ -1,6 +1,7 @@
--- This file precedes every script. A script whose first line is `#!lua flags=allow-oom` also runs when Redis is out of
--- memory: it ends a job, erases one or records an event, and adds little. A script without that line adds data, and
--- Redis refuses it then.
+-- Each script is preceded by the definitions of this file that it uses (worker/store/scripts.py). A definition begins with
+-- `local` at the start of a line. A script whose first line is `#!lua flags=allow-oom` also runs when Redis is out of
+-- memory: it ends a job, erases one or records an event, and adds little. A script without that line adds data, and Redis
+-- refuses it then.
 --
 -- Only scripts change the state of a job: Redis runs one script at a time, and a script uses Redis's own clock.
 --
