@@ -6,7 +6,7 @@ PIP := .venv/bin/pip --disable-pip-version-check
 LOCKED := install --require-hashes --requirement
 OURSELVES := install --no-deps --no-build-isolation --editable .
 
-.PHONY: demo up test quick chaos-small chaos attack-small attack lint format docs hooks lock pin-images train-lite eval-lite eval-everything test-training parity bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-models clean help
+.PHONY: demo up test quick chaos-small chaos attack-small attack lint format docs hooks lock pin-images train-lite eval-lite eval-everything test-training parity bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-interactive bench-models clean help
 
 help:
 	@echo "make demo            segment a photo with the whole service; writes pictures to ./output/"
@@ -26,6 +26,7 @@ help:
 	@echo "make bench-cost      measure the CPU time and the calls to Redis and S3 of a small job"
 	@echo "make bench-overhead  measure the time that the service adds to the network's own time"
 	@echo "make bench-decoding  compare the CPU time of decoding in a child process and in the same process"
+	@echo "make bench-interactive   measure how long a click takes while 500 images wait"
 	@echo "make bench-slow-clients   measure how soon other clients are answered while there are hundreds of slow clients"
 
 demo: .venv/embedded
@@ -124,6 +125,9 @@ bench-decoding: .venv/dev
 
 bench-slow-clients: .venv/dev
 	.venv/bin/python -m benchmarks.slow_clients
+
+bench-interactive: .venv/dev
+	.venv/bin/python -m benchmarks.interactive
 
 bench-models: .venv/dev
 	.venv/bin/python -m benchmarks.models

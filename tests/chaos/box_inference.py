@@ -20,6 +20,7 @@ from ovseg_core.mask import Mask
 from ovseg_core.prompts import Prompt
 from tests.chaos.order import CLICKED
 from worker.inference.inference import Inference
+from worker.inference.urgency import Urgency
 
 ENCODE_SECONDS = 0.15  # long enough that a kill hits running jobs
 CLICK_SECONDS = 0.4  # likewise, and so that the progress is reported more than once
@@ -52,7 +53,7 @@ class BoxInference(Inference):
     def fingerprint(self, model: str) -> str:
         return model
 
-    def encode(self, model: str, image_rgb: np.ndarray) -> tuple[Embedding, float]:
+    def encode(self, model: str, image_rgb: np.ndarray, urgency: Urgency = Urgency.NORMAL) -> tuple[Embedding, float]:
         with self._lock:
             time.sleep(self._encode_seconds)
         height, width = image_rgb.shape[:2]
@@ -67,7 +68,11 @@ class BoxInference(Inference):
         return [[_filled(box, image_hw, score)] for box in boxes], 0.0
 
     def everything(
-        self, embedding: Embedding, picture: Callable[[], np.ndarray], options: Mapping[str, Any]
+        self,
+        embedding: Embedding,
+        picture: Callable[[], np.ndarray],
+        options: Mapping[str, Any],
+        urgency: Urgency = Urgency.NORMAL,
     ) -> Iterator[tuple[Step, float]]:
         parts = crops.of(embedding.frame.image_hw, EverythingOptions().changed(options))
         total, score = sum(len(crop.points) for crop in parts), self._score(embedding)

@@ -17,6 +17,7 @@ from ovseg_core.mask import Mask
 from tests.chaos.box_inference import BoxInference
 from tests.support import pictures
 from worker import tasks
+from worker.inference.urgency import Urgency
 from worker.job import description, result_document
 from worker.job.acceptance import new_id
 from worker.job.jobs import Jobs
@@ -38,7 +39,11 @@ class Slow(BoxInference):
         self.steps = 0
 
     def everything(
-        self, embedding: Embedding, picture: Callable[[], np.ndarray], options: Mapping[str, Any]
+        self,
+        embedding: Embedding,
+        picture: Callable[[], np.ndarray],
+        options: Mapping[str, Any],
+        urgency: Urgency = Urgency.NORMAL,
     ) -> Iterator[tuple[Step, float]]:
         for self.steps in range(STEPS):
             self.before(self.steps)

@@ -9,6 +9,7 @@ import hashlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, wait
+from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -16,7 +17,11 @@ import numpy as np
 from cachetools import LRUCache
 
 from ovseg_core.embedding import Embedding
+from worker.inference.urgency import Urgency
 from worker.job.attempt import LeaseLost, Stopped
+
+# A context that is entered while a job waits for another job's encoding: the job then needs no slot.
+Waiting = Callable[[], AbstractContextManager[None]]
 
 CHECK_EVERY_SECONDS = 0.25  # the pause between two checks of a waiting job; each check is a call to Redis
 
@@ -30,7 +35,7 @@ class Cache(StrEnum):
 
 
 class Encoder(Protocol):
-    def encode(self, model: str, image_rgb: np.ndarray) -> tuple[Embedding, float]:
+    def encode(self, model: str, image_rgb: np.ndarray, urgency: Urgency) -> tuple[Embedding, float]:
         """Return the embedding of an image (H, W, 3), and the milliseconds that the network took."""
         ...
 
@@ -42,7 +47,7 @@ class Encoder(Protocol):
 class SharedCache(Protocol):
     """The embeddings of all workers. `SharedEmbeddings` documents the methods."""
 
-    def find(self, key: str, check: Callable[[], None]) -> Embedding | None: ...
+    def find(self, key: str, check: Callable[[], None], waiting: Waiting) -> Embedding | None: ...
 
     def offer(self, key: str, embedding: Embedding, is_to_share: bool = ..., milliseconds: float = ...) -> None: ...
 
@@ -88,7 +93,9 @@ class Embeddings:
         sha256: str,
         picture: Callable[[], np.ndarray],
         is_to_share: bool = False,
+        urgency: Urgency = Urgency.NORMAL,
         check: Callable[[], None] = lambda: None,
+        waiting: Waiting = nullcontext,
     ) -> Found:
         """Return the embedding of an image.
 
@@ -100,15 +107,17 @@ class Embeddings:
             sha256: The digest of the image's file, as an id of its tenant (`tenant.owned`).
             picture: Reads the image (H, W, 3). It is called only if the image must be encoded.
             is_to_share: Store the embedding for the fleet even if it is cheap to make.
+            urgency: How urgent the encoding is.
             check: Called several times a second while this waits for another thread or worker. It may raise an
                 exception to interrupt the wait.
+            waiting: Entered while this waits for another thread or worker.
 
         Raises:
             Exception: What `picture`, `check` and the encoder raise.
         """
 
         def make() -> Found:
-            return self._of_fleet(key, check) or self._encoded(model, picture())
+            return self._of_fleet(key, check, waiting) or self._encoded(model, picture(), urgency)
 
         key = self.key(model, sha256)
         while True:
@@ -122,8 +131,10 @@ class Embeddings:
                 return Found(known, Cache.HIT)
             if others is None:
                 return self._kept(key, mine, make, is_to_share)
-            while not wait([others], CHECK_EVERY_SECONDS).done:
-                check()
+            if not others.done():
+                with waiting():
+                    while not wait([others], CHECK_EVERY_SECONDS).done:
+                        check()
             try:
                 return Found(others.result(), Cache.HIT)
             except CancelledError:
@@ -140,12 +151,12 @@ class Embeddings:
             self._shared.offer(key, found.embedding, is_to_share, found.milliseconds)
         return found
 
-    def _of_fleet(self, key: str, check: Callable[[], None]) -> Found | None:
-        embedding = self._shared.find(key, check)
+    def _of_fleet(self, key: str, check: Callable[[], None], waiting: Waiting) -> Found | None:
+        embedding = self._shared.find(key, check, waiting)
         return None if embedding is None else Found(embedding, Cache.SHARED)
 
-    def _encoded(self, model: str, image_rgb: np.ndarray) -> Found:
-        embedding, milliseconds = self._encoder.encode(model, image_rgb)
+    def _encoded(self, model: str, image_rgb: np.ndarray, urgency: Urgency) -> Found:
+        embedding, milliseconds = self._encoder.encode(model, image_rgb, urgency)
         return Found(embedding.rounded(), Cache.MISS, milliseconds)
 
     def _give_up(self, key: str, promise: Future[Embedding], error: BaseException) -> None:

@@ -21,6 +21,7 @@ from ovseg_core.network import DecodeBatch, Features, PromptBatch
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
 from worker.inference.batcher import Answer, Batcher, BatchKey
+from worker.inference.urgency import Urgency
 
 log = logging.getLogger(__name__)
 
@@ -76,21 +77,25 @@ class Inference:
         """The engine and the precision of each model that was used."""
         return {name: (found.engine, found.precision) for name, found in dict(self._segmenters).items()}
 
-    def encode(self, model: str, image_rgb: np.ndarray) -> tuple[Embedding, float]:
-        segmenter, network = self._opened(model)
+    def encode(self, model: str, image_rgb: np.ndarray, urgency: Urgency = Urgency.NORMAL) -> tuple[Embedding, float]:
+        segmenter, network = self._opened(model, urgency)
         return segmenter.encode(image_rgb), network.milliseconds
 
     def decode(
         self, embedding: Embedding, prompts: Sequence[Prompt], all_masks: bool = False
     ) -> tuple[list[list[Mask]], float]:
         """Return the best mask of each prompt, or all its masks with the best one first; and the milliseconds."""
-        segmenter, network = self._opened(embedding.model)
+        segmenter, network = self._opened(embedding.model, Urgency.PROMPTS)
         if all_masks:
             return segmenter.candidates(embedding, prompts), network.milliseconds
         return [[mask] for mask in segmenter.decode(embedding, prompts)], network.milliseconds
 
     def everything(
-        self, embedding: Embedding, picture: Callable[[], np.ndarray], options: Mapping[str, Any]
+        self,
+        embedding: Embedding,
+        picture: Callable[[], np.ndarray],
+        options: Mapping[str, Any],
+        urgency: Urgency = Urgency.NORMAL,
     ) -> Iterator[tuple[Step, float]]:
         """Find all masks of an image. Calls of other jobs run between the runs of the network.
 
@@ -98,12 +103,13 @@ class Inference:
             embedding: the embedding of the whole image.
             picture: reads the image: (H, W, 3) uint8. It is called only if the options have crops.
             options: as `Segmenter.everything` takes them.
+            urgency: how urgent the job is.
 
         Returns:
             An iterator of what `Segmenter.everything` yields, at least every POINTS_PER_STEP clicks, and of the
             milliseconds that the network has taken until then.
         """
-        segmenter, network = self._opened(embedding.model)
+        segmenter, network = self._opened(embedding.model, urgency)
         points_per_step = segmenter.spec.preset.everything.changed(options).points_per_batch
         options = {**options, "points_per_batch": min(points_per_step, POINTS_PER_STEP)}
         network.prompts_at_once = min(network.prompts_at_once, CLICKS_PER_RUN[self._kind_of_device])
@@ -130,16 +136,16 @@ class Inference:
             with suppress(OvsegError):  # each of PaddleX's inference models takes only one type of prompt
                 self.decode(embedding, [prompt])
 
-    def _opened(self, model: str) -> tuple[Segmenter, _Queued]:
+    def _opened(self, model: str, urgency: Urgency) -> tuple[Segmenter, _Queued]:
         """Return a segmenter for one call, and its network, which measures the milliseconds of that call."""
         loaded = self._loaded(model)
-        network = _Queued(loaded, self._thread, IMAGES_PER_BATCH[self._kind_of_device])
+        network = _Queued(loaded, self._thread, IMAGES_PER_BATCH[self._kind_of_device], urgency)
         return Segmenter(loaded.spec, network, loaded.engine, loaded.precision), network
 
     def _loaded(self, model: str) -> Segmenter:
         if model not in self._segmenters:
             load: BatchKey[str, Segmenter] = BatchKey("load", self._load)
-            self._thread(load, model).result()
+            self._thread(load, model, urgency=Urgency.NORMAL).result()
         return self._segmenters[model]
 
     def _load(self, names: Sequence[str]) -> list[Segmenter]:
@@ -174,8 +180,9 @@ class _Queued:
     `prompts_at_once` is the number of prompts that one call decodes at most; between two calls those of other jobs run.
     """
 
-    def __init__(self, segmenter: Segmenter, thread: Batcher, images_per_batch: int) -> None:
+    def __init__(self, segmenter: Segmenter, thread: Batcher, images_per_batch: int, urgency: Urgency) -> None:
         self._network, self._thread, self._images_per_batch = segmenter.network, thread, images_per_batch
+        self._urgency = urgency
         self._prompts_per_batch = self.prompts_at_once = segmenter.spec.preset.prompts_per_batch
         self.canvas_size = self._network.canvas_size
         self.milliseconds = 0.0
@@ -187,7 +194,7 @@ class _Queued:
             return network.encode(np.stack(several))
 
         key = BatchKey((id(network), "encode"), run, self._images_per_batch)
-        return self._answers([self._thread(key, canvas) for canvas in canvases])
+        return self._answers([self._thread(key, canvas, urgency=self._urgency) for canvas in canvases])
 
     def decode(self, features: Features, prompts: PromptBatch, multimask_output: bool | None = None) -> Candidates:
         """Decode the prompts, at most `prompts_at_once` in one call.
@@ -218,7 +225,7 @@ class _Queued:
 
         shape = tuple(None if field is None else field.shape[1:] for field in batch[0][1])
         key = BatchKey((id(network), "decode", shape, multimask_output), run, self._prompts_per_batch)
-        calls = [self._thread(key, (features, prompts), prompts.size) for features, prompts in batch]
+        calls = [self._thread(key, (features, prompts), prompts.size, self._urgency) for features, prompts in batch]
         return self._answers(calls)
 
     def _answers(self, calls: Sequence[Future[tuple[Answer, float]]]) -> list[Answer]:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from botocore.exceptions import BotoCoreError, ClientError
 from redis import RedisError
 
 from configs.settings import Settings
 from ovseg_core.embedding import Embedding
+from worker.inference.embeddings import Waiting
 from worker.store import object_names
 from worker.store.keyspace import Keyspace
 from worker.store.storage import ObjectMissing, Storage
@@ -26,6 +28,7 @@ LONG_MILLISECONDS = 500  # an encoding that takes at least this is long; storing
 MAX_MAKING_SECONDS = 600  # other workers do not wait longer for a worker, even if it is alive
 WANTED_SECONDS = 600  # a request of another worker counts as recent for this time
 PAUSES_SECONDS = (0.02, 0.25)  # between two checks whether another worker has finished: the first pause, the longest
+BUSY = "busy"  # another worker is making the embedding
 UNREACHABLE = (RedisError, BotoCoreError, ClientError)
 
 
@@ -39,28 +42,28 @@ class SharedEmbeddings:
         self._keyspace, self._storage, self._line = keyspace, storage, line
         self._is_on = settings.shared_embeddings_megabytes > 0
 
-    def find(self, key: str, check: Callable[[], None] = lambda: None) -> Embedding | None:
+    def find(
+        self, key: str, check: Callable[[], None] = lambda: None, waiting: Waiting = nullcontext
+    ) -> Embedding | None:
         """Find an embedding. If another worker is making it, wait for that.
 
-        While this waits, `check` is called after each pause; it may raise an exception to interrupt the wait.
+        While this waits, `waiting` is entered, and `check` is called after each pause; it may raise an exception to
+        interrupt the wait.
 
         Returns:
             The embedding; or None if the caller must make it. The caller must then call `offer` or `give_up`, because
             other workers wait for one of these calls.
         """
-        pause, longest_pause = PAUSES_SECONDS
         try:
             while self._is_on:
-                state = self._keyspace.run("embedding_begin", key, self._line, MAX_MAKING_SECONDS)
+                state = self._begin(key)
+                if state == BUSY:
+                    with waiting():
+                        state = self._when_not_busy(key, check)
                 if state == "mine":
                     return None
-                if state == "stored":
-                    if (embedding := self._loaded(key)) is not None:
-                        return embedding
-                else:
-                    time.sleep(pause)
-                    check()
-                    pause = min(1.5 * pause, longest_pause)
+                if (embedding := self._loaded(key)) is not None:
+                    return embedding
         except UNREACHABLE as error:
             log.warning("embedding %s: Redis or storage is unreachable, encoding the image here: %s", key, error)
         return None
@@ -87,6 +90,19 @@ class SharedEmbeddings:
             self._keyspace.run("embedding_leave", key, self._line, WANTED_SECONDS)
         except RedisError as error:
             log.warning("embedding %s: Redis is unreachable, others may wait until this worker ends: %s", key, error)
+
+    def _begin(self, key: str) -> str:
+        return str(self._keyspace.run("embedding_begin", key, self._line, MAX_MAKING_SECONDS))
+
+    def _when_not_busy(self, key: str, check: Callable[[], None]) -> str:
+        """Wait until no other worker is making the embedding. Return `stored` or `mine`."""
+        pause, longest_pause = PAUSES_SECONDS
+        while True:
+            time.sleep(pause)
+            check()
+            if (state := self._begin(key)) != BUSY:
+                return state
+            pause = min(1.5 * pause, longest_pause)
 
     def _store(self, key: str, embedding: Embedding) -> None:
         data = key.encode() + embedding.to_bytes()

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.inference.batcher import Batcher, BatchKey
+from worker.inference.batcher import MAX_OVERTAKEN, Batcher, BatchKey
 
 
 class Device:
@@ -86,6 +86,45 @@ def test_calls_of_one_kind_run_in_order_in_batches_as_large_as_fit(calls: list[t
         together = [batch for batch in device.batches if calls[batch[0]][0] == key]
         for batch, following in pairwise(together):  # no batch had room for the next call
             assert sum(calls[i][1] for i in batch) + calls[following[0]][1] > max_size
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 3)), max_size=MAX_OVERTAKEN))
+def test_the_most_urgent_call_runs_first_and_of_equal_ones_the_one_that_has_waited_longest(
+    calls: list[tuple[int, int]],
+) -> None:
+    device = Device()
+    device.hold()
+    answers = [device.batcher(device.kind("a", 1), i, size, urgency) for i, (urgency, size) in enumerate(calls)]
+    device.free()
+    for answer in answers:
+        answer.result(30)
+    assert device.batches == [[i] for i in sorted(range(len(calls)), key=lambda i: calls[i][0])]
+
+
+def test_a_batch_is_filled_with_the_most_urgent_calls_of_its_kind() -> None:
+    device = Device()
+    device.hold()
+    urgencies = [3, 2, 1, 3, 1, 2]
+    answers = [device.batcher(device.kind("a", 4), i, urgency=urgency) for i, urgency in enumerate(urgencies)]
+    device.free()
+    for answer in answers:
+        answer.result(30)
+    assert device.batches == [[2, 4, 1, 5], [0, 3]]
+
+
+def test_no_call_is_overtaken_for_long() -> None:
+    device = Device()
+    device.hold()
+    answers = [device.batcher(device.kind("least urgent", 1), -i, urgency=3) for i in range(2)]
+    urgent = 3 * MAX_OVERTAKEN
+    answers += [device.batcher(device.kind("urgent", 1), i, urgency=0) for i in range(1, urgent + 1)]
+    device.free()
+    for answer in answers:
+        answer.exception(30)
+    order = [batch[0] for batch in device.batches]
+    assert order.index(0) == MAX_OVERTAKEN
+    assert order.index(-1) == 2 * MAX_OVERTAKEN + 1
+    assert len(order) == urgent + 2
 
 
 def test_an_idle_device_runs_a_call_immediately_and_alone() -> None:

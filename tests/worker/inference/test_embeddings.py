@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from hashlib import sha256
 
 import numpy as np
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from ovseg_core.canvas import Frame
 from ovseg_core.embedding import Embedding
 from worker.inference.embeddings import Cache, Embeddings, Found
+from worker.inference.urgency import Urgency
 from worker.job.attempt import Stopped
 
 
@@ -23,8 +26,10 @@ class Encoder:
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, int]] = []
+        self.urgencies: list[Urgency] = []
 
-    def encode(self, model: str, picture: np.ndarray) -> tuple[Embedding, float]:
+    def encode(self, model: str, picture: np.ndarray, urgency: Urgency) -> tuple[Embedding, float]:
+        self.urgencies.append(urgency)
         self.calls.append((model, int(picture[0])))
         return Embedding(model, (picture.astype(np.float32),), Frame((1, 1), 64)), 5.0
 
@@ -35,7 +40,7 @@ class Encoder:
 class NotShared:
     """The shared cache of a worker that shares nothing."""
 
-    def find(self, key: str, check: Callable[[], None]) -> None:
+    def find(self, key: str, check: Callable[[], None], waiting: Callable[[], AbstractContextManager[None]]) -> None:
         pass
 
     def offer(self, key: str, embedding: Embedding, is_to_share: bool = False, milliseconds: float = 0.0) -> None:
@@ -179,3 +184,46 @@ def test_a_job_that_waits_for_the_encoding_of_another_can_be_stopped() -> None:
             embeddings.of("m", sha256(b"1").hexdigest(), lambda: picture(b"1"), check=stopped)
         go_on.set()
         assert first.result(30).cache is Cache.MISS
+
+
+def test_an_encoding_is_as_urgent_as_its_job() -> None:
+    encoder = Encoder()
+    embeddings = of_process(encoder, max_bytes=100)
+    for file, urgency in ((b"1", Urgency.BULK), (b"2", Urgency.INTERACTIVE)):
+        embeddings.of("m", sha256(file).hexdigest(), partial(picture, file), urgency=urgency)
+    assert encoder.urgencies == [Urgency.BULK, Urgency.INTERACTIVE]
+
+
+def test_only_a_job_that_waits_for_the_encoding_of_another_lends_its_slot() -> None:
+    begun, go_on, lends = threading.Event(), threading.Event(), threading.Event()
+    steps: list[str] = []
+
+    def slowly() -> np.ndarray:
+        begun.set()
+        assert go_on.wait(30)
+        return picture(b"1")
+
+    @contextmanager
+    def waiting() -> Iterator[None]:
+        steps.append("lends")
+        lends.set()
+        yield
+        steps.append("takes again")
+
+    def found(file: bytes, read: Callable[[], np.ndarray]) -> Found:
+        return embeddings.of("m", sha256(file).hexdigest(), read, waiting=waiting)
+
+    embeddings = of_process(Encoder(), max_bytes=100)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(found, b"1", slowly)
+        assert begun.wait(30)
+        assert steps == []  # this job makes the embedding itself
+        second = pool.submit(found, b"1", partial(picture, b"1"))
+        assert lends.wait(30)
+        assert steps == ["lends"]
+        go_on.set()
+        assert first.result(30).cache is Cache.MISS
+        assert second.result(30).cache is Cache.HIT
+    assert steps == ["lends", "takes again"]
+    found(b"1", partial(picture, b"1"))  # known
+    assert len(steps) == 2

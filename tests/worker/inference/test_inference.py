@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -22,6 +22,7 @@ from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
 from worker.inference.batcher import Batcher, BatchKey
 from worker.inference.inference import CLICKS_PER_RUN, Inference
+from worker.inference.urgency import Urgency
 
 SPEC = models.find("SAM-Lite")
 EMBEDDING = Embedding("SAM-Lite", (np.zeros(1, np.float32),), Frame((64, 64), 64))
@@ -94,24 +95,30 @@ def test_any_other_error_is_not_retried_with_fewer_prompts() -> None:
     assert network.batch_sizes == [16]
 
 
-def test_jobs_that_wait_for_the_device_together_are_decoded_together() -> None:
-    network, device = SmallNetwork(16, PADDLE), Batcher("inference")
-    inference = with_network(network, device)
-    busy, begun = threading.Event(), threading.Event()
+def held(device: Batcher) -> threading.Event:
+    """Keep the device busy until the event that is returned is set."""
+    release, begun = threading.Event(), threading.Event()
 
     def hold(_: Sequence[None]) -> list[None]:
         begun.set()
-        busy.wait(30)
+        release.wait(30)
         return [None]
 
-    inference.engine("SAM-Lite")  # loads the model
     device(BatchKey("hold", hold), None)
-    begun.wait(30)
+    assert begun.wait(30)
+    return release
+
+
+def test_jobs_that_wait_for_the_device_together_are_decoded_together() -> None:
+    network, device = SmallNetwork(16, PADDLE), Batcher("inference")
+    inference = with_network(network, device)
+    inference.engine("SAM-Lite")  # loads the model
+    release = held(device)
     with ThreadPoolExecutor(5) as jobs:
         answers = [jobs.submit(inference.decode, EMBEDDING, PROMPTS[n : n + 4]) for n in range(5)]
         while device.waiting < 5:
             threading.Event().wait(0.01)
-        busy.set()
+        release.set()
         for n, answer in enumerate(answers):
             masks, milliseconds = answer.result(30)
             assert [mask.box_xyxy for [mask] in masks] == boxes(PROMPTS[n : n + 4])
@@ -158,6 +165,40 @@ def test_the_calls_of_other_jobs_run_between_the_batches_of_an_everything_job() 
     assert network.runs == ["clicks", "boxes"] + ["clicks"] * (first_clicks + refinement)
     assert [step.points_done for step in steps] == [64, 128, 192, 256, 256, 256]  # a check of the job after each
     assert len(steps[-1].answers) == 1  # without duplicates
+
+
+class Recorded(Clicked):
+    """Also records the encoding of each image, which is black or white."""
+
+    def encode(self, canvases: np.ndarray) -> list[Features]:
+        self.runs += ["white" if canvas.mean() > 0 else "black" for canvas in canvases]
+        return super().encode(canvases)
+
+
+def test_prompts_are_decoded_first_then_images_are_encoded_and_everything_mode_runs_in_the_order_of_urgency() -> None:
+    network, device = Recorded(), Batcher("inference")
+    network.release.set()
+    inference = with_network(network, device)
+    inference.engine("SAM-Lite")  # loads the model
+    release = held(device)
+    options = {"points_per_side": 1}
+    calls: list[Callable[[], object]] = [
+        lambda: inference.encode("SAM-Lite", np.zeros((64, 64, 3), np.uint8), Urgency.BULK),
+        lambda: list(inference.everything(EMBEDDING, no_picture, options, Urgency.NORMAL)),
+        lambda: inference.encode("SAM-Lite", np.full((64, 64, 3), 255, np.uint8), Urgency.INTERACTIVE),
+        lambda: inference.decode(EMBEDDING, PROMPTS[:1]),
+    ]
+    with ThreadPoolExecutor(4) as jobs:
+        answers = []
+        for count, call in enumerate(calls, 1):
+            answers.append(jobs.submit(call))
+            while device.waiting < count:
+                threading.Event().wait(0.01)
+        release.set()
+        for answer in answers:
+            answer.result(30)
+    assert network.runs[:3] == ["boxes", "white", "clicks"]
+    assert "black" in network.runs[3:]
 
 
 def no_picture() -> np.ndarray:

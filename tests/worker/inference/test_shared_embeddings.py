@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from hashlib import sha256
 
 import numpy as np
@@ -16,6 +17,7 @@ from ovseg_core.embedding import Embedding
 from worker.inference import eviction
 from worker.inference.embeddings import Cache, Embeddings, Found
 from worker.inference.shared_embeddings import SharedEmbeddings
+from worker.inference.urgency import Urgency
 from worker.process.roster import Roster
 from worker.store import object_names
 from worker.store.keyspace import Keyspace
@@ -33,7 +35,7 @@ class Encoder:
         self.begun, self.go = threading.Event(), threading.Event()
         self.go.set()
 
-    def encode(self, model: str, image_rgb: np.ndarray) -> tuple[Embedding, float]:
+    def encode(self, model: str, image_rgb: np.ndarray, urgency: Urgency) -> tuple[Embedding, float]:
         self.begun.set()
         assert self.go.wait(30)
         self.encoded += 1
@@ -96,6 +98,37 @@ def test_workers_at_the_same_time_wait_for_one_encoding(keyspace: Keyspace, s3_s
     assert encoder.encoded == 1
     assert [each.cache for each in found].count(Cache.MISS) == 1
     assert {each.embedding.features[0].tobytes() for each in found} == {found[0].embedding.features[0].tobytes()}
+
+
+def test_a_job_that_waits_for_the_encoding_of_another_worker_lends_its_slot(
+    keyspace: Keyspace, s3_settings: Settings
+) -> None:
+    steps: list[str] = []
+    lends = threading.Event()
+
+    @contextmanager
+    def waiting() -> Iterator[None]:
+        steps.append("lends")
+        lends.set()
+        yield
+        steps.append("takes again")
+
+    def found(worker: Worker) -> Found:
+        return worker.embeddings.of("m", sha256(b"one").hexdigest(), lambda: picture(b"one"), waiting=waiting)
+
+    slow = Encoder()
+    slow.go.clear()
+    first, second = (Worker(keyspace, s3_settings, name, slow) for name in "ab")
+    with ThreadPoolExecutor(2) as pool:
+        made = pool.submit(found, first)
+        assert slow.begun.wait(30)
+        waits = pool.submit(found, second)
+        assert lends.wait(30)
+        assert steps == ["lends"]
+        slow.go.set()
+        assert made.result(30).cache == Cache.MISS
+        assert waits.result(30).cache == Cache.SHARED
+    assert steps == ["lends", "takes again"]
 
 
 def test_a_cheap_embedding_is_stored_at_its_second_request_or_if_the_client_asks(

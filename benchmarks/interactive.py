@@ -1,0 +1,169 @@
+"""How long a click takes while many images wait: `python -m benchmarks.interactive`.
+
+Starts its own stack with SAM-Lite. Each round measures
+- clicks alone: on a known image, which the request names by its digest; one POST that waits for the result;
+- bulk alone: jobs with distinct images, of which some hundreds wait;
+- both.
+Prints the 50th, 95th and 99th percentile of a click, the finished bulk jobs per second, and the CPU time of each
+process of the stack for each finished job. Other programs on the machine slow all rows down, so compare the clicks of
+one round with each other; the CPU time hardly depends on them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.service import photo, session
+from configs.settings import Settings
+from ovseg.stack import Plan, Stack, free_port, running
+from worker.store.keyspace import Keyspace
+
+PAUSE_SECONDS = 0.3  # between a click's answer and the next click
+SHARES = (0.5, 0.95, 0.99)  # the percentiles that are printed
+SUBMITTERS = 4
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=500, help="images that wait in bulk when a measurement begins")
+    parser.add_argument("--seconds", type=float, default=20.0, help="the duration of each measurement")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--no-priority", action="store_true", help="for versions of ovseg that have no `priority`")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="ovseg-bench-") as folder:
+        plan = Plan(Path(folder), "127.0.0.1", free_port(), "cpu", Settings())
+        with running(plan, lambda label, line: None) as stack:
+            bench = Bench(plan.url, stack, not given.no_priority)
+            print(f"{'':<13}{'clicks':>8}{'p50 ms':>8}{'p95 ms':>8}{'p99 ms':>8}{'bulk/s':>8}  CPU ms of one job")
+            for _ in range(given.rounds):
+                bench.measure("clicks alone", bench.click_for, given.seconds)
+                with bench.waiting(given.images):
+                    bench.measure("bulk alone", bench.sleep_for, given.seconds)
+                with bench.waiting(given.images):
+                    bench.measure("both", bench.click_for, given.seconds)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What the stack has done until a moment: finished jobs, and seconds of CPU time by process."""
+
+    at: float
+    succeeded: int
+    cpu_seconds: dict[str, float]
+
+
+class Bench:
+    """Sends jobs to one stack and measures it."""
+
+    def __init__(self, url: str, stack: Stack, has_priority: bool) -> None:
+        self._url, self._stack, self._has_priority = url, stack, has_priority
+        self._keyspace = Keyspace.open(Settings(redis_url=stack.environment["OVSEG_REDIS_URL"]))
+        self._file = photo(0)
+        self._digest = hashlib.sha256(self._file).hexdigest()
+        self._submit(self._file)
+        self.click_for(1)  # by then its embedding is known
+
+    def measure(self, name: str, act: Callable[[float], list[float]], seconds: float) -> None:
+        """Print a row: what `act` returns, and what the stack did meanwhile."""
+        before = self._counts()
+        clicks_ms = act(seconds)
+        after = self._counts()
+        done = after.succeeded - before.succeeded
+        per_second = (done - len(clicks_ms)) / (after.at - before.at)
+        percentiles = "".join(f"{_percentile(clicks_ms, share):>8.0f}" if clicks_ms else " " * 8 for share in SHARES)
+        cpu_ms = {label: (after.cpu_seconds[label] - cpu) * 1000 / done for label, cpu in before.cpu_seconds.items()}
+        costs = ", ".join(f"{label} {ms:.1f}" for label, ms in cpu_ms.items())
+        print(f"{name:<13}{len(clicks_ms):>8}{percentiles}{per_second:>8.2f}  {costs}", flush=True)
+
+    def click_for(self, seconds: float) -> list[float]:
+        """Click on the known image at different places, one click at a time. Return the milliseconds of each."""
+        clicks_ms: list[float] = []
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            n = len(clicks_ms)
+            request = {"image": {"sha256": self._digest}, "prompts": [{"points": [[200 + n % 400, 150 + n % 300]]}]}
+            start = time.perf_counter()
+            answer = session().post(f"{self._url}/v1/jobs?wait=60", json=self._job(request, "interactive"))
+            clicks_ms.append((time.perf_counter() - start) * 1000)
+            assert answer.json()["status"] == "succeeded", answer.text
+            time.sleep(PAUSE_SECONDS)
+        return clicks_ms
+
+    def sleep_for(self, seconds: float) -> list[float]:
+        """Wait without clicking."""
+        time.sleep(seconds)
+        return []
+
+    @contextmanager
+    def waiting(self, images: int) -> Iterator[None]:
+        """Let distinct images wait while the block runs: `images` at its start, and more than none at its end."""
+        submitted: list[str] = []
+        with ThreadPoolExecutor(SUBMITTERS) as pool:
+            while missing := max(0, images - self._queued()):
+                submitted += pool.map(lambda _: self._submit(self._other_file()), range(missing))
+        yield
+        assert self._queued(), "the images were finished before the measurement was; wait with more of them"
+        with ThreadPoolExecutor(SUBMITTERS) as pool:
+            list(pool.map(lambda job_id: session().post(f"{self._url}/v1/jobs/{job_id}/cancel"), submitted))
+
+    def _submit(self, file: bytes) -> str:
+        request = self._job({"prompts": [{"points": [[300, 200]]}]}, "bulk")
+        answer = session().post(
+            f"{self._url}/v1/jobs", files={"image": ("a.jpg", file)}, data={"request": json.dumps(request)}
+        )
+        answer.raise_for_status()
+        return str(answer.json()["id"])
+
+    def _job(self, request: dict[str, Any], priority: str) -> dict[str, Any]:
+        return {**request, "outputs": ["rle"], **({"priority": priority} if self._has_priority else {})}
+
+    def _other_file(self) -> bytes:
+        return self._file + os.urandom(8)  # bytes after the end of a JPEG: another file with the same pixels
+
+    def _queued(self) -> int:
+        return int(self._keyspace.redis.zcard(self._keyspace.key("jobs:queued")))
+
+    def _counts(self) -> Counts:
+        succeeded = int(self._keyspace.redis.zcard(self._keyspace.key("jobs:succeeded")))
+        return Counts(
+            time.perf_counter(),
+            succeeded,
+            {label: _cpu_seconds(child.pid) for label, child in self._stack.children.items()},
+        )
+
+
+def _percentile(values: list[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Return the CPU time of a process and its descendants."""
+    times: dict[int, float] = {}
+    parents: dict[int, int] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # the process has ended
+        parents[int(folder.name)] = int(fields[1])
+        times[int(folder.name)] = sum(map(int, fields[11:15])) / TICKS_PER_SECOND
+    family = {pid}
+    while more := {child for child, parent in parents.items() if parent in family} - family:
+        family |= more
+    return sum(times[member] for member in family)
+
+
+if __name__ == "__main__":
+    main()
