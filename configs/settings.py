@@ -186,6 +186,22 @@ class Settings(BaseSettings):
         description="How long the old secret of an API key also works after a rotation, in seconds (0 or more). A day "
         "is time to give the new key to every client. 0: not at all.",
     )
+    requests_per_minute: int | None = Field(
+        default=None,
+        gt=0,
+        description="Maximum number of requests of an API key in a minute (> 0), if the key has no limit of its own. "
+        "A wait counts as one, health checks do not count. Without keys, all clients together have this limit. Unset: "
+        "no limit, because an honest client may send hundreds of requests per second, and to count one takes two calls "
+        "of Redis. For people who click, 600 is generous.",
+    )
+    prompts_per_minute: int | None = Field(
+        default=None,
+        gt=0,
+        description="Maximum number of prompts that an API key may submit in a minute (> 0), if the key has no limit "
+        "of its own; in everything mode each point of the grid is a prompt, usually 1,024. Without keys, all clients "
+        "together have this limit. Unset: no limit, because how many prompts a service can answer depends on its "
+        "workers and models.",
+    )
     metrics_without_key: bool = Field(
         default=False,
         description="Whether /metrics needs no API key while OVSEG_AUTH is required. If not, it needs an admin's key, "

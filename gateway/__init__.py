@@ -26,6 +26,7 @@ from gateway import (
     origin,
     paddlex,
     query,
+    rate_limits,
     request_id,
     webhook_secret,
 )
@@ -67,6 +68,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     origin.guard(app)
     breaker.guard(app)
     auth.guard(app)
+    rate_limits.guard(app)
     query.guard(app)
     cors.open_to(app, settings.cors_origins)
     handover.attend(app)

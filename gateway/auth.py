@@ -50,6 +50,11 @@ def is_required(settings: Settings) -> bool:
     return False
 
 
+def is_open(settings: Settings) -> bool:
+    """Return True if the view of the current request answers without a key, even while keys are required."""
+    return needs.of_view() is None or open_if.of_view()(settings)
+
+
 def guard(app: Flask) -> None:
     """Check the key of each request. Raises ValueError as `is_required`."""
     services = app.extensions["ovseg"]
@@ -64,14 +69,14 @@ def guard(app: Flask) -> None:
         if not required and is_off_without_keys.of_view():
             message = "this works only with OVSEG_AUTH=required; `ovseg keys` on the command line always works"
             raise OvsegError("auth_off", message)
-        if not required or scope is None or open_if.of_view()(services.settings):
+        if not required or scope is None or is_open(services.settings):
             set_caller(Caller(None, DEFAULT))
             return
         key = _checked(remembered)
         if not key.allows(scope):
             raise OvsegError("scope_missing", f"the key {key.id} lacks the scope {scope}")
         remembered.mark_used(key)
-        set_caller(Caller(key.id, key.tenant))
+        set_caller(Caller(key.id, key.tenant, key.rates))
 
 
 class RememberedKeys:

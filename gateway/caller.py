@@ -7,6 +7,7 @@ from typing import cast
 
 from flask import g
 
+from worker.access.rates import OF_SETTINGS, Rates
 from worker.store import tenant
 
 
@@ -16,6 +17,7 @@ class Caller:
 
     key_id: str | None
     tenant: str
+    rates: Rates = OF_SETTINGS
 
     def owned(self, shown_id: str) -> str:
         """Return the id inside the service of what the caller names `shown_id`."""

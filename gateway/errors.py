@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 
 from gateway import problem, request_id
 from ovseg_core.errors import OvsegError
+from worker.access.quota import QuotaExceeded
 from worker.job.validation import InvalidRequest
 from worker.store import outage
 from worker.store.storage import ObjectMissing
@@ -36,6 +39,7 @@ HEADERS_OF_CODE = {
 
 def handle_all(app: Flask) -> None:
     app.register_error_handler(OvsegError, _of_caller)
+    app.register_error_handler(QuotaExceeded, _of_quota)
     app.register_error_handler(HTTPException, _of_http)
     for unreachable in (RedisError, BotoCoreError, ClientError):
         app.register_error_handler(unreachable, of_outage)
@@ -50,7 +54,14 @@ def _of_caller(error: OvsegError) -> Response:
     detail = "; ".join(f"{e.field}: {e.message}" if e.field else e.message for e in errors)
     if isinstance(error, InvalidRequest) and error.count > len(errors):
         detail += f"; and {error.count - len(errors):,} more"
-    return _render(problem.status_of(error.code), error.code, detail, fields)
+    return _render(problem.status_of(error.code), error.code, detail, {"errors": fields} if fields else {})
+
+
+def _of_quota(error: QuotaExceeded) -> Response:
+    status, violated = problem.status_of(error.code), {"violated-policies": [error.policy]}
+    response = _render(status, error.code, error.message, violated)
+    response.headers["Retry-After"] = str(error.retry_after)
+    return response
 
 
 def _of_http(error: HTTPException) -> Response:
@@ -94,8 +105,6 @@ def _request() -> str:
     return f"request {request_id.of_request()}: {request.method} {request.path}"
 
 
-def _render(status: HTTPStatus, code: str, detail: str, fields: list[dict[str, Any]] | None = None) -> Response:
-    body = problem.of(status, code, detail) | {"request_id": request_id.of_request()}
-    if fields:
-        body["errors"] = fields
+def _render(status: HTTPStatus, code: str, detail: str, members: Mapping[str, Any] = MappingProxyType({})) -> Response:
+    body = {**problem.of(status, code, detail), "request_id": request_id.of_request(), **members}
     return Response(json.dumps(body), status, HEADERS_OF_CODE.get(code), mimetype=problem.MEDIA_TYPE)

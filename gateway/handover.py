@@ -33,7 +33,12 @@ def attend(app: Flask) -> None:
 
 def can_hold() -> bool:
     """Return True if the server can call again for the answer to the current request, False if it needs it now."""
-    return CAN_HOLD in request.environ and RESUMED not in request.environ
+    return CAN_HOLD in request.environ and not is_resumed()
+
+
+def is_resumed() -> bool:
+    """Return True if the server calls again, because the hold of the current request is over."""
+    return RESUMED in request.environ
 
 
 def hold(hold: Hold) -> Response:

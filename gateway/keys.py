@@ -12,7 +12,9 @@ from gateway import audit, auth, body, paging, query
 from gateway.paging import PageQuery
 from gateway.services import services
 from ovseg_core.errors import OvsegError
+from worker.access import rates
 from worker.access.api_key import MAX_NAME, ApiKey
+from worker.access.rates import Rates
 from worker.access.scope import ORDINARY, Scope
 from worker.job.client_text import brief
 from worker.job.rfc3339 import Time
@@ -21,6 +23,9 @@ from worker.store import tenant
 from worker.store.clock import microseconds, timestamp
 
 blueprint = Blueprint("keys", __name__, url_prefix="/v1/keys")
+
+
+Rate = Annotated[int | None, Field(gt=0, le=rates.MAXIMUM, strict=True)]
 
 
 class KeyFields(BaseModel):
@@ -32,6 +37,8 @@ class KeyFields(BaseModel):
     name: str = Field(default="", max_length=MAX_NAME, strict=True)
     scopes: Annotated[tuple[Scope, ...], BeforeValidator(short_list), Field(min_length=1)] = ORDINARY
     expires_at: Time = None
+    requests_per_minute: Rate = None
+    prompts_per_minute: Rate = None
 
 
 @blueprint.post("")
@@ -46,7 +53,8 @@ def create() -> tuple[Response, int, dict[str, str]]:
         message = f"admin is only for keys of the tenant {tenant.DEFAULT}: an admin manages the keys of all tenants"
         raise OvsegError("invalid_value", message, "scopes")
     scopes = [scope for scope in Scope if scope in fields.scopes]
-    text = services().keys.create(fields.name, scopes, fields.expires_at, fields.tenant)
+    allowed = Rates(fields.requests_per_minute, fields.prompts_per_minute)
+    text = services().keys.create(fields.name, scopes, fields.expires_at, fields.tenant, allowed)
     audit.record(f"created key {text.id} of tenant {fields.tenant} ({' '.join(scopes)})")
     location = url_for("keys.show", key_id=text.id)
     return jsonify({**describe(_found(text.id)), "key": str(text)}), 201, {"Location": location}
@@ -109,6 +117,8 @@ def describe(key: ApiKey) -> dict[str, Any]:
         "last_used_at": timestamp(key.last_used_at),
         "revoked_at": timestamp(key.revoked_at),
         "old_secret_until": timestamp(key.old_secret_until if key.has_old_secret(now) else None),
+        "requests_per_minute": key.rates.requests_per_minute,
+        "prompts_per_minute": key.rates.prompts_per_minute,
     }
 
 

@@ -36,6 +36,7 @@ def infer() -> ResponseReturnValue:
     visualize = _visualize(fields, services().settings.paddlex_visualize)
     job_request, image = parsing.parse(_as_job(fields, visualize), None, services().settings)
     job_id = caller().owned(acceptance.new_id())
+    services().rate_limits.count_prompts(job_request.cost.prompts)
     services().acceptance.accept(job_id, job_request, image)
 
     def answer(ended: Job | None) -> Response:

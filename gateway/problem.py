@@ -35,12 +35,16 @@ STATUS_OF_CODE = {
     "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "unsupported_content_encoding": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "quota_exceeded": HTTPStatus.TOO_MANY_REQUESTS,
     "queue_full": HTTPStatus.SERVICE_UNAVAILABLE,
     "invalid_json": HTTPStatus.BAD_REQUEST,
     "timeout": HTTPStatus.GATEWAY_TIMEOUT,
     "internal_error": HTTPStatus.INTERNAL_SERVER_ERROR,
     "worker_lost": HTTPStatus.INTERNAL_SERVER_ERROR,
 }
+
+# Other problems have a type of our own. `quota-exceeded` is the name in draft-ietf-httpapi-ratelimit-headers.
+TYPE_OF_CODE = {"quota_exceeded": "https://iana.org/assignments/http-problem-types#quota-exceeded"}
 
 # For these, Python's phrase depends on its version, or is less clear than the code used here.
 CODE_OF_STATUS = {HTTPStatus.REQUEST_URI_TOO_LONG: "uri_too_long", HTTPStatus.SERVICE_UNAVAILABLE: "unavailable"}
@@ -49,7 +53,7 @@ CODE_OF_STATUS = {HTTPStatus.REQUEST_URI_TOO_LONG: "uri_too_long", HTTPStatus.SE
 def of(status: HTTPStatus, code: str, detail: str) -> dict[str, Any]:
     """Return the problem object, without its list of `errors`."""
     return {
-        "type": f"urn:ovseg:problem:{code}",
+        "type": TYPE_OF_CODE.get(code, f"urn:ovseg:problem:{code}"),
         "title": status.phrase,
         "status": int(status),
         "detail": detail,

@@ -8,6 +8,7 @@ from typing import cast
 from flask import current_app
 
 from configs.settings import Settings
+from gateway.rate_limits import RateLimits
 from gateway.waiting import Waiting
 from worker.services import Services
 from worker.store.storage import IMPATIENT, UNHURRIED
@@ -19,6 +20,7 @@ class GatewayServices(Services):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, IMPATIENT, UNHURRIED)
         self.leaving = threading.Event()
+        self.rate_limits = RateLimits(self.keyspace, settings)
         self.waiting = Waiting(self.jobs, self.keyspace, self.leaving)
 
 

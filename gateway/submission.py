@@ -32,7 +32,11 @@ def submitted(job_request: JobRequest, image: bytes | None, key: str | None, pur
 
 
 def accept(job_id: str, job_request: JobRequest, image: bytes | None, once: Once | None) -> tuple[Job, bool]:
-    """Accept a job as `Acceptance.accept` does, and remember its image for requests that name it by its digest."""
+    """Accept a job as `Acceptance.accept` does, and remember its image for requests that name it by its digest.
+
+    The prompts count even if the job is not accepted then, or was accepted before.
+    """
+    services().rate_limits.count_prompts(job_request.cost.prompts)
     job, is_new = services().acceptance.accept(job_id, job_request, image, once)
     services().known_images.remember(caller().tenant, job.request.image)
     return job, is_new

@@ -32,8 +32,13 @@ def keys() -> None:
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="May be repeated.  [default: all]")
 @click.option("--admin", is_flag=True, help="A key that may do everything, also make keys.")
 @click.option("--days", type=click.IntRange(1), help="The key expires after this time.  [default: never]")
-def create(owner: str, name: str, scopes: tuple[str, ...], admin: bool, days: int | None) -> None:
+@click.option("--requests-per-minute", type=click.IntRange(1), help="[default: OVSEG_REQUESTS_PER_MINUTE]")
+@click.option("--prompts-per-minute", type=click.IntRange(1), help="[default: OVSEG_PROMPTS_PER_MINUTE]")
+def create(
+    owner: str, name: str, scopes: tuple[str, ...], admin: bool, days: int | None, **per_minute: int | None
+) -> None:
     """Make a key and print it. It cannot be printed again."""
+    from worker.access.rates import Rates
     from worker.access.scope import ORDINARY, Scope
     from worker.store import tenant
 
@@ -46,7 +51,7 @@ def create(owner: str, name: str, scopes: tuple[str, ...], admin: bool, days: in
     chosen = [Scope.ADMIN] if admin else [scope for scope in Scope if scope in (scopes or ORDINARY)]
     expires_at = None if days is None else datetime.now(UTC) + timedelta(days=days)
     with _opened() as opened:
-        text = opened.create(name, chosen, expires_at, owner)
+        text = opened.create(name, chosen, expires_at, owner, Rates(**per_minute))
         access.audit(f"created key {text.id} of tenant {owner} ({' '.join(chosen)})")
     click.echo(text)
 

@@ -34,6 +34,7 @@ def settings(tmp_path: Path, s3: Seaweedfs) -> Iterator[Settings]:
             s3_bucket=BUCKET,
             webhook_secret=WEBHOOK_SECRET,
             redis_prefix=f"{tmp_path.name}:",
+            requests_per_minute=1000,  # so that counting requests is tried while Redis is full
         )
 
 

@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def client(folder: Path, s3: Seaweedfs) -> Iterator[FlaskClient]:
     with own_valkey.running(folder, megabytes=64) as url:
-        settings = Settings(redis_url=url, s3_endpoint_url=s3.endpoint_url, s3_bucket=BUCKET)
+        settings = Settings(redis_url=url, s3_endpoint_url=s3.endpoint_url, s3_bucket=BUCKET, requests_per_minute=100)
         with create_app(settings).test_client() as client:
             yield client
         shutil.rmtree(folder / "dump.rdb", ignore_errors=True)  # Valkey does not exit while its snapshot fails

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from worker.access.rates import OF_SETTINGS, Rates
 from worker.access.scope import Scope
 from worker.store.clock import moment, moment_of
 
@@ -77,6 +78,7 @@ class ApiKey:
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None  # is up to a minute late
+    rates: Rates = OF_SETTINGS
 
     @classmethod
     def from_record(cls, key_id: str, record: Mapping[str, str]) -> ApiKey:
@@ -92,6 +94,7 @@ class ApiKey:
             expires_at=moment_of("expires_at", record),
             revoked_at=moment_of("revoked_at", record),
             last_used_at=moment_of("last_used_at", record),
+            rates=Rates.from_record(record),
         )
 
     def has_secret(self, text: KeyText, now: datetime) -> bool:

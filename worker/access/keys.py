@@ -9,6 +9,7 @@ from datetime import datetime
 from configs import webhook_secret
 from worker.access import api_key
 from worker.access.api_key import ApiKey, KeyText
+from worker.access.rates import OF_SETTINGS, Rates
 from worker.access.scope import Scope
 from worker.store import clock
 from worker.store.keyspace import Keyspace, flat
@@ -47,11 +48,16 @@ class Keys:
         return [ApiKey.from_record(*row) for row in zip(ids, records, strict=True) if row[1]]
 
     def create(
-        self, name: str, scopes: Sequence[Scope], expires_at: datetime | None = None, tenant: str = DEFAULT
+        self,
+        name: str,
+        scopes: Sequence[Scope],
+        expires_at: datetime | None = None,
+        tenant: str = DEFAULT,
+        rates: Rates = OF_SETTINGS,
     ) -> KeyText:
         """Create a key, and its tenant if it is new. Returns the key's text, which cannot be read again."""
         text = KeyText.new(api_key.new_id())
-        record = {"name": name, "scopes": " ".join(scopes), "hash": text.hash}
+        record = {"name": name, "scopes": " ".join(scopes), "hash": text.hash, **rates.to_record()}
         if expires_at is not None:
             record["expires_at"] = str(clock.microseconds(expires_at))
         self._keyspace.run(

@@ -32,6 +32,7 @@
 --   <t>endpoints   zset    every endpoint of a tenant; score: created_at
 --   apikey:<id>    hash    an API key, with hashes of its secrets; it has `revoked_at` once it is revoked
 --   apikeys        zset    every API key; score: created_at
+--   rate:...       string  the library `limits` counts requests and prompts of a key in a minute; expires
 --   tenant:<name>  hash    a tenant, with the secret that signs the webhooks of its jobs; `default` has none
 --   tenants        zset    every tenant except `default`; score: created_at
 --   unarchived_records zset names of records of tenants, API keys and endpoints that have changed since their copy in
