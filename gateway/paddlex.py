@@ -70,11 +70,14 @@ def in_envelope(response: Response) -> Response:
 
 
 def _as_job(fields: Any, visualize: bool) -> Any:
-    """Return the request as the body of a job. Fields outside PaddleX's schema are ignored, as PaddleX does."""
+    """Return the request as the body of a job. Fields outside PaddleX's schema are ignored, as PaddleX does.
+
+    The job is interactive, because the client waits on its connection.
+    """
     if not isinstance(fields, Mapping):
         return fields
     known = {name: fields[name] for name in ("image", "prompt", "promptType") if name in fields}
-    return {**known, "outputs": ["rle", "overlay"] if visualize else ["rle"]}
+    return {**known, "outputs": ["rle", "overlay"] if visualize else ["rle"], "priority": "interactive"}
 
 
 def _visualize(fields: Any, default: bool) -> bool:

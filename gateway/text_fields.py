@@ -25,6 +25,7 @@ class EmbeddingTexts(WaitQuery):
 
     model: str | None = None
     device: str | None = None
+    priority: str | None = None
     metadata: str | None = None
     webhook: str | None = None
     deadline: str | None = None

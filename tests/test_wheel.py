@@ -43,5 +43,5 @@ def test_types_models_weights_scripts_and_photos_are_among_them(files: set[str])
         "ovseg_core/paddlex/open_vocabulary_segmentation.yaml",
         "ovseg_core/py.typed",
         "worker/store/lua/accept.lua",
-        "worker/store/lua/prelude.lua",
+        "worker/store/lua/prelude/lines.lua",
     } <= files

@@ -46,13 +46,15 @@ def _repeat(sweep: Sweep, sweep_seconds: float, stopping: threading.Event) -> No
 
 
 def sweep(jobs: Jobs, left_behind: LeftBehind) -> None:
-    """End every job that has reached a deadline, and requeue every job that was left behind."""
+    """End every job that has reached a deadline, requeue every job that was left behind, and replace lost permits."""
     for job_id in left_behind.overdue():
         if status := jobs.expire(job_id):
             log.info("job %s: reached its deadline; its status is now %s", job_id, status)
     for found in left_behind.find():
         if status := left_behind.requeue(found):
             log.warning("job %s: was left behind in %s; its status is now %s", found.job_id, found.index, status)
+    for queue, count in left_behind.replace_permits():
+        log.warning("queue %s: %d messages were lost, new ones are sent", queue, count)
 
 
 def sweep_events(events: Events) -> None:

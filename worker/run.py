@@ -57,8 +57,8 @@ def work(services: WorkerServices, device: str) -> None:
     app, settings, heartbeat = services.app, services.settings, services.heartbeat
 
     @app.task(name=queue.SEGMENT)
-    def task(job_id: str) -> None:
-        segment(job_id, services)
+    def task(name: str) -> None:
+        segment(name, services)
 
     worker_ready.connect(lambda **_: heartbeat.start(), weak=False)
     worker_shutting_down.connect(
@@ -154,7 +154,7 @@ def _beat_of_worker(services: WorkerServices) -> Callable[[], None]:
 
 def _consume(app: Celery, queues: list[str], concurrency: int, name: str) -> None:
     """Run Celery's worker until SIGTERM or SIGINT."""
-    # Celery warns users who run as root about pickled messages; ours are JSON with a job's id.
+    # Celery warns users who run as root about pickled messages; ours are JSON with the name of a queue.
     warnings.filterwarnings("ignore", category=SecurityWarning)
     setup_logging.connect(lambda **_: None, weak=False)  # Celery sets up no logging if this signal has a receiver
     worker_ready.connect(lambda **_: log.info("ready, taking from %s", " and ".join(queues)), weak=False)

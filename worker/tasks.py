@@ -1,4 +1,4 @@
-"""Handles a message: claims a job, works on it, and records its end."""
+"""Handles a message: claims the next job of a queue, works on it, and records its end."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ log = logging.getLogger(__name__)
 REPORT_AGAIN_SECONDS = 0.5
 
 
-def segment(job_id: str, services: WorkerServices) -> None:
-    """Claim a job, work on it, and record how it ended."""
-    job = services.jobs.begin(job_id, services.name)
+def segment(queue: str, services: WorkerServices) -> None:
+    """Claim the next job of a queue, work on it, and record how it ended."""
+    job = services.jobs.begin(queue, services.name)
     if job is None:
-        log.info("%s cannot be claimed: finished, or held by another worker", job_id)
+        log.info("%s: no job waits: another worker has begun it, or it was canceled", queue)
         return
     with watchdog.watching(job, services.settings.watchdog_grace_seconds), services.heartbeat.holding(job):
         try:

@@ -37,8 +37,8 @@ class JournaledJobs(Jobs):
         path = Path(os.environ[FOLDER]) / f"{os.getpid()}.jsonl"
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
-    def begin(self, job_id: str, worker: str) -> Job | None:
-        job = super().begin(job_id, worker)
+    def begin(self, *args: Any, **kwargs: Any) -> Job | None:
+        job = super().begin(*args, **kwargs)
         if job is not None:
             self._write(job, "begin", "running")
         return job

@@ -15,8 +15,8 @@ from worker.job import event_type, listing, messages
 from worker.job.idempotency import Once
 from worker.job.job_filter import JobFilter
 from worker.job.record import Job, JobError, Run, Status
-from worker.job.request import Deadline, JobRequest
-from worker.store import clock, queue
+from worker.job.request import PRIORITIES, Deadline, JobRequest
+from worker.store import clock, queue, tenant
 from worker.store.keyspace import Keyspace, flat, pairs
 
 CANCEL_GRACE_SECONDS = 60  # a job whose attempt has not responded to a cancel request by then ends without it
@@ -45,8 +45,8 @@ class Outcome:
 class Place:
     """The place of a job in its queue.
 
-    `ahead` is the number of jobs that wait there in front of it. `eta_s` is in how many seconds it is expected to end,
-    at the rate at which jobs of all queues ended in the last minute; None if none ended.
+    `ahead` is about how many of the jobs that wait there now begin before it. `eta_s` is in how many seconds it is
+    expected to end, at the rate at which jobs of all queues ended in the last minute; None if none ended.
     """
 
     ahead: int
@@ -70,12 +70,10 @@ class Jobs:
     def place(self, job: Job) -> Place | None:
         """Return the place of a job in its queue; None if it is not waiting there, as between two attempts."""
         minute_ago = clock.in_microseconds(time.time() - RATE_SECONDS)
-        with self._keyspace.pipeline() as pipeline:
-            pipeline.zrank(self._keyspace.key(f"waiting:{queue.QUEUE_OF_DEVICE[job.request.device]}"), job.id)
-            pipeline.zcount(self._keyspace.key("ended"), minute_ago, "+inf")
-            ahead, ended = pipeline.execute()
-        if ahead is None:
+        found = self._keyspace.run("place", job.id, minute_ago)
+        if not found:
             return None
+        ahead, ended = found
         return Place(ahead, round((ahead + 1) * RATE_SECONDS / ended, 1) if ended else None)
 
     def list(self, owner: str, wanted: JobFilter, limit: int, before: str | None) -> tuple[list[Job], str | None]:
@@ -85,21 +83,27 @@ class Jobs:
     # The way of a job through the service
 
     def accept(self, job_id: str, request: JobRequest, image: bytes, once: Once | None) -> Outcome:
-        """Write a job's record, index entries, message and image in one step.
+        """Write a job's record, index entries, permit and image in one step.
 
         `image` is b"" if the image is in storage already, or if the request has a URL. Nothing is written if a job was
         accepted before under the same id, or under the key of `once`.
         """
-        name = queue.QUEUE_OF_DEVICE[request.device]
-        message = queue.message(self._app, queue.SEGMENT, name, job_id)
-        notified = event_type.encode(request.webhook.events) if request.webhook else ""
         start_within, run_within = _microseconds_of(request.deadline)
+        fields = {
+            "queue": queue.QUEUE_OF_DEVICE[request.device],
+            "request": request.model_dump_json(),
+            "tell": event_type.encode(request.webhook.events) if request.webhook else "",
+            "priority": request.priority,
+            "cost": str(request.cost.total),
+            **_if_light(job_id, request),
+            **({"run_within": str(run_within)} if run_within else {}),
+        }
         outcome, found_id, *accepted_at = self._keyspace.run(
             "accept",
-            *(job_id, name, request.model_dump_json(), message, image, notified, start_within, run_within),
+            *(job_id, messages.permit(self._app, request), image),
             *((once.key or "", once.fingerprint) if once else ("", "")),
-            self._settings.idempotency_seconds,
-            self._settings.max_queued_jobs,
+            *(self._settings.idempotency_seconds, self._settings.max_queued_jobs, start_within),
+            *flat(fields),
         )
         if outcome == "full":
             return Outcome(None, full=found_id)
@@ -112,13 +116,29 @@ class Jobs:
         """Return why no more jobs are accepted: `jobs` (too many are queued), `memory`, or '' if they are accepted."""
         return str(self._keyspace.run("full", self._settings.max_queued_jobs))
 
-    def begin(self, job_id: str, worker: str) -> Job | None:
-        """Claim a queued job for its next attempt. Returns None if the job cannot be claimed (any more).
+    def waits(self, queues: Sequence[str]) -> bool:
+        """True if a job waits in one of these queues."""
+        return bool(self._keyspace.redis.exists(*(self._keyspace.key(f"waiting:{name}") for name in queues)))
 
-        A job that should have been started earlier expires now.
+    def light_waits(self, queues: Sequence[str]) -> bool:
+        """True if a job waits in one of these queues whose image's embedding a worker probably has."""
+        lanes = [f"turns:{name}:{priority}.light" for name in queues for priority in PRIORITIES]
+        return bool(self._keyspace.redis.exists(*map(self._keyspace.key, lanes)))
+
+    def begin(self, name: str, worker: str, only_light: bool = False) -> Job | None:
+        """Claim the next job of a queue for an attempt. Returns None if none waits.
+
+        Jobs that should have been started earlier expire now.
+
+        Args:
+            name: The queue. The message of an older version names one of its jobs instead.
+            worker: The name of the worker that will run the job.
+            only_light: Claim only a job whose image's embedding a worker probably has.
         """
-        record = pairs(self._keyspace.run("begin", job_id, worker, self._lease))
-        return Job.from_record(job_id, record) if record else None
+        if name not in queue.QUEUE_OF_DEVICE.values():
+            name = self._keyspace.run("adopt", name)
+        found = self._keyspace.run("begin", name, worker, self._lease, int(only_light))
+        return Job.from_record(found[0], pairs(found[1:])) if found else None
 
     def beat(self, held: Sequence[Job]) -> dict[str, str]:
         """Renew the leases of these jobs. Returns the attempts (`Job.claim`) that should stop, and why.
@@ -187,7 +207,7 @@ class Jobs:
 
     def hand_back(self, job: Job) -> str:
         """Requeue a job because this worker must stop: another can begin it immediately; the attempt does not count."""
-        return str(self._keyspace.run("hand_back", job.id, job.attempt, messages.of_job(self._app, job)))
+        return str(self._keyspace.run("hand_back", job.id, job.attempt, messages.permit(self._app, job.request)))
 
     # Changes that do not come from an attempt
 
@@ -206,6 +226,15 @@ class Jobs:
     @property
     def _lease(self) -> int:
         return clock.in_microseconds(self._settings.lease_seconds)
+
+
+def _if_light(job_id: str, request: JobRequest) -> dict[str, str]:
+    """Return what decides whether the job is light, and its cost then: see lines.lua."""
+    content, cost = request.image.content, request.light_cost
+    if content is None:
+        return {}  # the digest of an image behind a URL is not known yet
+    embedding = f"{request.model}:{tenant.owned(tenant.of(job_id), content.sha256)}"
+    return {"embedding": embedding, **({"light_cost": str(cost)} if cost else {})}
 
 
 def _microseconds_of(deadline: Deadline | None) -> tuple[int | str, int | str]:

@@ -1,4 +1,4 @@
-"""The reaper's search for jobs that have exceeded a deadline, and for jobs that no worker would claim any more."""
+"""The reaper's search for jobs that have exceeded a deadline, and for jobs that no worker would begin any more."""
 
 from __future__ import annotations
 
@@ -43,12 +43,10 @@ class LeftBehind:
             yield found.job_id
 
     def find(self) -> Iterator[Found]:
-        """Yield the jobs whose lease has expired, whose next attempt is due, or whose message was lost."""
+        """Yield the jobs whose lease has expired, and those whose next attempt is due."""
         now = self._keyspace.now()
         for index in ("leases", "delayed"):
             yield from self._due(index, now)
-        for name in queue.QUEUE_OF_DEVICE.values():
-            yield from self._due(f"waiting:{name}", self._lost_until(name, now))
 
     def requeue(self, found: Found) -> str:
         """Requeue a job, unless it has changed since it was found. Returns its status now, '' if it has changed."""
@@ -61,7 +59,7 @@ class LeftBehind:
                 job.id,
                 found.index,
                 found.score,
-                messages.of_job(self._app, job),
+                messages.permit(self._app, job.request),
                 self._settings.max_attempts,
                 WORKER_LOST.to_json(),
                 messages.of_end(self._app, job, Status.FAILED),
@@ -69,19 +67,18 @@ class LeftBehind:
             )
         )
 
+    def replace_permits(self) -> Iterator[tuple[str, int]]:
+        """Push the permits that queues lack because messages were lost. Yields these queues, and how many they lacked.
+
+        A queue with a permit too many is no error, so several reapers may do this at the same time.
+        """
+        long = clock.in_microseconds(self._settings.lost_message_seconds)
+        for name in queue.QUEUE_OF_DEVICE.values():
+            if missing := self._keyspace.run("missing_permits", name, long):
+                permits = [queue.permit(self._app, name) for _ in range(min(missing, MAX_FOUND))]
+                self._keyspace.redis.lpush(self._keyspace.key(f"q:{name}"), *permits)
+                yield name, len(permits)
+
     def _due(self, index: str, until: float) -> Iterator[Found]:
         for job_id, score in self._keyspace.first(index, until, MAX_FOUND):
             yield Found(job_id, index, str(int(score)))
-
-    def _lost_until(self, name: str, now: int) -> float:
-        """Return the time up to which jobs of a queue must have been queued to be considered lost.
-
-        A queue is first in, first out: a job that has waited longer than the oldest message in it has no message there.
-        """
-        grace = now - clock.in_microseconds(self._settings.lost_message_seconds)
-        oldest = self._keyspace.redis.lindex(self._keyspace.key(f"q:{name}"), -1)
-        if oldest is None:
-            return grace
-        enqueued_at = self._keyspace.redis.zscore(self._keyspace.key(f"waiting:{name}"), queue.argument(oldest))
-        # If the job of the oldest message no longer waits, the age of the message is unknown; a worker removes it soon.
-        return min(grace, enqueued_at - 1) if enqueued_at is not None else 0

@@ -5,12 +5,13 @@ from __future__ import annotations
 from celery import Celery
 
 from worker.job.record import Job, Status
+from worker.job.request import JobRequest
 from worker.store import queue, tenant
 
 
-def of_job(app: Celery, job: Job) -> str:
-    """Return the message that makes a worker claim this job."""
-    return queue.message(app, queue.SEGMENT, queue.QUEUE_OF_DEVICE[job.request.device], job.id)
+def permit(app: Celery, request: JobRequest) -> str:
+    """Return a permit for the queue of the request's device."""
+    return queue.permit(app, queue.QUEUE_OF_DEVICE[request.device])
 
 
 def of_end(app: Celery, job: Job, status: Status) -> str:

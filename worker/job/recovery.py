@@ -71,11 +71,9 @@ class Recovery:
             archive.write(self._storage, archive.ACCEPTED, lost.id, record)
         is_notified_again = lost.has_ended and _age_seconds(record["completed_at"]) < notify_since_seconds
         key_seconds = int(self._settings.idempotency_seconds - _age_seconds(record["accepted_at"]))
-        message = "" if lost.has_ended else queue.message(self._app, queue.SEGMENT, record["queue"], lost.id)
+        permit = "" if lost.has_ended else queue.permit(self._app, record["queue"])
         fields = flat(record)
-        return str(
-            self._keyspace.run("restore", lost.id, message, int(is_notified_again), max(key_seconds, 0), *fields)
-        )
+        return str(self._keyspace.run("restore", lost.id, permit, int(is_notified_again), max(key_seconds, 0), *fields))
 
     def _ids(self, folder: str) -> Iterator[str]:
         for key in self._storage.list(folder):

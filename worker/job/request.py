@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, WrapSerializer, model_serializer
 
@@ -17,13 +17,24 @@ from worker.job.prompt_note import PromptNote, Skipped
 from worker.job.validation import InvalidRequest
 
 Device = Literal["auto", "cpu", "gpu"]
+Priority = Literal["interactive", "normal", "bulk"]
+PRIORITIES: Sequence[Priority] = get_args(Priority)
 if TYPE_CHECKING:
     Output = str
 else:
     Output = Literal[outputs.names()]  # mypy supports no computed literals
 
-# The fields of JobRequest that records of version 0.1 lack.
-ADDED_LATER = ("everything", "multimask", "notes", "on_invalid_prompt", "polygons")
+# The fields of JobRequest that records of version 0.1 lack, and their values for such a record.
+ADDED_LATER: Mapping[str, object] = {
+    "everything": None,
+    "multimask": None,
+    "notes": None,
+    "on_invalid_prompt": None,
+    "polygons": None,
+    "priority": "normal",
+}
+# With SAM-Lite an encode takes as long as about this many clicks, each a job of its own.
+ENCODE_COST = 20
 MAX_DEADLINE_SECONDS = 7 * 24 * 3600
 
 
@@ -50,23 +61,29 @@ class Options(BaseModel):
 
     A new option needs only a field of this class: the body of a request may then have it, the job's record stores it,
     the fingerprint of an idempotent request covers it, the job object shows it, and a retry repeats it. A new field
-    must be None by default, and be named in ADDED_LATER: then the records and fingerprints of older requests stay the
-    same.
+    must have a default, and be in ADDED_LATER with that value: then the records and fingerprints of older requests stay
+    the same.
     """
 
     model_config = ConfigDict(frozen=True)
 
     device: Device = "auto"
+    priority: Priority = "normal"
     metadata: dict[str, Any] = Field(default={})
     webhook: WebhookOrUrl | None = None
     deadline: Deadline | None = None
 
 
 class Cost(NamedTuple):
-    """How much work a request is, for limits and logs."""
+    """How much work a request is, for limits, logs and the fair share of its tenant."""
 
     encodes: int  # runs of the image encoder, if no embedding is known
     prompts: int  # that the mask decoder decodes
+
+    @property
+    def total(self) -> int:
+        """Return the cost in prompts."""
+        return ENCODE_COST * self.encodes + self.prompts
 
 
 class JobRequest(Options):
@@ -89,7 +106,7 @@ class JobRequest(Options):
     @model_serializer(mode="wrap")
     def _without_unused_fields(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out the fields of later versions that this request does not use: its record stays the same."""
-        return {name: value for name, value in write(self).items() if name not in ADDED_LATER or value is not None}
+        return {name: value for name, value in write(self).items() if value != ADDED_LATER.get(name, ...)}
 
     @property
     def positions(self) -> Sequence[int]:
@@ -138,6 +155,11 @@ class JobRequest(Options):
         return Cost(options.encode_count, options.point_count)
 
     @property
+    def light_cost(self) -> int | None:
+        """The cost in prompts if the image's embedding is known; None for everything mode, which is never light."""
+        return None if self.everything is not None else max(1, len(self.prompts))
+
+    @property
     def options(self) -> dict[str, Any]:
         """The options by name, as values for JSON."""
-        return self.model_dump(include=set(Options.model_fields))
+        return {**self.model_dump(include=set(Options.model_fields)), "priority": self.priority}

@@ -38,7 +38,7 @@ class Keyspace:
         self.redis.close()
 
     def key(self, name: str) -> str:
-        """Return the full key of `name`, which is how the scripts and the list in prelude.lua name the key."""
+        """Return the full key of `name`, which is how the scripts and the list in prelude/keys.lua name the key."""
         return self.prefix + name
 
     def run(self, script: str, *args: str | bytes | float) -> Any:

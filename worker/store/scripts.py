@@ -12,6 +12,8 @@ from functools import cache
 from importlib.resources import files
 
 LUA = files("worker.store") / "lua"
+# The files of the prelude. A definition uses others of its file and of those before it.
+PRELUDE = ("keys", "lines", "jobs", "events", "endpoints", "capacity", "ends")
 # Each definition of the prelude begins with `local` at the start of a line, and ends before the next one.
 DEFINITION = re.compile(r"^local (?:function )?(\w+).*?(?=^local |\Z)", re.MULTILINE | re.DOTALL)
 COMMENT = re.compile(r"--.*")
@@ -21,12 +23,17 @@ WORD = re.compile(r"\w+")
 @cache
 def sources() -> Mapping[str, str]:
     """Return every script by its file's name; the files are read once per process."""
-    prelude = _definitions((LUA / "prelude.lua").read_text())
+    definitions = _definitions(prelude())
     return {
-        file.name.removesuffix(".lua"): _with(prelude, file.read_text())
+        file.name.removesuffix(".lua"): _with(definitions, file.read_text())
         for file in LUA.iterdir()
-        if file.name.endswith(".lua") and file.name != "prelude.lua"
+        if file.name.endswith(".lua")
     }
+
+
+def prelude() -> str:
+    """Return the definitions of all files, in the order in which Redis has to read them."""
+    return "".join((LUA / "prelude" / f"{name}.lua").read_text() for name in PRELUDE)
 
 
 def _definitions(prelude: str) -> dict[str, str]:

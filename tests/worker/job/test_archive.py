@@ -18,7 +18,8 @@ from tests.support.protocol import (
     expire,
     keys,
     let_time_pass,
-    messages,
+    line,
+    permits,
     request,
 )
 from worker.image.content import ImageSource
@@ -86,7 +87,8 @@ def test_a_job_that_had_not_ended_is_queued_again_with_its_request_and_key(
     after = jobs.get("mine")
     assert after is not None
     assert (after.status, after.request, after.accepted_at) == (Status.QUEUED, before.request, before.accepted_at)
-    assert messages(s3_settings, "segment.auto") == ["mine"]
+    assert line(s3_settings) == ["mine"]
+    assert permits(s3_settings) == 1
     for wanted in (JobFilter(), JobFilter(status=Status.QUEUED)):
         assert jobs.list("default", wanted, 10, None) == ([after], None)
     replayed = jobs.accept("other", request(webhook=HOOK), b"", Once("/a key", "print"))
@@ -129,7 +131,7 @@ def test_an_ended_job_is_found_in_the_archive_and_restored_but_not_repeated(
     assert archive.ended(job_id) == before
     assert recover(recovery) == [before.status if before else None]
     assert jobs.get(job_id) == before
-    assert messages(s3_settings, "segment.auto") == []
+    assert permits(s3_settings) == 0
     assert "ended" in keys(s3_settings)  # where the retention sweep finds it
 
 
@@ -145,7 +147,8 @@ def test_a_second_recovery_changes_nothing(
     assert recover(recovery) == ["queued", "succeeded"]
     assert [recovery.restore(lost, HOUR) for lost in seen_by_two] == ["", ""]
     assert recovery.lost() == []
-    assert messages(s3_settings, "segment.auto") == [waiting]
+    assert line(s3_settings) == [waiting]
+    assert permits(s3_settings) == 1
 
 
 def test_a_recent_end_is_notified_again_under_the_same_id_and_an_older_one_is_not(

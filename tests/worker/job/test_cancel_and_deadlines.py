@@ -8,6 +8,7 @@ import pytest
 
 from configs.settings import Settings
 from tests.support.protocol import (
+    AUTO,
     BROKEN,
     OF_ENDED_JOBS,
     PICTURE,
@@ -19,6 +20,7 @@ from tests.support.protocol import (
     let_deadline_pass,
     let_leases_end,
     let_time_pass,
+    replace_permits,
     sweep,
 )
 from worker.job.jobs import Jobs
@@ -49,8 +51,8 @@ def test_a_waiting_job_is_canceled_immediately(jobs: Jobs, settings: Settings, w
     assert job is not None
     assert job.status is Status.CANCELED
     assert job.completed_at is not None
-    assert jobs.begin(job_id, "w1") is None
     assert keys(settings) == {f"job:{job_id}", "jobs:canceled", *OF_ENDED_JOBS}
+    assert jobs.begin(AUTO, "w1") is None
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -108,13 +110,14 @@ def test_a_job_that_is_not_started_in_time_expires(jobs: Jobs, settings: Setting
     assert jobs.expire(job_id) == ""
     let_deadline_pass(settings, job_id)
     if who == "worker":
-        assert jobs.begin(job_id, "w1") is None
+        assert jobs.begin(AUTO, "w1") is None
     else:
         assert expire(jobs, settings) == ["expired"]
+    drop_messages(settings)
     job = jobs.get(job_id)
     assert job is not None
     assert (job.status, job.started_at, job.attempt) == (Status.EXPIRED, None, 0)
-    assert keys(settings) == {f"job:{job_id}", "jobs:expired", *OF_ENDED_JOBS}
+    assert keys(settings) == {f"job:{job_id}", "jobs:expired", *OF_ENDED_JOBS} - {"q:segment.auto"}
 
 
 def test_only_the_first_start_has_a_deadline(jobs: Jobs, settings: Settings) -> None:
@@ -125,11 +128,11 @@ def test_only_the_first_start_has_a_deadline(jobs: Jobs, settings: Settings) -> 
     assert begin(jobs, job_id).attempt == 2
 
 
-def test_sending_a_message_again_does_not_remove_the_deadline(jobs: Jobs, settings: Settings) -> None:
+def test_replacing_a_permit_does_not_remove_the_deadline(jobs: Jobs, settings: Settings) -> None:
     job_id = accept(jobs, start_within_s=60)
     drop_messages(settings)
     let_time_pass(settings, "waiting:segment.auto", settings.lost_message_seconds)
-    assert sweep(settings) == [("waiting:segment.auto", "queued")]
+    assert replace_permits(settings) == {AUTO: 1}
     let_deadline_pass(settings, job_id)
     assert expire(jobs, settings) == ["expired"]
 

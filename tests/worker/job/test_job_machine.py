@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from configs.settings import Settings
-from tests.support import protocol
+from tests.support import lines, protocol
 from tests.support.protocol import BROKEN, HOOK, PICTURE
 from worker.job import event_type
 from worker.job.event_type import EventType
 from worker.job.jobs import Jobs
 from worker.job.left_behind import LeftBehind
 from worker.job.record import Job, Status
+from worker.job.request import PRIORITIES, Priority
 from worker.store import queue, tenant
 from worker.store.keyspace import Keyspace
 from worker.webhook.endpoint_fields import EndpointFields
@@ -31,6 +32,7 @@ DEADLINES: list[dict[str, float]] = [
     {"run_within_s": FAR, "start_within_s": FAR},
 ]
 OWNERS = ("default", "acme")
+IMAGES = (None, "5a", "b7")  # the digest of an image, unless the image is behind a URL
 FEW = 3  # jobs at a time, so that much happens to each
 one_of_the_last = st.integers(1, FEW)
 
@@ -50,8 +52,8 @@ def event_of(job_id: str, what: str) -> str:
 class Protocol(RuleBasedStateMachine):
     """Every lease has expired and every retry is due by the next call. `corner` has a key prefix of its own in Valkey.
 
-    Jobs belong to two tenants. One endpoint is notified of all types of events of a tenant's jobs, one of two types;
-    each may be disabled for a while.
+    Jobs belong to two tenants and have any priority; some become light when a job on their image succeeds. One endpoint
+    is notified of all types of events of a tenant's jobs, one of two types; each may be disabled for a while.
     """
 
     corner: Settings
@@ -83,28 +85,33 @@ class Protocol(RuleBasedStateMachine):
         self.seen: dict[str, Job] = {}
 
     @precondition(lambda self: len(self.ids) < FEW)
-    @rule(deadline=st.sampled_from(DEADLINES), owner=st.sampled_from(OWNERS))
-    def accept(self, deadline: dict[str, float], owner: str) -> None:
-        job_id = protocol.accept(self.jobs, owner, webhook=HOOK, **deadline)
+    @rule(
+        deadline=st.sampled_from(DEADLINES),
+        owner=st.sampled_from(OWNERS),
+        priority=st.sampled_from(PRIORITIES),
+        sha256=st.sampled_from(IMAGES),
+    )
+    def accept(self, deadline: dict[str, float], owner: str, priority: Priority, sha256: str | None) -> None:
+        job_id = protocol.accept(self.jobs, owner, webhook=HOOK, priority=priority, sha256=sha256, **deadline)
         self.ids.append(job_id)
         self.deadlines[job_id] = deadline
 
     @precondition(lambda self: self.ids)
-    @rule(which=one_of_the_last)
-    def begin(self, which: int) -> None:
-        job_id = last(self.ids, which)
-        before = self.job(job_id)
-        job = self.jobs.begin(job_id, "w")
-        if before.status is not Status.QUEUED:
-            assert job is None
-            assert self.job(job_id) == before
-        elif before.attempt == 0 and self.deadlines[job_id].get("start_within_s") == PASSED:
-            assert job is None
-            assert self.job(job_id).status is Status.EXPIRED
-        else:
-            assert job is not None
+    @rule(which=one_of_the_last, only_light=st.booleans())
+    def begin(self, which: int, only_light: bool) -> None:
+        """Begin the next job, after one of them was put first if it waits."""
+        protocol.put_first(self.jobs, last(self.ids, which))
+        waiting = {job_id for job_id in self.members("waiting:segment.auto") if not only_light or self.is_light(job_id)}
+        expired = {job_id for job_id in waiting if self.is_expired(self.job(job_id))}
+        job = self.jobs.begin(protocol.AUTO, "w", only_light)
+        assert (job is None) == (waiting == expired)
+        if job is not None:
+            assert job.id in waiting - expired
+            assert job.id == last(self.ids, which) or last(self.ids, which) not in waiting - expired
             assert all(a.attempt < job.attempt for a in self.attempts if a.id == job.id)
             self.attempts.append(job)
+        elif not self.members("waiting:segment.auto"):
+            assert protocol.permits(self.settings) == 0
 
     @precondition(lambda self: self.attempts)
     @rule(which=one_of_the_last, how=st.sampled_from(["succeed", "fail", "retry_later", "hand_back", "beat"]))
@@ -176,6 +183,9 @@ class Protocol(RuleBasedStateMachine):
     def sweep(self) -> None:
         for found in self.left_behind.find():
             self.left_behind.requeue(found)
+        for _ in self.left_behind.replace_permits():
+            pass
+        assert protocol.permits(self.settings) >= len(self.members("waiting:segment.auto"))
 
     @rule()
     def lose_messages(self) -> None:
@@ -246,6 +256,16 @@ class Protocol(RuleBasedStateMachine):
                 assert self.deadlines[job_id]["start_within_s"] == PASSED
             if job.error is not None and job.error.code == "timeout":
                 assert self.deadlines[job_id]["run_within_s"] == PASSED
+
+    @invariant()
+    def waiting_jobs_are_in_lines_and_no_other_job_is(self) -> None:
+        lines.check(self.keyspace)
+
+    def is_light(self, job_id: str) -> bool:
+        return str(self.keyspace.redis.hget(self.keyspace.key(f"job:{job_id}"), "lane")).endswith(".light")
+
+    def is_expired(self, job: Job) -> bool:
+        return job.attempt == 0 and self.deadlines[job.id].get("start_within_s") == PASSED
 
     def has_deadline(self, job: Job) -> bool:
         if job.status is Status.QUEUED:

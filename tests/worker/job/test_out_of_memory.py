@@ -50,8 +50,14 @@ Act = Callable[[], object]
 
 
 def begin(room: Room) -> Act:
-    job_id = room.queued()
-    return lambda: protocol.begin(room.jobs, job_id).status
+    protocol.put_first(room.jobs, room.queued())
+
+    def act() -> object:
+        job = room.jobs.begin(protocol.AUTO, "w1")
+        assert job is not None
+        return job.status
+
+    return act
 
 
 def beat(room: Room) -> Act:

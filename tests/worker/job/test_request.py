@@ -334,6 +334,7 @@ def test_a_record_is_read_and_written_as_it_ever_was() -> None:
 
 OPTIONS: dict[str, Any] = {
     "device": "gpu",
+    "priority": "bulk",
     "metadata": {"mine": [1, None]},
     "webhook": {"url": "https://example.com/hook", "events": ["job.failed"]},
     "deadline": {"start_within_s": 1.5, "run_within_s": None},

@@ -10,6 +10,7 @@ import pytest
 
 from configs.settings import Settings
 from tests.support.protocol import (
+    AUTO,
     BROKEN,
     OF_ENDED_JOBS,
     PICTURE,
@@ -21,7 +22,10 @@ from tests.support.protocol import (
     left_behind,
     let_leases_end,
     let_time_pass,
+    line,
     messages,
+    permits,
+    replace_permits,
     request,
     sweep,
 )
@@ -38,7 +42,7 @@ from worker.store.keyspace import Keyspace
 
 
 @pytest.mark.parametrize(("device", "name"), [("auto", "segment.auto"), ("cpu", "segment.cpu"), ("gpu", "segment.gpu")])
-def test_an_accepted_job_has_a_record_and_a_message_in_the_queue_of_its_device(
+def test_an_accepted_job_has_a_record_and_a_permit_in_the_queue_of_its_device(
     jobs: Jobs, settings: Settings, device: Device, name: str
 ) -> None:
     job_id = accept(jobs, device=device)
@@ -46,7 +50,8 @@ def test_an_accepted_job_has_a_record_and_a_message_in_the_queue_of_its_device(
     assert job is not None
     assert job.status is Status.QUEUED
     assert job.request == request(device)
-    assert messages(settings, name) == [job_id]
+    assert messages(settings, name) == [name]
+    assert line(settings, f"{name}:normal") == [job_id]
 
 
 def test_repeating_an_acceptance_changes_nothing(jobs: Jobs, settings: Settings) -> None:
@@ -54,7 +59,8 @@ def test_repeating_an_acceptance_changes_nothing(jobs: Jobs, settings: Settings)
     job_id = str(uuid.uuid4())
     first, second = accepted(jobs, job_id, request()), accepted(jobs, job_id, request())
     assert first == second
-    assert messages(settings, "segment.auto") == [job_id]
+    assert line(settings) == [job_id]
+    assert permits(settings) == 1
 
 
 def test_an_image_is_accepted_with_its_job_and_stays_in_redis_until_it_is_in_storage(
@@ -75,7 +81,8 @@ def test_only_one_job_is_accepted_under_a_key(jobs: Jobs, settings: Settings) ->
     second = jobs.accept("second", request(), b"", ONCE)
     assert (first.is_new, second.is_new) == (True, False)
     assert first.job == second.job
-    assert messages(settings, "segment.auto") == ["first"]
+    assert line(settings) == ["first"]
+    assert permits(settings) == 1
     assert jobs.accept("third", request(), b"", OTHER) == Outcome(None)
     assert jobs.get("second") is None
     assert jobs.get("third") is None
@@ -101,7 +108,8 @@ def test_only_one_job_is_accepted_under_an_id(jobs: Jobs, settings: Settings) ->
     again = jobs.accept("mine", request(), b"", same)
     assert again == Outcome(jobs.get("mine"))
     assert jobs.accept("mine", request(), b"", other) == Outcome(None)
-    assert messages(settings, "segment.auto") == ["mine"]
+    assert line(settings) == ["mine"]
+    assert permits(settings) == 1
 
 
 # One attempt
@@ -111,11 +119,12 @@ def test_a_job_is_claimed_once(jobs: Jobs) -> None:
     job_id = accept(jobs)
     job = begin(jobs, job_id)
     assert (job.status, job.attempt, job.worker) == (Status.RUNNING, 1, "w1")
-    assert jobs.begin(job_id, "w2") is None
+    assert jobs.begin(AUTO, "w2") is None
 
 
-def test_a_job_that_was_never_accepted_cannot_be_claimed(jobs: Jobs) -> None:
-    assert jobs.begin("no-such-job", "w1") is None
+def test_without_a_waiting_job_there_is_nothing_to_claim(jobs: Jobs) -> None:
+    accept(jobs, device="gpu")
+    assert jobs.begin(AUTO, "w1") is None
 
 
 def test_a_finished_job_leaves_only_its_record_and_its_place_in_lists(jobs: Jobs, settings: Settings) -> None:
@@ -141,7 +150,7 @@ def test_a_final_status_never_changes(jobs: Jobs) -> None:
     assert not jobs.succeed(job, PICTURE, {}, 1)
     assert not jobs.fail(job, BROKEN)
     assert jobs.retry_later(job, BROKEN) == ""
-    assert jobs.begin(job.id, "w2") is None
+    assert jobs.begin(AUTO, "w2") is None
     failed = jobs.get(job.id)
     assert failed is not None
     assert failed.error == JobError("image_unreadable", "broken", "image")
@@ -203,7 +212,8 @@ def test_two_reapers_requeue_a_job_once(jobs: Jobs, settings: Settings) -> None:
     with left_behind(settings) as search:
         seen_by_two = [*search.find(), *search.find()]
         assert sorted(search.requeue(found) for found in seen_by_two) == ["", "queued"]
-    assert messages(settings, "segment.auto").count(job.id) == 2  # the first message, and one more
+    assert line(settings) == [job.id]
+    assert permits(settings) == 2  # the first one, and one more
 
 
 # Retries
@@ -271,15 +281,14 @@ def test_a_job_that_is_handed_back_goes_to_the_front_and_the_attempt_does_not_co
     jobs: Jobs, settings: Settings
 ) -> None:
     job_id = accept(jobs)
-    drop_messages(settings)
     others = [accept(jobs), accept(jobs)]
     for n in range(1, settings.max_attempts + 1):
-        job = begin(jobs, job_id)
-        assert (job.attempt, job.forgiven) == (n, n - 1)
+        job = jobs.begin(AUTO, "w1")
+        assert job is not None
+        assert (job.id, job.attempt, job.forgiven) == (job_id, n, n - 1)
         assert jobs.hand_back(job) == "queued"
-        assert messages(settings, "segment.auto")[0] == job_id
+        assert line(settings) == [job_id, *others]
         assert jobs.hand_back(job) == ""
-    assert messages(settings, "segment.auto")[-2:] == others
     last = begin(jobs, job_id)
     assert jobs.retry_later(last, BROKEN) == "queued"  # the first attempt that counts
     assert jobs.beat([last]) == {last.claim: "lost"}
@@ -294,42 +303,49 @@ def test_a_job_that_was_canceled_is_not_handed_back(jobs: Jobs) -> None:
 # Lost messages
 
 
-def test_the_lost_message_of_a_queued_job_is_sent_again(jobs: Jobs, settings: Settings) -> None:
-    job_id = accept(jobs)
+def test_a_lost_permit_is_replaced(jobs: Jobs, settings: Settings) -> None:
+    accept(jobs)
     drop_messages(settings)
-    assert sweep(settings) == []  # a worker may be about to claim it
+    assert replace_permits(settings) == {}  # a worker may be about to use it
     let_time_pass(settings, "waiting:segment.auto", settings.lost_message_seconds)
-    assert sweep(settings) == [("waiting:segment.auto", "queued")]
-    assert messages(settings, "segment.auto") == [job_id]
+    assert replace_permits(settings) == {AUTO: 1}
+    assert messages(settings, AUTO) == [AUTO]
 
 
-def test_the_message_of_a_job_that_waits_long_in_its_queue_is_not_sent_again(jobs: Jobs, settings: Settings) -> None:
-    waiting = [accept(jobs), accept(jobs)]
+def test_no_permit_is_replaced_of_a_job_that_waits_long_in_its_queue(jobs: Jobs, settings: Settings) -> None:
+    for _ in range(2):
+        accept(jobs)
     let_time_pass(settings, "waiting:segment.auto", settings.lost_message_seconds)
-    assert sweep(settings) == []
-    assert messages(settings, "segment.auto") == waiting
+    assert replace_permits(settings) == {}
+    assert permits(settings) == 2
 
 
-def test_a_lost_message_is_noticed_although_newer_messages_wait(jobs: Jobs, settings: Settings) -> None:
-    lost = accept(jobs)
+def test_a_lost_permit_is_noticed_although_newer_ones_are_in_the_queue(jobs: Jobs, settings: Settings) -> None:
+    accept(jobs)
     drop_messages(settings)
-    waiting = [accept(jobs), accept(jobs)]
     let_time_pass(settings, "waiting:segment.auto", settings.lost_message_seconds)
-    assert sweep(settings) == [("waiting:segment.auto", "queued")]
-    assert messages(settings, "segment.auto") == [lost, *waiting]
+    for _ in range(2):
+        accept(jobs)
+    assert replace_permits(settings) == {AUTO: 1}
+    assert permits(settings) == 3
 
 
-def test_a_dead_workers_job_goes_to_the_front_and_no_waiting_job_is_considered_lost(
-    jobs: Jobs, settings: Settings
-) -> None:
+def test_permits_for_nothing_are_removed(jobs: Jobs, settings: Settings) -> None:
+    jobs.cancel(accept(jobs))
+    assert permits(settings) == 1
+    assert jobs.begin(AUTO, "w1") is None
+    assert permits(settings) == 0
+
+
+def test_a_dead_workers_job_goes_to_the_front(jobs: Jobs, settings: Settings) -> None:
     dropped = [begin(jobs, accept(jobs)).id, begin(jobs, accept(jobs)).id]
-    drop_messages(settings)
     waiting = [accept(jobs), accept(jobs)]
     let_leases_end(settings)
     assert sweep(settings) == [("leases", "queued"), ("leases", "queued")]
-    assert messages(settings, "segment.auto") == [*reversed(dropped), *waiting]
+    assert line(settings) == [*reversed(dropped), *waiting]
+    assert permits(settings) == 6  # each of the two has a second one
     let_time_pass(settings, "waiting:segment.auto", settings.lost_message_seconds)
-    assert sweep(settings) == []
+    assert replace_permits(settings) == {}
 
 
 # Lists

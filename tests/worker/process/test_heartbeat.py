@@ -54,9 +54,7 @@ def claimed(jobs: Jobs) -> Job:
         metadata={},
         webhook=None,
     )
-    job = jobs.begin(protocol.accepted(jobs, str(uuid.uuid4()), request).id, "w1")
-    assert job is not None
-    return job
+    return protocol.begin(jobs, protocol.accepted(jobs, str(uuid.uuid4()), request).id)
 
 
 def end_lease(settings: Settings, jobs: Jobs, job: Job) -> None:
@@ -123,8 +121,7 @@ def test_a_process_can_hold_a_new_attempt_of_a_job_besides_a_stale_one(
     with ExitStack() as current_hold:
         with heartbeat.holding(stale):
             end_lease(brisk, jobs, stale)
-            current = jobs.begin(stale.id, "w1")
-            assert current is not None
+            current = protocol.begin(jobs, stale.id)
             current_hold.enter_context(heartbeat.holding(current))
             wait_until_lost(heartbeat, stale)
         time.sleep(LEASE_SECONDS * 1.3)  # the current attempt still has its lease after the stale one has ended

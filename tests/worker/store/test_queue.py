@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from configs.settings import Settings
@@ -27,3 +29,16 @@ def test_a_message_is_the_one_that_celery_would_send(settings: Settings) -> None
         message.ack()
     arguments, _, _ = message.payload
     assert (message.headers["task"], arguments) == ("ovseg.segment", ["job-1"])
+
+
+def test_a_permit_is_what_celery_would_send_with_ids_of_its_own(settings: Settings) -> None:
+    app = queue.create(settings)
+    made = [json.loads(queue.message(app, queue.SEGMENT, "segment.cpu", "segment.cpu"))]
+    made += [json.loads(queue.permit(app, "segment.cpu")) for _ in range(3)]
+    ids = [
+        {each["headers"].pop("id"), each["headers"].pop("root_id"), each["properties"].pop("correlation_id")}
+        for each in made
+    ]
+    assert [len(of_one) for of_one in ids] == [1, 1, 1, 1]  # the three are the same, as Celery makes them
+    assert len(set.union(*ids)) == len({each["properties"].pop("delivery_tag") for each in made}) == 4
+    assert made == [made[0]] * 4

@@ -33,6 +33,6 @@ def test_every_script_compiles_and_has_every_function_that_it_calls(name: str, k
     source = scripts.sources()[name]
     assert keyspace.redis.script_load(source)
     defined = set(re.findall(r"^local (?:function )?(\w+)", source, re.MULTILINE))
-    everything = set(re.findall(r"^local (?:function )?(\w+)", (scripts.LUA / "prelude.lua").read_text(), re.MULTILINE))
+    everything = set(re.findall(r"^local (?:function )?(\w+)", scripts.prelude(), re.MULTILINE))
     called = set(re.findall(r"(?<![\w.:'])(\w+)\(", re.sub(r"--.*", "", source)))
     assert called & everything <= defined

@@ -44,9 +44,7 @@ def request_for(host: Host, events: tuple[EventType, ...] = event_type.ENDS) -> 
 
 def begun_job(sender: SenderServices, host: Host, events: tuple[EventType, ...] = event_type.ENDS) -> Job:
     """A running job with a webhook."""
-    job = sender.jobs.begin(protocol.accepted(sender.jobs, str(uuid.uuid4()), request_for(host, events)).id, "w")
-    assert job is not None
-    return job
+    return protocol.begin(sender.jobs, protocol.accepted(sender.jobs, str(uuid.uuid4()), request_for(host, events)).id)
 
 
 def failed_job(sender: SenderServices, host: Host) -> Job:
@@ -261,8 +259,7 @@ def test_an_error_of_the_service_is_recorded_as_a_failed_try(sender: SenderServi
 
 def test_an_event_whose_url_is_no_longer_valid_is_given_up(sender: SenderServices, host: Host) -> None:
     request = request_for(host).model_copy(update={"webhook": Webhook(url="https://[", events=event_type.ENDS)})
-    job = sender.jobs.begin(protocol.accepted(sender.jobs, str(uuid.uuid4()), request).id, "w")
-    assert job is not None
+    job = protocol.begin(sender.jobs, protocol.accepted(sender.jobs, str(uuid.uuid4()), request).id)
     sender.jobs.fail(job, JobError("image_unreadable", "broken", "image"))
     deliver.deliver(f"evt_{job.id}_failed", sender)
     event = record(sender, f"evt_{job.id}_failed")

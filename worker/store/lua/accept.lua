@@ -1,12 +1,11 @@
--- Accept a job: write its record and its image, put it into every index and its message into the queue; or write nothing.
--- ARGV: id, queue, request, message, image or '', the events to notify (`started succeeded`), start_within and run_within
--- in microseconds or '', the idempotency key or '', the fingerprint or '', seconds for which the key is remembered,
--- max_queued_jobs. With a fingerprint and no key, a repeated submission is found by its id.
+-- Accept a job: write its record and its image, put it into every index and its permit into the queue; or write nothing.
+-- ARGV: id, permit, image or '', the idempotency key or '', the fingerprint or '', seconds for which the key is remembered,
+-- max_queued_jobs, start_within in microseconds or '', then field, value, ... of the record. With a fingerprint and no key,
+-- a repeated submission is found by its id.
 -- Returns the outcome and the id of the job: `accepted` (then also the time); `same`: this job was accepted before;
 -- `other`: a different job was accepted before under this key or id; `erased`: the job was accepted before and erased
 -- since; `full`: no more jobs are accepted now, with the reason (`jobs` or `memory`) in place of the id.
-local id, queue, request, message, image, notified, start_within, run_within, once, fingerprint, seconds, max_queued_jobs =
-  unpack(ARGV)
+local id, permit, image, once, fingerprint, seconds, max_queued_jobs, start_within = unpack(ARGV)
 local record = key('job:' .. id)
 
 if once ~= '' then
@@ -30,13 +29,11 @@ if why ~= '' then return {'full', why} end
 local newest = redis.call('ZRANGE', key(owner(id) .. 'jobs'), -1, -1, 'WITHSCORES')[2]
 if newest and tonumber(newest) >= now then now = tonumber(newest) + 1 end
 
-redis.call('HSET', record, 'status', 'queued', 'queue', queue, 'request', request, 'attempt', 0, 'accepted_at', int(now),
-  'tell', notified)
+redis.call('HSET', record, 'status', 'queued', 'attempt', 0, 'accepted_at', int(now), unpack(ARGV, 9))
 redis.call('ZADD', key(owner(id) .. 'jobs'), int(now), id)
 redis.call('ZADD', key(owner(id) .. 'jobs:queued'), int(now), id)
 if image ~= '' then redis.call('SET', key('input:' .. id), image) end
-enqueue(id, message)
-if run_within ~= '' then redis.call('HSET', record, 'run_within', run_within) end
+enqueue(id, permit)
 if start_within ~= '' then
   redis.call('HSET', record, 'start_by', int(now + start_within))
   redis.call('ZADD', key('deadlines'), int(now + start_within), id)

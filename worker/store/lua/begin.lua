@@ -1,14 +1,23 @@
 #!lua flags=allow-oom
--- Claim a queued job for its next attempt, with a lease, and with a deadline if the job has one for each attempt.
--- ARGV: id, worker, lease in microseconds. Returns the record, or nothing if the job cannot be claimed.
-local id, worker, lease = unpack(ARGV)
-local record = key('job:' .. id)
-if redis.call('HGET', record, 'status') ~= 'queued' then return {} end
-if verdict(id) ~= '' then
+-- Claim the job of a queue that is next for its next attempt, with a lease, and with a deadline if the job has one for each
+-- attempt. Jobs that should have been started earlier expire now.
+-- ARGV: queue, worker, lease in microseconds, 1 to claim only a light job. Returns the job's id, then field, value, ... of its
+-- record; or nothing if no such job waits.
+local queue, worker, lease, only_light = unpack(ARGV)
+local id
+for _ = 1, 100 do -- so that the script is short; those that expire leave their permits to the others
+  id = next_job(queue, only_light == '1')
+  if not id or verdict(id) == '' then break end
   end_job(id, 'expired', '')
+  id = nil
+end
+if not id then
+  if redis.call('EXISTS', key('waiting:' .. queue)) == 0 then redis.call('DEL', key('q:' .. queue)) end -- permits for nothing
   return {}
 end
 
+take_turn(id)
+local record = key('job:' .. id)
 set_status(id, 'running')
 redis.call('HINCRBY', record, 'attempt', 1)
 redis.call('HSET', record, 'worker', worker, 'started_at', int(now))
@@ -21,4 +30,4 @@ end
 local begun = redis.call('HGETALL', record)
 local attempt, first = unpack(redis.call('HMGET', record, 'attempt', 'first'))
 if attempt == (first or '1') then notify(id, 'started', '') end
-return begun
+return {id, unpack(begun)}

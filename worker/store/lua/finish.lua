@@ -5,6 +5,7 @@
 local id, attempt, to, webhook_message, resend_after = unpack(ARGV)
 if not is_held(id, attempt) then return '' end
 if #ARGV > 5 then redis.call('HSET', key('job:' .. id), unpack(ARGV, 6)) end
-local run = redis.call('HGET', key('job:' .. id), 'run')
+local run, embedding = unpack(redis.call('HMGET', key('job:' .. id), 'run', 'embedding'))
 if run then count('embeddings ' .. cjson.decode(run).embedding_cache) end
+if run and embedding then redis.call('SET', key('made:' .. embedding), '', 'EX', MADE_SECONDS) end
 return end_job(id, to, webhook_message, resend_after)

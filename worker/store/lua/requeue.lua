@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
--- Put a job that the reaper found back into its queue, unless the job has changed since.
--- ARGV: id, the index where the job was found (leases, delayed or waiting:<queue>), its score there, message, max_attempts,
+-- Put a job that the reaper found back into its line, unless the job has changed since.
+-- ARGV: id, the index where the job was found (leases or delayed), its score there, permit, max_attempts,
 -- the error if it has no attempt left, webhook message or '', resend_after. Returns the job's status now, or '' if it has
 -- changed.
-local id, index, score, message, max_attempts, err, webhook_message, resend_after = unpack(ARGV)
+local id, index, score, permit, max_attempts, err, webhook_message, resend_after = unpack(ARGV)
 if redis.call('ZSCORE', key(index), id) ~= score then return '' end
 
 if index == 'leases' then
@@ -15,7 +15,6 @@ if index == 'leases' then
 end
 redis.call('ZREM', key(index), id)
 -- After an internal error the job goes to the end: the error may last, and must not delay other jobs. After a worker's death
--- or a lost message the job goes to the front: it has waited already.
-local put = index == 'delayed' and enqueue or enqueue_first
-put(id, message)
+-- the job goes to the front.
+enqueue(id, permit, index == 'leases')
 return 'queued'

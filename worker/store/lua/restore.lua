@@ -1,7 +1,7 @@
--- Restore a job from its document, unless Redis has the job or it was erased. ARGV: id, message if the job is queued or '',
+-- Restore a job from its document, unless Redis has the job or it was erased. ARGV: id, permit if the job is queued or '',
 -- 1 to notify its end again, seconds for which its idempotency key is remembered, then field, value, ... of its record.
 -- Returns the job's status, or '' if it was not restored.
-local id, message, is_notified_again, seconds = unpack(ARGV)
+local id, permit, is_notified_again, seconds = unpack(ARGV)
 local record = key('job:' .. id)
 if redis.call('EXISTS', record) == 1 or is_erased(id) then return '' end
 
@@ -11,7 +11,7 @@ local status, accepted_at, completed_at, start_by, once, fingerprint = unpack(re
 redis.call('ZADD', key(owner(id) .. 'jobs'), accepted_at, id)
 redis.call('ZADD', key(owner(id) .. 'jobs:' .. status), accepted_at, id)
 if status == 'queued' then
-  enqueue(id, message)
+  enqueue(id, permit)
   if start_by then redis.call('ZADD', key('deadlines'), start_by, id) end
 else
   redis.call('ZADD', key('ended'), completed_at, id)

@@ -1,0 +1,9 @@
+#!lua flags=allow-oom
+-- Return how many permits a queue lacks, if a job has waited in it for long. Before, put the jobs that a version without lanes
+-- queued into lines; they have waited longest. ARGV: queue, how long, in microseconds.
+local queue, long = unpack(ARGV)
+local waiting = key('waiting:' .. queue)
+local oldest = redis.call('ZRANGE', waiting, 0, 0, 'WITHSCORES')[2]
+if not oldest or oldest + long > now then return 0 end
+for _, id in ipairs(redis.call('ZRANGE', waiting, 0, 99)) do adopt(id) end
+return math.max(0, redis.call('ZCARD', waiting) - redis.call('LLEN', key('q:' .. queue)))

@@ -1,0 +1,30 @@
+-- The share of Redis's memory that submissions may fill. The rest is for what empties it again: claims, results, events,
+-- and the copies of messages that Celery keeps until a worker is done with them.
+local FILLED_BY_SUBMISSIONS = 0.9
+
+-- Return the share of Redis's memory that is in use, 0 to 1; 0 without a `maxmemory`. It includes the arguments of this
+-- script.
+local function memory_used()
+  local info = redis.pcall('INFO', 'memory')
+  if type(info) ~= 'string' then return 0 end -- some providers forbid INFO
+  local function bytes(name) return tonumber(string.match(info, '\n' .. name .. ':(%d+)') or 0) end
+  local limit = bytes('maxmemory')
+  if limit == 0 then return 0 end
+  return (bytes('used_memory') - bytes('mem_not_counted_for_evict')) / limit
+end
+
+-- Return how many jobs of all tenants are queued. A queued job is in the index of its queue, or waits for its next attempt.
+local function queued()
+  local count = redis.call('ZCARD', key('delayed'))
+  for _, queue in ipairs({'segment.auto', 'segment.cpu', 'segment.gpu'}) do
+    count = count + redis.call('ZCARD', key('waiting:' .. queue))
+  end
+  return count
+end
+
+-- Return why no more jobs are accepted: `jobs` (max_queued_jobs are queued), `memory`, or '' if they are accepted.
+local function full(max_queued_jobs)
+  if queued() >= tonumber(max_queued_jobs) then return 'jobs' end
+  if memory_used() >= FILLED_BY_SUBMISSIONS then return 'memory' end
+  return ''
+end

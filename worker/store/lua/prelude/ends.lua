@@ -1,0 +1,27 @@
+local TIMEOUT = cjson.encode({
+  code = 'timeout', message = 'the attempt ran longer than deadline.run_within_s allows', field = 'deadline.run_within_s',
+})
+
+local function count(what) redis.call('HINCRBY', key('counts'), what, 1) end
+
+-- End a job. Its final status is what `verdict` decided, or `to` if nothing was decided. Return that status.
+-- `message` delivers the event of the status `to`, and may be ''.
+local function end_job(id, to, message, resend_after)
+  local decided = verdict(id)
+  if decided ~= '' then
+    to, message = decided, ''
+    redis.call('HDEL', key('job:' .. id), 'files_prefix', 'masks')
+  end
+  if decided == 'timeout' then
+    to = 'failed'
+    redis.call('HSET', key('job:' .. id), 'error', TIMEOUT)
+  end
+  set_status(id, to)
+  redis.call('HSET', key('job:' .. id), 'completed_at', int(now))
+  redis.call('ZADD', key('ended'), int(now), id)
+  mark_unarchived(id)
+  notify(id, to, message, resend_after)
+  redis.call('PUBLISH', key('done'), id)
+  count('jobs ' .. to)
+  return to
+end

@@ -1,0 +1,58 @@
+-- Remove a job from every index that says what the job waits for.
+local function release(id)
+  leave_line(id)
+  for _, index in ipairs({'delayed', 'leases', 'deadlines'}) do redis.call('ZREM', key(index), id) end
+end
+
+-- True if a job with this id was erased, or if its files are still being deleted.
+local function is_erased(id)
+  return redis.call('EXISTS', key('erased:' .. id)) == 1 or redis.call('ZSCORE', key('erasing'), id)
+end
+
+-- Remember which job was accepted under an idempotency key.
+local function remember(idempotency_key, id, fingerprint, seconds)
+  redis.call('HSET', key('key:' .. idempotency_key), 'job', id, 'fingerprint', fingerprint)
+  redis.call('EXPIRE', key('key:' .. idempotency_key), seconds)
+end
+
+-- Change the status of a job. The deadlines of its previous status no longer apply: by now they were met or missed. Nor does
+-- the progress of the attempt that ends here.
+local function set_status(id, to)
+  local record = redis.call('HMGET', key('job:' .. id), 'status', 'accepted_at')
+  release(id)
+  redis.call('ZREM', key(owner(id) .. 'jobs:' .. record[1]), id)
+  redis.call('ZADD', key(owner(id) .. 'jobs:' .. to), record[2], id)
+  redis.call('HDEL', key('job:' .. id), 'start_by', 'run_by', 'progress')
+  redis.call('HSET', key('job:' .. id), 'status', to)
+end
+
+-- Put a job at the end of its line; or at the front, if it was started before and has waited already. The permit lets a
+-- worker begin one job of the queue, the one that is next.
+local function enqueue(id, permit, is_first)
+  redis.call('LPUSH', key('q:' .. enter_line(id, is_first)), permit)
+end
+
+-- True if this attempt holds the job: the job is running, and its record has the attempt's number. That number is the
+-- fencing token.
+local function is_held(id, attempt)
+  local record = redis.call('HMGET', key('job:' .. id), 'status', 'attempt')
+  return record[1] == 'running' and record[2] == attempt
+end
+
+-- Return how many attempts count against max_attempts. Not counted are attempts that a worker handed back because it had to
+-- stop, and attempts that failed in an outage.
+local function tries(id)
+  local record = redis.call('HMGET', key('job:' .. id), 'attempt', 'forgiven')
+  return record[1] - (record[2] or 0)
+end
+
+-- Return what is already decided about a job that has not ended, or '' if nothing is; the attempt's own outcome does not
+-- matter then. canceled: the client asked for that; timeout: the attempt ran too long; expired: no attempt started in time.
+local function verdict(id)
+  local record = redis.call('HMGET', key('job:' .. id), 'cancel_requested_at', 'run_by', 'start_by')
+  local cancel_requested_at, run_by, start_by = unpack(record)
+  if cancel_requested_at then return 'canceled' end
+  if run_by and tonumber(run_by) <= now then return 'timeout' end
+  if start_by and tonumber(start_by) <= now then return 'expired' end
+  return ''
+end

@@ -1,0 +1,85 @@
+-- Each script is preceded by the definitions of this folder that it uses (worker/store/scripts.py). A definition begins with
+-- `local` at the start of a line. A script whose first line is `#!lua flags=allow-oom` also runs when Redis is out of
+-- memory: it ends a job, erases one or records an event, and adds little. A script without that line adds data, and Redis
+-- refuses it then.
+--
+-- Only scripts change the state of a job: Redis runs one script at a time, and a script uses Redis's own clock.
+--
+-- KEYS[1] is the prefix of all keys. The scripts build the names of their keys themselves, so they need a single Redis, not
+-- a cluster; Celery's queues need that anyway.
+--
+-- Ids of jobs, events and endpoints begin with their tenant and a dot (`acme.car-1`), except those of the tenant `default`,
+-- which have no dot. <t> is that beginning: `acme.`, or nothing for `default`.
+--
+-- Times are microseconds since 1970 except where this list says seconds. "Expires" means that the key has a time to live.
+--
+--   job:<id>       hash    the record of a job; its `status` is authoritative
+--   input:<id>     string  the image of a job, until the image is in object storage
+--   image:<s>:<d>  string  the stored image with the SHA-256 d, which a client of the scope s sent; expires
+--   key:<key>      hash    the job that was accepted under an idempotency key, and its fingerprint; expires
+--   erased:<id>    string  a job with this id was erased; expires
+--   <t>jobs        zset    every job of a tenant; score: accepted_at
+--   <t>jobs:<status> zset  the jobs of one status; score: accepted_at
+--   waiting:<q>    zset    queued jobs that a worker may begin, which takes a permit; score: since when
+--   line:<q>:<l>:<tenant> zset  those of them that wait in the lane l; score: their order
+--   lanes:<q>      hash    how many jobs wait in each lane of the queue q
+--   turns:<q>      zset    lanes with waiting jobs; score: their turn, see lines.lua
+--   turns:<q>:<l>  zset    tenants with jobs in the lane l; score: their turn
+--   left:<q>       zset    lanes without waiting jobs; score: their last turn, while it is later than the next turn
+--   left:<q>:<l>   zset    tenants without jobs in the lane l, in the same way
+--   made:<m>:<d>   string  a job on the image with the digest d (an id of its tenant) has just succeeded with the model m; expires
+--   delayed        zset    queued jobs that wait for their next attempt; score: when it is due
+--   leases         zset    running jobs; score: when their lease ends
+--   deadlines      zset    jobs with a deadline; score: start_by before the first start; while the job runs, the
+--                          earlier of run_by and some time after a cancel request
+--   ended          zset    jobs in a final status; score: completed_at
+--   erasing        zset    ids of erased jobs whose files are not deleted yet; score: when the reaper deletes them
+--   unarchived     zset    jobs whose latest document is not in storage yet; score: when the reaper writes it
+--   endpoint:<id>  hash    a receiver of events of all jobs of its tenant; it has `disabled_at` while it is disabled
+--   <t>endpoints   zset    every endpoint of a tenant; score: created_at
+--   apikey:<id>    hash    an API key, with hashes of its secrets; it has `revoked_at` once it is revoked
+--   apikeys        zset    every API key; score: created_at
+--   rate:...       string  the library `limits` counts requests and prompts of a key in a minute; expires
+--   tenant:<name>  hash    a tenant, with the secret that signs the webhooks of its jobs; `default` has none
+--   tenants        zset    every tenant except `default`; score: created_at
+--   unarchived_records zset names of records of tenants, API keys and endpoints that have changed since their copy in
+--                          storage was written, or were deleted; score: since when
+--   tests:<e>      list    the last test events of an endpoint, oldest first
+--   event:<id>     hash    a webhook event; the script that changes the job's status also writes the event and its id
+--   deliveries:<e> list    the last tries of an event, newest first
+--   told:<id>      list    the events of a job, oldest first
+--   told_to:<e>    zset    the events of jobs for an endpoint; score: when they happened
+--   events:due     zset    events not yet delivered, except held ones; score: when the next try is due
+--   sending:<host> zset    events that have a place at a host: each place allows one try at a time; score: when the place
+--                          becomes free at the latest
+--   held:<host>    zset    events that wait for a place at a host; score: since when
+--   held           set     hosts that may have held events
+--   silent:<host>  string  the last try at this host got no answer; expires
+--   q:<queue>      list    Celery's messages; in a queue of jobs each is a permit to begin one job, at least one for each that waits
+--   workers        zset    workers that are alive; score: when they are considered dead, in seconds
+--   worker_models  hash    the report of each of these workers: which models it has installed and loaded, as JSON
+--   embedding:<k>  hash    `maker`: the worker that is making an embedding; `wanted`: other workers asked for it; expires
+--   embeddings     zset    embeddings that are in storage; score: when they were last used
+--   embedding_sizes hash   the size of each of these embeddings, in bytes
+--   embedding_bytes string the sum of these sizes
+--   counts         hash    for metrics: how many jobs ended in each status, how many embeddings were hit, shared or missed
+
+local function key(name) return KEYS[1] .. name end
+
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2] -- microseconds; exact in a double until the year 2255
+local function int(number) return string.format('%.0f', number) end
+
+-- Return the beginning of an id, `acme.`, or '' for the tenant `default`; and the id as its tenant sees it.
+local function owner(id) return string.match(id, '^[^.]*%.') or '' end
+local function shown(id) return string.sub(id, #owner(id) + 1) end
+
+-- The process that accepts or ends a job writes the job's document soon after. If it has not by this time, a reaper does.
+local ARCHIVED_WITHIN = 5 * 1000000
+local function mark_unarchived(id) redis.call('ZADD', key('unarchived'), int(now + ARCHIVED_WITHIN), id) end
+
+-- The scores of one record grow, also if two scripts run in the same microsecond: `record_archived` compares them.
+local function mark_unarchived_record(name)
+  local before = redis.call('ZSCORE', key('unarchived_records'), name)
+  redis.call('ZADD', key('unarchived_records'), int(before and math.max(now, before + 1) or now), name)
+end

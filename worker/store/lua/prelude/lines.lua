@@ -1,0 +1,105 @@
+-- Queued jobs wait in lines, one for each lane of a queue and each tenant. A lane is a priority; light jobs, whose embedding
+-- a worker probably has, have lanes of their own (`normal.light`). The job that begins next is found on two levels: the lanes of
+-- a queue take turns, and so do the tenants of a lane. In its line a job is first come, first served.
+--
+-- Turns are start-time fair queuing (Goyal, Vin and Cheng, 1996). A turn is a virtual time, and the member with the earliest
+-- turn is next. When one of its jobs begins, its turn moves by the cost of the job divided by the member's weight, so the
+-- members share the work in proportion to their weights. A member without waiting jobs saves no turns: see `join`.
+-- A level is a queue (its members are lanes), or a queue and a lane (its members are tenants).
+
+-- A click by hand must not notice jobs that can wait, and jobs in bulk must not starve: they get at least 1 of 2 * 73 parts.
+local WEIGHTS = {interactive = 64, normal = 8, bulk = 1}
+
+-- The cost of a job that was queued by a version without lanes: an image and a click, as in JobRequest.cost.
+local COST_OF_OLDER = 21
+
+-- For how many seconds after a job succeeded its workers probably have the embedding of its image.
+local MADE_SECONDS = 600
+
+local function tenant(id) return string.match(id, '^([^.]*)%.') or 'default' end
+local function is_light(lane) return string.find(lane, '.light', 1, true) ~= nil end
+local function weight_of_lane(lane) return WEIGHTS[string.match(lane, '^%a+')] end
+
+-- Let a member take turns from now on. Its turn is the one that it had when it left, or the one that is next now if that is
+-- later: so a member that comes and goes gets no more than its share, and one that was absent has no claim on the past.
+local function join(level, member)
+  local turns, left = key('turns:' .. level), key('left:' .. level)
+  local turn = redis.call('ZRANGE', turns, 0, 0, 'WITHSCORES')[2] or 0
+  redis.call('ZREMRANGEBYSCORE', left, '-inf', turn)
+  turn = redis.call('ZSCORE', left, member) or turn
+  redis.call('ZADD', turns, 'NX', turn, member)
+  redis.call('ZREM', left, member)
+end
+
+-- Let a member take no more turns. When no member is left, all turns are forgotten.
+local function leave(level, member)
+  local turns, left = key('turns:' .. level), key('left:' .. level)
+  local turn = redis.call('ZSCORE', turns, member)
+  redis.call('ZREM', turns, member)
+  if redis.call('EXISTS', turns) == 1 then redis.call('ZADD', left, turn, member) else redis.call('DEL', left) end
+end
+
+-- Return the lane that a queued job belongs to now.
+local function lane_of(id)
+  local priority, light_cost, embedding = unpack(redis.call('HMGET', key('job:' .. id), 'priority', 'light_cost', 'embedding'))
+  local is_made = light_cost and embedding and redis.call('EXISTS', key('made:' .. embedding)) == 1
+  return (priority or 'normal') .. (is_made and '.light' or '')
+end
+
+-- Put a job at the end of its line, or at the front of it. Return the queue.
+local function enter_line(id, is_first)
+  local queue, lane = redis.call('HGET', key('job:' .. id), 'queue'), lane_of(id)
+  local level = queue .. ':' .. lane
+  local line, score = key('line:' .. level .. ':' .. tenant(id)), now
+  if is_first then
+    local longest = redis.call('ZRANGE', line, 0, 0, 'WITHSCORES')[2]
+    score = longest and math.min(now, longest - 1) or now
+  end
+  redis.call('ZADD', line, int(score), id)
+  redis.call('ZADD', key('waiting:' .. queue), 'NX', int(now), id)
+  redis.call('HINCRBY', key('lanes:' .. queue), lane, 1)
+  redis.call('HSET', key('job:' .. id), 'lane', lane)
+  join(level, tenant(id))
+  join(queue, lane)
+  return queue
+end
+
+-- Remove a job from its line, if it is in one.
+local function leave_line(id)
+  local queue, lane = unpack(redis.call('HMGET', key('job:' .. id), 'queue', 'lane'))
+  redis.call('ZREM', key('waiting:' .. queue), id)
+  if not lane then return end
+  local level = queue .. ':' .. lane
+  local line = key('line:' .. level .. ':' .. tenant(id))
+  redis.call('HDEL', key('job:' .. id), 'lane')
+  redis.call('ZREM', line, id)
+  if redis.call('HINCRBY', key('lanes:' .. queue), lane, -1) == 0 then redis.call('HDEL', key('lanes:' .. queue), lane) end
+  if redis.call('EXISTS', line) == 0 then leave(level, tenant(id)) end
+  if redis.call('EXISTS', key('turns:' .. level)) == 0 then leave(queue, lane) end
+end
+
+-- Put a job that a version without lanes queued into a line.
+local function adopt(id)
+  local queue, lane = unpack(redis.call('HMGET', key('job:' .. id), 'queue', 'lane'))
+  if queue and not lane and redis.call('ZSCORE', key('waiting:' .. queue), id) then enter_line(id) end
+end
+
+-- Return the job of a queue that is next, or nil if none waits; with `only_light`, if none of the light ones waits.
+local function next_job(queue, only_light)
+  for _, lane in ipairs(redis.call('ZRANGE', key('turns:' .. queue), 0, -1)) do
+    if is_light(lane) or not only_light then
+      local level = queue .. ':' .. lane
+      local first = redis.call('ZRANGE', key('turns:' .. level), 0, 0)[1]
+      return redis.call('ZRANGE', key('line:' .. level .. ':' .. first), 0, 0)[1]
+    end
+  end
+end
+
+-- Move the turns of a waiting job's lane and tenant by the cost of the job, because it begins.
+local function take_turn(id)
+  local queue, lane, cost, light_cost = unpack(redis.call('HMGET', key('job:' .. id), 'queue', 'lane', 'cost', 'light_cost'))
+  cost = is_light(lane) and light_cost or cost or COST_OF_OLDER
+  local weight = redis.call('HGET', key('tenant:' .. tenant(id)), 'weight') or 1
+  redis.call('ZINCRBY', key('turns:' .. queue), cost / weight_of_lane(lane), lane)
+  redis.call('ZINCRBY', key('turns:' .. queue .. ':' .. lane), cost / weight, tenant(id))
+end
