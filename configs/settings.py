@@ -423,9 +423,9 @@ class Settings(BaseSettings):
     lost_message_seconds: float = Field(
         default=10.0,
         gt=0,
-        description="A queued job whose message is missing from the queue for this time, in seconds (> 0), is queued "
-        "again. It must be longer than a worker needs from taking a message to claiming its job. An extra message does "
-        "no harm.",
+        description="If a queue has fewer messages than jobs that wait, and one of them has waited for this time, in "
+        "seconds (> 0), the missing messages are sent again. It must be longer than a worker needs from taking a "
+        "message to claiming a job. An extra message does no harm.",
     )
 
     retention_seconds: float = Field(

@@ -35,10 +35,12 @@ def erase(services: Services, name: str) -> int:
     for prefix in object_names.of_tenant(tenant.prefix(name)):
         services.storage.delete_prefix(prefix)  # also what a Redis that was lost did not list
     keyspace = services.keyspace
-    # Idempotency keys and known images are in no index. They would also expire by themselves, within a day.
-    for pattern in (f"key:{tenant.prefix(name)}*", f"image:{name}:*"):
+    # Idempotency keys, known images and embeddings are in no index. They would also expire by themselves, within a day.
+    for pattern in (f"key:{tenant.prefix(name)}*", f"image:{name}:*", f"made:*:{tenant.prefix(name)}*"):
         for found in keyspace.redis.scan_iter(keyspace.key(pattern)):
             keyspace.redis.delete(found)
+    for turns in keyspace.redis.scan_iter(keyspace.key("left:*")):
+        keyspace.redis.zrem(turns, name)
     services.tenants.delete(name)
     return count
 

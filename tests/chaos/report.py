@@ -33,6 +33,7 @@ def _lines(outcome: Outcome) -> Iterator[str]:
     yield _row("webhook redeliveries", len(seen.deliveries) - len(EVENTS) * len(seen.jobs))
     for why, count in outcome.requeued.items():
         yield _row(f"requeued after {why}", count)
+    yield _row("lost messages, and more of them as a precaution", outcome.permits_replaced)
     yield from _recovery(outcome.recovery_seconds)
     yield "\nMust be 0"
     for promise, cases in verdict.broken.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ class Outcome:
     slowest_answer_seconds: float
     recovery_seconds: list[float]
     requeued: Mapping[str, int]
+    permits_replaced: int
     too_late: int
     seen: Evidence
     verdict: Verdict
@@ -66,6 +68,7 @@ def run(scale: Scale, folder: Path, seed: int, show_progress: bool = False) -> O
             slowest_answer_seconds=clients.slowest_seconds,
             recovery_seconds=recovery.seconds(seen.entries, faults.silences),
             requeued=_requeued(members),
+            permits_replaced=_permits_replaced(members),
             too_late=_count(members, "worker", "came too late; another holds the job"),
             seen=seen,
             verdict=verdict.judge(seen),
@@ -95,8 +98,14 @@ def _drain(members: Stack, clients: Clients, hook: Receiver, scale: Scale, look:
 
 def _requeued(members: Stack) -> dict[str, int]:
     """Return how many jobs the reapers requeued, by the reason."""
-    places = {"leases": "a dead worker", "waiting": "a lost message", "delayed": "a fault of ours"}
+    places = {"leases": "a dead worker", "delayed": "a fault of ours"}
     return {why: _count(members, "reaper", f"was left behind in {place}") for place, why in places.items()}
+
+
+def _permits_replaced(members: Stack) -> int:
+    """Return how many permits the reapers replaced."""
+    logs = (member.log.read_text(errors="replace") for member in members.of_role("reaper"))
+    return sum(int(count) for log in logs for count in re.findall(r"(\d+) messages were lost", log))
 
 
 def _count(members: Stack, role: str, words: str) -> int:

@@ -348,6 +348,63 @@ def test_a_dead_workers_job_goes_to_the_front(jobs: Jobs, settings: Settings) ->
     assert replace_permits(settings) == {}
 
 
+# Jobs that a version without lanes queued
+
+
+def queued_by_older(jobs: Jobs, settings: Settings) -> str:
+    """Queue a job as versions without lanes did: in no line, without a priority, and with its id as its message."""
+    job_id = accept(jobs)
+    with Keyspace.open(settings) as keyspace:
+        redis, key = keyspace.redis, keyspace.key
+        redis.hdel(key(f"job:{job_id}"), "lane", "priority", "cost", "light_cost", "embedding")
+        redis.delete(
+            key("line:segment.auto:normal:default"), key("turns:segment.auto:normal"), key("turns:segment.auto")
+        )
+        redis.delete(key("lanes:segment.auto"), key("q:segment.auto"))
+        redis.lpush(key("q:segment.auto"), queue.message(queue.create(settings), queue.SEGMENT, AUTO, job_id))
+    return job_id
+
+
+def test_the_message_of_an_older_version_lets_a_worker_begin_its_job(jobs: Jobs, settings: Settings) -> None:
+    older = queued_by_older(jobs, settings)
+    [argument] = messages(settings, AUTO)
+    newer = accept(jobs)
+    first, second = jobs.begin(argument, "w1"), jobs.begin(AUTO, "w1")
+    assert first is not None
+    assert second is not None
+    assert {first.id, second.id} == {older, newer}
+    jobs.succeed(first, PICTURE, {}, 1)
+    assert jobs.begin(argument, "w1") is None  # the message is delivered twice
+    assert jobs.begin("no-such-job", "w1") is None
+
+
+def test_a_job_of_an_older_version_whose_message_was_lost_is_begun(jobs: Jobs, settings: Settings) -> None:
+    older = queued_by_older(jobs, settings)
+    drop_messages(settings)
+    assert jobs.begin(AUTO, "w1") is None
+    let_time_pass(settings, "waiting:segment.auto", settings.lost_message_seconds)
+    assert replace_permits(settings) == {AUTO: 1}
+    job = jobs.begin(AUTO, "w1")
+    assert job is not None
+    assert job.id == older
+
+
+@pytest.mark.parametrize("end", ["cancel", "erase", "expire"])
+def test_a_job_of_an_older_version_that_ends_before_it_begins_leaves_no_trace_in_its_queue(
+    jobs: Jobs, settings: Settings, keyspace: Keyspace, end: str
+) -> None:
+    older = queued_by_older(jobs, settings)
+    ways: dict[str, Callable[[], object]] = {
+        "cancel": lambda: jobs.cancel(older),
+        "erase": lambda: keyspace.run("erase", older, 0, 60, 0),
+        "expire": lambda: (keyspace.redis.hset(keyspace.key(f"job:{older}"), "start_by", 1), jobs.expire(older)),
+    }
+    ways[end]()
+    assert jobs.begin(older, "w1") is None
+    assert jobs.begin(AUTO, "w1") is None
+    assert not [name for name in keys(settings) if "segment.auto" in name]
+
+
 # Lists
 
 
