@@ -69,6 +69,12 @@ class Settings(BaseSettings):
         "while nine tenths of it are in use. 64 images of the largest size that wait for their upload to storage take "
         "1,300 MB.",
     )
+    kept_results_megabytes: int = Field(
+        default=16,
+        ge=0,
+        description="Memory of Redis for small results (up to 64 kB each), in megabytes; 0: none. They are in storage, "
+        "too. Redis keeps them for a minute, so that a client that waits for its result causes no request to storage.",
+    )
     s3_endpoint_url: HttpAddress | None = Field(
         default=None, description="URL of the S3 server: SeaweedFS, MinIO, Ceph, R2. Unset: Amazon S3."
     )

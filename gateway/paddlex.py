@@ -37,13 +37,15 @@ def infer() -> ResponseReturnValue:
     job_request, image = parsing.parse(_as_job(fields, visualize), None, services().settings)
     job_id = caller().owned(acceptance.new_id())
     services().rate_limits.count_prompts(job_request.cost.prompts)
-    services().acceptance.accept(job_id, job_request, image)
 
     def answer(ended: Job | None) -> Response:
         shown_id = tenant.shown(job_id)
         return jsonify(result_document.of(shown_id, _result(_succeeded(shown_id, ended), visualize)))
 
-    return services().waiting.answer(job_id, services().settings.paddlex_timeout_seconds, answer, may_be_early=False)
+    seconds = services().settings.paddlex_timeout_seconds
+    with services().waiting.expecting(job_id):
+        job, _ = services().acceptance.accept(job_id, job_request, image)
+        return services().waiting.answer(job_id, seconds, answer, may_be_early=False, job=job)
 
 
 @blueprint.get("/health")
@@ -101,13 +103,15 @@ def _succeeded(job_id: str, job: Job | None) -> Job:
 
 
 def _result(job: Job, visualize: bool) -> dict[str, Any]:
-    """Return PaddleX's `result` of a job, read from storage."""
-    storage, prefix = services().storage, str(job.files_prefix)
-    found = result_document.read_result(prefix, storage)
+    """Return PaddleX's `result` of a job."""
+    storage = services().storage
+    found = result_document.read_result(job, storage)
     result = {
         "masks": found["masks"],
         "maskInfos": [{"label": info["label"], "prompt": info["prompt"]} for info in found["maskInfos"]],
     }
     if visualize:
-        result["image"] = base64.b64encode(storage.get(prefix + outputs.OVERLAY_JPEG.path)).decode("ascii")
+        result["image"] = base64.b64encode(storage.get(f"{job.files_prefix}{outputs.OVERLAY_JPEG.path}")).decode(
+            "ascii"
+        )
     return result

@@ -27,8 +27,9 @@ def submitted(job_request: JobRequest, image: bytes | None, key: str | None, pur
     """
     job_id = caller().owned(acceptance.new_id())
     once = Once.by_key(tenant.prefix(caller().tenant) + purpose, key, job_request) if key is not None else None
-    job, _ = accept(job_id, job_request, image, once)
-    return accepted(job, HTTPStatus.ACCEPTED, {} if job.id == job_id else {"Idempotency-Replayed": "true"})
+    with services().waiting.expecting(job_id):
+        job, _ = accept(job_id, job_request, image, once)
+        return accepted(job, HTTPStatus.ACCEPTED, {} if job.id == job_id else {"Idempotency-Replayed": "true"})
 
 
 def accept(job_id: str, job_request: JobRequest, image: bytes | None, once: Once | None) -> tuple[Job, bool]:
@@ -69,4 +70,4 @@ def accepted(job: Job, status: HTTPStatus, headers: dict[str, str]) -> ResponseR
         described = description.describe_with_result(found, services().storage)
         return jsonify(described), HTTPStatus.OK if found.status.is_terminal else HTTPStatus.ACCEPTED, headers
 
-    return services().waiting.answer(job_id, wait.seconds, answer)
+    return services().waiting.answer(job_id, wait.seconds, answer, job=job)

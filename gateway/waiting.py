@@ -6,7 +6,8 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from flask.typing import ResponseReturnValue
 
@@ -38,15 +39,34 @@ class Waiting:
         self._lock = threading.Lock()
         self._listener: threading.Thread | None = None
         self._is_listening = threading.Event()
+        self._is_subscribed = False
+        self._expected: set[str] = set()  # jobs that have not ended since they were accepted by a current request
 
-    def answer(self, job_id: str, seconds: float, answer: Answer, may_be_early: bool = True) -> ResponseReturnValue:
+    @contextmanager
+    def expecting(self, job_id: str) -> Iterator[None]:
+        """Notice the end of a job that is accepted in this block, so that `answer` need not read the job first.
+
+        No other request may wait for this job meanwhile.
+        """
+        with self._lock:
+            if self._is_subscribed:
+                self._expected.add(job_id)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._expected.discard(job_id)
+
+    def answer(
+        self, job_id: str, seconds: float, answer: Answer, may_be_early: bool = True, job: Job | None = None
+    ) -> ResponseReturnValue:
         """Return `answer(job)` once the job has ended, or after `seconds`; `answer(None)` if there is no such job.
 
         The answer comes early if the client hangs up, and, if `may_be_early`, when this process stops. It comes
-        immediately if there are `max_holds` already.
+        immediately if there are `max_holds` already. `job` is the job if the caller has read it just now.
         """
         hold = Hold(job_id, seconds, may_be_early, lambda: self._answer(hold, answer))
-        job = self._jobs.get(job_id)
+        job = job or self._jobs.get_with_result(job_id)
         if self._is_over(hold, job) or seconds <= 0 or not handover.can_hold() or self._is_full():
             return answer(job)
         self._keep(hold)
@@ -68,12 +88,14 @@ class Waiting:
 
     def _answer(self, hold: Hold, answer: Answer) -> ResponseReturnValue:
         self._drop(hold)
-        return answer(self._jobs.get(hold.job_id))
+        return answer(self._jobs.get_with_result(hold.job_id))
 
     def _keep(self, hold: Hold) -> None:
         """Keep a hold until it is answered. It ends here if its job ended before we subscribed."""
         with self._lock:
             self._holds[hold.job_id].add(hold)
+            if hold.job_id in self._expected and not (hold.may_be_early and self._leaving.is_set()):
+                return  # the job has not ended
             if self._listener is None:  # not earlier: gunicorn forks after it has made the application
                 self._listener = threading.Thread(target=self._listen, name="done", daemon=True)
                 self._listener.start()
@@ -96,6 +118,7 @@ class Waiting:
             try:
                 self._follow()
             except Exception as error:  # usually an outage of Redis; without this thread no hold ends before its time
+                self._forget_expected(is_subscribed=False)
                 log.warning("not subscribed to the ends of jobs, trying again: %s: %s", type(error).__name__, error)
                 time.sleep(1)
 
@@ -106,12 +129,19 @@ class Waiting:
             while True:
                 message = news.get_message(timeout=1)
                 if message is not None and message["type"] == "subscribe":
+                    self._forget_expected(is_subscribed=True)
                     self._is_listening.set()
                 elif message is not None:
                     self._end(message["data"])
                 if time.monotonic() - looked_at >= LOOK_AGAIN_SECONDS:
                     self._look()
                     looked_at = time.monotonic()
+
+    def _forget_expected(self, is_subscribed: bool) -> None:
+        """Forget which jobs have not ended, because the subscription begins or ends here."""
+        with self._lock:
+            self._is_subscribed = is_subscribed
+            self._expected.clear()
 
     def _look(self) -> None:
         with self._lock:
@@ -132,6 +162,7 @@ class Waiting:
 
     def _end(self, job_id: str) -> None:
         with self._lock:
+            self._expected.discard(job_id)
             for hold in self._holds.get(job_id, ()):
                 hold.end()
 

@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 from ovseg_core import outputs
 from ovseg_core.outputs import Segmentation
@@ -27,26 +27,35 @@ class Upload:
     make: Callable[[], bytes]  # the uploading thread calls it, so that not all files are in memory at once
 
 
-def store(job: Job, segmentation: Segmentation, weights_sha256: str, storage: Storage, threads: Executor) -> None:
+class Stored(NamedTuple):
+    """The document of a result, and the bytes of all files of the attempt, the document among them."""
+
+    document: bytes
+    size: int
+
+
+def store(job: Job, segmentation: Segmentation, weights_sha256: str, storage: Storage, threads: Executor) -> Stored:
     """Store the job's outputs under its attempt's prefix. Returns when everything is stored.
 
     `weights_sha256` is the digest of the model's weights, which the result names.
     """
 
-    def put(upload: Upload) -> None:
-        storage.put(upload.key, upload.make(), upload.content_type)
+    def put(upload: Upload) -> int:
+        data = upload.make()
+        storage.put(upload.key, data, upload.content_type)
+        return len(data)
 
-    for _ in threads.map(put, _uploads(job, segmentation, weights_sha256)):
-        pass
+    sizes = threads.map(put, _uploads(job, segmentation))  # begins now
+    document = _document(job, segmentation, weights_sha256)
+    storage.put(object_names.result(job.attempt_prefix), document, "application/json")
+    return Stored(document, len(document) + sum(sizes))
 
 
-def _uploads(job: Job, segmentation: Segmentation, weights_sha256: str) -> Iterator[Upload]:
+def _uploads(job: Job, segmentation: Segmentation) -> Iterator[Upload]:
     prefix, count = job.attempt_prefix, len(segmentation.answers)
     for file in outputs.files(job.request.outputs, segmentation.image_hw):
         for path, make in zip(file.paths(count), file.makers(segmentation), strict=True):
             yield Upload(prefix + path, file.content_type, make)
-    document = partial(_document, job, segmentation, weights_sha256)
-    yield Upload(object_names.result(prefix), "application/json", document)
 
 
 def _document(job: Job, segmentation: Segmentation, weights_sha256: str) -> bytes:

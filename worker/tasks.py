@@ -65,25 +65,27 @@ def _work(job: Job, services: WorkerServices) -> None:
     image = LazyImage(job, services, timings, check)
     model, content = job.request.model, image.content()
     owned_sha256 = tenant.owned(job.tenant, content.sha256)  # no tenant learns whether another sent the same image
-    if not services.embeddings.has(model, owned_sha256):
+    is_known = services.embeddings.has(model, owned_sha256)
+    if not is_known:
         image.file()  # fetched before other jobs wait for its embedding: a missing file must fail this job only
     request = job.request.within(content.image_hw)
     job = replace(job, request=request)  # without the prompts that are skipped
 
-    check()
+    check(unless_recent=is_known)
     found = services.embeddings.of(model, owned_sha256, image.picture, is_to_share=request.only_encodes, check=check)
     timings.ms["encode"] = found.milliseconds
-    check()
+    check(unless_recent=True)
     answers, dropped, timings.ms["decode"] = answering.answers(job, found.embedding, image.picture, services, check)
 
     check()
     with timings.of("publish"):
         segmentation = Segmentation(content.image_hw, image.picture, answers, request.prompts, dropped)
         digest = services.inference.weights_sha256(model)
-        publish.store(job, segmentation, digest, services.storage, services.uploads)
+        stored = publish.store(job, segmentation, digest, services.storage, services.uploads)
     run = Run(*services.inference.engine(model), found.cache)
     described = content.model_dump(exclude={"sha256"})
-    status = _report(lambda: services.jobs.succeed(job, described, timings.ms, len(answers), run), services)
+    ended = (job, described, timings.ms, len(answers), run, stored.document)
+    status = _report(lambda: services.jobs.succeed(*ended), services)
     if status == Status.SUCCEEDED:
         done = f"{len(answers)} masks, {request.cost.prompts} prompts"
         log.info("%s succeeded, %s; embedding: %s; ms: %s", job.id, done, found.cache, timings)

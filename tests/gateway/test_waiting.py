@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import uuid
+from collections.abc import Callable
 
 import pytest
 from flask import Flask
@@ -47,3 +49,53 @@ def test_a_request_beyond_max_holds_is_answered_immediately(jobs: Jobs, keyspace
     with Flask("test").app_context():
         first.answer()
     assert isinstance(hold(at, job_id), Hold)
+
+
+def hold_new(at: Waiting, jobs: Jobs, meanwhile: Callable[[str], object] = lambda job_id: None) -> Hold:
+    """Accept a job and hold its request; `meanwhile` is called between these steps."""
+    job_id = str(uuid.uuid4())
+    with Flask("test").test_request_context(environ_overrides={handover.CAN_HOLD: True}) as context:
+        with at.expecting(job_id):
+            job = protocol.accepted(jobs, job_id, protocol.request())
+            meanwhile(job_id)
+            at.answer(job_id, 60, lambda job: "", job=job)
+        found: Hold = context.request.environ[handover.HOLD]
+        return found
+
+
+def subscribed(jobs: Jobs, keyspace: Keyspace, monkeypatch: pytest.MonkeyPatch) -> Waiting:
+    """Return a Waiting that is subscribed, and does not look at the records until a test is over."""
+    monkeypatch.setattr(waiting, "LOOK_AGAIN_SECONDS", 600.0)
+    at = Waiting(jobs, keyspace, threading.Event())
+    jobs.cancel(hold(at, protocol.accept(jobs)).job_id)
+    return at
+
+
+def test_the_end_of_a_new_job_is_noticed_at_every_moment(
+    jobs: Jobs, keyspace: Keyspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = subscribed(jobs, keyspace, monkeypatch)
+    later = hold_new(at, jobs)
+    assert not later.over.done()
+    jobs.cancel(later.job_id)
+    later.over.result(30)
+
+    def end(job_id: str) -> None:
+        other = hold(at, protocol.accept(jobs))
+        jobs.cancel(job_id)
+        jobs.cancel(other.job_id)
+        other.over.result(30)  # by now the end of the first job was published, too
+
+    hold_new(at, jobs, end).over.result(30)
+
+
+def test_the_end_of_a_new_job_is_noticed_if_the_subscription_breaks_before(
+    jobs: Jobs, keyspace: Keyspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = subscribed(jobs, keyspace, monkeypatch)
+
+    def end_unheard(job_id: str) -> None:
+        keyspace.redis.client_kill_filter(_type="pubsub")
+        jobs.cancel(job_id)
+
+    hold_new(at, jobs, end_unheard).over.result(30)

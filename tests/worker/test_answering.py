@@ -83,7 +83,7 @@ def test_of_too_many_masks_the_most_likely_are_kept_and_the_result_has_the_numbe
     job_id = accept(services)
     tasks.segment(job_id, services)
     job = read(services.jobs, job_id)
-    result = result_document.read_result(str(job.files_prefix), services.storage)
+    result = result_document.read_result(job, services.storage)
     assert [info["score"] for info in result["maskInfos"]] == [0.9, 0.8]
     assert result["masks_dropped"] == 2
     assert (job.mask_count, job.timings_ms["decode"]) == (2, 7.0)

@@ -62,11 +62,11 @@ def describe(job: Job, storage: Storage | None = None, place: Place | None = Non
 
 
 def describe_with_result(job: Job, storage: Storage, place: Place | None = None) -> dict[str, Any]:
-    """Return the job object with its result, read from storage; `result_gone` has the reason if the result is gone."""
+    """Return the job object with its result; `result_gone` has the reason if the result is no longer in storage."""
     described = describe(job, storage, place)
     if job.files_prefix is not None:
         try:
-            described["result"] = result_document.read_result(job.files_prefix, storage)
+            described["result"] = result_document.read_result(job, storage)
         except ObjectMissing as missing:
             described["result_gone"] = {"reason": missing.reason}
             readable = () if missing.is_archived else storage.list(job.files_prefix)

@@ -35,18 +35,18 @@ class EarlierMasks:
         no longer in storage.
         """
         owned_id = tenant.owned(owner, job_id)
-        job = self._jobs.get(owned_id) or self._archive.ended(owned_id)
+        job = self._jobs.get_with_result(owned_id) or self._archive.ended(owned_id)
         if job is None:
             raise not_found(f"there is no job {brief(job_id)!r}")
         if job.status is not Status.SUCCEEDED or job.files_prefix is None:
             raise not_found(f"the job {job_id} is {job.status}; only a job that has succeeded has masks")
         if "rle" not in job.request.outputs:
             raise not_found(f"the job {job_id} has no RLE: `outputs` of its request lacks rle")
-        return self._read(job, job.files_prefix)
+        return self._read(job)
 
-    def _read(self, job: Job, files_prefix: str) -> Sequence[Mapping[str, Any]]:
+    def _read(self, job: Job) -> Sequence[Mapping[str, Any]]:
         try:
-            masks: Sequence[Mapping[str, Any]] = result_document.read_result(files_prefix, self._storage)["masks"]
+            masks: Sequence[Mapping[str, Any]] = result_document.read_result(job, self._storage)["masks"]
         except ObjectMissing:
             raise not_found(f"the result of the job {job.shown_id} is no longer in storage") from None
         return masks

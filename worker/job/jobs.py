@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from celery import Celery
 
-from configs.settings import Settings
+from configs.settings import MEGABYTE, Settings
 from worker.job import event_type, listing, messages
 from worker.job.idempotency import Once
 from worker.job.job_filter import JobFilter
@@ -25,6 +25,8 @@ CANCEL_GRACE_SECONDS = 60  # a job whose attempt has not responded to a cancel r
 ATTEMPTS_APART = 1000
 MAX_DOUBLINGS = 20  # of a retry's delay; far beyond any maximum delay
 RATE_SECONDS = 60.0
+# The result of a click takes 2 kB. A client reads its result once, at most some seconds after the job has ended.
+KEPT_RESULT_BYTES, KEPT_RESULT_SECONDS = 64_000, 60
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,14 @@ class Jobs:
     def get(self, job_id: str) -> Job | None:
         record = self._keyspace.redis.hgetall(self._keyspace.key(f"job:{job_id}"))
         return Job.from_record(job_id, record) if record else None
+
+    def get_with_result(self, job_id: str) -> Job | None:
+        """Return a job with its result, if Redis still has that."""
+        with self._keyspace.pipeline() as pipeline:
+            pipeline.hgetall(self._keyspace.key(f"job:{job_id}"))
+            pipeline.get(self._keyspace.key(f"result:{job_id}"))
+            record, document = pipeline.execute()
+        return Job.from_record(job_id, record, document) if record else None
 
     def place(self, job: Job) -> Place | None:
         """Return the place of a job in its queue; None if it is not waiting there, as between two attempts."""
@@ -163,8 +173,12 @@ class Jobs:
         timings_ms: Mapping[str, float],
         mask_count: int,
         run: Run | None = None,
+        document: bytes = b"",
     ) -> str:
-        """End the job as succeeded, with `mask_count` masks. The files of this attempt are the result."""
+        """End the job as succeeded, with `mask_count` masks. The files of this attempt are the result.
+
+        `document` is the document of its result, which is in storage already. A small one is kept in Redis, too.
+        """
         fields = {
             "files_prefix": job.attempt_prefix,
             "image": json.dumps(image),
@@ -173,7 +187,7 @@ class Jobs:
         }
         if run is not None:
             fields["run"] = run.to_json()
-        return self._finish(job, Status.SUCCEEDED, fields)
+        return self._finish(job, Status.SUCCEEDED, fields, document)
 
     def fail(self, job: Job, error: JobError) -> str:
         """End the job as failed, because another attempt would fail in the same way."""
@@ -219,9 +233,12 @@ class Jobs:
         """End a job that has exceeded a deadline. Returns its status now, '' if it has not."""
         return str(self._keyspace.run("expire", job_id))
 
-    def _finish(self, job: Job, status: Status, fields: Mapping[str, str]) -> str:
+    def _finish(self, job: Job, status: Status, fields: Mapping[str, str], document: bytes = b"") -> str:
         message, resend = messages.of_end(self._app, job, status), queue.resend_after()
-        return str(self._keyspace.run("finish", job.id, job.attempt, status, message, resend, *flat(fields)))
+        room = self._settings.kept_results_megabytes * MEGABYTE
+        result = document if len(document) <= min(KEPT_RESULT_BYTES, room) else b""
+        kept = (result, KEPT_RESULT_SECONDS, room)
+        return str(self._keyspace.run("finish", job.id, job.attempt, status, message, resend, *kept, *flat(fields)))
 
     @property
     def _lease(self) -> int:

@@ -84,6 +84,9 @@ class Job:
     run: Run | None = None  # set once an attempt has succeeded
     progress: dict[str, int] | None = None  # `done` of `total` clicks, while an attempt runs everything mode
     mask_count: int = 0  # in the result; 0 until the job has succeeded
+    document: str | None = field(
+        default=None, repr=False, compare=False
+    )  # of its result, if it was read with the record
 
     @classmethod
     def accepted(cls, job_id: str, request: JobRequest, accepted_at: str) -> Job:
@@ -91,8 +94,8 @@ class Job:
         return cls(job_id, Status.QUEUED, request, attempt=0, accepted_at=moment(accepted_at))
 
     @classmethod
-    def from_record(cls, job_id: str, record: Mapping[str, str]) -> Job:
-        """Return the job that a record describes.
+    def from_record(cls, job_id: str, record: Mapping[str, str], document: str | None = None) -> Job:
+        """Return the job that a record describes, with the document of its result if that was read, too.
 
         The record of a job that succeeded before `masks` existed has one mask for each prompt.
         """
@@ -115,6 +118,7 @@ class Job:
             run=Run(**json.loads(record["run"])) if "run" in record else None,
             progress=json.loads(record["progress"]) if "progress" in record else None,
             mask_count=int(record.get("masks", len(request.prompts) if "files_prefix" in record else 0)),
+            document=document,
         )
 
     @property

@@ -18,8 +18,8 @@ from worker.process.roster import Roster
 
 log = logging.getLogger(__name__)
 
-# A check does not renew a lease that was granted or renewed within this time: most jobs end within it, and have a check
-# before each of three stages. Checks of a waiting job have longer pauses, so each of them renews the lease.
+# How old the last answer of Redis may be before a stage that takes little time. The lease of a job on a known image was
+# granted some milliseconds before its prompts are decoded.
 RECENT_SECONDS = 0.2
 
 
@@ -66,13 +66,14 @@ class Heartbeat:
         with self._lock:
             return list(self._held.values())
 
-    def check(self, job: Job) -> None:
-        """Renew the job's lease, unless that was done recently, and check that the attempt may continue.
+    def check(self, job: Job, unless_recent: bool = False) -> None:
+        """Renew the job's lease and check that the attempt may continue.
 
-        While Redis is unreachable, the result of the last heartbeat counts. Raises LeaseLost if another attempt holds
-        the job, Stopped if the job was canceled or has reached a deadline.
+        With `unless_recent`, do not ask Redis if the lease was granted or renewed in the last RECENT_SECONDS. While
+        Redis is unreachable, the result of the last heartbeat counts. Raises LeaseLost if another attempt holds the
+        job, Stopped if the job was canceled or has reached a deadline.
         """
-        if time.monotonic() - self._renewed_at.get(job.claim, -math.inf) >= RECENT_SECONDS:
+        if not (unless_recent and time.monotonic() - self._renewed_at.get(job.claim, -math.inf) < RECENT_SECONDS):
             try:
                 self._renew([job])
             except RedisError as error:

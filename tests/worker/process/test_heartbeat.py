@@ -92,26 +92,30 @@ def test_a_lost_lease_is_noticed(jobs: Jobs, heartbeat: Heartbeat, brisk: Settin
         wait_until_lost(heartbeat, job)
 
 
-def test_a_check_calls_redis_only_if_the_lease_was_not_renewed_recently(jobs: Jobs, brisk: Settings) -> None:
+def test_a_check_before_a_short_stage_calls_redis_only_if_the_lease_was_not_renewed_recently(
+    jobs: Jobs, brisk: Settings
+) -> None:
     with Keyspace.open(brisk) as keyspace:
         heartbeat = Heartbeat(jobs, Roster(keyspace, brisk, "w1", "gpu:0"), LEASE_SECONDS)
         job = claimed(jobs)
         with heartbeat.holding(job):
             granted = lease(keyspace, job)
-            heartbeat.check(job)
+            heartbeat.check(job, unless_recent=True)
             assert lease(keyspace, job) == granted
             time.sleep(RECENT_SECONDS)
-            heartbeat.check(job)
+            heartbeat.check(job, unless_recent=True)
             renewed = lease(keyspace, job)
             assert renewed > granted
-            heartbeat.check(job)
+            heartbeat.check(job, unless_recent=True)
             assert lease(keyspace, job) == renewed
+            heartbeat.check(job)
+            assert lease(keyspace, job) > renewed
 
 
 def lease(keyspace: Keyspace, job: Job) -> float:
     score = keyspace.redis.zscore(keyspace.key("leases"), job.id)
     assert score is not None
-    return score
+    return float(score)
 
 
 def test_a_process_can_hold_a_new_attempt_of_a_job_besides_a_stale_one(

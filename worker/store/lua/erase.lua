@@ -12,7 +12,7 @@ if status then
   release(id)
   for _, index in ipairs({owner(id) .. 'jobs', owner(id) .. 'jobs:' .. status, 'ended', 'unarchived'}) do redis.call('ZREM', key(index), id) end
 end
-redis.call('DEL', key('job:' .. id), key('input:' .. id))
+redis.call('DEL', key('job:' .. id), key('input:' .. id), key('result:' .. id))
 for _, event in ipairs(redis.call('LRANGE', key('told:' .. id), 0, -1)) do delete_event(event) end
 redis.call('DEL', key('told:' .. id))
 redis.call('SET', key('erased:' .. id), '', 'EX', seconds)

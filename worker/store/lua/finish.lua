@@ -1,11 +1,28 @@
 #!lua flags=allow-oom
 -- End a job, if the attempt still holds it.
--- ARGV: id, attempt, status (succeeded, failed or canceled), webhook message or '', resend_after, then field, value, ... of
--- the record. Returns the job's status now, or '' if the attempt is stale: then nothing is changed.
-local id, attempt, to, webhook_message, resend_after = unpack(ARGV)
+-- ARGV: id, attempt, status (succeeded, failed or canceled), webhook message or '', resend_after, the result to keep or '',
+-- seconds for which it is kept, the bytes that all kept results may have, then field, value, ... of the record.
+-- Returns the job's status now, or '' if the attempt is stale: then nothing is changed.
+local id, attempt, to, webhook_message, resend_after, result, seconds, room = unpack(ARGV)
+
+-- Keep the result. If there is no room for it, the results go that have been kept longest.
+local function keep_result()
+  redis.call('SET', key('result:' .. id), result, 'EX', seconds)
+  redis.call('RPUSH', key('results'), #result .. ' ' .. id)
+  local bytes = redis.call('INCRBY', key('result_bytes'), #result)
+  while bytes > tonumber(room) do
+    local size, oldest = string.match(redis.call('LPOP', key('results')) or '', '(%d+) (.*)')
+    if not oldest then return redis.call('SET', key('result_bytes'), 0) end -- somebody has deleted the list
+    redis.call('DEL', key('result:' .. oldest))
+    bytes = redis.call('DECRBY', key('result_bytes'), size)
+  end
+end
+
 if not is_held(id, attempt) then return '' end
-if #ARGV > 5 then redis.call('HSET', key('job:' .. id), unpack(ARGV, 6)) end
+if #ARGV > 8 then redis.call('HSET', key('job:' .. id), unpack(ARGV, 9)) end
 local run, embedding = unpack(redis.call('HMGET', key('job:' .. id), 'run', 'embedding'))
 if run then count('embeddings ' .. cjson.decode(run).embedding_cache) end
 if run and embedding then redis.call('SET', key('made:' .. embedding), '', 'EX', MADE_SECONDS) end
-return end_job(id, to, webhook_message, resend_after)
+local status = end_job(id, to, webhook_message, resend_after)
+if status == 'succeeded' and result ~= '' then keep_result() end
+return status

@@ -15,6 +15,9 @@
 --
 --   job:<id>       hash    the record of a job; its `status` is authoritative
 --   input:<id>     string  the image of a job, until the image is in object storage
+--   result:<id>    string  the small result of a job that has succeeded, which is in object storage too; expires
+--   results        list    the size and the id of each kept result, with a space between them, the oldest first
+--   result_bytes   string  the sum of these sizes
 --   image:<s>:<d>  string  the stored image with the SHA-256 d, which a client of the scope s sent; expires
 --   key:<key>      hash    the job that was accepted under an idempotency key, and its fingerprint; expires
 --   erased:<id>    string  a job with this id was erased; expires
