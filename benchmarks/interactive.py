@@ -15,12 +15,14 @@ import argparse
 import hashlib
 import json
 import os
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +74,13 @@ class Bench:
         self._keyspace = Keyspace.open(Settings(redis_url=stack.environment["OVSEG_REDIS_URL"]))
         self._file = photo(0)
         self._digest = hashlib.sha256(self._file).hexdigest()
+        self._stages: list[dict[str, float]] = []  # of each click since the last row
         self._submit(self._file)
         self.click_for(1)  # by then its embedding is known
 
     def measure(self, name: str, act: Callable[[float], list[float]], seconds: float) -> None:
         """Print a row: what `act` returns, and what the stack did meanwhile."""
+        self._stages.clear()
         before = self._counts()
         clicks_ms = act(seconds)
         after = self._counts()
@@ -86,20 +90,28 @@ class Bench:
         cpu_ms = {label: (after.cpu_seconds[label] - cpu) * 1000 / done for label, cpu in before.cpu_seconds.items()}
         costs = ", ".join(f"{label} {ms:.1f}" for label, ms in cpu_ms.items())
         print(f"{name:<13}{len(clicks_ms):>8}{percentiles}{per_second:>8.2f}  {costs}", flush=True)
+        if self._stages:
+            medians = {stage: statistics.median(each[stage] for each in self._stages) for stage in self._stages[0]}
+            print(" " * 13 + "median ms: " + ", ".join(f"{stage} {ms:.0f}" for stage, ms in medians.items()))
 
     def click_for(self, seconds: float) -> list[float]:
         """Click on the known image at different places, one click at a time. Return the milliseconds of each."""
         clicks_ms: list[float] = []
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            n = len(clicks_ms)
-            request = {"image": {"sha256": self._digest}, "prompts": [{"points": [[200 + n % 400, 150 + n % 300]]}]}
-            start = time.perf_counter()
-            answer = session().post(f"{self._url}/v1/jobs?wait=60", json=self._job(request, "interactive"))
-            clicks_ms.append((time.perf_counter() - start) * 1000)
-            assert answer.json()["status"] == "succeeded", answer.text
+            clicks_ms.append(self._click(len(clicks_ms)))
             time.sleep(PAUSE_SECONDS)
         return clicks_ms
+
+    def _click(self, n: int) -> float:
+        request = {"image": {"sha256": self._digest}, "prompts": [{"points": [[200 + n % 400, 150 + n % 300]]}]}
+        start = time.perf_counter()
+        answer = session().post(f"{self._url}/v1/jobs?wait=60", json=self._job(request, "interactive"))
+        milliseconds = (time.perf_counter() - start) * 1000
+        job = answer.json()
+        assert job["status"] == "succeeded", job
+        self._stages.append(_stages(job, milliseconds))
+        return milliseconds
 
     def sleep_for(self, seconds: float) -> list[float]:
         """Wait without clicking."""
@@ -142,6 +154,21 @@ class Bench:
             succeeded,
             {label: _cpu_seconds(child.pid) for label, child in self._stack.children.items()},
         )
+
+
+def _stages(job: dict[str, Any], total_ms: float) -> dict[str, float]:
+    """Return the milliseconds of a click: the wait for a worker, its work and parts of that, the rest of the call."""
+    accepted, started, completed = (
+        datetime.fromisoformat(job[name]).timestamp() * 1000 for name in ("accepted_at", "started_at", "completed_at")
+    )
+    timings = job["timings_ms"]
+    return {
+        "queued": started - accepted,
+        "work": completed - started,
+        "decode": timings["decode"],
+        "publish": timings["publish"],
+        "accept and answer": total_ms - (completed - accepted),
+    }
 
 
 def _percentile(values: list[float], share: float) -> float:

@@ -357,7 +357,7 @@ class Settings(BaseSettings):
         ge=0,
         description="Memory for embeddings in each worker, in megabytes (0 or more). A later job with the same image "
         "and model uses the cached embedding. One takes 6 MB with SAM-Lite, 4 MB with SAM, 13 MB with SAM-HQ, 17 MB "
-        "with SAM 2.1.",
+        "with SAM 2.1. Embeddings that only jobs in bulk use take at most half of it while others need space.",
     )
     shared_embeddings_megabytes: int = Field(
         default=4096,
@@ -385,7 +385,9 @@ class Settings(BaseSettings):
         default=4,
         gt=0,
         description="Number of jobs that a worker runs at the same time (> 0): the images of some are fetched, or "
-        "their results uploaded, while the device segments another.",
+        "their results uploaded, while the device segments another. In addition it runs one job whose image was "
+        "encoded a short time ago, so that a click need not wait for other images. A job that waits while another one "
+        "encodes the same image does not count.",
     )
     lease_seconds: float = Field(
         default=15.0,

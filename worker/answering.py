@@ -14,6 +14,7 @@ from ovseg_core import answer
 from ovseg_core.answer import Answer
 from ovseg_core.embedding import Embedding
 from worker.inference.embeddings import CHECK_EVERY_SECONDS
+from worker.inference.urgency import Urgency
 from worker.job.record import Job
 from worker.worker_services import WorkerServices
 
@@ -57,7 +58,7 @@ def _everything(
     milliseconds = 0.0
     progress = Progress(job, services, check)
     progress.report(0, cost.prompts)
-    for step, taken in services.inference.everything(embedding, picture, options):
+    for step, taken in services.inference.everything(embedding, picture, options, Urgency.of(job.request)):
         progress.report(step.points_done, step.points_total)
         found, milliseconds = step.answers, taken
     kept = _most_likely(found, services.settings.max_everything_masks)

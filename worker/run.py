@@ -9,7 +9,7 @@ import socket
 import threading
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from celery import Celery
 from celery.platforms import SecurityWarning
@@ -52,22 +52,33 @@ def segmenting(settings: Settings, device: str) -> None:
 def work(services: WorkerServices, device: str) -> None:
     """Take jobs from the queues of `device`, "cpu" or "gpu:N", and run them until SIGTERM or SIGINT."""
     from worker.process import leaving
-    from worker.tasks import segment
+    from worker.tasks import lookout, segment
 
     app, settings, heartbeat = services.app, services.settings, services.heartbeat
+    queues = queue.queues_of_worker(device)
+    looking = lookout(queues, services)
 
     @app.task(name=queue.SEGMENT)
     def task(name: str) -> None:
         segment(name, services)
 
-    worker_ready.connect(lambda **_: heartbeat.start(), weak=False)
-    worker_shutting_down.connect(
-        lambda **_: leaving.within(settings.shutdown_grace_seconds, services.jobs, heartbeat, services.roster),
-        weak=False,
-    )
-    worker_shutdown.connect(lambda **_: services.close(), weak=False)
+    def start(**_: Any) -> None:
+        heartbeat.start()
+        looking.start()
+
+    def stop(**_: Any) -> None:
+        looking.stop()
+        leaving.within(settings.shutdown_grace_seconds, services.jobs, heartbeat, services.roster)
+
+    def close(**_: Any) -> None:  # Celery's threads have ended
+        looking.join()
+        services.close()
+
+    worker_ready.connect(start, weak=False)
+    worker_shutting_down.connect(stop, weak=False)
+    worker_shutdown.connect(close, weak=False)
     app.steps["consumer"].add(queue_pulse.step(_beat_of_worker(services), settings.beat_seconds))
-    _consume(app, queue.queues_of_worker(device), settings.worker_concurrency, services.name)
+    _consume(app, queues, settings.worker_concurrency, services.name)
 
 
 def sending(settings: Settings) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -17,9 +17,12 @@ from ovseg_core.outputs import Segmentation
 from worker import answering, publish
 from worker.image import fetch
 from worker.image.content import ImageContent
-from worker.job.attempt import LeaseLost, Stopped
+from worker.inference.urgency import Urgency
+from worker.job.attempt import LeaseLost, Stopped, Waiting
 from worker.job.record import Job, JobError, Run, Status
 from worker.process import watchdog
+from worker.process.lookout import Lookout
+from worker.process.slots import Slot
 from worker.store import outage, tenant
 from worker.worker_services import WorkerServices
 
@@ -31,13 +34,34 @@ REPORT_AGAIN_SECONDS = 0.5
 
 def segment(queue: str, services: WorkerServices) -> None:
     """Claim the next job of a queue, work on it, and record how it ended."""
-    job = services.jobs.begin(queue, services.name)
-    if job is None:
-        log.info("%s: no job waits: another worker has begun it, or it was canceled", queue)
-        return
+    with services.slots.taken(Slot.ANY) as waiting:
+        job = services.jobs.begin(queue, services.name)
+        if job is None:
+            log.debug("%s: a permit was left over, no job waits", queue)
+        else:
+            _run(job, services, waiting)
+
+
+def lookout(queues: Sequence[str], services: WorkerServices) -> Lookout:
+    """Return a lookout that claims and runs jobs of these queues."""
+
+    def begin(slot: Slot) -> Job | None:
+        jobs, only_light = services.jobs, slot is Slot.LIGHT
+        if not (jobs.light_waits(queues) if only_light else jobs.waits(queues)):
+            return None
+        begun = (jobs.begin(queue, services.name, only_light) for queue in queues)
+        return next((job for job in begun if job is not None), None)
+
+    def run(job: Job, waiting: Waiting) -> None:
+        _run(job, services, waiting)
+
+    return Lookout(services.slots, services.settings.worker_concurrency, begin, run)
+
+
+def _run(job: Job, services: WorkerServices, waiting: Waiting) -> None:
     with watchdog.watching(job, services.settings.watchdog_grace_seconds), services.heartbeat.holding(job):
         try:
-            _work(job, services)
+            _work(job, services, waiting)
         except OvsegError as error:
             failed = JobError(error.code, error.message, error.field)
             _report(lambda: services.jobs.fail(job, failed), services)
@@ -55,8 +79,8 @@ def segment(queue: str, services: WorkerServices) -> None:
     services.archive.keep_ended_soon(job.id)
 
 
-def _work(job: Job, services: WorkerServices) -> None:
-    """Segment the job's image and store the result.
+def _work(job: Job, services: WorkerServices, waiting: Waiting) -> None:
+    """Segment the job's image and store the result. Enter `waiting` while another job encodes the same image.
 
     Between stages, and regularly while it waits for a decoder or for another job's encoding or runs everything mode, it
     checks whether the job may continue.
@@ -72,7 +96,8 @@ def _work(job: Job, services: WorkerServices) -> None:
     job = replace(job, request=request)  # without the prompts that are skipped
 
     check(unless_recent=is_known)
-    found = services.embeddings.of(model, owned_sha256, image.picture, is_to_share=request.only_encodes, check=check)
+    urgency, share = Urgency.of(request), request.only_encodes
+    found = services.embeddings.of(model, owned_sha256, image.picture, share, urgency, check, waiting)
     timings.ms["encode"] = found.milliseconds
     check(unless_recent=True)
     answers, dropped, timings.ms["decode"] = answering.answers(job, found.embedding, image.picture, services, check)

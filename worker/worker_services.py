@@ -16,6 +16,7 @@ from worker.outbound.client import GuardedClient
 from worker.process.heartbeat import Heartbeat
 from worker.process.model_report import ModelReport
 from worker.process.roster import Roster
+from worker.process.slots import Slots
 from worker.services import Services
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class WorkerServices(Services):
         self.inference = inference or Inference(visible, settings.engine, settings.precision)
         self.inference.warm_up(settings.default_model)
         self.roster = Roster(self.keyspace, settings, self.name, device, lambda: ModelReport.of(self.inference.loaded))
+        self.slots = Slots(settings.worker_concurrency)
         self.heartbeat = Heartbeat(self.jobs, self.roster, settings.beat_seconds)
         shared = SharedEmbeddings(self.keyspace, settings, self.storage, self.roster.line)
         self.embeddings = Embeddings(self.inference, shared, settings.embedding_cache_megabytes * MEGABYTE)

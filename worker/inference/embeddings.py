@@ -9,19 +9,16 @@ import hashlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, wait
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from cachetools import LRUCache
 
 from ovseg_core.embedding import Embedding
+from worker.inference.recent_embeddings import RecentEmbeddings
 from worker.inference.urgency import Urgency
-from worker.job.attempt import LeaseLost, Stopped
-
-# A context that is entered while a job waits for another job's encoding: the job then needs no slot.
-Waiting = Callable[[], AbstractContextManager[None]]
+from worker.job.attempt import LeaseLost, Stopped, Waiting
 
 CHECK_EVERY_SECONDS = 0.25  # the pause between two checks of a waiting job; each check is a call to Redis
 
@@ -63,7 +60,7 @@ class Found(NamedTuple):
 
 
 class Embeddings:
-    """The embeddings that were used last, as many as fit in `max_bytes`. Callable from any thread.
+    """The embeddings that were used last, in `RecentEmbeddings`, and those that are being made. Thread-safe.
 
     The key of an embedding is a SHA-256 over the image's file and tenant, the model's name, weights and precision, and
     our code, so that no embedding of another image or model is used by mistake. A new embedding is rounded to float16
@@ -71,8 +68,8 @@ class Embeddings:
     """
 
     def __init__(self, encoder: Encoder, shared: SharedCache, max_bytes: int) -> None:
-        self._encoder, self._shared, self._max_bytes = encoder, shared, max_bytes
-        self._known: LRUCache[str, Embedding] = LRUCache(max_bytes, getsizeof=lambda embedding: embedding.nbytes)
+        self._encoder, self._shared = encoder, shared
+        self._known = RecentEmbeddings(max_bytes)
         self._under_way: dict[str, Future[Embedding]] = {}
         self._lock = threading.Lock()
 
@@ -107,7 +104,7 @@ class Embeddings:
             sha256: The digest of the image's file, as an id of its tenant (`tenant.owned`).
             picture: Reads the image (H, W, 3). It is called only if the image must be encoded.
             is_to_share: Store the embedding for the fleet even if it is cheap to make.
-            urgency: How urgent the encoding is.
+            urgency: How urgent the encoding is. An embedding that only jobs in bulk use is evicted sooner.
             check: Called several times a second while this waits for another thread or worker. It may raise an
                 exception to interrupt the wait.
             waiting: Entered while this waits for another thread or worker.
@@ -119,10 +116,10 @@ class Embeddings:
         def make() -> Found:
             return self._of_fleet(key, check, waiting) or self._encoded(model, picture(), urgency)
 
-        key = self.key(model, sha256)
+        key, is_in_bulk = self.key(model, sha256), urgency is Urgency.BULK
         while True:
             with self._lock:
-                known, others = self._known.get(key), self._under_way.get(key)
+                known, others = self._known.get(key, is_in_bulk), self._under_way.get(key)
                 if known is None and others is None:
                     mine = self._under_way[key] = Future()
             if known is not None:
@@ -130,7 +127,7 @@ class Embeddings:
                     self._shared.offer(key, known, is_to_share)
                 return Found(known, Cache.HIT)
             if others is None:
-                return self._kept(key, mine, make, is_to_share)
+                return self._kept(key, mine, make, is_to_share, is_in_bulk)
             if not others.done():
                 with waiting():
                     while not wait([others], CHECK_EVERY_SECONDS).done:
@@ -140,13 +137,15 @@ class Embeddings:
             except CancelledError:
                 continue
 
-    def _kept(self, key: str, mine: Future[Embedding], make: Callable[[], Found], is_to_share: bool) -> Found:
+    def _kept(
+        self, key: str, mine: Future[Embedding], make: Callable[[], Found], is_to_share: bool, is_in_bulk: bool
+    ) -> Found:
         try:
             found = make()
         except BaseException as error:
             self._give_up(key, mine, error)
             raise
-        self._settle(key, mine, found.embedding)
+        self._settle(key, mine, found.embedding, is_in_bulk)
         if found.cache is Cache.MISS:
             self._shared.offer(key, found.embedding, is_to_share, found.milliseconds)
         return found
@@ -169,9 +168,8 @@ class Embeddings:
             promise.set_exception(error)
         self._shared.give_up(key)
 
-    def _settle(self, key: str, promise: Future[Embedding], embedding: Embedding) -> None:
+    def _settle(self, key: str, promise: Future[Embedding], embedding: Embedding, is_in_bulk: bool) -> None:
         with self._lock:
             del self._under_way[key]
-            if embedding.nbytes <= self._max_bytes:
-                self._known[key] = embedding
+            self._known.add(key, embedding, is_in_bulk)
         promise.set_result(embedding)

@@ -17,7 +17,7 @@ from redis import RedisError
 
 from configs.settings import Settings
 from ovseg_core.embedding import Embedding
-from worker.inference.embeddings import Waiting
+from worker.job.attempt import Waiting
 from worker.store import object_names
 from worker.store.keyspace import Keyspace
 from worker.store.storage import ObjectMissing, Storage

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from worker.job.request import JobRequest
+
 
 class Urgency(IntEnum):
     """How urgent a call to a device is; the smallest number is the most urgent.
@@ -16,3 +18,8 @@ class Urgency(IntEnum):
     INTERACTIVE = 1
     NORMAL = 2
     BULK = 3
+
+    @classmethod
+    def of(cls, request: JobRequest) -> Urgency:
+        """Return how urgent the long calls of a job are."""
+        return cls[request.priority.upper()]

@@ -93,6 +93,35 @@ def test_the_least_recently_used_embedding_is_evicted() -> None:
     assert [call[1] for call in encoder.calls] == [ord("1"), ord("2"), ord("3"), ord("2")]
 
 
+def test_images_that_pass_by_in_bulk_evict_no_embedding_that_another_job_has_used() -> None:
+    encoder = Encoder()
+    embeddings = of_process(encoder, max_bytes=4 * 4)
+
+    def of(file: bytes, urgency: Urgency) -> Cache:
+        return embeddings.of("m", sha256(file).hexdigest(), partial(picture, file), urgency=urgency).cache
+
+    of(b"1", Urgency.BULK)
+    assert of(b"1", Urgency.NORMAL) == Cache.HIT  # from now on no longer of jobs in bulk only
+    of(b"2", Urgency.INTERACTIVE)
+    for number in range(10, 30):
+        assert of(bytes([number]), Urgency.BULK) == Cache.MISS
+        assert of(bytes([number]), Urgency.BULK) == Cache.HIT
+    assert of(bytes([28]), Urgency.BULK) == Cache.HIT  # half of the space is theirs
+    assert of(b"1", Urgency.NORMAL) == of(b"2", Urgency.NORMAL) == Cache.HIT
+    for number in range(30, 33):
+        of(bytes([number]), Urgency.NORMAL)
+    assert of(bytes([29]), Urgency.BULK) == Cache.MISS  # they have no claim to the half
+
+
+def test_jobs_in_bulk_may_use_the_space_that_no_other_job_needs() -> None:
+    encoder = Encoder()
+    embeddings = of_process(encoder, max_bytes=4 * 4)
+    for _ in range(2):
+        for number in range(4):
+            embeddings.of("m", str(number), partial(picture, bytes([number])), urgency=Urgency.BULK)
+    assert len(encoder.calls) == 4
+
+
 def test_jobs_at_the_same_time_wait_for_one_encoding() -> None:
     encoder, all_here = Encoder(), threading.Barrier(8, timeout=30)
 
