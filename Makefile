@@ -6,7 +6,7 @@ PIP := .venv/bin/pip --disable-pip-version-check
 LOCKED := install --require-hashes --requirement
 OURSELVES := install --no-deps --no-build-isolation --editable .
 
-.PHONY: demo up test quick chaos-small chaos attack-small attack lint format docs hooks lock pin-images train-lite eval-lite eval-everything test-training parity bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-interactive bench-models clean help
+.PHONY: demo openapi up test quick chaos-small chaos attack-small attack lint format docs hooks lock pin-images train-lite eval-lite eval-everything test-training parity bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-interactive bench-models clean help
 
 help:
 	@echo "make demo            segment a photo with the whole service; writes pictures to ./output/"
@@ -16,6 +16,7 @@ help:
 	@echo "make attack-small    send malformed requests, damaged images, bombs and slow hosts, in two minutes; make attack: all kinds of them"
 	@echo "make lint            check with ruff, mypy and import-linter"
 	@echo "make docs            build the documentation as a site in build/docs; a warning is an error"
+	@echo "make openapi         renew docs/openapi.json after a change of the HTTP API"
 	@echo "make hooks           run ruff before each commit (pre-commit)"
 	@echo "make lock            renew locks/*.txt after a change of pyproject.toml; UPGRADE=--upgrade takes the newest version of everything"
 	@echo "make pin-images      add the digests of the base images to their tags; needs docker buildx and access to the registries"
@@ -70,6 +71,9 @@ format: .venv/dev
 # Each build starts from nothing (5 seconds), because settings, commands and docstrings are read from the code.
 docs: .venv/dev
 	.venv/bin/sphinx-build --fresh-env --quiet --fail-on-warning --keep-going docs build/docs
+
+openapi: .venv/dev
+	.venv/bin/ovseg openapi > docs/openapi.json
 
 hooks: .venv/dev
 	.venv/bin/pre-commit install

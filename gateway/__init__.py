@@ -30,6 +30,7 @@ from gateway import (
     request_id,
     webhook_secret,
 )
+from gateway.openapi import pages
 from gateway.services import GatewayServices
 from gateway.wrong_method import Request
 
@@ -59,6 +60,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         health,
         metrics,
         home,
+        pages,
     ):
         app.register_blueprint(room.blueprint)
     errors.handle_all(app)

@@ -10,8 +10,10 @@ from typing import Annotated, Any
 from flask import Blueprint, Response, jsonify
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from gateway import auth, body, job_changes, problem
+from gateway import auth, body, job_changes, operation, problem
+from gateway.answers.job import Changes
 from gateway.caller import caller
+from gateway.operation import Answer, Operation
 from gateway.paging import Cursor
 from gateway.services import services
 from ovseg_core.errors import OvsegError
@@ -39,10 +41,21 @@ def _short(ids: object) -> object:
     return ids
 
 
+# The JSON Schema of rules that `_selection` checks by hand.
+BY_IDS: dict[str, Any] = {
+    "required": ["ids"],
+    "properties": {"ids": {"type": "array"}, "filter": {"type": "null"}, "cursor": {"type": "null"}},
+}
+BY_FILTER: dict[str, Any] = {
+    "required": ["filter"],
+    "properties": {"filter": {"type": "object", "minProperties": 1}, "ids": {"type": "null"}},
+}
+
+
 class Selection(BaseModel):
     """Jobs by their `ids`; or those that meet the conditions of `filter`, from the cursor of an earlier answer on."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"oneOf": [BY_IDS, BY_FILTER]})
 
     ids: Annotated[tuple[str, ...], BeforeValidator(_short)] | None = None
     filter: JobFilter | None = None
@@ -51,6 +64,14 @@ class Selection(BaseModel):
 
 @blueprint.post("/cancel")
 @auth.needs(Scope.JOBS_WRITE)
+@operation.describes(
+    Operation(
+        "Cancel many jobs",
+        {200: Answer("What became of each job.", Changes)},
+        body=Selection,
+        examples={"By their ids": {"ids": ["a", "b"]}, "All that wait": {"filter": {"status": "queued"}}},
+    )
+)
 def cancel() -> Response:
     """Cancel many jobs: 200, with the status or the problem of each job."""
     return _answer(job_changes.cancel, lambda job: not job.status.is_terminal)
@@ -58,6 +79,14 @@ def cancel() -> Response:
 
 @blueprint.post("/delete")
 @auth.needs(Scope.JOBS_WRITE)
+@operation.describes(
+    Operation(
+        "Delete many jobs",
+        {200: Answer("What became of each job.", Changes)},
+        body=Selection,
+        examples={"Those of a data set": {"filter": {"metadata": {"split": "train"}}}},
+    )
+)
 def delete() -> Response:
     """Delete many jobs: 200, with the outcome or the problem of each job. A reaper deletes their files."""
     return _answer(partial(job_changes.delete, files_later=True), lambda job: True)

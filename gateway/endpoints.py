@@ -7,8 +7,11 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, url_for
 
-from gateway import auth, body, events, paging, query
+from gateway import auth, body, events, operation, paging, query
+from gateway.answers.endpoint import EndpointList, EndpointObject, EndpointWithSecret, Replayed
+from gateway.answers.event import EventObject, EventPage
 from gateway.caller import caller
+from gateway.operation import LOCATION, Answer, Operation
 from gateway.paging import PageQuery
 from gateway.services import services
 from ovseg_core.errors import OvsegError
@@ -22,9 +25,20 @@ from worker.webhook.endpoint import Endpoint
 
 blueprint = Blueprint("endpoints", __name__, url_prefix="/v1/webhook-endpoints")
 
+CODES_OF_FIELDS = ("url_forbidden", "url_invalid")
+
 
 @blueprint.post("")
 @auth.needs(Scope.WEBHOOKS)
+@operation.describes(
+    Operation(
+        "Register a webhook endpoint",
+        {201: Answer("The endpoint, with its secret.", EndpointWithSecret, (LOCATION,))},
+        (*CODES_OF_FIELDS, "too_many_endpoints", "webhooks_unavailable"),
+        endpoint_fields.NewEndpoint,
+        {"The ends of all jobs": {"url": "https://hooks.example.com/ovseg"}},
+    )
+)
 def create() -> tuple[Response, int, dict[str, str]]:
     """Create an endpoint: 201, and the answer has its secret."""
     fields = endpoint_fields.parse_new(body.read_json(), services().settings)
@@ -38,6 +52,7 @@ def create() -> tuple[Response, int, dict[str, str]]:
 
 @blueprint.get("")
 @auth.needs(Scope.WEBHOOKS)
+@operation.describes(Operation("List webhook endpoints", {200: Answer("All endpoints.", EndpointList)}))
 def page() -> Response:
     """List all endpoints, oldest first."""
     return jsonify({"endpoints": [describe(endpoint) for endpoint in services().endpoints.list(caller().tenant)]})
@@ -45,6 +60,9 @@ def page() -> Response:
 
 @blueprint.get("/<endpoint_id>")
 @auth.needs(Scope.WEBHOOKS)
+@operation.describes(
+    Operation("Read a webhook endpoint", {200: Answer("The endpoint.", EndpointObject)}, ("not_found",))
+)
 def show(endpoint_id: str) -> Response:
     return jsonify(describe(_found(endpoint_id)))
 
@@ -52,6 +70,9 @@ def show(endpoint_id: str) -> Response:
 @blueprint.get("/<endpoint_id>/events")
 @auth.needs(Scope.WEBHOOKS)
 @query.takes(PageQuery)
+@operation.describes(
+    Operation("List the events of an endpoint", {200: Answer("A page of events.", EventPage)}, ("not_found",))
+)
 def list_events(endpoint_id: str) -> Response:
     """List the events of jobs for this endpoint, newest first; `next_cursor` leads to earlier events."""
     endpoint = _found(endpoint_id)
@@ -63,6 +84,15 @@ def list_events(endpoint_id: str) -> Response:
 
 @blueprint.patch("/<endpoint_id>")
 @auth.needs(Scope.WEBHOOKS)
+@operation.describes(
+    Operation(
+        "Change a webhook endpoint",
+        {200: Answer("The endpoint as it is now.", EndpointObject)},
+        (*CODES_OF_FIELDS, "not_found"),
+        endpoint_fields.EndpointFields,
+        {"Stop it": {"disabled": True}},
+    )
+)
 def change(endpoint_id: str) -> Response:
     """Change the fields that the request has, and no others."""
     fields = endpoint_fields.parse_change(body.read_json(), services().settings)
@@ -72,6 +102,7 @@ def change(endpoint_id: str) -> Response:
 
 @blueprint.delete("/<endpoint_id>")
 @auth.needs(Scope.WEBHOOKS)
+@operation.describes(Operation("Delete a webhook endpoint", {204: Answer("The endpoint is deleted.")}, ("not_found",)))
 def delete(endpoint_id: str) -> tuple[str, int]:
     if not services().endpoints.delete(caller().owned(endpoint_id)):
         raise _not_found(endpoint_id)
@@ -80,6 +111,13 @@ def delete(endpoint_id: str) -> tuple[str, int]:
 
 @blueprint.post("/<endpoint_id>/rotate-secret")
 @auth.needs(Scope.WEBHOOKS)
+@operation.describes(
+    Operation(
+        "Give an endpoint a new secret",
+        {200: Answer("The endpoint, with its new secret.", EndpointWithSecret)},
+        ("not_found",),
+    )
+)
 def rotate(endpoint_id: str) -> Response:
     """Replace the endpoint's secret, and return the new one. The old secret stays valid for a while."""
     services().endpoints.rotate(caller().owned(endpoint_id))
@@ -89,6 +127,13 @@ def rotate(endpoint_id: str) -> Response:
 
 @blueprint.post("/<endpoint_id>/test")
 @auth.needs(Scope.WEBHOOKS)
+@operation.describes(
+    Operation(
+        "Send a test event to an endpoint",
+        {202: Answer("The event is delivered soon.", EventObject)},
+        ("endpoint_disabled", "not_found"),
+    )
+)
 def test(endpoint_id: str) -> tuple[Response, int]:
     """Send a test event: 202, before it is delivered."""
     event_id = services().events.test(_enabled(endpoint_id).id)
@@ -99,6 +144,15 @@ def test(endpoint_id: str) -> tuple[Response, int]:
 
 @blueprint.post("/<endpoint_id>/replay")
 @auth.needs(Scope.WEBHOOKS)
+@operation.describes(
+    Operation(
+        "Deliver the events of a span of time again",
+        {202: Answer("The number of events, which are delivered soon.", Replayed)},
+        ("endpoint_disabled", "not_found"),
+        span.SpanFields,
+        {"A day": {"since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"}},
+    )
+)
 def replay(endpoint_id: str) -> tuple[Response, int]:
     """Deliver the stored events of a span of time again, both delivered and dead ones: 202 with their count."""
     within = span.parse(body.read_json())

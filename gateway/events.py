@@ -6,8 +6,10 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from gateway import auth
+from gateway import auth, operation
+from gateway.answers.event import EventObject
 from gateway.caller import caller
+from gateway.operation import Answer, Operation
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker.access.scope import Scope
@@ -22,12 +24,16 @@ blueprint = Blueprint("events", __name__, url_prefix="/v1/events")
 
 @blueprint.get("/<event_id>")
 @auth.needs(Scope.WEBHOOKS)
+@operation.describes(Operation("Read an event", {200: Answer("The event.", EventObject)}, ("not_found",)))
 def show(event_id: str) -> Response:
     return jsonify(describe(_found(event_id)))
 
 
 @blueprint.post("/<event_id>/redeliver")
 @auth.needs(Scope.WEBHOOKS)
+@operation.describes(
+    Operation("Deliver an event again", {202: Answer("It is delivered soon.", EventObject)}, ("not_found",))
+)
 def redeliver(event_id: str) -> tuple[Response, int]:
     """Deliver the event again, whether it was delivered, is dead, or waits for its next try: 202."""
     services().events.redeliver(caller().owned(event_id))

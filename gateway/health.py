@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 from flask import Blueprint, Response, jsonify
 
-from gateway import access_log, auth, breaker, origin, query
+from gateway import access_log, auth, breaker, operation, origin, query
+from gateway.answers.health import Alive, Ready
+from gateway.operation import Answer, Operation
 from gateway.services import services
 from worker.job import acceptance
 from worker.process import roster
@@ -21,6 +23,7 @@ blueprint = Blueprint("health", __name__)
 @access_log.writes_line(False)
 @origin.takes_any_host(True)
 @breaker.needs_redis(False)
+@operation.describes(Operation("Is this process alive?", {200: Answer("It is.", Alive)}))
 def alive() -> Response:
     """Answer 200: this process is alive. Nothing else is checked."""
     return jsonify({"status": "ok"})
@@ -38,6 +41,12 @@ class ReadyQuery(query.Query):
 @origin.takes_any_host(True)
 @breaker.needs_redis(False)  # it checks Redis itself
 @query.takes(ReadyQuery)
+@operation.describes(
+    Operation(
+        "Can this process serve requests?",
+        {200: Answer("It can.", Ready), 503: Answer("It cannot: `checks` has the reason.", Ready)},
+    )
+)
 def ready() -> tuple[Response, int]:
     """Answer 200 if Redis and object storage can be reached and this process is not stopping, else 503 with the reason.
 

@@ -6,9 +6,16 @@ import re
 
 from flask import request
 
+from gateway.operation import Header
 from ovseg_core.errors import OvsegError
 
 MAX_CHARACTERS = 255
+HEADER = Header(
+    "Idempotency-Key",
+    "A text of your own: the same request with the same key makes one job, for 24 hours.",
+    {"type": "string", "pattern": r"^[\x20\x21\x23-\x7e][\x20-\x7e]{0,254}$"},  # without the form in quotes
+    codes=("invalid_idempotency_key", "idempotency_key_reused", "job_deleted"),
+)
 
 
 def of_request() -> str | None:

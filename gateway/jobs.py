@@ -10,10 +10,27 @@ from typing import Annotated
 from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 
-from gateway import auth, body, etag, events, idempotency_key, job_changes, paging, query, submission, wait_time
+from gateway import (
+    auth,
+    body,
+    etag,
+    events,
+    idempotency_key,
+    job_changes,
+    job_codes,
+    job_examples,
+    operation,
+    paging,
+    query,
+    submission,
+    wait_time,
+)
+from gateway.answers.event import EventPage
+from gateway.answers.job import JobFiles, JobObject, JobPage
 from gateway.caller import caller
 from gateway.job_changes import CLIENT_ID, not_found
 from gateway.jobs_query import JobsQuery
+from gateway.operation import Answer, Operation
 from gateway.paging import PageQuery
 from gateway.services import services
 from gateway.text_fields import Texts
@@ -41,6 +58,16 @@ class DeliveriesQuery(PageQuery):
 @body.takes(body.WITH_IMAGE)
 @query.takes(WaitQuery)
 @query.takes_with_image(Texts)
+@operation.describes(
+    Operation(
+        "Submit a job",
+        submission.ANSWERS,
+        job_codes.OF_JOB,
+        parsing.JobFields,
+        job_examples.JOBS,
+        (idempotency_key.HEADER,),
+    )
+)
 def submit() -> ResponseReturnValue:
     """Accept a job: 202 with its object, before any work is done. A repeated Idempotency-Key makes no second job.
 
@@ -56,6 +83,20 @@ def submit() -> ResponseReturnValue:
 @body.takes(body.WITH_IMAGE)
 @query.takes(WaitQuery)
 @query.takes_with_image(Texts)
+@operation.describes(
+    Operation(
+        "Submit a job under an id of your own",
+        {
+            200: Answer(
+                "The job was accepted before, or has ended while the request waited.", JobObject, submission.HEADERS
+            ),
+            202: Answer("The job is accepted.", JobObject, submission.HEADERS),
+        },
+        (*job_codes.OF_JOB, "id_taken"),
+        parsing.JobFields,
+        job_examples.JOBS,
+    )
+)
 def create(job_id: str) -> ResponseReturnValue:
     """Accept a job under an id that the client chose: 202, or 200 if it was accepted before. It waits as `submit`."""
     _check_client_id(job_id)
@@ -67,6 +108,17 @@ def create(job_id: str) -> ResponseReturnValue:
 @blueprint.get("/<job_id>")
 @auth.needs(Scope.JOBS_READ)
 @query.takes(WaitQuery)
+@operation.describes(
+    Operation(
+        "Read a job, or wait for it",
+        {
+            200: Answer("The job as it is now.", JobObject, (operation.ETAG, wait_time.APPLIED)),
+            304: Answer("The job has not changed.", None, (operation.ETAG, wait_time.APPLIED)),
+        },
+        ("not_found",),
+        headers=(operation.IF_NONE_MATCH,),
+    )
+)
 def show(job_id: str) -> ResponseReturnValue:
     """Return the job object. If the client asks to wait, the answer is held until the job has ended."""
     wait = wait_time.of_request() or wait_time.NONE
@@ -79,6 +131,7 @@ def show(job_id: str) -> ResponseReturnValue:
 
 @blueprint.get("/<job_id>/files")
 @auth.needs(Scope.JOBS_READ)
+@operation.describes(Operation("Sign the URLs of a job's files", {200: Answer("The files.", JobFiles)}, ("not_found",)))
 def files(job_id: str) -> Response:
     """Return the `files` of the job object, without reading the result. Whether they still exist is not checked."""
     job = services().jobs.get(caller().owned(job_id)) or _archived(job_id)
@@ -87,6 +140,16 @@ def files(job_id: str) -> Response:
 
 @blueprint.post("/<job_id>/cancel")
 @auth.needs(Scope.JOBS_WRITE)
+@operation.describes(
+    Operation(
+        "Cancel a job",
+        {
+            200: Answer("The job is canceled.", JobObject),
+            202: Answer("A worker runs the job, and stops at its next stage.", JobObject),
+        },
+        ("job_already_final", "not_found"),
+    )
+)
 def cancel(job_id: str) -> tuple[Response, int]:
     """Cancel a job: 200 if it is canceled, now or before; 202 if a worker runs it and will stop at its next stage."""
     status = job_changes.cancel(job_id)
@@ -99,6 +162,14 @@ def cancel(job_id: str) -> tuple[Response, int]:
 @blueprint.post("/<job_id>/retry")
 @auth.needs(Scope.JOBS_WRITE)
 @query.takes(WaitQuery)
+@operation.describes(
+    Operation(
+        "Run the same again",
+        submission.ANSWERS,
+        (*job_codes.OF_ACCEPTANCE, "input_gone", "job_not_final", "not_found"),
+        headers=(idempotency_key.HEADER,),
+    )
+)
 def retry(job_id: str) -> ResponseReturnValue:
     """Accept a new job with the request and the image of a job that has ended.
 
@@ -113,6 +184,9 @@ def retry(job_id: str) -> ResponseReturnValue:
 
 @blueprint.delete("/<job_id>")
 @auth.needs(Scope.JOBS_WRITE)
+@operation.describes(
+    Operation("Erase a job and its files", {204: Answer("The job is erased.")}, ("job_running", "not_found"))
+)
 def erase(job_id: str) -> tuple[str, int]:
     """Delete the record, the image and the files of a job, unless a worker is running it."""
     job_changes.delete(job_id)
@@ -122,6 +196,7 @@ def erase(job_id: str) -> tuple[str, int]:
 @blueprint.get("")
 @auth.needs(Scope.JOBS_READ)
 @query.takes(JobsQuery)
+@operation.describes(Operation("List jobs", {200: Answer("A page of jobs.", JobPage)}))
 def page() -> Response:
     """List the jobs that meet the conditions, newest first, without results; `next_cursor` leads to older jobs."""
     wanted = query.of(JobsQuery)
@@ -133,6 +208,9 @@ def page() -> Response:
 @blueprint.get("/<job_id>/webhook-deliveries")
 @auth.needs(Scope.WEBHOOKS)
 @query.takes(DeliveriesQuery)
+@operation.describes(
+    Operation("List the events of a job", {200: Answer("A page of events.", EventPage)}, ("not_found",))
+)
 def deliveries(job_id: str) -> Response:
     """List the events of a job, oldest first, each with its last deliveries; `next_cursor` leads to later events."""
     if services().jobs.get(caller().owned(job_id)) is None:

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 from flask import Blueprint, Response, jsonify, url_for
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from gateway import audit, auth, body, paging, query
+from gateway import audit, auth, body, operation, paging, query
+from gateway.answers.key import KeyObject, KeyPage, KeyWithText
+from gateway.operation import LOCATION, Answer, Operation
 from gateway.paging import PageQuery
 from gateway.services import services
 from ovseg_core.errors import OvsegError
@@ -44,6 +46,14 @@ class KeyFields(BaseModel):
 @blueprint.post("")
 @auth.needs(Scope.ADMIN)
 @auth.is_off_without_keys(True)
+@operation.describes(
+    Operation(
+        "Make an API key",
+        {201: Answer("The key, with its text.", KeyWithText, (LOCATION,))},
+        body=KeyFields,
+        examples={"For a program that submits jobs": {"name": "camera 7", "scopes": ["jobs:write", "jobs:read"]}},
+    )
+)
 def create() -> tuple[Response, int, dict[str, str]]:
     """Create a key: 201, and only this answer has its text."""
     fields = validated(KeyFields, body.read_json())
@@ -64,6 +74,7 @@ def create() -> tuple[Response, int, dict[str, str]]:
 @auth.needs(Scope.ADMIN)
 @auth.is_off_without_keys(True)
 @query.takes(PageQuery)
+@operation.describes(Operation("List API keys", {200: Answer("A page of keys.", KeyPage)}))
 def page() -> Response:
     """List all keys, newest first; `next_cursor` leads to older keys."""
     wanted = query.of(PageQuery)
@@ -75,6 +86,7 @@ def page() -> Response:
 @blueprint.get("/<key_id>")
 @auth.needs(Scope.ADMIN)
 @auth.is_off_without_keys(True)
+@operation.describes(Operation("Read an API key", {200: Answer("The key.", KeyObject)}, ("not_found",)))
 def show(key_id: str) -> Response:
     return jsonify(describe(_found(key_id)))
 
@@ -82,6 +94,13 @@ def show(key_id: str) -> Response:
 @blueprint.post("/<key_id>/rotate")
 @auth.needs(Scope.ADMIN)
 @auth.is_off_without_keys(True)
+@operation.describes(
+    Operation(
+        "Give an API key a new secret",
+        {200: Answer("The key, with its new text.", KeyWithText)},
+        ("key_revoked", "not_found"),
+    )
+)
 def rotate(key_id: str) -> Response:
     """Give a key a new secret: only this answer has the new text. The old secret stays live for a while."""
     text = services().keys.rotate(key_id, services().settings.old_key_seconds)
@@ -95,6 +114,7 @@ def rotate(key_id: str) -> Response:
 @blueprint.post("/<key_id>/revoke")
 @auth.needs(Scope.ADMIN)
 @auth.is_off_without_keys(True)
+@operation.describes(Operation("Revoke an API key", {200: Answer("The key.", KeyObject)}, ("not_found",)))
 def revoke(key_id: str) -> Response:
     """Revoke a key, which every gateway refuses within a second. To revoke it again changes nothing."""
     if not services().keys.revoke(key_id):

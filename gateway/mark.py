@@ -29,8 +29,12 @@ class Mark(Generic[Value]):
         """Return True if the view is decorated with this mark."""
         return view in self._values
 
+    def of(self, view: Callable[..., object]) -> Value:
+        """Return the value of a view."""
+        return self._values.get(view, self._default)
+
     def of_view(self) -> Value:
         """Return the value of the current request's view; the default if no view matches the path and method."""
         if request.endpoint is None:
             return self._default
-        return self._values.get(current_app.view_functions[request.endpoint], self._default)
+        return self.of(current_app.view_functions[request.endpoint])

@@ -9,7 +9,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from gateway import auth, origin
+from gateway import auth, operation, origin
+from gateway.operation import Answer, Operation
 from gateway.services import services
 from worker.access.scope import Scope
 from worker.process import fleet
@@ -21,7 +22,11 @@ blueprint = Blueprint("metrics", __name__)
 @auth.needs(Scope.ADMIN)
 @auth.open_if(lambda settings: settings.metrics_without_key)
 @origin.takes_any_host(True)
+@operation.describes(
+    Operation("Scrape metrics", {200: Answer("Prometheus's text format.", media_type=CONTENT_TYPE_LATEST)})
+)
 def metrics() -> Response:
+    """Return the metrics of the whole fleet in the format of Prometheus."""
     registry = CollectorRegistry()
     registry.register(_Fleet(fleet.state(services().keyspace)))
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

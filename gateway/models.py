@@ -7,7 +7,9 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from gateway import auth
+from gateway import auth, operation
+from gateway.answers.model import ModelList, ModelObject
+from gateway.operation import Answer, Operation
 from gateway.services import services
 from ovseg_core import models
 from ovseg_core.errors import OvsegError
@@ -25,6 +27,7 @@ CREATED = 0
 
 @blueprint.get("")
 @auth.needs(Scope.JOBS_READ)
+@operation.describes(Operation("List models", {200: Answer("All models.", ModelList)}))
 def page() -> Response:
     """List all models of the registry, in its order, with the live workers that can run them."""
     workers = roster.workers(services().keyspace)
@@ -34,6 +37,7 @@ def page() -> Response:
 
 @blueprint.get("/<path:name>")
 @auth.needs(Scope.JOBS_READ)
+@operation.describes(Operation("Read a model", {200: Answer("The model.", ModelObject)}, ("not_found",)))
 def show(name: str) -> Response:
     """Return one model of the list."""
     if (spec := models.all_models().get(name)) is None:

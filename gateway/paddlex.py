@@ -14,24 +14,53 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
+from pydantic import BaseModel, ConfigDict
 
-from gateway import access_log, auth, body, breaker, compression, origin, problem
+from gateway import access_log, auth, body, breaker, compression, job_codes, job_examples, operation, origin, problem
+from gateway.answers.paddlex import PaddlexAnswer, PaddlexEnvelope
 from gateway.caller import caller
+from gateway.operation import Answer, Operation
 from gateway.services import services
 from ovseg_core import outputs
 from ovseg_core.errors import OvsegError
 from worker.access.scope import Scope
 from worker.job import acceptance, parsing, result_document
+from worker.job.everything import OptionsJson
+from worker.job.image_object import ImageObject
+from worker.job.prompt_fields import Box, Point
 from worker.job.record import Job, Status
 from worker.store import tenant
 
 blueprint = Blueprint("paddlex", __name__)
 
 
+class PaddlexFields(BaseModel):
+    """PaddleX's request, for the JSON Schema; `_as_job` and `_visualize` read it."""
+
+    model_config = ConfigDict(json_schema_extra=parsing.PADDLEX_SPELLING)
+
+    image: str | ImageObject
+    prompt: list[Box | Point] | OptionsJson | None = None
+    promptType: parsing.PromptType
+    visualize: bool | None = None
+
+
 @blueprint.post("/open-vocabulary-segmentation")
 @auth.needs(Scope.JOBS_WRITE)
 @compression.pays(False)  # the overlay is a JPEG in base64
+@operation.describes(
+    Operation(
+        "Segment an image, as PaddleX's server does",
+        {200: Answer("The job has succeeded.", PaddlexAnswer)},
+        (*job_codes.OF_JOB, "canceled", "input_gone", "internal_error", "result_gone", "timeout", "worker_lost"),
+        PaddlexFields,
+        job_examples.PADDLEX,
+        problem=PaddlexEnvelope,
+        problem_media_type="application/json",
+    )
+)
 def infer() -> ResponseReturnValue:
+    """Make a job of the request, wait for its end and answer with its result. Other fields are ignored."""
     fields = body.read_json()
     visualize = _visualize(fields, services().settings.paddlex_visualize)
     job_request, image = parsing.parse(_as_job(fields, visualize), None, services().settings)
@@ -53,6 +82,14 @@ def infer() -> ResponseReturnValue:
 @access_log.writes_line(False)
 @origin.takes_any_host(True)
 @breaker.needs_redis(False)
+@operation.describes(
+    Operation(
+        "Is this process alive? As PaddleX's server answers",
+        {200: Answer("It is.", PaddlexEnvelope)},
+        problem=PaddlexEnvelope,
+        problem_media_type="application/json",
+    )
+)
 def health() -> Response:
     return jsonify({"logId": str(uuid.uuid4()), "errorCode": 0, "errorMsg": "Healthy"})
 

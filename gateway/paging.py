@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any
 
 from flask import Response, jsonify
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 
 from gateway import query
 
@@ -16,14 +16,21 @@ DEFAULT_LIMIT, MAX_LIMIT = 20, 100
 # A page ends early when it reaches this size: 100 jobs with 1,000 prompts each would take 50 MB.
 PAGE_BYTES = 1_000_000
 
+CURSOR = re.compile("[0-9]{1,16}")
+CURSOR_SCHEMA = {
+    "type": "string",
+    "pattern": f"^{CURSOR.pattern}$",
+    "description": "`next_cursor` of an earlier answer",
+}
+
 
 def _cursor(text: str) -> str:
-    if not re.fullmatch(r"[0-9]{1,16}", text):
+    if not CURSOR.fullmatch(text):
         raise ValueError("must be the next_cursor of an earlier answer")
     return text
 
 
-Cursor = Annotated[str, AfterValidator(_cursor)]
+Cursor = Annotated[str, AfterValidator(_cursor), WithJsonSchema(CURSOR_SCHEMA)]
 
 
 class PageQuery(query.Query):

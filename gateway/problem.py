@@ -37,6 +37,7 @@ STATUS_OF_CODE = {
     "unsupported_content_encoding": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "quota_exceeded": HTTPStatus.TOO_MANY_REQUESTS,
     "queue_full": HTTPStatus.SERVICE_UNAVAILABLE,
+    "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "invalid_json": HTTPStatus.BAD_REQUEST,
     "timeout": HTTPStatus.GATEWAY_TIMEOUT,
     "internal_error": HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar, TypeVar, cast
+from typing import Annotated, ClassVar, TypeVar, cast
 
 from flask import Flask, g, request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from gateway.mark import Mark
+from gateway.operation import Header
 from worker.job.validation import validated
 
 Parsed = TypeVar("Parsed", bound="Query")
@@ -27,6 +28,7 @@ class Query(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", title="query parameter")
 
     MANY: ClassVar[frozenset[str]] = frozenset()  # the parameters that may be given many times
+    HEADERS: ClassVar[tuple[Header, ...]] = ()  # of a request, which mean the same as a parameter
 
     @field_validator("*", mode="before")
     @classmethod
@@ -58,7 +60,7 @@ def whole_number(minimum: int, maximum: int) -> BeforeValidator:
             raise ValueError(f"must be a whole number from {minimum} to {maximum}")
         return int(text)
 
-    return BeforeValidator(read)
+    return BeforeValidator(read, json_schema_input_type=Annotated[int, Field(ge=minimum, le=maximum)])
 
 
 def _parse() -> None:

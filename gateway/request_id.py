@@ -7,7 +7,11 @@ import uuid
 
 from flask import Flask, Response, request
 
+from gateway.operation import Header
+
 HEADER = "X-Request-Id"
+SENT = Header(HEADER, "An id for this request, in 1 to 128 visible ASCII characters.", {"type": "string"})
+ANSWERED = Header(HEADER, "The id of the request: its own, or a new one.", {"type": "string"})
 KEY = "ovseg.request_id"  # in the WSGI environ, so that a held request, which runs twice, keeps its id
 # Visible ASCII without spaces, so that a log line can be split; long enough for two UUIDs and a name.
 VALID = re.compile(r"[\x21-\x7e]{1,128}")

@@ -9,7 +9,9 @@ from flask import jsonify, url_for
 from flask.typing import ResponseReturnValue
 
 from gateway import wait_time
+from gateway.answers.job import JobObject
 from gateway.caller import caller
+from gateway.operation import LOCATION, Answer, Header
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker.job import acceptance, description
@@ -18,6 +20,13 @@ from worker.job.image_object import KnownImage
 from worker.job.record import Job
 from worker.job.request import JobRequest
 from worker.store import tenant
+
+REPLAYED = Header("Idempotency-Replayed", "`true` if the job was accepted before under the same Idempotency-Key.")
+HEADERS = (LOCATION, REPLAYED, wait_time.APPLIED)
+ANSWERS = {
+    200: Answer("The job has ended while the request waited. Check its `status`.", JobObject, HEADERS),
+    202: Answer("The job is accepted.", JobObject, HEADERS),
+}
 
 
 def submitted(job_request: JobRequest, image: bytes | None, key: str | None, purpose: str = "") -> ResponseReturnValue:

@@ -19,6 +19,27 @@ MAX_CHARACTERS = {"box": 200, "point": 100, "points": 64 * 1024}
 NUMBER = re.compile(r"\s*[+-]?[0-9.]{1,30}(e[+-]?[0-9]{1,3})?\s*", re.IGNORECASE | re.ASCII)
 JSON_FIELDS = ("metadata", "deadline", "polygons")
 
+# The JSON Schema of the texts that `parse` reads by hand. Numbers may also have exponents and spaces around them.
+_NUMBER = r"[+-]?[0-9]{1,15}(\.[0-9]{1,14})?"
+_POINT, _LABELLED = f"{_NUMBER},{_NUMBER}", f"{_NUMBER},{_NUMBER}(,[01])?"
+
+
+def _texts(pattern: str) -> dict[str, Any]:
+    return {"type": "array", "maxItems": 1000, "items": {"type": "string", "pattern": f"^{pattern}$"}}
+
+
+SCHEMAS: dict[str, tuple[str, dict[str, Any]]] = {
+    "box": ("a prompt each: x0,y0,x1,y1", _texts(f"{_POINT},{_POINT}")),
+    "point": ("a prompt each: x,y", _texts(_POINT)),
+    "points": (
+        "a prompt each: several points x,y or x,y,label, with spaces between",
+        _texts(f"{_LABELLED}( {_LABELLED})*"),
+    ),
+    "prompts": ("`everything`, or the field `prompts` as JSON; instead of box, point and points", {"type": "string"}),
+    "outputs": ("a list with commas: rle,png", {"type": "string"}),
+    "webhook": ("a URL", {"type": "string"}),
+}
+
 
 class EmbeddingTexts(WaitQuery):
     """The query of a request to encode the image in its body."""

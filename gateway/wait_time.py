@@ -7,13 +7,20 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from flask import request
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 from werkzeug.http import parse_list_header
 
 from gateway import query
+from gateway.operation import Header
 from gateway.services import services
 
 WAIT = re.compile(r"wait\s*=\s*\"?([0-9]{1,9})\"?\s*(;|$)", re.IGNORECASE)  # RFC 7240 allows parameters after a ;
+
+
+PREFER = Header(
+    "Prefer", "`wait=SECONDS` (RFC 7240): as the parameter `wait`, and reduced to the maximum", {"type": "string"}
+)
+APPLIED = Header("Preference-Applied", "The preference that was granted, such as `wait=30`.")
 
 
 @dataclass(frozen=True)
@@ -34,8 +41,15 @@ def _seconds(text: str) -> float:
     return float(text)
 
 
+Seconds = Annotated[float, Field(ge=0)]  # the maximum is a setting
+
+
 class WaitQuery(query.Query):
-    wait: Annotated[float, BeforeValidator(_seconds)] | None = None
+    HEADERS = (PREFER,)
+
+    wait: Annotated[float, BeforeValidator(_seconds, json_schema_input_type=Seconds)] | None = Field(
+        default=None, description="seconds for which the answer may be held until the job has ended, at most 60"
+    )
 
 
 def of_request() -> WaitTime | None:

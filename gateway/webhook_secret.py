@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from gateway import auth
+from gateway import auth, operation
+from gateway.answers.endpoint import NewSecret
 from gateway.caller import caller
+from gateway.operation import Answer, Operation
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker.access.scope import Scope
@@ -16,6 +18,13 @@ blueprint = Blueprint("webhook_secret", __name__, url_prefix="/v1/webhook-secret
 
 @blueprint.post("/rotate")
 @auth.needs(Scope.WEBHOOKS)
+@operation.describes(
+    Operation(
+        "Give a tenant a new secret for the webhooks of its jobs",
+        {200: Answer("The new secret.", NewSecret)},
+        ("secret_is_a_setting",),
+    )
+)
 def rotate() -> Response:
     """Replace the secret of the caller's tenant, and return the new one. The old secret also signs for a while."""
     changed = services().tenants.rotate_webhook_secret(caller().tenant)

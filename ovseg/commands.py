@@ -218,6 +218,18 @@ main.add_command(keys)
 main.add_command(tenants)
 
 
+@main.command()
+def openapi() -> None:
+    """Print the OpenAPI document of the HTTP API, which the gateway serves at /openapi.json."""
+    import json
+
+    from gateway import create_app
+    from gateway.openapi import document
+
+    settings = one_line.settings().model_copy(update={"auth": "off"})  # the document is the same for all settings
+    click.echo(json.dumps(document.build(create_app(settings)), indent=1))
+
+
 @main.command("webhook-secret")
 def new_webhook_secret() -> None:
     """Print a new secret for OVSEG_WEBHOOK_SECRET."""

@@ -21,7 +21,7 @@ from configs.settings import Settings
 from gateway import create_app
 from ovseg.child import Child
 from ovseg.embedded.seaweedfs import BUCKET, Seaweedfs
-from tests.support import fakes, lone_gateway, own_valkey, pieces, slow
+from tests.support import contract, fakes, lone_gateway, own_valkey, pieces, slow
 from tests.support.fakes import Host
 from tests.support.lone_gateway import LoneGateway
 from tests.support.service import Service
@@ -67,6 +67,24 @@ def _botocore_reads_a_file_once() -> Iterator[None]:
     read = functools.cache(JSONFileLoader().load_file)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(JSONFileLoader, "load_file", lambda self, path: read(path))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _answers_are_as_documented() -> Iterator[None]:
+    """Every answer that a test gets in this process is compared with the OpenAPI document."""
+    send = FlaskClient.open
+
+    def open_and_check(client: FlaskClient, *args: Any, **kwargs: Any) -> Any:
+        answer = send(client, *args, **kwargs)
+        if "ovseg" in client.application.extensions:
+            asked = answer.request
+            url_map = client.application.url_map
+            contract.check(url_map, asked.method, asked.path, answer.status_code, answer.headers, answer.get_data())
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FlaskClient, "open", open_and_check)
         yield
 
 

@@ -59,6 +59,11 @@ QUERIES = [
     ("GET", "/readyz", "worker=1", "worker", "allowed: workers"),
     ("GET", "/healthz", "x=1", "x", "none is allowed"),
     ("GET", "/", "x=1", "x", "none is allowed"),
+    ("GET", "/openapi.json", "x=1", "x", "none is allowed"),
+    ("GET", "/docs", "x=1", "x", "none is allowed"),
+    ("GET", "/docs/docs.js", "x=1", "x", "none is allowed"),
+    ("GET", "/docs/swagger-ui.css", "x=1", "x", "none is allowed"),
+    ("GET", "/docs/swagger-ui-bundle.js", "x=1", "x", "none is allowed"),
     ("GET", "/v1/jobs", "%C3%A9%0a%1b=1", "é\n\u001b", "allowed: limit"),
     ("GET", "/v1/jobs", "x" * 3000 + "=1", "x" * 80 + "...", "allowed: limit"),
 ]

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from gateway.text_fields import PROMPTS, EmbeddingTexts, Texts
 from gateway.wait_time import WaitQuery
 from tests.support import pictures
-from worker.job.parsing import EmbeddingFields, Fields
+from worker.job.parsing import EmbeddingFields, JobFields
 
 PHOTO = pictures.photo()
 JOBS, EMBEDDINGS = "/v1/jobs", "/v1/embeddings"
@@ -162,5 +162,5 @@ def test_put_takes_an_image_and_other_routes_do_not(asked: FlaskClient) -> None:
 def test_the_names_of_texts_are_those_of_the_fields() -> None:
     """A new field of a request is also a text."""
     texts = {*Texts.model_fields} - {*WaitQuery.model_fields} - {*PROMPTS}
-    assert texts == {*Fields.model_fields} - {"image", "prompt", "promptType"}
+    assert texts == {*JobFields.model_fields} - {"image", "prompt", "promptType"}
     assert {*EmbeddingTexts.model_fields} - {*WaitQuery.model_fields} == {*EmbeddingFields.model_fields} - {"image"}

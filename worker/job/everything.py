@@ -4,16 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import WithJsonSchema
 
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
-from ovseg_core.everything.options import INTEGERS
+from ovseg_core.everything.options import INTEGERS, RANGES
 from ovseg_core.family import EVERYTHING
 from ovseg_core.models import ModelSpec
 from worker.job.client_text import brief
 
 FIELDS = ("prompts", "prompt", "promptType")  # of a body, in which everything mode can be requested
+
+# The JSON Schema of what `Everything` parses. The options are checked by `EverythingOptions`.
+_SHARE = {"type": "number", "minimum": 0, "maximum": 1}
+_GRID = {"type": "array", "items": {"type": "array", "items": _SHARE, "minItems": 2, "maxItems": 2}}
+_NUMBERS = {
+    name: {"type": "integer" if name in INTEGERS else "number", "minimum": lowest, "maximum": highest}
+    for name, (lowest, highest) in RANGES.items()
+}
+OPTIONS_SCHEMA = {
+    "type": "object",
+    "properties": {**_NUMBERS, "point_grids": {"anyOf": [{"type": "array", "items": _GRID}, {"type": "null"}]}},
+    "additionalProperties": False,
+}
+OBJECT_SCHEMA = {
+    "type": "object",
+    "properties": {EVERYTHING: OPTIONS_SCHEMA},
+    "required": [EVERYTHING],
+    "additionalProperties": False,
+}
+OptionsJson = Annotated[dict[str, Any], WithJsonSchema(OPTIONS_SCHEMA)]
+EverythingJson = Annotated[Any, WithJsonSchema({"anyOf": [{"const": EVERYTHING}, OBJECT_SCHEMA]})]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -41,6 +41,28 @@ OURS = frozenset(
     ]
 )
 
+# The JSON Schema of what `_headers` and `ImageObject.of` check by hand. It does not exclude the names of OURS.
+HEADERS_SCHEMA = {
+    "type": "object",
+    "minProperties": 1,
+    "maxProperties": MAX_HEADERS,
+    "propertyNames": {"pattern": f"^{NAME.pattern}$"},
+    "additionalProperties": {"type": "string", "pattern": f"^{VALUE.pattern}$"},
+}
+
+
+def _show_headers(schema: dict[str, Any]) -> None:
+    """Replace pydantic's schema of the headers: its default, no headers, is not allowed to be written."""
+    del schema["default"]
+    schema.update(HEADERS_SCHEMA)
+
+
+BY_URL: dict[str, Any] = {"required": ["url"], "properties": {"url": {"type": "string"}, "sha256": {"type": "null"}}}
+BY_DIGEST: dict[str, Any] = {
+    "required": ["sha256"],
+    "properties": {"sha256": {"type": "string"}, "url": {"type": "null"}, "headers": False},
+}
+
 
 def _headers(headers: dict[str, str]) -> dict[str, str]:
     if len(headers) > MAX_HEADERS:
@@ -58,11 +80,17 @@ def _headers(headers: dict[str, str]) -> dict[str, str]:
 class ImageObject(BaseModel):
     """A URL with headers, or the digest of an image that was sent before."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, hide_input_in_errors=True, json_schema_extra={"oneOf": [BY_URL, BY_DIGEST]}
+    )
 
-    url: str | None = None
-    headers: Annotated[dict[str, str], AfterValidator(_headers)] = Field(default={}, min_length=1)
-    sha256: Annotated[str, Field(pattern=SHA256)] | None = None
+    url: str | None = Field(default=None, description="http or https; with headers https")
+    headers: Annotated[dict[str, str], AfterValidator(_headers)] = Field(
+        default={}, min_length=1, json_schema_extra=_show_headers, description="for the URL; never shown"
+    )
+    sha256: Annotated[str, Field(pattern=SHA256)] | None = Field(
+        default=None, description="of an image that was sent within the last 24 hours, in lower-case hexadecimal"
+    )
 
     @classmethod
     def of(cls, body: object) -> ImageObject | None:

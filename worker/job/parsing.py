@@ -19,12 +19,12 @@ from worker.image import data_url
 from worker.image.content import ImageContent, ImageSource
 from worker.job import earlier_masks, image_object, prompt_fields, prompt_note
 from worker.job.earlier_masks import MasksOf
-from worker.job.everything import Everything
+from worker.job.everything import Everything, EverythingJson, OptionsJson
 from worker.job.image_object import ImageObject, KnownImage
 from worker.job.polygon_options import PolygonOptions
-from worker.job.prompt_fields import Numbers, PromptFields
+from worker.job.prompt_fields import Box, Numbers, Point, PromptFields
 from worker.job.request import JobRequest, Options, Output
-from worker.job.validation import short_list, validated
+from worker.job.validation import short_list, shown_as, validated
 from worker.outbound import web_url
 
 PromptType = Literal["box", "point", "everything"]
@@ -34,10 +34,34 @@ SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]{0,31}):", re.IGNORECASE | re.ASCII)  
 DEFAULT_OUTPUTS: tuple[Output, ...] = ("rle", "overlay")
 
 
+# The JSON Schema of rules between fields, which `parse` checks by hand.
+_NOT = {"type": "null"}  # the field is left out, or null
+_ALONE = {"properties": {"multimask": _NOT, "on_invalid_prompt": _NOT}}  # everything mode takes neither
+_OUR_SPELLING = {
+    "properties": {"prompt": _NOT, "promptType": _NOT},
+    "if": {"properties": {"prompts": {"type": "array"}}},
+    "else": _ALONE,
+}
+PADDLEX_SPELLING: dict[str, Any] = {
+    "required": ["promptType"],
+    "properties": {"promptType": {"type": "string"}},
+    "if": {"properties": {"promptType": {"const": "everything"}}},
+    "then": {"properties": {"prompt": {"type": ["object", "null"]}}, **_ALONE},
+    "else": {"required": ["prompt"], "properties": {"prompt": {"type": "array"}}},
+}
+_RULES: dict[str, Any] = {
+    "if": {"required": ["prompts"], "properties": {"prompts": {"type": ["array", "object", "string"]}}},
+    "then": _OUR_SPELLING,
+    "else": PADDLEX_SPELLING,
+}
+
+
 class ImageFields(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    image: str | None = None
+    image: Annotated[str | None, shown_as(str | ImageObject | None)] = Field(
+        default=None, description="an http(s) URL, base64, a data URL, or an object; left out if a form has the file"
+    )
     model: str | None = Field(default=None, max_length=MAX_NAME_CHARACTERS)
 
 
@@ -45,11 +69,18 @@ class EmbeddingFields(Options, ImageFields):
     """The body of a request to encode an image: it has no prompts and no outputs."""
 
 
-class Fields(EmbeddingFields):
-    """The body of a request to segment an image."""
+class JobFields(EmbeddingFields):
+    """The body of a request to segment an image. It has either `prompts`, or PaddleX's `prompt` and `promptType`."""
 
-    prompts: list[PromptFields] | None = None
-    prompt: list[Numbers] | None = None
+    model_config = ConfigDict(json_schema_extra=_RULES)
+
+    prompts: Annotated[
+        list[PromptFields] | None,
+        shown_as(Annotated[list[PromptFields], Field(min_length=1)] | EverythingJson | None),
+    ] = Field(default=None, description='one object each; or `"everything"`, with or without options')
+    prompt: Annotated[
+        list[Numbers] | None, shown_as(Annotated[list[Box | Point], Field(min_length=1)] | OptionsJson | None)
+    ] = Field(default=None, description="boxes or points; in everything mode its options")
     promptType: PromptType | None = None
     outputs: Annotated[list[Output], BeforeValidator(short_list)] = Field(default=list(DEFAULT_OUTPUTS), min_length=1)
     multimask: Literal["best", "all"] | None = None
@@ -84,7 +115,7 @@ def parse(
     """
     _check_count(body, settings)
     everything, rest = Everything.split(body)
-    fields = validated(Fields, _without_object(rest))
+    fields = validated(JobFields, _without_object(rest))
     source, image = _image_of(body, fields, image_file, settings, known_image)
     found = _prompts(fields, settings, masks_of) if everything is None else []
     request, spec = _request(fields, source, settings)
@@ -126,13 +157,13 @@ def _request(fields: EmbeddingFields, source: ImageSource, settings: Settings) -
     return JobRequest(image=source, model=spec.name, prompts=(), outputs=(), **options), spec
 
 
-def _polygons(fields: Fields) -> PolygonOptions | None:
+def _polygons(fields: JobFields) -> PolygonOptions | None:
     if fields.polygons is not None and "polygons" not in fields.outputs:
         _refuse("invalid_request", "`outputs` lacks polygons, to which this applies", "polygons")
     return None if fields.polygons == PolygonOptions() else fields.polygons
 
 
-def _check_suits_everything(fields: Fields) -> None:
+def _check_suits_everything(fields: JobFields) -> None:
     if fields.multimask is not None:
         _refuse("invalid_request", "everything mode has no candidates to choose from; leave it out", "multimask")
     if fields.on_invalid_prompt is not None:
@@ -214,7 +245,7 @@ def _points_of(prompt: object) -> int:
     return len(points) if isinstance(points, list) else 0
 
 
-def _prompts(fields: Fields, settings: Settings, masks_of: MasksOf) -> list[Prompt | OvsegError]:
+def _prompts(fields: JobFields, settings: Settings, masks_of: MasksOf) -> list[Prompt | OvsegError]:
     skips = fields.on_invalid_prompt == "skip"
     if fields.prompts is not None:
         if fields.prompt is not None or fields.promptType is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 
@@ -14,21 +14,32 @@ from worker.job import earlier_masks
 from worker.job.earlier_masks import MasksOf
 from worker.job.mask_fields import MaskFields, RleFields
 from worker.job.prompt_note import PromptId, PromptName
-from worker.job.validation import InvalidRequest
+from worker.job.validation import InvalidRequest, shown_as
 
 Item = TypeVar("Item")
 Parsed = TypeVar("Parsed")
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Numbers = Annotated[list[Number], FailFast()]  # one error for a list: it may have a million wrong numbers
+# In the JSON Schema. The parser leaves the lengths to `Prompt.of`: a request may ask to skip invalid prompts.
+Box = Annotated[list[Number], Field(min_length=4, max_length=4)]
+Point = Annotated[list[Number], Field(min_length=2, max_length=2)]
 
 
 class PromptFields(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    box: list[Number] | None = Field(default=None, fail_fast=True)
-    points: list[Numbers] | None = Field(default=None, fail_fast=True)
-    labels: list[int] | None = Field(default=None, fail_fast=True)
+    box: Annotated[list[Number] | None, shown_as(Box | None)] = Field(
+        default=None, fail_fast=True, description="x0, y0, x1, y1 in pixels, with x0 < x1 and y0 < y1"
+    )
+    points: Annotated[list[Numbers] | None, shown_as(list[Point] | None)] = Field(
+        default=None, fail_fast=True, description="x, y of each in pixels"
+    )
+    labels: Annotated[list[int] | None, shown_as(list[Literal[0, 1]] | None)] = Field(
+        default=None,
+        fail_fast=True,
+        description="for each point 1 if it is on the object, else 0; 1 by default",
+    )
     mask: MaskFields | None = None
     id: PromptId | None = None
     name: PromptName | None = None

@@ -21,7 +21,12 @@ def _id(value: object) -> object:
     return value
 
 
-ID_SCHEMA = {"anyOf": [{"type": "string", "maxLength": MAX_ID_CHARACTERS}, {"type": "integer"}]}
+ID_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "maxLength": MAX_ID_CHARACTERS},
+        {"type": "integer", "minimum": -MAX_ID, "maximum": MAX_ID},
+    ]
+}
 PromptId = Annotated[Any, BeforeValidator(_id), WithJsonSchema(ID_SCHEMA)]
 PromptName = Annotated[str, Field(max_length=MAX_NAME_CHARACTERS)]
 

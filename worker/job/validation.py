@@ -6,7 +6,7 @@ import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from ovseg_core.errors import OvsegError
 from worker.job.client_text import brief
@@ -53,6 +53,14 @@ def validated(model: type[Model], body: object) -> Model:
     except ValidationError as error:
         details = error.errors(include_url=False)
         raise InvalidRequest([_readable(each, model) for each in details[:MAX_ERRORS]], len(details)) from None
+
+
+def shown_as(shown: Any) -> BeforeValidator:
+    """Return a mark for a field that the JSON Schema describes as another type than the model validates.
+
+    Either the field's values are validated further by hand, or some are read by hand before.
+    """
+    return BeforeValidator(lambda value: value, json_schema_input_type=shown)
 
 
 def short_list(value: object) -> object:

@@ -31,6 +31,12 @@ class EndpointFields(BaseModel):
         return {name: value for name, value in given.items() if value is not None}
 
 
+class NewEndpoint(EndpointFields):
+    """The fields of a new endpoint, for the JSON Schema; `parse_new` reads them."""
+
+    url: str = Field(max_length=2048)
+
+
 def parse_new(body: object, settings: Settings) -> EndpointFields:
     """Return the fields of a new endpoint. Raises OvsegError; it is InvalidRequest if several fields may be wrong."""
     check_can_sign(settings)

@@ -1,0 +1,60 @@
+"""The event object, which `gateway.events` makes, and the message that a webhook's receiver gets."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from gateway.answers.job import JobObject
+
+
+class DeliveryObject(TypedDict):
+    at: datetime
+    url: str
+    status: Annotated[int | None, Field(description="of the receiver's answer")]
+    error: Annotated[str | None, Field(description="why there was no answer")]
+    duration_ms: float
+    answer: Annotated[str, Field(description="the first 1,024 bytes of the receiver's answer")]
+
+
+class EventObject(TypedDict):
+    """An event for one receiver, with its last deliveries."""
+
+    id: Annotated[str, Field(description="the `webhook-id` that the receiver gets")]
+    type: str
+    job_id: Annotated[str | None, Field(description="null for a test of an endpoint")]
+    endpoint_id: Annotated[str | None, Field(description="null for the job's own webhook")]
+    state: Literal["pending", "delivered", "dead"]
+    created_at: datetime
+    tries: int
+    outcome: Annotated[str | None, Field(description="how the last delivery ended")]
+    next_try_at: datetime | None
+    deliveries: Annotated[list[DeliveryObject], Field(description="the last 20, newest first")]
+
+
+class EventPage(TypedDict):
+    events: list[EventObject]
+    next_cursor: str | None
+
+
+class JobMessage(TypedDict):
+    """What the receiver of a job's event gets."""
+
+    type: str
+    timestamp: Annotated[datetime, Field(description="of the change")]
+    data: Annotated[JobObject, Field(description="the job at the time of delivery")]
+
+
+class TestData(TypedDict):
+    endpoint_id: str
+
+
+class TestMessage(TypedDict):
+    """What the receiver of a test event gets."""
+
+    type: str
+    timestamp: datetime
+    data: TestData

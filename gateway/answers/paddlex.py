@@ -1,0 +1,31 @@
+"""The answers of PaddleX's routes, which `gateway.paddlex` makes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from gateway.answers.job import Mask
+
+
+class PaddlexEnvelope(TypedDict):
+    logId: str
+    errorCode: Annotated[int, Field(description="0, or the HTTP status")]
+    errorMsg: str
+
+
+class PaddlexInfo(TypedDict):
+    label: str
+    prompt: list[float] | dict[str, Any]
+
+
+class PaddlexResult(TypedDict):
+    masks: list[Mask]
+    maskInfos: list[PaddlexInfo]
+    image: NotRequired[Annotated[str, Field(description="the overlay, a JPEG in base64")]]
+
+
+class PaddlexAnswer(PaddlexEnvelope):
+    result: PaddlexResult

@@ -1,0 +1,33 @@
+"""The codes of the problems that a request for a job can have, for the OpenAPI document."""
+
+from __future__ import annotations
+
+OF_IMAGE = (
+    "headers_unavailable",
+    "image_empty",
+    "image_format_unsupported",
+    "image_missing",
+    "image_not_found",
+    "image_too_costly",
+    "image_too_large",
+    "image_too_many_pixels",
+    "image_unreadable",
+    "url_forbidden",
+    "url_invalid",
+)
+OF_PROMPTS = (
+    "box_outside_image",
+    "invalid_options",
+    "invalid_prompt",
+    "mask_not_found",
+    "mask_size_mismatch",
+    "masks_too_large",
+    "point_outside_image",
+    "prompt_not_supported",
+    "prompts_missing",
+    "too_many_points",
+    "too_many_prompts",
+)
+OF_ACCEPTANCE = ("job_deleted", "queue_full")
+OF_EMBEDDING = (*OF_IMAGE, *OF_ACCEPTANCE, "metadata_too_large", "unknown_model", "webhooks_unavailable")
+OF_JOB = (*OF_EMBEDDING, *OF_PROMPTS)

@@ -1,0 +1,1 @@
+"""The OpenAPI document of the gateway's routes, and the page that shows it."""
