@@ -28,12 +28,12 @@ class KnownImages:
                 self._keyspace.redis.set(key, source.model_dump_json(), ex=KNOWN_SECONDS)
 
     def find(self, scope: str, sha256: str) -> ImageSource | None:
-        """Return the image with this digest; None if none was sent in time, or if the job that sent it was erased."""
-        written = self._keyspace.redis.get(self._key(scope, sha256))
-        source = ImageSource.model_validate_json(written) if written else None
-        if source is None or not self._keyspace.redis.exists(self._keyspace.key(f"job:{source.owner}")):
-            return None
-        return source
+        """Return the image with this digest, and remember it for longer.
+
+        Return None if none was sent in time, or if the job that sent it was erased.
+        """
+        written = self._keyspace.run("image_find", scope, sha256, KNOWN_SECONDS)
+        return ImageSource.model_validate_json(written) if written else None
 
     def _key(self, scope: str, sha256: str) -> str:
         return self._keyspace.key(f"image:{scope}:{sha256}")

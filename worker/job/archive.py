@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 import logging
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+
+from redis import RedisError
 
 from worker.image.inputs import Inputs
 from worker.job.record import Job
 from worker.store.keyspace import Keyspace
+from worker.store.later import Later
 from worker.store.storage import ObjectMissing, Storage
 
 log = logging.getLogger(__name__)
@@ -51,14 +53,16 @@ class Archive:
         self._storage = storage
         self._inputs = inputs
         self._threads = ThreadPoolExecutor(THREADS, "archive")
+        self._accepted = Later(WRITE_ACCEPTED_AFTER_SECONDS, self._keep_unarchived, "accepted")
+        self._ended = Later(WRITE_ENDED_AFTER_SECONDS, self._keep_all, "ended")
 
     def keep_accepted_soon(self, job_id: str) -> None:
         """Write the document of a job that was accepted just now; if that fails, a reaper does it."""
-        self._keep_soon(job_id, WRITE_ACCEPTED_AFTER_SECONDS)
+        self._accepted.add(job_id)
 
     def keep_ended_soon(self, job_id: str) -> None:
         """Write the document of a job that has ended just now; if that fails, a reaper does it."""
-        self._keep_soon(job_id, WRITE_ENDED_AFTER_SECONDS)
+        self._ended.add(job_id)
 
     def keep(self, job_id: str) -> None:
         """Write the document of a job in its current state, unless it is written already.
@@ -72,7 +76,7 @@ class Archive:
         if not record or listed is None:
             return
         job = Job.from_record(job_id, record)
-        if job.request.image.key is not None:
+        if job.request.image.key is not None and job.request.image.owner == job_id:
             self._inputs.settle(job_id, job.request.image.key)
         write(self._storage, ENDED if job.status.is_terminal else ACCEPTED, job_id, record)
         if not self._keyspace.run("archived", job_id, int(job.status.is_terminal)):  # the job was erased meanwhile
@@ -111,12 +115,20 @@ class Archive:
             if not self.try_keep(job_id):
                 break
 
-    def _keep_soon(self, job_id: str, after_seconds: float) -> None:
-        self._threads.submit(self._keep_at, time.monotonic() + after_seconds, job_id)
+    def _keep_unarchived(self, job_ids: Sequence[str]) -> None:
+        """Write the documents of those jobs that have none yet: of most of them, their worker has written it."""
+        try:
+            listed = self._keyspace.redis.zmscore(self._keyspace.key("unarchived"), list(job_ids))
+        except RedisError as error:
+            log.warning("%d jobs could not be archived, a reaper tries again: %s", len(job_ids), error)
+            return
+        self._keep_all([job_id for job_id, score in zip(job_ids, listed, strict=True) if score is not None])
 
-    def _keep_at(self, start_at: float, job_id: str) -> None:
-        time.sleep(max(0.0, start_at - time.monotonic()))
-        self.try_keep(job_id)
+    def _keep_all(self, job_ids: Sequence[str]) -> None:
+        if len(job_ids) == 1:  # without the cost of another thread
+            self.try_keep(job_ids[0])
+        else:
+            list(self._threads.map(self.try_keep, job_ids))
 
     def _is_erased(self, job_id: str) -> bool:
         with self._keyspace.pipeline() as pipeline:

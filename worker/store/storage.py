@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import boto3
+from botocore import handlers
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -129,12 +130,17 @@ def _open(settings: Settings, endpoint_url: str | None, patience: Patience) -> S
         connect_timeout=patience.connect_seconds,
         read_timeout=patience.read_seconds,
         max_pool_connections=64,
+        parameter_validation=False,  # our code passes valid ones; this takes 5 % of a request's CPU time
     )
     try:
         session = boto3.session.Session()
-        return session.client("s3", endpoint_url=endpoint_url, region_name=_region(settings, session), config=config)
+        client = session.client("s3", endpoint_url=endpoint_url, region_name=_region(settings, session), config=config)
     except BotoCoreError as error:  # nothing was sent yet: the profile or the region does not exist
         raise ValueError(f"object storage cannot be set up: {error}") from None
+    # By default a PUT first asks the server for permission to send its body. That is another round trip, whose answer
+    # botocore reads byte by byte: a sixth of the CPU time of a small PUT.
+    client.meta.events.unregister("before-call.s3", handlers.add_expect_header)
+    return client
 
 
 def _region(settings: Settings, session: boto3.session.Session) -> str:
