@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from worker.access.scope import Scope
@@ -21,6 +22,8 @@ class KeyObject(TypedDict):
     last_used_at: datetime | None
     revoked_at: datetime | None
     old_secret_until: datetime | None
+    requests_per_minute: Annotated[int | None, Field(description="null: the setting applies")]
+    prompts_per_minute: int | None
 
 
 class KeyWithText(KeyObject):

@@ -24,8 +24,6 @@ class Problem(TypedDict):
     code: Annotated[str, Field(description="for programs; stable")]
     request_id: Annotated[str, Field(description="`X-Request-Id` of this answer")]
     violated: NotRequired[
-        Annotated[
-            list[str], Field(alias="violated-policies", description="names in RateLimit-Policy, of `quota_exceeded`")
-        ]
+        Annotated[list[str], Field(alias="violated-policies", description="names of policies, of `quota_exceeded`")]
     ]
     errors: NotRequired[Annotated[list[FieldError], Field(description="at most 100 fields that are wrong")]]
