@@ -34,7 +34,7 @@ def check(keyspace: Keyspace, queue: str = protocol.AUTO) -> None:
     levels = {queue: set(counts)}
     for lane, owner in lines:
         levels.setdefault(f"{queue}:{lane}", set()).add(owner)
-    for kind in ("turns", "left"):
+    for kind in ("turns", "left", "clock"):
         found = {name.removeprefix(key(f"{kind}:")) for name in redis.scan_iter(key(f"{kind}:{queue}*"))}
         assert found <= {level for level, members in levels.items() if members}
     for level, members in levels.items():

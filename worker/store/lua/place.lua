@@ -12,10 +12,9 @@ local others = (redis.call('ZCARD', key('turns:' .. level)) - 1) * (ahead + 1)
 local count_of_lane = redis.call('HGETALL', key('lanes:' .. queue))
 for i = 1, #count_of_lane, 2 do
   local other, waiting = count_of_lane[i], tonumber(count_of_lane[i + 1])
-  local urgency = weight_of_lane(other) - weight_of_lane(lane)
   if other == lane then
     ahead = ahead + math.min(others, waiting - redis.call('ZCARD', line))
-  elseif urgency > 0 or (urgency == 0 and is_light(other)) then
+  elseif is_more_urgent(other, lane) then
     ahead = ahead + waiting
   end
 end

@@ -28,8 +28,9 @@
 --   lanes:<q>      hash    how many jobs wait in each lane of the queue q
 --   turns:<q>      zset    lanes with waiting jobs; score: their turn, see lines.lua
 --   turns:<q>:<l>  zset    tenants with jobs in the lane l; score: their turn
---   left:<q>       zset    lanes without waiting jobs; score: their last turn, while it is later than the next turn
---   left:<q>:<l>   zset    tenants without jobs in the lane l, in the same way
+--   clock:<q>      string  the turn of a lane that was taken last
+--   left:<q>       zset    lanes without waiting jobs; score: their turn, while it is later than the one that was taken last
+--   clock:<q>:<l>, left:<q>:<l>  the same for the tenants of the lane l
 --   made:<m>:<d>   string  a job on the image with the digest d (an id of its tenant) has just succeeded with the model m; expires
 --   delayed        zset    queued jobs that wait for their next attempt; score: when it is due
 --   leases         zset    running jobs; score: when their lease ends

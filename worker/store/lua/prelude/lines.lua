@@ -20,11 +20,11 @@ local function tenant(id) return string.match(id, '^([^.]*)%.') or 'default' end
 local function is_light(lane) return string.find(lane, '.light', 1, true) ~= nil end
 local function weight_of_lane(lane) return WEIGHTS[string.match(lane, '^%a+')] end
 
--- Let a member take turns from now on. Its turn is the one that it had when it left, or the one that is next now if that is
+-- Let a member take turns from now on. Its turn is the one that it had when it left, or the one that was taken last if that is
 -- later: so a member that comes and goes gets no more than its share, and one that was absent has no claim on the past.
 local function join(level, member)
   local turns, left = key('turns:' .. level), key('left:' .. level)
-  local turn = redis.call('ZRANGE', turns, 0, 0, 'WITHSCORES')[2] or 0
+  local turn = redis.call('GET', key('clock:' .. level)) or 0
   redis.call('ZREMRANGEBYSCORE', left, '-inf', turn)
   turn = redis.call('ZSCORE', left, member) or turn
   redis.call('ZADD', turns, 'NX', turn, member)
@@ -36,7 +36,18 @@ local function leave(level, member)
   local turns, left = key('turns:' .. level), key('left:' .. level)
   local turn = redis.call('ZSCORE', turns, member)
   redis.call('ZREM', turns, member)
-  if redis.call('EXISTS', turns) == 1 then redis.call('ZADD', left, turn, member) else redis.call('DEL', left) end
+  if redis.call('EXISTS', turns) == 1 then
+    redis.call('ZADD', left, turn, member)
+  else
+    redis.call('DEL', left, key('clock:' .. level))
+  end
+end
+
+-- Let a member take its turn with a job of this cost.
+local function charge(level, member, cost)
+  local turns = key('turns:' .. level)
+  redis.call('SET', key('clock:' .. level), redis.call('ZRANGE', turns, 0, 0, 'WITHSCORES')[2])
+  redis.call('ZINCRBY', turns, cost, member)
 end
 
 -- Return the lane that a queued job belongs to now.
@@ -84,15 +95,25 @@ local function adopt(id)
   if queue and not lane and redis.call('ZSCORE', key('waiting:' .. queue), id) then enter_line(id) end
 end
 
+-- True if jobs of one lane begin before those of another when both have the same turn.
+local function is_more_urgent(lane, other)
+  if weight_of_lane(lane) ~= weight_of_lane(other) then return weight_of_lane(lane) > weight_of_lane(other) end
+  return is_light(lane) and not is_light(other)
+end
+
 -- Return the job of a queue that is next, or nil if none waits; with `only_light`, if none of the light ones waits.
 local function next_job(queue, only_light)
-  for _, lane in ipairs(redis.call('ZRANGE', key('turns:' .. queue), 0, -1)) do
-    if is_light(lane) or not only_light then
-      local level = queue .. ':' .. lane
-      local first = redis.call('ZRANGE', key('turns:' .. level), 0, 0)[1]
-      return redis.call('ZRANGE', key('line:' .. level .. ':' .. first), 0, 0)[1]
-    end
+  local turns = redis.call('ZRANGE', key('turns:' .. queue), 0, -1, 'WITHSCORES')
+  local lane, earliest
+  for i = 1, #turns, 2 do
+    local other, turn = turns[i], turns[i + 1]
+    local is_next = not lane or (turn == earliest and is_more_urgent(other, lane))
+    if is_next and (is_light(other) or not only_light) then lane, earliest = other, turn end
   end
+  if not lane then return end
+  local level = queue .. ':' .. lane
+  local first = redis.call('ZRANGE', key('turns:' .. level), 0, 0)[1]
+  return redis.call('ZRANGE', key('line:' .. level .. ':' .. first), 0, 0)[1]
 end
 
 -- Move the turns of a waiting job's lane and tenant by the cost of the job, because it begins.
@@ -100,6 +121,6 @@ local function take_turn(id)
   local queue, lane, cost, light_cost = unpack(redis.call('HMGET', key('job:' .. id), 'queue', 'lane', 'cost', 'light_cost'))
   cost = is_light(lane) and light_cost or cost or COST_OF_OLDER
   local weight = redis.call('HGET', key('tenant:' .. tenant(id)), 'weight') or 1
-  redis.call('ZINCRBY', key('turns:' .. queue), cost / weight_of_lane(lane), lane)
-  redis.call('ZINCRBY', key('turns:' .. queue .. ':' .. lane), cost / weight, tenant(id))
+  charge(queue, lane, cost / weight_of_lane(lane))
+  charge(queue .. ':' .. lane, tenant(id), cost / weight)
 end
