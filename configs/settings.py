@@ -163,6 +163,20 @@ class Settings(BaseSettings):
         description="Maximum number of jobs that wait for a worker (> 0); further submissions are refused. 100,000 "
         "jobs of 2 kB take 200 MB of Redis, and a worker that runs 10 jobs per second needs three hours for them.",
     )
+    max_queued_jobs_per_tenant: int | None = Field(
+        default=None,
+        gt=0,
+        description="Maximum number of queued jobs of each tenant (> 0) that has no limit of its own; further "
+        "submissions are refused. Unset: half of OVSEG_MAX_QUEUED_JOBS if OVSEG_AUTH is required, so that no tenant "
+        "fills the queue for all others; without keys there is one tenant and no such limit.",
+    )
+    max_stored_bytes_per_tenant: int | None = Field(
+        default=None,
+        gt=0,
+        description="Maximum number of bytes of the images and results that each tenant has in storage (> 0), if it "
+        "has no limit of its own; further submissions are refused until jobs are deleted. Jobs that are accepted "
+        "already still store their results. Unset: no limit, because the service does not know its storage's size.",
+    )
     default_model: str = Field(
         default="SAM-Lite", description="Model of requests that name none. SAM-Lite needs no download."
     )

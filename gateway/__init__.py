@@ -26,8 +26,10 @@ from gateway import (
     origin,
     paddlex,
     query,
+    quota_headers,
     rate_limits,
     request_id,
+    usage,
     webhook_secret,
 )
 from gateway.openapi import pages
@@ -55,6 +57,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         events,
         endpoints,
         keys,
+        usage,
         webhook_secret,
         paddlex,
         health,
@@ -70,6 +73,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     origin.guard(app)
     breaker.guard(app)
     auth.guard(app)
+    quota_headers.attend(app)
     rate_limits.guard(app)
     query.guard(app)
     cors.open_to(app, settings.cors_origins)

@@ -39,7 +39,6 @@ HEADERS_OF_CODE = {
 
 def handle_all(app: Flask) -> None:
     app.register_error_handler(OvsegError, _of_caller)
-    app.register_error_handler(QuotaExceeded, _of_quota)
     app.register_error_handler(HTTPException, _of_http)
     for unreachable in (RedisError, BotoCoreError, ClientError):
         app.register_error_handler(unreachable, of_outage)
@@ -57,7 +56,7 @@ def _of_caller(error: OvsegError) -> Response:
     return _render(problem.status_of(error.code), error.code, detail, {"errors": fields} if fields else {})
 
 
-def _of_quota(error: QuotaExceeded) -> Response:
+def of_quota(error: QuotaExceeded) -> Response:
     status, violated = problem.status_of(error.code), {"violated-policies": [error.policy]}
     response = _render(status, error.code, error.message, violated)
     response.headers["Retry-After"] = str(error.retry_after)

@@ -28,6 +28,6 @@ OF_PROMPTS = (
     "too_many_points",
     "too_many_prompts",
 )
-OF_ACCEPTANCE = ("job_deleted", "queue_full")
+OF_ACCEPTANCE = ("job_deleted", "queue_full", "quota_exceeded")
 OF_EMBEDDING = (*OF_IMAGE, *OF_ACCEPTANCE, "metadata_too_large", "unknown_model", "webhooks_unavailable")
 OF_JOB = (*OF_EMBEDDING, *OF_PROMPTS)

@@ -11,27 +11,24 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from dataclasses import dataclass
 
-from flask import Flask, Response, request
+from flask import Flask, request
 from limits import RateLimitItemPerMinute
 from limits.storage import RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 from redis.exceptions import OutOfMemoryError, ResponseError
 
 from configs.settings import Settings
-from gateway import auth, handover
+from gateway import auth, handover, quota_headers
 from gateway.caller import caller
 from ovseg_core.errors import OvsegError
 from worker.access.quota import QuotaExceeded
 from worker.store import outage
+from worker.store.clock import MINUTE
 from worker.store.keyspace import Keyspace
 
 log = logging.getLogger(__name__)
-
-STANDINGS = "ovseg.rate_limits"  # in the environ: a held request runs twice, and counts once
-WINDOW_SECONDS = RateLimitItemPerMinute(1).get_expiry()
 
 
 @dataclass(frozen=True)
@@ -45,35 +42,15 @@ class Window:
     @property
     def used(self) -> int:
         """How much of the quota is used, as the library rounds it."""
-        return math.floor(self.before * self.left / WINDOW_SECONDS) + self.current
+        return math.floor(self.before * self.left / MINUTE) + self.current
 
     def retry_after(self, at_most: int) -> int:
         """Return after how many whole seconds no more than `at_most` is used, if nothing is added."""
         if self.current <= at_most:  # the minute before only has to slide out far enough
-            slides = self.left - (at_most - self.current + 1) * WINDOW_SECONDS / max(self.before, 1)
+            slides = self.left - (at_most - self.current + 1) * MINUTE / max(self.before, 1)
         else:  # then the current one has to do that
-            slides = self.left + WINDOW_SECONDS - (at_most + 1) * WINDOW_SECONDS / self.current
+            slides = self.left + MINUTE - (at_most + 1) * MINUTE / self.current
         return math.floor(max(slides, 0)) + 1
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What a policy allows, and what is left of it."""
-
-    policy: str
-    quota: int
-    remaining: int
-    resets_at: float  # time.monotonic
-
-    @property
-    def policy_item(self) -> str:
-        """An item of RateLimit-Policy."""
-        return f'"{self.policy}";q={self.quota};w={WINDOW_SECONDS};qu="{self.policy}"'
-
-    @property
-    def item(self) -> str:
-        """An item of RateLimit."""
-        return f'"{self.policy}";r={self.remaining};t={max(math.ceil(self.resets_at - time.monotonic()), 0)}'
 
 
 class RateLimits:
@@ -86,16 +63,24 @@ class RateLimits:
         self._limiter = SlidingWindowCounterRateLimiter(self._storage)
         self._settings = settings
 
+    def of_caller(self) -> dict[str, int | None]:
+        """Return how many requests and prompts the caller may send in a minute; None: any number."""
+        own = caller().rates
+        return {
+            "requests_per_minute": own.requests_per_minute or self._settings.requests_per_minute,
+            "prompts_per_minute": own.prompts_per_minute or self._settings.prompts_per_minute,
+        }
+
     def count_request(self) -> None:
         """Count the current request. Raises QuotaExceeded and RedisError."""
-        self._count("requests", caller().rates.requests_per_minute or self._settings.requests_per_minute, 1)
+        self._count("requests", self.of_caller()["requests_per_minute"], 1)
 
     def count_prompts(self, prompts: int) -> None:
         """Count prompts that the current request asks for.
 
         Raises OvsegError `too_many_prompts` if no minute allows as many, QuotaExceeded and RedisError.
         """
-        quota = caller().rates.prompts_per_minute or self._settings.prompts_per_minute
+        quota = self.of_caller()["prompts_per_minute"]
         if quota is not None and prompts > quota:
             message = f"these are {prompts:,} prompts, and {quota:,} may be sent in a minute; send fewer"
             raise OvsegError("too_many_prompts", message, "prompts")
@@ -112,25 +97,25 @@ class RateLimits:
             # Redis can be read: requests that only read must not fail because they cannot be counted.
             log.warning("requests are not limited while Redis takes no writes: %s", error)
             return
+        remaining = max(quota - window.used, 0)
+        if is_allowed:
+            quota_headers.show(policy, quota, remaining, window.left)
+            return
         retry_after = window.retry_after(quota - cost)
-        resets_in = window.left if is_allowed else retry_after
-        standing = Standing(policy, quota, max(quota - window.used, 0), time.monotonic() + resets_in)
-        _standings().append(standing)
-        if not is_allowed:
-            message = f"{quota:,} {policy} may be sent in a minute; try again in {retry_after} s"
-            raise QuotaExceeded(policy, message, retry_after)
+        message = f"{quota:,} {policy} may be sent in a minute; try again in {retry_after} s"
+        raise QuotaExceeded(policy, quota, remaining, message, retry_after)
 
     def use(self, policy: str, quota: int, cost: int, who: str) -> tuple[bool, Window]:
         """Use a part of someone's quota, if that much is left. Returns whether it was, and what is counted now."""
         item = RateLimitItemPerMinute(quota, namespace=policy)
         is_allowed = self._limiter.hit(item, who, cost=cost)
-        before, _, current, left = self._storage.get_sliding_window(item.key_for(who), WINDOW_SECONDS)
+        before, _, current, left = self._storage.get_sliding_window(item.key_for(who), MINUTE)
         # The library keeps the counter of a minute for two.
-        return is_allowed, Window(before, current, max(left - WINDOW_SECONDS, 0))
+        return is_allowed, Window(before, current, max(left - MINUTE, 0))
 
 
 def guard(app: Flask) -> None:
-    """Count each request whose view needs a key, and add the headers of the limits to its answer."""
+    """Count each request whose view needs a key."""
     services = app.extensions["ovseg"]
 
     @app.before_request
@@ -138,15 +123,3 @@ def guard(app: Flask) -> None:
         has_view = request.endpoint is not None and request.method != "OPTIONS"
         if has_view and not auth.is_open(services.settings) and not handover.is_resumed():
             services.rate_limits.count_request()
-
-    @app.after_request
-    def add_headers(response: Response) -> Response:
-        if standings := _standings():
-            response.headers["RateLimit-Policy"] = ", ".join(standing.policy_item for standing in standings)
-            response.headers["RateLimit"] = ", ".join(standing.item for standing in standings)
-        return response
-
-
-def _standings() -> list[Standing]:
-    standings: list[Standing] = request.environ.setdefault(STANDINGS, [])
-    return standings

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 
 @click.group()
 def tenants() -> None:
-    """List and erase tenants. `ovseg keys create --tenant NAME` makes one."""
+    """List, change and erase tenants, and show what they use. `ovseg keys create --tenant NAME` makes one."""
 
 
 @tenants.command("list")
@@ -26,6 +28,69 @@ def list_tenants() -> None:
         made = [(each.name, timestamp(each.created_at)) for each in Tenants(keyspace, settings).list()]
     for name, since in [(DEFAULT, "always"), *made]:
         click.echo(f"{name}  since {since}  {live.count(name)} live keys")
+
+
+def _number(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """Return a number from 1 on; 0 for `default`; None if the option is not given."""
+    if value is None or value == "default":
+        return None if value is None else 0
+    if not re.fullmatch("[1-9][0-9]{0,14}", value):
+        raise click.BadParameter(f"{value!r} is not a number from 1 on, and not `default`")
+    return int(value)
+
+
+@tenants.command()
+@click.argument("name")
+@click.option("--queued-jobs", metavar="N", callback=_number, help="Maximum number of queued jobs.")
+@click.option("--stored-bytes", metavar="N", callback=_number, help="Maximum size of its images and results.")
+@click.option("--weight", metavar="N", callback=_number, help="Its share of the workers; that of others is 1.")
+def change(name: str, queued_jobs: int | None, stored_bytes: int | None, weight: int | None) -> None:
+    """Give a tenant limits of its own, or more of the workers than others.
+
+    N may be `default`: then OVSEG_MAX_QUEUED_JOBS_PER_TENANT and OVSEG_MAX_STORED_BYTES_PER_TENANT decide, as they do
+    for the tenant default, and the weight is 1.
+    """
+    from ovseg import access
+    from worker.access.tenants import Tenants
+
+    fields = {"max_queued_jobs": queued_jobs, "max_stored_bytes": stored_bytes, "weight": weight}
+    given = {field: value or None for field, value in fields.items() if value is not None}
+    if not given:
+        raise click.UsageError("name what to change: --queued-jobs, --stored-bytes, --weight")
+    written = ", ".join(f"{field} {value or 'default'}" for field, value in given.items())
+    with access.opened() as (keyspace, settings):
+        if not Tenants(keyspace, settings).change(name, given):
+            raise ValueError(f"there is no tenant {name!r} that can be changed")
+        access.audit(f"changed tenant {name}: {written}")
+    click.echo(f"{name}: {written}")
+
+
+@tenants.command()
+@click.argument("names", nargs=-1)
+@click.option("--days", type=click.IntRange(1, 90), default=30, show_default=True, help="Up to today, in UTC.")
+def usage(names: tuple[str, ...], days: int) -> None:
+    """Show what tenants have used, by default all of them: jobs by final status, prompts, and time of the networks."""
+    from dataclasses import asdict
+    from datetime import timedelta
+
+    from ovseg import access
+    from worker.access.tenants import Tenants
+    from worker.job import usage
+    from worker.store.tenant import DEFAULT
+
+    with access.opened() as (keyspace, settings):
+        known = [DEFAULT, *Tenants(keyspace, settings).names()]
+        if unknown := set(names).difference(known):
+            raise ValueError(f"there is no tenant {min(unknown)!r}")
+        last = usage.today()
+        first = last - timedelta(days=days - 1)
+        found = [usage.read(keyspace, name, first, last) for name in names or known]
+    for each in found:
+        counts = asdict(each.total)
+        seconds = counts.pop("network_ms") / 1000
+        used = "  ".join(f"{count} {what}" for what, count in counts.items())
+        now = f"{each.queued_jobs} queued, {each.running_jobs} running, {each.stored_bytes} bytes stored"
+        click.echo(f"{each.tenant}  since {first}: {used}  {seconds:.1f} s of networks; now {now}")
 
 
 @tenants.command()

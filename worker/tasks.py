@@ -17,9 +17,11 @@ from ovseg_core.outputs import Segmentation
 from worker import answering, publish
 from worker.image import fetch
 from worker.image.content import ImageContent
+from worker.inference.embeddings import Cache
 from worker.inference.urgency import Urgency
 from worker.job.attempt import LeaseLost, Stopped, Waiting
 from worker.job.record import Job, JobError, Run, Status
+from worker.job.usage import Work
 from worker.process import watchdog
 from worker.process.lookout import Lookout
 from worker.process.slots import Slot
@@ -109,7 +111,9 @@ def _work(job: Job, services: WorkerServices, waiting: Waiting) -> None:
         stored = publish.store(job, segmentation, digest, services.storage, services.uploads)
     run = Run(*services.inference.engine(model), found.cache)
     described = content.model_dump(exclude={"sha256"})
-    ended = (job, described, timings.ms, len(answers), run, stored.document)
+    encodes = request.cost.encodes - (found.cache != Cache.MISS)
+    work = Work(request.cost.prompts, encodes, timings.ms["encode"] + timings.ms["decode"], stored.size)
+    ended = (job, described, timings.ms, len(answers), run, stored.document, work)
     status = _report(lambda: services.jobs.succeed(*ended), services)
     if status == Status.SUCCEEDED:
         done = f"{len(answers)} masks, {request.cost.prompts} prompts"

@@ -36,7 +36,14 @@ def erase(services: Services, name: str) -> int:
         services.storage.delete_prefix(prefix)  # also what a Redis that was lost did not list
     keyspace = services.keyspace
     # Idempotency keys, known images and embeddings are in no index. They would also expire by themselves, within a day.
-    for pattern in (f"key:{tenant.prefix(name)}*", f"image:{name}:*", f"made:*:{tenant.prefix(name)}*"):
+    prefix = tenant.prefix(name)
+    for pattern in (
+        f"key:{prefix}*",
+        f"image:{name}:*",
+        f"made:*:{prefix}*",
+        f"{prefix}usage:*",
+        f"{prefix}stored_bytes",
+    ):
         for found in keyspace.redis.scan_iter(keyspace.key(pattern)):
             keyspace.redis.delete(found)
     for turns in keyspace.redis.scan_iter(keyspace.key("left:*")):

@@ -17,7 +17,7 @@ class FieldError(TypedDict):
 class Problem(TypedDict):
     """What was wrong with a request (RFC 9457)."""
 
-    type: Annotated[str, Field(description="`urn:ovseg:problem:` and the code")]
+    type: Annotated[str, Field(description="`urn:ovseg:problem:` and the code; of `quota_exceeded` an IETF draft's")]
     title: str
     status: int
     detail: Annotated[str, Field(description="for people: what was wrong and what is allowed")]

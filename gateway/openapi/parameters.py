@@ -19,6 +19,7 @@ IN_PATH: dict[str, tuple[str, dict[str, Any]]] = {
     "event_id": ("Such as `evt_<job>_succeeded`.", {"type": "string"}),
     "job_id": ("Chosen by the service (a UUID of version 7), or by the client.", {"type": "string", "pattern": JOB_ID}),
     "name": ("Of a model, such as `SAM-Lite`.", {"type": "string"}),
+    "tenant": ("`default`, or the name of another tenant.", {"type": "string"}),
     "key_id": ("16 hexadecimal digits.", {"type": "string"}),
 }
 

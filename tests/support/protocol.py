@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ from worker.webhook.endpoints import Endpoints
 HOOK, AT = "https://example.com/hook", "example.com:443"
 BROKEN = JobError("internal_error", "it broke")
 AUTO = "segment.auto"
-OF_ENDED_JOBS = ("jobs", "ended", "unarchived", "q:segment.auto", "counts")  # keys besides the record
+OF_ENDED_JOBS = ("jobs", "ended", "unarchived", "q:segment.auto", "counts", "usage")  # keys besides the record
 PICTURE = {"width": 4, "height": 4, "format": "PNG"}
 
 
@@ -130,8 +131,10 @@ def line(settings: Settings, level: str = "segment.auto:normal", owner: str = te
 
 
 def keys(settings: Settings) -> set[str]:
+    """Return the names of all keys, with `usage` for the counters of every day."""
     with Keyspace.open(settings) as keyspace:
-        return {key.removeprefix(keyspace.prefix) for key in keyspace.redis.keys(keyspace.key("*"))}
+        names = [key.removeprefix(keyspace.prefix) for key in keyspace.redis.keys(keyspace.key("*"))]
+    return {re.sub(r"usage:\d+$", "usage", name) for name in names}
 
 
 def let_time_pass(settings: Settings, index: str, seconds: float) -> None:

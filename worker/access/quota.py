@@ -10,11 +10,15 @@ class QuotaExceeded(OvsegError):
 
     Args:
         policy: the name of the policy, such as `requests`.
+        quota: what the policy allows.
+        remaining: what is left of that, which is less than the client asked for.
         message: meant for people.
         retry_after: in how many seconds the same request may succeed.
     """
 
-    def __init__(self, policy: str, message: str, retry_after: int) -> None:
+    def __init__(self, policy: str, quota: int, remaining: int, message: str, retry_after: int) -> None:
         super().__init__("quota_exceeded", message)
         self.policy = policy
+        self.quota = quota
+        self.remaining = remaining
         self.retry_after = retry_after

@@ -8,9 +8,10 @@ from datetime import datetime
 
 from configs import webhook_secret
 from configs.settings import Settings
+from worker.access.tenant_limits import TenantLimits
 from worker.store import clock
 from worker.store.clock import moment, moment_of
-from worker.store.keyspace import Keyspace
+from worker.store.keyspace import Keyspace, flat
 from worker.store.tenant import DEFAULT
 
 
@@ -23,15 +24,18 @@ class Tenant:
     webhook_secret: str
     old_webhook_secret: str | None
     old_secret_until: datetime | None
+    limits: TenantLimits
 
     @classmethod
-    def from_record(cls, name: str, record: Mapping[str, str]) -> Tenant:
+    def from_record(cls, name: str, record: Mapping[str, str], usual: TenantLimits) -> Tenant:
+        """Return the tenant that a record describes; `usual` are the limits of tenants without limits of their own."""
         return cls(
             name=name,
             created_at=moment(record["created_at"]),
             webhook_secret=record["webhook_secret"],
             old_webhook_secret=record.get("old_webhook_secret"),
             old_secret_until=moment_of("old_secret_until", record),
+            limits=usual.changed(record),
         )
 
     def live_secrets(self, now: datetime) -> tuple[str, ...]:
@@ -47,10 +51,24 @@ class Tenants:
     def __init__(self, keyspace: Keyspace, settings: Settings) -> None:
         self._keyspace = keyspace
         self._settings = settings
+        self._usual_limits = TenantLimits.of_settings(settings)
 
     def get(self, name: str) -> Tenant | None:
         record = self._keyspace.redis.hgetall(self._keyspace.key(f"tenant:{name}"))
-        return Tenant.from_record(name, record) if record else None
+        return Tenant.from_record(name, record, self._usual_limits) if record else None
+
+    def limits(self, name: str) -> TenantLimits:
+        """Return the limits of a tenant. Those of `default`, and of an unknown tenant, are the settings."""
+        tenant = self.get(name)
+        return tenant.limits if tenant else self._usual_limits
+
+    def change(self, name: str, fields: Mapping[str, int | None]) -> bool:
+        """Change a tenant's `max_queued_jobs`, `max_stored_bytes` or `weight`; None is what other tenants have.
+
+        Returns False if there is no such tenant.
+        """
+        written = {field: "" if value is None else str(value) for field, value in fields.items()}
+        return bool(self._keyspace.run("tenant_change", name, *flat(written)))
 
     def names(self) -> list[str]:
         """Return the names of all tenants, oldest first."""

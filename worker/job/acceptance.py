@@ -8,15 +8,20 @@ import uuid_utils
 
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
+from worker.access import tenant_limits
+from worker.access.quota import QuotaExceeded
 from worker.image.content import ImageSource
 from worker.image.inputs import Inputs
 from worker.job.archive import Archive
 from worker.job.idempotency import Once
-from worker.job.jobs import Jobs, Outcome
+from worker.job.jobs import Exceeded, Jobs, Outcome
 from worker.job.record import Job, prefix_of
 from worker.job.request import JobRequest
 from worker.store import tenant
 from worker.store.storage import ObjectMissing, Storage
+
+# A queue empties at the speed of the workers; storage when a client deletes jobs, or when their retention time is over.
+QUEUE_RETRY_SECONDS, STORAGE_RETRY_SECONDS = 10, 60
 
 
 def new_id() -> str:
@@ -46,13 +51,16 @@ class Acceptance:
         """Return the job of this request, and True if it is new. With `once`, it may have been accepted before.
 
         `image` is the image's file, or None if the request has the image's URL.
-        Raises OvsegError `idempotency_key_reused`, `id_taken`, `job_deleted`, `queue_full`.
+        Raises OvsegError `idempotency_key_reused`, `id_taken`, `job_deleted`, `queue_full`, and, because of a limit of
+        the tenant, QuotaExceeded or OvsegError `image_too_large`.
         """
         outcome = self._outcome(job_id, request, image, once)
         if outcome.job is not None:
             if outcome.is_new:
                 self.archive.keep_accepted_soon(outcome.job.id)
             return outcome.job, outcome.is_new
+        if outcome.exceeded is not None:
+            raise _refusal(outcome.exceeded, len(image or b""))
         if outcome.full:
             raise OvsegError("queue_full", why_full(outcome.full, self.settings))
         if outcome.is_erased:
@@ -93,7 +101,7 @@ class Acceptance:
         if not self.inputs.reserve():
             return None
         try:
-            outcome = self.jobs.accept(job_id, request, image, once)
+            outcome = self.jobs.accept(job_id, request, image, once, len(image))
         except BaseException:
             self.inputs.release()
             raise
@@ -108,10 +116,23 @@ class Acceptance:
     ) -> Outcome:
         """Store the image, then accept the job. The image is deleted again if the job is not accepted."""
         self.inputs.store(key, image)
-        outcome = self.jobs.accept(job_id, request, b"", once)
+        outcome = self.jobs.accept(job_id, request, b"", once, len(image))
         if not _is_input(key, outcome):
             self.storage.delete([key])
         return outcome
+
+
+def _refusal(exceeded: Exceeded, image_bytes: int) -> OvsegError:
+    """Return the error for a job that a limit of its tenant does not allow."""
+    policy, quota, left = exceeded
+    if policy == tenant_limits.QUEUED_JOBS:
+        message = f"{quota:,} jobs of this tenant are queued, which is its maximum; try again later"
+        return QuotaExceeded(policy, quota, left, message, QUEUE_RETRY_SECONDS)
+    if image_bytes > quota:  # it will not do later, either
+        message = f"the image has {image_bytes:,} bytes, and this tenant may store {quota:,}"
+        return OvsegError("image_too_large", message, "image")
+    message = f"this tenant may store {quota:,} bytes of images and results, and {left:,} are left; delete jobs"
+    return QuotaExceeded(policy, quota, left, message, STORAGE_RETRY_SECONDS)
 
 
 def _is_input(key: str, outcome: Outcome) -> bool:

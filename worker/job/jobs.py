@@ -7,15 +7,18 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from celery import Celery
 
 from configs.settings import MEGABYTE, Settings
+from worker.access.tenant_limits import TenantLimits
 from worker.job import event_type, listing, messages
 from worker.job.idempotency import Once
 from worker.job.job_filter import JobFilter
 from worker.job.record import Job, JobError, Run, Status
 from worker.job.request import PRIORITIES, Deadline, JobRequest
+from worker.job.usage import Work
 from worker.store import clock, queue, tenant
 from worker.store.keyspace import Keyspace, flat, pairs
 
@@ -29,18 +32,28 @@ RATE_SECONDS = 60.0
 KEPT_RESULT_BYTES, KEPT_RESULT_SECONDS = 64_000, 60
 
 
+class Exceeded(NamedTuple):
+    """A limit of a tenant that does not allow a job: its name, the limit, and what is left of it."""
+
+    policy: str
+    quota: int
+    left: int
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The result of a submission: the job that was accepted, now or before, or None.
 
     `job` is None if a different job was accepted before under the same key or id, if the same job was accepted before
-    and erased since (`is_erased`), or if no more jobs are accepted (`full` is the reason, `jobs` or `memory`).
+    and erased since (`is_erased`), if no more jobs are accepted (`full` is the reason, `jobs` or `memory`), or if a
+    limit of the tenant is `exceeded`.
     """
 
     job: Job | None
     is_new: bool = False
     is_erased: bool = False
     full: str = ""
+    exceeded: Exceeded | None = None
 
 
 @dataclass(frozen=True)
@@ -92,11 +105,14 @@ class Jobs:
 
     # The way of a job through the service
 
-    def accept(self, job_id: str, request: JobRequest, image: bytes, once: Once | None) -> Outcome:
+    def accept(
+        self, job_id: str, request: JobRequest, image: bytes, once: Once | None, input_bytes: int = 0
+    ) -> Outcome:
         """Write a job's record, index entries, permit and image in one step.
 
-        `image` is b"" if the image is in storage already, or if the request has a URL. Nothing is written if a job was
-        accepted before under the same id, or under the key of `once`.
+        `image` is b"" if the image is in storage already, or if the request has a URL. `input_bytes` is its size if
+        it is stored for this job, there or in Redis. Nothing is written if a job was accepted before under the same id,
+        or under the key of `once`.
         """
         start_within, run_within = _microseconds_of(request.deadline)
         fields = {
@@ -107,18 +123,23 @@ class Jobs:
             "cost": str(request.cost.total),
             **_if_light(job_id, request),
             **({"run_within": str(run_within)} if run_within else {}),
+            **({"input_bytes": str(input_bytes)} if input_bytes else {}),
         }
-        outcome, found_id, *accepted_at = self._keyspace.run(
+        limits = TenantLimits.of_settings(self._settings)
+        outcome, found_id, *more = self._keyspace.run(
             "accept",
             *(job_id, messages.permit(self._app, request), image),
             *((once.key or "", once.fingerprint) if once else ("", "")),
             *(self._settings.idempotency_seconds, self._settings.max_queued_jobs, start_within),
+            *(limits.max_queued_jobs or "", limits.max_stored_bytes or "", input_bytes),
             *flat(fields),
         )
+        if outcome == "exceeded":
+            return Outcome(None, exceeded=Exceeded(found_id, *map(int, more)))
         if outcome == "full":
             return Outcome(None, full=found_id)
-        if accepted_at:
-            return Outcome(Job.accepted(job_id, request, accepted_at[0]), is_new=True)
+        if more:
+            return Outcome(Job.accepted(job_id, request, more[0]), is_new=True)
         job = self.get(found_id) if outcome == "same" else None
         return Outcome(job, is_erased=outcome != "other" and job is None)
 
@@ -174,10 +195,12 @@ class Jobs:
         mask_count: int,
         run: Run | None = None,
         document: bytes = b"",
+        work: Work | None = None,
     ) -> str:
         """End the job as succeeded, with `mask_count` masks. The files of this attempt are the result.
 
         `document` is the document of its result, which is in storage already. A small one is kept in Redis, too.
+        `work` counts as usage of the job's tenant, also if the job was canceled meanwhile.
         """
         fields = {
             "files_prefix": job.attempt_prefix,
@@ -187,6 +210,8 @@ class Jobs:
         }
         if run is not None:
             fields["run"] = run.to_json()
+        if work is not None:
+            fields |= {"work": work.to_json(), "output_bytes": str(work.stored_bytes)}
         return self._finish(job, Status.SUCCEEDED, fields, document)
 
     def fail(self, job: Job, error: JobError) -> str:

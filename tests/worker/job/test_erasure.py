@@ -49,7 +49,7 @@ def test_a_final_job_is_erased_with_its_event_and_the_files_of_all_attempts(
     assert jobs.get(job_id) is None
     assert stored(storage, f"jobs/{job_id}") == [f"jobs/{job_id}x/input"]
     messages = {"q:segment.auto", "q:webhook"}  # they have no effect any more
-    assert keys(settings) == {*messages, f"erased:{job_id}", "counts"}
+    assert keys(settings) == {*messages, f"erased:{job_id}", "counts", "usage"}
     assert erasure.erase(job_id) == ""
 
 
@@ -57,7 +57,7 @@ def test_a_queued_job_is_erased_and_never_starts(jobs: Jobs, erasure: Erasure, s
     job_id = accept(jobs)
     assert erasure.erase(job_id) == "queued"
     assert jobs.begin(AUTO, "w1") is None
-    assert keys(settings) == {f"erased:{job_id}"}
+    assert keys(settings) == {f"erased:{job_id}", "usage"}
 
 
 def test_a_repeated_submission_does_not_bring_back_an_erased_job(jobs: Jobs, erasure: Erasure) -> None:

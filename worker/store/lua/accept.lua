@@ -1,11 +1,14 @@
 -- Accept a job: write its record and its image, put it into every index and its permit into the queue; or write nothing.
 -- ARGV: id, permit, image or '', the idempotency key or '', the fingerprint or '', seconds for which the key is remembered,
--- max_queued_jobs, start_within in microseconds or '', then field, value, ... of the record. With a fingerprint and no key,
--- a repeated submission is found by its id.
+-- max_queued_jobs, start_within in microseconds or ''; of a tenant without limits of its own the most queued jobs and the most
+-- stored bytes, '' for no limit; the bytes of the image that are stored for this job; then field, value, ... of the record.
+-- With a fingerprint and no key, a repeated submission is found by its id.
 -- Returns the outcome and the id of the job: `accepted` (then also the time); `same`: this job was accepted before;
 -- `other`: a different job was accepted before under this key or id; `erased`: the job was accepted before and erased
--- since; `full`: no more jobs are accepted now, with the reason (`jobs` or `memory`) in place of the id.
-local id, permit, image, once, fingerprint, seconds, max_queued_jobs, start_within = unpack(ARGV)
+-- since; `full`: no more jobs are accepted now, with the reason (`jobs` or `memory`) in place of the id; `exceeded`: a limit
+-- of the tenant does not allow the job, with its name in place of the id, the limit, and what is left of it.
+local id, permit, image, once, fingerprint, seconds, max_queued_jobs, start_within, queued_jobs_per_tenant,
+  stored_bytes_per_tenant, input_bytes = unpack(ARGV)
 local record = key('job:' .. id)
 
 if once ~= '' then
@@ -22,6 +25,8 @@ end
 -- The id of an erased job is not used again while attempts of that job may still be running.
 if is_erased(id) then return {'erased', id} end
 
+local limit, quota, left = exceeded(id, queued_jobs_per_tenant, stored_bytes_per_tenant, tonumber(input_bytes))
+if limit then return {'exceeded', limit, int(quota), int(left)} end
 local why = full(max_queued_jobs)
 if why ~= '' then return {'full', why} end
 
@@ -29,10 +34,12 @@ if why ~= '' then return {'full', why} end
 local newest = redis.call('ZRANGE', key(owner(id) .. 'jobs'), -1, -1, 'WITHSCORES')[2]
 if newest and tonumber(newest) >= now then now = tonumber(newest) + 1 end
 
-redis.call('HSET', record, 'status', 'queued', 'attempt', 0, 'accepted_at', int(now), unpack(ARGV, 9))
+redis.call('HSET', record, 'status', 'queued', 'attempt', 0, 'accepted_at', int(now), unpack(ARGV, 12))
 redis.call('ZADD', key(owner(id) .. 'jobs'), int(now), id)
 redis.call('ZADD', key(owner(id) .. 'jobs:queued'), int(now), id)
 if image ~= '' then redis.call('SET', key('input:' .. id), image) end
+count_stored(id, tonumber(input_bytes))
+count_usage(id, now, 'accepted')
 enqueue(id, permit)
 if start_within ~= '' then
   redis.call('HSET', record, 'start_by', int(now + start_within))

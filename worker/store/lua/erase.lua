@@ -10,6 +10,7 @@ if status == 'running' or not (status or is_lost == '1') then return status or '
 
 if status then
   release(id)
+  count_stored(id, -stored_bytes(id))
   for _, index in ipairs({owner(id) .. 'jobs', owner(id) .. 'jobs:' .. status, 'ended', 'unarchived'}) do redis.call('ZREM', key(index), id) end
 end
 redis.call('DEL', key('job:' .. id), key('input:' .. id), key('result:' .. id))

@@ -20,7 +20,8 @@ end
 
 if not is_held(id, attempt) then return '' end
 if #ARGV > 8 then redis.call('HSET', key('job:' .. id), unpack(ARGV, 9)) end
-local run, embedding = unpack(redis.call('HMGET', key('job:' .. id), 'run', 'embedding'))
+local run, embedding, output_bytes = unpack(redis.call('HMGET', key('job:' .. id), 'run', 'embedding', 'output_bytes'))
+if output_bytes then count_stored(id, tonumber(output_bytes)) end
 if run then count('embeddings ' .. cjson.decode(run).embedding_cache) end
 if run and embedding then redis.call('SET', key('made:' .. embedding), '', 'EX', MADE_SECONDS) end
 local status = end_job(id, to, webhook_message, resend_after)

@@ -9,6 +9,9 @@ redis.call('HSET', record, unpack(ARGV, 5))
 local status, accepted_at, completed_at, start_by, once, fingerprint = unpack(redis.call('HMGET', record,
   'status', 'accepted_at', 'completed_at', 'start_by', 'once', 'fingerprint'))
 redis.call('ZADD', key(owner(id) .. 'jobs'), accepted_at, id)
+count_stored(id, stored_bytes(id))
+count_usage(id, accepted_at, 'accepted')
+if completed_at then count_usage(id, completed_at, status) end
 redis.call('ZADD', key(owner(id) .. 'jobs:' .. status), accepted_at, id)
 if status == 'queued' then
   enqueue(id, permit)

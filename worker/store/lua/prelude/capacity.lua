@@ -28,3 +28,21 @@ local function full(max_queued_jobs)
   if memory_used() >= FILLED_BY_SUBMISSIONS then return 'memory' end
   return ''
 end
+
+-- Return how many jobs of a tenant are queued; the tenant is that of an id.
+local function queued_of_tenant(id) return redis.call('ZCARD', key(owner(id) .. 'jobs:queued')) end
+
+-- Return which limit of a tenant does not allow one more job with an image of `bytes`: its name, the limit, and what is left of
+-- it; nothing if all do. The tenant's record has its own limits; the others are given, '' for none.
+local function exceeded(id, max_queued_jobs, max_stored_bytes, bytes)
+  local own = redis.call('HMGET', key('tenant:' .. tenant(id)), 'max_queued_jobs', 'max_stored_bytes')
+  local jobs, stored = tonumber(own[1] or max_queued_jobs), tonumber(own[2] or max_stored_bytes)
+  if jobs then
+    local left = jobs - queued_of_tenant(id)
+    if left < 1 then return 'queued-jobs', jobs, math.max(left, 0) end
+  end
+  if stored then
+    local left = stored - (redis.call('GET', key(owner(id) .. 'stored_bytes')) or 0)
+    if left < math.max(bytes, 1) then return 'stored-bytes', stored, math.max(left, 0) end
+  end
+end

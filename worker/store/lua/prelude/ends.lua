@@ -23,5 +23,6 @@ local function end_job(id, to, message, resend_after)
   notify(id, to, message, resend_after)
   redis.call('PUBLISH', key('done'), id)
   count('jobs ' .. to)
+  count_usage(id, now, to)
   return to
 end

@@ -46,6 +46,9 @@
 --   rate:...       string  the library `limits` counts requests and prompts of a key in a minute; expires
 --   tenant:<name>  hash    a tenant, with the secret that signs the webhooks of its jobs; `default` has none
 --   tenants        zset    every tenant except `default`; score: created_at
+--   <t>stored_bytes string the sum of `input_bytes` and `output_bytes` of a tenant's jobs
+--   <t>usage:<day> hash    what a tenant used on a day (UTC, days since 1970): how many jobs were accepted and ended in each
+--                          status, and the work of those that stored a result; expires
 --   unarchived_records zset names of records of tenants, API keys and endpoints that have changed since their copy in
 --                          storage was written, or were deleted; score: since when
 --   tests:<e>      list    the last test events of an endpoint, oldest first

@@ -1,0 +1,33 @@
+"""How much a tenant may have at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from configs.settings import Settings
+
+QUEUED_JOBS, STORED_BYTES = "queued-jobs", "stored-bytes"  # the names of the policies
+
+
+@dataclass(frozen=True)
+class TenantLimits:
+    """The maximum number of queued jobs, and of bytes of inputs and results in storage. None: no limit."""
+
+    max_queued_jobs: int | None
+    max_stored_bytes: int | None
+
+    @classmethod
+    def of_settings(cls, settings: Settings) -> TenantLimits:
+        """Return the limits of a tenant without limits of its own."""
+        jobs = settings.max_queued_jobs_per_tenant
+        if jobs is None and settings.auth == "required":
+            jobs = max(settings.max_queued_jobs // 2, 1)
+        return cls(jobs, settings.max_stored_bytes_per_tenant)
+
+    def changed(self, record: Mapping[str, str]) -> TenantLimits:
+        """Return these limits, except those that the record of a tenant has."""
+        return TenantLimits(
+            int(record["max_queued_jobs"]) if "max_queued_jobs" in record else self.max_queued_jobs,
+            int(record["max_stored_bytes"]) if "max_stored_bytes" in record else self.max_stored_bytes,
+        )

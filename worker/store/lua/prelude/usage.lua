@@ -1,0 +1,23 @@
+-- Count bytes of a job that are stored from now on, or, if negative, no longer.
+local function count_stored(id, bytes)
+  if bytes ~= 0 then redis.call('INCRBY', key(owner(id) .. 'stored_bytes'), int(bytes)) end
+end
+
+-- Return how many bytes of a job are stored.
+local function stored_bytes(id)
+  local record = redis.call('HMGET', key('job:' .. id), 'input_bytes', 'output_bytes')
+  return (record[1] or 0) + (record[2] or 0)
+end
+
+-- 91 days: see usage.py.
+local USAGE_SECONDS = 91 * 86400
+
+-- Count for the tenant of a job what happened at a time: `accepted` or a final status. The end of a job also counts its work,
+-- if the job stored a result.
+local function count_usage(id, at, what)
+  local usage = key(owner(id) .. 'usage:' .. math.floor(at / (86400 * 1000000)))
+  redis.call('HINCRBY', usage, what, 1)
+  local work = what ~= 'accepted' and redis.call('HGET', key('job:' .. id), 'work')
+  for name, number in pairs(work and cjson.decode(work) or {}) do redis.call('HINCRBY', usage, name, int(number)) end
+  redis.call('EXPIRE', usage, USAGE_SECONDS)
+end
