@@ -69,6 +69,13 @@ class Settings(BaseSettings):
         "while nine tenths of it are in use. 64 images of the largest size that wait for their upload to storage take "
         "1,300 MB.",
     )
+    ephemeral_megabytes: int = Field(
+        default=200,
+        ge=1,
+        description="Memory of Redis for the images of ephemeral jobs that have not ended, in megabytes; as much again "
+        "for the results of those that ended within the last minute. Further images are refused with `queue_full`; the "
+        "oldest results make room for new ones.",
+    )
     kept_results_megabytes: int = Field(
         default=16,
         ge=0,

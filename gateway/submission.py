@@ -48,7 +48,8 @@ def accept(job_id: str, job_request: JobRequest, image: bytes | None, once: Once
     """
     services().rate_limits.count_prompts(job_request.cost.prompts)
     job, is_new = services().acceptance.accept(job_id, job_request, image, once)
-    if job.request.image.owner == job.id:  # an image that was named by its digest is remembered already
+    # An image that was named by its digest is remembered already. That of an ephemeral job is soon gone.
+    if job.request.image.owner == job.id and not job.request.ephemeral:
         services().known_images.remember(caller().tenant, job.request.image)
     return job, is_new
 

@@ -17,7 +17,7 @@ from ovseg_core.errors import OvsegError
 # Longer texts are refused before they are split: millions of numbers would take a gigabyte.
 MAX_CHARACTERS = {"box": 200, "point": 100, "points": 64 * 1024}
 NUMBER = re.compile(r"\s*[+-]?[0-9.]{1,30}(e[+-]?[0-9]{1,3})?\s*", re.IGNORECASE | re.ASCII)
-JSON_FIELDS = ("metadata", "deadline", "polygons")
+JSON_FIELDS = ("metadata", "deadline", "polygons", "ephemeral")
 
 # The JSON Schema of the texts that `parse` reads by hand. Numbers may also have exponents and spaces around them.
 _NUMBER = r"[+-]?[0-9]{1,15}(\.[0-9]{1,14})?"
@@ -65,6 +65,7 @@ class Texts(EmbeddingTexts):
     multimask: str | None = None
     polygons: str | None = None
     on_invalid_prompt: str | None = None
+    ephemeral: str | None = None
 
 
 class Names(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ovseg_core import outputs
 from ovseg_core.outputs import Segmentation
 from ovseg_core.paddlex import serving_result
-from worker.job import result_document
+from worker.job import ephemeral, result_document
 from worker.job.record import Job
 from worker.job.request import JobRequest
 from worker.store import object_names
@@ -37,8 +37,13 @@ class Stored(NamedTuple):
 def store(job: Job, segmentation: Segmentation, weights_sha256: str, storage: Storage, threads: Executor) -> Stored:
     """Store the job's outputs under its attempt's prefix. Returns when everything is stored.
 
-    `weights_sha256` is the digest of the model's weights, which the result names.
+    `weights_sha256` is the digest of the model's weights, which the result names. Of an ephemeral job nothing is
+    stored. Raises OvsegError as `ephemeral.check_result`.
     """
+    if job.request.ephemeral:
+        document = _document(job, segmentation, weights_sha256)
+        ephemeral.check_result(document)
+        return Stored(document, 0)
 
     def put(upload: Upload) -> int:
         data = upload.make()

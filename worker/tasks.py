@@ -78,7 +78,8 @@ def _run(job: Job, services: WorkerServices, waiting: Waiting) -> None:
             what = f"{type(error).__name__} in attempt {job.attempt}; see the worker's log"
             broke, is_outage = JobError("internal_error", what), outage.is_one(error)
             _report(lambda: services.jobs.retry_later(job, broke, is_outage), services)
-    services.archive.keep_ended_soon(job.id)
+    if not job.request.ephemeral:
+        services.archive.keep_ended_soon(job.id)
 
 
 def _work(job: Job, services: WorkerServices, waiting: Waiting) -> None:
@@ -118,7 +119,7 @@ def _work(job: Job, services: WorkerServices, waiting: Waiting) -> None:
     if status == Status.SUCCEEDED:
         done = f"{len(answers)} masks, {request.cost.prompts} prompts"
         log.info("%s succeeded, %s; embedding: %s; ms: %s", job.id, done, found.cache, timings)
-    elif services.jobs.get(job.id) is None:
+    elif not request.ephemeral and services.jobs.get(job.id) is None:
         # The job was deleted while this attempt, which had lost its lease, was writing.
         services.storage.delete_prefix(job.attempt_prefix)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from worker.job.job_filter import JobFilter
+from worker.job.record import Status
 from worker.services import Services
 from worker.store import object_names, tenant
 
@@ -54,13 +55,22 @@ def erase(services: Services, name: str) -> int:
 
 def _erase_jobs(services: Services, name: str) -> int:
     count, deadline = 0, time.monotonic() + MAX_WAIT_SECONDS
-    while jobs := services.jobs.list(name, JobFilter(), JOBS_AT_ONCE, None)[0]:
-        for job in jobs:
-            services.jobs.cancel(job.id)
-        running = [job for job in jobs if services.erasure.erase(job.id) == "running"]
-        count += len(jobs) - len(running)
-        if len(running) == len(jobs):
+    while ids := _job_ids(services, name):
+        for job_id in ids:
+            services.jobs.cancel(job_id)
+        running = [job_id for job_id in ids if services.erasure.erase(job_id) == "running"]
+        count += len(ids) - len(running)
+        if len(running) == len(ids):
             if time.monotonic() > deadline:
-                raise StillRunning(f"{len(jobs)} jobs of {name} are still running; try again later")
+                raise StillRunning(f"{len(ids)} jobs of {name} are still running; try again later")
             time.sleep(0.5)
     return count
+
+
+def _job_ids(services: Services, name: str) -> list[str]:
+    """Return the ids of some jobs of a tenant, and of its ephemeral jobs that have not ended."""
+    ids = [job.id for job in services.jobs.list(name, JobFilter(), JOBS_AT_ONCE, None)[0]]
+    for status in (Status.QUEUED, Status.RUNNING):
+        index = services.keyspace.key(f"{tenant.prefix(name)}ephemeral:{status}")
+        ids += services.keyspace.redis.zrange(index, 0, JOBS_AT_ONCE)
+    return ids

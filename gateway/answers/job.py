@@ -136,7 +136,7 @@ class Result(TypedDict):
 
 
 class ResultGone(TypedDict):
-    reason: Literal["removed_from_storage", "archived_in_storage"]
+    reason: Literal["removed_from_storage", "archived_in_storage", "evicted"]
 
 
 def _all_required(schema: dict[str, Any]) -> None:
@@ -162,6 +162,7 @@ class JobObject(Options):
     multimask: Literal["best", "all"] | None
     on_invalid_prompt: Literal["fail", "skip"] | None
     polygons: dict[str, Any] | None
+    ephemeral: bool
     image: Image
     accepted_at: datetime
     started_at: datetime | None

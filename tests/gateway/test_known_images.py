@@ -59,6 +59,19 @@ def test_one_upload_serves_several_jobs(service: Service) -> None:
     assert service.post("/v1/jobs?wait=60", json=body).json()["status"] == "succeeded"  # by the copy of the retry
 
 
+def test_an_ephemeral_click_on_an_image_that_was_encoded_before_has_its_masks_in_one_answer(service: Service) -> None:
+    data, digest = picture()
+    encoded = service.post("/v1/embeddings?wait=60", files={"image": data}, data={"request": "{}"}).json()
+    assert encoded["status"] == "succeeded"
+    click = {"image": {"sha256": digest}, "prompts": [{"points": [[150, 150]]}], "ephemeral": True}
+    answer = service.post("/v1/jobs?wait=60", json=click)
+    job = answer.json()
+    assert (answer.status_code, job["status"], job["files"]) == (200, "succeeded", {})
+    assert (job["embedding_cache"], len(job["result"]["masks"])) == ("hit", 1)
+    listed = requests.get(f"{service.url}/v1/jobs?limit=100", timeout=60).json()["jobs"]
+    assert job["id"] not in [each["id"] for each in listed]
+
+
 def test_a_named_image_is_checked_like_a_file_and_makes_the_same_request(asked: FlaskClient) -> None:
     data, digest = picture()
     key = {"Idempotency-Key": digest}

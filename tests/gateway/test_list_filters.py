@@ -14,7 +14,7 @@ JOBS: dict[str, dict[str, Any]] = {
     "large": {"model": "SAM-B", "device": "gpu"},
     "named": {"prompts": [{**BOX, "name": "car"}, {**BOX, "name": "tree"}]},
     "north": {"metadata": {"site": "north", "n": 5, "is_test": True, "none": None, "a.b": "c", "nested": {"x": [1]}}},
-    "south": {"metadata": {"site": "south", "n": "5"}, "device": "gpu"},
+    "south": {"metadata": {"site": "south", "n": "5"}, "device": "gpu", "priority": "bulk"},
     "whole": {"prompts": "everything"},
 }
 
@@ -47,6 +47,8 @@ def listed(client: FlaskClient, **conditions: str) -> list[str]:
         ({"device": "gpu"}, ["south", "large"]),
         ({"device": "gpu", "status": "queued"}, ["south"]),
         ({"device": "gpu", "status": "canceled"}, ["large"]),
+        ({"priority": "bulk"}, ["south"]),
+        ({"priority": "interactive"}, []),
         ({"name": "tree"}, ["named"]),
         ({"name": "tre"}, []),
         ({"metadata.site": "north"}, ["north"]),

@@ -33,7 +33,7 @@ OPERATIONS = [
 ]
 RAISED = r'(?:OvsegError|_refuse|JobError|_render)\(\s*(?:status, )?"([a-z_]+)"'
 # Only in `error` of a job that failed.
-OF_FAILED_JOBS = {"model_not_installed", "url_unreachable"}
+OF_FAILED_JOBS = {"model_not_installed", "result_too_large", "url_unreachable"}
 
 
 def test_the_document_follows_the_specification() -> None:

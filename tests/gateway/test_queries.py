@@ -13,7 +13,7 @@ from worker.store.keyspace import Keyspace
 
 PADDLEX = "/open-vocabulary-segmentation"
 
-OF_LIST = "limit, cursor, status, model, device, name, metadata, accepted_after, accepted_before"
+OF_LIST = "limit, cursor, status, model, device, priority, name, metadata, accepted_after, accepted_before"
 
 # fmt: off
 QUERIES = [

@@ -26,7 +26,9 @@ def services(s3_settings: Settings) -> Services:
 
 
 def fill(services: Services, owner: str) -> None:
-    """Give a tenant a key, an endpoint, a job that succeeded with a result, and a job that is queued with an image."""
+    """Give a tenant a key, an endpoint, a job that succeeded with a result, and two jobs that are queued with an image,
+    one of them ephemeral.
+    """
     services.keys.create("", ORDINARY, tenant=owner)
     assert services.endpoints.create(owner, EndpointFields(url=protocol.HOOK)) is not None
     done, waiting = (tenant.owned(owner, f"{word}-{uuid.uuid4()}") for word in ("done", "waiting"))
@@ -36,6 +38,8 @@ def fill(services: Services, owner: str) -> None:
     services.jobs.succeed(job, protocol.PICTURE, {}, 1)
     request = protocol.request().model_copy(update={"image": ImageSource(key=f"jobs/{waiting}/input")})
     services.jobs.accept(waiting, request, b"image", Once(f"{tenant.prefix(owner)}/a key", "print"))
+    ephemeral = tenant.owned(owner, f"ephemeral-{uuid.uuid4()}")
+    protocol.accepted(services.jobs, ephemeral, request.model_copy(update={"ephemeral": True}), b"image")
     services.keyspace.redis.set(services.keyspace.key(f"image:{owner}:digest"), "")
     for job_id in (done, waiting):
         services.archive.keep(job_id)
@@ -62,7 +66,7 @@ def test_nothing_is_left_of_a_tenant_and_all_of_another(services: Services) -> N
     before = left_of(services, other)
     assert len(before) >= 10
     default_jobs = services.jobs.list("default", JobFilter(), 10, None)
-    assert tenant_erasure.erase(services, erased) == 2
+    assert tenant_erasure.erase(services, erased) == 3
     services.erasure.sweep()
     services.record_archive.sweep()
     assert left_of(services, erased) == []

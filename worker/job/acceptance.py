@@ -29,9 +29,12 @@ def new_id() -> str:
 
 
 def why_full(what: str, settings: Settings) -> str:
-    """Return a message why no new jobs are accepted. `what` is the value of `Jobs.full`."""
+    """Return a message why no new jobs are accepted. `what` is the value of `Jobs.full`, or `ephemeral`."""
     if what == "jobs":
         return f"{settings.max_queued_jobs:,} jobs are queued, which is the maximum; try again later"
+    if what == "ephemeral":
+        size = f"{settings.ephemeral_megabytes:,} MB"
+        return f"the images of ephemeral jobs may have {size} in all; name an image by its sha256, or try again later"
     return "Redis's memory has reached the limit for new jobs; try again later"
 
 
@@ -56,7 +59,7 @@ class Acceptance:
         """
         outcome = self._outcome(job_id, request, image, once)
         if outcome.job is not None:
-            if outcome.is_new:
+            if outcome.is_new and not request.ephemeral:
                 self.archive.keep_accepted_soon(outcome.job.id)
             return outcome.job, outcome.is_new
         if outcome.exceeded is not None:
@@ -70,13 +73,15 @@ class Acceptance:
         raise OvsegError("id_taken", f"the job {tenant.shown(job_id)!r} exists already, with a different request")
 
     def image_of(self, job: Job) -> bytes | None:
-        """Return the image's file of an earlier job, or None if its request has the image's URL.
+        """Return the image's file of an earlier job, or None if the request of a retry has the same source.
 
         Raises OvsegError `input_gone`.
         """
         source = job.request.image
         if source.key is None or source.owner is None:
             return None
+        if job.request.ephemeral and source.owner != job.id:
+            return None  # the retry names the same image, because an ephemeral job stores none
         try:
             return self.inputs.fetch(source.owner, source.key)
         except ObjectMissing:
@@ -88,6 +93,8 @@ class Acceptance:
         # A request under an id that is taken must not overwrite the first image.
         key = f"{prefix_of(job_id)}input" + (f"-{once.fingerprint[:16]}" if once else "")
         stored = request.model_copy(update={"image": ImageSource(key=key, content=request.image.content)})
+        if request.ephemeral:
+            return self.jobs.accept(job_id, stored, image, once)  # the image stays in Redis
         outcome = self._with_image_in_redis(job_id, stored, key, image, once)
         return outcome or self._with_image_in_storage(job_id, stored, key, image, once)
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ovseg_core import outputs
-from worker.job import result_document
+from worker.job import ephemeral, result_document
 from worker.job.jobs import Place
 from worker.job.prompt_note import PromptNote
 from worker.job.record import Job, Status
@@ -37,10 +37,11 @@ def describe(job: Job, storage: Storage | None = None, place: Place | None = Non
         "multimask": request.multimask or ("best" if request.prompts else None),
         "on_invalid_prompt": request.on_invalid_prompt or ("fail" if request.prompts else None),
         "polygons": request.polygons and request.polygons.model_dump(),
+        "ephemeral": request.ephemeral is not None,
         **request.options,
         "image": {
             "url": request.image.url,
-            "key": request.image.key,
+            "key": None if ephemeral.holds_image(job) else request.image.key,
             **(job.image or {"width": None, "height": None, "format": None}),
         },
         "accepted_at": timestamp(job.accepted_at),
@@ -64,6 +65,11 @@ def describe(job: Job, storage: Storage | None = None, place: Place | None = Non
 def describe_with_result(job: Job, storage: Storage, place: Place | None = None) -> dict[str, Any]:
     """Return the job object with its result; `result_gone` has the reason if the result is no longer in storage."""
     described = describe(job, storage, place)
+    if job.request.ephemeral and job.status is Status.SUCCEEDED:
+        if job.document is None:  # Redis had no room for the results of so many jobs
+            described["result_gone"] = {"reason": "evicted"}
+        else:
+            described["result"] = result_document.read_result(job, storage)
     if job.files_prefix is not None:
         try:
             described["result"] = result_document.read_result(job, storage)

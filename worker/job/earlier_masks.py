@@ -38,10 +38,12 @@ class EarlierMasks:
         job = self._jobs.get_with_result(owned_id) or self._archive.ended(owned_id)
         if job is None:
             raise not_found(f"there is no job {brief(job_id)!r}")
-        if job.status is not Status.SUCCEEDED or job.files_prefix is None:
+        if job.status is not Status.SUCCEEDED:
             raise not_found(f"the job {job_id} is {job.status}; only a job that has succeeded has masks")
         if "rle" not in job.request.outputs:
             raise not_found(f"the job {job_id} has no RLE: `outputs` of its request lacks rle")
+        if job.request.ephemeral and job.document is None:
+            raise not_found(f"the result of the ephemeral job {job_id} is gone")
         return self._read(job)
 
     def _read(self, job: Job) -> Sequence[Mapping[str, Any]]:

@@ -33,7 +33,8 @@ class Erasure:
     def erase(self, job_id: str, files_later: bool = False) -> str:
         """Erase a job: its record, index entries, events, files and documents. A running job is not erased.
 
-        Returns the status that the job had; '' if there is no such job; `lost` if it was only in the archive.
+        Returns the status that the job had; '' if there is no such job; `lost` if it was only in the archive;
+        `ephemeral` for an ephemeral job.
         A reaper deletes the files that storage cannot delete now; with `files_later`, all files, in one of its next
         sweeps: the requests to storage take most of the time.
         """
@@ -41,7 +42,7 @@ class Erasure:
         status = self._erase_record(job_id, delay, is_lost=False)
         if not status and self._archive.has(job_id):
             status = self._erase_record(job_id, delay, is_lost=True)
-        if status not in ("", "running") and not files_later:
+        if status not in ("", "running", "ephemeral") and not files_later:
             self._erase_files(job_id)
         return status
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from worker.job.record import Job, Status
-from worker.job.request import Device
+from worker.job.request import Device, Priority
 from worker.job.rfc3339 import Time
 
 
@@ -32,6 +32,7 @@ class JobFilter(BaseModel):
     status: Status | None = None
     model: str | None = None
     device: Device | None = None
+    priority: Priority | None = None
     name: str | None = None
     metadata: Annotated[dict[str, Any], BeforeValidator(values_by_key)] = Field(default={})
     accepted_after: Time = None  # at this time, or later
@@ -40,7 +41,8 @@ class JobFilter(BaseModel):
     @property
     def needs_records(self) -> bool:
         """True if some condition is not part of Redis's indexes, so that the records of jobs must be read."""
-        return bool(self.metadata) or any(value is not None for value in (self.model, self.device, self.name))
+        of_request = (self.model, self.device, self.priority, self.name)
+        return bool(self.metadata) or any(value is not None for value in of_request)
 
     @property
     def is_empty(self) -> bool:
@@ -54,6 +56,7 @@ class JobFilter(BaseModel):
         return (
             self.model in (None, request.model)
             and self.device in (None, request.device)
+            and self.priority in (None, request.priority)
             and (self.name is None or any(note.name == self.name for note in request.notes or ()))
             and all(
                 key in request.metadata and _text(request.metadata[key]) == _text(value)

@@ -45,8 +45,8 @@ class Outcome:
     """The result of a submission: the job that was accepted, now or before, or None.
 
     `job` is None if a different job was accepted before under the same key or id, if the same job was accepted before
-    and erased since (`is_erased`), if no more jobs are accepted (`full` is the reason, `jobs` or `memory`), or if a
-    limit of the tenant is `exceeded`.
+    and erased since (`is_erased`), if no more jobs are accepted (`full` is the reason: `jobs`, `memory` or
+    `ephemeral`), or if a limit of the tenant is `exceeded`.
     """
 
     job: Job | None
@@ -132,6 +132,7 @@ class Jobs:
             *((once.key or "", once.fingerprint) if once else ("", "")),
             *(self._settings.idempotency_seconds, self._settings.max_queued_jobs, start_within),
             *(limits.max_queued_jobs or "", limits.max_stored_bytes or "", input_bytes),
+            self._settings.ephemeral_megabytes * MEGABYTE if request.ephemeral else "",
             *flat(fields),
         )
         if outcome == "exceeded":
@@ -140,7 +141,7 @@ class Jobs:
             return Outcome(None, full=found_id)
         if more:
             return Outcome(Job.accepted(job_id, request, more[0]), is_new=True)
-        job = self.get(found_id) if outcome == "same" else None
+        job = self.get_with_result(found_id) if outcome == "same" else None
         return Outcome(job, is_erased=outcome != "other" and job is None)
 
     def full(self) -> str:
@@ -199,11 +200,12 @@ class Jobs:
     ) -> str:
         """End the job as succeeded, with `mask_count` masks. The files of this attempt are the result.
 
-        `document` is the document of its result, which is in storage already. A small one is kept in Redis, too.
+        `document` is the document of its result, which is in storage already. A small one is kept in Redis, too; that
+        of an ephemeral job is kept only there.
         `work` counts as usage of the job's tenant, also if the job was canceled meanwhile.
         """
         fields = {
-            "files_prefix": job.attempt_prefix,
+            **({} if job.request.ephemeral else {"files_prefix": job.attempt_prefix}),
             "image": json.dumps(image),
             "timings_ms": json.dumps(timings_ms),
             "masks": str(mask_count),
@@ -260,8 +262,11 @@ class Jobs:
 
     def _finish(self, job: Job, status: Status, fields: Mapping[str, str], document: bytes = b"") -> str:
         message, resend = messages.of_end(self._app, job, status), queue.resend_after()
-        room = self._settings.kept_results_megabytes * MEGABYTE
-        result = document if len(document) <= min(KEPT_RESULT_BYTES, room) else b""
+        if job.request.ephemeral:
+            room, result = self._settings.ephemeral_megabytes * MEGABYTE, document
+        else:
+            room = self._settings.kept_results_megabytes * MEGABYTE
+            result = document if len(document) <= min(KEPT_RESULT_BYTES, room) else b""
         kept = (result, KEPT_RESULT_SECONDS, room)
         return str(self._keyspace.run("finish", job.id, job.attempt, status, message, resend, *kept, *flat(fields)))
 

@@ -17,7 +17,7 @@ from ovseg_core.paddlex import prompting
 from ovseg_core.prompts import Prompt
 from worker.image import data_url
 from worker.image.content import ImageContent, ImageSource
-from worker.job import earlier_masks, image_object, prompt_fields, prompt_note
+from worker.job import earlier_masks, ephemeral, image_object, prompt_fields, prompt_note
 from worker.job.earlier_masks import MasksOf
 from worker.job.everything import Everything, EverythingJson, OptionsJson
 from worker.job.image_object import ImageObject, KnownImage
@@ -32,6 +32,7 @@ PromptType = Literal["box", "point", "everything"]
 MAX_NAME_CHARACTERS = 256
 SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]{0,31}):", re.IGNORECASE | re.ASCII)  # base64 contains no colon
 DEFAULT_OUTPUTS: tuple[Output, ...] = ("rle", "overlay")
+EPHEMERAL_OUTPUTS: tuple[Output, ...] = ("rle",)  # by default; an overlay is a file
 
 
 # The JSON Schema of rules between fields, which `parse` checks by hand.
@@ -53,6 +54,12 @@ _RULES: dict[str, Any] = {
     "if": {"required": ["prompts"], "properties": {"prompts": {"type": ["array", "object", "string"]}}},
     "then": _OUR_SPELLING,
     "else": PADDLEX_SPELLING,
+    "allOf": [
+        {
+            "if": {"required": ["ephemeral"], "properties": {"ephemeral": {"const": True}}},
+            "then": {"properties": {"outputs": {"items": {"enum": list(ephemeral.INLINE)}}, "webhook": _NOT}},
+        }
+    ],
 }
 
 
@@ -86,6 +93,7 @@ class JobFields(EmbeddingFields):
     multimask: Literal["best", "all"] | None = None
     polygons: PolygonOptions | None = None
     on_invalid_prompt: Literal["fail", "skip"] | None = None
+    ephemeral: bool = Field(default=False, description="true: the job is forgotten a minute after its end")
 
 
 def parse(
@@ -129,7 +137,8 @@ def parse(
         "prompts": tuple(each for each in found if isinstance(each, Prompt)),
         "notes": prompt_note.of(found, [(each.id, each.name) for each in fields.prompts or ()]),
         "on_invalid_prompt": "skip" if fields.on_invalid_prompt == "skip" else None,
-        "outputs": tuple(dict.fromkeys(fields.outputs)),
+        "outputs": _outputs(fields),
+        "ephemeral": fields.ephemeral or None,
         "everything": None if everything is None else everything.checked(spec, settings),
         "multimask": "all" if fields.multimask == "all" else None,
         "polygons": _polygons(fields),
@@ -155,6 +164,14 @@ def _request(fields: EmbeddingFields, source: ImageSource, settings: Settings) -
         fields.webhook.check(settings)
     options = {name: option for name, option in fields if name in Options.model_fields}
     return JobRequest(image=source, model=spec.name, prompts=(), outputs=(), **options), spec
+
+
+def _outputs(fields: JobFields) -> tuple[Output, ...]:
+    if not fields.ephemeral:
+        return tuple(dict.fromkeys(fields.outputs))
+    wanted = tuple(dict.fromkeys(fields.outputs)) if "outputs" in fields.model_fields_set else EPHEMERAL_OUTPUTS
+    ephemeral.check(wanted, fields.webhook)
+    return wanted
 
 
 def _polygons(fields: JobFields) -> PolygonOptions | None:

@@ -26,6 +26,7 @@ else:
 
 # The fields of JobRequest that records of version 0.1 lack, and their values for such a record.
 ADDED_LATER: Mapping[str, object] = {
+    "ephemeral": None,
     "everything": None,
     "multimask": None,
     "notes": None,
@@ -101,6 +102,7 @@ class JobRequest(Options):
     multimask: Literal["all"] | None = None  # None: the best mask of each prompt
     polygons: PolygonOptions | None = None
     on_invalid_prompt: Literal["skip"] | None = None  # None: it fails the job
+    ephemeral: Literal[True] | None = None  # Redis forgets the job soon after its end, see `ephemeral`
     notes: tuple[PromptNote, ...] | None = None  # one for each prompt that the client sent, also for skipped ones
 
     @model_serializer(mode="wrap")

@@ -79,9 +79,9 @@ def read(keyspace: Keyspace, owner: str, first: date, last: date) -> Usage:
     with keyspace.pipeline() as pipeline:
         for day in days:
             pipeline.hgetall(keyspace.key(f"{prefix}usage:{(day - EPOCH).days}"))
-        pipeline.zcard(keyspace.key(f"{prefix}jobs:queued"))
-        pipeline.zcard(keyspace.key(f"{prefix}jobs:running"))
+        for index in ("jobs:queued", "ephemeral:queued", "jobs:running", "ephemeral:running"):
+            pipeline.zcard(keyspace.key(prefix + index))
         pipeline.get(keyspace.key(f"{prefix}stored_bytes"))
-        *records, queued, running, stored_bytes = pipeline.execute()
+        *records, queued, queued_ephemeral, running, running_ephemeral, stored_bytes = pipeline.execute()
     counted = {day: Counts.from_record(record) for day, record in zip(days, records, strict=True) if record}
-    return Usage(owner, counted, queued, running, int(stored_bytes or 0))
+    return Usage(owner, counted, queued + queued_ephemeral, running + running_ephemeral, int(stored_bytes or 0))

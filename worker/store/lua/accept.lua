@@ -1,14 +1,16 @@
 -- Accept a job: write its record and its image, put it into every index and its permit into the queue; or write nothing.
 -- ARGV: id, permit, image or '', the idempotency key or '', the fingerprint or '', seconds for which the key is remembered,
 -- max_queued_jobs, start_within in microseconds or ''; of a tenant without limits of its own the most queued jobs and the most
--- stored bytes, '' for no limit; the bytes of the image that are stored for this job; then field, value, ... of the record.
--- With a fingerprint and no key, a repeated submission is found by its id.
+-- stored bytes, '' for no limit; the bytes of the image that are stored for this job; for an ephemeral job the bytes that the
+-- images of all of them may have, otherwise ''; then field, value, ... of the record. With a fingerprint and no key, a repeated
+-- submission is found by its id.
 -- Returns the outcome and the id of the job: `accepted` (then also the time); `same`: this job was accepted before;
 -- `other`: a different job was accepted before under this key or id; `erased`: the job was accepted before and erased
--- since; `full`: no more jobs are accepted now, with the reason (`jobs` or `memory`) in place of the id; `exceeded`: a limit
--- of the tenant does not allow the job, with its name in place of the id, the limit, and what is left of it.
+-- since; `full`: no more jobs are accepted now, with the reason (`jobs`, `memory` or `ephemeral`) in place of the id;
+-- `exceeded`: a limit of the tenant does not allow the job, with its name in place of the id, the limit, and what is left of it.
 local id, permit, image, once, fingerprint, seconds, max_queued_jobs, start_within, queued_jobs_per_tenant,
-  stored_bytes_per_tenant, input_bytes = unpack(ARGV)
+  stored_bytes_per_tenant, input_bytes, max_ephemeral_bytes = unpack(ARGV)
+local is_ephemeral = max_ephemeral_bytes ~= ''
 local record = key('job:' .. id)
 
 if once ~= '' then
@@ -25,19 +27,34 @@ end
 -- The id of an erased job is not used again while attempts of that job may still be running.
 if is_erased(id) then return {'erased', id} end
 
-local limit, quota, left = exceeded(id, queued_jobs_per_tenant, stored_bytes_per_tenant, tonumber(input_bytes))
+local limit, quota, left = exceeded(id, queued_jobs_per_tenant, stored_bytes_per_tenant, not is_ephemeral and tonumber(input_bytes))
 if limit then return {'exceeded', limit, int(quota), int(left)} end
 local why = full(max_queued_jobs)
 if why ~= '' then return {'full', why} end
+if is_ephemeral and image ~= '' and #image + (redis.call('GET', key('ephemeral_bytes')) or 0) > tonumber(max_ephemeral_bytes) then
+  return {'full', 'ephemeral'}
+end
 
 -- No two jobs of a tenant have the same time, so that a list has an order.
 local newest = redis.call('ZRANGE', key(owner(id) .. 'jobs'), -1, -1, 'WITHSCORES')[2]
 if newest and tonumber(newest) >= now then now = tonumber(newest) + 1 end
 
-redis.call('HSET', record, 'status', 'queued', 'attempt', 0, 'accepted_at', int(now), unpack(ARGV, 12))
-redis.call('ZADD', key(owner(id) .. 'jobs'), int(now), id)
-redis.call('ZADD', key(owner(id) .. 'jobs:queued'), int(now), id)
+redis.call('HSET', record, 'status', 'queued', 'attempt', 0, 'accepted_at', int(now), unpack(ARGV, 13))
 if image ~= '' then redis.call('SET', key('input:' .. id), image) end
+if is_ephemeral then
+  redis.call('HSET', record, 'ephemeral', 1)
+  redis.call('ZADD', key(owner(id) .. 'ephemeral:queued'), int(now), id)
+  if image ~= '' then
+    redis.call('HSET', record, 'image_bytes', #image)
+    redis.call('INCRBY', key('ephemeral_bytes'), #image)
+  end
+  -- When Redis has forgotten the job, the id that its client chose is still taken, as is its idempotency key.
+  if fingerprint ~= '' and once == '' then redis.call('SET', key('erased:' .. id), '', 'EX', seconds) end
+else
+  redis.call('ZADD', key(owner(id) .. 'jobs'), int(now), id)
+  redis.call('ZADD', key(owner(id) .. 'jobs:queued'), int(now), id)
+  mark_unarchived(id)
+end
 count_stored(id, tonumber(input_bytes))
 count_usage(id, now, 'accepted')
 enqueue(id, permit)
@@ -46,7 +63,6 @@ if start_within ~= '' then
   redis.call('ZADD', key('deadlines'), int(now + start_within), id)
 end
 if fingerprint ~= '' then redis.call('HSET', record, 'fingerprint', fingerprint) end
-mark_unarchived(id)
 if once ~= '' then
   redis.call('HSET', record, 'once', once)
   remember(once, id, fingerprint, seconds)

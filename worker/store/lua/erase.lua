@@ -3,11 +3,19 @@
 -- `erasing` until they are deleted.
 -- ARGV: id, delay in microseconds after which the reaper deletes the files, seconds for which no other job may have the id,
 -- 1 to erase a job that is only in the archive. Returns the status that the job had, `lost` if it was only in the archive,
--- or '' if there is no such job.
+-- `ephemeral` for an ephemeral job, which has no files, or '' if there is no such job.
 local id, delay, seconds, is_lost = unpack(ARGV)
 local status = redis.call('HGET', key('job:' .. id), 'status')
 if status == 'running' or not (status or is_lost == '1') then return status or '' end
 
+if status and redis.call('HEXISTS', key('job:' .. id), 'ephemeral') == 1 then
+  release(id)
+  drop_ephemeral_image(id)
+  redis.call('ZREM', key(owner(id) .. 'ephemeral:' .. status), id)
+  redis.call('DEL', key('job:' .. id), key('result:' .. id))
+  redis.call('PUBLISH', key('done'), id)
+  return 'ephemeral'
+end
 if status then
   release(id)
   count_stored(id, -stored_bytes(id))

@@ -1,20 +1,22 @@
 #!lua flags=allow-oom
 -- End a job, if the attempt still holds it.
 -- ARGV: id, attempt, status (succeeded, failed or canceled), webhook message or '', resend_after, the result to keep or '',
--- seconds for which it is kept, the bytes that all kept results may have, then field, value, ... of the record.
+-- seconds for which it is kept, the bytes that all kept results (of an ephemeral job: all of ephemeral jobs) may have, then
+-- field, value, ... of the record.
 -- Returns the job's status now, or '' if the attempt is stale: then nothing is changed.
 local id, attempt, to, webhook_message, resend_after, result, seconds, room = unpack(ARGV)
 
 -- Keep the result. If there is no room for it, the results go that have been kept longest.
 local function keep_result()
+  local kept = redis.call('HEXISTS', key('job:' .. id), 'ephemeral') == 1 and 'ephemeral_result' or 'result'
   redis.call('SET', key('result:' .. id), result, 'EX', seconds)
-  redis.call('RPUSH', key('results'), #result .. ' ' .. id)
-  local bytes = redis.call('INCRBY', key('result_bytes'), #result)
+  redis.call('RPUSH', key(kept .. 's'), #result .. ' ' .. id)
+  local bytes = redis.call('INCRBY', key(kept .. '_bytes'), #result)
   while bytes > tonumber(room) do
-    local size, oldest = string.match(redis.call('LPOP', key('results')) or '', '(%d+) (.*)')
-    if not oldest then return redis.call('SET', key('result_bytes'), 0) end -- somebody has deleted the list
+    local size, oldest = string.match(redis.call('LPOP', key(kept .. 's')) or '', '(%d+) (.*)')
+    if not oldest then return redis.call('SET', key(kept .. '_bytes'), 0) end -- somebody has deleted the list
     redis.call('DEL', key('result:' .. oldest))
-    bytes = redis.call('DECRBY', key('result_bytes'), size)
+    bytes = redis.call('DECRBY', key(kept .. '_bytes'), size)
   end
 end
 

@@ -30,10 +30,13 @@ local function full(max_queued_jobs)
 end
 
 -- Return how many jobs of a tenant are queued; the tenant is that of an id.
-local function queued_of_tenant(id) return redis.call('ZCARD', key(owner(id) .. 'jobs:queued')) end
+local function queued_of_tenant(id)
+  return redis.call('ZCARD', key(owner(id) .. 'jobs:queued')) + redis.call('ZCARD', key(owner(id) .. 'ephemeral:queued'))
+end
 
--- Return which limit of a tenant does not allow one more job with an image of `bytes`: its name, the limit, and what is left of
--- it; nothing if all do. The tenant's record has its own limits; the others are given, '' for none.
+-- Return which limit of a tenant does not allow one more job with an image of `bytes` (false if nothing of the job is stored):
+-- its name, the limit, and what is left of it; nothing if all do. The tenant's record has its own limits; the others are given,
+-- '' for none.
 local function exceeded(id, max_queued_jobs, max_stored_bytes, bytes)
   local own = redis.call('HMGET', key('tenant:' .. tenant(id)), 'max_queued_jobs', 'max_stored_bytes')
   local jobs, stored = tonumber(own[1] or max_queued_jobs), tonumber(own[2] or max_stored_bytes)
@@ -41,7 +44,7 @@ local function exceeded(id, max_queued_jobs, max_stored_bytes, bytes)
     local left = jobs - queued_of_tenant(id)
     if left < 1 then return 'queued-jobs', jobs, math.max(left, 0) end
   end
-  if stored then
+  if stored and bytes then
     local left = stored - (redis.call('GET', key(owner(id) .. 'stored_bytes')) or 0)
     if left < math.max(bytes, 1) then return 'stored-bytes', stored, math.max(left, 0) end
   end

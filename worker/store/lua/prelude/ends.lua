@@ -4,6 +4,9 @@ local TIMEOUT = cjson.encode({
 
 local function count(what) redis.call('HINCRBY', key('counts'), what, 1) end
 
+-- For how many seconds an ephemeral job that has ended can be read.
+local FORGET_AFTER_SECONDS = 60
+
 -- End a job. Its final status is what `verdict` decided, or `to` if nothing was decided. Return that status.
 -- `message` delivers the event of the status `to`, and may be ''.
 local function end_job(id, to, message, resend_after)
@@ -18,9 +21,14 @@ local function end_job(id, to, message, resend_after)
   end
   set_status(id, to)
   redis.call('HSET', key('job:' .. id), 'completed_at', int(now))
-  redis.call('ZADD', key('ended'), int(now), id)
-  mark_unarchived(id)
-  notify(id, to, message, resend_after)
+  if redis.call('HEXISTS', key('job:' .. id), 'ephemeral') == 1 then
+    drop_ephemeral_image(id)
+    redis.call('EXPIRE', key('job:' .. id), FORGET_AFTER_SECONDS)
+  else
+    redis.call('ZADD', key('ended'), int(now), id)
+    mark_unarchived(id)
+    notify(id, to, message, resend_after)
+  end
   redis.call('PUBLISH', key('done'), id)
   count('jobs ' .. to)
   count_usage(id, now, to)

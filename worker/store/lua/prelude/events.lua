@@ -68,10 +68,12 @@ end
 
 -- Write the events for a change of a job's status; `what` is `started` or the final status. The same script changes the
 -- status, so every status that was reached is notified. There is one event for the job's own webhook, sent by `message`, and
--- one for each enabled endpoint of the job's tenant, if they chose events of this type.
+-- one for each enabled endpoint of the job's tenant, if they chose events of this type. An ephemeral job has no events.
 local function notify(id, what, message, resend_after)
+  local tell, ephemeral = unpack(redis.call('HMGET', key('job:' .. id), 'tell', 'ephemeral'))
+  if ephemeral then return end
   local event, kind = owner(id) .. 'evt_' .. shown(id) .. '_' .. what, 'job.' .. what
-  if is_chosen(redis.call('HGET', key('job:' .. id), 'tell'), what) then
+  if is_chosen(tell, what) then
     write_event(event, kind, message, resend_after, 'job', id)
     redis.call('RPUSH', key('told:' .. id), event)
   end

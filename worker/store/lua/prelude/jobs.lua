@@ -15,13 +15,23 @@ local function remember(idempotency_key, id, fingerprint, seconds)
   redis.call('EXPIRE', key('key:' .. idempotency_key), seconds)
 end
 
+-- Delete the image of an ephemeral job, whose record may have its size.
+local function drop_ephemeral_image(id)
+  local bytes = redis.call('HGET', key('job:' .. id), 'image_bytes')
+  if not bytes then return end
+  redis.call('DEL', key('input:' .. id))
+  redis.call('HDEL', key('job:' .. id), 'image_bytes')
+  redis.call('DECRBY', key('ephemeral_bytes'), bytes)
+end
+
 -- Change the status of a job. The deadlines of its previous status no longer apply: by now they were met or missed. Nor does
--- the progress of the attempt that ends here.
+-- the progress of the attempt that ends here. An ephemeral job is in no list any more when it has ended.
 local function set_status(id, to)
-  local record = redis.call('HMGET', key('job:' .. id), 'status', 'accepted_at')
+  local from, accepted_at, ephemeral = unpack(redis.call('HMGET', key('job:' .. id), 'status', 'accepted_at', 'ephemeral'))
   release(id)
-  redis.call('ZREM', key(owner(id) .. 'jobs:' .. record[1]), id)
-  redis.call('ZADD', key(owner(id) .. 'jobs:' .. to), record[2], id)
+  local lists = owner(id) .. (ephemeral and 'ephemeral:' or 'jobs:')
+  redis.call('ZREM', key(lists .. from), id)
+  if not ephemeral or to == 'queued' or to == 'running' then redis.call('ZADD', key(lists .. to), accepted_at, id) end
   redis.call('HDEL', key('job:' .. id), 'start_by', 'run_by', 'progress')
   redis.call('HSET', key('job:' .. id), 'status', to)
 end

@@ -18,11 +18,15 @@
 --   result:<id>    string  the small result of a job that has succeeded, which is in object storage too; expires
 --   results        list    the size and the id of each kept result, with a space between them, the oldest first
 --   result_bytes   string  the sum of these sizes
+--   ephemeral_results, ephemeral_result_bytes  the same for the results of ephemeral jobs, which are only in result:<id>
 --   image:<s>:<d>  string  the stored image with the SHA-256 d, which a client of the scope s sent; expires
 --   key:<key>      hash    the job that was accepted under an idempotency key, and its fingerprint; expires
 --   erased:<id>    string  a job with this id was erased; expires
 --   <t>jobs        zset    every job of a tenant; score: accepted_at
 --   <t>jobs:<status> zset  the jobs of one status; score: accepted_at
+--   <t>ephemeral:<status> zset  the ephemeral jobs that are queued or running, which are in no other list of jobs; score:
+--                          accepted_at. The record of one that has ended expires
+--   ephemeral_bytes string the size of the images of these jobs, which are kept in input:<id> and never stored elsewhere
 --   waiting:<q>    zset    queued jobs that a worker may begin, which takes a permit; score: since when
 --   line:<q>:<l>:<tenant> zset  those of them that wait in the lane l; score: their order
 --   lanes:<q>      hash    how many jobs wait in each lane of the queue q
