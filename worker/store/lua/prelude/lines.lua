@@ -24,11 +24,14 @@ local function weight_of_lane(lane) return WEIGHTS[string.match(lane, '^%a+')] e
 -- later: so a member that comes and goes gets no more than its share, and one that was absent has no claim on the past.
 local function join(level, member)
   local turns, left = key('turns:' .. level), key('left:' .. level)
+  if redis.call('ZSCORE', turns, member) then return end
   local turn = redis.call('GET', key('clock:' .. level)) or 0
-  redis.call('ZREMRANGEBYSCORE', left, '-inf', turn)
-  turn = redis.call('ZSCORE', left, member) or turn
-  redis.call('ZADD', turns, 'NX', turn, member)
-  redis.call('ZREM', left, member)
+  if redis.call('EXISTS', left) == 1 then
+    redis.call('ZREMRANGEBYSCORE', left, '-inf', turn)
+    turn = redis.call('ZSCORE', left, member) or turn
+    redis.call('ZREM', left, member)
+  end
+  redis.call('ZADD', turns, turn, member)
 end
 
 -- Let a member take no more turns. When no member is left, all turns are forgotten.
