@@ -42,12 +42,11 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=500, help="images that wait in bulk when a measurement begins")
     parser.add_argument("--seconds", type=float, default=20.0, help="the duration of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--no-priority", action="store_true", help="for versions of ovseg that have no `priority`")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ovseg-bench-") as folder:
         plan = Plan(Path(folder), "127.0.0.1", free_port(), "cpu", Settings())
         with running(plan, lambda label, line: None) as stack:
-            bench = Bench(plan.url, stack, not given.no_priority)
+            bench = Bench(plan.url, stack)
             print(f"{'':<13}{'clicks':>8}{'p50 ms':>8}{'p95 ms':>8}{'p99 ms':>8}{'bulk/s':>8}  CPU ms of one job")
             for _ in range(given.rounds):
                 bench.measure("clicks alone", bench.click_for, given.seconds)
@@ -69,8 +68,8 @@ class Counts:
 class Bench:
     """Sends jobs to one stack and measures it."""
 
-    def __init__(self, url: str, stack: Stack, has_priority: bool) -> None:
-        self._url, self._stack, self._has_priority = url, stack, has_priority
+    def __init__(self, url: str, stack: Stack) -> None:
+        self._url, self._stack = url, stack
         self._keyspace = Keyspace.open(Settings(redis_url=stack.environment["OVSEG_REDIS_URL"]))
         self._file = photo(0)
         self._digest = hashlib.sha256(self._file).hexdigest()
@@ -104,9 +103,14 @@ class Bench:
         return clicks_ms
 
     def _click(self, n: int) -> float:
-        request = {"image": {"sha256": self._digest}, "prompts": [{"points": [[200 + n % 400, 150 + n % 300]]}]}
+        request = {
+            "image": {"sha256": self._digest},
+            "prompts": [{"points": [[200 + n % 400, 150 + n % 300]]}],
+            "outputs": ["rle"],
+            "priority": "interactive",
+        }
         start = time.perf_counter()
-        answer = session().post(f"{self._url}/v1/jobs?wait=60", json=self._job(request, "interactive"))
+        answer = session().post(f"{self._url}/v1/jobs?wait=60", json=request)
         milliseconds = (time.perf_counter() - start) * 1000
         job = answer.json()
         assert job["status"] == "succeeded", job
@@ -131,15 +135,12 @@ class Bench:
             list(pool.map(lambda job_id: session().post(f"{self._url}/v1/jobs/{job_id}/cancel"), submitted))
 
     def _submit(self, file: bytes) -> str:
-        request = self._job({"prompts": [{"points": [[300, 200]]}]}, "bulk")
+        request = {"prompts": [{"points": [[300, 200]]}], "outputs": ["rle"], "priority": "bulk"}
         answer = session().post(
             f"{self._url}/v1/jobs", files={"image": ("a.jpg", file)}, data={"request": json.dumps(request)}
         )
         answer.raise_for_status()
         return str(answer.json()["id"])
-
-    def _job(self, request: dict[str, Any], priority: str) -> dict[str, Any]:
-        return {**request, "outputs": ["rle"], **({"priority": priority} if self._has_priority else {})}
 
     def _other_file(self) -> bytes:
         return self._file + os.urandom(8)  # bytes after the end of a JPEG: another file with the same pixels
