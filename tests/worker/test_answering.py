@@ -37,6 +37,11 @@ class Slow(BoxInference):
         super().__init__(encode_seconds=0)
         self.before: Callable[[int], None] = lambda step: None
         self.steps = 0
+        self.urgencies: list[Urgency] = []
+
+    def encode(self, model: str, image_rgb: np.ndarray, urgency: Urgency = Urgency.NORMAL) -> tuple[Embedding, float]:
+        self.urgencies.append(urgency)
+        return super().encode(model, image_rgb, urgency)
 
     def everything(
         self,
@@ -45,6 +50,7 @@ class Slow(BoxInference):
         options: Mapping[str, Any],
         urgency: Urgency = Urgency.NORMAL,
     ) -> Iterator[tuple[Step, float]]:
+        self.urgencies.append(urgency)
         for self.steps in range(STEPS):
             self.before(self.steps)
             yield Step(self.steps * 10, STEPS * 10), 5.0
@@ -64,8 +70,9 @@ def services(s3_settings: Settings) -> Iterator[WorkerServices]:
     opened.close()
 
 
-def accept(services: WorkerServices) -> str:
-    request, image = parse({"prompts": "everything", "outputs": ["rle", "png"]}, pictures.photo(), services.settings)
+def accept(services: WorkerServices, priority: str = "normal") -> str:
+    body = {"prompts": "everything", "outputs": ["rle", "png"], "priority": priority}
+    request, image = parse(body, pictures.photo(), services.settings)
     job_id = new_id()
     services.acceptance.accept(job_id, request, image)
     return job_id
@@ -89,6 +96,15 @@ def test_of_too_many_masks_the_most_likely_are_kept_and_the_result_has_the_numbe
     assert (job.mask_count, job.timings_ms["decode"]) == (2, 7.0)
     assert len(description.describe(job)["files"]["masks"]) == 2
     assert len(list(services.storage.list(f"{job.files_prefix}masks/"))) == 2
+
+
+@pytest.mark.parametrize("priority", ["interactive", "normal", "bulk"])
+def test_an_encoding_and_everything_mode_are_as_urgent_as_the_job_s_priority(
+    services: WorkerServices, priority: str
+) -> None:
+    tasks.segment(accept(services, priority), services)
+    assert isinstance(services.inference, Slow)
+    assert services.inference.urgencies == [Urgency[priority.upper()]] * 2
 
 
 def test_progress_is_written_at_most_once_a_second(services: WorkerServices, monkeypatch: pytest.MonkeyPatch) -> None:
