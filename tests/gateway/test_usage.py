@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -9,12 +11,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from flask.testing import FlaskClient
+from urllib3 import encode_multipart_formdata
 
 from configs.settings import Settings
 from gateway import create_app
 from gateway.services import GatewayServices
 from ovseg.commands import main
-from tests.support import protocol
+from tests.support import pictures, protocol
+from tests.support.parts import processes
 from tests.support.protocol import BROKEN, PICTURE
 from worker import tenant_erasure
 from worker.access.scope import ORDINARY, Scope
@@ -137,6 +141,31 @@ def test_an_admin_sees_every_tenant_and_no_other_key_does(services: GatewayServi
     assert page["next_cursor"] is None
     for path in ("/tenants", "/tenants/acme", "/tenants/beta"):
         assert get("acme", path, 403)["code"] == "scope_missing"
+
+
+def test_a_worker_counts_the_prompts_the_encodings_and_every_byte_that_it_stores(s3_settings: Settings) -> None:
+    app = create_app(s3_settings)
+    client, storage = app.test_client(), app.extensions["ovseg"].storage
+    image = pictures.photo()
+    stored = 0
+    with processes(s3_settings, "worker"):
+        for n in (1, 2):  # the second job finds the embedding
+            fields = {"prompts": [{"box": [9, 9, 90, 90]}] * 2, "outputs": ["rle", "png", "overlay"]}
+            body, content_type = encode_multipart_formdata(
+                [("image", ("image", image)), ("request", json.dumps(fields))]
+            )
+            job_id = client.post("/v1/jobs", data=body, content_type=content_type).get_json()["id"]
+            deadline = time.monotonic() + 90
+            while not (job := client.get(f"/v1/jobs/{job_id}").get_json())["is_final"]:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            assert job["status"] == "succeeded"
+            app.extensions["ovseg"].inputs.settle(job_id, job["image"]["key"])
+            stored += sum(len(storage.get(key)) for key in storage.list(f"jobs/{job_id}/"))
+            found = client.get("/v1/usage").get_json()
+            assert (found["total"]["prompts"], found["total"]["encodes"], found["total"]["succeeded"]) == (2 * n, 1, n)
+            assert found["total"]["network_ms"] > 0
+            assert found["stored_bytes"] == stored > 2 * len(image) * (n - 1)
 
 
 def test_the_command_line_shows_the_usage_of_tenants(services: GatewayServices, get: Get, settings: Settings) -> None:
