@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -24,6 +26,7 @@ from tests.support.protocol import (
 )
 from worker.image.content import ImageSource
 from worker.image.inputs import Inputs
+from worker.job import usage
 from worker.job.archive import ACCEPTED, ENDED, Archive, key_of
 from worker.job.erasure import Erasure
 from worker.job.idempotency import Once
@@ -31,6 +34,7 @@ from worker.job.job_filter import JobFilter
 from worker.job.jobs import Jobs
 from worker.job.record import Status
 from worker.job.recovery import Recovery
+from worker.job.usage import Usage, Work
 from worker.store import queue
 from worker.store.keyspace import Keyspace
 from worker.store.storage import ObjectMissing, Storage
@@ -149,6 +153,27 @@ def test_a_second_recovery_changes_nothing(
     assert recovery.lost() == []
     assert line(s3_settings) == [waiting]
     assert permits(s3_settings) == 1
+
+
+def test_a_recovery_counts_again_what_a_tenant_stores_and_used(
+    jobs: Jobs, archive: Archive, recovery: Recovery, keyspace: Keyspace, s3_settings: Settings
+) -> None:
+    done, running = str(uuid.uuid4()), str(uuid.uuid4())
+    for job_id in (done, running):
+        jobs.accept(job_id, request(), b"", None, input_bytes=100)
+    jobs.succeed(begin(jobs, done), PICTURE, {}, 1, work=Work(3, 1, 2.5, stored_bytes=50))
+    begin(jobs, running)
+    for job_id in (done, running):
+        archive.keep(job_id)
+
+    def read() -> Usage:
+        return usage.read(keyspace, "default", usage.today() - timedelta(days=1), usage.today())
+
+    before = read()
+    assert (before.stored_bytes, before.total.accepted, before.total.prompts) == (250, 2, 3)
+    lose_redis(s3_settings)
+    assert recover(recovery) == ["queued", "succeeded"]
+    assert read() == replace(before, queued_jobs=1, running_jobs=0)
 
 
 def test_a_recent_end_is_notified_again_under_the_same_id_and_an_older_one_is_not(
