@@ -70,6 +70,7 @@ def list_keys() -> None:
                 " ".join(key.scopes),
                 timestamp(key.expires_at) or "never expires",
                 f"used {timestamp(key.last_used_at)}" if key.last_used_at else "never used",
+                *(f"{name} {number}" for name, number in key.rates.to_record().items()),
                 key.name,
             )
             for key in opened.list()

@@ -293,6 +293,8 @@ def test_the_command_line_makes_keys_with_limits_of_their_own(settings: Settings
     key = keys.get(text.id)
     assert key is not None
     assert key.rates == Rates(60, 500)
+    listed = CliRunner(env=redis).invoke(main, ["keys", "list"]).stdout
+    assert listed.endswith("never used  requests_per_minute 60  prompts_per_minute 500\n")
 
 
 # A Redis that fails
