@@ -10,7 +10,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import requests
 
+from tests.chaos.callers import Callers
 from tests.chaos.order import Order
+from worker.access.api_key import KeyText
 
 THREADS = 16
 PAUSE_SECONDS = 0.25
@@ -21,12 +23,12 @@ TWICE = 0.1  # the share of jobs that are sent twice at the same time, as by an 
 class Clients:
     """Send one job after the other, evenly over `seconds`. `accepted` has the ids of each job number's answers."""
 
-    def __init__(self, url: str, webhook_url: str, jobs: int, seconds: float, seed: int) -> None:
+    def __init__(self, url: str, callers: Callers, webhook_url: str, jobs: int, seconds: float, seed: int) -> None:
         self.accepted: dict[int, set[str]] = defaultdict(set)
         self.answers: Counter[str] = Counter()  # by status, or by the name of the error
         self.slowest_seconds = 0.0
         self.in_flight = 0
-        self._url, self._webhook_url = url, webhook_url
+        self._url, self._callers, self._webhook_url = url, callers, webhook_url
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._pool = ThreadPoolExecutor(THREADS, "client")
@@ -57,13 +59,16 @@ class Clients:
     def _send(self, order: Order) -> None:
         with requests.Session() as session:
             while not self._stopping.is_set():
-                outcome = self._try(session, order)
+                key = self._callers.key(order.tenant)
+                outcome = self._try(session, order, key)
                 if outcome == "202":
                     return
-                assert not outcome.startswith("4"), f"job {order.n} was answered {outcome}"
+                is_revoked = key != self._callers.key(order.tenant)
+                if not (outcome == "401" and is_revoked):
+                    assert not outcome.startswith("4"), f"job {order.n} was answered {outcome}"
                 time.sleep(PAUSE_SECONDS)
 
-    def _try(self, session: requests.Session, order: Order) -> str:
+    def _try(self, session: requests.Session, order: Order, key: KeyText) -> str:
         start = time.monotonic()
         with self._lock:
             self.in_flight += 1
@@ -71,7 +76,7 @@ class Clients:
             answer = session.post(
                 f"{self._url}/v1/jobs",
                 json=order.body(self._webhook_url),
-                headers={"Idempotency-Key": order.key},
+                headers={"Idempotency-Key": order.key, "Authorization": f"Bearer {key}"},
                 timeout=ANSWER_SECONDS,
             )
             outcome = str(answer.status_code)

@@ -9,12 +9,14 @@ from typing import Any
 import requests
 
 from ovseg_core import outputs
+from tests.chaos.callers import Callers
 from tests.chaos.clients import Clients
 from tests.chaos.journal import Entry
 from tests.chaos.journal import read as read_journals
-from tests.chaos.order import Order
+from tests.chaos.order import TENANTS, Order
 from tests.chaos.receiver import Delivery, Receiver
 from tests.chaos.stack import Stack
+from worker.store import tenant
 from worker.store.keyspace import Keyspace
 from worker.store.storage import ObjectMissing, Storage
 
@@ -24,9 +26,9 @@ INDEXES = (
     "deadlines",
     "events:due",
     "unarchived",
-    "jobs:queued",
-    "jobs:running",
+    *(f"{tenant.prefix(name)}jobs:{status}" for name in TENANTS for status in ("queued", "running")),
     "waiting:segment.auto",
+    "turns:segment.auto",
 )
 
 
@@ -48,9 +50,9 @@ class Evidence:
     left_over: Mapping[str, int]
 
 
-def collect(stack: Stack, clients: Clients, receiver: Receiver) -> Evidence:
-    settings = stack.settings
-    jobs, storage = _jobs(stack.url), Storage(settings)
+def collect(stack: Stack, callers: Callers, clients: Clients, receiver: Receiver) -> Evidence:
+    settings, storage = stack.settings, Storage(stack.settings)
+    jobs = [job for name in TENANTS for job in _jobs(stack.url, callers.headers(name))]
     succeeded = [job for job in jobs if job["status"] == "succeeded"]
     with Keyspace.open(settings) as keyspace:
         return Evidence(
@@ -58,7 +60,7 @@ def collect(stack: Stack, clients: Clients, receiver: Receiver) -> Evidence:
             jobs=jobs,
             documents={job["id"]: _stored(storage, job["files"]["result"]["key"]) for job in succeeded},
             pictures={
-                job["id"]: _stored(storage, f"jobs/{job['id']}/{job['attempt']}/" + outputs.MASK_PNG.paths(1)[0])
+                job["id"]: _stored(storage, prefix_of(job) + outputs.MASK_PNG.paths(1)[0])
                 for job in succeeded
                 if "png" in job["outputs"]
             },
@@ -70,17 +72,24 @@ def collect(stack: Stack, clients: Clients, receiver: Receiver) -> Evidence:
 
 def left_over(keyspace: Keyspace) -> dict[str, int]:
     counts = {index: int(keyspace.redis.zcard(keyspace.key(index))) for index in INDEXES}
-    return {**counts, "images in Valkey": len(keyspace.redis.keys(keyspace.key("input:*")))}
+    for what, pattern in (("images in Valkey", "input:*"), ("lines", "line:*")):
+        counts[what] = len(keyspace.redis.keys(keyspace.key(pattern)))
+    return counts
 
 
 def number_of(job: Mapping[str, Any]) -> Order:
     return Order(job["metadata"]["n"])
 
 
-def _jobs(url: str) -> list[dict[str, Any]]:
+def prefix_of(job: Mapping[str, Any]) -> str:
+    """Return where the files of the job's last attempt are."""
+    return f"jobs/{tenant.owned(number_of(job).tenant, job['id'])}/{job['attempt']}/"
+
+
+def _jobs(url: str, headers: Mapping[str, str]) -> list[dict[str, Any]]:
     jobs, cursor = [], ""
     while True:
-        page = requests.get(f"{url}/v1/jobs?limit=100{cursor}", timeout=60).json()
+        page = requests.get(f"{url}/v1/jobs?limit=100{cursor}", headers=headers, timeout=60).json()
         jobs += page["jobs"]
         if page["next_cursor"] is None:
             return jobs

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tests.chaos import hurry
+from tests.chaos.callers import Callers
 from tests.chaos.clients import Clients
 from tests.chaos.fault_proxy import Fault
 from tests.chaos.member import Member
@@ -35,10 +36,13 @@ class Silence:
 class Faults:
     """Applies faults according to a timetable, one after the other, in the thread that made the stack."""
 
-    def __init__(self, stack: Stack, clients: Clients, publishes: Publishes, scale: Scale, seed: int) -> None:
+    def __init__(
+        self, stack: Stack, callers: Callers, clients: Clients, publishes: Publishes, scale: Scale, seed: int
+    ) -> None:
         self.counts: Counter[str] = Counter()
         self.silences: list[Silence] = []
-        self._stack, self._clients, self._publishes, self._scale = stack, clients, publishes, scale
+        self._stack, self._callers, self._clients, self._publishes = stack, callers, clients, publishes
+        self._scale = scale
         self._dice = random.Random(seed)
         self._later: list[tuple[float, Strike]] = []
 
@@ -89,6 +93,11 @@ class Faults:
             yield scale.seconds * 0.35, self._s3_outage
         if scale.valkey_freeze_seconds:
             yield scale.seconds * 0.65, self._freeze_valkey
+        yield scale.seconds * 0.5, self._revoke_keys
+
+    def _revoke_keys(self) -> None:
+        self._callers.revoke()
+        self.counts["API key of each tenant revoked"] += 1
 
     # Workers
 

@@ -54,7 +54,7 @@ class JournaledJobs(Jobs):
 
     def _write(self, job: Job, word: str, now: str) -> str:
         assert job.started_at is not None
-        entry = Entry(os.getpid(), job.started_at.timestamp(), job.id, job.attempt, word, now)
+        entry = Entry(os.getpid(), job.started_at.timestamp(), job.shown_id, job.attempt, word, now)
         # the kernel has it now, so that it survives a kill -9
         os.write(self._file, json.dumps(asdict(entry)).encode() + b"\n")
         return now

@@ -12,15 +12,20 @@ from PIL import Image
 from pycocotools import mask as coco
 
 from tests.support import pictures
+from worker.job.request import PRIORITIES, Priority
 
 HEIGHT, WIDTH = 90, 120
 CLICKED = 4  # pixels: the side of the mask that a click finds
+TENANTS = ("default", "acme")
 EVENTS = ("job.started", "job.succeeded")
 
 
 @dataclass(frozen=True)
 class Order:
-    """Job number n, with its own colour of the image, and its own box or, in everything mode, its own clicks."""
+    """Job number n, with its tenant, its priority, and its own colour of the image.
+
+    It has its own box or, in everything mode, its own clicks.
+    """
 
     n: int
 
@@ -28,6 +33,15 @@ class Order:
     def key(self) -> str:
         """The job's Idempotency-Key."""
         return f"chaos-{self.n}"
+
+    @property
+    def tenant(self) -> str:
+        """The tenant that submits it."""
+        return TENANTS[self.n // 2 % 2]
+
+    @property
+    def priority(self) -> Priority:
+        return PRIORITIES[self.n % 3]
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -67,6 +81,7 @@ class Order:
             "image": base64.b64encode(image).decode(),
             "prompts": self.prompts,
             "outputs": ["rle", "png"] if self.has_png else ["rle"],
+            "priority": self.priority,
             "metadata": {"n": self.n},
             "webhook": {"url": webhook_url, "events": list(EVENTS)},
         }

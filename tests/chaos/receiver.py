@@ -15,6 +15,7 @@ from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from tests.chaos.order import Order
 from tests.support import fakes
 
 SLEEP_SECONDS = 3.0  # longer than the senders wait
@@ -34,6 +35,9 @@ class Delivery:
 
 @dataclass
 class Receiver:
+    """`secrets` has the secret of each tenant, with which its jobs' webhooks must be signed."""
+
+    secrets: dict[str, str]
     port: int = 0
     deliveries: list[Delivery] = field(default_factory=list)
     accepted: set[str] = field(default_factory=set)  # ids of events
@@ -49,8 +53,8 @@ class Receiver:
 
 @contextmanager
 def receiving(secret: str, seed: int) -> Iterator[Receiver]:
-    """Run a receiver while the block runs."""
-    receiver, lock, mood = Receiver(), threading.Lock(), random.Random(seed)
+    """Run a receiver while the block runs. `secret` is that of the tenant `default`."""
+    receiver, lock, mood = Receiver({"default": secret}), threading.Lock(), random.Random(seed)
 
     class Handler(fakes.Quiet):
         def do_POST(self) -> None:  # noqa: N802
@@ -69,12 +73,13 @@ def receiving(secret: str, seed: int) -> Iterator[Receiver]:
             self.end_headers()
 
         def _keep(self, body: bytes, was_accepted: bool) -> None:
+            event, event_id = json.loads(body), self.headers["webhook-id"]
+            tenant = Order(event["data"]["metadata"]["n"]).tenant
             try:
-                Webhook(secret).verify(body, dict(self.headers))
+                Webhook(receiver.secrets[tenant]).verify(body, dict(self.headers))
                 is_signed = True
             except WebhookVerificationError:
                 is_signed = False
-            event, event_id = json.loads(body), self.headers["webhook-id"]
             receiver.deliveries.append(Delivery(event_id, event["type"], event["data"], is_signed, was_accepted))
             if was_accepted:
                 receiver.accepted.add(event_id)

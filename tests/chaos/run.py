@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from configs import webhook_secret
 from tests.chaos import evidence, hurry, receiver, recovery, stack, verdict
+from tests.chaos.callers import Callers
 from tests.chaos.clients import Clients
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import Faults
@@ -51,15 +52,17 @@ def run(scale: Scale, folder: Path, seed: int, show_progress: bool = False) -> O
         _progress(scale, hook, show_progress) as look,
     ):
         publishes = Publishes(members.settings)
-        clients = Clients(members.url, hook.url, scale.jobs, scale.seconds, seed)
-        faults = Faults(members, clients, publishes, scale, seed)
+        callers = Callers(members)
+        hook.secrets["acme"] = callers.acme_secret
+        clients = Clients(members.url, callers, hook.url, scale.jobs, scale.seconds, seed)
+        faults = Faults(members, callers, clients, publishes, scale, seed)
         try:
             faults.inflict(lambda: look(clients, faults))
             faults.end()
             _drain(members, clients, hook, scale, lambda: look(clients, faults))
         finally:
             clients.stop()
-        seen = evidence.collect(members, clients, hook)
+        seen = evidence.collect(members, callers, clients, hook)
         return Outcome(
             scale=scale,
             seconds=time.monotonic() - start,
@@ -76,7 +79,11 @@ def run(scale: Scale, folder: Path, seed: int, show_progress: bool = False) -> O
 
 
 def _settings(hook: Receiver, secret: str) -> dict[str, str]:
-    return {"OVSEG_ALLOWED_PRIVATE_HOSTS": hook.address, "OVSEG_WEBHOOK_SECRET": secret}
+    return {
+        "OVSEG_ALLOWED_PRIVATE_HOSTS": hook.address,
+        "OVSEG_AUTH": "required",
+        "OVSEG_WEBHOOK_SECRET": secret,
+    }
 
 
 def _drain(members: Stack, clients: Clients, hook: Receiver, scale: Scale, look: Callable[[], None]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tests.chaos.evidence import Evidence, number_of
+from tests.chaos.evidence import Evidence, number_of, prefix_of
 from tests.chaos.order import EVENTS
 
 
@@ -111,4 +111,4 @@ def _stale(seen: Evidence) -> Iterator[str]:
 
 
 def _is_of_last_attempt(job: Mapping[str, Any]) -> bool:
-    return bool(job["files"]["result"]["key"] == f"jobs/{job['id']}/{job['attempt']}/result.json")
+    return bool(job["files"]["result"]["key"] == f"{prefix_of(job)}result.json")
