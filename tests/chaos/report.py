@@ -47,7 +47,7 @@ def _recovery(seconds: list[float]) -> Iterator[str]:
         return
     p50, p99 = (seconds[min(len(seconds) - 1, int(len(seconds) * share))] for share in (0.5, 0.99))
     met = "met" if p99 < TARGET_SECONDS else "missed"
-    yield _row(f"recovery of {len(seconds)} attempts, p50, s", f"{p50:.1f}")
+    yield _row(f"recovery of {len(seconds)} interactive attempts, p50, s", f"{p50:.1f}")
     yield _row(f"recovery, p99, s (target {TARGET_SECONDS:g}: {met})", f"{p99:.1f}")
 
 

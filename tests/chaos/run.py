@@ -63,13 +63,16 @@ def run(scale: Scale, folder: Path, seed: int, show_progress: bool = False) -> O
         finally:
             clients.stop()
         seen = evidence.collect(members, callers, clients, hook)
+        # The others also wait for more urgent jobs.
+        urgent = {job["id"] for job in seen.jobs if evidence.number_of(job).priority == "interactive"}
+        of_urgent = [entry for entry in seen.entries if entry.job_id in urgent]
         return Outcome(
             scale=scale,
             seconds=time.monotonic() - start,
             faults=dict(faults.counts),
             answers=dict(clients.answers),
             slowest_answer_seconds=clients.slowest_seconds,
-            recovery_seconds=recovery.seconds(seen.entries, faults.silences),
+            recovery_seconds=recovery.seconds(of_urgent, faults.silences),
             requeued=_requeued(members),
             permits_replaced=_permits_replaced(members),
             too_late=_count(members, "worker", "came too late; another holds the job"),

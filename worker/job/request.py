@@ -34,7 +34,7 @@ ADDED_LATER: Mapping[str, object] = {
     "polygons": None,
     "priority": "normal",
 }
-# With SAM-Lite an encode takes as long as about this many clicks, each a job of its own.
+# With SAM-Lite an encode takes as long as 24 prompts, with larger models it takes as long as more of them.
 ENCODE_COST = 20
 MAX_DEADLINE_SECONDS = 7 * 24 * 3600
 
