@@ -48,6 +48,8 @@ class Evidence:
     deliveries: Sequence[Delivery]
     entries: Sequence[Entry]
     left_over: Mapping[str, int]
+    usage: Mapping[str, Mapping[str, Any]]  # what each tenant has used
+    stored_bytes: Mapping[str, int]  # of each tenant, as the records of its jobs say
 
 
 def collect(stack: Stack, callers: Callers, clients: Clients, receiver: Receiver) -> Evidence:
@@ -67,6 +69,8 @@ def collect(stack: Stack, callers: Callers, clients: Clients, receiver: Receiver
             deliveries=list(receiver.deliveries),
             entries=list(read_journals(stack.journals)),
             left_over=left_over(keyspace),
+            usage={name: _json(f"{stack.url}/v1/usage", callers.headers(name)) for name in TENANTS},
+            stored_bytes={name: _stored_bytes(keyspace, name) for name in TENANTS},
         )
 
 
@@ -89,11 +93,22 @@ def prefix_of(job: Mapping[str, Any]) -> str:
 def _jobs(url: str, headers: Mapping[str, str]) -> list[dict[str, Any]]:
     jobs, cursor = [], ""
     while True:
-        page = requests.get(f"{url}/v1/jobs?limit=100{cursor}", headers=headers, timeout=60).json()
+        page = _json(f"{url}/v1/jobs?limit=100{cursor}", headers)
         jobs += page["jobs"]
         if page["next_cursor"] is None:
             return jobs
         cursor = f"&cursor={page['next_cursor']}"
+
+
+def _json(url: str, headers: Mapping[str, str]) -> dict[str, Any]:
+    answer: dict[str, Any] = requests.get(url, headers=headers, timeout=60).json()
+    return answer
+
+
+def _stored_bytes(keyspace: Keyspace, name: str) -> int:
+    ids = keyspace.redis.zrange(keyspace.key(f"{tenant.prefix(name)}jobs"), 0, -1)
+    sizes = [keyspace.redis.hmget(keyspace.key(f"job:{job_id}"), "input_bytes", "output_bytes") for job_id in ids]
+    return sum(int(size or 0) for row in sizes for size in row)
 
 
 def _stored(storage: Storage, key: str) -> bytes | None:

@@ -61,6 +61,8 @@ CLEAN = Evidence(
     deliveries=DELIVERIES,
     entries=[Entry(1, 0, "a", 1, "begin", "running"), Entry(2, 9, "a", 2, "begin", "running")],
     left_over={"leases": 0},
+    usage={ORDER.tenant: {"total": {"accepted": 1, "succeeded": 1, "failed": 0, "canceled": 0}, "stored_bytes": 9}},
+    stored_bytes={ORDER.tenant: 9},
 )
 SUCCEEDED = DELIVERIES[1]
 
@@ -87,6 +89,9 @@ BROKEN = [
     ("stale writes accepted", {"entries": [*CLEAN.entries, Entry(1, 0, "a", 1, "succeed", "succeeded")]}),
     ("stale writes accepted", {"jobs": [{**JOB, "files": {"result": {"key": "jobs/a/1/result.json"}}}]}),
     ("leases left over", {"left_over": {"leases": 1}}),
+    ("usage miscounted", {"jobs": [{**JOB, "status": "failed"}]}),
+    ("usage miscounted", {"jobs": [JOB, {**JOB, "id": "b"}]}),
+    ("usage miscounted", {"stored_bytes": {ORDER.tenant: 10}}),
 ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +38,7 @@ def judge(seen: Evidence) -> Verdict:
             "second event ids for a transition": list(_second_ids(seen)),
             "jobs without their webhook": list(_undelivered(seen)),
             "stale writes accepted": list(_stale(seen)),
+            "usage miscounted": list(_miscounted(seen)),
             "leases left over": [f"{count} in {index}" for index, count in seen.left_over.items() if count],
         }
     )
@@ -108,6 +109,22 @@ def _stale(seen: Evidence) -> Iterator[str]:
     for job_id, job in last.items():
         if job["status"] == "succeeded" and not _is_of_last_attempt(job):
             yield f"{job_id}: {job['files']['result']['key']} of attempt {job['attempt']}"
+
+
+def _miscounted(seen: Evidence) -> Iterator[str]:
+    """Yield what was counted of a tenant and is not what its jobs are."""
+    for name, used in seen.usage.items():
+        jobs = [job for job in seen.jobs if number_of(job).tenant == name]
+        statuses = Counter(job["status"] for job in jobs)
+        expected = {
+            "accepted": len(jobs),
+            **{status: statuses[status] for status in ("succeeded", "failed", "canceled")},
+        }
+        counted = {what: used["total"][what] for what in expected}
+        if counted != expected:
+            yield f"{name}: {counted}, but {expected}"
+        if used["stored_bytes"] != seen.stored_bytes[name]:
+            yield f"{name}: {used['stored_bytes']} bytes, but {seen.stored_bytes[name]}"
 
 
 def _is_of_last_attempt(job: Mapping[str, Any]) -> bool:
