@@ -37,7 +37,7 @@ blueprint = Blueprint("paddlex", __name__)
 class PaddlexFields(BaseModel):
     """PaddleX's request, for the JSON Schema; `_as_job` and `_visualize` read it."""
 
-    model_config = ConfigDict(json_schema_extra=parsing.PADDLEX_SPELLING)
+    model_config = ConfigDict(extra="allow", json_schema_extra={"allOf": [parsing.PADDLEX_SPELLING]})
 
     image: str | ImageObject
     prompt: list[Box | Point] | OptionsJson | None = None

@@ -31,8 +31,8 @@ def of(rule: Rule, view: View, described: Operation, fields: Mapping[str, Any]) 
     return [
         *(_in_path(name) for name in sorted(rule.arguments)),
         *_in_query(taken),
-        *_in_query_of_image(view, fields),
         *(_header(each) for each in headers),
+        *_in_query_of_image(view, fields),
     ]
 
 

@@ -37,29 +37,33 @@ EPHEMERAL_OUTPUTS: tuple[Output, ...] = ("rle",)  # by default; an overlay is a 
 
 # The JSON Schema of rules between fields, which `parse` checks by hand.
 _NOT = {"type": "null"}  # the field is left out, or null
-_ALONE = {"properties": {"multimask": _NOT, "on_invalid_prompt": _NOT}}  # everything mode takes neither
+_ALONE = {"multimask": _NOT, "on_invalid_prompt": _NOT}  # everything mode takes neither
+_IS_EVERYTHING = {"properties": {"promptType": {"const": "everything"}}}
 _OUR_SPELLING = {
     "properties": {"prompt": _NOT, "promptType": _NOT},
     "if": {"properties": {"prompts": {"type": "array"}}},
-    "else": _ALONE,
+    "else": {"properties": _ALONE},
 }
 PADDLEX_SPELLING: dict[str, Any] = {
     "required": ["promptType"],
     "properties": {"promptType": {"type": "string"}},
-    "if": {"properties": {"promptType": {"const": "everything"}}},
-    "then": {"properties": {"prompt": {"type": ["object", "null"]}}, **_ALONE},
+    "if": _IS_EVERYTHING,
+    "then": {"properties": {"prompt": {"type": ["object", "null"]}}},
     "else": {"required": ["prompt"], "properties": {"prompt": {"type": "array"}}},
+}
+_POLYGONS = {  # options of an output need this output
+    "if": {"required": ["polygons"], "properties": {"polygons": {"type": "object"}}},
+    "then": {"required": ["outputs"], "properties": {"outputs": {"contains": {"const": "polygons"}}}},
+}
+_EPHEMERAL = {  # its result is only inline, and nothing is notified of it
+    "if": {"required": ["ephemeral"], "properties": {"ephemeral": {"const": True}}},
+    "then": {"properties": {"outputs": {"items": {"enum": list(ephemeral.INLINE)}}, "webhook": _NOT}},
 }
 _RULES: dict[str, Any] = {
     "if": {"required": ["prompts"], "properties": {"prompts": {"type": ["array", "object", "string"]}}},
     "then": _OUR_SPELLING,
-    "else": PADDLEX_SPELLING,
-    "allOf": [
-        {
-            "if": {"required": ["ephemeral"], "properties": {"ephemeral": {"const": True}}},
-            "then": {"properties": {"outputs": {"items": {"enum": list(ephemeral.INLINE)}}, "webhook": _NOT}},
-        }
-    ],
+    "else": {"allOf": [PADDLEX_SPELLING, {"if": _IS_EVERYTHING, "then": {"properties": _ALONE}}]},
+    "allOf": [_POLYGONS, _EPHEMERAL],
 }
 
 
