@@ -6,7 +6,7 @@ PIP := .venv/bin/pip --disable-pip-version-check
 LOCKED := install --require-hashes --requirement
 OURSELVES := install --no-deps --no-build-isolation --editable .
 
-.PHONY: demo openapi up test quick chaos-small chaos attack-small attack lint format docs hooks lock pin-images train-lite eval-lite eval-everything test-training parity bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-interactive bench-models clean help
+.PHONY: demo openapi fuzz-api up test quick chaos-small chaos attack-small attack lint format docs hooks lock pin-images train-lite eval-lite eval-everything test-training parity bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-interactive bench-models clean help
 
 help:
 	@echo "make demo            segment a photo with the whole service; writes pictures to ./output/"
@@ -14,6 +14,7 @@ help:
 	@echo "make test            run every test, against real servers; make quick: those that need none, in half a minute"
 	@echo "make chaos-small     run 400 jobs through kills and outages, in two minutes; make chaos: 5,000 jobs, in half an hour"
 	@echo "make attack-small    send malformed requests, damaged images, bombs and slow hosts, in two minutes; make attack: all kinds of them"
+	@echo "make fuzz-api        send 200 random requests of every kind that the OpenAPI document describes, for minutes"
 	@echo "make lint            check with ruff, mypy and import-linter"
 	@echo "make docs            build the documentation as a site in build/docs; a warning is an error"
 	@echo "make openapi         renew docs/openapi.json after a change of the HTTP API"
@@ -57,6 +58,10 @@ attack-small: .venv/dev
 
 attack: .venv/dev
 	.venv/bin/python -m tests.attack full
+
+# What tests/gateway/test_schemathesis.py does in `make test`, with more requests, which differ in each run.
+fuzz-api: .venv/dev
+	API_EXAMPLES=200 .venv/bin/pytest tests/gateway/test_schemathesis.py --timeout 3600
 
 lint: .venv/dev
 	.venv/bin/ruff check .

@@ -24,10 +24,14 @@ def attend(app: Flask) -> None:
         return response
 
 
+def new() -> str:
+    return uuid.uuid4().hex
+
+
 def of_request() -> str:
     """Return the id of the current request. One that is too long or has other characters is replaced by our own."""
     if KEY not in request.environ:
         sent = request.headers.get(HEADER, "")
-        request.environ[KEY] = sent if VALID.fullmatch(sent) else uuid.uuid4().hex
+        request.environ[KEY] = sent if VALID.fullmatch(sent) else new()
     found: str = request.environ[KEY]
     return found

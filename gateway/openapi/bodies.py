@@ -53,9 +53,7 @@ def _form(fields: list[texts.Text], schema: dict[str, Any]) -> dict[str, Any]:
             "type": "object",
             "properties": properties,
             "additionalProperties": False,
-            "if": {"required": ["request"]},
-            "then": {"properties": dict.fromkeys(names, False)},
-            "else": {"anyOf": [{"required": [name]} for name in names]},
+            "dependentSchemas": {"request": {"properties": dict.fromkeys(names, False)}},
         },
         "encoding": {name: {"contentType": body.JSON} for name in in_json},
     }

@@ -11,7 +11,7 @@ from typing import Any
 from gunicorn.asgi.parser import LimitRequestHeaders, ParseError
 from gunicorn.asgi.protocol import ASGIProtocol
 
-from gateway import problem
+from gateway import problem, request_id
 
 log = logging.getLogger(__name__)
 
@@ -156,12 +156,13 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         """Answer bytes that are not a valid request. Flask never receives them."""
         if self._closed:
             return
-        http = HTTPStatus(status)
-        body = json.dumps(problem.of(http, problem.code_of(http), message))
-        head = {"Content-Type": problem.MEDIA_TYPE, "Content-Length": len(body), **dict(extra_headers)}
+        http, our_id = HTTPStatus(status), request_id.new()
+        body = json.dumps(problem.of(http, problem.code_of(http), message) | {"request_id": our_id})
+        head = {"Content-Type": problem.MEDIA_TYPE, "Content-Length": len(body), request_id.HEADER: our_id}
+        head |= dict(extra_headers)
         lines = [f"HTTP/1.1 {status} {http.phrase}", *(f"{name}: {value}" for name, value in head.items())]
         self._safe_write("\r\n".join([*lines, "Connection: close", "", body]).encode("ascii"))
-        log.info("invalid HTTP request: %d, %s", status, message)
+        log.info("invalid HTTP request: %d, %s, request %s", status, message, our_id)
 
     def _close_transport(self) -> None:
         if self.transport is None or self._closed:

@@ -130,6 +130,23 @@ def test_the_document_is_cached_by_its_etag(asked: FlaskClient) -> None:
     assert (again.status_code, again.data) == (304, b"")
 
 
+def test_the_page_of_the_document_runs_only_files_of_this_service(asked: FlaskClient) -> None:
+    """Looked at in a browser: Swagger UI works under this policy, without an error in the console."""
+    page = asked.get("/docs")
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'self'; img-src 'self' data:;")
+    scripts = re.findall(r"<script([^>]*)>([^<]*)</script>", page.text)
+    assert len(scripts) == 2
+    assert all(" src=" in attributes and not content for attributes, content in scripts)
+    assert not re.search(r"<style| style=| on\w+=", page.text)
+    files = re.findall(r'(?:src|href)="(?!data:)([^"]+)"', page.text)
+    assert len(files) == 3
+    for file in files:
+        answer = asked.get(f"/{file}")
+        assert answer.status_code == 200, file
+        assert answer.content_type.startswith("text/css" if file.endswith(".css") else "text/javascript")
+        assert asked.get(f"/{file}", headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
+
+
 def test_the_command_prints_the_document_of_the_documentation() -> None:
     printed = subprocess.run(
         [sys.executable, "-m", "ovseg", "openapi"], capture_output=True, text=True, check=True, cwd=ROOT

@@ -45,6 +45,12 @@ def test_a_request_without_an_id_gets_one_of_its_own(gateway: LoneGateway) -> No
     assert all(map(OURS.fullmatch, ids))
 
 
+def test_bytes_that_are_no_request_get_an_id(gateway: LoneGateway) -> None:
+    answer = requests.get(f"{gateway.url}/{'x' * 9000}", timeout=30)
+    assert (answer.status_code, answer.json()["request_id"]) == (414, answer.headers["X-Request-Id"])
+    assert len(lines_of(gateway, answer.headers["X-Request-Id"])) == 1
+
+
 def test_a_held_request_keeps_its_id(gateway: LoneGateway) -> None:
     body = {"image": "https://example.com/a.jpg", "prompts": [{"box": [1, 2, 3, 4]}]}
     answer = requests.post(f"{gateway.url}/v1/jobs?wait=0.2", json=body, timeout=30)

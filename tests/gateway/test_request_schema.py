@@ -63,7 +63,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 @st.composite
 def bodies(draw: st.DrawFn, rich: list[dict[str, Any]]) -> dict[str, Any]:
     """Draw a valid body with up to three changes: a value replaced, removed or added."""
-    body = copy.deepcopy(draw(st.sampled_from(rich)))
+    body: dict[str, Any] = copy.deepcopy(draw(st.sampled_from(rich)))
     for _ in range(draw(st.integers(0, 3))):
         path = draw(st.sampled_from([path for path in places(body) if path] or [("image",)]))
         parent: Any = body

@@ -38,6 +38,7 @@ LONGEST = (
     "service",
     "chaos/test_rolling_restart.py",
     "chaos/test_chaos.py",
+    "gateway/test_schemathesis.py",
     "stack/test_lives.py",
     "stack/test_kills.py",
     "stack/test_other_servers.py",
