@@ -44,6 +44,7 @@ RICH: list[dict[str, Any]] = [
     },
     {"image": {"sha256": "a" * 64}, "prompts": "everything"},
     {"image": URL, "prompts": {"everything": {"crop_n_layers": 1, "pred_iou_thresh": 0.5, "point_grids": None}}},
+    {"image": URL, "prompts": [{"points": [[1, 2]]}], "ephemeral": True, "outputs": ["rle"], "priority": "interactive"},
     {"image": URL, "promptType": "everything"},
     {"image": URL, "promptType": "everything", "prompt": {"points_per_side": 4}},
     {"image": URL, "promptType": "point", "prompt": [[1, 2]], "model": "SAM-B"},
