@@ -186,7 +186,7 @@ def _per_job(service: Service, jobs: int) -> dict[str, float]:
 
 
 def _calls(service: Service) -> dict[str, dict[str, float]]:
-    """Return how many calls to Redis a job takes, by name, and the microseconds of one. A script is named by its file.
+    """Return how many calls to Redis a job takes, by name, and the median microseconds of one. Scripts are named by files.
 
     Redis's log of slow commands lists all calls meanwhile, and MONITOR tells which of them scripts made. Calls that
     processes make without a job are rare, and are left out.
@@ -206,7 +206,7 @@ def _calls(service: Service) -> dict[str, dict[str, float]]:
     for entry in redis.slowlog_get(100_000):
         times[name_of(str(entry["command"], errors="replace"))].append(entry["duration"])
     rows = {
-        name: {"calls": round(count / LOGGED_JOBS, 2), "us": round(statistics.mean(times[name] or [0]))}
+        name: {"calls": round(count / LOGGED_JOBS, 2), "us": round(statistics.median(times[name] or [0]))}
         for name, count in Counter(map(name_of, counts)).items()
         if count >= LOGGED_JOBS / 2
     }

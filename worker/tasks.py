@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 from redis import RedisError
 
+from ovseg_core import outputs
 from ovseg_core.errors import OvsegError
 from ovseg_core.outputs import Segmentation
 from worker import answering, publish
@@ -105,7 +106,7 @@ def _work(job: Job, services: WorkerServices, waiting: Waiting) -> None:
     check(unless_recent=True)
     answers, dropped, timings.ms["decode"] = answering.answers(job, found.embedding, image.picture, services, check)
 
-    check()
+    check(unless_recent=not outputs.files(request.outputs, content.image_hw))
     with timings.of("publish"):
         segmentation = Segmentation(content.image_hw, image.picture, answers, request.prompts, dropped)
         digest = services.inference.weights_sha256(model)

@@ -14,8 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from redis import RedisError
 
+from worker.image.content import ImageSource
 from worker.image.inputs import Inputs
-from worker.job.record import Job
+from worker.job.record import Job, Status
 from worker.store.keyspace import Keyspace
 from worker.store.later import Later
 from worker.store.storage import ObjectMissing, Storage
@@ -75,11 +76,11 @@ class Archive:
             record, listed = pipeline.execute()
         if not record or listed is None:
             return
-        job = Job.from_record(job_id, record)
-        if job.request.image.key is not None and job.request.image.owner == job_id:
-            self._inputs.settle(job_id, job.request.image.key)
-        write(self._storage, ENDED if job.status.is_terminal else ACCEPTED, job_id, record)
-        if not self._keyspace.run("archived", job_id, int(job.status.is_terminal)):  # the job was erased meanwhile
+        image, has_ended = ImageSource(**json.loads(record["request"])["image"]), Status(record["status"]).is_terminal
+        if image.key is not None and image.owner == job_id:
+            self._inputs.settle(job_id, image.key)
+        write(self._storage, ENDED if has_ended else ACCEPTED, job_id, record)
+        if not self._keyspace.run("archived", job_id, int(has_ended)):  # the job was erased meanwhile
             self.delete(job_id)
 
     def try_keep(self, job_id: str) -> bool:

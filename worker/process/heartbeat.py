@@ -18,8 +18,8 @@ from worker.process.roster import Roster
 
 log = logging.getLogger(__name__)
 
-# How old the last answer of Redis may be before a stage that takes little time. The lease of a job on a known image was
-# granted some milliseconds before its prompts are decoded.
+# How old the last answer of Redis may be before a stage that takes little time: decoding, or storing a result without
+# files. A click on a known image takes less than that from its claim to its end.
 RECENT_SECONDS = 0.2
 
 
