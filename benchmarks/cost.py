@@ -186,7 +186,7 @@ def _per_job(service: Service, jobs: int) -> dict[str, float]:
 
 
 def _calls(service: Service) -> dict[str, dict[str, float]]:
-    """Return how many calls to Redis a job takes, by name, and the median microseconds of one. Scripts are named by files.
+    """Return how many calls to Redis a job takes, by name, and the median microseconds of one; scripts by file name.
 
     Redis's log of slow commands lists all calls meanwhile, and MONITOR tells which of them scripts made. Calls that
     processes make without a job are rare, and are left out.
