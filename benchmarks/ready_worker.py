@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from worker import run
+
+run.let_opencv_rest()  # as in every worker, before the imports that follow
+
+# ruff: noqa: E402
 from configs.settings import Settings
 from ovseg import log
 from ovseg_core.candidates import Candidates
 from ovseg_core.network import DecodeBatch, Features, PromptBatch
 from ovseg_core.segmenter import Segmenter
-from worker import run
 from worker.inference.inference import Inference
 from worker.worker_services import WorkerServices
 

@@ -29,6 +29,7 @@ def main() -> None:
         "service_sam_b": service,
         "throughput": throughput,
         "busy": busy,
+        "cost": cost,
     }
     lines = [
         "# Results",
@@ -211,6 +212,25 @@ def busy(found: dict[str, Any]) -> Iterator[str]:
         f"A photo of 48 megapixels with 200 boxes: the worker's memory peaks at **{found['peak_mb']:.0f} MB** "
         f"({found['peak_mb_before']:.0f} before). Seconds: {timings}."
     )
+
+
+def cost(found: dict[str, Any]) -> Iterator[str]:
+    per_job, accepts = found["per_job"], found["accepts"]
+    yield from (
+        "## What a small job costs",
+        "",
+        "`benchmarks/cost.py`: a click on a known image in one waiting POST, with the network's answer ready. One "
+        f"gateway process accepts {accepts['per_s']} jobs a second, **{accepts['per_cpu_s']}** in a second of CPU time.",
+        "",
+    )
+    processes = [(name, f"**{ms:.1f}**") for name, ms in per_job.items() if not name.startswith("S3")]
+    yield from table(("process", "CPU ms for each job"), processes)
+    yield ""
+    requests = [f"{count:.0f} {name[3:]}" for name, count in per_job.items() if name.startswith("S3") and count >= 0.5]
+    scripts = [f"{name} {row['us']:.0f}" for name, row in found["redis"].items() if name.endswith(".lua")]
+    others = sum(row["calls"] for name, row in found["redis"].items() if not name.endswith(".lua"))
+    yield f"Requests to S3: {', '.join(requests)}. Microseconds of scripts in Redis: {', '.join(scripts)}."
+    yield f"Other commands to Redis: {others:.0f}."
 
 
 def table(head: Sequence[object], rows: Sequence[Sequence[object]]) -> Iterator[str]:

@@ -42,8 +42,9 @@ def segmenting(settings: Settings, device: str) -> None:
     _see_only(device)
     if settings.worker_cores:
         affinity.limit_to(settings.worker_cores)
+    let_opencv_rest()
 
-    # Imported after `_see_only`, because Paddle reads at its import which GPUs CUDA shows.
+    # Imported only now, because Paddle and OpenCV read these variables when they are imported.
     from worker.worker_services import WorkerServices
 
     work(WorkerServices(settings, device), device)
@@ -136,6 +137,14 @@ def reaping(settings: Settings) -> None:
         "embeddings": beating("embeddings", evict, STORAGE_SWEEP_SECONDS),
     }
     reaper.run(sweeps, settings.sweep_seconds, stopping)
+
+
+def let_opencv_rest() -> None:
+    """Stop OpenCV's threads from spinning after each call that runs in parallel. Call this before OpenCV is imported.
+
+    They spin on cores that other jobs need: a click on a known image took 0.7 ms more of CPU time.
+    """
+    os.environ.setdefault("OPENCV_THREAD_POOL_ACTIVE_WAIT_WORKER", "0")
 
 
 def _see_only(device: str) -> None:
