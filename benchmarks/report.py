@@ -219,8 +219,8 @@ def cost(found: dict[str, Any]) -> Iterator[str]:
     yield from (
         "## What a small job costs",
         "",
-        "`benchmarks/cost.py`: a click on a known image in one waiting POST, with the network's answer ready. One "
-        f"gateway process accepts {accepts['per_s']} jobs a second, **{accepts['per_cpu_s']}** in a second of CPU time.",
+        "`benchmarks/cost.py`: a click on a known image in one waiting POST, with the network's answer ready.",
+        f"A gateway process accepts {accepts['per_s']} jobs a second, {accepts['per_cpu_s']} in a second of CPU time.",
         "",
     )
     processes = [(name, f"**{ms:.1f}**") for name, ms in per_job.items() if not name.startswith("S3")]
