@@ -213,7 +213,7 @@ def test_two_reapers_requeue_a_job_once(jobs: Jobs, settings: Settings) -> None:
         seen_by_two = [*search.find(), *search.find()]
         assert sorted(search.requeue(found) for found in seen_by_two) == ["", "queued"]
     assert line(settings) == [job.id]
-    assert permits(settings) == 2  # the first one, and one more
+    assert permits(settings) == 1
 
 
 # Retries
@@ -337,13 +337,21 @@ def test_permits_for_nothing_are_removed(jobs: Jobs, settings: Settings) -> None
     assert permits(settings) == 0
 
 
+def test_jobs_that_are_canceled_leave_no_more_permits_than_jobs_waited_at_a_time(jobs: Jobs, settings: Settings) -> None:
+    waiting = accept(jobs)
+    for _ in range(20):
+        jobs.cancel(accept(jobs))
+    assert permits(settings) == 2
+    assert line(settings) == [waiting]
+
+
 def test_a_dead_workers_job_goes_to_the_front(jobs: Jobs, settings: Settings) -> None:
     dropped = [begin(jobs, accept(jobs)).id, begin(jobs, accept(jobs)).id]
     waiting = [accept(jobs), accept(jobs)]
     let_leases_end(settings)
     assert sweep(settings) == [("leases", "queued"), ("leases", "queued")]
     assert line(settings) == [*reversed(dropped), *waiting]
-    assert permits(settings) == 6  # each of the two has a second one
+    assert permits(settings) == 4
     let_time_pass(settings, "waiting:segment.auto", settings.lost_message_seconds)
     assert replace_permits(settings) == {}
 

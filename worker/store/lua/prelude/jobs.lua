@@ -37,9 +37,13 @@ local function set_status(id, to)
 end
 
 -- Put a job at the end of its line; or at the front, if it was started before and has waited already. The permit lets a
--- worker begin one job of the queue, the one that is next.
+-- worker begin one job of the queue, the one that is next. It is not needed if the queue has one for each job that waits:
+-- jobs that are canceled leave theirs behind, and a client that cancels all the time must not fill Redis with permits.
 local function enqueue(id, permit, is_first)
-  redis.call('LPUSH', key('q:' .. enter_line(id, is_first)), permit)
+  local queue = enter_line(id, is_first)
+  if redis.call('LLEN', key('q:' .. queue)) < redis.call('ZCARD', key('waiting:' .. queue)) then
+    redis.call('LPUSH', key('q:' .. queue), permit)
+  end
 end
 
 -- True if this attempt holds the job: the job is running, and its record has the attempt's number. That number is the
