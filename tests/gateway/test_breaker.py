@@ -75,7 +75,8 @@ def silent_redis() -> Iterator[str]:
 
 
 # These routes answer without Redis; /readyz tries Redis itself.
-ANSWERED = {"/", "/healthz", "/readyz", "/health"}
+DOCS = {"/openapi.json", "/docs", "/docs/docs.js", "/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js"}
+ANSWERED = {"/", "/healthz", "/readyz", "/health", *DOCS}
 
 
 def test_while_redis_is_silent_each_route_that_needs_it_answers_503_immediately(

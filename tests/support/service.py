@@ -11,12 +11,22 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import requests
 
 from ovseg.stack import free_port
+from tests.support import contract
 
 READY_SECONDS = 300
+
+
+def _as_documented(answer: requests.Response) -> requests.Response:
+    """Compare an answer with the OpenAPI document."""
+    path = unquote(urlsplit(str(answer.request.url)).path)
+    method, routes = str(answer.request.method), contract.gateway().url_map
+    contract.check(routes, method, path, answer.status_code, answer.headers, answer.content)
+    return answer
 
 
 class Service:
@@ -54,13 +64,13 @@ class Service:
             return False
 
     def post(self, path: str, **kwargs: Any) -> requests.Response:
-        return requests.post(self.url + path, timeout=60, **kwargs)
+        return _as_documented(requests.post(self.url + path, timeout=60, **kwargs))
 
     def get(self, path: str, **kwargs: Any) -> requests.Response:
-        return requests.get(self.url + path, timeout=90, **kwargs)
+        return _as_documented(requests.get(self.url + path, timeout=90, **kwargs))
 
     def delete(self, path: str) -> requests.Response:
-        return requests.delete(self.url + path, timeout=60)
+        return _as_documented(requests.delete(self.url + path, timeout=60))
 
     def submit(self, **fields: Any) -> dict[str, Any]:
         """Submit a job and return it. It must be accepted."""
