@@ -51,9 +51,9 @@ CPUCLOCK_SCHED = 2  # linux/posix-timers.h: the CPU time of a process, by a cloc
 class Client:
     """A client with one connection, which clicks on one image."""
 
-    def __init__(self, port: int, sha256: str) -> None:
+    def __init__(self, port: int, body: str) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port)
-        self._body = json.dumps({"image": {"sha256": sha256}, **QUESTION})
+        self._body = body
 
     def click(self) -> None:
         job = self._post("/v1/jobs?wait=30")
@@ -75,14 +75,14 @@ class Service:
     """Valkey, SeaweedFS, a gateway and a worker, and a client."""
 
     port: int
-    sha256: str  # of the image that was sent
+    body: str  # of a click on the image that was sent
     metrics_url: str  # of SeaweedFS
     keyspace: Keyspace
     children: Mapping[str, Child]
 
     @property
     def client(self) -> Client:
-        return Client(self.port, self.sha256)
+        return Client(self.port, self.body)
 
     def spent(self, work: Callable[[], object]) -> Counter[str]:
         """Return the CPU milliseconds of each process, and the requests to S3 by action, while `work` runs."""
@@ -105,10 +105,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=300)
     parser.add_argument("--to", type=Path, default=Path("benchmarks/results/cost.json"))
+    parser.add_argument("--ephemeral", action="store_true", help="click with ephemeral jobs")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ovseg-bench-") as folder, ExitStack() as cleanup:
-        service = _started(Path(folder), cleanup)
-        result: dict[str, Any] = {"machine": facts.machine(), "jobs": arguments.jobs}
+        service = _started(Path(folder), cleanup, {"ephemeral": True} if arguments.ephemeral else {})
+        result: dict[str, Any] = {
+            "machine": facts.machine(),
+            "jobs": arguments.jobs,
+            "ephemeral": arguments.ephemeral,
+        }
         result["per_job"] = _per_job(service, arguments.jobs)
         result["redis"] = _calls(service)
         worker = service.children["worker"]
@@ -120,7 +125,8 @@ def main() -> None:
     arguments.to.write_text(json.dumps(result, indent=1))
 
 
-def _started(folder: Path, cleanup: ExitStack) -> Service:
+def _started(folder: Path, cleanup: ExitStack, options: Mapping[str, Any]) -> Service:
+    """Start the processes and send the image. `options` are further fields of each click."""
     children: dict[str, Child] = {}
 
     def start(command: Command) -> None:
@@ -152,8 +158,8 @@ def _started(folder: Path, cleanup: ExitStack) -> Service:
     _wait(lambda: _is_ready(url))
     form = {"request": json.dumps(QUESTION)}
     requests.post(f"{url}/v1/jobs?wait=30", files={"image": image}, data=form, timeout=60).raise_for_status()
-    sha256 = hashlib.sha256(image).hexdigest()
-    return Service(port, sha256, f"http://127.0.0.1:{metrics_port}/metrics", space, children)
+    body = json.dumps({"image": {"sha256": hashlib.sha256(image).hexdigest()}, **QUESTION, **options})
+    return Service(port, body, f"http://127.0.0.1:{metrics_port}/metrics", space, children)
 
 
 def _is_ready(url: str) -> bool:
