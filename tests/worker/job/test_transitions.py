@@ -337,7 +337,9 @@ def test_permits_for_nothing_are_removed(jobs: Jobs, settings: Settings) -> None
     assert permits(settings) == 0
 
 
-def test_jobs_that_are_canceled_leave_no_more_permits_than_jobs_waited_at_a_time(jobs: Jobs, settings: Settings) -> None:
+def test_jobs_that_are_canceled_leave_no_more_permits_than_jobs_waited_at_a_time(
+    jobs: Jobs, settings: Settings
+) -> None:
     waiting = accept(jobs)
     for _ in range(20):
         jobs.cancel(accept(jobs))
