@@ -27,6 +27,7 @@ from benchmarks import facts, random_weights
 from ovseg import demo
 from ovseg_core import AutomaticMaskGenerator, image, models
 from ovseg_core.candidates import Candidates
+from ovseg_core.checkpoints.renaming import renamed
 from ovseg_core.network import DecodeBatch, Features, Network, PromptBatch, image_by_image
 from ovseg_core.sam import hugging_face
 from ovseg_core.segmenter import Segmenter
@@ -114,7 +115,7 @@ def of_transformers(metas: dict[str, Any], cells: np.ndarray, points_per_side: i
     from transformers.models.sam.image_processing_pil_sam import SamImageProcessorPil
 
     model = transformers.SamModel(transformers.SamConfig()).eval()
-    new_names = {name: list(hugging_face.renamed({name: np.empty(0)})) for name in model.state_dict()}
+    new_names = {name: list(renamed({name: np.empty(0)}, hugging_face.RULES)) for name in model.state_dict()}
     model.load_state_dict({name: metas[new[0]] for name, new in new_names.items() if new}, strict=False)
     draw_answers(model.mask_decoder, model.prompt_encoder, cells, lambda given: given["input_points"][0, :, 0])
     processor = SamImageProcessorPil()

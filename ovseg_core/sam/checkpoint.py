@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ovseg_core import checkpoints
 from ovseg_core.checkpoints import Checkpoint
+from ovseg_core.checkpoints.renaming import Rule, renamed
 from ovseg_core.sam import hugging_face
-from ovseg_core.sam.hugging_face import Rule
 
 # Arrays of the public checkpoints that we do not use: constants of the preprocessing, and the classifier head from the
 # time when MobileSAM's encoder was a classifier.
@@ -32,6 +32,6 @@ def read(path: Path, rules: Sequence[Rule] = hugging_face.RULES) -> Checkpoint:
     Raises what `checkpoints.read` raises.
     """
     found = checkpoints.read(path)
-    arrays = hugging_face.renamed(found.arrays, rules) if hugging_face.has_its_names(found.arrays) else found.arrays
+    arrays = renamed(found.arrays, rules) if hugging_face.has_its_names(found.arrays) else found.arrays
     used = {name: array for name, array in arrays.items() if name not in UNUSED and not name.endswith(UNUSED_ENDING)}
     return replace(found, arrays=used)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
-Rule = tuple[str, str]  # a pattern and its replacement
+from ovseg_core.checkpoints.renaming import Rule
 
-# The first rule whose pattern matches a name rewrites it. A name that becomes empty is dropped.
 RULES: list[Rule] = [
     (r"vision_encoder\.patch_embed\.projection\.(.+)", r"image_encoder.patch_embed.proj.\1"),
     (r"vision_encoder\.pos_embed", r"image_encoder.pos_embed"),
@@ -47,16 +45,3 @@ RULES: list[Rule] = [
 def has_its_names(arrays: Mapping[str, np.ndarray]) -> bool:
     """True if the arrays have the names of Hugging Face's SamModel, or of one of the models derived from it."""
     return "vision_encoder.pos_embed" in arrays
-
-
-def renamed(arrays: Mapping[str, np.ndarray], rules: Sequence[Rule] = RULES) -> dict[str, np.ndarray]:
-    """Return the arrays with Meta's names, without the arrays that Meta's checkpoints do not have."""
-    with_new_names = {}
-    for name, array in arrays.items():
-        for pattern, replacement in rules:
-            if match := re.fullmatch(pattern, name):
-                name = match.expand(replacement)
-                break
-        if name:
-            with_new_names[name] = array
-    return with_new_names

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ovseg_core import checkpoints
 from ovseg_core.checkpoints import Checkpoint
-from ovseg_core.sam.hugging_face import Rule, renamed
+from ovseg_core.checkpoints.renaming import Rule, renamed
 from ovseg_core.sam2 import hugging_face
 
 # From Meta's names to those of our layers. The weights that only videos need are dropped.

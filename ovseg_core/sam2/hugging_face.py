@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ovseg_core.checkpoints.renaming import Rule, renamed
 from ovseg_core.sam import hugging_face
-from ovseg_core.sam.hugging_face import Rule, renamed
 
 POINTS = "prompt_encoder.point_embed.weight"  # one array; Meta's files and our layers have an array for each label
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ovseg_core.checkpoints.renaming import Rule
 from ovseg_core.sam import hugging_face
-from ovseg_core.sam.hugging_face import Rule
 
 RULES: list[Rule] = [
     (r"mask_decoder\.hq_token\.(.+)", r"mask_decoder.hf_token.\1"),
