@@ -2,7 +2,8 @@
 
 Needs the group `training` and `pip install --no-deps segment-anything segment-anything-hq efficientsam
 git+https://github.com/ChaoningZhang/MobileSAM`; for SAM 2, `pip install torchvision sam2` with the torchvision that
-belongs to the torch.
+belongs to the torch; for Grounding DINO, `pip install transformers`, version 5 (`idea_grounding_dino.py` writes another
+reference, with an older version).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
@@ -24,7 +26,7 @@ from ovseg_core.canvas import Frame
 from ovseg_core.efficientvit_sam.image_encoder import StageShape
 from ovseg_core.lite.shape import CANDIDATES, CANVAS, COARSE_STRIDE, REGION
 from ovseg_core.network import PromptBatch
-from tests.support import lite_prompts, originals, sam_weights, small_sam2
+from tests.support import lite_prompts, originals, sam_weights, small_grounding_dino, small_sam2
 from training.network import SamLite, boxes_of, region_maps, region_of, sampled
 
 
@@ -36,6 +38,7 @@ def write_all() -> None:
         (sam_weights.HQ_REFERENCE, sam_hq),
         (sam_weights.EFFICIENT_REFERENCE, efficientvit_sam),
         (small_sam2.REFERENCE, sam2),
+        (small_grounding_dino.REFERENCE, grounding_dino),
     ):
         np.savez_compressed(path, **ask())
         print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
@@ -298,3 +301,26 @@ def _decoded_by_sam2(
     )
     logits, iou = decoded[:2]
     return logits, iou
+
+
+def grounding_dino() -> dict[str, np.ndarray]:
+    """Return the outputs of small networks of `transformers`, with weights of tests/support/small_grounding_dino.py.
+
+    Also returns the names and shapes of the arrays in their files.
+    """
+    from tests.support import transformers_grounding_dino
+
+    answers: dict[str, np.ndarray] = {}
+    canvas, image_hw, tokens = (
+        small_grounding_dino.canvas(),
+        small_grounding_dino.IMAGE_HW,
+        small_grounding_dino.tokens(),
+    )
+    for network, shape in small_grounding_dino.SHAPES.items():
+        with TemporaryDirectory() as folder:
+            net, names = transformers_grounding_dino.drawn(shape, Path(folder))
+        seen = transformers_grounding_dino.observed(net, canvas, image_hw, tokens)
+        seen |= {name: seen[name][::2, ::2] for name in ("image", "fused_image")}
+        answers[f"{network}_names"] = np.array(names)
+        answers |= {f"{network}_{name}": array.astype(np.float32) for name, array in seen.items()}
+    return answers

@@ -41,19 +41,21 @@ def runners(
     """Return the parts of a network on the CPU.
 
     All parts run in `precision`, with two exceptions: in "int8", the parts other than `encode` run in float32, and a
-    part called `prompts` always runs in float32. For `load` and `graphs` see `onnx_files.paths`.
+    part called `prompts` always runs in float32. A network may have no `encode`. For `load` and `graphs` see
+    `onnx_files.paths`.
 
     Raises what `onnx_files.paths` raises. In "int8", the first call of `encode` raises what `int8.read` raises.
     """
     core, hint = ov.Core(), HINTS[precision]
     paths = onnx_files.paths(name, weights, load, graphs=graphs)
     readers = {part: partial(core.read_model, path) for part, path in paths.items()}
-    in_float32 = readers.pop("encode")
-    encode = in_float32 if precision != "int8" else lambda: int8.read(core, weights, in_float32())
     hints = dict.fromkeys(readers, hint) | {"prompts": HINTS["float32"]}
-    return {"encode": _Encoder(core, encode, hint)} | {
-        part: _LazyGraph(core, read, hints[part]) for part, read in readers.items()
-    }
+    found: dict[str, Runner] = {part: _LazyGraph(core, read, hints[part]) for part, read in readers.items()}
+    if "encode" in readers:
+        in_float32 = readers["encode"]
+        encode = in_float32 if precision != "int8" else lambda: int8.read(core, weights, in_float32())
+        found["encode"] = _Encoder(core, encode, hint)
+    return found
 
 
 def encoder_graph(name: str, weights: Path, load: Callable[[], Parts], graphs: Path | None = None) -> ov.Model:

@@ -14,7 +14,8 @@ from ovseg_core.engines.parts import Parts
 
 log = logging.getLogger(__name__)
 
-SOURCES = "ovseg_core.networks"  # with all that it imports: the code of every network, the engines, the checkpoints
+# With all that they import: the code of every network, the engines, the checkpoints
+SOURCES = ("ovseg_core.networks", "ovseg_core.detectors")
 # The packages that write and read translations. Paddle and ONNX Runtime have two builds with different names.
 PACKAGES = ("onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "paddlepaddle", "paddlepaddle-gpu")
 
@@ -75,7 +76,7 @@ def translate(parts: Parts, to: Path, precision: str = "float32") -> None:
 
 def _code() -> str:
     """Return a digest of our code, and the versions of the packages that write and read translations."""
-    return " ".join([digests.of_code(SOURCES), *map(_version, PACKAGES)])
+    return " ".join([digests.of_code(*SOURCES), *map(_version, PACKAGES)])
 
 
 def _version(package: str) -> str:

@@ -49,6 +49,8 @@ for _name, _kind in {
     "cos": "Cos",
     "abs": "Abs",
     "exp": "Exp",
+    "log": "Log",
+    "clip": "Clip",
     "floor_divide": "Div",  # our networks divide only indices of a grid, which are integers and not negative
     "remainder": "Mod",
     "gather_nd": "GatherND",
@@ -157,6 +159,18 @@ def batch_norm(
     return write("BatchNormalization", x, weight, bias, average, variance, epsilon=attributes["epsilon"])
 
 
+@translates("group_norm")
+def group_norm(write: Writer, attributes: Attributes, x: ir.Value, weight: ir.Value, bias: ir.Value) -> ir.Value:
+    # ONNX's GroupNormalization has one weight for each group, until opset 21.
+    groups, channels, of = attributes["groups"], attributes["shapes"][0][1], attributes["types"][-1]
+    ones, zeros = np.ones(groups, of), np.zeros(groups, of)
+    grouped = write("Reshape", x, [0, groups, -1])
+    normed = write("InstanceNormalization", grouped, ones, zeros, epsilon=attributes["epsilon"])
+    by_channel = [channels, *[1] * (len(attributes["shapes"][0]) - 2)]
+    scaled = write("Mul", write("Reshape", normed, write("Shape", x)), write("Reshape", weight, by_channel))
+    return write("Add", scaled, write("Reshape", bias, by_channel))
+
+
 @translates("conv2d", "depthwise_conv2d")
 def conv2d(write: Writer, attributes: Attributes, x: ir.Value, kernel: ir.Value) -> ir.Value:
     options = {"group": attributes["groups"], "strides": attributes["strides"], "dilations": attributes["dilations"]}
@@ -179,6 +193,13 @@ def bilinear_interp(write: Writer, attributes: Attributes, x: ir.Value, *size: i
         raise ValueError("only resizing by a factor with half-pixel centres can be translated from Paddle to ONNX yet")
     scales = np.array([1, 1, *attributes["scale"]], np.float32)
     return write("Resize", x, None, scales, mode="linear", coordinate_transformation_mode="half_pixel")
+
+
+@translates("grid_sample")
+def grid_sample(write: Writer, attributes: Attributes, x: ir.Value, places: ir.Value) -> ir.Value:
+    mode = {"bilinear": "linear", "nearest": "nearest"}[attributes["mode"]]
+    options = {"padding_mode": attributes["padding_mode"], "align_corners": int(attributes["align_corners"])}
+    return write("GridSample", x, places, mode=mode, **options)
 
 
 @translates("pad")
@@ -219,6 +240,11 @@ def expand(write: Writer, attributes: Attributes, x: ir.Value, shape: Any) -> ir
 @translates("gather")
 def gather(write: Writer, attributes: Attributes, x: ir.Value, indices: ir.Value, axis: ir.Value) -> ir.Value:
     return write("Gather", x, indices, axis=_integer(axis))
+
+
+@translates("embedding")
+def embedding(write: Writer, attributes: Attributes, indices: ir.Value, table: ir.Value) -> ir.Value:
+    return write("Gather", table, indices, axis=0)
 
 
 @translates("combine")

@@ -43,7 +43,7 @@ from ovseg_core.segmenter import EMBEDDING_MODULES
 
 def fingerprints():
     families = (NETWORKS[name].load.__module__ for name in ("sam_b", "sam_lite"))
-    return digests.of_code(onnx_files.SOURCES), *(digests.of_code(*EMBEDDING_MODULES, family) for family in families)
+    return digests.of_code(*onnx_files.SOURCES), *(digests.of_code(*EMBEDDING_MODULES, family) for family in families)
 
 before = fingerprints()
 for edited in sys.argv[1:]:
@@ -90,7 +90,7 @@ def test_an_edit_changes_exactly_the_fingerprints_that_depend_on_the_file(tmp_pa
 def test_the_whole_folder_of_every_network_is_in_the_fingerprint_of_translations(name: str) -> None:
     folder = Path(sys.modules[NETWORKS[name].load.__module__].__file__ or "").parent
     assert folder.parent == digests.PACKAGE
-    counted = set(digests.sources(onnx_files.SOURCES))
+    counted = set(digests.sources(*onnx_files.SOURCES))
     assert {
         path for path in folder.rglob("*.py") if path.name != "export.py"
     } <= counted  # it writes another kind of file

@@ -27,6 +27,7 @@ from ovseg_core import (
     create_model,
     create_pipeline,
 )
+from tests.support import colour_detector, small_grounding_dino
 
 
 def test_the_package_has_its_public_names_and_refuses_unknown_ones() -> None:
@@ -41,10 +42,20 @@ def test_the_examples_in_the_page_about_the_library_run(tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     shutil.copy(PHOTO, "photo.jpg")
     page = (Path(__file__).parents[2] / "docs" / "library.md").read_text()
-    names: dict[str, object] = {}
+    # A small detector instead of weights that would have to be downloaded; it has only two words
+    names: dict[str, object] = {
+        "small": colour_detector.detector(small_grounding_dino.file("grounding_dino", tmp_path))
+    }
+    shorter = {
+        "points_per_side=16": "points_per_side=2",
+        'detectors.load("grounding_dino_t", Path("model.safetensors"))': "small",
+        '["remote control", "cat"]': "['r', 'g']",
+    }
     for example in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
-        exec(example.replace("points_per_side=16", "points_per_side=2"), names)
-    assert {"step", "generator"} < set(names)
+        for old, new in shorter.items():
+            example = example.replace(old, new)
+        exec(example, names)
+    assert {"step", "generator", "found"} < set(names)
 
 
 def test_the_example_in_the_docstring_of_the_package_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,53 @@
+"""The table of detectors by name: networks that find the boxes of phrases in images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ovseg_core import devices, networks
+
+if TYPE_CHECKING:
+    from ovseg_core.grounding_dino.detector import Detector
+
+DETECTORS = ("grounding_dino_t", "mm_grounding_dino_t")  # `grounding_dino.shape.SHAPES` has their sizes
+ENGINES = ("openvino", "onnxruntime", "paddle")  # on a CPU, Paddle is for tests: its `grid_sample` is slow there
+
+
+def load(name: str, weights: Path, device: str = "cpu", engine: str = "auto") -> Detector:
+    """Load a detector with its weights, in float32.
+
+    Args:
+        name: one of DETECTORS. LLMDet-T is a "mm_grounding_dino_t".
+        weights: a file of Hugging Face `transformers` (`model.safetensors`), IDEA (`.pth`) or PaddleMIX (`.pdparams`).
+        device: "cpu", "gpu:0" or another of `devices`.
+        engine: one of ENGINES, or "auto" for the fastest that is installed.
+
+    Raises:
+        ValueError: there is no such detector, the engine or the library that splits phrases is not installed, this
+            machine has no such device, or the weights do not fit.
+    """
+    if name not in DETECTORS:
+        raise ValueError(f"there is no detector {name!r}; available: {', '.join(DETECTORS)}")
+    if not networks.is_installed("tokenizers"):
+        raise ValueError("a detector needs tokenizers; pip install 'ovseg[text]'")
+    engine = choose_engine(device, engine)
+    if engine == "paddle":
+        devices.use(device)
+    from ovseg_core.grounding_dino import loading
+    from ovseg_core.grounding_dino.shape import SHAPES
+
+    return loading.detector(name, SHAPES[name], weights, device, engine)
+
+
+def choose_engine(device: str, engine: str = "auto") -> str:
+    """Return the requested engine, or the fastest that is installed for "auto".
+
+    Raises ValueError if the requested engine does not exist or is not installed.
+    """
+    usable = [name for name in ENGINES if networks.is_installed(name)] if device == "cpu" else ["paddle"]
+    if engine == "auto":
+        return usable[0]
+    if engine not in usable:
+        raise ValueError(f"a detector cannot use the engine {engine!r} on {device}; available: {', '.join(usable)}")
+    return engine

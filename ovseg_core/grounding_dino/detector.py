@@ -1,0 +1,118 @@
+"""The detector: an image and phrases to boxes. It joins the parts of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from ovseg_core.engines.parts import Runner
+from ovseg_core.grounding_dino import detections, levels, placement, proposals, sine, text, tokenizer
+from ovseg_core.grounding_dino.detections import Detections
+from ovseg_core.grounding_dino.options import DetectionOptions
+from ovseg_core.grounding_dino.placement import Placement
+from ovseg_core.grounding_dino.shape import Shape
+from ovseg_core.grounding_dino.text import Text, Tokens
+
+CACHED_TEXTS = 64  # a text of 256 tokens has 0.25 MB of features, and as much of masks
+CACHED_LEVELS = 4  # at 24 MB each; images of the same size have the same
+
+ImageRunners = Callable[[tuple[int, int]], Mapping[str, Runner]]  # the parts for canvases of this height and width
+
+
+class EncodedImage(NamedTuple):
+    """The features of an image. Any list of phrases can be searched in it.
+
+    Attributes:
+        features: (L, C) float32.
+        canvas_hw: height and width of the canvas.
+        resized_hw: height and width of the image on the canvas.
+        image_hw: height and width of the image.
+    """
+
+    features: np.ndarray
+    canvas_hw: tuple[int, int]
+    resized_hw: tuple[int, int]
+    image_hw: tuple[int, int]
+
+
+class EncodedText(NamedTuple):
+    """A text, the embedding (T, C) of its positions, and its features (T, C) float32."""
+
+    text: Text
+    places: np.ndarray
+    features: np.ndarray
+
+
+class Detector:
+    """Finds the boxes of phrases in images. Only one thread at a time may call it."""
+
+    def __init__(self, shape: Shape, text_runner: Runner, image_runners: ImageRunners, sizes: Placement) -> None:
+        """`text_runner` is the part `text`; `image_runners` returns the parts `encode`, `fuse` and `decode`."""
+        self._shape, self._image_runners, self._sizes = shape, image_runners, sizes
+        self._encode_text = lru_cache(CACHED_TEXTS)(lambda phrases: _encoded(text_runner, phrases, shape.channels))
+        self._levels = lru_cache(CACHED_LEVELS)(lambda canvas, image: levels.of(canvas, image, shape.channels))
+
+    def encode(self, image_rgb: np.ndarray) -> EncodedImage:
+        """Encode an image (H, W, 3) uint8."""
+        image_hw = (image_rgb.shape[0], image_rgb.shape[1])
+        resized_hw = self._sizes.resized_hw(image_hw)
+        canvas_hw = self._sizes.canvas_hw(resized_hw)
+        canvas = placement.drawn(image_rgb, resized_hw, canvas_hw)
+        [features] = self._image_runners(canvas_hw)["encode"](canvas)
+        return EncodedImage(features[0], canvas_hw, resized_hw, image_hw)
+
+    def detect(
+        self, image: EncodedImage, phrases: str | Sequence[str], options: DetectionOptions | None = None
+    ) -> Detections:
+        """Return the boxes of phrases in an image.
+
+        Long lists of phrases are searched in several passes, each with as many phrases as fit into one text. Phrases of
+        different passes do not influence one another; those of one pass may.
+
+        Args:
+            image: what `encode` returned.
+            phrases: such as "remote control"; one, or a list of at least one.
+            options: the defaults if None.
+
+        Raises:
+            OvsegError: `phrase_empty`, `phrase_unreadable` or `phrase_too_long`; its `field` names the phrase. Also
+                `phrase_empty` without a field if there is no phrase.
+        """
+        options = options or DetectionOptions()
+        tokens = tokenizer.of_all([phrases] if isinstance(phrases, str) else phrases)
+        several = []
+        for group in text.passes(tokens):
+            boxes, scores = self._ask(image, tuple(tokens[i] for i in group))
+            answer = detections.found(boxes, scores, image.image_hw, options)
+            several.append(answer._replace(phrases=np.array(group)[answer.phrases]))
+        return detections.best(several, options)
+
+    def _ask(self, image: EncodedImage, phrases: tuple[Tokens, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Return boxes (Q, 4), as centre and size from 0 to 1 of the image, and scores (Q, phrases)."""
+        asked, places, features = self._encode_text(phrases)
+        grid = self._levels(image.canvas_hw, image.resized_hw)
+        run = self._image_runners(image.canvas_hw)
+        fused, words, scores = run["fuse"](
+            image.features,
+            grid.embedding,
+            grid.is_image,
+            grid.references,
+            grid.proposes,
+            features,
+            places,
+            asked.mask,
+            asked.self_mask,
+        )
+        chosen = proposals.chosen(scores, self._shape.queries)
+        of_chosen = (chosen.astype(np.float32), grid.proposals[chosen], grid.proposes[chosen])
+        logits, boxes = run["decode"](fused, grid.is_image, grid.shares, *of_chosen, words, asked.mask)
+        return boxes, text.scores(logits, asked.spans)
+
+
+def _encoded(run: Runner, phrases: tuple[Tokens, ...], channels: int) -> EncodedText:
+    asked = text.of(phrases)
+    [features] = run(asked.tokens, asked.positions, asked.self_mask)
+    return EncodedText(asked, sine.embedding(asked.positions, channels), features)
