@@ -21,23 +21,25 @@ from ovseg_core.family import EVERYTHING
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(package_name="ovseg")
-@click.option("--pipeline", help="open_vocabulary_segmentation, or the path of its YAML file.")
+@click.option("--pipeline", help="open_vocabulary_segmentation, open_vocabulary_detection, or the path of a YAML file.")
 @click.option("--input", "given", help="An image, a PDF, a folder or a URL to segment.")
 @click.option(
     "--prompt",
     help="Boxes [[x0,y0,x1,y1],...] or points [[x,y],...] in pixels; one object each. For everything: nothing, or "
-    'options such as {"points_per_side":16}.',
+    'options such as {"points_per_side":16}. For text and open_vocabulary_detection: "bus . walking man .".',
 )
 @click.option(
     "--prompt_type",
-    type=click.Choice(["box", "point", "everything"]),
+    type=click.Choice(["box", "point", "everything", "text"]),
     default="box",
     show_default=True,
     help="What --prompt lists; everything finds all objects.",
 )
+@click.option("--thresholds", help="Of a detector: {'text_threshold': 0.25, 'box_threshold': 0.3}.")
 @click.option("--save_path", help="The folder to write pictures and JSON to.")
 @click.option("--device", help="cpu, gpu:N, npu:N, xpu:N, mlu:N, dcu:N or gcu:N.  [default: the first GPU, else cpu]")
 @click.option("--model", help="A model of `ovseg models list`, instead of the pipeline's own models.")
+@click.option("--detector", help="A detector of `ovseg models list`.  [default: GroundingDINO-T]")
 @click.option("--engine", help="auto, openvino, onnxruntime or paddle.  [default: OVSEG_ENGINE, else auto]")
 @click.option("--use_hpip", is_flag=True, help="Compute in bfloat16 if the CPU supports it.")
 @click.option("--get_pipeline_config", "config_of", help="Write the YAML file of this pipeline into --save_path.")
@@ -48,9 +50,11 @@ def main(
     given: str | None,
     prompt: str | None,
     prompt_type: str,
+    thresholds: str | None,
     save_path: str | None,
     device: str | None,
     model: str | None,
+    detector: str | None,
     engine: str | None,
     use_hpip: bool,
     config_of: str | None,
@@ -74,7 +78,8 @@ def main(
         if pipeline is None or given is None or (prompt is None and prompt_type != EVERYTHING):
             raise ValueError("--pipeline needs --input and --prompt")
         engine = engine or one_line.settings().engine
-        predict.run(predict.Request(pipeline, given, prompt, prompt_type, save_path, device, model, engine, use_hpip))
+        given_options = (prompt, prompt_type, thresholds, save_path, device, model, detector, engine, use_hpip)
+        predict.run(predict.Request(pipeline, given, *given_options))
 
 
 @main.command()

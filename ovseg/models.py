@@ -1,4 +1,7 @@
-"""`ovseg models`: the known models, and their weights on this machine. A mistake of the caller raises ValueError."""
+"""`ovseg models`: the known models and detectors, and their weights on this machine.
+
+A mistake of the caller raises ValueError.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import click
 from ovseg_core import environment, models
 from ovseg_core.errors import OvsegError
 from ovseg_core.family import ALL_KINDS
-from ovseg_core.models import ModelSpec, record
+from ovseg_core.models import ModelSpec, Published, record
 from ovseg_core.models import pull as download
 from ovseg_core.models import verify as verifying
 
@@ -18,19 +21,20 @@ MEGABYTE = 1_000_000
 
 
 def list_all() -> None:
-    specs = models.all_models().values()
+    specs: list[Published] = [*models.all_models().values(), *models.all_detectors().values()]
     width = max(len(spec.name) for spec in specs)
     for spec in specs:
         size = spec.installed_bytes or spec.size
         megabytes = f"{size / MEGABYTE:,.0f} MB" if size else ""
         state = "bundled" if spec.is_bundled else "installed" if spec.is_installed else "not installed"
-        only = "" if spec.takes == ALL_KINDS else f"   takes only {' or '.join(sorted(spec.takes))}"
+        takes = spec.takes if isinstance(spec, ModelSpec) else frozenset({"text"})
+        only = "" if takes == ALL_KINDS else f"   takes only {' or '.join(sorted(takes))}"
         click.echo(f"{spec.name:<{width}}  {state:<14} {megabytes:>9}   {spec.licence}{only}")
 
 
 def pull(name: str) -> None:
     try:
-        path = download.pull(_found(name), say=lambda line: click.echo(line, err=True))
+        path = download.pull(_found_anywhere(name), say=lambda line: click.echo(line, err=True))
     except download.PullFailed as error:
         raise ValueError(str(error)) from None
     click.echo(path)
@@ -43,7 +47,8 @@ def verify(names: tuple[str, ...], is_to_record: bool) -> int:
     """
     if is_to_record and not names:
         raise ValueError("--record needs the names of the models to record")
-    wanted = [_found(name) for name in names] or [s for s in models.all_models().values() if s.is_installed]
+    known = [*models.all_models().values(), *models.all_detectors().values()]
+    wanted = [_found_anywhere(name) for name in names] or [spec for spec in known if spec.is_installed]
     verdicts = {}
     for spec in wanted:
         verdicts[spec.name] = verifying.record_now(spec) if is_to_record else verifying.verify(spec)
@@ -54,7 +59,7 @@ def verify(names: tuple[str, ...], is_to_record: bool) -> int:
 def remove(name: str) -> None:
     from ovseg_core.engines import int8
 
-    spec = _found(name)
+    spec = _found_anywhere(name)
     if spec.is_bundled:
         raise ValueError(f"{name} is part of the package and cannot be removed")
     if not spec.is_installed:
@@ -66,7 +71,7 @@ def remove(name: str) -> None:
 
 
 def path(name: str | None) -> None:
-    click.echo(_found(name).weights if name else environment.models_dir())
+    click.echo(_found_anywhere(name).weights if name else environment.models_dir())
 
 
 def export(name: str, weights: Path | None, to: Path, prompt_type: str) -> None:
@@ -113,6 +118,11 @@ def quantize(name: str, photos: Path) -> None:
         f"On {agreement.photos} photos, the mean IoU with the masks in float32 is {agreement.boxes:.3f} for boxes and "
         f"{agreement.clicks:.3f} for clicks.\n{int8.path(spec.weights)}"
     )
+
+
+def _found_anywhere(name: str) -> Published:
+    """Return the model or detector of this name."""
+    return models.all_detectors().get(name) or _found(name)
 
 
 def _found(name: str) -> ModelSpec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -16,7 +17,9 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ovseg_core.family import EVERYTHING
 
+TEXT = "text"  # of --prompt_type
 FORM = "--prompt is a list of boxes or points, [[x0,y0,x1,y1],...] or [[x,y],...]"
+FORM_OF_THRESHOLDS = "--thresholds is a mapping, {'box_threshold': 0.3, 'text_threshold': 0.25}"
 FORM_OF_OPTIONS = '--prompt has the options of everything mode, {"points_per_side":16,...}'
 
 
@@ -26,9 +29,11 @@ class Request:
     given: str
     prompt: str | None  # None only in everything mode
     prompt_type: str
+    thresholds: str | None  # only of a detector
     save_path: str | None
     device: str | None
     model: str | None
+    detector: str | None
     engine: str
     use_hpip: bool
 
@@ -40,23 +45,23 @@ def run(request: Request) -> None:
 
     Raises:
         ValueError: An argument is wrong. Also after the last image, if an image failed or none was found.
-        OvsegError: The model or the device cannot be used.
+        OvsegError: The model, the detector, the prompt or a threshold cannot be used.
         PullFailed: The model's weights could not be fetched.
     """
     from ovseg_core import create_pipeline
 
-    prompt = _parsed(request)
-    pipeline = create_pipeline(
+    pipeline: Any = create_pipeline(
         request.pipeline,
         device=request.device,
         use_hpip=request.use_hpip,
         model=request.model,
+        detector=request.detector,
         engine=request.engine,
     )
     logging.basicConfig(format="%(message)s")
     done = 0
     with logging_redirect_tqdm(), _bar_of_clicks() as show:
-        results = pipeline.predict(request.given, prompt, request.prompt_type, on_error="skip", on_progress=show)
+        results = _results(pipeline, request, show)
         for result in _with_progress(results, Path(request.given)):
             tqdm.write(str(result))
             if request.save_path is not None:
@@ -68,11 +73,29 @@ def run(request: Request) -> None:
         raise ValueError(f"there is no image in {request.given!r}")
 
 
+def _results(pipeline: Any, request: Request, show: Callable[[int, int], None]) -> Any:
+    """Return what `predict` of the pipeline returns. Raises ValueError for a prompt or thresholds in a wrong form."""
+    from ovseg_core.paddlex.detection_pipeline import DetectionPipeline
+
+    thresholds = None if request.thresholds is None else _mapping(request.thresholds)
+    if isinstance(pipeline, DetectionPipeline):
+        if request.prompt is None:
+            raise ValueError("this pipeline needs a --prompt")
+        return pipeline.predict(request.given, request.prompt, thresholds, on_error="skip")
+    if request.prompt_type == TEXT:
+        prompt: Any = {"phrases": request.prompt, **(thresholds or {})}
+    elif thresholds is not None:
+        raise ValueError("--thresholds is for --prompt_type text, or for the pipeline open_vocabulary_detection")
+    else:
+        prompt = _parsed(request)
+    return pipeline.predict(request.given, prompt, request.prompt_type, on_error="skip", on_progress=show)
+
+
 def write_config(name: str, folder: str | None) -> None:
     """Write the pipeline's YAML file into a folder. Raises ValueError for an unknown pipeline."""
-    from ovseg_core.paddlex.pipeline import default_config
+    from ovseg_core.paddlex import config as configuration
 
-    config = default_config(name)
+    config = configuration.default(name)
     path = Path(folder or ".") / f"{name}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(config)
@@ -115,3 +138,14 @@ def _parsed(request: Request) -> Any:
         return json.loads(request.prompt, parse_int=None if is_everything else float)
     except json.JSONDecodeError as error:
         raise ValueError(f"{FORM_OF_OPTIONS if is_everything else FORM}: {error}") from None
+
+
+def _mapping(given: str) -> dict[str, Any]:
+    """Return --thresholds, which is written in Python, as in PaddleX."""
+    try:
+        found = ast.literal_eval(given)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
+        raise ValueError(f"{FORM_OF_THRESHOLDS}, not {given!r}")
+    return found

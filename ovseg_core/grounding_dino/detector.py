@@ -14,7 +14,7 @@ from ovseg_core.grounding_dino.detections import Detections
 from ovseg_core.grounding_dino.options import DetectionOptions
 from ovseg_core.grounding_dino.placement import Placement
 from ovseg_core.grounding_dino.shape import Shape
-from ovseg_core.grounding_dino.text import Text, Tokens
+from ovseg_core.grounding_dino.text import Text
 
 CACHED_TEXTS = 64  # a text of 256 tokens has 0.25 MB of features, and as much of masks
 CACHED_LEVELS = 4  # at 24 MB each; images of the same size have the same
@@ -52,7 +52,8 @@ class Detector:
     def __init__(self, shape: Shape, text_runner: Runner, image_runners: ImageRunners, sizes: Placement) -> None:
         """`text_runner` is the part `text`; `image_runners` returns the parts `encode`, `fuse` and `decode`."""
         self._shape, self._image_runners, self._sizes = shape, image_runners, sizes
-        self._encode_text = lru_cache(CACHED_TEXTS)(lambda phrases: _encoded(text_runner, phrases, shape.channels))
+        self._text_runner = text_runner
+        self._encode_phrases = lru_cache(CACHED_TEXTS)(lambda phrases: self.encode_text(text.of(phrases)))
         self._levels = lru_cache(CACHED_LEVELS)(lambda canvas, image: levels.of(canvas, image, shape.channels))
 
     def encode(self, image_rgb: np.ndarray) -> EncodedImage:
@@ -85,14 +86,21 @@ class Detector:
         tokens = tokenizer.of_all([phrases] if isinstance(phrases, str) else phrases)
         several = []
         for group in text.passes(tokens):
-            boxes, scores = self._ask(image, tuple(tokens[i] for i in group))
+            encoded = self._encode_phrases(tuple(tokens[i] for i in group))
+            boxes, logits = self.answer(image, encoded)
+            scores = text.scores(logits, encoded.text.spans)
             answer = detections.found(boxes, scores, image.image_hw, options)
             several.append(answer._replace(phrases=np.array(group)[answer.phrases]))
         return detections.best(several, options)
 
-    def _ask(self, image: EncodedImage, phrases: tuple[Tokens, ...]) -> tuple[np.ndarray, np.ndarray]:
-        """Return boxes (Q, 4), as centre and size from 0 to 1 of the image, and scores (Q, phrases)."""
-        asked, places, features = self._encode_text(phrases)
+    def encode_text(self, asked: Text) -> EncodedText:
+        """Encode a text. `detect` does so itself, and keeps the last texts."""
+        [features] = self._text_runner(asked.tokens, asked.positions, asked.self_mask)
+        return EncodedText(asked, sine.embedding(asked.positions, self._shape.channels), features)
+
+    def answer(self, image: EncodedImage, encoded: EncodedText) -> tuple[np.ndarray, np.ndarray]:
+        """Return boxes (Q, 4), as centre and size from 0 to 1 of the image, and logits (Q, T) for each token."""
+        asked, places, features = encoded
         grid = self._levels(image.canvas_hw, image.resized_hw)
         run = self._image_runners(image.canvas_hw)
         fused, words, scores = run["fuse"](
@@ -109,10 +117,4 @@ class Detector:
         chosen = proposals.chosen(scores, self._shape.queries)
         of_chosen = (chosen.astype(np.float32), grid.proposals[chosen], grid.proposes[chosen])
         logits, boxes = run["decode"](fused, grid.is_image, grid.shares, *of_chosen, words, asked.mask)
-        return boxes, text.scores(logits, asked.spans)
-
-
-def _encoded(run: Runner, phrases: tuple[Tokens, ...], channels: int) -> EncodedText:
-    asked = text.of(phrases)
-    [features] = run(asked.tokens, asked.positions, asked.self_mask)
-    return EncodedText(asked, sine.embedding(asked.positions, channels), features)
+        return boxes, logits

@@ -45,7 +45,7 @@ def tokens(phrase: str) -> tuple[int, ...]:
     Raises OvsegError `phrase_empty` if it has no word, and `phrase_unreadable` if a part of it is not in the
     vocabulary.
     """
-    encoding = _tokenizer().encode(phrase, add_special_tokens=False)
+    encoding = bert().encode(phrase, add_special_tokens=False)
     for token, (start, end) in zip(encoding.tokens, encoding.offsets, strict=True):
         if token == UNKNOWN:
             raise OvsegError("phrase_unreadable", f"the detector cannot read {phrase[start:end][:40]!r}")
@@ -56,7 +56,7 @@ def tokens(phrase: str) -> tuple[int, ...]:
 
 
 @cache
-def _tokenizer() -> Tokenizer:
+def bert() -> Tokenizer:
     """Return the tokenizer. Making it takes 10 ms.
 
     The special tokens are not registered, so a phrase that contains "[SEP]" is read as these five characters.

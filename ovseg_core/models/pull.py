@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from ovseg_core import environment
 from ovseg_core.models import record
+from ovseg_core.models.published import Published
 from ovseg_core.models.record import FileSum, Record
 from ovseg_core.models.spec import ModelSpec
 
@@ -29,12 +30,12 @@ Say = Callable[[str], None]
 class PullFailed(OSError):
     """The weights could not be downloaded.
 
-    The message says why, where to put the file, and which model needs no download.
+    The message says why, where to put the file, and for a model also which one needs no download.
     """
 
 
-def pull(spec: ModelSpec, say: Say = print) -> Path:
-    """Return the path of a model's weights. If they are not there, download them.
+def pull(spec: Published, say: Say = print) -> Path:
+    """Return the path of the weights of a model or detector. If they are not there, download them.
 
     The mirror in OVSEG_MODELS_MIRROR is tried first. Proxies in HTTPS_PROXY and similar variables are used. Two calls
     at the same time, in one process or two, download once. An interrupted download is resumed. A `Record` of the
@@ -71,7 +72,7 @@ def pull(spec: ModelSpec, say: Say = print) -> Path:
     raise PullFailed(_advice(spec, "; ".join(reasons)))
 
 
-def _fetched(spec: ModelSpec, url: str, say: Say) -> Path:
+def _fetched(spec: Published, url: str, say: Say) -> Path:
     part = spec.weights.with_name(f"{_file_name(spec)}.part")
     say(f"fetching {spec.name} from {url}")
     _append(url, part, spec.name)
@@ -79,13 +80,13 @@ def _fetched(spec: ModelSpec, url: str, say: Say) -> Path:
     if wrong := found.difference(spec.size, spec.sha256):
         part.unlink()
         raise PullFailed(f"the file is not as published: {wrong}")
-    if spec.family.index_file is None:
+    if spec.index_file is None:
         _install(spec, part, url, {spec.weights.name: found})
         return spec.weights
     draft = spec.weights.with_name(f"{spec.weights.name}.unpacking")
     shutil.rmtree(draft, ignore_errors=True)
     try:
-        _unpack(part, draft, spec.family.index_file)
+        _unpack(part, draft, spec.index_file)
         _install(spec, draft, url, record.sums(draft))
     except (tarfile.TarError, PullFailed):
         part.unlink()  # another attempt would fail with the same file
@@ -96,13 +97,13 @@ def _fetched(spec: ModelSpec, url: str, say: Say) -> Path:
     return spec.weights
 
 
-def _install(spec: ModelSpec, complete: Path, url: str, sums: Mapping[str, FileSum]) -> None:
+def _install(spec: Published, complete: Path, url: str, sums: Mapping[str, FileSum]) -> None:
     """Move complete weights to their place, after their record, so that no fetched weights lack a record."""
     Record.now(spec.weights.name, url, sums).write(spec.weights)
     complete.replace(spec.weights)  # atomic: another process sees the complete weights or none
 
 
-def _file_name(spec: ModelSpec) -> str:
+def _file_name(spec: Published) -> str:
     return f"{spec.weights.name}.tar" if spec.is_folder else spec.weights.name
 
 
@@ -147,10 +148,9 @@ def _append(url: str, part: Path, label: str) -> None:
         raise PullFailed(f"cut after {part.stat().st_size} of {total} bytes; run the command again to resume")
 
 
-def _advice(spec: ModelSpec, reason: str) -> str:
+def _advice(spec: Published, reason: str) -> str:
     what = "archive, unpacked," if spec.is_folder else "file"
     names = {unquote(posixpath.basename(urlsplit(url).path)) for url in spec.urls} or {spec.weights.name}
-    return (
-        f"{spec.name} could not be fetched ({reason}). Put the {what} {' or '.join(sorted(names))} at {spec.weights} "
-        "yourself, or use SAM-Lite, which needs no download."
-    )
+    instead = ", or use SAM-Lite, which needs no download" if isinstance(spec, ModelSpec) else ""
+    where = f"Put the {what} {' or '.join(sorted(names))} at {spec.weights} yourself{instead}."
+    return f"{spec.name} could not be fetched ({reason}). {where}"

@@ -1,4 +1,4 @@
-"""Read models.yaml, and the user's own file that adds models to it."""
+"""Read models.yaml, the user's own file that adds models to it, and detectors.yaml."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import Any
 import yaml
 
 from ovseg_core import environment
+from ovseg_core.detectors import DETECTORS
 from ovseg_core.errors import OvsegError
-from ovseg_core.models.spec import BUNDLED, ModelSpec
+from ovseg_core.models.published import BUNDLED, Published
+from ovseg_core.models.spec import ModelSpec
 from ovseg_core.networks import NETWORKS
 
 OURS = Path(__file__).with_name("models.yaml")
+OUR_DETECTORS = Path(__file__).with_name("detectors.yaml")
 FIELDS = frozenset({"network", "file", "bundled", "urls", "bytes", "sha256", "licence", "falls_to"})
 
 
@@ -34,6 +37,32 @@ def resolved(name: str) -> ModelSpec:
         return spec
     other = find(spec.falls_to)
     return other if other.is_installed else spec
+
+
+def find_detector(name: str) -> Published:
+    """Return the detector of this name. Raises OvsegError `unknown_detector`, which lists the known names."""
+    known = all_detectors()
+    if name not in known:
+        message = f"there is no detector {name!r}; available: {', '.join(known)}"
+        raise OvsegError("unknown_detector", message, "detector")
+    return known[name]
+
+
+def all_detectors() -> dict[str, Published]:
+    """Return the weights of all detectors by name; their networks are `detectors.DETECTORS`."""
+    return _read_detectors(environment.models_dir())
+
+
+@cache
+def _read_detectors(folder: Path) -> dict[str, Published]:
+    found = {}
+    for name, fields in yaml.safe_load(OUR_DETECTORS.read_text()).items():
+        if fields["network"] not in DETECTORS:
+            raise ValueError(f"{OUR_DETECTORS}: {name}: network must be one of {', '.join(DETECTORS)}")
+        found[name] = Published(
+            name, fields["network"], folder / fields["file"], fields["licence"], tuple(fields["urls"])
+        )
+    return found
 
 
 def all_models() -> dict[str, ModelSpec]:

@@ -4,34 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from ovseg_core.errors import OvsegError
 from ovseg_core.family import ALL_KINDS, EVERYTHING, Family, Preset
+from ovseg_core.models.published import Published
 from ovseg_core.networks import NETWORKS
 from ovseg_core.prompts import Prompt
 
-BUNDLED = Path(__file__).parent / "weights"
-
 
 @dataclass(frozen=True)
-class ModelSpec:
-    """A model: a network, by its name in `networks.NETWORKS`, and its weights.
+class ModelSpec(Published):
+    """A model: weights for a network of `networks.NETWORKS`.
 
-    `weights` is the path of the file, or of the folder of a PaddleX inference model, installed or not. `falls_to` names
-    a model that is used if this one is not installed: the same weights in another form. `size`, in bytes, and `sha256`
-    are None if no one has published them. `urls` is empty if the model is bundled, or if its user must install the
-    file.
+    `falls_to` names a model that is used if this one is not installed: the same weights in another form.
     """
 
-    name: str
-    network: str
-    weights: Path
-    licence: str
-    urls: tuple[str, ...] = ()
     falls_to: str | None = None
-    size: int | None = None
-    sha256: str | None = None
 
     @property
     def family(self) -> Family:
@@ -42,33 +30,13 @@ class ModelSpec:
         return self.family.preset
 
     @property
-    def is_bundled(self) -> bool:
-        return self.weights.parent == BUNDLED
-
-    @property
-    def is_installed(self) -> bool:
-        index_file = self.family.index_file
-        return (self.weights if index_file is None else self.weights / index_file).is_file()
-
-    @property
-    def installed_bytes(self) -> int | None:
-        """The size of the weights on this machine; None if they are not installed."""
-        if not self.is_installed:
-            return None
-        files = [file for file in self.weights.rglob("*") if file.is_file()] if self.is_folder else [self.weights]
-        try:
-            return sum(file.stat().st_size for file in files)
-        except FileNotFoundError:  # they were removed just now
-            return None
+    def index_file(self) -> str | None:
+        return self.family.index_file
 
     @property
     def input_size(self) -> int:
         """The side of the network's input, in pixels: an image is made that large before it is encoded."""
         return self.preset.input_size or self.preset.canvas_size
-
-    @property
-    def is_folder(self) -> bool:
-        return self.family.index_file is not None
 
     @property
     def takes(self) -> frozenset[str]:

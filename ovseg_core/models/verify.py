@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ovseg_core.models import record
+from ovseg_core.models.published import Published
 from ovseg_core.models.record import FileSum, Record
-from ovseg_core.models.spec import ModelSpec
 
 
 class Verdict(NamedTuple):
@@ -14,8 +14,8 @@ class Verdict(NamedTuple):
     text: str
 
 
-def verify(spec: ModelSpec) -> Verdict:
-    """Compare the weights of a model with the published SHA-256, or with the recorded one if none is published.
+def verify(spec: Published) -> Verdict:
+    """Compare weights with the published SHA-256, or with the recorded one if none is published.
 
     This reads the whole files. Weights with neither a published nor a recorded SHA-256 are not wrong.
     """
@@ -32,7 +32,7 @@ def verify(spec: ModelSpec) -> Verdict:
     return _compared_with_record(spec)
 
 
-def _compared_with_record(spec: ModelSpec) -> Verdict:
+def _compared_with_record(spec: Published) -> Verdict:
     again = f"`ovseg models verify --record {spec.name}` records the files as they are now"
     try:
         known = record.read(spec.weights)
@@ -47,8 +47,8 @@ def _compared_with_record(spec: ModelSpec) -> Verdict:
     )
 
 
-def record_now(spec: ModelSpec) -> Verdict:
-    """Record the weights of a model as they are now. If their SHA-256 is published, compare them with it instead."""
+def record_now(spec: Published) -> Verdict:
+    """Record weights as they are now. If their SHA-256 is published, compare them with it instead."""
     if not spec.is_installed or spec.is_bundled or (spec.sha256 is not None and not spec.is_folder):
         return verify(spec)
     try:

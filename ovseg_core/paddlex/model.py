@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal, overload
 
 from ovseg_core import answer, devices, models
 from ovseg_core.answer import Answer
@@ -14,27 +15,34 @@ from ovseg_core.models.pull import PullFailed, pull
 from ovseg_core.models.spec import ModelSpec
 from ovseg_core.paddle_inference.family import NAME as PADDLE_INFERENCE
 from ovseg_core.paddle_inference.folder import InferenceFolder
-from ovseg_core.paddlex import inputs, prompting
+from ovseg_core.paddlex import detection_model, inputs, prompting, text_prompt
+from ovseg_core.paddlex.detection_model import DetectionModel
 from ovseg_core.paddlex.inputs import Unreadable
 from ovseg_core.paddlex.prompting import Prompts
 from ovseg_core.paddlex.result import Result
-from ovseg_core.paddlex.run import Run, Skipped
+from ovseg_core.paddlex.run import ON_ERROR, Run, Skipped
 from ovseg_core.paddlex.saved_names import Owner, SavedNames
+from ovseg_core.paddlex.thresholds import GivenThresholds, Thresholds
 from ovseg_core.segmenter import Segmenter
 
-ON_ERROR = ("raise", "skip")
+if TYPE_CHECKING:
+    from ovseg_core.grounding_dino.detector import Detector
 
 Progress = Callable[[int, int], None]  # called with the number of clicks that are done, and their total
 
 
 @dataclass(frozen=True)
 class Options:
-    """The options of a call of `Model.predict`, which describes them. Raises ValueError if one is wrong."""
+    """The options of a call of `Model.predict`, which describes them. Raises ValueError if one is wrong.
+
+    `detector` finds the boxes of text prompts; without it there are none.
+    """
 
     batch_size: int = 1
     on_error: str = "raise"
     multimask_output: bool = False
     on_progress: Progress | None = None
+    detector: Detector | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -74,7 +82,7 @@ class Model:
         *,
         multimask_output: bool = False,
         on_progress: Progress | None = None,
-    ) -> Run:
+    ) -> Run[Result]:
         """Segment images, one after the other, as the caller iterates over the answer.
 
         An image is encoded once for all its prompts.
@@ -114,7 +122,7 @@ class Model:
         options = Options(batch_size, on_error, multimask_output, on_progress)
         return self.predict_given(input, prompting.of_images(prompts), options)
 
-    def predict_given(self, input: inputs.Input, of_images: Iterator[prompting.Given], options: Options) -> Run:
+    def predict_given(self, input: inputs.Input, of_images: Iterator[prompting.Given], options: Options) -> Run[Result]:
         """Do as `predict`, for prompts that are already parsed."""
         return Run(self._results(input, of_images, options), skips=options.on_error == "skip")
 
@@ -139,9 +147,12 @@ class Model:
                 except OvsegError as error:
                     yield Skipped(page.path, position, error)
                     continue
-                answers = self._answers(page, embedding, given, options)
+                found = given
+                if given.text is not None:
+                    found = given.with_boxes(text_prompt.found(options.detector, page.pixels, given.text))
+                answers = self._answers(page, embedding, found, options)
                 owner = Owner(page.path, page.index, call, position)
-                yield Result(page, given, answers, options.multimask_output, self._segmenter, owner, self._saved_names)
+                yield Result(page, found, answers, options.multimask_output, self._segmenter, owner, self._saved_names)
 
     def _answers(
         self, page: inputs.Page, embedding: Embedding, given: prompting.Given, options: Options
@@ -158,6 +169,17 @@ class Model:
         return found
 
 
+@overload
+def create_model(  # type: ignore[overload-overlap]  # a Literal is also a str
+    model_name: Literal["GroundingDINO-T", "LLMDet-T"],
+    model_dir: str | Path | None = None,
+    device: str | None = None,
+    use_hpip: bool = False,
+    *,
+    engine: str = "auto",
+    thresholds: GivenThresholds = None,
+) -> DetectionModel: ...
+@overload
 def create_model(
     model_name: str,
     model_dir: str | Path | None = None,
@@ -166,16 +188,27 @@ def create_model(
     *,
     engine: str = "auto",
     precision: str | None = None,
-) -> Model:
+) -> Model: ...
+def create_model(
+    model_name: str,
+    model_dir: str | Path | None = None,
+    device: str | None = None,
+    use_hpip: bool = False,
+    *,
+    engine: str = "auto",
+    precision: str | None = None,
+    thresholds: GivenThresholds = None,
+) -> Model | DetectionModel:
     """Load a model, as PaddleX's function of this name does.
 
     https://paddlepaddle.github.io/PaddleX/latest/en/module_usage/tutorials/cv_modules/open_vocabulary_segmentation.html
 
-    Weights that are not installed are downloaded first. For PaddleX's names SAM-H_box and SAM-H_point these are Meta's
-    SAM-H, which serves both.
+    Weights that are not installed are downloaded first, except those of a detector. For PaddleX's names SAM-H_box and
+    SAM-H_point these are Meta's SAM-H, which serves both.
 
     Args:
-        model_name: a name in `ovseg models list`, such as "SAM-Lite", "SAM-B" or PaddleX's "SAM-H_box".
+        model_name: a name in `ovseg models list`, such as "SAM-Lite", "SAM-B" or PaddleX's "SAM-H_box"; or a detector,
+            such as PaddleX's "GroundingDINO-T".
         model_dir: weights to use instead of the model's own: a checkpoint file in any format that
             `ovseg_core.checkpoints` reads, or a folder with one of PaddleX's inference models.
         device: "cpu", "gpu:N" or another device of `ovseg_core.devices`. The default is the first GPU that Paddle can
@@ -183,18 +216,25 @@ def create_model(
         use_hpip: PaddleX's switch for high performance: it makes "auto" the default of `precision`.
         engine: "openvino", "onnxruntime" or "paddle"; "auto" is the fastest that is installed.
         precision: "float32", whose results equal PaddleX's and which is the default; "auto", the fastest; "bfloat16" or
-            "float16" on a GPU; docs/models.md lists those of a CPU.
+            "float16" on a GPU; docs/models.md lists those of a CPU. Detectors compute in float32.
+        thresholds: only for a detector: its thresholds, see `DetectionModel.predict`.
 
     Returns:
-        The model, ready to predict.
+        The model, ready to predict: a `DetectionModel` for a detector.
 
     Raises:
-        OvsegError: `unknown_model`.
+        OvsegError: `unknown_model`; `model_not_installed` for a detector without weights; `invalid_options` if a
+            threshold is wrong.
         PullFailed: the weights could not be downloaded; the message says where to put the file.
         FileNotFoundError: there is nothing at `model_dir`.
         ValueError: the weights do not fit the model, there is no such device, engine or precision for it here, or
             OVSEG_MODELS_MIRROR is not a URL.
     """
+    if model_name in models.all_detectors():
+        limits = Thresholds().changed(thresholds)
+        return DetectionModel(model_name, detection_model.opened(model_name, model_dir, device, engine), limits)
+    if thresholds is not None:
+        raise ValueError(f"only a detector has thresholds, and {model_name} is none")
     spec = located(model_name, model_dir)
     return opened(replace(spec, name=model_name), device, engine, precision_of(precision, use_hpip))
 

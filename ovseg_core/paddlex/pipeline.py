@@ -1,30 +1,33 @@
-"""`create_pipeline`: PaddleX's `open_vocabulary_segmentation`, from its name, a YAML file or a dict."""
+"""`create_pipeline`: a pipeline of PaddleX from its name, a YAML file or a dict; and `open_vocabulary_segmentation`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
-import yaml
-
-from ovseg_core.paddlex import inputs, prompting
+from ovseg_core.grounding_dino.detector import Detector
+from ovseg_core.paddlex import config as configuration
+from ovseg_core.paddlex import detection_model, inputs, prompting
+from ovseg_core.paddlex.detection_pipeline import MODULE as DETECTION_MODULE
+from ovseg_core.paddlex.detection_pipeline import DetectionPipeline
 from ovseg_core.paddlex.model import Model, Options, Progress, located, opened, precision_of
+from ovseg_core.paddlex.result import Result
 from ovseg_core.paddlex.run import Run
 
-NAME = "open_vocabulary_segmentation"
+DEFAULT_DETECTOR = {"model_name": "GroundingDINO-T"}  # PaddleX's configuration of this pipeline has no detector
 SUB_MODULES = {
     "box": "BoxPromptSegmentation",
     "point": "PointPromptSegmentation",
     "mixed": "BoxPromptSegmentation",
     "everything": "PointPromptSegmentation",  # it clicks on a grid of points
+    "text": "BoxPromptSegmentation",  # for the boxes that a detector finds
 }
 
 
 class Pipeline:
-    """A model for boxes and one for points; `create_pipeline` makes it.
+    """A model for boxes, one for points, and a detector for text; `create_pipeline` makes it.
 
     A model is loaded when the first prompt needs it, and only once where both kinds of prompts share weights.
     """
@@ -34,12 +37,12 @@ class Pipeline:
     ) -> None:
         self._config, self._device, self._engine = config, device, engine
         self._precision, self._use_hpip = precision, use_hpip
-        self._opened = cache(opened)
+        self._opened, self._detector = cache(opened), cache(detection_model.opened)
 
     def predict(
         self,
         input: inputs.Input,
-        prompt: Sequence[Any] | Mapping[str, Any] | None = None,
+        prompt: Sequence[Any] | Mapping[str, Any] | str | None = None,
         prompt_type: str = "box",
         *,
         batch_size: int | None = None,
@@ -49,7 +52,7 @@ class Pipeline:
         on_error: str = "raise",
         multimask_output: bool = False,
         on_progress: Progress | None = None,
-    ) -> Run:
+    ) -> Run[Result]:
         """Segment images, one after the other, as the caller iterates over the answer.
 
         The options override, for this call, those of `create_pipeline` and of its configuration.
@@ -59,9 +62,12 @@ class Pipeline:
             prompt: the same boxes [[x0, y0, x1, y1], ...], points [[x, y], ...] or objects [{"box": ..., "points": ...,
                 "labels": ..., "mask": ...}, ...] for every image, in pixels; or a list of such lists, one for each
                 image. Arrays and tensors are accepted wherever lists are. In everything mode, None or a mapping of
-                options, see `Model.predict`; or a list of these, one for each image.
+                options, see `Model.predict`; or a list of these, one for each image. For text, phrases in a list,
+                or in a string that is split at full stops; or {"phrases": phrases, "box_threshold": 0.3, ...} with
+                options of `DetectionOptions`; or a list of such lists or mappings, one for each image.
             prompt_type: what `prompt` has: "box", "point" or, which PaddleX lacks, "mixed"; or "everything", which
-                PaddleX lacks too: all objects of the image.
+                PaddleX lacks too: all objects of the image; or "text", which PaddleX lacks too: a detector finds the
+                boxes of phrases, and the model segments them.
             batch_size: how many images the encoder computes in one run. The default is that of the configuration, or 1.
             device: as in `create_model`.
             engine: as in `create_model`.
@@ -77,11 +83,12 @@ class Pipeline:
             ValueError: there is no such `prompt_type`. Also all errors of `create_model` and `Model.predict`.
         """
         if prompt_type not in SUB_MODULES:
-            raise ValueError(f"prompt_type must be box, point, mixed or everything, not {prompt_type!r}")
+            raise ValueError(f"prompt_type must be one of {', '.join(SUB_MODULES)}, not {prompt_type!r}")
         of_images = prompting.of_images(prompting.of_rows(prompt_type, prompt))  # check this before loading weights
         module = self._config["SubModules"][SUB_MODULES[prompt_type]]
         size = batch_size or module.get("batch_size") or 1
-        options = Options(size, on_error, multimask_output, on_progress)
+        detector = self._loaded_detector(device, engine) if prompt_type == "text" else None
+        options = Options(size, on_error, multimask_output, on_progress, detector)
         is_fast = self._use_hpip if use_hpip is None else use_hpip
         precision = precision_of(self._precision, is_fast)
         model = self._loaded(module, device or self._device, engine or self._engine, precision)
@@ -91,7 +98,23 @@ class Pipeline:
         spec = located(module["model_name"], module.get("model_dir"))
         return self._opened(spec, device, engine, precision)
 
+    def _loaded_detector(self, device: str | None, engine: str | None) -> Detector:
+        module = self._config["SubModules"][DETECTION_MODULE]
+        name, folder = module["model_name"], module.get("model_dir")
+        return self._detector(name, folder, device or self._device, engine or self._engine)
 
+
+@overload
+def create_pipeline(  # type: ignore[overload-overlap]  # a Literal is also a str
+    pipeline: Literal["open_vocabulary_detection"],
+    config: None = None,
+    device: str | None = None,
+    use_hpip: bool = False,
+    *,
+    detector: str | None = None,
+    engine: str = "auto",
+) -> DetectionPipeline: ...
+@overload
 def create_pipeline(
     pipeline: str | Path | None = None,
     config: Mapping[str, Any] | None = None,
@@ -99,73 +122,57 @@ def create_pipeline(
     use_hpip: bool = False,
     *,
     model: str | None = None,
+    detector: str | None = None,
     engine: str = "auto",
     precision: str | None = None,
     pipeline_name: str | None = None,
-) -> Pipeline:
-    """Configure the pipeline `open_vocabulary_segmentation`, as PaddleX's function of this name does.
+) -> Pipeline: ...
+def create_pipeline(
+    pipeline: str | Path | None = None,
+    config: Mapping[str, Any] | None = None,
+    device: str | None = None,
+    use_hpip: bool = False,
+    *,
+    model: str | None = None,
+    detector: str | None = None,
+    engine: str = "auto",
+    precision: str | None = None,
+    pipeline_name: str | None = None,
+) -> Pipeline | DetectionPipeline:
+    """Configure the pipeline `open_vocabulary_segmentation` or `open_vocabulary_detection`, as PaddleX's function of
+    this name does.
 
     https://paddlepaddle.github.io/PaddleX/latest/en/pipeline_usage/tutorials/cv_pipelines/open_vocabulary_segmentation.html
+    https://paddlepaddle.github.io/PaddleX/latest/en/pipeline_usage/tutorials/cv_pipelines/open_vocabulary_detection.html
 
     Args:
         pipeline: the pipeline's name, or the path of its YAML file.
         config: the content of such a file, instead of `pipeline`.
         device: as in `create_model`.
-        use_hpip: as in `create_model`; the configuration may switch it on too.
+        use_hpip: as in `create_model`; the configuration may switch it on too. Detectors ignore it.
         model: a name in `ovseg models list` that replaces both models of the configuration, which are PaddleX's
-            SAM-H_box and SAM-H_point.
+            SAM-H_box and SAM-H_point. In `open_vocabulary_detection`, the same as `detector`.
+        detector: a detector in `ovseg models list` that replaces that of the configuration. The default is PaddleX's
+            GroundingDINO-T.
         engine: as in `create_model`.
-        precision: as in `create_model`.
+        precision: as in `create_model`. Detectors compute in float32.
         pipeline_name: another name for `pipeline`, which PaddleX's tutorial uses.
 
     Returns:
-        The pipeline. It loads a model, and downloads weights that are not installed, when `predict` first needs them.
+        The pipeline. It loads a model when `predict` first needs it, and downloads weights of a model that are not
+        installed. Those of a detector are not downloaded.
 
     Raises:
         FileNotFoundError: there is nothing at the path.
-        ValueError: the pipeline or configuration is not one of `open_vocabulary_segmentation`.
+        ValueError: the pipeline or configuration is not one of these pipelines.
+        OvsegError: `invalid_options` if the thresholds of the configuration are wrong.
     """
-    name = pipeline or pipeline_name
-    if config is None:
-        if name is None:
-            raise ValueError(f"name a pipeline ({NAME}), the path of its YAML file, or a config")
-        config = _parsed(_read(name), name)
-    if not isinstance(config, Mapping) or config.get("pipeline_name") != NAME:
-        raise ValueError(f"the configuration's pipeline_name must be {NAME}")
-    given = {"model_name": model, "model_dir": None} if model is not None else {}
-    modules = {key: {**_module(config, key), **given} for key in sorted(set(SUB_MODULES.values()))}
-    for key, module in modules.items():
-        if not module.get("model_name"):
-            raise ValueError(f"the configuration lacks SubModules.{key}.model_name")
+    config = configuration.read(pipeline or pipeline_name, config)
+    if config["pipeline_name"] == configuration.DETECTION:
+        module = configuration.module(config, DETECTION_MODULE, detector or model)
+        return DetectionPipeline(module, device, engine)
+    modules = {key: configuration.module(config, key, model) for key in sorted(set(SUB_MODULES.values()))}
+    given = {DETECTION_MODULE: DEFAULT_DETECTOR, **config["SubModules"]}
+    modules[DETECTION_MODULE] = configuration.module({"SubModules": given}, DETECTION_MODULE, detector)
     config = {**config, "SubModules": modules}
     return Pipeline(config, device, engine, precision, use_hpip or bool(config.get("use_hpip")))
-
-
-def default_config(name: str = NAME) -> str:
-    """Return the pipeline's YAML. It names SAM-H_box and SAM-H_point, as PaddleX's does.
-
-    Raises ValueError if there is no pipeline of this name.
-    """
-    if name != NAME:
-        raise ValueError(f"there is no pipeline {name!r}, only {NAME}, which a .yaml file can configure")
-    return resources.files("ovseg_core.paddlex").joinpath(f"{NAME}.yaml").read_text()
-
-
-def _module(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    modules = config.get("SubModules")
-    module = modules.get(key) if isinstance(modules, Mapping) else None
-    if not isinstance(module, Mapping):
-        raise ValueError(f"the configuration lacks SubModules.{key}")
-    return module
-
-
-def _parsed(text: str, name: str | Path) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{str(name)!r} is not YAML: {error}") from None
-
-
-def _read(name: str | Path) -> str:
-    path = Path(name)
-    return path.read_text(encoding="utf-8") if path.suffix in (".yaml", ".yml") else default_config(str(name))

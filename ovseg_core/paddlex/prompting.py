@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ovseg_core import family
 from ovseg_core.errors import OvsegError
 from ovseg_core.everything.options import EverythingOptions
 from ovseg_core.paddlex import plain
+from ovseg_core.paddlex.text_prompt import FoundBox, TextPrompt
 from ovseg_core.prompts import Prompt, check_within
 
 Prompts = Mapping[str, Any]  # from a kind to its rows: lists, arrays or tensors
 KEYS = ("box", "points", "labels", "mask")  # the keys of a mixed prompt
 EVERYTHING = f"{family.EVERYTHING}_prompt"  # the kind whose value is no rows but a mapping of options
+TEXT = "text_prompt"  # the kind whose value is phrases, see `TextPrompt.of`
 
 
 @dataclass(frozen=True)
@@ -27,13 +29,17 @@ class Given:
 
     Attributes:
         plain: what the caller gave, in lists and numbers.
-        prompts: the prompts, parsed; none in everything mode.
+        prompts: the prompts, parsed; none in everything mode. For text, the boxes that were found.
         everything: the options of everything mode that the caller gave, by name; None for prompts.
+        text: the phrases to search for; None for other prompts.
+        boxes: for text, the boxes that were found: those of `prompts`.
     """
 
     plain: dict[str, Any]
     prompts: list[Prompt]
     everything: dict[str, Any] | None = None
+    text: TextPrompt | None = None
+    boxes: tuple[FoundBox, ...] = ()
 
     @classmethod
     def of(cls, prompts: Any) -> Given:
@@ -49,7 +55,14 @@ class Given:
         if EVERYTHING in listed:
             options = _everything(listed)
             return cls({EVERYTHING: options}, [], options)
+        if TEXT in listed:
+            _check_alone(listed, TEXT)
+            return cls(listed, [], text=TextPrompt.of(listed[TEXT], TEXT))
         return cls(listed, [prompt for kind, rows in listed.items() for prompt in _parsed(kind, rows)])
+
+    def with_boxes(self, boxes: Sequence[FoundBox]) -> Given:
+        """Return the same with the boxes that were found for its phrases."""
+        return replace(self, prompts=[Prompt(box=found.box) for found in boxes], boxes=tuple(boxes))
 
     def check_within(self, image_hw: tuple[int, int], path: str | None) -> None:
         """Raise OvsegError, with the image's path in the message, if a prompt is outside the image."""
@@ -79,12 +92,17 @@ def of_images(prompts: Prompts | Iterable[Prompts]) -> Iterator[Given]:
     return map(Given.of, prompts)
 
 
-def of_rows(prompt_type: str, rows: Sequence[Any] | Mapping[str, Any] | None) -> Prompts | list[Prompts]:
+def of_rows(prompt_type: str, rows: Sequence[Any] | Mapping[str, Any] | str | None) -> Prompts | list[Prompts]:
     """Convert the pipeline's `prompt` to mappings: rows for every image, or one list of rows per image.
 
-    In everything mode `prompt` is None or a mapping of options for every image, or a list of these. Raises ValueError.
+    In everything mode `prompt` is None or a mapping of options for every image, or a list of these. For text it is what
+    `TextPrompt.of` takes, or a list of lists and mappings. Raises ValueError.
     """
     kind = f"{prompt_type}_prompt"
+    if kind == TEXT:
+        rows = plain.of(rows)
+        is_one_per_image = isinstance(rows, list) and bool(rows) and all(isinstance(row, list | dict) for row in rows)
+        return [{kind: row} for row in rows] if is_one_per_image else {kind: rows}
     if kind == EVERYTHING:
         return [{kind: options} for options in rows] if isinstance(rows, list | tuple) else {kind: rows}
     if rows is None:
@@ -102,7 +120,7 @@ def _is_list_of_rows(value: Any) -> bool:
 
 def _parsed(kind: str, rows: Any) -> Iterator[Prompt]:
     if kind not in PARSERS:
-        kinds = ", ".join((*PARSERS, EVERYTHING))
+        kinds = ", ".join((*PARSERS, EVERYTHING, TEXT))
         raise ValueError(f"the kind of prompts must be one of {kinds}, not {kind!r}")
     for i, row in enumerate(plain.rows(rows, kind)):
         where = f"{kind}[{i}]"
@@ -119,15 +137,19 @@ def _everything(listed: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(options, dict):
         shown = plain.shown(options)
         raise ValueError(f"everything mode has no prompts: give None or a mapping of its options, not {shown}")
-    if others := sorted(map(str, listed.keys() - {EVERYTHING})):
-        message = f"{EVERYTHING} stands alone; {', '.join(others)} cannot be in the same request"
-        raise OvsegError("invalid_prompt", message, EVERYTHING)
+    _check_alone(listed, EVERYTHING)
     try:
         EverythingOptions().changed(options)
     except OvsegError as error:
         where = f"{EVERYTHING}.{error.field}"
         raise OvsegError(error.code, f"{where}: {error.message}", where) from None
     return options
+
+
+def _check_alone(listed: dict[str, Any], kind: str) -> None:
+    if others := sorted(map(str, listed.keys() - {kind})):
+        message = f"{kind} stands alone; {', '.join(others)} cannot be in the same request"
+        raise OvsegError("invalid_prompt", message, kind)
 
 
 def _mixed(row: Any, where: str) -> Prompt:

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import builtins
 import json
-import sys
-import time
 from collections.abc import Sequence
-from functools import cached_property
-from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
-from PIL import Image
 
-from ovseg_core import longest_sides, overlay, polygons
+from ovseg_core import box_overlay, overlay, polygons
 from ovseg_core.answer import Answer
 from ovseg_core.mask import Mask
-from ovseg_core.paddlex import serving_result
-from ovseg_core.paddlex.inputs import Page, stem_and_suffix
+from ovseg_core.paddlex import prompting, serving_result
+from ovseg_core.paddlex.image_result import AS_ESCAPES, ImageResult
+from ovseg_core.paddlex.inputs import Page
 from ovseg_core.paddlex.prompting import Given
 from ovseg_core.paddlex.saved_names import Owner, SavedNames
-from ovseg_core.paddlex.sources import SUFFIXES
+from ovseg_core.paddlex.text_prompt import FoundBox
 from ovseg_core.polygons import Polygon
 from ovseg_core.segmenter import Segmenter
 
 TOO_LARGE_TO_PRINT = "..."
-AS_ESCAPES = "backslashreplace"  # for bytes in a file's name that are not UTF-8; JSON has the same escape
 
 
 class Masks(Sequence[np.ndarray]):
@@ -48,7 +43,7 @@ class Masks(Sequence[np.ndarray]):
         return self._masks[index].full().view(np.int8)
 
 
-class Result(dict[str, Any]):
+class Result(ImageResult):
     """One image's masks: a dict with PaddleX's keys, and scores, boxes, polygons and COCO, which PaddleX lacks.
 
     https://paddlepaddle.github.io/PaddleX/latest/en/pipeline_usage/tutorials/cv_pipelines/open_vocabulary_segmentation.html
@@ -68,6 +63,10 @@ class Result(dict[str, Any]):
     `stability_score` (0 to 1) if it was computed. In everything mode `label` is "everything_prompt", and `prompt` the
     point [x, y] that found the mask.
 
+    For text prompts the masks are those of the boxes that were found, the box with the highest score first.
+    `mask_infos` has `label` "text_prompt", the caller's phrase as `prompt`, its position in the caller's list as
+    `prompt_index`, the box [x0, y0, x1, y1] in pixels as `coordinate`, and its score (0 to 1) as `detection_score`.
+
     Attributes:
         engine: the engine that ran the network, "openvino", "onnxruntime" or "paddle".
         precision: the precision that the network computed in, "float32", "bfloat16", "float16" or "int8".
@@ -86,15 +85,19 @@ class Result(dict[str, Any]):
         masks = [answer.mask for answer in answers]
         is_everything = given.everything is not None
         super().__init__(
-            input_path=page.path,
-            page_index=page.index,
-            input_img=page.pixels,
+            page,
+            owner,
+            saved_names,
             prompts=given.plain,
             masks=Masks(masks),
-            mask_infos=[_info(answer, multimask_output or is_everything) for answer in answers],
+            mask_infos=(
+                [_text_info(given.boxes[answer.prompt_index]) for answer in answers]
+                if given.text
+                else [_info(answer, multimask_output or is_everything) for answer in answers]
+            ),
         )
+        self._found = given.boxes
         self._prompts, self._masks, self._answers, self._is_everything = given.prompts, masks, answers, is_everything
-        self._folder, self._owner, self._saved_names = page.folder, owner, saved_names
         self.engine, self.precision = segmenter.engine, segmenter.precision
 
     @property
@@ -117,7 +120,8 @@ class Result(dict[str, Any]):
 
         Args:
             image_id: `image_id` of every annotation.
-            category_id: `category_id` of every annotation.
+            category_id: `category_id` of every annotation. For text prompts it is that of the first phrase, and the
+                others count on from it.
             first_id: `id` of the first annotation; the others count on from it.
 
         Returns:
@@ -128,7 +132,7 @@ class Result(dict[str, Any]):
             {
                 "id": first_id + i,
                 "image_id": image_id,
-                "category_id": category_id,
+                "category_id": category_id + (self._found[answer.prompt_index].phrase_index if self._found else 0),
                 "segmentation": {"size": list(answer.mask.image_hw), "counts": answer.mask.counts},
                 "bbox": [x0, y0, x1 - x0, y1 - y0],
                 "area": answer.mask.area,
@@ -145,43 +149,6 @@ class Result(dict[str, Any]):
         if self._is_everything:
             return {"res": {**self._printable(), "masks": self._rles()}}
         return {"res": {**self._printable(), "masks": [mask.tolist() for mask in self["masks"]]}}
-
-    @property
-    def img(self) -> dict[str, Image.Image]:
-        """{"res": ...} with the overlay: the image with its masks and prompts drawn on it."""
-        return {"res": Image.fromarray(overlay.draw(self["input_img"], self._answers, self._prompts))}
-
-    @property
-    def str(self) -> dict[builtins.str, Any]:
-        """{"res": ...} with the content that `print` prints: the result without pixels."""
-        return {"res": self._printable()}
-
-    def __str__(self) -> builtins.str:
-        return repr(self.str)
-
-    def print(self, format_json: bool = True, indent: int = 4, ensure_ascii: bool = False) -> None:
-        """Print the result without pixels, as JSON; with `format_json` False on one line, as PaddleX's command does."""
-        text = json.dumps(self.str, indent=indent, ensure_ascii=ensure_ascii) if format_json else str(self.str)
-        sys.stdout.write(text.encode(errors=AS_ESCAPES).decode() + "\n")
-
-    def save_to_img(self, save_path: Any) -> None:
-        """Save the overlay as a file, or in a folder.
-
-        The overlay is scaled down if a side is longer than its format allows: 65,500 pixels in JPEG, 16,383 in WebP.
-
-        Args:
-            save_path: a file with the suffix of an image, or a folder. In a folder the name is `NAME_res.SUFFIX`, or
-                `NAME_PAGE_res.png` for a page of a PDF or TIFF. Results of a folder are saved in the same subfolders as
-                their images. If the model has saved another image's result under that name, the name is
-                `NAME.SUFFIX_res.SUFFIX`, then `NAME.SUFFIX_2_res.SUFFIX`, and so on. A later call of `predict` for the
-                same image overwrites the file.
-        """
-        _, suffix = stem_and_suffix(self["input_path"])
-        keeps_suffix = self["page_index"] is None and suffix.lower() in SUFFIXES
-        path = self._path(save_path, suffix if keeps_suffix else ".png", SUFFIXES)
-        picture = overlay.draw(self["input_img"], self._answers, self._prompts)
-        longest = longest_sides.BY_SUFFIX.get(path.suffix.lower(), max(picture.shape))
-        Image.fromarray(overlay.fitted(picture, longest)).save(path)
 
     def save_to_json(self, save_path: Any, indent: int = 4, ensure_ascii: bool = False) -> None:
         """Save the result, with its masks as lists, as a JSON file or in a folder as `NAME_res.json`.
@@ -202,11 +169,6 @@ class Result(dict[str, Any]):
                 file.write(mask)
             file.write(f"]{after}")
 
-    def save_all(self, save_path: Any) -> None:
-        """Call `save_to_json` and `save_to_img`."""
-        self.save_to_json(save_path)
-        self.save_to_img(save_path)
-
     def _printable(self) -> dict[builtins.str, Any]:
         return {
             "input_path": self["input_path"],
@@ -219,18 +181,14 @@ class Result(dict[str, Any]):
     def _rles(self) -> list[dict[builtins.str, Any]]:
         return [{"size": list(mask.image_hw), "counts": mask.counts} for mask in self._masks]
 
-    @cached_property
-    def _generated_stem(self) -> builtins.str:
-        return f"{time.time():.0f}_{np.random.randint(10000):04}"
-
-    def _path(self, given: Any, suffix: builtins.str, files: frozenset[builtins.str]) -> Path:
-        path = Path(given)
-        if path.suffix.lower() not in files or path.is_dir():
-            path = path / self._folder
-            stem, of_input = stem_and_suffix(self["input_path"])
-            path /= self._saved_names.of(self._owner, path, stem or self._generated_stem, of_input) + f"_res{suffix}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
+    def _picture(self) -> np.ndarray:
+        picture = overlay.draw(self["input_img"], self._answers, self._prompts)
+        if not self._found:
+            return picture
+        first_of = {answer.prompt_index: i for i, answer in reversed(list(enumerate(self._answers)))}
+        names = [f"{found.phrase} {found.score:.2f}" for found in self._found]
+        colours = [first_of[i] for i in range(len(names))]
+        return box_overlay.draw(picture, [found.box for found in self._found], names, colours)
 
 
 def _info(answer: Answer, has_index: bool) -> dict[str, Any]:
@@ -241,6 +199,16 @@ def _info(answer: Answer, has_index: bool) -> dict[str, Any]:
     if answer.stability_score is not None:
         info["stability_score"] = answer.stability_score
     return info
+
+
+def _text_info(found: FoundBox) -> dict[str, Any]:
+    return {
+        "label": prompting.TEXT,
+        "prompt": found.phrase,
+        "prompt_index": found.phrase_index,
+        "coordinate": list(found.box),
+        "detection_score": found.score,
+    }
 
 
 def _rows(mask: np.ndarray) -> str:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
-from ovseg_core.paddlex.result import Result
+from ovseg_core.paddlex.image_result import ImageResult
 
+ON_ERROR = ("raise", "skip")  # what `predict` may do with an image that has no result
+
+Found = TypeVar("Found", bound=ImageResult)
 log = logging.getLogger(__name__)
 
 
@@ -20,19 +24,19 @@ class Skipped:
     error: Exception
 
 
-class Run(Iterator[Result]):
+class Run(Iterator[Found]):
     """An iterator that computes each result when it is requested. `skipped` lists the images without a result so far.
 
     Leaving the loop and `close` return immediately; no further file is read.
     """
 
-    def __init__(self, found: Generator[Result | Skipped], skips: bool) -> None:
+    def __init__(self, found: Generator[Found | Skipped], skips: bool) -> None:
         self._found, self._skips = found, skips
         self.skipped: list[Skipped] = []
 
-    def __next__(self) -> Result:
+    def __next__(self) -> Found:
         for item in self._found:
-            if isinstance(item, Result):
+            if not isinstance(item, Skipped):
                 return item
             if not self._skips:
                 self.close()

@@ -20,8 +20,10 @@ from ovseg import demo
 from ovseg_core import create_model, create_pipeline
 from ovseg_core.errors import OvsegError
 from ovseg_core.models.pull import PullFailed
+from ovseg_core.paddlex import config as configuration
+from ovseg_core.paddlex.config import SEGMENTATION as NAME
 from ovseg_core.paddlex.model import Model
-from ovseg_core.paddlex.pipeline import NAME, SUB_MODULES, Pipeline
+from ovseg_core.paddlex.pipeline import SUB_MODULES, Pipeline
 from tests.support.fakes import Host
 from tests.support.read_pages import pages_of
 
@@ -147,11 +149,14 @@ def test_each_page_of_a_file_is_saved_under_its_number(model: Model, tmp_path: P
 
 def test_a_configuration_file_may_name_a_checkpoint(model: Model, tmp_path: Path) -> None:
     from ovseg_core import models
-    from ovseg_core.paddlex.pipeline import default_config
 
     weights = tmp_path / "mine.safetensors"
     weights.write_bytes(models.find("SAM-Lite").weights.read_bytes())
-    config = default_config().replace("SAM-H_box", "SAM-Lite").replace("model_dir: null", f"model_dir: {weights}", 1)
+    config = (
+        configuration.default(NAME)
+        .replace("SAM-H_box", "SAM-Lite")
+        .replace("model_dir: null", f"model_dir: {weights}", 1)
+    )
     (tmp_path / "mine.yaml").write_text(config)
     mine = create_pipeline(pipeline=tmp_path / "mine.yaml", device="cpu")
     [res] = mine.predict(PHOTO, BOXES)

@@ -14,7 +14,7 @@ from ovseg import demo
 from ovseg_core import create_model, create_pipeline, image, models, networks
 from ovseg_core.engines import cpu_flags, in_openvino
 from ovseg_core.lite import family as lite
-from ovseg_core.paddlex.pipeline import NAME
+from ovseg_core.paddlex.config import SEGMENTATION as NAME
 from ovseg_core.prompts import Prompt
 from ovseg_core.sam.network import Sam
 from ovseg_core.segmenter import Segmenter

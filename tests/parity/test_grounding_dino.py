@@ -37,7 +37,7 @@ PHRASES = ["a cat", "remote control", "Dog?"]
 
 def test_tokens_are_those_of_transformers() -> None:
     theirs = transformers.BertTokenizer(str(tokenizer.VOCABULARY))
-    ours = tokenizer._tokenizer()
+    ours = tokenizer.bert()
     for phrase in TEXTS:
         assert ours.encode(phrase).ids == theirs.encode(phrase, add_special_tokens=False), phrase
 
