@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from ovseg_core.everything.options import EverythingOptions
     from ovseg_core.mask import Mask
     from ovseg_core.models.pull import PullFailed
+    from ovseg_core.paddlex.detection_model import DetectionModel
+    from ovseg_core.paddlex.detection_pipeline import DetectionPipeline
+    from ovseg_core.paddlex.detection_result import DetectionResult
     from ovseg_core.paddlex.model import Model, create_model
     from ovseg_core.paddlex.pipeline import Pipeline, create_pipeline
     from ovseg_core.paddlex.result import Result
@@ -46,6 +49,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "AutomaticMaskGenerator",
+    "DetectionModel",
+    "DetectionPipeline",
+    "DetectionResult",
     "Embedding",
     "EverythingOptions",
     "Mask",
@@ -65,6 +71,9 @@ __all__ = [
 _MODULES = {
     "Answer": "answer",
     "AutomaticMaskGenerator": "automatic_mask_generator",
+    "DetectionModel": "paddlex.detection_model",
+    "DetectionPipeline": "paddlex.detection_pipeline",
+    "DetectionResult": "paddlex.detection_result",
     "Embedding": "embedding",
     "EverythingOptions": "everything.options",
     "Mask": "mask",

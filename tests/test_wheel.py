@@ -36,10 +36,12 @@ def test_types_models_weights_scripts_and_photos_are_among_them(files: set[str])
     assert {
         "gateway/templates/home.html",
         "ovseg/photos/astronaut.jpg",
+        "ovseg_core/models/detectors.yaml",
         "ovseg_core/models/models.yaml",
         "ovseg_core/models/weights/sam_lite.int8.bin",
         "ovseg_core/models/weights/sam_lite.int8.xml",
         "ovseg_core/models/weights/sam_lite.safetensors",
+        "ovseg_core/paddlex/open_vocabulary_detection.yaml",
         "ovseg_core/paddlex/open_vocabulary_segmentation.yaml",
         "ovseg_core/py.typed",
         "worker/store/lua/accept.lua",

@@ -18,7 +18,11 @@ from ovseg_core.grounding_dino.tokenizer import DELIMITERS
 from ovseg_core.paddlex.thresholds import Thresholds
 
 FIELD = "prompt"
-SPACE_BEFORE = re.compile(r" ([.?!,]|n't|'m|'s|'ve|'re)")  # PaddleX drops the space that separates these from a word
+SPELLING = (  # PaddleX writes these without spaces, in this order
+    (re.compile(r" ([.?!,])"), r"\1"),
+    (re.compile(r" ' "), "'"),
+    (re.compile(r" (n't|'m|'s|'ve|'re)"), r"\1"),
+)
 
 
 class Prompt(NamedTuple):
@@ -64,8 +68,10 @@ class Prompt(NamedTuple):
     def label(self, fits: np.ndarray) -> str:
         """Return the words of those tokens for which `fits` (T,) is True, in PaddleX's spelling."""
         fitting = (token for token, is_fitting in zip(self.tokens, fits, strict=False) if is_fitting)
-        words = " ".join(str(tokenizer.bert().id_to_token(token)) for token in fitting)
-        return SPACE_BEFORE.sub(r"\1", words.replace(" ##", "").strip().replace(" ' ", "'"))
+        words = " ".join(str(tokenizer.bert().id_to_token(token)) for token in fitting).replace(" ##", "").strip()
+        for pattern, spelling in SPELLING:
+            words = pattern.sub(spelling, words)
+        return words
 
 
 def boxes(

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-from ovseg_core.grounding_dino.detector import Detector
 from ovseg_core.paddlex import config as configuration
 from ovseg_core.paddlex import detection_model, inputs, prompting
 from ovseg_core.paddlex.detection_pipeline import MODULE as DETECTION_MODULE
@@ -15,6 +14,9 @@ from ovseg_core.paddlex.detection_pipeline import DetectionPipeline
 from ovseg_core.paddlex.model import Model, Options, Progress, located, opened, precision_of
 from ovseg_core.paddlex.result import Result
 from ovseg_core.paddlex.run import Run
+
+if TYPE_CHECKING:
+    from ovseg_core.grounding_dino.detector import Detector
 
 DEFAULT_DETECTOR = {"model_name": "GroundingDINO-T"}  # PaddleX's configuration of this pipeline has no detector
 SUB_MODULES = {

@@ -184,7 +184,7 @@ def test_a_model_that_cannot_be_fetched_is_not_replaced_silently(
 @pytest.mark.parametrize(
     ("call", "complaint"),
     [
-        (lambda p: p.predict(PHOTO, BOXES, "text"), "prompt_type must be box, point, mixed or everything, not 'text'"),
+        (lambda p: p.predict(PHOTO, BOXES, "words"), "prompt_type must be one of box, point, mixed, everything, text"),
         (lambda p: p.predict(PHOTO, [1, 2, 3, 4]), r"box_prompt\[0\] must be a list of numbers, not 1"),
         (lambda p: p.predict(PHOTO, [[9, 0, 3, 4]]), "x1 .* must be greater than x0"),
         (lambda p: p.predict(PHOTO, [[600, 600, 700, 700]]), "lies outside the image"),

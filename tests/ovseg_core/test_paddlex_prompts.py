@@ -123,7 +123,7 @@ NAN, INFINITE = float("nan"), float("inf")
         ({"point_prompt": np.array([[NAN, 1]], np.float16)}, "coordinates must be finite numbers"),
         (
             {"boxes": []},
-            "the kind of prompts must be one of box_prompt, point_prompt, mixed_prompt, everything_prompt, not 'boxes'",
+            "the kind of prompts must be one of box_prompt, point_prompt, mixed_prompt, everything_prompt, text_prompt",
         ),
         ({"mixed_prompt": [BOXES[0]]}, r"mixed_prompt\[0\] must be a mapping of box, points, labels and mask"),
         ({"mixed_prompt": [{"box": BOXES[0], "label": [1]}]}, "must be a mapping of box, points, labels and mask"),

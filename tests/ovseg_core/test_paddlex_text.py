@@ -38,7 +38,7 @@ def pipeline(detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_each_mask_has_the_callers_phrase_the_box_and_its_score(pipeline: Pipeline, detector: Detector) -> None:
     prompt = {"phrases": WORDS, **CERTAIN}
     [res] = pipeline.predict(image_bgr(), prompt, "text")
-    found = detector.detect(detector.encode(image_bgr()[:, :, ::-1]), WORDS, DetectionOptions(**CERTAIN))
+    found = detector.detect(detector.encode(image_bgr()[:, :, ::-1]), WORDS, DetectionOptions(0.55, 0.55))
     assert res["prompts"] == {"text_prompt": prompt}
     assert len(res["masks"]) == len(res["mask_infos"]) == len(found.scores) > 2
     for i, info in enumerate(res["mask_infos"]):
