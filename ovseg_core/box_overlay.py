@@ -14,7 +14,8 @@ Box = tuple[float, float, float, float]
 SHARE_OF_LINE = 1 / 480  # of the longer side of the photo, so that lines look alike in photos of any size
 SHARE_OF_FONT = 1 / 45
 MIN_FONT, MAX_FONT = 10, 200  # pixels: smaller names are unreadable, larger ones hide the photo
-WHITE = (255, 255, 255)
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
+LIGHT = 150  # names on colours of this luminance or more, 0 to 255, are black
 
 
 def draw(image_rgb: np.ndarray, boxes: Sequence[Box], names: Sequence[str], colours: Sequence[int]) -> np.ndarray:
@@ -44,5 +45,6 @@ def draw(image_rgb: np.ndarray, boxes: Sequence[Box], names: Sequence[str], colo
         x, y = max(0, min(x0, picture.width - width)), y0 - height - unit
         y = y if y >= 0 else max(0, y0)
         pen.rectangle((x, y, x + width + 2 * unit, y + height + unit), fill=colour)
-        pen.text((x + unit, y), name, fill=WHITE, font=font)
+        luminance = np.dot(colour, (0.299, 0.587, 0.114))
+        pen.text((x + unit, y), name, fill=BLACK if luminance >= LIGHT else WHITE, font=font)
     return np.array(picture)
