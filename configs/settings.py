@@ -74,7 +74,7 @@ class Settings(BaseSettings):
         ge=1,
         description="Memory of Redis for the images of ephemeral jobs that have not ended, in megabytes; as much again "
         "for the results of those that ended within the last minute. Further images are refused with `queue_full`; the "
-        "oldest results make room for new ones.",
+        "oldest results make room for new ones. If there are several tenants, the images of each may take half.",
     )
     kept_results_megabytes: int = Field(
         default=16,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ovseg import access, one_line
+from ovseg import access, log, one_line
 
 if TYPE_CHECKING:
     from worker.access.keys import Keys
@@ -71,7 +71,7 @@ def list_keys() -> None:
                 timestamp(key.expires_at) or "never expires",
                 f"used {timestamp(key.last_used_at)}" if key.last_used_at else "never used",
                 *(f"{name} {number}" for name, number in key.rates.to_record().items()),
-                key.name,
+                log.escape(key.name),  # an admin may have sent it over HTTP
             )
             for key in opened.list()
         ]

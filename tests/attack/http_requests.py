@@ -26,6 +26,17 @@ PATHS = (
     "/v1/jobs/{id}/cancel",
     "/v1/jobs/{id}/retry",
     "/v1/jobs/{id}/webhook-deliveries",
+    "/v1/jobs/{id}/files",
+    "/v1/jobs/cancel",
+    "/v1/jobs/delete",
+    "/v1/models",
+    "/v1/models/{id}",
+    "/v1/usage",
+    "/v1/usage/tenants",
+    "/v1/usage/tenants/{id}",
+    "/openapi.json",
+    "/docs",
+    "/docs/{id}",
     "/v1/embeddings",
     "/v1/events/{id}",
     "/v1/events/{id}/redeliver",
@@ -46,7 +57,19 @@ PATHS = (
     "http://evil.invalid/v1/jobs",
     "*",
 )
-QUERIES = ("limit", "cursor", "status", "wait", "workers", "colour", "")
+QUERIES = (
+    "limit",
+    "cursor",
+    "status",
+    "wait",
+    "workers",
+    "colour",
+    "since",
+    "until",
+    "accepted_after",
+    "metadata.a",
+    "",
+)
 HEADERS = (
     "Content-Type",
     "Content-Length",
@@ -59,6 +82,8 @@ HEADERS = (
     "Sec-Fetch-Site",
     "Idempotency-Key",
     "Prefer",
+    "If-None-Match",
+    "X-Request-Id",
     "Expect",
     "Accept",
     "Range",
@@ -81,6 +106,9 @@ HEADER_VALUES = (
     "wait=1",
     "wait=٣",
     "100-continue",
+    "Bearer ovk_0123456789abcdef_" + "A" * 43,
+    "Basic /////w==",
+    'W/"x", *',
     "https://evil.invalid",
     "null",
     "cross-site",
@@ -119,7 +147,7 @@ def crude(dice: random.Random) -> bytes:
 def target(dice: random.Random) -> str:
     path = dice.choice(PATHS).replace("{id}", dice.choice(["no-such", "%00", "%ff", "a" * 300, "..%2f..", "ep_1"]))
     if dice.random() < 0.4:
-        path += f"?{dice.choice(QUERIES)}={dice.choice(['1', '0', 'x', '%D9%A3', '%00', '1&limit=2', 'nan', '-1'])}"
+        path += f"?{dice.choice(QUERIES)}={dice.choice(['1', '0', 'x', '%D9%A3', '%00', '1&limit=2', 'nan', '-1', '0001-01-01', '9999-12-31T23:59:59-23:59'])}"
     return path
 
 

@@ -388,6 +388,7 @@ WRONG_FIELDS = [
     ({"name": "a" * 257}, "name", "invalid_value"),
     ({"expires_at": "tomorrow"}, "expires_at", "invalid_value"),
     ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at", "invalid_value"),
+    ({"expires_at": "9999-12-31T23:59:59-01:00"}, "expires_at", "invalid_value"),  # the year 10000 in UTC
 ]
 
 

@@ -246,3 +246,23 @@ def test_a_tenant_may_have_limits_of_its_own(s3_settings: Settings, client_env: 
 @pytest.fixture
 def client_env(settings: Settings) -> dict[str, str]:
     return {"OVSEG_REDIS_URL": settings.redis_url, "OVSEG_REDIS_PREFIX": settings.redis_prefix}
+
+
+# Images of ephemeral jobs
+
+
+def test_one_of_several_tenants_takes_at_most_half_of_the_memory_for_images_of_ephemeral_jobs(
+    s3_settings: Settings,
+) -> None:
+    clients = Clients(s3_settings, ephemeral_megabytes=1)
+    jobs, request = clients.services.jobs, protocol.request().model_copy(update={"ephemeral": True})
+
+    def accept(owner: str) -> str:
+        outcome = jobs.accept(tenant.owned(owner, uuid.uuid4().hex), request, b"i" * 300_000, None)
+        return outcome.job.id if outcome.job else outcome.full
+
+    first = accept("acme")
+    assert accept("acme") == "ephemeral"
+    assert accept("default") not in ("ephemeral", "memory")
+    jobs.cancel(first)
+    assert accept("acme") not in ("ephemeral", "memory")

@@ -126,6 +126,11 @@ def test_a_span_that_is_reversed_or_too_long_is_refused(get: Get, days: str) -> 
     assert get("acme", days, 422)["errors"][0]["field"] == "since"
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_the_first_and_the_last_day_of_the_calendar_are_days_as_any_other(get: Get, day: str) -> None:
+    assert get("acme", f"?until={day}")["until"] == day
+
+
 def test_an_admin_sees_every_tenant_and_no_other_key_does(services: GatewayServices, get: Get) -> None:
     run_jobs(services, "beta")
     assert get("admin", "/tenants/beta")["total"]["accepted"] == 6

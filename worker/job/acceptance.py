@@ -33,8 +33,8 @@ def why_full(what: str, settings: Settings) -> str:
     if what == "jobs":
         return f"{settings.max_queued_jobs:,} jobs are queued, which is the maximum; try again later"
     if what == "ephemeral":
-        size = f"{settings.ephemeral_megabytes:,} MB"
-        return f"the images of ephemeral jobs may have {size} in all; name an image by its sha256, or try again later"
+        size = f"{settings.ephemeral_megabytes:,} MB in all, those of one of several tenants half of it"
+        return f"the images of ephemeral jobs may have {size}; name an image by its sha256, or try again later"
     return "Redis's memory has reached the limit for new jobs; try again later"
 
 

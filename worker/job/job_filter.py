@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -50,6 +51,11 @@ class JobFilter(BaseModel):
         spans = (self.status, self.accepted_after, self.accepted_before)
         return not self.needs_records and all(value is None for value in spans)
 
+    @cached_property
+    def metadata_texts(self) -> Mapping[str, str]:
+        """The values of `metadata` as texts. A value may be long, and is compared with those of a thousand jobs."""
+        return {key: _text(value) for key, value in self.metadata.items()}
+
     def matches(self, job: Job) -> bool:
         """True if a job meets the conditions that are not part of Redis's indexes."""
         request = job.request
@@ -59,8 +65,8 @@ class JobFilter(BaseModel):
             and self.priority in (None, request.priority)
             and (self.name is None or any(note.name == self.name for note in request.notes or ()))
             and all(
-                key in request.metadata and _text(request.metadata[key]) == _text(value)
-                for key, value in self.metadata.items()
+                key in request.metadata and _text(request.metadata[key]) == text
+                for key, text in self.metadata_texts.items()
             )
         )
 

@@ -31,7 +31,7 @@ local limit, quota, left = exceeded(id, queued_jobs_per_tenant, stored_bytes_per
 if limit then return {'exceeded', limit, int(quota), int(left)} end
 local why = full(max_queued_jobs)
 if why ~= '' then return {'full', why} end
-if is_ephemeral and image ~= '' and #image + (redis.call('GET', key('ephemeral_bytes')) or 0) > tonumber(max_ephemeral_bytes) then
+if is_ephemeral and image ~= '' and not has_ephemeral_room(id, #image, tonumber(max_ephemeral_bytes)) then
   return {'full', 'ephemeral'}
 end
 
@@ -47,6 +47,7 @@ if is_ephemeral then
   if image ~= '' then
     redis.call('HSET', record, 'image_bytes', #image)
     redis.call('INCRBY', key('ephemeral_bytes'), #image)
+    redis.call('INCRBY', key('ephemeral_bytes:' .. tenant(id)), #image)
   end
   -- When Redis has forgotten the job, the id that its client chose is still taken, as is its idempotency key.
   if fingerprint ~= '' and once == '' then redis.call('SET', key('erased:' .. id), '', 'EX', seconds) end

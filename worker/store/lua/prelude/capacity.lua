@@ -29,6 +29,14 @@ local function full(max_queued_jobs)
   return ''
 end
 
+-- True if there is room for the image of one more ephemeral job. If there are several tenants, the jobs of each may take half
+-- of the room: those of one, which may wait for a worker that never comes, must not keep out those of all others.
+local function has_ephemeral_room(id, bytes, max_bytes)
+  local function with_image(name) return (redis.call('GET', key(name)) or 0) + bytes end
+  if with_image('ephemeral_bytes') > max_bytes then return false end
+  return redis.call('EXISTS', key('tenants')) == 0 or with_image('ephemeral_bytes:' .. tenant(id)) <= max_bytes / 2
+end
+
 -- Return how many jobs of a tenant are queued; the tenant is that of an id.
 local function queued_of_tenant(id)
   return redis.call('ZCARD', key(owner(id) .. 'jobs:queued')) + redis.call('ZCARD', key(owner(id) .. 'ephemeral:queued'))

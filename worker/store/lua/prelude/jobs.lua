@@ -22,6 +22,8 @@ local function drop_ephemeral_image(id)
   redis.call('DEL', key('input:' .. id))
   redis.call('HDEL', key('job:' .. id), 'image_bytes')
   redis.call('DECRBY', key('ephemeral_bytes'), bytes)
+  local of_tenant = key('ephemeral_bytes:' .. tenant(id))
+  if redis.call('DECRBY', of_tenant, bytes) <= 0 then redis.call('DEL', of_tenant) end
 end
 
 -- Change the status of a job. The deadlines of its previous status no longer apply: by now they were met or missed. Nor does

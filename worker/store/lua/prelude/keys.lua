@@ -27,6 +27,7 @@
 --   <t>ephemeral:<status> zset  the ephemeral jobs that are queued or running, which are in no other list of jobs; score:
 --                          accepted_at. The record of one that has ended expires
 --   ephemeral_bytes string the size of the images of these jobs, which are kept in input:<id> and never stored elsewhere
+--   ephemeral_bytes:<tenant>  the same for the jobs of one tenant
 --   waiting:<q>    zset    queued jobs that a worker may begin, which takes a permit; score: since when
 --   line:<q>:<l>:<tenant> zset  those of them that wait in the lane l; score: their order
 --   lanes:<q>      hash    how many jobs wait in each lane of the queue q
