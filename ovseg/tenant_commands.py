@@ -43,7 +43,9 @@ def _number(ctx: click.Context, param: click.Parameter, value: str | None) -> in
 @click.argument("name")
 @click.option("--queued-jobs", metavar="N", callback=_number, help="Maximum number of queued jobs.")
 @click.option("--stored-bytes", metavar="N", callback=_number, help="Maximum size of its images and results.")
-@click.option("--weight", metavar="N", callback=_number, help="Its share of the workers; that of others is 1.")
+@click.option(
+    "--weight", metavar="N", callback=_number, help="Its share of the workers, up to 1,000; that of others is 1."
+)
 def change(name: str, queued_jobs: int | None, stored_bytes: int | None, weight: int | None) -> None:
     """Give a tenant limits of its own, or more of the workers than others.
 
@@ -51,12 +53,15 @@ def change(name: str, queued_jobs: int | None, stored_bytes: int | None, weight:
     for the tenant default, and the weight is 1.
     """
     from ovseg import access
+    from worker.access.tenant_limits import MAX_WEIGHT
     from worker.access.tenants import Tenants
 
     fields = {"max_queued_jobs": queued_jobs, "max_stored_bytes": stored_bytes, "weight": weight}
     given = {field: value or None for field, value in fields.items() if value is not None}
     if not given:
         raise click.UsageError("name what to change: --queued-jobs, --stored-bytes, --weight")
+    if (weight or 0) > MAX_WEIGHT:
+        raise click.UsageError(f"--weight is at most {MAX_WEIGHT:,}")
     written = ", ".join(f"{field} {value or 'default'}" for field, value in given.items())
     with access.opened() as (keyspace, settings):
         if not Tenants(keyspace, settings).change(name, given):

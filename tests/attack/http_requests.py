@@ -70,6 +70,7 @@ QUERIES = (
     "metadata.a",
     "",
 )
+QUERY_VALUES = ("1", "0", "x", "%D9%A3", "%00", "1&limit=2", "nan", "-1", "0001-01-01", "9999-12-31T23:59:59-23:59")
 HEADERS = (
     "Content-Type",
     "Content-Length",
@@ -147,7 +148,7 @@ def crude(dice: random.Random) -> bytes:
 def target(dice: random.Random) -> str:
     path = dice.choice(PATHS).replace("{id}", dice.choice(["no-such", "%00", "%ff", "a" * 300, "..%2f..", "ep_1"]))
     if dice.random() < 0.4:
-        path += f"?{dice.choice(QUERIES)}={dice.choice(['1', '0', 'x', '%D9%A3', '%00', '1&limit=2', 'nan', '-1', '0001-01-01', '9999-12-31T23:59:59-23:59'])}"
+        path += f"?{dice.choice(QUERIES)}={dice.choice(QUERY_VALUES)}"
     return path
 
 

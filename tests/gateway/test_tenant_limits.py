@@ -241,6 +241,8 @@ def test_a_tenant_may_have_limits_of_its_own(s3_settings: Settings, client_env: 
         assert change(*wrong).exit_code != 0, wrong
     for number in ("0", "-1", "1e3", "", "none"):
         assert change("acme", "--queued-jobs", number).exit_code == 2, number
+    assert change("acme", "--weight", "1000").exit_code == 0
+    assert change("acme", "--weight", "1001").exit_code == 2  # it could take all turns
 
 
 @pytest.fixture
