@@ -39,7 +39,7 @@ class UsageQuery(query.Query):
     def days(self) -> tuple[date, date]:
         """Return the first and the last day. Raises OvsegError `invalid_value`."""
         last = self.until or usage.today()
-        first = self.since or last - timedelta(days=DEFAULT_DAYS - 1)
+        first = self.since or date.fromordinal(max(last.toordinal() - DEFAULT_DAYS + 1, 1))  # no day is before day 1
         if not 0 <= (last - first).days < DAYS_KEPT:
             raise OvsegError("invalid_value", f"must be 0 to {DAYS_KEPT - 1} days before until", "since")
         return first, last

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 from pydantic import BeforeValidator
@@ -17,7 +17,10 @@ def _time(value: object) -> datetime | None:
         return None
     if not isinstance(value, str) or not FORMAT.fullmatch(value):
         raise ValueError("must be a time in the format of RFC 3339, like 2026-11-21T08:30:00Z")
-    return datetime.fromisoformat(value.upper())  # raises ValueError for the 30th of February
+    try:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)  # raises ValueError for the 30th of February
+    except OverflowError:
+        raise ValueError("must be in the years 1 to 9999 in UTC, too") from None
 
 
 def day(value: str) -> date:
