@@ -9,8 +9,8 @@ from configs.settings import Settings
 
 QUEUED_JOBS, STORED_BYTES = "queued-jobs", "stored-bytes"  # the names of the policies
 
-# Of the weight of a tenant. A job moves the turn of its tenant by its cost divided by the weight. A turn is a double: after
-# billions of jobs it would not move by a much smaller part, and the tenant would take all turns.
+# Of the weight of a tenant. A job moves the turn of its tenant by its cost divided by the weight. A turn is a double:
+# after billions of jobs it would not move by a much smaller part, and the tenant would take all turns.
 MAX_WEIGHT = 1000
 
 
