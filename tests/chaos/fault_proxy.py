@@ -91,8 +91,10 @@ class FaultProxy:
     async def _close(self) -> None:
         self._server.close()
         self._inflict(Fault.CUT)
-        if others := asyncio.all_tasks() - {asyncio.current_task()}:
-            await asyncio.wait(others, timeout=5)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()  # also one whose connection was being opened; its writers must close while the loop runs
+        await asyncio.gather(*others, return_exceptions=True)
 
 
 @contextmanager

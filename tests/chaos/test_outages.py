@@ -24,6 +24,7 @@ SOON_SECONDS = 3 + 3
 def members(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     scale = Scale(name="one of each", jobs=0, seconds=0, workers=1, reapers=1)
     environment = {
+        "OVSEG_KEPT_RESULTS_MEGABYTES": "0",  # otherwise a new result can be read without storage
         "OVSEG_LEASE_SECONDS": "60",
         "OVSEG_MAX_ATTEMPTS": "1",  # an outage must not cost an attempt
         "OVSEG_WEBHOOK_SECRET": webhook_secret.new(),
