@@ -58,7 +58,7 @@ def _form() -> tuple[Any, bytes | None]:
     [image], [fields] = (found.get(name, [None]) for name in MAIN_PARTS)
     if image is not None and not image.is_file:
         raise OvsegError("invalid_value", "must be a file part; put a URL or base64 into the request's JSON", "image")
-    if fields is None and not texts:
+    if fields is None and image is None and not texts:
         raise OvsegError("invalid_request", "the part `request`, which holds the JSON, is missing", "request")
     if fields is not None and texts:
         raise OvsegError("invalid_request", "the part `request` has all fields; leave this part out", next(iter(texts)))

@@ -51,7 +51,7 @@ FORMS = [
     (FORM, part("x" * 1_000_000, b"") + IMAGE + END, 400, "invalid_multipart", "outside the parts' data"),
     (FORM, b"a preamble\r\n" * 20_000 + IMAGE + REQUEST + END, 400, "invalid_multipart", "outside the parts' data"),
     (FORM, IMAGE + REQUEST + END + b"an epilogue" * 20_000, 400, "invalid_multipart", "outside the parts' data"),
-    (FORM, IMAGE + END, 422, "invalid_request", "the part `request`, which holds the JSON, is missing"),
+    (FORM, IMAGE + END, 422, "prompts_missing", "prompts: required"),
     (FORM, END, 422, "invalid_request", "the part `request`, which holds the JSON, is missing"),
     (FORM, part("image", b"http://x") + REQUEST + END, 422, "invalid_value", "image: must be a file part"),
     (FORM, IMAGE + part("request", b"{\xe9}") + END, 400, "invalid_json", "not UTF-8"),

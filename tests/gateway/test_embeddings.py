@@ -57,6 +57,12 @@ def test_an_image_is_encoded_before_its_first_prompt(service: Service) -> None:
     assert len(then["result"]["masks"]) == 1
 
 
+def test_a_form_with_the_image_alone_is_enough(service: Service) -> None:
+    accepted = service.post("/v1/embeddings", files={"image": ("a.png", photo(20))})
+    assert accepted.status_code == 202, accepted.text
+    assert service.wait(accepted.json()["id"])["status"] == "succeeded"
+
+
 def test_the_image_may_also_come_by_url(service: Service, trusted_host: Host) -> None:
     url = trusted_host.serve("/warm.png", photo(2))
     answer = service.post("/v1/embeddings", json={"image": url, "model": "SAM-Lite"})
