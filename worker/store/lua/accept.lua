@@ -1,9 +1,10 @@
 -- Accept a job: write its record and its image, put it into every index and its permit into the queue; or write nothing.
 -- ARGV: id, permit, image or '', the idempotency key or '', the fingerprint or '', seconds for which the key is remembered,
--- max_queued_jobs, start_within in microseconds or ''; of a tenant without limits of its own the most queued jobs and the most
--- stored bytes, '' for no limit; the bytes of the image that are stored for this job; for an ephemeral job the bytes that the
--- images of all of them may have, otherwise ''; then field, value, ... of the record. With a fingerprint and no key, a repeated
--- submission is found by its id.
+-- max_queued_jobs, start_within in microseconds or '',
+-- the maximum number of queued jobs and of stored bytes of a tenant without limits of its own, each '' for no limit,
+-- the bytes of the image that are stored for this job,
+-- for an ephemeral job the maximum number of bytes of the images of all ephemeral jobs, otherwise '',
+-- then field, value, ... of the record. With a fingerprint and no key, a repeated submission is found by its id.
 -- Returns the outcome and the id of the job: `accepted` (then also the time); `same`: this job was accepted before;
 -- `other`: a different job was accepted before under this key or id; `erased`: the job was accepted before and erased
 -- since; `full`: no more jobs are accepted now, with the reason (`jobs`, `memory` or `ephemeral`) in place of the id;

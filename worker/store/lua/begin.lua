@@ -5,14 +5,15 @@
 -- record; or nothing if no such job waits.
 local queue, worker, lease, only_light = unpack(ARGV)
 local id
-for _ = 1, 100 do -- so that the script is short; those that expire leave their permits to the others
+for _ = 1, 100 do -- a limit, so that the script is short; the permits of jobs that expire here serve other jobs
   id = next_job(queue, only_light == '1')
   if not id or verdict(id) == '' then break end
   end_job(id, 'expired', '')
   id = nil
 end
 if not id then
-  if redis.call('EXISTS', key('waiting:' .. queue)) == 0 then redis.call('DEL', key('q:' .. queue)) end -- permits for nothing
+  -- If no job waits, the remaining permits are not needed.
+  if redis.call('EXISTS', key('waiting:' .. queue)) == 0 then redis.call('DEL', key('q:' .. queue)) end
   return {}
 end
 

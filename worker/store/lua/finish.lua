@@ -6,7 +6,7 @@
 -- Returns the job's status now, or '' if the attempt is stale: then nothing is changed.
 local id, attempt, to, webhook_message, resend_after, result, seconds, room = unpack(ARGV)
 
--- Keep the result. If there is no room for it, the results go that have been kept longest.
+-- Keep the result. If all kept results then have too many bytes, delete those that have been kept longest.
 local function keep_result()
   local kept = redis.call('HEXISTS', key('job:' .. id), 'ephemeral') == 1 and 'ephemeral_result' or 'result'
   redis.call('SET', key('result:' .. id), result, 'EX', seconds)
@@ -14,7 +14,7 @@ local function keep_result()
   local bytes = redis.call('INCRBY', key(kept .. '_bytes'), #result)
   while bytes > tonumber(room) do
     local size, oldest = string.match(redis.call('LPOP', key(kept .. 's')) or '', '(%d+) (.*)')
-    if not oldest then return redis.call('SET', key(kept .. '_bytes'), 0) end -- somebody has deleted the list
+    if not oldest then return redis.call('SET', key(kept .. '_bytes'), 0) end -- the list was deleted
     redis.call('DEL', key('result:' .. oldest))
     bytes = redis.call('DECRBY', key(kept .. '_bytes'), size)
   end

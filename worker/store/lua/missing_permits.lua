@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Return how many permits a queue lacks, if a job has waited in it for long. Before, put the jobs that a version without lanes
--- queued into lines; they have waited longest. ARGV: queue, how long, in microseconds.
+-- Put the jobs that a version without lanes queued into lines; they have waited longest. Then return how many permits a queue
+-- lacks. If no job has waited in the queue for `long` microseconds, change nothing and return 0. ARGV: queue, long.
 local queue, long = unpack(ARGV)
 local waiting = key('waiting:' .. queue)
 local oldest = redis.call('ZRANGE', waiting, 0, 0, 'WITHSCORES')[2]

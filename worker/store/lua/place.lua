@@ -1,7 +1,7 @@
--- Return about how many jobs begin before a waiting job, and how many jobs ended lately; or nothing if it does not wait.
--- Those before it are: in its line, those in front; of each other tenant in its lane, as many as of its own, itself included;
--- and all jobs of lanes that come first. ARGV: id, since when jobs ended lately.
-local id, lately = unpack(ARGV)
+-- Return about how many jobs begin before a waiting job, and how many jobs have ended since a time; or nothing if the job does
+-- not wait. Three kinds of jobs begin before it: the n jobs in front of it in its line; n + 1 jobs of each other tenant in its
+-- lane; and all jobs of more urgent lanes. ARGV: id, the time.
+local id, since = unpack(ARGV)
 local queue, lane = unpack(redis.call('HMGET', key('job:' .. id), 'queue', 'lane'))
 if not lane then return {} end
 local level = queue .. ':' .. lane
@@ -18,4 +18,4 @@ for i = 1, #count_of_lane, 2 do
     ahead = ahead + waiting
   end
 end
-return {ahead, redis.call('ZCOUNT', key('ended'), lately, '+inf')}
+return {ahead, redis.call('ZCOUNT', key('ended'), since, '+inf')}

@@ -30,7 +30,7 @@ local function full(max_queued_jobs)
 end
 
 -- True if there is room for the image of one more ephemeral job. If there are several tenants, the jobs of each may take half
--- of the room: those of one, which may wait for a worker that never comes, must not keep out those of all others.
+-- of the room. Otherwise one tenant, whose jobs may wait for a worker that never comes, could keep out all others.
 local function has_ephemeral_room(id, bytes, max_bytes)
   local function with_image(name) return (redis.call('GET', key(name)) or 0) + bytes end
   if with_image('ephemeral_bytes') > max_bytes then return false end
@@ -42,9 +42,9 @@ local function queued_of_tenant(id)
   return redis.call('ZCARD', key(owner(id) .. 'jobs:queued')) + redis.call('ZCARD', key(owner(id) .. 'ephemeral:queued'))
 end
 
--- Return which limit of a tenant does not allow one more job with an image of `bytes` (false if nothing of the job is stored):
--- its name, the limit, and what is left of it; nothing if all do. The tenant's record has its own limits; the others are given,
--- '' for none.
+-- Return the limit of a tenant that does not allow one more job: its name, its value, and what is left of it; nothing if all
+-- limits allow the job. `bytes` is the size of the job's image, false if nothing of the job is stored. The tenant's record has
+-- the tenant's own limits; the arguments are the limits of tenants without their own, '' for no limit.
 local function exceeded(id, max_queued_jobs, max_stored_bytes, bytes)
   local own = redis.call('HMGET', key('tenant:' .. tenant(id)), 'max_queued_jobs', 'max_stored_bytes')
   local jobs, stored = tonumber(own[1] or max_queued_jobs), tonumber(own[2] or max_stored_bytes)

@@ -15,7 +15,7 @@ local function remember(idempotency_key, id, fingerprint, seconds)
   redis.call('EXPIRE', key('key:' .. idempotency_key), seconds)
 end
 
--- Delete the image of an ephemeral job, whose record may have its size.
+-- Delete the image of an ephemeral job from Redis, if its record has `image_bytes`.
 local function drop_ephemeral_image(id)
   local bytes = redis.call('HGET', key('job:' .. id), 'image_bytes')
   if not bytes then return end
@@ -26,8 +26,8 @@ local function drop_ephemeral_image(id)
   if redis.call('DECRBY', of_tenant, bytes) <= 0 then redis.call('DEL', of_tenant) end
 end
 
--- Change the status of a job. The deadlines of its previous status no longer apply: by now they were met or missed. Nor does
--- the progress of the attempt that ends here. An ephemeral job is in no list any more when it has ended.
+-- Change the status of a job. The deadlines of its previous status no longer apply: by now they were met or missed. The
+-- progress of its previous attempt is removed too. An ephemeral job that has ended is in no list.
 local function set_status(id, to)
   local from, accepted_at, ephemeral = unpack(redis.call('HMGET', key('job:' .. id), 'status', 'accepted_at', 'ephemeral'))
   release(id)
@@ -39,8 +39,8 @@ local function set_status(id, to)
 end
 
 -- Put a job at the end of its line; or at the front, if it was started before and has waited already. The permit lets a
--- worker begin one job of the queue, the one that is next. It is not needed if the queue has one for each job that waits:
--- jobs that are canceled leave theirs behind, and a client that cancels all the time must not fill Redis with permits.
+-- worker begin one job of the queue, the one that is next. The permit is not pushed if the queue has one for each waiting job:
+-- canceled jobs leave their permits behind, and a client that submits and cancels in a loop must not fill Redis with them.
 local function enqueue(id, permit, is_first)
   local queue = enter_line(id, is_first)
   if redis.call('LLEN', key('q:' .. queue)) < redis.call('ZCARD', key('waiting:' .. queue)) then

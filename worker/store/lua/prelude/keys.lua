@@ -28,13 +28,13 @@
 --                          accepted_at. The record of one that has ended expires
 --   ephemeral_bytes string the size of the images of these jobs, which are kept in input:<id> and never stored elsewhere
 --   ephemeral_bytes:<tenant>  the same for the jobs of one tenant
---   waiting:<q>    zset    queued jobs that a worker may begin, which takes a permit; score: since when
---   line:<q>:<l>:<tenant> zset  those of them that wait in the lane l; score: their order
+--   waiting:<q>    zset    queued jobs that a worker with a permit may begin; score: since when they wait
+--   line:<q>:<l>:<tenant> zset  the waiting jobs of one tenant in the lane l; score: their order
 --   lanes:<q>      hash    how many jobs wait in each lane of the queue q
 --   turns:<q>      zset    lanes with waiting jobs; score: their turn, see lines.lua
---   turns:<q>:<l>  zset    tenants with jobs in the lane l; score: their turn
+--   turns:<q>:<l>  zset    tenants with waiting jobs in the lane l; score: their turn
 --   clock:<q>      string  the turn of a lane that was taken last
---   left:<q>       zset    lanes without waiting jobs; score: their turn, while it is later than the one that was taken last
+--   left:<q>       zset    lanes without waiting jobs whose turn is later than the turn that was taken last; score: their turn
 --   clock:<q>:<l>, left:<q>:<l>  the same for the tenants of the lane l
 --   made:<m>:<d>   string  a job on the image with the digest d (an id of its tenant) has just succeeded with the model m; expires
 --   delayed        zset    queued jobs that wait for their next attempt; score: when it is due
@@ -67,7 +67,8 @@
 --   held:<host>    zset    events that wait for a place at a host; score: since when
 --   held           set     hosts that may have held events
 --   silent:<host>  string  the last try at this host got no answer; expires
---   q:<queue>      list    Celery's messages; in a queue of jobs each is a permit to begin one job, at least one for each that waits
+--   q:<queue>      list    Celery's messages; in a queue of jobs each is a permit to begin one job, and there is at least one for
+--                          each waiting job
 --   workers        zset    workers that are alive; score: when they are considered dead, in seconds
 --   worker_models  hash    the report of each of these workers: which models it has installed and loaded, as JSON
 --   embedding:<k>  hash    `maker`: the worker that is making an embedding; `wanted`: other workers asked for it; expires

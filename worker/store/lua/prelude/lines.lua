@@ -7,7 +7,8 @@
 -- members share the work in proportion to their weights. A member without waiting jobs saves no turns: see `join`.
 -- A level is a queue (its members are lanes), or a queue and a lane (its members are tenants).
 
--- A click by hand must not notice jobs that can wait, and jobs in bulk must not starve: they get at least 1 of 2 * 73 parts.
+-- Clicks of a person must not be slowed down by jobs that can wait, and jobs in bulk must not starve. If all six lanes have
+-- jobs, each of the two bulk lanes gets 1 of 2 * (64 + 8 + 1) parts.
 local WEIGHTS = {interactive = 64, normal = 8, bulk = 1}
 
 -- The cost of a job that was queued by a version without lanes: an image and a click, as in JobRequest.cost.
@@ -21,7 +22,7 @@ local function is_light(lane) return string.find(lane, '.light', 1, true) ~= nil
 local function weight_of_lane(lane) return WEIGHTS[string.match(lane, '^%a+')] end
 
 -- Let a member take turns from now on. Its turn is the one that it had when it left, or the one that was taken last if that is
--- later: so a member that comes and goes gets no more than its share, and one that was absent has no claim on the past.
+-- later. So a member that leaves and joins often gets no more than its share, and one that was absent does not catch up.
 local function join(level, member)
   local turns, left = key('turns:' .. level), key('left:' .. level)
   if redis.call('ZSCORE', turns, member) then return end
@@ -104,7 +105,7 @@ local function is_more_urgent(lane, other)
   return is_light(lane) and not is_light(other)
 end
 
--- Return the job of a queue that is next, or nil if none waits; with `only_light`, if none of the light ones waits.
+-- Return the job of a queue that is next, or nil if no job waits. With `only_light`, consider light jobs only.
 local function next_job(queue, only_light)
   local turns = redis.call('ZRANGE', key('turns:' .. queue), 0, -1, 'WITHSCORES')
   local lane, earliest

@@ -1,4 +1,4 @@
--- Count bytes of a job that are stored from now on, or, if negative, no longer.
+-- Count bytes of a job that are stored from now on; a negative number: bytes that are no longer stored.
 local function count_stored(id, bytes)
   if bytes ~= 0 then redis.call('INCRBY', key(owner(id) .. 'stored_bytes'), int(bytes)) end
 end
