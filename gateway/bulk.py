@@ -93,7 +93,7 @@ def delete() -> Response:
 
 
 def _answer(change: Change, is_meant: Callable[[Job], bool]) -> Response:
-    """Change the jobs that the request selects. Of those that meet conditions, only jobs that `is_meant` accepts."""
+    """Change the jobs that the request selects. A filter selects only jobs that `is_meant` accepts."""
     selection, until, next_cursor = _selection(), time.monotonic() + MAX_SECONDS, None
     if selection.filter is None:
         ids = list(dict.fromkeys(selection.ids or ()))

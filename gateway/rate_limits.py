@@ -48,7 +48,7 @@ class Window:
         """Return after how many whole seconds no more than `at_most` is used, if nothing is added."""
         if self.current <= at_most:  # the minute before only has to slide out far enough
             slides = self.left - (at_most - self.current + 1) * MINUTE / max(self.before, 1)
-        else:  # then the current one has to do that
+        else:  # the current minute has to slide out far enough
             slides = self.left + MINUTE - (at_most + 1) * MINUTE / self.current
         return math.floor(max(slides, 0)) + 1
 

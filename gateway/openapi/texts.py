@@ -11,7 +11,7 @@ from gateway.wait_time import WaitQuery
 
 
 class Text(NamedTuple):
-    """A field as a text. `is_json` if the text is JSON that follows the schema; otherwise it follows it itself."""
+    """A field as a text. The schema is that of the JSON in the text if `is_json`, else that of the text itself."""
 
     name: str
     description: str

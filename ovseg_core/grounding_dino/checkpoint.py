@@ -45,8 +45,8 @@ def image(checkpoint: Checkpoint) -> Checkpoint:
 def _with_heads(arrays: Mapping[str, np.ndarray], shape: Shape) -> dict[str, np.ndarray]:
     """Return the arrays with the decoder's heads that are used.
 
-    Box heads that the layers share are stored once for each layer, or only for the first. Of the biases of the scores,
-    only that of the last layer is used: the others are for training.
+    Box heads that the layers share are stored once for each layer, or only for the first. Each layer has a bias of the
+    scores, but only that of the last layer is used: the others are for training.
     """
     found = {}
     for name, array in arrays.items():

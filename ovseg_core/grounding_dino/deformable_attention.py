@@ -1,7 +1,7 @@
 """Multi-scale deformable attention (Zhu et al., 2020, https://arxiv.org/abs/2010.04159).
 
-A query attends to a few points around its reference in every level. Where they are, and their weights, it computes from
-the query alone.
+A query attends to a few points around its reference in every level. The places of these points and their weights are
+computed from the query alone.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class DeformableAttention(nn.Layer):
             queries: (Q, C).
             values: (L, C).
             is_image: (L,): the values of positions with 0 are not seen.
-            references: (Q, levels, 2), points, or (Q, levels, 4), boxes of which the points are near the centre; as
+            references: (Q, levels, 2): points, or (Q, levels, 4): boxes, around whose centres the queries attend; as
                 shares of the level with padding.
         """
         values = self.value(values) * is_image.unsqueeze(1)

@@ -17,7 +17,7 @@ TEMPERATURE = 20.0  # of the sine embedding of positions
 # The side of the box that a position of the finest level proposes, as a share of the image; each level doubles it
 PROPOSAL_SIDE = 0.05
 EDGE = 0.01  # a position whose box is nearer to 0 or 1 than this proposes nothing
-NOTHING = 1e4  # the logits of the box that is proposed there: sigmoid makes 1 of it, as of the original's infinity
+NOTHING = 1e4  # the logits of the box that is proposed there; its sigmoid is 1, like that of the original's infinity
 
 
 class Levels(NamedTuple):

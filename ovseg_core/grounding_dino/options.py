@@ -15,11 +15,11 @@ class DetectionOptions:
     """How boxes are chosen. Names and defaults are those of Grounding DINO and of services that offer it.
 
     Args:
-        box_threshold: a box is dropped if its best score for any phrase is not above this. 0 to 1. Lower finds more
-            objects, and more that are none.
-        text_threshold: a box that is kept is answered for each phrase whose score is above this. 0 to 1. So one box
-            can be answered for two phrases that both fit it, such as "man" and "person".
-        max_objects: at most as many are answered, those with the highest scores. 1 to 10,000.
+        box_threshold: a box is dropped if its best score for any phrase is not above this. 0 to 1. A lower value finds
+            more objects, and more boxes without an object.
+        text_threshold: a box that is kept is returned for each phrase whose score is above this. 0 to 1. So one box
+            can be returned for two phrases that both fit it, such as "man" and "person".
+        max_objects: the maximum number of boxes; those with the highest scores are returned. 1 to 10,000.
         nms_threshold: of two boxes with a larger IoU, the one with the lower score is dropped. 0 to 1; None drops none.
         class_agnostic_nms: True if boxes of different phrases are compared too.
 

@@ -15,7 +15,7 @@ from ovseg_core.errors import OvsegError
 from ovseg_core.grounding_dino.attention_mask import BLOCKED
 from ovseg_core.grounding_dino.tokenizer import BEGIN, END, STOP
 
-MAX_TOKENS = 256  # of a text; the networks were trained with at most as many
+MAX_TOKENS = 256  # of a text; the networks were trained with texts up to this length
 PADDED_TO = 16  # texts are padded to a multiple of this, because an engine prepares itself for each length
 
 Tokens = tuple[int, ...]  # of one phrase
@@ -81,7 +81,7 @@ def passes(phrases: Sequence[Tokens], max_tokens: int = MAX_TOKENS) -> list[list
 def scores(logits: np.ndarray, spans: Sequence[tuple[int, int]]) -> np.ndarray:
     """Return how well each of N boxes fits each phrase, (N, phrases) from 0 to 1, from logits (N, T) for each token.
 
-    It is that of the phrase's best token.
+    The score of a phrase is that of its best token.
     """
     best = np.stack([logits[:, start:stop].max(axis=1) for start, stop in spans], axis=1)
     probabilities: np.ndarray = 0.5 + 0.5 * np.tanh(0.5 * best)  # the sigmoid, in a form that does not overflow

@@ -1,7 +1,7 @@
 """Phrases to tokens: BERT's WordPiece (Devlin et al., 2018), with the vocabulary of BERT-Base, Uncased.
 
 It lowercases, drops accents, and splits words that are not in the vocabulary into pieces. It can write every word of
-Latin letters, though it knows the meaning of English words only, and few words of other scripts.
+Latin letters, but few words of other scripts. Only English words have a meaning for the networks.
 """
 
 from __future__ import annotations

@@ -64,12 +64,10 @@ class Pipeline:
             prompt: the same boxes [[x0, y0, x1, y1], ...], points [[x, y], ...] or objects [{"box": ..., "points": ...,
                 "labels": ..., "mask": ...}, ...] for every image, in pixels; or a list of such lists, one for each
                 image. Arrays and tensors are accepted wherever lists are. In everything mode, None or a mapping of
-                options, see `Model.predict`; or a list of these, one for each image. For text, phrases in a list,
-                or in a string that is split at full stops; or {"phrases": phrases, "box_threshold": 0.3, ...} with
-                options of `DetectionOptions`; or a list of such lists or mappings, one for each image.
-            prompt_type: what `prompt` has: "box", "point" or, which PaddleX lacks, "mixed"; or "everything", which
-                PaddleX lacks too: all objects of the image; or "text", which PaddleX lacks too: a detector finds the
-                boxes of phrases, and the model segments them.
+                options, see `Model.predict`; or a list of these, one for each image. For text, what `TextPrompt.of`
+                takes; or a list of such lists or mappings, one for each image.
+            prompt_type: "box" or "point"; or one that PaddleX lacks: "mixed", "everything" (all objects of the image)
+                or "text" (a detector finds the boxes of phrases, and the model segments them).
             batch_size: how many images the encoder computes in one run. The default is that of the configuration, or 1.
             device: as in `create_model`.
             engine: as in `create_model`.
@@ -91,8 +89,7 @@ class Pipeline:
         size = batch_size or module.get("batch_size") or 1
         detector = self._loaded_detector(device, engine) if prompt_type == "text" else None
         options = Options(size, on_error, multimask_output, on_progress, detector)
-        is_fast = self._use_hpip if use_hpip is None else use_hpip
-        precision = precision_of(self._precision, is_fast)
+        precision = precision_of(self._precision, self._use_hpip if use_hpip is None else use_hpip)
         model = self._loaded(module, device or self._device, engine or self._engine, precision)
         return model.predict_given(input, of_images, options)
 

@@ -128,10 +128,7 @@ class Embeddings:
                 return Found(known, Cache.HIT)
             if others is None:
                 return self._kept(key, mine, make, is_to_share, is_in_bulk)
-            if not others.done():
-                with waiting():
-                    while not wait([others], CHECK_EVERY_SECONDS).done:
-                        check()
+            _await(others, check, waiting)
             try:
                 return Found(others.result(), Cache.HIT)
             except CancelledError:
@@ -173,3 +170,11 @@ class Embeddings:
             del self._under_way[key]
             self._known.add(key, embedding, is_in_bulk)
         promise.set_result(embedding)
+
+
+def _await(others: Future[Embedding], check: Callable[[], None], waiting: Waiting) -> None:
+    """Wait until another thread has made an embedding."""
+    if not others.done():
+        with waiting():
+            while not wait([others], CHECK_EVERY_SECONDS).done:
+                check()

@@ -24,8 +24,8 @@ LOOK_AGAIN_SECONDS = 1.0  # after an error
 class Lookout:
     """Looks for jobs while all of Celery's threads are busy and there is a slot that they do not use.
 
-    It has no permits. A permit in a thread that waits for a slot would be missing for a worker that has one. A job that
-    the lookout begins leaves a permit too many in the queue, which does no harm: a worker finds no job for it.
+    It takes no permits: a permit in a thread that waits for a slot would be missing for a worker that has one. A job
+    that the lookout begins leaves a permit too many in the queue, which does no harm: a worker finds no job for it.
     """
 
     def __init__(
@@ -40,7 +40,8 @@ class Lookout:
             run: Runs a job that was claimed.
         """
         self._slots, self._begin, self._run = slots, begin, run
-        # Never fewer than jobs, because a job that was claimed must run. Most of them are never started.
+        # A job that was claimed must run, so there is a thread for every slot that can be taken or lent. Most of
+        # these threads are never started.
         self._threads = ThreadPoolExecutor(2 * count + 1, "lookout-job")
         self._thread = threading.Thread(target=self._look, name="lookout", daemon=True)
         self._stopping = threading.Event()
@@ -54,7 +55,7 @@ class Lookout:
         self._slots.close()
 
     def join(self) -> None:
-        """Wait until the jobs have ended that still run."""
+        """Wait until all jobs that it runs have ended."""
         if self._thread.is_alive():
             self._thread.join()
         self._threads.shutdown()

@@ -72,10 +72,10 @@ class Slots:
 
     @contextmanager
     def _lending(self) -> Iterator[None]:
-        """Lend the slot to another job while the block runs, unless as many slots are lent as there are.
+        """Lend the slot to another job while the block runs, unless `count` slots are lent already.
 
         Then take it back without a wait: if that waited for a job which waits for this one, neither would end. So up to
-        twice as many jobs run for a moment.
+        twice as many jobs as slots run for a moment.
         """
         with self._changed:
             is_lent = self._lent < self._count
