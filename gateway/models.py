@@ -47,7 +47,7 @@ def show(name: str) -> Response:
 
 def describe(spec: ModelSpec, workers: Sequence[Worker], default_model: str) -> dict[str, Any]:
     """Return the model object. `workers` are all live workers."""
-    owners = [worker for worker in workers if spec.name in worker.models.installed]
+    with_model = [worker for worker in workers if spec.name in worker.models.installed]
     return {
         "id": spec.name,
         "object": "model",
@@ -56,11 +56,11 @@ def describe(spec: ModelSpec, workers: Sequence[Worker], default_model: str) -> 
         "is_default": spec.name == default_model,
         "prompts": sorted(spec.takes),
         "licence": spec.licence,
-        "bytes": owners[0].models.installed[spec.name] if owners else spec.installed_bytes or spec.size,
+        "bytes": with_model[0].models.installed[spec.name] if with_model else spec.installed_bytes or spec.size,
         "input_size": spec.input_size,
         "engines": list(spec.family.engines),
-        "installed": bool(owners) if workers else None,
-        "workers": [_describe_worker(worker, spec.name) for worker in owners],
+        "installed": bool(with_model) if workers else None,
+        "workers": [_describe_worker(worker, spec.name) for worker in with_model],
     }
 
 

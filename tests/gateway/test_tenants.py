@@ -25,7 +25,7 @@ from worker.store import object_names, tenant
 from worker.webhook import deliver
 from worker.webhook.deliver import SenderServices
 
-JOBS, ENDPOINTS = "/v1/jobs", "/v1/webhook-endpoints"
+JOBS, ENDPOINTS, USAGE = "/v1/jobs", "/v1/webhook-endpoints", "/v1/usage"
 JOB = {"image": "https://example.com/a.jpg", "prompts": [{"box": [1, 2, 3, 4]}]}
 MASK = {"rleResult": "0`0", "size": [4, 4]}  # all of 4 x 4 pixels
 OTHERS_ROUTES = [
@@ -295,7 +295,7 @@ def test_only_the_default_tenant_has_admins(services: GatewayServices, app_clien
 NAMES = ("acme", "beta-2", "default")
 ACTS = st.tuples(
     st.sampled_from(NAMES),
-    st.sampled_from(["submit", "choose", "endpoint", "cancel", "list", *OTHERS_ROUTES]),
+    st.sampled_from(["submit", "ephemeral", "choose", "endpoint", "cancel", "bulk", *OTHERS_ROUTES]),
     st.sampled_from(NAMES),  # whose id is asked for
     st.integers(0, 3),  # which of them
 )
@@ -309,7 +309,7 @@ def test_no_answer_has_an_id_of_another_tenant(app_client: FlaskClient, services
         clients = {name: filled(Client(app_client, services, name)) for name in NAMES}
         for name, act, of, which in acts:
             _act(clients[name], act, clients[of], which)
-            for path in (JOBS, ENDPOINTS, f"{JOBS}/same", f"{JOBS}/same/webhook-deliveries"):
+            for path in (JOBS, ENDPOINTS, USAGE, f"{JOBS}/same", f"{JOBS}/same/webhook-deliveries"):
                 _check(clients, clients[name], clients[name].ask("GET", path), "")
             if isinstance(act, tuple):
                 path = act[1].format(**_ids(clients[of], which))
@@ -323,12 +323,26 @@ def test_no_answer_has_an_id_of_another_tenant(app_client: FlaskClient, services
 def _act(client: Client, act: Any, of: Client, which: int) -> None:
     if act == "submit":
         client.submit()
+    elif act == "ephemeral":
+        client.submit(ephemeral=True)
+    elif act == "bulk":
+        _change_many(client, of, f"{JOBS}/{'delete' if which % 2 else 'cancel'}")
     elif act == "choose":  # an id that all tenants choose
         client.ask("PUT", f"{JOBS}/same", json=JOB)
     elif act == "endpoint" and len(client.endpoints) < 5:
         client.make_endpoint()
     elif act == "cancel" and client.ask("GET", f"{JOBS}/{client.jobs[-1]}").status_code == 200:
         client.cancel(client.jobs[-1])
+
+
+def _change_many(client: Client, of: Client, path: str) -> None:
+    """Change many jobs in one request: by the ids of a tenant, which changes nothing of another's; by a condition."""
+    answer = client.ask("POST", path, json={"ids": of.jobs})
+    assert answer.status_code == 200
+    if of is not client:
+        assert answer.get_json()["count"] == 0
+    changed = client.ask("POST", path, json={"filter": {"status": "queued"}}).get_json()["results"]
+    assert {job["id"] for job in changed} <= {*client.jobs, "same"}
 
 
 def _ids(owner: Client, which: int) -> dict[str, str]:
