@@ -108,7 +108,7 @@ def test_an_image_too_large_is_413(service: Service) -> None:
 @pytest.mark.parametrize(
     ("files", "data", "field", "message"),
     [
-        ({"image": pictures.photo()}, {}, "request", "missing"),
+        ({"image": pictures.photo()}, {}, "prompts", "required"),
         ({"image": pictures.photo(), "mask": b""}, {"request": "{}"}, "mask", "unknown part"),
         ({"other": b""}, {"request": "{}", "image": "http://x"}, "other", "unknown part"),
         ({"request": json.dumps({"prompts": [BOX]})}, {"image": "http://x"}, "image", "must be a file part"),

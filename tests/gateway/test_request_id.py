@@ -10,13 +10,20 @@ import pytest
 import requests
 from flask.testing import FlaskClient
 
+from tests.support import processes
 from tests.support.lone_gateway import LoneGateway
 
 OURS = re.compile(r"[0-9a-f]{32}")
 
 
 def lines_of(gateway: LoneGateway, request_id: str) -> list[str]:
-    return [line for line in gateway.log.read_text().splitlines() if line.endswith(f", request {request_id}")]
+    """Return the lines of a request in the gateway's log; the first may be written just after the answer."""
+
+    def lines() -> list[str]:
+        return [line for line in gateway.log.read_text().splitlines() if line.endswith(f", request {request_id}")]
+
+    processes.wait_until(lines)
+    return lines()
 
 
 @pytest.mark.parametrize("sent", ["mine", "x" * 128, "0af7651916cd43dd8448eb211c80319c", 'no,"spaces";='])
