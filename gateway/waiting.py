@@ -95,7 +95,7 @@ class Waiting:
         with self._lock:
             self._holds[hold.job_id].add(hold)
             if hold.job_id in self._expected and not (hold.may_be_early and self._leaving.is_set()):
-                return  # the job has not ended
+                return  # no news of this job's end has come: the listener will end the hold
             if self._listener is None:  # not earlier: gunicorn forks after it has made the application
                 self._listener = threading.Thread(target=self._listen, name="done", daemon=True)
                 self._listener.start()

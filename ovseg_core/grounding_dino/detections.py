@@ -40,11 +40,21 @@ def found(boxes: np.ndarray, scores: np.ndarray, image_hw: tuple[int, int], opti
     """
     fits = (scores > options.text_threshold) & (scores.max(axis=1, keepdims=True) > options.box_threshold)
     queries, phrases = np.nonzero(fits)
-    height, width = image_hw
-    centres, halves = boxes[queries, :2], boxes[queries, 2:] / 2
-    corners = np.concatenate([centres - halves, centres + halves], axis=1).clip(0, 1)
-    pixels = (corners * [width, height, width, height]).astype(np.float32)
+    pixels = in_pixels(corners(boxes[queries]).clip(0, 1), image_hw)
     return Detections(pixels, scores[queries, phrases].astype(np.float32), phrases)
+
+
+def corners(boxes: np.ndarray) -> np.ndarray:
+    """Return boxes (N, 4) as their corners x0, y0, x1, y1 instead of their centres and sizes."""
+    centres, halves = boxes[:, :2], boxes[:, 2:] / 2
+    return np.concatenate([centres - halves, centres + halves], axis=1)
+
+
+def in_pixels(corners: np.ndarray, image_hw: tuple[int, int]) -> np.ndarray:
+    """Return corners (N, 4), from 0 to 1 of the image, in pixels as float32."""
+    height, width = image_hw
+    pixels: np.ndarray = (corners * [width, height, width, height]).astype(np.float32)
+    return pixels
 
 
 def best(several: Sequence[Detections], options: DetectionOptions) -> Detections:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ovseg_core.errors import OvsegError
 
@@ -32,6 +34,15 @@ class DetectionOptions:
     max_objects: int = 100
     nms_threshold: float | None = None
     class_agnostic_nms: bool = False
+
+    @classmethod
+    def at(cls, where: str, given: Mapping[str, Any]) -> DetectionOptions:
+        """Return the options that are given as fields of `where`, which an error then names."""
+        try:
+            return cls(**given)
+        except OvsegError as error:
+            field = f"{where}.{error.field}"
+            raise OvsegError(error.code, f"{field} {error.message}", field) from None
 
     def __post_init__(self) -> None:
         for name in ("box_threshold", "text_threshold", "nms_threshold"):

@@ -83,6 +83,10 @@ def scores(logits: np.ndarray, spans: Sequence[tuple[int, int]]) -> np.ndarray:
 
     The score of a phrase is that of its best token.
     """
-    best = np.stack([logits[:, start:stop].max(axis=1) for start, stop in spans], axis=1)
-    probabilities: np.ndarray = 0.5 + 0.5 * np.tanh(0.5 * best)  # the sigmoid, in a form that does not overflow
-    return probabilities
+    return sigmoid(np.stack([logits[:, start:stop].max(axis=1) for start, stop in spans], axis=1))
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Return the scores of logits, 0 to 1."""
+    scores: np.ndarray = 0.5 + 0.5 * np.tanh(0.5 * logits)  # in a form that does not overflow
+    return scores

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ovseg_core.errors import OvsegError
-from ovseg_core.grounding_dino import text, tokenizer
+from ovseg_core.grounding_dino import detections, text, tokenizer
 from ovseg_core.grounding_dino.text import MAX_TOKENS, Text
 from ovseg_core.grounding_dino.tokenizer import DELIMITERS
 from ovseg_core.paddlex.thresholds import Thresholds
@@ -89,11 +89,9 @@ def boxes(
         image_hw: height and width of the image, in pixels.
         thresholds: the thresholds.
     """
-    scores: np.ndarray = 0.5 + 0.5 * np.tanh(0.5 * logits)  # the sigmoid, in a form that does not overflow
+    scores = text.sigmoid(logits)
     best = scores.max(axis=1)
-    height, width = image_hw
-    corners = np.concatenate([centres[:, :2] - centres[:, 2:] / 2, centres[:, :2] + centres[:, 2:] / 2], axis=1)
-    pixels = (corners * [width, height, width, height]).astype(np.float32)
+    pixels = detections.in_pixels(detections.corners(centres), image_hw)
     return [
         {
             "coordinate": pixels[i].tolist(),

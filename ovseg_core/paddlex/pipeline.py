@@ -64,8 +64,7 @@ class Pipeline:
             prompt: the same boxes [[x0, y0, x1, y1], ...], points [[x, y], ...] or objects [{"box": ..., "points": ...,
                 "labels": ..., "mask": ...}, ...] for every image, in pixels; or a list of such lists, one for each
                 image. Arrays and tensors are accepted wherever lists are. In everything mode, None or a mapping of
-                options, see `Model.predict`; or a list of these, one for each image. For text, what `TextPrompt.of`
-                takes; or a list of such lists or mappings, one for each image.
+                options, see `Model.predict`; for text, what `TextPrompt.of` takes; or a list of these for the images.
             prompt_type: "box" or "point"; or one that PaddleX lacks: "mixed", "everything" (all objects of the image)
                 or "text" (a detector finds the boxes of phrases, and the model segments them).
             batch_size: how many images the encoder computes in one run. The default is that of the configuration, or 1.

@@ -94,8 +94,4 @@ def _options(given: dict[str, Any], where: str) -> DetectionOptions:
     if unknown := sorted(map(str, given.keys() - set(OPTIONS))):
         message = f"{where}: unknown {', '.join(unknown)}; known: phrases, {', '.join(OPTIONS)}"
         raise OvsegError("invalid_options", message, f"{where}.{unknown[0]}")
-    try:
-        return DetectionOptions(**given)
-    except OvsegError as error:
-        field = f"{where}.{error.field}"
-        raise OvsegError(error.code, f"{field} {error.message}", field) from None
+    return DetectionOptions.at(where, given)

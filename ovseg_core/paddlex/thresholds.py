@@ -42,9 +42,5 @@ class Thresholds:
             message = f"unknown thresholds {', '.join(unknown)}; known: {', '.join(names)}"
             raise OvsegError("invalid_options", message, f"thresholds.{unknown[0]}")
         changes = {name: plain.of(value) for name, value in given.items() if value is not None}
-        try:
-            DetectionOptions(**changes)
-        except OvsegError as error:
-            field = f"thresholds.{error.field}"
-            raise OvsegError(error.code, f"{field} {error.message}", field) from None
+        DetectionOptions.at("thresholds", changes)  # checks them
         return replace(self, **changes)

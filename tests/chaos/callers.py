@@ -1,4 +1,4 @@
-"""The callers of a run: two tenants, each with two API keys, of which one is revoked in the middle of the run."""
+"""The callers of a run: two tenants with two API keys each. In mid-run each tenant loses one of its keys."""
 
 from __future__ import annotations
 

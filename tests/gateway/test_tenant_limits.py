@@ -1,4 +1,4 @@
-"""How much a tenant may have at a time: queued jobs and stored bytes, exactly, whoever submits at the same moment."""
+"""A tenant never exceeds its limits of queued jobs and stored bytes, even if many clients submit at the same moment."""
 
 from __future__ import annotations
 

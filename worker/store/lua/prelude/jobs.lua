@@ -62,8 +62,8 @@ local function tries(id)
   return record[1] - (record[2] or 0)
 end
 
--- Return what is already decided about a job that has not ended, or '' if nothing is; the attempt's own outcome does not
--- matter then. canceled: the client asked for that; timeout: the attempt ran too long; expired: no attempt started in time.
+-- Return how a job that has not ended must end, or '' if its attempt decides that. canceled: the client asked for that; timeout:
+-- the attempt ran too long; expired: no attempt started in time.
 local function verdict(id)
   local record = redis.call('HMGET', key('job:' .. id), 'cancel_requested_at', 'run_by', 'start_by')
   local cancel_requested_at, run_by, start_by = unpack(record)

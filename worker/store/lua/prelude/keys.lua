@@ -59,7 +59,7 @@
 --   tests:<e>      list    the last test events of an endpoint, oldest first
 --   event:<id>     hash    a webhook event; the script that changes the job's status also writes the event and its id
 --   deliveries:<e> list    the last tries of an event, newest first
---   told:<id>      list    the events of a job, oldest first
+--   told:<id>      list    the ids of the events of a job, the oldest event first
 --   told_to:<e>    zset    the events of jobs for an endpoint; score: when they happened
 --   events:due     zset    events not yet delivered, except held ones; score: when the next try is due
 --   sending:<host> zset    events that have a place at a host: each place allows one try at a time; score: when the place
@@ -87,7 +87,7 @@ local function int(number) return string.format('%.0f', number) end
 local function owner(id) return string.match(id, '^[^.]*%.') or '' end
 local function shown(id) return string.sub(id, #owner(id) + 1) end
 
--- The process that accepts or ends a job writes the job's document soon after. If it has not by this time, a reaper does.
+-- The process that accepts or ends a job writes the job's document soon after. A reaper writes a document that is later than this.
 local ARCHIVED_WITHIN = 5 * 1000000
 local function mark_unarchived(id) redis.call('ZADD', key('unarchived'), int(now + ARCHIVED_WITHIN), id) end
 
