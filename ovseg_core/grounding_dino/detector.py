@@ -14,7 +14,7 @@ from ovseg_core.grounding_dino.detections import Detections
 from ovseg_core.grounding_dino.options import DetectionOptions
 from ovseg_core.grounding_dino.placement import Placement
 from ovseg_core.grounding_dino.shape import Shape
-from ovseg_core.grounding_dino.text import Text
+from ovseg_core.grounding_dino.text import Text, Tokens
 
 CACHED_TEXTS = 64  # a text of 256 tokens has 0.25 MB of features, and as much of masks
 CACHED_LEVELS = 4  # at 24 MB each; images of the same size have the same
@@ -36,6 +36,13 @@ class EncodedImage(NamedTuple):
     canvas_hw: tuple[int, int]
     resized_hw: tuple[int, int]
     image_hw: tuple[int, int]
+
+
+class Pass(NamedTuple):
+    """Phrases that are searched together: their positions in the caller's list, and the tokens of each."""
+
+    indices: tuple[int, ...]
+    tokens: tuple[Tokens, ...]
 
 
 class EncodedText(NamedTuple):
@@ -83,15 +90,24 @@ class Detector:
                 `phrase_empty` without a field if there is no phrase.
         """
         options = options or DetectionOptions()
-        tokens = tokenizer.of_all([phrases] if isinstance(phrases, str) else phrases)
-        several = []
-        for group in text.passes(tokens):
-            encoded = self._encode_phrases(tuple(tokens[i] for i in group))
-            boxes, logits = self.answer(image, encoded)
-            scores = text.scores(logits, encoded.text.spans)
-            answer = detections.found(boxes, scores, image.image_hw, options)
-            several.append(answer._replace(phrases=np.array(group)[answer.phrases]))
-        return detections.best(several, options)
+        passes = self.passes([phrases] if isinstance(phrases, str) else phrases)
+        return detections.best([self.search(image, each, options) for each in passes], options)
+
+    def passes(self, phrases: Sequence[str]) -> list[Pass]:
+        """Split the phrases into passes. Raises as `detect`. It may be called from any thread."""
+        tokens = tokenizer.of_all(phrases)
+        return [Pass(tuple(group), tuple(tokens[i] for i in group)) for group in text.passes(tokens)]
+
+    def search(self, image: EncodedImage, phrases: Pass, options: DetectionOptions) -> Detections:
+        """Return the boxes that one pass finds above the thresholds of `options`, in no order.
+
+        Their `phrases` are the positions in the whole list.
+        """
+        encoded = self._encode_phrases(phrases.tokens)
+        boxes, logits = self.answer(image, encoded)
+        scores = text.scores(logits, encoded.text.spans)
+        answer = detections.found(boxes, scores, image.image_hw, options)
+        return answer._replace(phrases=np.array(phrases.indices)[answer.phrases])
 
     def encode_text(self, asked: Text) -> EncodedText:
         """Encode a text. `detect` does so itself, and keeps the last texts."""

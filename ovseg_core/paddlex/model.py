@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
-from ovseg_core import answer, devices, models
+from ovseg_core import answer, devices, models, text_prompt
 from ovseg_core.answer import Answer
 from ovseg_core.embedding import Embedding
 from ovseg_core.errors import OvsegError
@@ -15,7 +15,7 @@ from ovseg_core.models.pull import PullFailed, pull
 from ovseg_core.models.spec import ModelSpec
 from ovseg_core.paddle_inference.family import NAME as PADDLE_INFERENCE
 from ovseg_core.paddle_inference.folder import InferenceFolder
-from ovseg_core.paddlex import detection_model, inputs, prompting, text_prompt
+from ovseg_core.paddlex import detection_model, inputs, prompting
 from ovseg_core.paddlex.detection_model import DetectionModel
 from ovseg_core.paddlex.inputs import Unreadable
 from ovseg_core.paddlex.prompting import Prompts
@@ -149,6 +149,8 @@ class Model:
                     continue
                 found = given
                 if given.text is not None:
+                    if options.detector is None:
+                        raise ValueError("text prompts need a detector: use create_pipeline with prompt_type='text'")
                     found = given.with_boxes(text_prompt.found(options.detector, page.pixels, given.text))
                 answers = self._answers(page, embedding, found, options)
                 owner = Owner(page.path, page.index, call, position)

@@ -13,14 +13,14 @@ from typing import Any
 from ovseg_core import family
 from ovseg_core.errors import OvsegError
 from ovseg_core.everything.options import EverythingOptions
-from ovseg_core.paddlex import plain
-from ovseg_core.paddlex.text_prompt import FoundBox, TextPrompt
+from ovseg_core.paddlex import plain, text_prompt
 from ovseg_core.prompts import Prompt, check_within
+from ovseg_core.text_prompt import FoundBox, TextPrompt
 
 Prompts = Mapping[str, Any]  # from a kind to its rows: lists, arrays or tensors
 KEYS = ("box", "points", "labels", "mask")  # the keys of a mixed prompt
 EVERYTHING = f"{family.EVERYTHING}_prompt"  # the kind whose value is no rows but a mapping of options
-TEXT = "text_prompt"  # the kind whose value is phrases, see `TextPrompt.of`
+TEXT = "text_prompt"  # the kind whose value is phrases, see `text_prompt.of`
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Given:
             return cls({EVERYTHING: options}, [], options)
         if TEXT in listed:
             _check_alone(listed, TEXT)
-            return cls(listed, [], text=TextPrompt.of(listed[TEXT], TEXT))
+            return cls(listed, [], text=text_prompt.of(listed[TEXT], TEXT))
         return cls(listed, [prompt for kind, rows in listed.items() for prompt in _parsed(kind, rows)])
 
     def with_boxes(self, boxes: Sequence[FoundBox]) -> Given:
@@ -96,7 +96,7 @@ def of_rows(prompt_type: str, rows: Sequence[Any] | Mapping[str, Any] | str | No
     """Convert the pipeline's `prompt` to mappings: rows for every image, or one list of rows per image.
 
     In everything mode `prompt` is None or a mapping of options for every image, or a list of these. For text it is what
-    `TextPrompt.of` takes, or a list of lists and mappings. Raises ValueError.
+    `text_prompt.of` takes, or a list of lists and mappings. Raises ValueError.
     """
     kind = f"{prompt_type}_prompt"
     if kind == TEXT:

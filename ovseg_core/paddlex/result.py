@@ -17,9 +17,9 @@ from ovseg_core.paddlex.image_result import AS_ESCAPES, ImageResult
 from ovseg_core.paddlex.inputs import Page
 from ovseg_core.paddlex.prompting import Given
 from ovseg_core.paddlex.saved_names import Owner, SavedNames
-from ovseg_core.paddlex.text_prompt import FoundBox
 from ovseg_core.polygons import Polygon
 from ovseg_core.segmenter import Segmenter
+from ovseg_core.text_prompt import FoundBox
 
 TOO_LARGE_TO_PRINT = "..."
 

@@ -53,6 +53,15 @@ def test_each_mask_has_the_callers_phrase_the_box_and_its_score(pipeline: Pipeli
         assert are_at(boxes, word.lower())
 
 
+def test_only_objects_inside_the_box_are_found(pipeline: Pipeline) -> None:
+    x0, y0, x1, y1 = PLACES["r"]
+    around_red = [x0 - 30, y0 - 30, x1 + 30, y1 + 30]
+    [res] = pipeline.predict(image_bgr(), {"phrases": WORDS, "box": around_red, **CERTAIN}, "text")
+    assert {info["prompt"] for info in res["mask_infos"]} == {"r"}
+    with pytest.raises(OvsegError, match="lies outside the image"):
+        next(pipeline.predict(image_bgr(), {"phrases": WORDS, "box": [900, 900, 950, 950]}, "text"))
+
+
 def test_a_mask_is_that_of_its_box(pipeline: Pipeline) -> None:
     [res] = pipeline.predict(image_bgr(), {"phrases": WORDS, **CERTAIN, "max_objects": 3}, "text")
     boxes = [info["coordinate"] for info in res["mask_infos"]]
@@ -97,6 +106,8 @@ def test_each_image_may_have_phrases_of_its_own_and_nothing_found_is_a_result_wi
         ({"phrases": ["r"], "box_threshold": 2}, "invalid_options", "text_prompt.box_threshold"),
         ({"phrases": ["r"], "threshold": 0.2}, "invalid_options", "text_prompt.threshold"),
         ({"phrases": ["r"], "max_objects": 0}, "invalid_options", "text_prompt.max_objects"),
+        ({"phrases": ["r"], "box": [1, 2, 3]}, "invalid_prompt", "text_prompt.box"),
+        ({"phrases": ["r"], "box": [1, 2, 1, 4]}, "invalid_prompt", "text_prompt.box"),
     ],
 )
 def test_a_wrong_text_prompt_is_refused_before_anything_is_loaded(prompt: Any, code: str, field: str) -> None:

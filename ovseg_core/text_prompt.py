@@ -1,0 +1,114 @@
+"""Text prompts: phrases, whose boxes a detector finds in an image.
+
+This module imports no NumPy, so that the gateway may import it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from ovseg_core.errors import OvsegError
+from ovseg_core.grounding_dino.options import DetectionOptions
+from ovseg_core.prompts import Box, Prompt
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ovseg_core.grounding_dino.detections import Detections
+    from ovseg_core.grounding_dino.detector import Detector
+
+# An object is inside the prompt's box if at least this share of the object's own box is. The object's centre does not
+# decide, because a box around one of two dogs often contains the centre of the sofa on which both lie.
+SHARE_INSIDE = 0.5
+
+
+class FoundBox(NamedTuple):
+    """A box that a detector found.
+
+    Attributes:
+        phrase: in the caller's words.
+        phrase_index: the position of the phrase in the caller's list.
+        box: x0, y0, x1, y1 in pixels of the image.
+        score: how well the box fits the phrase, 0 to 1.
+    """
+
+    phrase: str
+    phrase_index: int
+    box: Box
+    score: float
+
+
+@dataclass(frozen=True)
+class TextPrompt:
+    """Phrases to search for in an image. Every TextPrompt is well formed.
+
+    Args:
+        phrases: in the caller's words, such as "remote control"; at least one.
+        options: how boxes are chosen. `max_objects` is for all phrases together.
+        box: x0, y0, x1, y1 in pixels: only objects inside it are found. At least half of the area of an object's box
+            must be in it. None for the whole image.
+
+    Raises:
+        OvsegError: `phrase_empty` if there is no phrase or one has no character; `invalid_prompt` for a wrong box. Its
+            `field` is "phrases", "phrases[i]" or "box".
+    """
+
+    phrases: tuple[str, ...]
+    options: DetectionOptions = field(default_factory=DetectionOptions)
+    box: Box | None = None
+
+    def __post_init__(self) -> None:
+        if not self.phrases:
+            raise OvsegError("phrase_empty", "there is no phrase to search for", "phrases")
+        for i, phrase in enumerate(self.phrases):
+            if not phrase.strip():
+                raise OvsegError("phrase_empty", "a phrase needs a word", f"phrases[{i}]")
+        if self.box is not None:
+            Prompt(box=self.box)  # it checks the box
+
+    def within(self, image_hw: tuple[int, int]) -> TextPrompt:
+        """Return the prompt with its box clipped to an image of this height and width, in pixels.
+
+        Raises OvsegError `box_outside_image` if the whole box is outside.
+        """
+        return self if self.box is None else replace(self, box=Prompt(box=self.box).within(image_hw).box)
+
+
+def found(detector: Detector, image_rgb: np.ndarray, prompt: TextPrompt) -> list[FoundBox]:
+    """Return the boxes of the phrases in an image (H, W, 3) uint8, those with the highest scores first.
+
+    Raises:
+        OvsegError: `phrase_unreadable` or `phrase_too_long`; its `field` names the phrase. `box_outside_image`.
+    """
+    height, width = image_rgb.shape[:2]
+    asked = prompt.within((height, width))
+    passes, image = detector.passes(asked.phrases), detector.encode(image_rgb)
+    return best([detector.search(image, each, asked.options) for each in passes], asked)
+
+
+def best(several: Sequence[Detections], prompt: TextPrompt) -> list[FoundBox]:
+    """Return the prompt's boxes among those that its passes found, those with the highest scores first.
+
+    `prompt.box` is within the image.
+    """
+    from ovseg_core.grounding_dino import detections
+
+    inside = [each.rows(_are_inside(each.boxes_xyxy, prompt.box)) for each in several]
+    answer = detections.best(inside, prompt.options)
+    rows = zip(answer.boxes_xyxy.tolist(), answer.scores.tolist(), answer.phrases.tolist(), strict=True)
+    return [FoundBox(prompt.phrases[index], index, tuple(box), score) for box, score, index in rows]
+
+
+def _are_inside(boxes_xyxy: np.ndarray, box: Box | None) -> np.ndarray:
+    """Return which boxes (N, 4) are in `box`, and are not beyond the image: those have no area."""
+    x0, y0, x1, y1 = boxes_xyxy.T
+    areas = (x1 - x0) * (y1 - y0)
+    are_inside: np.ndarray = areas > 0
+    if box is not None:
+        left, top, right, bottom = box
+        widths = (x1.clip(max=right) - x0.clip(min=left)).clip(min=0)
+        heights = (y1.clip(max=bottom) - y0.clip(min=top)).clip(min=0)
+        are_inside &= widths * heights >= SHARE_INSIDE * areas
+    return are_inside
