@@ -6,7 +6,7 @@ PIP := .venv/bin/pip --disable-pip-version-check
 LOCKED := install --require-hashes --requirement
 OURSELVES := install --no-deps --no-build-isolation --editable .
 
-.PHONY: demo openapi fuzz-api up test quick chaos-small chaos attack-small attack lint format docs hooks lock pin-images train-lite eval-lite eval-everything test-training parity bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-interactive bench-models clean help
+.PHONY: demo openapi fuzz-api up test quick chaos-small chaos attack-small attack lint format docs hooks lock pin-images train-lite eval-lite eval-everything eval-text test-training parity bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-interactive bench-models clean help
 
 help:
 	@echo "make demo            segment a photo with the whole service; writes pictures to ./output/"
@@ -22,6 +22,7 @@ help:
 	@echo "make lock            renew locks/*.txt after a change of pyproject.toml; UPGRADE=--upgrade takes the newest version of everything"
 	@echo "make pin-images      add the digests of the base images to their tags; needs docker buildx and access to the registries"
 	@echo "make train-lite      train the bundled model (DATA=folder); make eval-lite and make eval-everything measure it; make test-training tests all"
+	@echo "make eval-text       measure text prompts on labelled photos (DATA=folder, DETECTOR=name, MODEL=name): AP, false answers, time"
 	@echo "make parity          compare the networks with the original implementations, and with PaddleX's whole pipeline"
 	@echo "make bench           compare speed with PaddleX and torch, and measure the service under load; writes benchmarks/RESULTS.md"
 	@echo "make bench-models    measure how long each network takes on this machine"
@@ -99,6 +100,11 @@ eval-lite: .venv/dev
 # as SEARCH='{"points_per_side": [16, 24], "box_nms_thresh": [0.5, 0.6]}' PHOTOS=20.
 eval-everything: .venv/dev
 	.venv/bin/python -m training everything --data $(DATA) $(if $(SEARCH),--search '$(SEARCH)') $(if $(PHOTOS),--photos $(PHOTOS))
+
+# Text prompts on labelled photos: DATA is a folder with annotations.json (COCO's or LVIS' format) and images/.
+eval-text: .venv/dev
+	.venv/bin/python -m training words --data $(DATA) $(if $(DETECTOR),--detector $(DETECTOR)) $(if $(MODEL),--model $(MODEL)) \
+		$(if $(WEIGHTS),--detector_dir $(WEIGHTS)) $(if $(PHOTOS),--photos $(PHOTOS))
 
 test-training: .venv/training
 	.venv/bin/pytest tests/training tests/ovseg_core/test_int8.py

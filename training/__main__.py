@@ -72,6 +72,15 @@ def _add_measurements(commands: argparse._SubParsersAction[argparse.ArgumentPars
     )
     everything.add_argument("--photos", type=int, help="the number of photos of each source; all by default")
 
+    words = commands.add_parser("words", help="average precision of text prompts, and their false answers")
+    words.add_argument("--data", type=Path, required=True, help="a folder with annotations.json (COCO, LVIS), images/")
+    words.add_argument("--report", type=Path, default=Path("build/words.md"))
+    words.add_argument("--detector", default="GroundingDINO-T", help="as `ovseg models list` names it")
+    words.add_argument("--detector_dir", type=Path, help="weights of the detector, instead of its own")
+    words.add_argument("--model", default="SAM-Lite", help="what makes the masks")
+    words.add_argument("--engine", default="auto", help="of the detector")
+    words.add_argument("--photos", type=int, help="the number of photos, drawn at random; all by default")
+
 
 def run(arguments: argparse.Namespace) -> None:
     """Run a command. Each command imports what it needs: evaluating needs no torch."""
@@ -106,6 +115,18 @@ def run(arguments: argparse.Namespace) -> None:
             arguments.report,
             Segmenter.open(arguments.model, precision=arguments.precision),
             json.loads(arguments.search) if arguments.search else None,
+            arguments.photos,
+        )
+    elif arguments.command == "words":
+        from ovseg_core.paddlex import detection_model
+        from ovseg_core.segmenter import Segmenter
+        from training.words import evaluate as run_words
+
+        run_words(
+            arguments.data,
+            arguments.report,
+            detection_model.opened(arguments.detector, arguments.detector_dir, "cpu", arguments.engine),
+            Segmenter.open(arguments.model),
             arguments.photos,
         )
     elif arguments.command == "card":

@@ -42,13 +42,30 @@ SILENT = (
 )
 
 
-def detector(weights: Path) -> Detector:
-    """Return the detector, from the file that `small_grounding_dino.file` wrote."""
+def detector(weights: Path, level: int | None = None) -> Detector:
+    """Return the detector, from the file that `small_grounding_dino.file` wrote.
+
+    With a `level`, only the positions of this level propose boxes.
+    """
     image, words = small_grounding_dino.load(SHAPE, weights)
-    _pass_on(image)
+    counts = [h * w for h, w in levels.sizes(CANVAS_HW)]
+    queries = QUERIES if level is None else counts[level]
+    _pass_on(image, queries)
     run = in_paddle.runners(image) | in_paddle.runners(words)
     _learn(words, run, _directions(run))
-    return Detector(replace(SHAPE, queries=QUERIES), run["text"], lambda canvas_hw: run, SIZES)
+    if level is not None:
+        run["fuse"] = _choosing(run["fuse"], np.repeat(np.arange(len(counts)) == level, counts))
+    return Detector(replace(SHAPE, queries=queries), run["text"], lambda canvas_hw: run, SIZES)
+
+
+def _choosing(fuse: Runner, positions: np.ndarray) -> Runner:
+    """Return the part `fuse` with low scores of all positions except these (L,) bool."""
+
+    def run(*inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        image, words, scores = fuse(*inputs)
+        return image, words, np.where(positions, scores, -np.inf)
+
+    return run
 
 
 def scene(boxes_xyxy: Mapping[str, tuple[int, int, int, int]], image_hw: tuple[int, int]) -> np.ndarray:
@@ -59,10 +76,10 @@ def scene(boxes_xyxy: Mapping[str, tuple[int, int, int, int]], image_hw: tuple[i
     return image
 
 
-def _pass_on(image: ImageParts) -> None:
+def _pass_on(image: ImageParts, queries: int) -> None:
     """Make the layers after the image encoder pass on what they get."""
     zeros = nn.initializer.Constant(0.0)
-    image.decoder.queries = image.decoder.create_parameter([QUERIES, SHAPE.channels], default_initializer=zeros)
+    image.decoder.queries = image.decoder.create_parameter([queries, SHAPE.channels], default_initializer=zeros)
     for name, value in image.state_dict().items():
         layer, _, kind = name.rpartition(".")
         if name.startswith("image_encoder."):
