@@ -10,7 +10,8 @@ from ovseg_core import devices, networks
 if TYPE_CHECKING:
     from ovseg_core.grounding_dino.detector import Detector
 
-DETECTORS = ("grounding_dino_t", "mm_grounding_dino_t")  # `grounding_dino.shape.SHAPES` has their sizes
+# `grounding_dino.shape.SHAPES` has their sizes.
+DETECTORS = ("grounding_dino_t", "mm_grounding_dino_t", "grounding_dino_b")
 ENGINES = ("openvino", "onnxruntime", "paddle")  # on a CPU, Paddle is for tests: its `grid_sample` is slow there
 
 

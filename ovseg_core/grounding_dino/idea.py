@@ -92,7 +92,12 @@ DECODER: list[Rule] = [
     (_DECODER + r"linear2\.(.+)", _OUR_DECODER + r"feed_forward.narrow.\2"),
     (_DECODER + r"norm3\.(.+)", _OUR_DECODER + r"feed_forward.norm.\2"),
 ]
-RULES = [*bert(r"bert\."), (r"feat_map\.(.+)", r"text_encoder.projection.\1"), *IMAGE, *FUSION, *PROPOSALS, *DECODER]
+TEXT: list[Rule] = [
+    (r"label_enc\.weight", r""),  # of the training; IDEA's published files have it, and IDEA's network does not
+    *bert(r"bert\."),
+    (r"feat_map\.(.+)", r"text_encoder.projection.\1"),
+]
+RULES = [*TEXT, *IMAGE, *FUSION, *PROPOSALS, *DECODER]
 
 
 def split(arrays: Mapping[str, np.ndarray], linear_is_in_out: bool) -> dict[str, np.ndarray]:

@@ -52,4 +52,5 @@ class Shape:
 SHAPES = {
     "grounding_dino_t": Shape(),
     "mm_grounding_dino_t": Shape(is_mm=True),
+    "grounding_dino_b": Shape(swin_channels=128, swin_depths=(2, 2, 18, 2), swin_heads=(4, 8, 16, 32), window=12),
 }

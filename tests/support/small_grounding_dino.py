@@ -1,4 +1,4 @@
-"""A small Grounding DINO and a small MM-Grounding-DINO.
+"""A small Grounding DINO, a small MM-Grounding-DINO, and a small one with the windows of Grounding DINO B.
 
 Each of their arrays is drawn as those of the small SAM, by its name in files of Hugging Face `transformers`:
 `sam_weights`. tests/data/grounding_dino_reference.npz has the outputs of transformers with these weights, and the names
@@ -43,7 +43,11 @@ SHAPE = Shape(
     hidden=96,
     queries=20,
 )
-SHAPES = {"grounding_dino": SHAPE, "mm_grounding_dino": replace(SHAPE, is_mm=True)}
+SHAPES = {
+    "grounding_dino": SHAPE,
+    "mm_grounding_dino": replace(SHAPE, is_mm=True),
+    "grounding_dino_b": replace(SHAPE, swin_channels=8, swin_depths=(1, 1, 3, 1), swin_heads=(1, 2, 4, 8), window=12),
+}
 IDEA_SHAPE = replace(SHAPE, channels=256)  # IDEA's code has this number in some places
 
 CANVAS_HW, IMAGE_HW = (96, 160), (83, 130)  # no grid is a multiple of the window, and some are smaller than it
