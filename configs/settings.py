@@ -378,7 +378,8 @@ class Settings(BaseSettings):
         ge=0,
         description="Memory for embeddings in each worker, in megabytes (0 or more). A later job with the same image "
         "and model uses the cached embedding. One takes 6 MB with SAM-Lite, 4 MB with SAM, 13 MB with SAM-HQ, 17 MB "
-        "with SAM 2.1. Embeddings that only jobs in bulk use take at most half of it while others need space.",
+        "with SAM 2.1, and 19 MB (images up to 4:3) or 23 MB with a detector. Embeddings that only jobs in bulk use "
+        "take at most half of it while others need space.",
     )
     shared_embeddings_megabytes: int = Field(
         default=4096,

@@ -41,12 +41,17 @@ def load(name: str, weights: Path, device: str = "cpu", engine: str = "auto") ->
     return loading.detector(name, SHAPES[name], weights, device, engine)
 
 
+def engines(device: str) -> list[str]:
+    """Return the engines that detectors can use on a device and that are installed, the fastest first."""
+    return [name for name in ENGINES if networks.is_installed(name)] if device == "cpu" else ["paddle"]
+
+
 def choose_engine(device: str, engine: str = "auto") -> str:
     """Return the requested engine, or the fastest that is installed for "auto".
 
     Raises ValueError if the requested engine does not exist or is not installed.
     """
-    usable = [name for name in ENGINES if networks.is_installed(name)] if device == "cpu" else ["paddle"]
+    usable = engines(device)
     if engine == "auto":
         return usable[0]
     if engine not in usable:

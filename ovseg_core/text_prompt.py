@@ -5,7 +5,7 @@ This module imports no NumPy, so that the gateway may import it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +16,7 @@ from ovseg_core.prompts import Box, Prompt
 if TYPE_CHECKING:
     import numpy as np
 
-    from ovseg_core.grounding_dino.detections import Detections
+    from ovseg_core.grounding_dino.detections import Searched
     from ovseg_core.grounding_dino.detector import Detector
 
 # An object is inside the prompt's box if at least this share of the object's own box is. The object's centre does not
@@ -84,21 +84,41 @@ def found(detector: Detector, image_rgb: np.ndarray, prompt: TextPrompt) -> list
     """
     height, width = image_rgb.shape[:2]
     asked = prompt.within((height, width))
-    passes, image = detector.passes(asked.phrases), detector.encode(image_rgb)
-    return best([detector.search(image, each, asked.options) for each in passes], asked)
+    phrases = distinct([asked])
+    passes, image = detector.passes(phrases), detector.encode(image_rgb)
+    return best([detector.search(image, each) for each in passes], asked, phrases)
 
 
-def best(several: Sequence[Detections], prompt: TextPrompt) -> list[FoundBox]:
-    """Return the prompt's boxes among those that its passes found, those with the highest scores first.
+def distinct(prompts: Sequence[TextPrompt]) -> tuple[str, ...]:
+    """Return the phrases of all prompts, each once, so that all prompts of an image share the passes of a detector."""
+    return tuple(dict.fromkeys(phrase for prompt in prompts for phrase in prompt.phrases))
 
-    `prompt.box` is within the image.
+
+def best(several: Sequence[Searched], prompt: TextPrompt, phrases: Sequence[str]) -> list[FoundBox]:
+    """Return the prompt's boxes, those with the highest scores first.
+
+    Args:
+        several: what each pass found. The passes may have more phrases than the prompt: the others are ignored, as if
+            they had not been searched.
+        prompt: its box is within the image.
+        phrases: the list that was searched, as of `distinct`.
     """
     from ovseg_core.grounding_dino import detections
 
-    inside = [each.rows(_are_inside(each.boxes_xyxy, prompt.box)) for each in several]
-    answer = detections.best(inside, prompt.options)
+    found = [detections.found(each, prompt.options) for each in _of_prompt(several, prompt, phrases)]
+    answer = detections.best([each.rows(_are_inside(each.boxes_xyxy, prompt.box)) for each in found], prompt.options)
     rows = zip(answer.boxes_xyxy.tolist(), answer.scores.tolist(), answer.phrases.tolist(), strict=True)
     return [FoundBox(prompt.phrases[index], index, tuple(box), score) for box, score, index in rows]
+
+
+def _of_prompt(several: Sequence[Searched], prompt: TextPrompt, phrases: Sequence[str]) -> Iterator[Searched]:
+    """Yield the passes with only the prompt's phrases, at their positions in the prompt."""
+    for searched in several:
+        columns = {phrases[i]: column for column, i in enumerate(searched.phrases)}
+        indices = tuple(i for i, phrase in enumerate(prompt.phrases) if phrase in columns)
+        if indices:
+            scores = searched.scores[:, [columns[prompt.phrases[i]] for i in indices]]
+            yield searched._replace(scores=scores, phrases=indices)
 
 
 def _are_inside(boxes_xyxy: np.ndarray, box: Box | None) -> np.ndarray:

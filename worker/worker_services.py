@@ -9,9 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from configs.settings import MEGABYTE, Settings
 from worker.image.decoders import Decoders
+from worker.inference.batcher import Batcher
+from worker.inference.detectors import Detectors
 from worker.inference.embeddings import Embeddings
 from worker.inference.inference import Inference
+from worker.inference.recent_embeddings import RecentEmbeddings
 from worker.inference.shared_embeddings import SharedEmbeddings
+from worker.inference.unshared import Unshared
 from worker.outbound.client import GuardedClient
 from worker.process.heartbeat import Heartbeat
 from worker.process.model_report import ModelReport
@@ -28,7 +32,8 @@ UPLOAD_THREADS = 8
 class WorkerServices(Services):
     """The services of a worker. Opening them loads the default model on `device`, "cpu" or "gpu:N".
 
-    `name` is the worker's name, HOST:PID. Tests pass an `inference` that needs no network, or their own `decoders`.
+    `name` is the worker's name, HOST:PID. Tests pass an `inference` that needs no network, or their own `decoders` and
+    `detectors`.
     Raises ValueError for a device that cannot be used.
     """
 
@@ -38,6 +43,7 @@ class WorkerServices(Services):
         device: str,
         inference: Inference | None = None,
         decoders: Decoders | None = None,
+        detectors: Detectors | None = None,
     ) -> None:
         super().__init__(settings)
         self.name = f"{socket.gethostname()}:{os.getpid()}"
@@ -46,15 +52,23 @@ class WorkerServices(Services):
         self.decoders.warm_up()  # while the model loads
         log.info("loading model %s on %s", settings.default_model, device)
         # A worker sees only one GPU, so that GPU has number 0.
-        visible = "cpu" if device == "cpu" else "gpu:0"
-        self.inference = inference or Inference(visible, settings.engine, settings.precision)
+        visible, thread = "cpu" if device == "cpu" else "gpu:0", Batcher("inference")
+        self.inference = inference or Inference(visible, settings.engine, settings.precision, thread)
         self.inference.warm_up(settings.default_model)
-        self.roster = Roster(self.keyspace, settings, self.name, device, lambda: ModelReport.of(self.inference.loaded))
+        self.detectors = detectors or Detectors(visible, settings.engine, thread)
+        self.roster = Roster(self.keyspace, settings, self.name, device, self._report)
         self.slots = Slots(settings.worker_concurrency)
         self.heartbeat = Heartbeat(self.jobs, self.roster, settings.beat_seconds)
         shared = SharedEmbeddings(self.keyspace, settings, self.storage, self.roster.line)
-        self.embeddings = Embeddings(self.inference, shared, settings.embedding_cache_megabytes * MEGABYTE)
+        recent = RecentEmbeddings(settings.embedding_cache_megabytes * MEGABYTE)
+        self.embeddings = Embeddings(self.inference, shared, recent)
+        # Features of a detector are not shared: those of one image would take the place of six embeddings of SAM in
+        # storage, and are used once for each list of phrases, while an embedding is used for each click.
+        self.features = Embeddings(self.detectors, Unshared(), recent)
         self.uploads = ThreadPoolExecutor(UPLOAD_THREADS, "upload")
+
+    def _report(self) -> ModelReport:
+        return ModelReport.of(self.inference.loaded | self.detectors.loaded)
 
     def close(self) -> None:
         self.heartbeat.stop()

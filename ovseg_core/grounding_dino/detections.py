@@ -11,6 +11,22 @@ from ovseg_core.everything import nms
 from ovseg_core.grounding_dino.options import DetectionOptions
 
 
+class Searched(NamedTuple):
+    """All Q boxes of the network for the P phrases of one pass, and how well each box fits each phrase.
+
+    Attributes:
+        boxes: (Q, 4) float32, centre and size from 0 to 1 of the image.
+        scores: (Q, P) float32, from 0 to 1.
+        phrases: the indices of the P phrases in the caller's list.
+        image_hw: height and width of the image, in pixels.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    phrases: tuple[int, ...]
+    image_hw: tuple[int, int]
+
+
 class Detections(NamedTuple):
     """N boxes, those with the highest scores first.
 
@@ -29,19 +45,13 @@ class Detections(NamedTuple):
         return Detections(self.boxes_xyxy[indices], self.scores[indices], self.phrases[indices])
 
 
-def found(boxes: np.ndarray, scores: np.ndarray, image_hw: tuple[int, int], options: DetectionOptions) -> Detections:
-    """Return the boxes whose scores exceed the thresholds.
-
-    Args:
-        boxes: (Q, 4), centre and size from 0 to 1 of the image.
-        scores: (Q, phrases), from 0 to 1.
-        image_hw: height and width of the image, in pixels.
-        options: the thresholds.
-    """
+def found(searched: Searched, options: DetectionOptions) -> Detections:
+    """Return the boxes whose scores exceed the thresholds, in no order."""
+    scores = searched.scores
     fits = (scores > options.text_threshold) & (scores.max(axis=1, keepdims=True) > options.box_threshold)
-    queries, phrases = np.nonzero(fits)
-    pixels = in_pixels(corners(boxes[queries]).clip(0, 1), image_hw)
-    return Detections(pixels, scores[queries, phrases].astype(np.float32), phrases)
+    queries, columns = np.nonzero(fits)
+    pixels = in_pixels(corners(searched.boxes[queries]).clip(0, 1), searched.image_hw)
+    return Detections(pixels, scores[queries, columns].astype(np.float32), np.array(searched.phrases)[columns])
 
 
 def corners(boxes: np.ndarray) -> np.ndarray:

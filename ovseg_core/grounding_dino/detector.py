@@ -10,7 +10,7 @@ import numpy as np
 
 from ovseg_core.engines.parts import Runner
 from ovseg_core.grounding_dino import detections, levels, placement, proposals, sine, text, tokenizer
-from ovseg_core.grounding_dino.detections import Detections
+from ovseg_core.grounding_dino.detections import Detections, Searched
 from ovseg_core.grounding_dino.options import DetectionOptions
 from ovseg_core.grounding_dino.placement import Placement
 from ovseg_core.grounding_dino.shape import Shape
@@ -36,6 +36,11 @@ class EncodedImage(NamedTuple):
     canvas_hw: tuple[int, int]
     resized_hw: tuple[int, int]
     image_hw: tuple[int, int]
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the features in memory, in bytes."""
+        return self.features.nbytes
 
 
 class Pass(NamedTuple):
@@ -91,23 +96,18 @@ class Detector:
         """
         options = options or DetectionOptions()
         passes = self.passes([phrases] if isinstance(phrases, str) else phrases)
-        return detections.best([self.search(image, each, options) for each in passes], options)
+        return detections.best([detections.found(self.search(image, each), options) for each in passes], options)
 
     def passes(self, phrases: Sequence[str]) -> list[Pass]:
         """Split the phrases into passes. Raises as `detect`. It may be called from any thread."""
         tokens = tokenizer.of_all(phrases)
         return [Pass(tuple(group), tuple(tokens[i] for i in group)) for group in text.passes(tokens)]
 
-    def search(self, image: EncodedImage, phrases: Pass, options: DetectionOptions) -> Detections:
-        """Return the boxes that one pass finds above the thresholds of `options`, in no order.
-
-        Their `phrases` are the positions in the whole list.
-        """
+    def search(self, image: EncodedImage, phrases: Pass) -> Searched:
+        """Return how well each box of the network fits each phrase of one pass."""
         encoded = self._encode_phrases(phrases.tokens)
         boxes, logits = self.answer(image, encoded)
-        scores = text.scores(logits, encoded.text.spans)
-        answer = detections.found(boxes, scores, image.image_hw, options)
-        return answer._replace(phrases=np.array(phrases.indices)[answer.phrases])
+        return Searched(boxes, text.scores(logits, encoded.text.spans), phrases.indices, image.image_hw)
 
     def encode_text(self, asked: Text) -> EncodedText:
         """Encode a text. `detect` does so itself, and keeps the last texts."""

@@ -7,6 +7,7 @@ import pytest
 
 from ovseg_core.errors import OvsegError
 from ovseg_core.grounding_dino import detections, levels, placement
+from ovseg_core.grounding_dino.detections import Searched
 from ovseg_core.grounding_dino.options import DetectionOptions
 from ovseg_core.grounding_dino.placement import Placement
 
@@ -63,9 +64,13 @@ def test_pixels_are_normalised_and_the_rest_of_the_canvas_is_zero() -> None:
 BOXES = np.array([[0.5, 0.5, 0.2, 0.4], [0.51, 0.5, 0.2, 0.4], [0.95, 0.1, 0.2, 0.4]], np.float32)
 
 
+def searched(scores: np.ndarray, boxes: np.ndarray = BOXES) -> Searched:
+    return Searched(boxes, scores, (0, 1), (100, 200))
+
+
 def test_boxes_are_answered_in_pixels_of_the_image_for_each_phrase_that_fits() -> None:
     scores = np.array([[0.9, 0.26], [0.29, 0.2], [0.1, 0.31]], np.float32)
-    found = detections.best([detections.found(BOXES, scores, (100, 200), DetectionOptions())], DetectionOptions())
+    found = detections.best([detections.found(searched(scores), DetectionOptions())], DetectionOptions())
     assert found.phrases.tolist() == [0, 1, 1]
     assert found.scores.tolist() == pytest.approx([0.9, 0.31, 0.26])
     assert found.boxes_xyxy[0].tolist() == pytest.approx([80, 30, 120, 70])
@@ -89,7 +94,7 @@ def test_overlapping_boxes_are_dropped_within_a_phrase_or_across_phrases(
 ) -> None:
     scores = np.array([[0.9, 0], [0.8, 0], [0, 0.7]], np.float32)
     chosen = DetectionOptions(**options)  # type: ignore[arg-type]  # each is of its own type
-    several = [detections.found(BOXES[[0, 1, 1]], scores, (100, 200), chosen)]
+    several = [detections.found(searched(scores, BOXES[[0, 1, 1]]), chosen)]
     found = detections.best(several, chosen)
     assert list(zip(found.phrases.tolist(), found.scores.round(3).tolist(), strict=True)) == [
         (phrase, pytest.approx(score, abs=1e-3)) for phrase, score in expected

@@ -1,6 +1,7 @@
 """The cache of image embeddings, so that several jobs for one image cost one encoding.
 
-An embedding is looked for in this process first, then in the fleet's shared cache.
+An embedding is looked for in this process first, then in the fleet's shared cache. The features of a detector are
+embeddings, too.
 """
 
 from __future__ import annotations
@@ -11,12 +12,11 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, wait
 from contextlib import nullcontext
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from ovseg_core.embedding import Embedding
-from worker.inference.recent_embeddings import RecentEmbeddings
+from worker.inference.recent_embeddings import RecentEmbeddings, Sized
 from worker.inference.urgency import Urgency
 from worker.job.attempt import LeaseLost, Stopped, Waiting
 
@@ -31,8 +31,12 @@ class Cache(StrEnum):
     MISS = "miss"  # an encoding for this job
 
 
-class Encoder(Protocol):
-    def encode(self, model: str, image_rgb: np.ndarray, urgency: Urgency) -> tuple[Embedding, float]:
+E = TypeVar("E", bound=Sized)  # the embeddings of one kind of encoder
+Made = TypeVar("Made", bound=Sized, covariant=True)
+
+
+class Encoder(Protocol[Made]):
+    def encode(self, model: str, image_rgb: np.ndarray, urgency: Urgency) -> tuple[Made, float]:
         """Return the embedding of an image (H, W, 3), and the milliseconds that the network took."""
         ...
 
@@ -41,36 +45,38 @@ class Encoder(Protocol):
         ...
 
 
-class SharedCache(Protocol):
+class SharedCache(Protocol[E]):
     """The embeddings of all workers. `SharedEmbeddings` documents the methods."""
 
-    def find(self, key: str, check: Callable[[], None], waiting: Waiting) -> Embedding | None: ...
+    def find(self, key: str, check: Callable[[], None], waiting: Waiting) -> E | None: ...
 
-    def offer(self, key: str, embedding: Embedding, is_to_share: bool = ..., milliseconds: float = ...) -> None: ...
+    def as_found(self, embedding: E) -> E: ...
+
+    def offer(self, key: str, embedding: E, is_to_share: bool = ..., milliseconds: float = ...) -> None: ...
 
     def give_up(self, key: str) -> None: ...
 
 
-class Found(NamedTuple):
+class Found(NamedTuple, Generic[E]):
     """An embedding, where it came from, and how long this job's encoding took; 0 if another job's was used."""
 
-    embedding: Embedding
+    embedding: E
     cache: Cache
     milliseconds: float = 0.0
 
 
-class Embeddings:
-    """The embeddings that were used last, in `RecentEmbeddings`, and those that are being made. Thread-safe.
+class Embeddings(Generic[E]):
+    """The embeddings of an encoder that were used last, and those that are being made. Thread-safe.
 
     The key of an embedding is a SHA-256 over the image's file and tenant, the model's name, weights and precision, and
-    our code, so that no embedding of another image or model is used by mistake. A new embedding is rounded to float16
-    immediately, so that a mask does not depend on which cache its embedding comes from.
+    our code, so that no embedding of another image or model is used by mistake. A new embedding immediately becomes
+    what other workers find, so that a mask does not depend on which cache its embedding comes from.
     """
 
-    def __init__(self, encoder: Encoder, shared: SharedCache, max_bytes: int) -> None:
-        self._encoder, self._shared = encoder, shared
-        self._known = RecentEmbeddings(max_bytes)
-        self._under_way: dict[str, Future[Embedding]] = {}
+    def __init__(self, encoder: Encoder[E], shared: SharedCache[E], recent: RecentEmbeddings) -> None:
+        """`recent` keeps the embeddings. Encoders whose keys differ may share it, and then they share its space."""
+        self._encoder, self._shared, self._known = encoder, shared, recent
+        self._under_way: dict[str, Future[E]] = {}
         self._lock = threading.Lock()
 
     def key(self, model: str, sha256: str) -> str:
@@ -80,9 +86,7 @@ class Embeddings:
 
     def has(self, model: str, sha256: str) -> bool:
         """True if this worker has the embedding now. Raises the errors of the encoder."""
-        key = self.key(model, sha256)  # before taking the lock, because this may load the model
-        with self._lock:
-            return key in self._known
+        return self.key(model, sha256) in self._known
 
     def of(
         self,
@@ -93,7 +97,7 @@ class Embeddings:
         urgency: Urgency = Urgency.NORMAL,
         check: Callable[[], None] = lambda: None,
         waiting: Waiting = nullcontext,
-    ) -> Found:
+    ) -> Found[E]:
         """Return the embedding of an image.
 
         If another thread is making the embedding, this waits for it, and raises the same error if that fails. If the
@@ -113,13 +117,14 @@ class Embeddings:
             Exception: What `picture`, `check` and the encoder raise.
         """
 
-        def make() -> Found:
+        def make() -> Found[E]:
             return self._of_fleet(key, check, waiting) or self._encoded(model, picture(), urgency)
 
         key, is_in_bulk = self.key(model, sha256), urgency is Urgency.BULK
         while True:
             with self._lock:
-                known, others = self._known.get(key, is_in_bulk), self._under_way.get(key)
+                known: E | None = self._known.get(key, is_in_bulk)
+                others = self._under_way.get(key)
                 if known is None and others is None:
                     mine = self._under_way[key] = Future()
             if known is not None:
@@ -135,8 +140,8 @@ class Embeddings:
                 continue
 
     def _kept(
-        self, key: str, mine: Future[Embedding], make: Callable[[], Found], is_to_share: bool, is_in_bulk: bool
-    ) -> Found:
+        self, key: str, mine: Future[E], make: Callable[[], Found[E]], is_to_share: bool, is_in_bulk: bool
+    ) -> Found[E]:
         try:
             found = make()
         except BaseException as error:
@@ -147,15 +152,15 @@ class Embeddings:
             self._shared.offer(key, found.embedding, is_to_share, found.milliseconds)
         return found
 
-    def _of_fleet(self, key: str, check: Callable[[], None], waiting: Waiting) -> Found | None:
+    def _of_fleet(self, key: str, check: Callable[[], None], waiting: Waiting) -> Found[E] | None:
         embedding = self._shared.find(key, check, waiting)
         return None if embedding is None else Found(embedding, Cache.SHARED)
 
-    def _encoded(self, model: str, image_rgb: np.ndarray, urgency: Urgency) -> Found:
+    def _encoded(self, model: str, image_rgb: np.ndarray, urgency: Urgency) -> Found[E]:
         embedding, milliseconds = self._encoder.encode(model, image_rgb, urgency)
-        return Found(embedding.rounded(), Cache.MISS, milliseconds)
+        return Found(self._shared.as_found(embedding), Cache.MISS, milliseconds)
 
-    def _give_up(self, key: str, promise: Future[Embedding], error: BaseException) -> None:
+    def _give_up(self, key: str, promise: Future[E], error: BaseException) -> None:
         with self._lock:
             del self._under_way[key]
         if isinstance(error, (LeaseLost, Stopped)):
@@ -165,14 +170,14 @@ class Embeddings:
             promise.set_exception(error)
         self._shared.give_up(key)
 
-    def _settle(self, key: str, promise: Future[Embedding], embedding: Embedding, is_in_bulk: bool) -> None:
+    def _settle(self, key: str, promise: Future[E], embedding: E, is_in_bulk: bool) -> None:
         with self._lock:
             del self._under_way[key]
             self._known.add(key, embedding, is_in_bulk)
         promise.set_result(embedding)
 
 
-def _await(others: Future[Embedding], check: Callable[[], None], waiting: Waiting) -> None:
+def _await(others: Future[E], check: Callable[[], None], waiting: Waiting) -> None:
     """Wait until another thread has made an embedding."""
     if not others.done():
         with waiting():

@@ -68,6 +68,10 @@ class SharedEmbeddings:
             log.warning("embedding %s: Redis or storage is unreachable, encoding the image here: %s", key, error)
         return None
 
+    def as_found(self, embedding: Embedding) -> Embedding:
+        """Return the embedding as another worker finds it: rounded to float16."""
+        return embedding.rounded()
+
     def offer(self, key: str, embedding: Embedding, is_to_share: bool = False, milliseconds: float = 0.0) -> None:
         """Store a new embedding if that is worthwhile, and let the workers continue that wait for it.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from hashlib import sha256
 
@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from ovseg_core.canvas import Frame
 from ovseg_core.embedding import Embedding
 from worker.inference.embeddings import Cache, Embeddings, Found
+from worker.inference.recent_embeddings import RecentEmbeddings
+from worker.inference.unshared import Unshared
 from worker.inference.urgency import Urgency
 from worker.job.attempt import Stopped
 
@@ -37,28 +39,15 @@ class Encoder:
         return "weights"
 
 
-class NotShared:
-    """The shared cache of a worker that shares nothing."""
-
-    def find(self, key: str, check: Callable[[], None], waiting: Callable[[], AbstractContextManager[None]]) -> None:
-        pass
-
-    def offer(self, key: str, embedding: Embedding, is_to_share: bool = False, milliseconds: float = 0.0) -> None:
-        pass
-
-    def give_up(self, key: str) -> None:
-        pass
-
-
 def picture(file: bytes) -> np.ndarray:
     return np.array([int.from_bytes(file, "big")])
 
 
-def of_process(encoder: Encoder, max_bytes: int) -> Embeddings:
-    return Embeddings(encoder, NotShared(), max_bytes)
+def of_process(encoder: Encoder, max_bytes: int) -> Embeddings[Embedding]:
+    return Embeddings(encoder, Unshared(), RecentEmbeddings(max_bytes))
 
 
-def embedding_of(embeddings: Embeddings, model: str, file: bytes) -> Found:
+def embedding_of(embeddings: Embeddings[Embedding], model: str, file: bytes) -> Found[Embedding]:
     return embeddings.of(model, sha256(file).hexdigest(), lambda: picture(file))
 
 
@@ -129,7 +118,7 @@ def test_jobs_at_the_same_time_wait_for_one_encoding() -> None:
         reached.wait(30)
         return picture(b"1")
 
-    def ask() -> Found:
+    def ask() -> Found[Embedding]:
         all_here.wait()
         return embeddings.of("m", sha256(b"1").hexdigest(), slowly)
 
@@ -239,7 +228,7 @@ def test_only_a_job_that_waits_for_the_encoding_of_another_lends_its_slot() -> N
         yield
         steps.append("takes again")
 
-    def found(file: bytes, read: Callable[[], np.ndarray]) -> Found:
+    def found(file: bytes, read: Callable[[], np.ndarray]) -> Found[Embedding]:
         return embeddings.of("m", sha256(file).hexdigest(), read, waiting=waiting)
 
     embeddings = of_process(Encoder(), max_bytes=100)

@@ -16,6 +16,7 @@ from ovseg_core.canvas import Frame
 from ovseg_core.embedding import Embedding
 from worker.inference import eviction
 from worker.inference.embeddings import Cache, Embeddings, Found
+from worker.inference.recent_embeddings import RecentEmbeddings
 from worker.inference.shared_embeddings import SharedEmbeddings
 from worker.inference.urgency import Urgency
 from worker.process.roster import Roster
@@ -56,9 +57,9 @@ class Worker:
         self.roster = Roster(keyspace, settings, name, "cpu")
         self.roster.enter()
         self.shared = SharedEmbeddings(shared_in or keyspace, settings, Storage(settings), self.roster.line)
-        self.embeddings = Embeddings(encoder, self.shared, 0)
+        self.embeddings = Embeddings(encoder, self.shared, RecentEmbeddings(0))
 
-    def of(self, file: bytes, model: str = "m", is_to_share: bool = False) -> Found:
+    def of(self, file: bytes, model: str = "m", is_to_share: bool = False) -> Found[Embedding]:
         return self.embeddings.of(model, sha256(file).hexdigest(), lambda: picture(file), is_to_share)
 
 
@@ -113,7 +114,7 @@ def test_a_job_that_waits_for_the_encoding_of_another_worker_lends_its_slot(
         yield
         steps.append("takes again")
 
-    def found(worker: Worker) -> Found:
+    def found(worker: Worker) -> Found[Embedding]:
         return worker.embeddings.of("m", sha256(b"one").hexdigest(), lambda: picture(b"one"), waiting=waiting)
 
     slow = Encoder()
