@@ -70,10 +70,11 @@ def check_model(
     answers: Path | None,
     record: Path | None,
 ) -> None:
-    """Check that an installed model works: segment a photo with it and compare its masks with good ones.
+    """Check that an installed model or detector works: run it on a photo and compare its answers with good ones.
 
-    Prints the time of each step and the memory. Exits with 0 if the masks are good and with 1 if they are not. The
-    masks of models without known answers are compared roughly with SAM-Lite's.
+    Prints the time of each step and the memory. Exits with 0 if the answers are good and with 1 if they are not. The
+    masks of models without known answers are compared roughly with SAM-Lite's; the boxes of a detector with the places
+    of the photo's objects. Detectors run in float32.
     """
     from ovseg.model_check import run as command
 

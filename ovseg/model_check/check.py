@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from ovseg.model_check import answers, plausibility, questions
 from ovseg.model_check.answers import Answers, KnownMask
+from ovseg.model_check.row import Row, finite
 from ovseg_core import rle
 from ovseg_core.embedding import Embedding
 from ovseg_core.family import EVERYTHING
@@ -20,15 +19,6 @@ from ovseg_core.segmenter import Segmenter
 
 MIN_IOU_AGAIN = 0.99  # between answers of two runs; GPUs may add numbers in another order each time
 MIN_OBJECTS = 1  # of three: everything mode may prefer the parts of an object
-
-
-class Row(NamedTuple):
-    """One step: how long it took, what was found, and whether that is wrong."""
-
-    step: str
-    seconds: float
-    text: str
-    is_wrong: bool = False
 
 
 class Check:
@@ -48,12 +38,17 @@ class Check:
         self.of_sam_lite = of_sam_lite
         self.found: list[tuple[Prompt, list[Mask]]] = []  # each prompt, its best mask, its other masks
 
+    @property
+    def ran_on(self) -> str:
+        """The engine and the precision."""
+        return f"{self.segmenter.engine}, {self.segmenter.precision}"
+
     def rows(self) -> Iterator[Row]:
         """Yield each step when it has been run."""
         spec = self.segmenter.spec
         started = time.perf_counter()
         embedding = self.segmenter.encode(self.photo)
-        yield _encoded(embedding, time.perf_counter() - started)
+        yield finite("encode", embedding.features, time.perf_counter() - started)
         for kind, prompts in questions.of_model(spec).items():
             started = time.perf_counter()
             masks = [[mask] for mask in self.segmenter.decode(embedding, prompts)]
@@ -112,13 +107,6 @@ class Check:
         return Row("all again", seconds, text, lowest < MIN_IOU_AGAIN)
 
 
-def _encoded(embedding: Embedding, seconds: float) -> Row:
-    size = f"{embedding.nbytes / 1e6:.1f} MB of features"
-    if all(np.isfinite(array).all() for array in embedding.features):
-        return Row("encode", seconds, size)
-    return Row("encode", seconds, f"{size} contain numbers that are not finite", True)
-
-
 def _agreement(
     step: str, pairs: Sequence[tuple[Prompt, list[Mask]]], seconds: float, known: Answers, precision: str
 ) -> Row:
@@ -131,10 +119,3 @@ def _agreement(
     is_wrong = iou < min_iou or change > max_change
     bounds = f" (required: {min_iou} or more, and {max_change} or less)" * is_wrong
     return Row(step, seconds, f"lowest IoU {iou:.3f}, largest change of predicted IoU {change:.3f}{bounds}", is_wrong)
-
-
-def peak_memory() -> int:
-    """Return the largest amount of memory that this process has had so far, in bytes."""
-    status = Path("/proc/self/status").read_text()
-    [kilobytes] = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
-    return int(kilobytes) * 1024
