@@ -1,32 +1,27 @@
-"""The detector: an image and phrases to boxes. It joins the parts of the network."""
+"""A detector: an image and phrases to boxes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
-from ovseg_core.engines.parts import Runner
-from ovseg_core.grounding_dino import detections, levels, placement, proposals, sine, text, tokenizer
+from ovseg_core.grounding_dino import detections, text, tokenizer
 from ovseg_core.grounding_dino.detections import Detections, Searched
 from ovseg_core.grounding_dino.options import DetectionOptions
-from ovseg_core.grounding_dino.placement import Placement
-from ovseg_core.grounding_dino.shape import Shape
 from ovseg_core.grounding_dino.text import Text, Tokens
 
 CACHED_TEXTS = 64  # a text of 256 tokens has 0.25 MB of features, and as much of masks
-CACHED_LEVELS = 4  # at 24 MB each; images of the same size have the same
-
-ImageRunners = Callable[[tuple[int, int]], Mapping[str, Runner]]  # the parts for canvases of this height and width
 
 
 class EncodedImage(NamedTuple):
     """The features of an image. Any list of phrases can be searched in it.
 
     Attributes:
-        features: (L, C) float32.
+        features: (L, C) float32; of a network that cannot be divided, the normalised image (1, 3, h, w).
         canvas_hw: height and width of the canvas.
         resized_hw: height and width of the image on the canvas.
         image_hw: height and width of the image.
@@ -51,31 +46,33 @@ class Pass(NamedTuple):
 
 
 class EncodedText(NamedTuple):
-    """A text, the embedding (T, C) of its positions, and its features (T, C) float32."""
+    """A text, the embedding (T, C) of its positions, and its features (T, C) float32.
+
+    Both are empty if the network cannot be divided.
+    """
 
     text: Text
-    places: np.ndarray
-    features: np.ndarray
+    places: np.ndarray = np.zeros((0, 0), np.float32)
+    features: np.ndarray = np.zeros((0, 0), np.float32)
 
 
-class Detector:
+class Detector(ABC):
     """Finds the boxes of phrases in images. Only one thread at a time may call it."""
 
-    def __init__(self, shape: Shape, text_runner: Runner, image_runners: ImageRunners, sizes: Placement) -> None:
-        """`text_runner` is the part `text`; `image_runners` returns the parts `encode`, `fuse` and `decode`."""
-        self._shape, self._image_runners, self._sizes = shape, image_runners, sizes
-        self._text_runner = text_runner
+    def __init__(self) -> None:
         self._encode_phrases = lru_cache(CACHED_TEXTS)(lambda phrases: self.encode_text(text.of(phrases)))
-        self._levels = lru_cache(CACHED_LEVELS)(lambda canvas, image: levels.of(canvas, image, shape.channels))
 
+    @abstractmethod
     def encode(self, image_rgb: np.ndarray) -> EncodedImage:
         """Encode an image (H, W, 3) uint8."""
-        image_hw = (image_rgb.shape[0], image_rgb.shape[1])
-        resized_hw = self._sizes.resized_hw(image_hw)
-        canvas_hw = self._sizes.canvas_hw(resized_hw)
-        canvas = placement.drawn(image_rgb, resized_hw, canvas_hw)
-        [features] = self._image_runners(canvas_hw)["encode"](canvas)
-        return EncodedImage(features[0], canvas_hw, resized_hw, image_hw)
+
+    @abstractmethod
+    def encode_text(self, asked: Text) -> EncodedText:
+        """Encode a text. `detect` does so itself, and keeps the last texts."""
+
+    @abstractmethod
+    def answer(self, image: EncodedImage, encoded: EncodedText) -> tuple[np.ndarray, np.ndarray]:
+        """Return boxes (Q, 4), as centre and size from 0 to 1 of the image, and logits (Q, T) for each token."""
 
     def detect(
         self, image: EncodedImage, phrases: str | Sequence[str], options: DetectionOptions | None = None
@@ -108,29 +105,3 @@ class Detector:
         encoded = self._encode_phrases(phrases.tokens)
         boxes, logits = self.answer(image, encoded)
         return Searched(boxes, text.scores(logits, encoded.text.spans), phrases.indices, image.image_hw)
-
-    def encode_text(self, asked: Text) -> EncodedText:
-        """Encode a text. `detect` does so itself, and keeps the last texts."""
-        [features] = self._text_runner(asked.tokens, asked.positions, asked.self_mask)
-        return EncodedText(asked, sine.embedding(asked.positions, self._shape.channels), features)
-
-    def answer(self, image: EncodedImage, encoded: EncodedText) -> tuple[np.ndarray, np.ndarray]:
-        """Return boxes (Q, 4), as centre and size from 0 to 1 of the image, and logits (Q, T) for each token."""
-        asked, places, features = encoded
-        grid = self._levels(image.canvas_hw, image.resized_hw)
-        run = self._image_runners(image.canvas_hw)
-        fused, words, scores = run["fuse"](
-            image.features,
-            grid.embedding,
-            grid.is_image,
-            grid.references,
-            grid.proposes,
-            features,
-            places,
-            asked.mask,
-            asked.self_mask,
-        )
-        chosen = proposals.chosen(scores, self._shape.queries)
-        of_chosen = (chosen.astype(np.float32), grid.proposals[chosen], grid.proposes[chosen])
-        logits, boxes = run["decode"](fused, grid.is_image, grid.shares, *of_chosen, words, asked.mask)
-        return boxes, logits

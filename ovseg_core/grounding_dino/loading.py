@@ -11,6 +11,7 @@ from ovseg_core.engines import runners
 from ovseg_core.engines.parts import Runner
 from ovseg_core.grounding_dino import checkpoint
 from ovseg_core.grounding_dino.detector import Detector
+from ovseg_core.grounding_dino.in_parts import DetectorInParts
 from ovseg_core.grounding_dino.parts import ImageParts, TextParts
 from ovseg_core.grounding_dino.placement import Placement
 from ovseg_core.grounding_dino.shape import Shape
@@ -33,7 +34,7 @@ def detector(
         return runners.on(engine, sized, weights, lambda _: image_parts(shape, weights, canvas_hw), device, "float32")
 
     text = runners.on(engine, f"{name}-text", weights, lambda _: text_parts(shape, weights), device, "float32")
-    return Detector(shape, text["text"], image_runners, sizes or Placement())
+    return DetectorInParts(shape, text["text"], image_runners, sizes or Placement())
 
 
 def image_parts(shape: Shape, weights: Path, canvas_hw: tuple[int, int]) -> ImageParts:

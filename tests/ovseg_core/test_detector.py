@@ -12,6 +12,7 @@ import pytest
 from ovseg_core import Prompt, Segmenter, detectors
 from ovseg_core.engines.parts import Runner
 from ovseg_core.grounding_dino.detector import Detector
+from ovseg_core.grounding_dino.in_parts import DetectorInParts
 from ovseg_core.grounding_dino.options import DetectionOptions
 from ovseg_core.grounding_dino.placement import Placement
 from ovseg_core.grounding_dino.shape import SHAPES
@@ -35,7 +36,7 @@ class Counted:
         parts = {
             name: self._counted(name, run) for name, run in small_grounding_dino.on("paddle", SHAPE, weights).items()
         }
-        self.detector = Detector(SHAPE, parts["text"], lambda canvas_hw: self._for(canvas_hw, parts), SIZES)
+        self.detector = DetectorInParts(SHAPE, parts["text"], lambda canvas_hw: self._for(canvas_hw, parts), SIZES)
 
     def _counted(self, name: str, run: Runner) -> Runner:
         def counted(*inputs: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -18,6 +18,7 @@ from ovseg_core.engines import in_paddle
 from ovseg_core.engines.parts import Runner
 from ovseg_core.grounding_dino import levels, text, tokenizer
 from ovseg_core.grounding_dino.detector import Detector
+from ovseg_core.grounding_dino.in_parts import DetectorInParts
 from ovseg_core.grounding_dino.parts import ImageParts, TextParts
 from ovseg_core.grounding_dino.placement import Placement, drawn
 from ovseg_core.quiet_paddle import nn, paddle
@@ -55,7 +56,7 @@ def detector(weights: Path, level: int | None = None) -> Detector:
     _learn(words, run, _directions(run))
     if level is not None:
         run["fuse"] = _choosing(run["fuse"], np.repeat(np.arange(len(counts)) == level, counts))
-    return Detector(replace(SHAPE, queries=queries), run["text"], lambda canvas_hw: run, SIZES)
+    return DetectorInParts(replace(SHAPE, queries=queries), run["text"], lambda canvas_hw: run, SIZES)
 
 
 def _choosing(fuse: Runner, positions: np.ndarray) -> Runner:

@@ -12,7 +12,8 @@ import pytest
 
 from ovseg_core.errors import OvsegError
 from ovseg_core.grounding_dino.detections import Searched
-from ovseg_core.grounding_dino.detector import Detector, EncodedImage, Pass
+from ovseg_core.grounding_dino.detector import Detector, EncodedImage, EncodedText, Pass
+from ovseg_core.grounding_dino.text import Text
 from ovseg_core.text_prompt import TextPrompt, best
 from tests.support import paddlex_detector
 from worker.inference.batcher import Batcher, BatchKey
@@ -39,6 +40,12 @@ class Recorded(Detector):
     def encode(self, image_rgb: np.ndarray) -> EncodedImage:
         self.runs.append("encode")
         return self._detector.encode(image_rgb)
+
+    def encode_text(self, asked: Text) -> EncodedText:
+        return self._detector.encode_text(asked)
+
+    def answer(self, image: EncodedImage, encoded: EncodedText) -> tuple[np.ndarray, np.ndarray]:
+        return self._detector.answer(image, encoded)
 
     def search(self, image: EncodedImage, phrases: Pass) -> Searched:
         self.before()
