@@ -159,6 +159,12 @@ class Settings(BaseSettings):
         "other jobs. If more are found, those with the highest predicted IoU times stability score are kept, and "
         "`masks_dropped` of the result has the number of the others. SAM finds 50 to 300 in a photo.",
     )
+    max_phrases: int = Field(
+        default=400,
+        gt=0,
+        description="Maximum number of phrases in one job (> 0): Objects365 has 365 names. A detector searches for "
+        "about 60 at a time, which takes several seconds on a CPU.",
+    )
     max_metadata_bytes: int = Field(
         default=4096,
         gt=0,
@@ -186,6 +192,11 @@ class Settings(BaseSettings):
     )
     default_model: str = Field(
         default="SAM-Lite", description="Model of requests that name none. SAM-Lite needs no download."
+    )
+    default_detector: str = Field(
+        default="GroundingDINO-T",
+        description="Detector of requests with text prompts that name none. Its weights must be fetched: "
+        "`ovseg models pull`.",
     )
     paddlex_visualize: bool = Field(
         default=True,

@@ -22,11 +22,17 @@ OF_PROMPTS = (
     "mask_not_found",
     "mask_size_mismatch",
     "masks_too_large",
+    "model_not_installed",
+    "phrase_empty",
+    "phrase_too_long",
+    "phrase_unreadable",
     "point_outside_image",
     "prompt_not_supported",
     "prompts_missing",
+    "too_many_phrases",
     "too_many_points",
     "too_many_prompts",
+    "unknown_detector",
 )
 OF_ACCEPTANCE = ("job_deleted", "queue_full", "quota_exceeded")
 OF_EMBEDDING = (*OF_IMAGE, *OF_ACCEPTANCE, "metadata_too_large", "unknown_model", "webhooks_unavailable")

@@ -11,9 +11,9 @@ from gateway import auth, operation
 from gateway.answers.model import ModelList, ModelObject
 from gateway.operation import Answer, Operation
 from gateway.services import services
-from ovseg_core import models
+from ovseg_core import detectors, models
 from ovseg_core.errors import OvsegError
-from ovseg_core.models import ModelSpec
+from ovseg_core.models import ModelSpec, Published
 from worker.access.scope import Scope
 from worker.job.client_text import brief
 from worker.process import roster
@@ -29,10 +29,9 @@ CREATED = 0
 @auth.needs(Scope.JOBS_READ)
 @operation.describes(Operation("List models", {200: Answer("All models.", ModelList)}))
 def page() -> Response:
-    """List all models of the registry, in its order, with the live workers that can run them."""
+    """List all models of the registry, in its order, then all detectors, with the live workers that can run them."""
     workers = roster.workers(services().keyspace)
-    data = [describe(spec, workers, services().settings.default_model) for spec in models.all_models().values()]
-    return jsonify({"object": "list", "data": data})
+    return jsonify({"object": "list", "data": [_describe(spec, workers) for spec in _known().values()]})
 
 
 @blueprint.get("/<path:name>")
@@ -40,25 +39,30 @@ def page() -> Response:
 @operation.describes(Operation("Read a model", {200: Answer("The model.", ModelObject)}, ("not_found",)))
 def show(name: str) -> Response:
     """Return one model of the list."""
-    if (spec := models.all_models().get(name)) is None:
+    if (spec := _known().get(name)) is None:
         raise OvsegError("not_found", f"there is no model {brief(name)!r}")
-    return jsonify(describe(spec, roster.workers(services().keyspace), services().settings.default_model))
+    return jsonify(_describe(spec, roster.workers(services().keyspace)))
 
 
-def describe(spec: ModelSpec, workers: Sequence[Worker], default_model: str) -> dict[str, Any]:
+def _known() -> dict[str, Published]:
+    return {**models.all_models(), **models.all_detectors()}
+
+
+def _describe(spec: Published, workers: Sequence[Worker]) -> dict[str, Any]:
     """Return the model object. `workers` are all live workers."""
+    defaults = (services().settings.default_model, services().settings.default_detector)
     with_model = [worker for worker in workers if spec.name in worker.models.installed]
     return {
         "id": spec.name,
         "object": "model",
         "created": CREATED,
         "owned_by": "ovseg",
-        "is_default": spec.name == default_model,
-        "prompts": sorted(spec.takes),
+        "is_default": spec.name in defaults,
+        "prompts": sorted(spec.takes) if isinstance(spec, ModelSpec) else ["text"],
         "licence": spec.licence,
         "bytes": with_model[0].models.installed[spec.name] if with_model else spec.installed_bytes or spec.size,
-        "input_size": spec.input_size,
-        "engines": list(spec.family.engines),
+        "input_size": spec.input_size if isinstance(spec, ModelSpec) else None,
+        "engines": list(spec.family.engines if isinstance(spec, ModelSpec) else detectors.ENGINES),
         "installed": bool(with_model) if workers else None,
         "workers": [_describe_worker(worker, spec.name) for worker in with_model],
     }

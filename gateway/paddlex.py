@@ -16,7 +16,19 @@ from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ConfigDict
 
-from gateway import access_log, auth, body, breaker, compression, job_codes, job_examples, operation, origin, problem
+from gateway import (
+    access_log,
+    auth,
+    body,
+    breaker,
+    compression,
+    installed,
+    job_codes,
+    job_examples,
+    operation,
+    origin,
+    problem,
+)
 from gateway.answers.paddlex import PaddlexAnswer, PaddlexEnvelope
 from gateway.caller import caller
 from gateway.operation import Answer, Operation
@@ -24,10 +36,10 @@ from gateway.services import services
 from ovseg_core import outputs
 from ovseg_core.errors import OvsegError
 from worker.access.scope import Scope
-from worker.job import acceptance, parsing, result_document
+from worker.job import acceptance, body_rules, parsing, result_document
 from worker.job.everything import OptionsJson
 from worker.job.image_object import ImageObject
-from worker.job.prompt_fields import Box, Point
+from worker.job.prompt_fields import Box, Point, Text
 from worker.job.record import Job, Status
 from worker.store import tenant
 
@@ -37,10 +49,10 @@ blueprint = Blueprint("paddlex", __name__)
 class PaddlexFields(BaseModel):
     """PaddleX's request, for the JSON Schema; `_as_job` and `_visualize` read it."""
 
-    model_config = ConfigDict(extra="allow", json_schema_extra={"allOf": [parsing.PADDLEX_SPELLING]})
+    model_config = ConfigDict(extra="allow", json_schema_extra={"allOf": [body_rules.PADDLEX_SPELLING]})
 
     image: str | ImageObject
-    prompt: list[Box | Point] | OptionsJson | None = None
+    prompt: list[Box | Point] | Text | OptionsJson | None = None
     promptType: parsing.PromptType
     visualize: bool | None = None
 
@@ -65,6 +77,7 @@ def infer() -> ResponseReturnValue:
     visualize = _visualize(fields, services().settings.paddlex_visualize)
     job_request, image = parsing.parse(_as_job(fields, visualize), None, services().settings)
     job_id = caller().owned(acceptance.new_id())
+    installed.check(job_request)
     services().rate_limits.count_prompts(job_request.cost.prompts)
 
     def answer(ended: Job | None) -> Response:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from flask import jsonify, url_for
 from flask.typing import ResponseReturnValue
 
-from gateway import wait_time
+from gateway import installed, wait_time
 from gateway.answers.job import JobObject
 from gateway.caller import caller
 from gateway.operation import LOCATION, Answer, Header
@@ -44,8 +44,10 @@ def submitted(job_request: JobRequest, image: bytes | None, key: str | None, pur
 def accept(job_id: str, job_request: JobRequest, image: bytes | None, once: Once | None) -> tuple[Job, bool]:
     """Accept a job as `Acceptance.accept` does, and remember its image for requests that name it by its digest.
 
-    The prompts count even if the job is not accepted then, or was accepted before.
+    The prompts count even if the job is not accepted then, or was accepted before. Raises also OvsegError as
+    `installed.check`.
     """
+    installed.check(job_request)
     services().rate_limits.count_prompts(job_request.cost.prompts)
     job, is_new = services().acceptance.accept(job_id, job_request, image, once)
     # An image that was named by its digest is remembered already. That of an ephemeral job is soon gone.

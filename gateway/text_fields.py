@@ -15,9 +15,9 @@ from gateway.wait_time import WaitQuery
 from ovseg_core.errors import OvsegError
 
 # Longer texts are refused before they are split: millions of numbers would take a gigabyte.
-MAX_CHARACTERS = {"box": 200, "point": 100, "points": 64 * 1024}
+MAX_CHARACTERS = {"box": 200, "point": 100, "points": 64 * 1024, "text": 64 * 1024}
 NUMBER = re.compile(r"\s*[+-]?[0-9.]{1,30}(e[+-]?[0-9]{1,3})?\s*", re.IGNORECASE | re.ASCII)
-JSON_FIELDS = ("metadata", "deadline", "polygons", "ephemeral")
+JSON_FIELDS = ("metadata", "deadline", "detection", "polygons", "ephemeral")
 
 # The JSON Schema of the texts that `parse` reads by hand. Numbers may also have exponents and spaces around them.
 _NUMBER = r"[+-]?[0-9]{1,15}(\.[0-9]{1,14})?"
@@ -35,7 +35,11 @@ SCHEMAS: dict[str, tuple[str, dict[str, Any]]] = {
         "a prompt each: several points x,y or x,y,label, with spaces between",
         _texts(f"{_LABELLED}( {_LABELLED})*"),
     ),
-    "prompts": ("`everything`, or the field `prompts` as JSON; instead of box, point and points", {"type": "string"}),
+    "text": ("a prompt each: a phrase", {"type": "array", "maxItems": 1000, "items": {"type": "string"}}),
+    "prompts": (
+        "`everything`, or the field `prompts` as JSON; instead of box, point, points and text",
+        {"type": "string"},
+    ),
     "outputs": ("a list with commas: rle,png", {"type": "string"}),
     "webhook": ("a URL", {"type": "string"}),
 }
@@ -61,6 +65,9 @@ class Texts(EmbeddingTexts):
     box: list[str] | None = None
     point: list[str] | None = None
     points: list[str] | None = None
+    text: list[str] | None = None
+    detector: str | None = None
+    detection: str | None = None
     outputs: str | None = None
     multimask: str | None = None
     polygons: str | None = None
@@ -97,8 +104,8 @@ def of_query() -> dict[str, list[bytes]]:
 def parse(texts: Mapping[str, Sequence[bytes]], settings: Settings) -> dict[str, Any]:
     """Return the fields as the JSON of a request would have them.
 
-    The prompts are in this order: each `box`, each `point`, each `points`. Raises OvsegError `invalid_value`,
-    `invalid_json`, `invalid_request`.
+    The prompts are in this order: each `box`, each `point`, each `points`, each `text`. Raises OvsegError
+    `invalid_value`, `invalid_json`, `invalid_request`.
     """
     body = {name: _value(name, values[0], settings) for name, values in texts.items() if name not in PROMPTS}
     prompts = [
@@ -107,7 +114,7 @@ def parse(texts: Mapping[str, Sequence[bytes]], settings: Settings) -> dict[str,
         for i, value in enumerate(texts.get(name, ()))
     ]
     if prompts and "prompts" in body:
-        raise OvsegError("invalid_request", "give either prompts, or box, point and points", "prompts")
+        raise OvsegError("invalid_request", "give either prompts, or box, point, points and text", "prompts")
     return {**body, "prompts": prompts} if prompts else body
 
 
@@ -147,6 +154,10 @@ def _points(text: str, field: str) -> dict[str, Any]:
     return {"points": [row[:2] for row in rows], "labels": [int(row[2]) if row[2:] else 1 for row in rows]}
 
 
+def _phrase(text: str, field: str) -> dict[str, Any]:
+    return {"text": text}
+
+
 def _numbers(text: str, field: str, counts: Sequence[int], rule: str) -> list[float]:
     parts = text.split(",")
     try:
@@ -158,4 +169,9 @@ def _numbers(text: str, field: str, counts: Sequence[int], rule: str) -> list[fl
     return numbers
 
 
-PROMPTS: Mapping[str, Callable[[str, str], dict[str, Any]]] = {"box": _box, "point": _point, "points": _points}
+PROMPTS: Mapping[str, Callable[[str, str], dict[str, Any]]] = {
+    "box": _box,
+    "point": _point,
+    "points": _points,
+    "text": _phrase,
+}

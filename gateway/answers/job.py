@@ -32,6 +32,7 @@ class ShownPrompt(TypedDict):
     points: NotRequired[list[list[float]]]
     labels: NotRequired[list[int]]
     mask: NotRequired[ShownMask]
+    text: NotRequired[str | list[str]]
     id: NotRequired[PromptId]
     name: NotRequired[str]
     error: NotRequired[JobError]
@@ -39,6 +40,10 @@ class ShownPrompt(TypedDict):
 
 class ShownEverything(TypedDict):
     everything: OptionsJson
+
+
+class ShownDetect(TypedDict):
+    detect: Annotated[str, Field(description="the prompt of a job that only finds boxes, of PaddleX's route")]
 
 
 class Image(TypedDict):
@@ -88,12 +93,18 @@ class JobFiles(TypedDict):
 class MaskInfo(TypedDict):
     label: Annotated[str, Field(description="the kind of the prompt in PaddleX's words, such as `box_prompt`")]
     prompt: Annotated[
-        list[float] | dict[str, Any], Field(description="the box, the point, or an object of several of these")
+        list[float] | dict[str, Any] | str,
+        Field(description="the box, the point, the phrase, or an object of several of these"),
     ]
     score: Annotated[float | None, Field(description="the network's estimate of the mask's IoU, 0 to 1")]
     box: Annotated[list[int], Field(description="tight around the mask: x0, y0, x1, y1")]
     area: Annotated[int, Field(description="pixels")]
     prompt_index: NotRequired[Annotated[int, Field(description="position of the prompt in the request, from 0")]]
+    phrase_index: NotRequired[Annotated[int, Field(description="position of the phrase in its prompt, from 0")]]
+    coordinate: NotRequired[
+        Annotated[list[float], Field(description="the detector's box, for a phrase: x0, y0, x1, y1 in pixels")]
+    ]
+    detection_score: NotRequired[Annotated[float, Field(description="of the detector's box, 0 to 1")]]
     stability_score: NotRequired[Annotated[float, Field(description="0 to 1, in everything mode")]]
     id: NotRequired[PromptId]
     name: NotRequired[str]
@@ -158,7 +169,9 @@ class JobObject(Options):
     queue: Place | None = Field(description="of a queued job that is read alone")
     model: str
     outputs: list[Output]
-    prompts: list[ShownPrompt] | ShownEverything
+    prompts: list[ShownPrompt] | ShownEverything | ShownDetect
+    detector: str | None = Field(description="of a job with text prompts")
+    detection: dict[str, Any] | None = Field(description="the given options of the detector")
     multimask: Literal["best", "all"] | None
     on_invalid_prompt: Literal["fail", "skip"] | None
     polygons: dict[str, Any] | None

@@ -17,15 +17,15 @@ class ModelWorker(TypedDict):
 
 
 class ModelObject(TypedDict):
-    id: Annotated[str, Field(description="what `model` of a request names")]
+    id: Annotated[str, Field(description="what `model` or `detector` of a request names")]
     object: Literal["model"]
     created: int
     owned_by: str
     is_default: bool
-    prompts: Annotated[list[str], Field(description="the kinds of prompts that it takes")]
+    prompts: Annotated[list[str], Field(description="the kinds of prompts that it takes; a detector takes only text")]
     licence: str
     bytes: int | None
-    input_size: Annotated[int | None, Field(description="pixels")]
+    input_size: Annotated[int | None, Field(description="pixels; null for a detector")]
     engines: list[str]
     installed: Annotated[bool | None, Field(description="null if no worker is alive")]
     workers: Annotated[list[ModelWorker], Field(description="live workers that can run it")]

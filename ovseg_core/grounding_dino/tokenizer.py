@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 VOCABULARY = Path(__file__).parent / "vocabulary" / "bert-base-uncased.txt"
 UNKNOWN = "[UNK]"
+MAX_WORD_CHARACTERS = 100  # a longer word is unknown
 BEGIN, END, STOP = 101, 102, 1012  # [CLS], [SEP] and the full stop, which ends a phrase
 DELIMITERS = frozenset({STOP, 1029})  # the network takes the full stop and the question mark for the end of a phrase
 
@@ -63,7 +64,9 @@ def bert() -> Tokenizer:
     """
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-    tokenizer = Tokenizer(models.WordPiece.from_file(str(VOCABULARY), unk_token=UNKNOWN, max_input_chars_per_word=100))
+    tokenizer = Tokenizer(
+        models.WordPiece.from_file(str(VOCABULARY), unk_token=UNKNOWN, max_input_chars_per_word=MAX_WORD_CHARACTERS)
+    )
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     return tokenizer

@@ -60,6 +60,12 @@ class ModelSpec(Published):
         if prompt.kind not in takes:
             raise self._not_supported(prompt.kind, takes, field)
 
+    def check_text(self, field: str) -> None:
+        """Raise OvsegError `prompt_not_supported`, with this field, if the model cannot take a detector's boxes."""
+        takes = self.takes
+        if "box" not in takes:
+            raise self._not_supported("text", takes, field)
+
     def check_everything(self, field: str = "prompts") -> None:
         """Raise OvsegError `prompt_not_supported`, with this field, if the model has no everything mode."""
         takes = self.takes

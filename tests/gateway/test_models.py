@@ -42,11 +42,11 @@ def shown(client: FlaskClient, name: str) -> dict[str, Any]:
     return model
 
 
-def test_the_list_has_every_model_of_the_registry_in_openais_envelope(client: FlaskClient) -> None:
+def test_the_list_has_every_model_and_detector_of_the_registry_in_openais_envelope(client: FlaskClient) -> None:
     answer = client.get("/v1/models").get_json()
     assert answer.keys() == {"object", "data"}
     assert answer["object"] == "list"
-    assert [model["id"] for model in answer["data"]] == list(models.all_models())
+    assert [model["id"] for model in answer["data"]] == [*models.all_models(), *models.all_detectors()]
     for model in answer["data"]:
         assert (model["object"], model["created"], model["owned_by"]) == ("model", 0, "ovseg")
 
@@ -72,6 +72,24 @@ def test_a_model_is_shown_with_the_facts_of_the_registry(client: FlaskClient) ->
     assert default["bytes"] == models.find("SAM-Lite").weights.stat().st_size
     assert shown(client, "EfficientViT-SAM-L0")["input_size"] == 512
     assert shown(client, "SAM2.1-B+")["bytes"] is None  # its size is not published
+
+
+def test_a_detector_is_a_model_that_takes_text(client: FlaskClient) -> None:
+    assert shown(client, "GroundingDINO-T") == {
+        "id": "GroundingDINO-T",
+        "object": "model",
+        "created": 0,
+        "owned_by": "ovseg",
+        "is_default": True,
+        "prompts": ["text"],
+        "licence": "Apache-2.0",
+        "bytes": None,
+        "input_size": None,
+        "engines": ["openvino", "onnxruntime", "paddle"],
+        "installed": None,
+        "workers": [],
+    }
+    assert not shown(client, "LLMDet-T")["is_default"]
 
 
 def test_without_a_live_worker_it_is_unknown_what_is_installed(client: FlaskClient) -> None:

@@ -33,9 +33,7 @@ OPERATIONS = [
 ]
 RAISED = r'(?:OvsegError|_refuse|JobError|_render)\(\s*(?:status, )?"([a-z_]+)"'
 # Only in `error` of a job that failed.
-OF_FAILED_JOBS = {"model_not_installed", "result_too_large", "url_unreachable"}
-# Only the library searches for phrases yet.
-OF_THE_LIBRARY = {"phrase_empty", "phrase_too_long", "phrase_unreadable", "unknown_detector"}
+OF_FAILED_JOBS = {"result_too_large", "url_unreachable"}
 
 
 def test_the_document_follows_the_specification() -> None:
@@ -61,7 +59,7 @@ def test_the_document_has_the_scope_of_every_route() -> None:
 
 def test_every_code_is_a_code_of_a_route() -> None:
     app = contract.gateway()
-    listed = {*problems.OF_EVERY_ROUTE, *OF_FAILED_JOBS, *OF_THE_LIBRARY}
+    listed = {*problems.OF_EVERY_ROUTE, *OF_FAILED_JOBS}
     for rule in app.url_map.iter_rules():
         view = app.view_functions[rule.endpoint]
         if operation.describes.of(view) is not None:

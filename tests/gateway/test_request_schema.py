@@ -47,10 +47,18 @@ RICH: list[dict[str, Any]] = [
     {"image": URL, "prompts": [{"points": [[1, 2]]}], "ephemeral": True, "outputs": ["rle"], "priority": "interactive"},
     {"image": URL, "promptType": "everything"},
     {"image": URL, "promptType": "everything", "prompt": {"points_per_side": 4}},
+    {"image": URL, "promptType": "text", "prompt": "bus. dog"},
+    {"image": URL, "promptType": "text", "prompt": ["bus", "dog"], "detector": "LLMDet-T", "multimask": "best"},
+    {
+        "image": URL,
+        "prompts": [{"text": "dog", "name": "x"}, {"text": ["a", "b"], "box": [1, 2, 3, 4]}, {"points": [[1, 2]]}],
+        "detection": {"box_threshold": 0.4, "max_objects": 3, "nms_threshold": None, "class_agnostic_nms": True},
+    },
     {"image": URL, "promptType": "point", "prompt": [[1, 2]], "model": "SAM-B"},
 ]
 VALUES: list[Any] = [None, True, 0, 1, -1, 1.5, 10**20, "", "x", URL, "everything", [], [1], [1, 2], [1, 2, 3, 4]]
 VALUES += [[[1, 2]], {}, {"x": 1}, {"everything": {}}, [{"box": [1, 2, 3, 4]}], ["rle"], "best", "box", {"url": URL}]
+VALUES += ["all", "text", ["dog"], [{"text": "dog"}], "LLMDet-T", {"text_threshold": 1}]
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -37,6 +37,7 @@ def test_our_models_take_every_kind() -> None:
             assert spec.takes == ALL_KINDS == {*PROMPTS, "everything"}
             spec.check_prompts(list(PROMPTS.values()))
             spec.check_everything()
+            spec.check_text("prompts[0]")
 
 
 @pytest.mark.parametrize("kind", ["box", "point"])
@@ -50,6 +51,12 @@ def test_an_inference_model_of_paddlex_takes_only_the_kind_that_it_was_exported_
     with pytest.raises(OvsegError, match=f"cannot take 'everything'; it takes only {kind}$") as caught:
         spec.check_everything()
     assert (caught.value.code, caught.value.field) == ("prompt_not_supported", "prompts")
+
+
+def test_a_model_for_points_takes_no_boxes_of_a_detector(tmp_path: Path) -> None:
+    with pytest.raises(OvsegError, match="cannot take 'text'; it takes only point") as caught:
+        folder("point", tmp_path).check_text("prompts[0]")
+    assert (caught.value.code, caught.value.field) == ("prompt_not_supported", "prompts[0]")
 
 
 def test_a_folder_that_is_not_installed_takes_what_the_model_takes_that_may_replace_it(tmp_path: Path) -> None:

@@ -34,8 +34,10 @@ def describe(job: Job, storage: Storage | None = None, place: Place | None = Non
         "model": request.model,
         "outputs": list(request.outputs),
         "prompts": _prompts(request),
+        "detector": request.detector,
+        "detection": request.detection,
         "multimask": request.multimask or ("best" if request.prompts else None),
-        "on_invalid_prompt": request.on_invalid_prompt or ("fail" if request.prompts else None),
+        "on_invalid_prompt": request.on_invalid_prompt or ("fail" if request.prompts or request.texts else None),
         "polygons": request.polygons and request.polygons.model_dump(),
         "ephemeral": request.ephemeral is not None,
         **request.options,
@@ -83,9 +85,11 @@ def describe_with_result(job: Job, storage: Storage, place: Place | None = None)
 def _prompts(request: JobRequest) -> Any:
     if request.everything is not None:
         return {"everything": request.everything}
-    prompts = iter(request.prompts)
-    notes = request.notes or [PromptNote()] * len(request.prompts)
-    return [{**note.to_dict(), **(next(prompts).to_dict() if note.error is None else {})} for note in notes]
+    if request.detect is not None:
+        return {"detect": request.detect}
+    given = request.prompts_by_position
+    notes = request.notes or [PromptNote()] * len(given)
+    return [{**note.to_dict(), **(given[i].to_dict() if i in given else {})} for i, note in enumerate(notes)]
 
 
 def _error(job: Job) -> dict[str, str | None] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -17,54 +17,33 @@ from ovseg_core.paddlex import prompting
 from ovseg_core.prompts import Prompt
 from worker.image import data_url
 from worker.image.content import ImageContent, ImageSource
-from worker.job import earlier_masks, ephemeral, image_object, prompt_fields, prompt_note
+from worker.job import (
+    body_rules,
+    detection,
+    earlier_masks,
+    ephemeral,
+    image_object,
+    paddlex_text,
+    prompt_fields,
+    prompt_note,
+)
+from worker.job.detection import DetectionJson
 from worker.job.earlier_masks import MasksOf
 from worker.job.everything import Everything, EverythingJson, OptionsJson
 from worker.job.image_object import ImageObject, KnownImage
 from worker.job.polygon_options import PolygonOptions
-from worker.job.prompt_fields import Box, Numbers, Point, PromptFields
-from worker.job.request import JobRequest, Options, Output
+from worker.job.prompt_fields import AnyPrompt, Box, Numbers, Point, PromptFields, Text
+from worker.job.request import JobRequest, Options, Output, split_texts
+from worker.job.text_prompt import StoredTextPrompt
 from worker.job.validation import short_list, shown_as, validated
 from worker.outbound import web_url
 
-PromptType = Literal["box", "point", "everything"]
+PromptType = Literal["box", "point", "everything", "text"]
 
 MAX_NAME_CHARACTERS = 256
 SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]{0,31}):", re.IGNORECASE | re.ASCII)  # base64 contains no colon
 DEFAULT_OUTPUTS: tuple[Output, ...] = ("rle", "overlay")
 EPHEMERAL_OUTPUTS: tuple[Output, ...] = ("rle",)  # by default; an overlay is a file
-
-
-# The JSON Schema of rules between fields, which `parse` checks by hand.
-_NOT = {"type": "null"}  # the field is left out, or null
-_ALONE = {"multimask": _NOT, "on_invalid_prompt": _NOT}  # everything mode takes neither
-_IS_EVERYTHING = {"properties": {"promptType": {"const": "everything"}}}
-_OUR_SPELLING = {
-    "properties": {"prompt": _NOT, "promptType": _NOT},
-    "if": {"properties": {"prompts": {"type": "array"}}},
-    "else": {"properties": _ALONE},
-}
-PADDLEX_SPELLING: dict[str, Any] = {
-    "required": ["promptType"],
-    "properties": {"promptType": {"type": "string"}},
-    "if": _IS_EVERYTHING,
-    "then": {"properties": {"prompt": {"type": ["object", "null"]}}},
-    "else": {"required": ["prompt"], "properties": {"prompt": {"type": "array"}}},
-}
-_POLYGONS = {  # options of an output need this output
-    "if": {"required": ["polygons"], "properties": {"polygons": {"type": "object"}}},
-    "then": {"required": ["outputs"], "properties": {"outputs": {"contains": {"const": "polygons"}}}},
-}
-_EPHEMERAL = {  # its result is only inline, and nothing is notified of it
-    "if": {"required": ["ephemeral"], "properties": {"ephemeral": {"const": True}}},
-    "then": {"properties": {"outputs": {"items": {"enum": list(ephemeral.INLINE)}}, "webhook": _NOT}},
-}
-_RULES: dict[str, Any] = {
-    "if": {"required": ["prompts"], "properties": {"prompts": {"type": ["array", "object", "string"]}}},
-    "then": _OUR_SPELLING,
-    "else": {"allOf": [PADDLEX_SPELLING, {"if": _IS_EVERYTHING, "then": {"properties": _ALONE}}]},
-    "allOf": [_POLYGONS, _EPHEMERAL],
-}
 
 
 class ImageFields(BaseModel):
@@ -83,18 +62,24 @@ class EmbeddingFields(Options, ImageFields):
 class JobFields(EmbeddingFields):
     """The body of a request to segment an image. It has either `prompts`, or PaddleX's `prompt` and `promptType`."""
 
-    model_config = ConfigDict(json_schema_extra=_RULES)
+    model_config = ConfigDict(json_schema_extra=body_rules.RULES)
 
     prompts: Annotated[
         list[PromptFields] | None,
         shown_as(Annotated[list[PromptFields], Field(min_length=1)] | EverythingJson | None),
     ] = Field(default=None, description='one object each; or `"everything"`, with or without options')
     prompt: Annotated[
-        list[Numbers] | None, shown_as(Annotated[list[Box | Point], Field(min_length=1)] | OptionsJson | None)
-    ] = Field(default=None, description="boxes or points; in everything mode its options")
+        list[Numbers] | None, shown_as(Annotated[list[Box | Point], Field(min_length=1)] | Text | OptionsJson | None)
+    ] = Field(default=None, description="boxes, points or phrases; in everything mode its options")
     promptType: PromptType | None = None
     outputs: Annotated[list[Output], BeforeValidator(short_list)] = Field(default=list(DEFAULT_OUTPUTS), min_length=1)
     multimask: Literal["best", "all"] | None = None
+    detector: str | None = Field(
+        default=None, max_length=MAX_NAME_CHARACTERS, description="finds the objects of phrases; one of the models"
+    )
+    detection: Annotated[dict[str, Any] | None, shown_as(DetectionJson | None)] = Field(
+        default=None, description="options of the detector"
+    )
     polygons: PolygonOptions | None = None
     on_invalid_prompt: Literal["fail", "skip"] | None = None
     ephemeral: bool = Field(default=False, description="true: the job is forgotten a minute after its end")
@@ -127,18 +112,25 @@ def parse(
     """
     _check_count(body, settings)
     everything, rest = Everything.split(body)
+    phrases, rest = paddlex_text.split(rest)
     fields = validated(JobFields, _without_object(rest))
     source, image = _image_of(body, fields, image_file, settings, known_image)
-    found = _prompts(fields, settings, masks_of) if everything is None else []
+    _check_suits_text(fields, phrases is not None or any(each.text is not None for each in fields.prompts or ()))
+    found = _prompts(fields, phrases, settings, masks_of) if everything is None else []
     request, spec = _request(fields, source, settings)
     name = "prompts" if fields.prompts is not None else "prompt"
     for i, prompt in enumerate(found):
         if isinstance(prompt, Prompt):
             spec.check_prompt(prompt, f"{name}[{i}]")
+        elif isinstance(prompt, StoredTextPrompt):
+            spec.check_text(f"{name}[{i}]")
     if everything is not None:
         _check_suits_everything(fields)
+    prompts, texts = split_texts([each for each in found if not isinstance(each, OvsegError)])
     of_masks = {
-        "prompts": tuple(each for each in found if isinstance(each, Prompt)),
+        "prompts": prompts,
+        "texts": texts,
+        **(_detection(fields, settings) if texts else {}),
         "notes": prompt_note.of(found, [(each.id, each.name) for each in fields.prompts or ()]),
         "on_invalid_prompt": "skip" if fields.on_invalid_prompt == "skip" else None,
         "outputs": _outputs(fields),
@@ -182,6 +174,19 @@ def _polygons(fields: JobFields) -> PolygonOptions | None:
     if fields.polygons is not None and "polygons" not in fields.outputs:
         _refuse("invalid_request", "`outputs` lacks polygons, to which this applies", "polygons")
     return None if fields.polygons == PolygonOptions() else fields.polygons
+
+
+def _check_suits_text(fields: JobFields, has_text: bool) -> None:
+    if has_text and fields.multimask == "all":
+        _refuse("invalid_request", "each box that a detector finds has one mask; leave it out", "multimask")
+    for name in ("detector", "detection"):
+        if getattr(fields, name) is not None and not has_text:
+            _refuse("invalid_request", "no prompt has a text, which a detector would search for", name)
+
+
+def _detection(fields: JobFields, settings: Settings) -> dict[str, Any]:
+    spec = models.find_detector(fields.detector or settings.default_detector)
+    return {"detector": spec.name, "detection": detection.checked(fields.detection or {}) or None}
 
 
 def _check_suits_everything(fields: JobFields) -> None:
@@ -259,6 +264,10 @@ def _check_count(body: object, settings: Settings) -> None:
         if points > settings.max_total_points:
             message = f"{points:,} points in total; at most {settings.max_total_points:,} are allowed in one job"
             _refuse("too_many_points", message, name)
+        phrases = _phrase_count(prompts)
+        if phrases > settings.max_phrases:
+            message = f"{phrases:,} phrases in total; at most {settings.max_phrases:,} are allowed in one job"
+            _refuse("too_many_phrases", message, name)
 
 
 def _points_of(prompt: object) -> int:
@@ -266,8 +275,22 @@ def _points_of(prompt: object) -> int:
     return len(points) if isinstance(points, list) else 0
 
 
-def _prompts(fields: JobFields, settings: Settings, masks_of: MasksOf) -> list[Prompt | OvsegError]:
+def _phrase_count(prompts: object) -> int:
+    """Return the number of phrases in `prompts`, or in `prompt` in PaddleX's spelling."""
+    if isinstance(prompts, str):
+        return len(paddlex_text.at_stops(prompts))
+    if not isinstance(prompts, list):
+        return 0
+    texts = [each.get("text") if isinstance(each, Mapping) else each for each in prompts]
+    return sum(len(text) if isinstance(text, list) else isinstance(text, str) for text in texts)
+
+
+def _prompts(
+    fields: JobFields, phrases: list[str] | None, settings: Settings, masks_of: MasksOf
+) -> Sequence[AnyPrompt | OvsegError]:
     skips = fields.on_invalid_prompt == "skip"
+    if phrases is not None:
+        return prompt_fields.parse_rows(list(enumerate(phrases)), lambda row: paddlex_text.prompt(*row), skips)
     if fields.prompts is not None:
         if fields.prompt is not None or fields.promptType is not None:
             _refuse("invalid_request", "give either prompts, or prompt and promptType", "prompts")

@@ -11,7 +11,7 @@ from ovseg_core import models
 
 @dataclass(frozen=True)
 class ModelReport:
-    """The models that a worker can run.
+    """The models and detectors that a worker can run.
 
     `installed` has the size of each model's weights, in bytes; `loaded` has the engine and the precision of each model
     that the worker has used.
@@ -24,6 +24,7 @@ class ModelReport:
     def of(cls, loaded: Mapping[str, tuple[str, str]]) -> ModelReport:
         """Return the report of this machine. The weights of another model may be used, see `models.resolved`."""
         sizes = {name: models.resolved(name).installed_bytes for name in models.all_models()}
+        sizes |= {name: spec.installed_bytes for name, spec in models.all_detectors().items()}
         return cls({name: size for name, size in sizes.items() if size is not None}, loaded)
 
     @classmethod

@@ -90,7 +90,12 @@ def errors_of(body: object, image_file: bytes | None = None, settings: Settings 
         ({"image": URL, "prompt": [[1, 2, 3, 4]]}, "invalid_request", "promptType", "box or point"),
         ({"image": URL, "prompt": [[1, 2, 3]], "promptType": "box"}, "invalid_prompt", "prompt[0]", "got 3"),
         ({"image": URL, "prompt": [[1, 2, 3]], "promptType": "point"}, "invalid_prompt", "prompt[0]", "got 3"),
-        ({"image": URL, "prompt": [[1, 2]], "promptType": "text"}, "invalid_value", "promptType", "'box', 'point' or "),
+        (
+            {"image": URL, "prompt": [[1, 2]], "promptType": "mask"},
+            "invalid_value",
+            "promptType",
+            "'point', 'everything' or 'text'",
+        ),
         ({"image": URL, "prompts": [BOX], "promptType": "box"}, "invalid_request", "prompts", "either prompts, or"),
         ({"image": URL, "prompts": [BOX], "model": "SAM-9"}, "unknown_model", "model", "available: SAM-Lite"),
         ({"image": URL, "prompts": [BOX], "device": "tpu"}, "invalid_value", "device", "'auto', 'cpu' or 'gpu'"),
