@@ -42,11 +42,10 @@ ADDED_LATER: Mapping[str, object] = {
 }
 # With SAM-Lite an encode takes as long as 24 prompts, with larger models it takes as long as more of them.
 ENCODE_COST = 20
-# On a CPU an image takes GroundingDINO-T 16 CPU seconds, a quarter of them for the image alone and the rest for each
-# list of phrases. That is as much as SAM-B's encoder takes, and a hundred times as much as SAM-Lite's; the costs are
-# between these.
+# On a CPU an image takes GroundingDINO-T 2.2 CPU seconds, and each list of phrases 6 to 8. That is 14 and 40 encodes of
+# SAM-Lite, and less than one of the largest SAMs; the costs are between these.
 DETECTOR_COST = 5 * ENCODE_COST
-PASS_COST = 10 * ENCODE_COST
+PASS_COST = 15 * ENCODE_COST
 PHRASES_PER_PASS = 64  # about: a text has room for 254 tokens, and COCO's 80 names take 200
 MAX_DEADLINE_SECONDS = 7 * 24 * 3600
 
