@@ -23,6 +23,8 @@ def test_a_report_has_the_installed_models_with_their_sizes_and_those_that_are_l
     models.find("MobileSAM").weights.write_bytes(b"12345")
     report = ModelReport.of({"SAM-Lite": ("openvino", "bfloat16")})
     assert report.installed == {"SAM-Lite": LITE.stat().st_size, "MobileSAM": 5}
+    models.find_detector("LLMDet-T").weights.write_bytes(b"123")
+    assert ModelReport.of({}).installed["LLMDet-T"] == 3
     assert ModelReport.from_json(report.to_json()) == report
 
 
