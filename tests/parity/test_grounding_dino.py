@@ -65,7 +65,11 @@ def test_every_part_of_the_public_size_agrees_on_openvino(name: str, folder: Pat
     canvas_hw = Placement().canvas_hw(resized_hw)
     canvas, asked = placement.drawn(photo, resized_hw, canvas_hw), text.of([tokenizer.tokens(p) for p in PHRASES])
     count = int((asked.mask == 0).sum())
-    expected = transformers_grounding_dino.observed(net, canvas, resized_hw, asked.tokens[:count].astype(int).tolist())
+    tokens = asked.tokens[:count].astype(int).tolist()
+    expected = transformers_grounding_dino.observed(net, canvas, resized_hw, tokens)
+    exact = transformers_grounding_dino.observed(
+        transformers_grounding_dino.with_exact_decoder(net), canvas, resized_hw, tokens
+    )
     del net
     run = {
         **runners.on(
@@ -93,15 +97,20 @@ def test_every_part_of_the_public_size_agrees_on_openvino(name: str, folder: Pat
     assert len(set(chosen) & set(proposals.chosen(scores, shape.queries))) > 0.98 * shape.queries
     of_chosen = (chosen.astype(np.float32), grid.proposals[chosen], grid.proposes[chosen])
     logits, boxes = run["decode"](fused, grid.is_image, grid.shares, *of_chosen, words, asked.mask)
-    # With random weights, six corrections of the boxes can make a difference of rounding grow for a single query.
-    differences = np.abs(logits[:, :count] - expected["logits"]) / np.abs(expected["logits"]).max()
-    assert np.quantile(differences, 0.99) < 1e-4
-    assert differences.max() < 1e-3
-    assert np.quantile(np.abs(boxes - expected["boxes"]), 0.99) < 1e-4
-    assert np.abs(boxes - expected["boxes"]).max() < 1e-3
+    # With random weights, six corrections of the boxes make differences of rounding grow, for a few queries to more
+    # than 1e-4. The same decoder in float64 shows that it is rounding: ours is as near to it as the original.
+    for name, ours in {"logits": logits[:, :count], "boxes": boxes}.items():
+        assert rms(ours - exact[name]) < 1.5 * rms(expected[name] - exact[name]), name
+        differences = np.abs(ours - expected[name]) / (np.abs(exact[name]).max() if name == "logits" else 1)
+        assert np.quantile(differences, 0.99) < 1e-4, name
+        assert differences.max() < 1e-3, name
     assert grid.proposes[chosen].all()  # otherwise the queries would be alike, and a mistake could hide
     assert (boxes.std(axis=0) > 0.01).all()
     weights.unlink()
+
+
+def rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.square(values, dtype=np.float64).mean()))
 
 
 def test_boxes_in_pixels_are_those_that_transformers_finds_in_the_photo(folder: Path, photo: np.ndarray) -> None:

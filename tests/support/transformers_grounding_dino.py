@@ -89,3 +89,19 @@ def observed(net: Any, canvas: np.ndarray, image_hw: tuple[int, int], tokens: li
         "logits": outputs.logits[0, :, :count].numpy(),
         "boxes": outputs.pred_boxes[0].numpy(),
     }
+
+
+def with_exact_decoder(net: Any) -> Any:
+    """Make the decoder and its heads compute in float64, from inputs that stay in float32. Return the network."""
+
+    def widened(_: Any, args: Any, given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        return tuple(map(_wide, args)), {name: _wide(value) for name, value in given.items()}
+
+    for module in (net.model.decoder, *net.class_embed, *net.bbox_embed):
+        module.double().register_forward_pre_hook(widened, with_kwargs=True)
+    return net
+
+
+def _wide(value: Any) -> Any:
+    is_float32 = isinstance(value, torch.Tensor) and value.dtype == torch.float32
+    return value.double() if is_float32 else value
