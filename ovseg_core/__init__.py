@@ -19,9 +19,9 @@ Or use the network more directly:
 >>> box.full().shape == image_rgb.shape[:2]
 True
 
-The library accesses the internet in two cases: `create_model` and `create_pipeline` download weights that are not
-installed (`ovseg_core.models.pull`), and `predict` fetches URLs that are its input (`ovseg_core.paddlex.inputs`). It
-reads environment variables in one place, `ovseg_core.environment`.
+The library accesses the internet in two cases: `create_model` and the functions that make pipelines download weights
+that are not installed (`ovseg_core.models.pull`), and URLs that are given as images are fetched
+(`ovseg_core.image_source`). It reads environment variables in one place, `ovseg_core.environment`.
 """
 
 from __future__ import annotations

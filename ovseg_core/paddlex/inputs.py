@@ -19,17 +19,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
-import requests
 
-from ovseg_core import header, image
+from ovseg_core import header, image, image_source
 from ovseg_core.errors import OvsegError
-from ovseg_core.paddlex import sources
 from ovseg_core.paddlex.read_ahead import ReadAhead
 from ovseg_core.paddlex.sources import Source, Sources
 
-MAX_PIXELS = header.MOST_PIXELS  # a file with more pixels is refused
 PDF_SCALE = 2.0  # times 72 dots per inch, as PaddleX renders PDFs
-TIMEOUT = (10, 60)  # seconds: to connect, and between two reads
 
 Input = Any  # str, Path, ndarray, or an iterable of these
 
@@ -111,7 +107,7 @@ def _opened(source: Source) -> Iterator[Page]:
         raise given
     if isinstance(given, np.ndarray):
         return iter([Page(_of_array(given), None, None)])
-    data = _fetched(given) if isinstance(given, str) else sources.read(given)
+    data = image_source.fetched(given) if isinstance(given, str) else image_source.file_bytes(given)
     pages = _of_bytes(data, str(source.path))
     if data.startswith(b"%PDF-"):
         return pages
@@ -133,8 +129,6 @@ def _named(error: Exception, source: Source) -> Exception:
     code, message = "image_unreadable", str(error)
     if isinstance(error, OvsegError):
         code = error.code
-    elif isinstance(error, requests.RequestException):
-        code = "url_unreachable"
     elif isinstance(error, OSError):
         message = error.strerror or message
     named = OvsegError(code, f"{source.path!r}: {message}", "image")
@@ -164,7 +158,7 @@ def _of_bytes(data: bytes, path: str) -> Iterator[Page]:
 def _of_pages(data: bytes, path: str) -> Iterator[Page]:
     """Yield each page of a TIFF, or the one page of any other image."""
     count = image.page_count(data)
-    for i, pixels in enumerate(image.pages(data, MAX_PIXELS)):
+    for i, pixels in enumerate(image.pages(data, image_source.MAX_PIXELS)):
         yield Page(pixels, path, i if count > 1 else None)
 
 
@@ -177,16 +171,10 @@ def _of_pdf(data: bytes, path: str) -> Iterator[Page]:
         with pypdfium2.PdfDocument(data) as document:
             for i, page in enumerate(document):
                 width, height = (math.ceil(PDF_SCALE * side) for side in page.get_size())
-                header.check_pixels(header.Header("PDF", (height, width)), MAX_PIXELS)
+                header.check_pixels(header.Header("PDF", (height, width)), image_source.MAX_PIXELS)
                 yield Page(np.asarray(page.render(scale=PDF_SCALE).to_pil().convert("RGB")), path, i)
     except pypdfium2.PdfiumError as error:
         raise OvsegError("image_unreadable", f"the PDF cannot be read: {error}", "image") from error
-
-
-def _fetched(url: str) -> bytes:
-    answer = requests.get(url, timeout=TIMEOUT)
-    answer.raise_for_status()
-    return answer.content
 
 
 def stem_and_suffix(path: str | None) -> tuple[str, str]:

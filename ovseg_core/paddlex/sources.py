@@ -17,8 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from ovseg_core.errors import OvsegError
-
 log = logging.getLogger(__name__)
 
 SUFFIXES = frozenset(
@@ -144,14 +142,3 @@ def _is_file_or_broken(path: Path) -> bool:
     if not is_file:
         log.warning("skipped: %r is not a file", str(path))
     return is_file
-
-
-def read(path: Path) -> bytes:
-    """Return a file's bytes. Raises OSError, and OvsegError `image_unreadable` if the path is not a file's.
-
-    A pipe is opened without waiting for a writer, and is not read.
-    """
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OvsegError("image_unreadable", "it is neither a file nor a folder", "image")
-        return file.read()

@@ -129,9 +129,8 @@ def test_the_reading_thread_ends_when_the_loop_is_left(model: Model, tmp_path: P
 def test_the_interpreter_exits_while_a_server_is_silent(silent: str) -> None:
     script = f"""
 import numpy as np
-from ovseg_core import create_model
-from ovseg_core.paddlex import inputs
-inputs.TIMEOUT = (600, 600)
+from ovseg_core import create_model, image_source
+image_source.TIMEOUT = (600, 600)
 images = [np.full((32, 40, 3), 90, np.uint8), {silent!r}]
 run = create_model("SAM-Lite", device="cpu").predict(images, {BOX!r})
 print(len(next(run)["masks"]))

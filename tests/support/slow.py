@@ -36,6 +36,7 @@ FILES = (
     "ovseg_core/test_sam.py",
     "ovseg_core/test_sam_lite.py",
     "ovseg_core/test_segmenter.py",
+    "ovseg_core/test_vl.py",
     "ovseg_core/test_decode_batch.py",
     "ovseg_core/test_engines_cache.py",
     "worker/process/test_cores.py",

@@ -10,12 +10,11 @@ from typing import Annotated, Any, Literal, NoReturn
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from configs.settings import Settings
-from ovseg_core import header, models
+from ovseg_core import data_url, header, models
 from ovseg_core.errors import OvsegError
 from ovseg_core.models import ModelSpec
 from ovseg_core.paddlex import prompting
 from ovseg_core.prompts import Prompt
-from worker.image import data_url
 from worker.image.content import ImageContent, ImageSource
 from worker.job import (
     body_rules,
