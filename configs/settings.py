@@ -198,6 +198,12 @@ class Settings(BaseSettings):
         description="Detector of requests with text prompts that name none. Its weights must be fetched: "
         "`ovseg models pull`.",
     )
+    preload_detector: bool = Field(
+        default=False,
+        description="Whether each worker loads the default detector when it starts, and runs it once. Otherwise the "
+        "first job with text prompts waits for that: half a minute, or a minute and more on a machine that has never "
+        "prepared this detector. It takes 3 GB of memory, also in a worker that gets no such jobs.",
+    )
     paddlex_visualize: bool = Field(
         default=True,
         description="Whether PaddleX's route draws the result if the request does not specify it. PaddleX's name for "

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ovseg_core.found_box import FoundBox
     from ovseg_core.mask import Mask
     from ovseg_core.prompts import Prompt
 
@@ -25,6 +26,7 @@ class Answer:
         stability_score: 0 to 1, how little the mask changes if its threshold is moved (Segment Anything,
             https://arxiv.org/abs/2304.02643, section 5); None if it was not computed.
         is_of_everything: True if everything mode found the mask.
+        found: for a text prompt, the box that a detector found, which `prompt` is; None for other prompts.
     """
 
     mask: Mask
@@ -32,6 +34,7 @@ class Answer:
     prompt_index: int
     stability_score: float | None = None
     is_of_everything: bool = False
+    found: FoundBox | None = None
 
 
 def of(prompts: Sequence[Prompt], masks: Sequence[Sequence[Mask]]) -> list[Answer]:

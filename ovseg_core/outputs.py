@@ -8,7 +8,7 @@ must stay while the record of a job may name it.
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -43,6 +43,26 @@ class Segmentation:
 
 
 @dataclass(frozen=True)
+class Detection:
+    """An image, and the boxes that a detector found in it, without masks.
+
+    Attributes:
+        image_hw: height and width of the image in pixels.
+        picture: reads the image when it is called: (H, W, 3) uint8 RGB.
+        objects: for each box PaddleX's `coordinate` [x0, y0, x1, y1] in pixels, `label` and `score`.
+        answers: none.
+    """
+
+    image_hw: tuple[int, int]
+    picture: Callable[[], np.ndarray]
+    objects: Sequence[Mapping[str, Any]]
+    answers: Sequence[Answer] = ()
+
+
+Drawing = Segmentation | Detection  # what the files of a result show
+
+
+@dataclass(frozen=True)
 class Entry:
     """A list in the result's JSON, with a value for each mask. Its maker takes a Mask, and options by name."""
 
@@ -57,7 +77,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class File:
-    """A file for the whole image (its maker takes a Segmentation), or a file for each mask (its maker takes a Mask)."""
+    """A file for the whole image (its maker takes a Drawing), or a file for each mask (its maker takes a Mask)."""
 
     name: str  # in a job's `outputs`
     shown_as: str  # in `files` of the job object; a later row replaces an earlier one of the same name
@@ -70,9 +90,9 @@ class File:
     def paths(self, mask_count: int) -> list[str]:
         return [self.path.format(i) for i in range(mask_count)] if self.is_per_mask else [self.path]
 
-    def makers(self, segmentation: Segmentation) -> list[Callable[[], bytes]]:
+    def makers(self, drawing: Drawing) -> list[Callable[[], bytes]]:
         """Return a function for each of `paths` that makes the file."""
-        subjects = [answer.mask for answer in segmentation.answers] if self.is_per_mask else [segmentation]
+        subjects = [answer.mask for answer in drawing.answers] if self.is_per_mask else [drawing]
         return [partial(self._make, subject) for subject in subjects]
 
     def _make(self, subject: object) -> bytes:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 
-from ovseg_core import longest_sides, palette, png_file
+from ovseg_core import box_overlay, longest_sides, palette, png_file
 from ovseg_core.answer import Answer
 from ovseg_core.mask import Mask
-from ovseg_core.outputs import Segmentation
+from ovseg_core.outputs import Detection, Drawing
 from ovseg_core.prompts import Prompt
 
 OPACITY = 0.45  # enough to see which pixels are in the mask, and still see the photo under it
@@ -36,20 +37,21 @@ def draw(image_rgb: np.ndarray, answers: Sequence[Answer], prompts: Sequence[Pro
     picture = image_rgb.copy()
     # The line width in pixels grows with the photo, so that lines look alike in photos of any size.
     unit = min(max(1, round(max(picture.shape[:2]) / 480)), MAX_LINE_WIDTH)
-    first_of = {answer.prompt_index: i for i, answer in reversed(list(enumerate(answers)))}
-    is_outlined = [i > first_of[a.prompt_index] and not a.is_of_everything for i, a in enumerate(answers)]
+    # An answer has its prompt itself. Equal prompts are different ones: a detector may find a box for two phrases.
+    first_of = {id(answer.prompt): i for i, answer in reversed(list(enumerate(answers)))}
+    is_outlined = [i > first_of[id(a.prompt)] and not a.is_of_everything for i, a in enumerate(answers)]
     # Large masks are drawn first, so a small object inside a large one stays visible.
     for i in sorted(range(len(answers)), key=lambda i: (is_outlined[i], -answers[i].mask.area)):
         under = image_rgb if answers[i].is_of_everything else picture
         _draw_mask(picture, answers[i].mask, palette.colour(i), unit, None if is_outlined[i] else under)
     for i, prompt in enumerate(prompts):
-        _mark(picture, prompt, palette.colour(first_of.get(i, i)), unit)
+        _mark(picture, prompt, palette.colour(first_of.get(id(prompt), i)), unit)
     return picture
 
 
-def jpeg(of: Segmentation, quality: int = 90) -> bytes:
+def jpeg(of: Drawing, quality: int = 90) -> bytes:
     """Return the drawn result as a JPEG file, scaled down if a side is too long for JPEG."""
-    picture = fitted(draw(of.picture(), of.answers, of.prompts), longest_sides.JPEG)
+    picture = fitted(_drawn(of), longest_sides.JPEG)
     cv2.cvtColor(picture, cv2.COLOR_RGB2BGR, dst=picture)  # in place, to save memory: a photo may be large
     is_written, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not is_written:
@@ -57,9 +59,29 @@ def jpeg(of: Segmentation, quality: int = 90) -> bytes:
     return data.tobytes()
 
 
-def png(of: Segmentation) -> bytes:
+def png(of: Drawing) -> bytes:
     """Return the drawn result as a PNG file, in its full size."""
-    return png_file.of(draw(of.picture(), of.answers, of.prompts))
+    return png_file.of(_drawn(of))
+
+
+def of_objects(image_rgb: np.ndarray, objects: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Return a copy of the photo with the boxes of PaddleX's objects and their labels, each label in its own colour.
+
+    Each object has `coordinate` [x0, y0, x1, y1] in pixels, `label` and `score`.
+    """
+    labels = list(dict.fromkeys(each["label"] for each in objects))
+    return box_overlay.draw(
+        image_rgb,
+        [each["coordinate"] for each in objects],
+        [f"{each['label']} {each['score']:.2f}" for each in objects],
+        [labels.index(each["label"]) for each in objects],
+    )
+
+
+def _drawn(of: Drawing) -> np.ndarray:
+    if isinstance(of, Detection):
+        return of_objects(of.picture(), of.objects)
+    return draw(of.picture(), of.answers, of.prompts)
 
 
 def fitted(picture: np.ndarray, longest: int) -> np.ndarray:

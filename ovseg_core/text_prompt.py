@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ovseg_core.errors import OvsegError
+from ovseg_core.found_box import FoundBox
 from ovseg_core.grounding_dino.options import DetectionOptions
 from ovseg_core.prompts import Box, Prompt
 
@@ -22,22 +23,6 @@ if TYPE_CHECKING:
 # An object is inside the prompt's box if at least this share of the object's own box is. The object's centre does not
 # decide, because a box around one of two dogs often contains the centre of the sofa on which both lie.
 SHARE_INSIDE = 0.5
-
-
-class FoundBox(NamedTuple):
-    """A box that a detector found.
-
-    Attributes:
-        phrase: in the caller's words.
-        phrase_index: the position of the phrase in the caller's list.
-        box: x0, y0, x1, y1 in pixels of the image.
-        score: how well the box fits the phrase, 0 to 1.
-    """
-
-    phrase: str
-    phrase_index: int
-    box: Box
-    score: float
 
 
 @dataclass(frozen=True)

@@ -7,62 +7,56 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-import numpy as np
 from redis import RedisError
 
 from ovseg_core import answer
 from ovseg_core.answer import Answer
 from ovseg_core.embedding import Embedding
+from ovseg_core.outputs import Segmentation
+from worker import searching
 from worker.inference.embeddings import CHECK_EVERY_SECONDS
 from worker.inference.urgency import Urgency
 from worker.job.record import Job
+from worker.running_job import RunningJob
 from worker.worker_services import WorkerServices
 
 REPORT_EVERY_SECONDS = 1.0  # a person who watches the progress needs no more, and each report is a call to Redis
 
 
-def answers(
-    job: Job,
-    embedding: Embedding,
-    picture: Callable[[], np.ndarray],
-    services: WorkerServices,
-    check: Callable[[], None],
-) -> tuple[list[Answer], int, float]:
-    """Return the answers, the number of masks that were dropped, and the milliseconds that the network took.
+def segmentation(running: RunningJob, embedding: Embedding) -> Segmentation:
+    """Return the masks of a job. `embedding` is that of its image.
 
-    Args:
-        job: the job, which this worker is running.
-        embedding: the embedding of its image.
-        picture: reads the image (H, W, 3). It is called only if everything mode needs crops.
-        services: the services of this worker.
-        check: called several times a second in everything mode. It may raise an exception to stop the job.
+    The answers are in the order of the request's prompts; those of a text prompt in the order of the detector's scores.
     """
-    prompts = job.request.prompts
-    if job.request.everything is not None:
-        return _everything(job, embedding, picture, services, check)
-    masks, milliseconds = services.inference.decode(embedding, prompts, all_masks=job.request.multimask == "all")
-    positions = job.request.positions
-    found = [replace(each, prompt_index=positions[each.prompt_index]) for each in answer.of(prompts, masks)]
-    return found, 0, milliseconds
+    if running.request.everything is not None:
+        return _everything(running, embedding)
+    request, services = running.request, running.services
+    boxes, dropped = searching.boxes(running)
+    prompts = [*request.prompts, *(box.prompt for box in boxes)]
+    masks, running.timings.ms["decode"] = services.inference.decode(
+        embedding, prompts, all_masks=request.multimask == "all"
+    )
+    positions, found = [*request.positions, *(box.position for box in boxes)], [None] * len(request.prompts)
+    of_prompts = [*found, *(box.found for box in boxes)]
+    answers = [
+        replace(each, prompt_index=positions[each.prompt_index], found=of_prompts[each.prompt_index])
+        for each in answer.of(prompts, masks)
+    ]
+    in_order = sorted(answers, key=lambda each: each.prompt_index)
+    return Segmentation(embedding.frame.image_hw, running.image.picture, in_order, prompts, dropped)
 
 
-def _everything(
-    job: Job,
-    embedding: Embedding,
-    picture: Callable[[], np.ndarray],
-    services: WorkerServices,
-    check: Callable[[], None],
-) -> tuple[list[Answer], int, float]:
-    cost, options = job.request.cost, job.request.everything or {}
+def _everything(running: RunningJob, embedding: Embedding) -> Segmentation:
+    request, services, picture = running.request, running.services, running.image.picture
+    cost, options = request.cost, request.everything or {}
     found: list[Answer] = []
-    milliseconds = 0.0
-    progress = Progress(job, services, check)
+    progress = Progress(running.job, services, running.check)
     progress.report(0, cost.prompts)
-    for step, taken in services.inference.everything(embedding, picture, options, Urgency.of(job.request)):
+    for step, taken in services.inference.everything(embedding, picture, options, Urgency.of(request)):
         progress.report(step.points_done, step.points_total)
-        found, milliseconds = step.answers, taken
+        found, running.timings.ms["decode"] = step.answers, taken
     kept = _most_likely(found, services.settings.max_everything_masks)
-    return kept, len(found) - len(kept), milliseconds
+    return Segmentation(embedding.frame.image_hw, picture, kept, (), len(found) - len(kept))
 
 
 class Progress:

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Any, NamedTuple
 
 from ovseg_core import outputs
-from ovseg_core.outputs import Segmentation
+from ovseg_core.outputs import Detection, Drawing, Segmentation
 from ovseg_core.paddlex import serving_result
 from worker.job import ephemeral, result_document
 from worker.job.record import Job
@@ -34,14 +34,14 @@ class Stored(NamedTuple):
     size: int
 
 
-def store(job: Job, segmentation: Segmentation, weights_sha256: str, storage: Storage, threads: Executor) -> Stored:
+def store(job: Job, drawing: Drawing, weights_sha256: str, storage: Storage, threads: Executor) -> Stored:
     """Store the job's outputs under its attempt's prefix. Returns when everything is stored.
 
     `weights_sha256` is the digest of the model's weights, which the result names. Of an ephemeral job nothing is
     stored. Raises OvsegError as `ephemeral.check_result`.
     """
     if job.request.ephemeral:
-        document = _document(job, segmentation, weights_sha256)
+        document = _document(job, drawing, weights_sha256)
         ephemeral.check_result(document)
         return Stored(document, 0)
 
@@ -50,28 +50,42 @@ def store(job: Job, segmentation: Segmentation, weights_sha256: str, storage: St
         storage.put(upload.key, data, upload.content_type)
         return len(data)
 
-    sizes = threads.map(put, _uploads(job, segmentation))  # begins now
-    document = _document(job, segmentation, weights_sha256)
+    sizes = threads.map(put, _uploads(job, drawing))  # begins now
+    document = _document(job, drawing, weights_sha256)
     storage.put(object_names.result(job.attempt_prefix), document, "application/json")
     return Stored(document, len(document) + sum(sizes))
 
 
-def _uploads(job: Job, segmentation: Segmentation) -> Iterator[Upload]:
-    prefix, count = job.attempt_prefix, len(segmentation.answers)
-    for file in outputs.files(job.request.outputs, segmentation.image_hw):
-        for path, make in zip(file.paths(count), file.makers(segmentation), strict=True):
+def _uploads(job: Job, drawing: Drawing) -> Iterator[Upload]:
+    prefix, count = job.attempt_prefix, len(drawing.answers)
+    for file in outputs.files(job.request.outputs, drawing.image_hw):
+        for path, make in zip(file.paths(count), file.makers(drawing), strict=True):
             yield Upload(prefix + path, file.content_type, make)
 
 
-def _document(job: Job, segmentation: Segmentation, weights_sha256: str) -> bytes:
-    polygons = job.request.polygons
-    options = {} if polygons is None else {"polygons": polygons.model_dump()}
-    result = serving_result.of(segmentation.answers, job.request.outputs, options)
-    _add_notes(result, job.request)
-    if segmentation.dropped:
-        result["masks_dropped"] = segmentation.dropped
+def _document(job: Job, drawing: Drawing, weights_sha256: str) -> bytes:
+    result = _of_detection(drawing) if isinstance(drawing, Detection) else _of_segmentation(drawing, job.request)
     result["made_by"] = {"model": job.request.model, "sha256": weights_sha256, "ovseg": _version()}
     return json.dumps(result_document.of(job.shown_id, result), separators=(",", ":")).encode()
+
+
+def _of_segmentation(segmentation: Segmentation, request: JobRequest) -> dict[str, Any]:
+    polygons = request.polygons
+    options = {} if polygons is None else {"polygons": polygons.model_dump()}
+    result = serving_result.of(segmentation.answers, request.outputs, options)
+    _add_notes(result, request)
+    if segmentation.dropped:
+        result["masks_dropped"] = segmentation.dropped
+    return result
+
+
+def _of_detection(detection: Detection) -> dict[str, Any]:
+    """Return no masks, and the objects in the words of PaddleX's service for `open_vocabulary_detection`."""
+    objects = [
+        {"bbox": each["coordinate"], "categoryName": each["label"], "score": each["score"]}
+        for each in detection.objects
+    ]
+    return {"maskInfos": [], "detectedObjects": objects}
 
 
 @cache

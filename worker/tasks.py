@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
 from redis import RedisError
 
 from ovseg_core import outputs
 from ovseg_core.errors import OvsegError
-from ovseg_core.outputs import Segmentation
-from worker import answering, publish
-from worker.image import fetch
-from worker.image.content import ImageContent
+from ovseg_core.outputs import Drawing
+from worker import answering, publish, searching
 from worker.inference.embeddings import Cache
 from worker.inference.urgency import Urgency
 from worker.job.attempt import LeaseLost, Stopped, Waiting
 from worker.job.record import Job, JobError, Run, Status
+from worker.job.request import JobRequest
 from worker.job.usage import Work
+from worker.lazy_image import LazyImage
 from worker.process import watchdog
 from worker.process.lookout import Lookout
 from worker.process.slots import Slot
+from worker.running_job import RunningJob
 from worker.store import outage, tenant
+from worker.timings import Timings
 from worker.worker_services import WorkerServices
 
 log = logging.getLogger(__name__)
@@ -86,43 +86,69 @@ def _run(job: Job, services: WorkerServices, waiting: Waiting) -> None:
 def _work(job: Job, services: WorkerServices, waiting: Waiting) -> None:
     """Segment the job's image and store the result. Enter `waiting` while another job encodes the same image.
 
-    Between stages, and regularly while it waits for a decoder or for another job's encoding or runs everything mode, it
-    checks whether the job may continue.
+    Between stages, and regularly while it waits for a decoder or for another job's encoding, or between the passes of a
+    detector and the clicks of everything mode, it checks whether the job may continue.
     """
     timings, check = Timings(), partial(services.heartbeat.check, job)
     image = LazyImage(job, services, timings, check)
-    model, content = job.request.model, image.content()
+    content = image.content()
     owned_sha256 = tenant.owned(job.tenant, content.sha256)  # no tenant learns whether another sent the same image
-    is_known = services.embeddings.has(model, owned_sha256)
+    is_known = _is_known(job.request, owned_sha256, services)
     if not is_known:
         image.file()  # fetched before other jobs wait for its embedding: a missing file must fail this job only
     request = job.request.within(content.image_hw)
     job = replace(job, request=request)  # without the prompts that are skipped
 
     check(unless_recent=is_known)
-    urgency, share = Urgency.of(request), request.only_encodes
-    found = services.embeddings.of(model, owned_sha256, image.picture, share, urgency, check, waiting)
-    timings.ms["encode"] = found.milliseconds
-    check(unless_recent=True)
-    answers, dropped, timings.ms["decode"] = answering.answers(job, found.embedding, image.picture, services, check)
-
+    running = RunningJob(job, image, owned_sha256, services, check, waiting, timings)
+    drawing, digest, run = _detected(running) if request.detect is not None else _segmented(running)
     check(unless_recent=not outputs.files(request.outputs, content.image_hw))
     with timings.of("publish"):
-        segmentation = Segmentation(content.image_hw, image.picture, answers, request.prompts, dropped)
-        digest = services.inference.weights_sha256(model)
-        stored = publish.store(job, segmentation, digest, services.storage, services.uploads)
-    run = Run(*services.inference.engine(model), found.cache)
+        stored = publish.store(job, drawing, digest, services.storage, services.uploads)
     described = content.model_dump(exclude={"sha256"})
-    encodes = request.cost.encodes - (found.cache != Cache.MISS)
-    work = Work(request.cost.prompts, encodes, timings.ms["encode"] + timings.ms["decode"], stored.size)
-    ended = (job, described, timings.ms, len(answers), run, stored.document, work)
+    encodes = max(0, request.cost.encodes - (run.embedding_cache != Cache.MISS))
+    work = Work(request.cost.prompts, encodes, timings.network_ms, stored.size)
+    ended = (job, described, timings.ms, len(drawing.answers), run, stored.document, work)
     status = _report(lambda: services.jobs.succeed(*ended), services)
     if status == Status.SUCCEEDED:
-        done = f"{len(answers)} masks, {request.cost.prompts} prompts"
-        log.info("%s succeeded, %s; embedding: %s; ms: %s", job.id, done, found.cache, timings)
+        done = f"{len(drawing.answers)} masks, {request.cost.prompts} prompts"
+        log.info("%s succeeded, %s; embedding: %s; ms: %s", job.id, done, run.embedding_cache, timings)
     elif not request.ephemeral and services.jobs.get(job.id) is None:
         # The job was deleted while this attempt, which had lost its lease, was writing.
         services.storage.delete_prefix(job.attempt_prefix)
+
+
+def _is_known(request: JobRequest, sha256: str, services: WorkerServices) -> bool:
+    """True if this worker has the embedding and, if a detector runs, the features of the image."""
+    if request.uses_detector and not services.features.has(str(request.detector), sha256):
+        return False
+    return request.detect is not None or services.embeddings.has(request.model, sha256)
+
+
+def _segmented(running: RunningJob) -> tuple[Drawing, str, Run]:
+    """Return the masks of a job, the digest of its model's weights, and how the model ran."""
+    request, services = running.request, running.services
+    found = services.embeddings.of(
+        request.model,
+        running.sha256,
+        running.image.picture,
+        request.only_encodes,
+        Urgency.of(request),
+        running.check,
+        running.waiting,
+    )
+    running.timings.ms["encode"] = found.milliseconds
+    running.check(unless_recent=True)
+    segmentation = answering.segmentation(running, found.embedding)
+    digest = services.inference.weights_sha256(request.model)
+    return segmentation, digest, Run(*services.inference.engine(request.model), found.cache)
+
+
+def _detected(running: RunningJob) -> tuple[Drawing, str, Run]:
+    """Return the boxes of a job that only detects, the digest of its detector's weights, and how the detector ran."""
+    detection, features = searching.detected(running)
+    name, detectors = str(running.request.detector), running.services.detectors
+    return detection, detectors.weights_sha256(name), Run(*detectors.engine(name), features.cache)
 
 
 def _report(end: Callable[[], str], services: WorkerServices) -> str:
@@ -139,51 +165,3 @@ def _report(end: Callable[[], str], services: WorkerServices) -> str:
                 raise
             log.warning("Redis is unreachable; retrying to record how an attempt ended: %s", error)
             time.sleep(REPORT_AGAIN_SECONDS)
-
-
-class LazyImage:
-    """A job's image, fetched and decoded on first use; never if neither the encoder nor the overlay needs it."""
-
-    def __init__(self, job: Job, services: WorkerServices, timings: Timings, check: Callable[[], None]) -> None:
-        self._job, self._services, self._timings, self._check = job, services, timings, check
-        self._content = job.request.image.content
-        self._file: bytes | None = None
-        self._picture: np.ndarray | None = None
-
-    def content(self) -> ImageContent:
-        """Return what the header of the image's file specifies. The gateway has read it if the client sent the file."""
-        if self._content is None:
-            self._content = ImageContent.of(self.file(), self._services.decoders.header(self.file(), self._check))
-        return self._content
-
-    def file(self) -> bytes:
-        """Return the bytes of the image's file. Raises OvsegError as `fetch.image`."""
-        if self._file is None:
-            source, services = self._job.request.image, self._services
-            with self._timings.of("fetch"):
-                self._file = fetch.image(source, services.inputs, services.client, services.settings, self._check)
-        return self._file
-
-    def picture(self) -> np.ndarray:
-        """Return the pixels (H, W, 3) uint8 RGB. Raises OvsegError as `file` and `Decoders.decode`."""
-        if self._picture is None:
-            file, (height, width) = self.file(), self.content().image_hw
-            with self._timings.of("decode_image"):
-                self._picture = self._services.decoders.decode(file, height * width, self._check)
-        return self._picture
-
-
-class Timings:
-    """The duration of each stage, in milliseconds."""
-
-    def __init__(self) -> None:
-        self.ms: dict[str, float] = {}
-
-    @contextmanager
-    def of(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.ms[stage] = round((time.perf_counter() - start) * 1000, 2)
-
-    def __str__(self) -> str:
-        return " ".join(f"{stage} {ms:.0f}" for stage, ms in self.ms.items())

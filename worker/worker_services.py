@@ -56,6 +56,9 @@ class WorkerServices(Services):
         self.inference = inference or Inference(visible, settings.engine, settings.precision, thread)
         self.inference.warm_up(settings.default_model)
         self.detectors = detectors or Detectors(visible, settings.engine, thread)
+        if settings.preload_detector:
+            log.info("loading detector %s on %s", settings.default_detector, device)
+            self.detectors.warm_up(settings.default_detector)
         self.roster = Roster(self.keyspace, settings, self.name, device, self._report)
         self.slots = Slots(settings.worker_concurrency)
         self.heartbeat = Heartbeat(self.jobs, self.roster, settings.beat_seconds)

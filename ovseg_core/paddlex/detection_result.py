@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ovseg_core import box_overlay
+from ovseg_core import overlay
 from ovseg_core.paddlex.image_result import AS_ESCAPES, ImageResult
 from ovseg_core.paddlex.inputs import Page
 from ovseg_core.paddlex.saved_names import Owner, SavedNames
@@ -46,11 +46,4 @@ class DetectionResult(ImageResult):
         return {name: self[name] for name in ("input_path", "page_index", "boxes")}
 
     def _picture(self) -> np.ndarray:
-        boxes = self["boxes"]
-        labels = list(dict.fromkeys(box["label"] for box in boxes))
-        return box_overlay.draw(
-            self["input_img"],
-            [box["coordinate"] for box in boxes],
-            [f"{box['label']} {box['score']:.2f}" for box in boxes],
-            [labels.index(box["label"]) for box in boxes],
-        )
+        return overlay.of_objects(self["input_img"], self["boxes"])

@@ -13,9 +13,10 @@ from typing import Any
 from ovseg_core import family
 from ovseg_core.errors import OvsegError
 from ovseg_core.everything.options import EverythingOptions
+from ovseg_core.found_box import FoundBox
 from ovseg_core.paddlex import plain, text_prompt
 from ovseg_core.prompts import Prompt, check_within
-from ovseg_core.text_prompt import FoundBox, TextPrompt
+from ovseg_core.text_prompt import TextPrompt
 
 Prompts = Mapping[str, Any]  # from a kind to its rows: lists, arrays or tensors
 KEYS = ("box", "points", "labels", "mask")  # the keys of a mixed prompt

@@ -11,6 +11,7 @@ import numpy as np
 
 from ovseg_core import box_overlay, overlay, polygons
 from ovseg_core.answer import Answer
+from ovseg_core.found_box import FoundBox
 from ovseg_core.mask import Mask
 from ovseg_core.paddlex import prompting, serving_result
 from ovseg_core.paddlex.image_result import AS_ESCAPES, ImageResult
@@ -19,7 +20,6 @@ from ovseg_core.paddlex.prompting import Given
 from ovseg_core.paddlex.saved_names import Owner, SavedNames
 from ovseg_core.polygons import Polygon
 from ovseg_core.segmenter import Segmenter
-from ovseg_core.text_prompt import FoundBox
 
 TOO_LARGE_TO_PRINT = "..."
 

@@ -53,9 +53,19 @@ def rle(mask: Mask) -> dict[str, Any]:
 def label(answer: Answer) -> dict[str, Any]:
     """Return PaddleX's `label` and `prompt` for a mask. A prompt that PaddleX does not support is an object.
 
-    In everything mode, which PaddleX lacks, `prompt` is the point [x, y] that found the mask.
+    In everything mode, which PaddleX lacks, `prompt` is the point [x, y] that found the mask. For a text prompt, which
+    PaddleX lacks too, it is the caller's phrase; `phrase_index` is its position in its prompt, `coordinate` the box of
+    the detector and `detection_score` the score of that box, 0 to 1.
     """
-    prompt = answer.prompt
+    prompt, found = answer.prompt, answer.found
+    if found is not None:
+        return {
+            "label": prompting.TEXT,
+            "prompt": found.phrase,
+            "phrase_index": found.phrase_index,
+            "coordinate": list(found.box),
+            "detection_score": found.score,
+        }
     if answer.is_of_everything:
         return {"label": prompting.EVERYTHING, "prompt": list(prompt.points[0])}
     if prompt.kind == "box":

@@ -11,12 +11,13 @@ import numpy as np
 from ovseg_core import devices, image_source, text_prompt
 from ovseg_core.embedding import Embedding
 from ovseg_core.errors import OvsegError
+from ovseg_core.found_box import FoundBox
 from ovseg_core.mask import Mask
 from ovseg_core.paddlex import detection_model
 from ovseg_core.paddlex.model import located
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
-from ovseg_core.text_prompt import FoundBox, TextPrompt
+from ovseg_core.text_prompt import TextPrompt
 from ovseg_core.vl import description, request
 from ovseg_core.vl.engine_config import EngineConfig
 from ovseg_core.vl.generation_config import GenerationConfig

@@ -18,6 +18,7 @@ from worker.inference.urgency import Urgency
 if TYPE_CHECKING:
     from ovseg_core.grounding_dino.detections import Searched
     from ovseg_core.grounding_dino.detector import Detector, EncodedImage
+    from ovseg_core.grounding_dino.text import Text
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +88,13 @@ class Detectors:
             total += milliseconds
         return found, round(total, 2)
 
+    def answer(
+        self, detector: str, image: EncodedImage, asked: Text, urgency: Urgency = Urgency.NORMAL
+    ) -> tuple[tuple[np.ndarray, np.ndarray], float]:
+        """Return the boxes and logits of `Detector.answer` for one text, and the milliseconds."""
+        loaded = self._loaded(detector)
+        return self._run(lambda: loaded.answer(image, loaded.encode_text(asked)), urgency)
+
     def engine(self, detector: str) -> tuple[str, str]:
         """Return the engine and the precision that a detector runs in."""
         usable = detectors.engines(self._device)
@@ -106,7 +114,7 @@ class Detectors:
         The image is a landscape of 4:3, so the first upright or longer image still prepares the canvas of its shape.
         """
         image, _ = self.encode(detector, np.zeros((600, 800, 3), np.uint8))
-        self.search(detector, image, ["object"])
+        self.search(detector, image, ["a"])
 
     def _run(self, call: Callable[[], Result], urgency: Urgency) -> tuple[Result, float]:
         def run(calls: Sequence[Callable[[], Result]]) -> list[Result]:
