@@ -122,7 +122,7 @@ def quantize(name: str, photos: Path) -> None:
 
 def _found_anywhere(name: str) -> Published:
     """Return the model or detector of this name."""
-    return models.all_detectors().get(name) or _found(name)
+    return models.find_detector(name) if models.is_detector(name) else _found(name)
 
 
 def _found(name: str) -> ModelSpec:

@@ -7,6 +7,12 @@ Use it like PaddleX's `open_vocabulary_segmentation`:
 >>> for result in pipeline.predict("photo.jpg", prompt=[[10, 20, 200, 300]], prompt_type="box"):
 ...     result.save_to_img("output/")
 
+Or like `pipeline` of Hugging Face's transformers:
+
+>>> from ovseg_core import pipeline
+>>> generator = pipeline(task="mask-generation")
+>>> masks = generator("photo.jpg", points_per_crop=4)["masks"]
+
 Or use the network more directly:
 
 >>> import numpy as np
@@ -35,6 +41,7 @@ if TYPE_CHECKING:
     from ovseg_core.embedding import Embedding
     from ovseg_core.errors import OvsegError
     from ovseg_core.everything.options import EverythingOptions
+    from ovseg_core.hugging_face.pipeline import pipeline
     from ovseg_core.mask import Mask
     from ovseg_core.models.pull import PullFailed
     from ovseg_core.paddlex.detection_model import DetectionModel
@@ -64,6 +71,7 @@ __all__ = [
     "Segmenter",
     "create_model",
     "create_pipeline",
+    "pipeline",
 ]
 
 # The module of each public name, for `__getattr__`. Nothing is imported before it is used: the gateway imports parts of
@@ -86,6 +94,7 @@ _MODULES = {
     "Segmenter": "segmenter",
     "create_model": "paddlex.model",
     "create_pipeline": "paddlex.pipeline",
+    "pipeline": "hugging_face.pipeline",
 }
 
 

@@ -41,13 +41,18 @@ def use(device: str) -> None:
 
 
 def default() -> str:
-    """Return "gpu:0" if Paddle can use a GPU here, and "cpu" otherwise.
+    """Return "gpu:0" if Paddle can use a GPU here, and "cpu" otherwise."""
+    return "gpu:0" if gpus() else "cpu"
+
+
+def gpus() -> int:
+    """Return the number of GPUs that Paddle can use here.
 
     The build of Paddle is known from the list of installed packages, so a build for CPUs is not imported here.
     """
     installed = {distribution.name for distribution in importlib.metadata.distributions()}
     is_for_cpus = "paddlepaddle" in installed and "paddlepaddle-gpu" not in installed
-    return "gpu:0" if not is_for_cpus and _count("gpu") else "cpu"
+    return 0 if is_for_cpus else _count("gpu")
 
 
 def _count(kind: str) -> int:

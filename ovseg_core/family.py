@@ -15,10 +15,11 @@ from ovseg_core.everything.options import EverythingOptions
 from ovseg_core.prompts import KINDS
 
 if TYPE_CHECKING:
+    import numpy as np
     import openvino as ov
 
     from ovseg_core.canvas import PerChannel, Resize
-    from ovseg_core.network import Network
+    from ovseg_core.network import Features, Network
 
 EVERYTHING = "everything"  # the mode without prompts
 ALL_KINDS = frozenset({*KINDS, EVERYTHING})
@@ -95,6 +96,11 @@ class Quantization:
     is_transformer: bool = False
 
 
+def with_channels_last(features: Features) -> np.ndarray:
+    """Return the first of a network's arrays of features (h, w, C) as (C, h, w)."""
+    return features[0].transpose(2, 0, 1)
+
+
 @dataclass(frozen=True)
 class Family:
     """One row of `networks.NETWORKS`.
@@ -112,4 +118,6 @@ class Family:
     is_exportable: bool = False  # a SAM, which `paddle_inference.export` can write as an inference model of PaddleX
     index_file: str | None = None  # if the weights are a folder: the file that every such folder contains
     takes: frozenset[str] = ALL_KINDS  # the kinds of prompts that the network can take
+    # The image embedding (C, h, w) among the network's features; None if it has none
+    image_embedding: Callable[[Features], np.ndarray] | None = with_channels_last
     takes_with: Callable[[Path], frozenset[str]] | None = None  # those it can take with these weights, if not `takes`

@@ -120,6 +120,16 @@ class Segmenter:
         """
         return encoding.encode(self.spec.name, self.network, self.spec.preset, images_rgb)
 
+    def image_embedding(self, embedding: Embedding) -> np.ndarray:
+        """Return the image embedding alone, (C, h, w) float32, of the features that the model decodes from.
+
+        Raises ValueError if the model has none: PaddleX's inference models encode an image for each prompt again.
+        """
+        of_features = self.spec.family.image_embedding
+        if of_features is None:
+            raise ValueError(f"{self.spec.name} has no image embedding")
+        return of_features(embedding.features)
+
     def canvas(self, image_rgb: np.ndarray) -> np.ndarray:
         """Return the network's input for an image (H, W, 3) uint8: (1, 3, S, S) float32."""
         return encoding.canvas_of(image_rgb, self.network.canvas_size, self.spec.preset)
@@ -169,7 +179,12 @@ class Segmenter:
         return [sorted(masks, key=_likelihood, reverse=True) for masks in several]
 
     def everything(
-        self, image_rgb: search.Image | None, embedding: Embedding | None = None, **options: Any
+        self,
+        image_rgb: search.Image | None,
+        embedding: Embedding | None = None,
+        *,
+        mask_threshold: float | None = None,
+        **options: Any,
     ) -> Generator[Step, None, None]:
         """Find the masks of all objects of an image, without prompts.
 
@@ -186,6 +201,8 @@ class Segmenter:
             image_rgb: (H, W, 3) uint8, RGB, or a function that returns it, which is called only if its pixels are
                 needed. With an embedding and without crops they are not needed, and it may be None.
             embedding: the embedding of the whole image, if it was computed before.
+            mask_threshold: a pixel belongs to a mask if its logit exceeds this; None is the model's
+                `point_mask_threshold`.
             options: values by the names of `EverythingOptions`. The model's own defaults (`Preset.everything`) hold for
                 all others.
 
@@ -199,11 +216,12 @@ class Segmenter:
         """
         self.spec.check_everything()
         preset = self.spec.preset
+        threshold = preset.point_mask_threshold if mask_threshold is None else mask_threshold
         model = search.Model(
             encode=self.encode,
             decode=self._clicked,
             points_per_run=preset.prompts_per_batch,
-            masking=Masking(preset.point_mask_threshold, preset.max_hole_share, preset.via_canvas, preset.by_region),
+            masking=Masking(threshold, preset.max_hole_share, preset.via_canvas, preset.by_region),
             ranks_by_stability=preset.everything_ranks_by_stability,
             refine=self._refined if preset.everything_refines else None,
         )

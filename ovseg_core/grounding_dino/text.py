@@ -13,7 +13,7 @@ import numpy as np
 
 from ovseg_core.errors import OvsegError
 from ovseg_core.grounding_dino.attention_mask import BLOCKED
-from ovseg_core.grounding_dino.tokenizer import BEGIN, END, STOP
+from ovseg_core.grounding_dino.tokenizer import BEGIN, DELIMITERS, END, STOP
 
 MAX_TOKENS = 256  # of a text; the networks were trained with texts up to this length
 PADDED_TO = 16  # texts are padded to a multiple of this, because an engine prepares itself for each length
@@ -29,7 +29,7 @@ class Text(NamedTuple):
         positions: (T,): of each token in its phrase.
         mask: (T,): 0 for tokens, and a large negative number for padding. It is added to scores.
         self_mask: (T, T): 0 where a token may attend to another. It is added to scores.
-        spans: of each phrase, the indices of its first token and of its full stop.
+        spans: of each phrase, the indices of its first token and of its delimiter, a full stop.
     """
 
     tokens: np.ndarray
@@ -41,20 +41,27 @@ class Text(NamedTuple):
 
 def of(phrases: Sequence[Tokens]) -> Text:
     """Return the text of these phrases. Together they have at most as many tokens as `passes` puts in one pass."""
-    tokens, spans = [BEGIN], []
-    for phrase in phrases:
-        spans.append((len(tokens), len(tokens) + len(phrase)))
-        tokens += [*phrase, STOP]
-    tokens.append(END)
+    return of_tokens([BEGIN, *(token for phrase in phrases for token in (*phrase, STOP)), END])
+
+
+def of_tokens(tokens: Sequence[int]) -> Text:
+    """Return the text of these tokens, which begin with BEGIN and end with END; each delimiter ends a phrase.
+
+    Tokens after the last delimiter are no phrase: each of them attends only to itself, as in the original.
+    """
     length = -(-len(tokens) // PADDED_TO) * PADDED_TO
     positions, mask = np.zeros(length, np.float32), np.zeros(length, np.float32)
     mask[len(tokens) :] = BLOCKED
     self_mask = np.full((length, length), BLOCKED, np.float32)
     np.fill_diagonal(self_mask, 0)
-    for start, stop in spans:
-        positions[start : stop + 1] = np.arange(stop + 1 - start)
-        self_mask[start : stop + 1, start : stop + 1] = 0
-    padded = np.array(tokens + [0] * (length - len(tokens)), np.float32)
+    start, spans = 1, []
+    for stop, token in enumerate(tokens):
+        if token in DELIMITERS:
+            positions[start : stop + 1] = np.arange(stop + 1 - start)
+            self_mask[start : stop + 1, start : stop + 1] = 0
+            spans.append((start, stop))
+            start = stop + 1
+    padded = np.array([*tokens, *[0] * (length - len(tokens))], np.float32)
     return Text(padded, positions, mask, self_mask, tuple(spans))
 
 

@@ -76,5 +76,6 @@ NETWORKS = {
         engines=("openvino", "onnxruntime", "paddle"),
         half_precisions={"onnxruntime": ("float16",)},
         quantization=Quantization(encoder_graph, float32_convolutions=6),
+        image_embedding=lambda features: features[-1],  # the map of the coarsest stride
     )
 }

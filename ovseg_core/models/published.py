@@ -20,6 +20,7 @@ class Published:
         urls: addresses of the file; empty if the weights are bundled, or if their user must install the file.
         size: in bytes; None if no one has published it.
         sha256: None if no one has published it.
+        also: the names of the same weights in other libraries.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Published:
     urls: tuple[str, ...] = ()
     size: int | None = None
     sha256: str | None = None
+    also: tuple[str, ...] = ()
 
     @property
     def index_file(self) -> str | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -17,15 +18,25 @@ from ovseg_core.networks import NETWORKS
 
 OURS = Path(__file__).with_name("models.yaml")
 OUR_DETECTORS = Path(__file__).with_name("detectors.yaml")
-FIELDS = frozenset({"network", "file", "bundled", "urls", "bytes", "sha256", "licence", "falls_to"})
+FIELDS = frozenset({"network", "file", "bundled", "urls", "bytes", "sha256", "licence", "falls_to", "also"})
+
+
+Entry = TypeVar("Entry", bound=Published)
 
 
 def find(name: str) -> ModelSpec:
-    """Return the model of this name. Raises OvsegError `unknown_model`, which lists the known names."""
+    """Return the model of this name, which may be its name in another library.
+
+    Raises OvsegError `unknown_model`, which lists the known names.
+    """
     known = all_models()
-    if name not in known:
+    if (found := _named(name, known)) is None:
         raise OvsegError("unknown_model", f"there is no model {name!r}; available: {', '.join(known)}", "model")
-    return known[name]
+    return found
+
+
+def _named(name: str, known: Mapping[str, Entry]) -> Entry | None:
+    return known.get(name) or next((entry for entry in known.values() if name in entry.also), None)
 
 
 def resolved(name: str) -> ModelSpec:
@@ -40,12 +51,31 @@ def resolved(name: str) -> ModelSpec:
 
 
 def find_detector(name: str) -> Published:
-    """Return the detector of this name. Raises OvsegError `unknown_detector`, which lists the known names."""
+    """Return the detector of this name, which may be its name in another library.
+
+    Raises OvsegError `unknown_detector`, which lists the known names.
+    """
     known = all_detectors()
-    if name not in known:
+    if (found := _named(name, known)) is None:
         message = f"there is no detector {name!r}; available: {', '.join(known)}"
         raise OvsegError("unknown_detector", message, "detector")
-    return known[name]
+    return found
+
+
+def is_detector(name: str) -> bool:
+    """True if this is the name of a detector, which may be its name in another library."""
+    return _named(name, all_detectors()) is not None
+
+
+def find_any(name: str) -> Published:
+    """Return the model (a `ModelSpec`) or the detector of this name, which may be its name in another library.
+
+    Raises OvsegError `unknown_model`, which lists the known names.
+    """
+    known = {**all_models(), **all_detectors()}
+    if (found := _named(name, known)) is None:
+        raise OvsegError("unknown_model", f"there is no model {name!r}; available: {', '.join(known)}", "model")
+    return found
 
 
 def all_detectors() -> dict[str, Published]:
@@ -60,7 +90,12 @@ def _read_detectors(folder: Path) -> dict[str, Published]:
         if fields["network"] not in DETECTORS:
             raise ValueError(f"{OUR_DETECTORS}: {name}: network must be one of {', '.join(DETECTORS)}")
         found[name] = Published(
-            name, fields["network"], folder / fields["file"], fields["licence"], tuple(fields["urls"])
+            name,
+            fields["network"],
+            folder / fields["file"],
+            fields["licence"],
+            tuple(fields["urls"]),
+            also=tuple(fields.get("also", ())),
         )
     return found
 
@@ -98,4 +133,5 @@ def _spec(name: str, fields: dict[str, Any], folder: Path, source: Path) -> Mode
         falls_to=fields.get("falls_to"),
         size=fields.get("bytes"),
         sha256=fields.get("sha256"),
+        also=tuple(fields.get("also", ())),
     )

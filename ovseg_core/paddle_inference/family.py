@@ -44,5 +44,6 @@ NETWORKS = {
         index_file=INDEX_FILE,
         takes=EITHER,
         takes_with=takes_with,
+        image_embedding=None,
     )
 }

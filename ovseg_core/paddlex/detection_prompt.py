@@ -14,7 +14,7 @@ import numpy as np
 from ovseg_core.errors import OvsegError
 from ovseg_core.grounding_dino import detections, text, tokenizer
 from ovseg_core.grounding_dino.text import MAX_TOKENS, Text
-from ovseg_core.grounding_dino.tokenizer import DELIMITERS
+from ovseg_core.grounding_dino.tokenizer import BEGIN, DELIMITERS, END
 from ovseg_core.paddlex.thresholds import Thresholds
 
 FIELD = "prompt"
@@ -52,18 +52,8 @@ class Prompt(NamedTuple):
         if len(written) > MAX_TOKENS - 2:
             message = f"the prompt has {len(written)} tokens; it may have at most {MAX_TOKENS - 2}"
             raise OvsegError("phrase_too_long", message, FIELD)
-        phrases: list[tuple[int, ...]] = [()]
-        ends = []
-        for token in written:
-            if token in DELIMITERS:
-                phrases.append(())
-                ends.append(token)
-            else:
-                phrases[-1] += (token,)
-        asked = text.of(phrases[:-1])  # the last one is empty: the prompt ends in a full stop
-        for (_, stop), end in zip(asked.spans, ends, strict=True):
-            asked.tokens[stop] = end  # `text.of` ends each phrase with a full stop
-        return cls(asked, tuple(int(token) for token in asked.tokens[: len(written) + 2]))
+        tokens = (BEGIN, *written, END)
+        return cls(text.of_tokens(tokens), tokens)
 
     def label(self, fits: np.ndarray) -> str:
         """Return the words of those tokens for which `fits` (T,) is True, in PaddleX's spelling."""

@@ -22,8 +22,8 @@ import numpy as np
 
 from ovseg_core import header, image, image_source
 from ovseg_core.errors import OvsegError
-from ovseg_core.paddlex.read_ahead import ReadAhead
 from ovseg_core.paddlex.sources import Source, Sources
+from ovseg_core.read_ahead import ReadAhead
 
 PDF_SCALE = 2.0  # times 72 dots per inch, as PaddleX renders PDFs
 

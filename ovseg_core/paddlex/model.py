@@ -11,10 +11,8 @@ from ovseg_core import answer, devices, models, text_prompt
 from ovseg_core.answer import Answer
 from ovseg_core.embedding import Embedding
 from ovseg_core.errors import OvsegError
-from ovseg_core.models.pull import PullFailed, pull
+from ovseg_core.models.locating import located
 from ovseg_core.models.spec import ModelSpec
-from ovseg_core.paddle_inference.family import NAME as PADDLE_INFERENCE
-from ovseg_core.paddle_inference.folder import InferenceFolder
 from ovseg_core.paddlex import detection_model, inputs, prompting
 from ovseg_core.paddlex.detection_model import DetectionModel
 from ovseg_core.paddlex.inputs import Unreadable
@@ -232,7 +230,7 @@ def create_model(
         ValueError: the weights do not fit the model, there is no such device, engine or precision for it here, or
             OVSEG_MODELS_MIRROR is not a URL.
     """
-    if model_name in models.all_detectors():
+    if models.is_detector(model_name):
         limits = Thresholds().changed(thresholds)
         return DetectionModel(model_name, detection_model.opened(model_name, model_dir, device, engine), limits)
     if thresholds is not None:
@@ -249,35 +247,3 @@ def precision_of(named: str | None, use_hpip: bool) -> str:
 def opened(spec: ModelSpec, device: str | None, engine: str, precision: str) -> Model:
     """Return the model for weights that are installed. Raises as `create_model`."""
     return Model(Segmenter.of(spec, device or devices.default(), engine, precision))
-
-
-def located(model_name: str, model_dir: str | Path | None) -> ModelSpec:
-    """Return a model's specification, and download its weights if they are not installed. Raises as `create_model`."""
-    if model_dir is not None:
-        return _in(Path(model_dir), models.find(model_name))
-    spec = models.resolved(model_name)
-    if not spec.is_installed:
-        spec = models.find(spec.falls_to) if spec.falls_to else spec
-        _pull(spec)
-    return spec
-
-
-def _in(path: Path, spec: ModelSpec) -> ModelSpec:
-    if path.is_dir():
-        known_as = InferenceFolder.read(path).model_name
-        if spec.is_folder and known_as != spec.name:
-            raise ValueError(f"{path} is {known_as}, not {spec.name}")
-        return replace(spec, network=PADDLE_INFERENCE, weights=path)
-    if not path.is_file():
-        raise FileNotFoundError(f"model_dir must name a checkpoint file or a folder, and {path} is neither")
-    network = models.find(spec.falls_to).network if spec.falls_to else spec.network
-    return replace(spec, network=network, weights=path)
-
-
-def _pull(spec: ModelSpec) -> None:
-    try:
-        pull(spec)
-    except PullFailed as error:
-        raise PullFailed(
-            f"{error} (On the command line that is --model SAM-Lite, in Python model='SAM-Lite'.)"
-        ) from None

@@ -7,11 +7,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from ovseg_core.models.locating import located
 from ovseg_core.paddlex import config as configuration
 from ovseg_core.paddlex import detection_model, inputs, prompting
 from ovseg_core.paddlex.detection_pipeline import MODULE as DETECTION_MODULE
 from ovseg_core.paddlex.detection_pipeline import DetectionPipeline
-from ovseg_core.paddlex.model import Model, Options, Progress, located, opened, precision_of
+from ovseg_core.paddlex.model import Model, Options, Progress, opened, precision_of
 from ovseg_core.paddlex.result import Result
 from ovseg_core.paddlex.run import Run
 

@@ -59,7 +59,7 @@ class Given:
         if TEXT in listed:
             _check_alone(listed, TEXT)
             return cls(listed, [], text=text_prompt.of(listed[TEXT], TEXT))
-        return cls(listed, [prompt for kind, rows in listed.items() for prompt in _parsed(kind, rows)])
+        return cls(listed, [prompt for kind, rows in listed.items() for prompt in parsed(kind, rows, kind)])
 
     def with_boxes(self, boxes: Sequence[FoundBox]) -> Given:
         """Return the same with the boxes that were found for its phrases."""
@@ -119,12 +119,16 @@ def _is_list_of_rows(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, list | dict) for item in value)
 
 
-def _parsed(kind: str, rows: Any) -> Iterator[Prompt]:
+def parsed(kind: str, rows: Any, name: str) -> Iterator[Prompt]:
+    """Yield the prompts of one kind, from rows that `plain.of` returned. `name` is that of the rows in messages.
+
+    Raises OvsegError `invalid_prompt`, and ValueError for an unknown kind or a row that is not a list of numbers.
+    """
     if kind not in PARSERS:
         kinds = ", ".join((*PARSERS, EVERYTHING, TEXT))
         raise ValueError(f"the kind of prompts must be one of {kinds}, not {kind!r}")
-    for i, row in enumerate(plain.rows(rows, kind)):
-        where = f"{kind}[{i}]"
+    for i, row in enumerate(plain.rows(rows, name)):
+        where = f"{name}[{i}]"
         try:
             yield PARSERS[kind](row, where)
         except OvsegError as error:

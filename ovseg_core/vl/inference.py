@@ -13,8 +13,8 @@ from ovseg_core.embedding import Embedding
 from ovseg_core.errors import OvsegError
 from ovseg_core.found_box import FoundBox
 from ovseg_core.mask import Mask
+from ovseg_core.models.locating import located
 from ovseg_core.paddlex import detection_model
-from ovseg_core.paddlex.model import located
 from ovseg_core.prompts import Prompt
 from ovseg_core.segmenter import Segmenter
 from ovseg_core.text_prompt import TextPrompt

@@ -23,6 +23,7 @@ FILES = (
     "ovseg_core/test_digests.py",
     "ovseg_core/test_embedding.py",
     "ovseg_core/test_grounding_dino.py",
+    "ovseg_core/test_hugging_face.py",
     "ovseg_core/test_image_costs.py",
     "ovseg_core/test_inference_folder.py",
     "ovseg_core/test_int8.py",
