@@ -9,13 +9,14 @@ import numpy as np
 from PIL import Image
 
 from ovseg_core import answer, prompts
+from ovseg_core.found_box import FoundBox
 from ovseg_core.hugging_face.loaded import Loaded
 from ovseg_core.hugging_face.task import Picture, Task
 from ovseg_core.mask import Mask
 from ovseg_core.paddlex import plain, prompting, text_prompt
 from ovseg_core.paddlex.text_prompt import OPTIONS
 from ovseg_core.prompts import Prompt
-from ovseg_core.text_prompt import FoundBox, found
+from ovseg_core.text_prompt import found
 
 GEOMETRY = {"boxes": "box", "points": "points", "labels": "labels", "masks": "mask"}  # to the keys of a mixed prompt
 

@@ -135,6 +135,13 @@ def test_a_mask_of_an_earlier_job_or_in_rle_is_refined_and_kept_with_the_request
     assert service.wait(service.post(f"/v1/jobs/{by_job['id']}/retry").json()["id"])["result"] == by_rle["result"]
 
 
+def test_a_name_is_carried_on_from_one_refinement_to_the_next(service: Service) -> None:
+    job = run(service, [{**HEAD, "name": "head"}])
+    for _ in range(2):
+        job = run(service, [{**CLICK, "mask": {"job": job["id"], "index": 0}}])
+        assert job["result"]["maskInfos"][0]["name"] == "head"
+
+
 def test_a_mask_that_an_earlier_job_does_not_have_is_refused_by_name(service: Service) -> None:
     done, no_rle = run(service, [HEAD])["id"], run(service, [HEAD], outputs=["png"])["id"]
     waiting = service.submit(image=PHOTO, prompts=[HEAD], device="gpu")["id"]

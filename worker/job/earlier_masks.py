@@ -11,13 +11,15 @@ from worker.job.archive import Archive
 from worker.job.client_text import brief
 from worker.job.jobs import Jobs
 from worker.job.record import Job, Status
+from worker.job.text_prompt import LABEL
 from worker.store import tenant
 from worker.store.storage import ObjectMissing, Storage
 
 # A request may name masks of this many jobs: for each of them a result is read, which may have megabytes.
 MAX_JOBS = 8
 
-MasksOf = Callable[[str], Sequence[Mapping[str, Any]]]  # from a job's id to its `masks`, in PaddleX's RLE
+# From a job's id to its `masks`, in PaddleX's RLE, each with a `name` if there is a name for its object.
+MasksOf = Callable[[str], Sequence[Mapping[str, Any]]]
 
 
 class EarlierMasks:
@@ -30,6 +32,8 @@ class EarlierMasks:
 
     def of(self, owner: str, job_id: str) -> Sequence[Mapping[str, Any]]:
         """Return the masks of a tenant's job: {"rleResult": counts, "size": [height, width]} each.
+
+        A mask also has the `name` of its prompt; without one, its phrase if a detector found it.
 
         Raises OvsegError `mask_not_found`: there is no such job, it has not succeeded, or its result has no RLE or is
         no longer in storage.
@@ -48,10 +52,15 @@ class EarlierMasks:
 
     def _read(self, job: Job) -> Sequence[Mapping[str, Any]]:
         try:
-            masks: Sequence[Mapping[str, Any]] = result_document.read_result(job, self._storage)["masks"]
+            result = result_document.read_result(job, self._storage)
         except ObjectMissing:
             raise not_found(f"the result of the job {job.shown_id} is no longer in storage") from None
-        return masks
+        return [{**mask, **_name(info)} for mask, info in zip(result["masks"], result["maskInfos"], strict=True)]
+
+
+def _name(info: Mapping[str, Any]) -> dict[str, str]:
+    name = info.get("name", info["prompt"] if info["label"] == LABEL else None)
+    return {} if name is None else {"name": name}
 
 
 def not_found(message: str, field: str = "mask.job") -> OvsegError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -28,6 +28,13 @@ class RleFields(BaseModel):
         return MaskPrompt((height, width), self.counts)
 
 
+class Resolved(NamedTuple):
+    """A mask, and the name of its object if an earlier job has one."""
+
+    rle: RleFields
+    name: str | None = None
+
+
 class MaskFields(BaseModel):
     """Either `rle`, or `job` and `index`."""
 
@@ -37,13 +44,13 @@ class MaskFields(BaseModel):
     job: Annotated[str, Field(pattern=JOB_ID)] | None = None
     index: Annotated[int, Field(ge=0)] | None = None
 
-    def resolved(self, masks_of: MasksOf) -> RleFields:
+    def resolved(self, masks_of: MasksOf) -> Resolved:
         """Return the mask itself: the request is then complete, and a retry of it needs no earlier job.
 
         Raises OvsegError `invalid_prompt`, `mask_not_found`; its `field` begins with `mask`.
         """
         if self.rle is not None and self.job is None and self.index is None:
-            return self.rle
+            return Resolved(self.rle)
         if self.rle is not None or self.job is None or self.index is None:
             message = 'give {"rle": {"size": [height, width], "counts": "..."}}, or {"job": id, "index": n}'
             raise OvsegError("invalid_prompt", message, "mask")
@@ -52,4 +59,4 @@ class MaskFields(BaseModel):
             message = f"the job {brief(self.job)} has {len(masks):,} masks; the index of the first is 0"
             raise earlier_masks.not_found(message, "mask.index")
         mask = masks[self.index]
-        return RleFields(size=mask["size"], counts=mask["rleResult"])
+        return Resolved(RleFields(size=mask["size"], counts=mask["rleResult"]), mask.get("name"))

@@ -63,6 +63,8 @@ def parse(
 ) -> Sequence[AnyPrompt | OvsegError]:
     """Parse our spelling of prompts. The masks are read first, and their size is checked before their content.
 
+    A prompt without a `name` that refines a mask of an earlier job gets that mask's name.
+
     Returns:
         A prompt for each of `given`; if `skips`, the error of an invalid one instead.
 
@@ -73,7 +75,11 @@ def parse(
     masks_of = earlier_masks.of_few_jobs(masks_of)
 
     def mask_of(prompt: PromptFields) -> RleFields | None:
-        return None if prompt.mask is None else prompt.mask.resolved(masks_of)
+        if prompt.mask is None:
+            return None
+        mask, name = prompt.mask.resolved(masks_of)
+        prompt.name = name if prompt.name is None else prompt.name
+        return mask
 
     masks = _each(given, mask_of)
     if not skips:

@@ -10,6 +10,8 @@ from ovseg_core.errors import OvsegError
 from ovseg_core.grounding_dino import readable
 from ovseg_core.prompts import Box, Prompt
 
+LABEL = "text_prompt"  # of a mask whose object a detector found
+
 
 class StoredTextPrompt(BaseModel):
     """One text prompt, as the record of a job stores it.

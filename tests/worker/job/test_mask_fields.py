@@ -29,8 +29,10 @@ RLE = {"size": [512, 512], "counts": COUNTS}
 
 
 def masks_of(job_id: str) -> Sequence[Mapping[str, Any]]:
-    """Return the masks of an earlier job, as its result has them."""
-    return earlier_masks.none(job_id) if job_id == "unknown" else [{"rleResult": COUNTS, "size": [512, 512]}]
+    """Return the masks of an earlier job, as its result has them; those of the job `named` have names."""
+    if job_id == "unknown":
+        return earlier_masks.none(job_id)
+    return [{"rleResult": COUNTS, "size": [512, 512], **({"name": "dog"} if job_id == "named" else {})}]
 
 
 def parsed(*prompts: Any, image: bytes | None = None, settings: Settings = SETTINGS, **fields: Any) -> JobRequest:
@@ -140,3 +142,9 @@ def test_all_masks_of_each_prompt_are_requested_by_multimask() -> None:
     assert (error.code, error.field) == ("invalid_value", "multimask")
     with pytest.raises(OvsegError, match="no candidates"):
         parse({"image": URL, "prompts": "everything", "multimask": "all"}, None, SETTINGS)
+
+
+def test_a_refined_mask_keeps_the_name_of_its_object() -> None:
+    refines = {"mask": {"job": "named", "index": 0}}
+    request = parsed(refines, {**refines, "name": "Rex"}, BOX, {"mask": {"job": "other", "index": 0}})
+    assert [note.name for note in request.notes or ()] == ["dog", "Rex", None, None]
