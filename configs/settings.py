@@ -206,7 +206,7 @@ class Settings(BaseSettings):
     )
     paddlex_visualize: bool = Field(
         default=True,
-        description="Whether PaddleX's route draws the result if the request does not specify it. PaddleX's name for "
+        description="Whether PaddleX's routes draw the result if the request does not specify it. PaddleX's name for "
         "it is Serving.visualize.",
     )
 
@@ -366,7 +366,7 @@ class Settings(BaseSettings):
     paddlex_timeout_seconds: float = Field(
         default=300.0,
         gt=0,
-        description="Longest time that PaddleX's synchronous route waits for a result, in seconds (> 0). PaddleX's own "
+        description="Longest time that PaddleX's synchronous routes wait for a result, in seconds (> 0). PaddleX's own "
         "clients wait 300 s.",
     )
 

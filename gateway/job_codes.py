@@ -37,3 +37,12 @@ OF_PROMPTS = (
 OF_ACCEPTANCE = ("job_deleted", "queue_full", "quota_exceeded")
 OF_EMBEDDING = (*OF_IMAGE, *OF_ACCEPTANCE, "metadata_too_large", "unknown_model", "webhooks_unavailable")
 OF_JOB = (*OF_EMBEDDING, *OF_PROMPTS)
+OF_DETECT = (
+    *OF_IMAGE,
+    *OF_ACCEPTANCE,
+    "invalid_options",
+    "model_not_installed",
+    "phrase_empty",
+    "phrase_too_long",
+    "unknown_detector",
+)

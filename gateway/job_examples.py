@@ -16,6 +16,11 @@ JOBS: dict[str, Any] = {
         "polygons": {"tolerance": 1.5},
     },
     "All objects": {"image": IMAGE, "prompts": {"everything": {"points_per_side": 16}}},
+    "Objects by their names": {
+        "image": IMAGE,
+        "prompts": [{"text": "remote control"}, {"text": ["dog", "cat"], "box": [140, 10, 305, 180]}],
+        "detection": {"box_threshold": 0.35},
+    },
     "Boxes of a data set": {
         "image": IMAGE,
         "on_invalid_prompt": "skip",
@@ -32,4 +37,10 @@ JOBS: dict[str, Any] = {
     "In PaddleX's words": {"image": IMAGE, "prompt": [[140, 10, 305, 180]], "promptType": "box"},
 }
 EMBEDDINGS: dict[str, Any] = {"An image": {"image": IMAGE, "model": "SAM-Lite"}}
-PADDLEX: dict[str, Any] = {"A box": {"image": IMAGE, "prompt": [[140, 10, 305, 180]], "promptType": "box"}}
+PADDLEX: dict[str, Any] = {
+    "A box": {"image": IMAGE, "prompt": [[140, 10, 305, 180]], "promptType": "box"},
+    "Phrases": {"image": IMAGE, "prompt": ["bus", "walking man"], "promptType": "text"},
+}
+PADDLEX_DETECT: dict[str, Any] = {
+    "Phrases": {"image": IMAGE, "prompt": "bus . walking man .", "thresholds": {"box_threshold": 0.3}}
+}

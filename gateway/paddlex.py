@@ -1,7 +1,8 @@
 """PaddleX's serving routes, with its requests and answers. A request becomes a job and is held until the job has ended.
 
-The schema is that of PaddleX 3.x basic serving for `open_vocabulary_segmentation`. A request has `image`, `prompt`,
-`promptType` and `visualize`; an answer has `logId` (the job's id), `result`, `errorCode` and `errorMsg`.
+The schemas are those of PaddleX 3.x basic serving for `open_vocabulary_segmentation` and `open_vocabulary_detection`. A
+request has `image`, `prompt`, `visualize`, and `promptType` or `thresholds`; an answer has `logId` (the job's id),
+`result`, `errorCode` and `errorMsg`.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
 
 from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway import (
     access_log,
@@ -29,21 +30,25 @@ from gateway import (
     origin,
     problem,
 )
-from gateway.answers.paddlex import PaddlexAnswer, PaddlexEnvelope
+from gateway.answers.paddlex import PaddlexAnswer, PaddlexDetectAnswer, PaddlexEnvelope
 from gateway.caller import caller
 from gateway.operation import Answer, Operation
 from gateway.services import services
 from ovseg_core import outputs
 from ovseg_core.errors import OvsegError
 from worker.access.scope import Scope
-from worker.job import acceptance, body_rules, parsing, result_document
+from worker.job import acceptance, body_rules, detect_request, parsing, result_document
+from worker.job.detect_request import DetectFields
 from worker.job.everything import OptionsJson
 from worker.job.image_object import ImageObject
 from worker.job.prompt_fields import Box, Point, Text
 from worker.job.record import Job, Status
+from worker.job.request import JobRequest
 from worker.store import tenant
 
 blueprint = Blueprint("paddlex", __name__)
+
+SHOWN = ("label", "prompt", "coordinate", "detection_score")  # of `maskInfos`
 
 
 class PaddlexFields(BaseModel):
@@ -52,9 +57,21 @@ class PaddlexFields(BaseModel):
     model_config = ConfigDict(extra="allow", json_schema_extra={"allOf": [body_rules.PADDLEX_SPELLING]})
 
     image: str | ImageObject
-    prompt: list[Box | Point] | Text | OptionsJson | None = None
+    prompt: Annotated[list[Box | Point], Field(min_length=1)] | Text | OptionsJson | None = None
     promptType: parsing.PromptType
     visualize: bool | None = None
+
+
+class PaddlexDetectFields(DetectFields):
+    """PaddleX's request for detection, for the JSON Schema; `detect_request.parse` and `_visualize` read it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    image: str | ImageObject  # type: ignore[assignment]  # in JSON there is no file part
+    visualize: bool | None = None
+
+
+CODES = ("canceled", "input_gone", "internal_error", "result_gone", "timeout", "worker_lost")
 
 
 @blueprint.post("/open-vocabulary-segmentation")
@@ -64,7 +81,7 @@ class PaddlexFields(BaseModel):
     Operation(
         "Segment an image, as PaddleX's server does",
         {200: Answer("The job has succeeded.", PaddlexAnswer)},
-        (*job_codes.OF_JOB, "canceled", "input_gone", "internal_error", "result_gone", "timeout", "worker_lost"),
+        (*job_codes.OF_JOB, *CODES),
         PaddlexFields,
         job_examples.PADDLEX,
         problem=PaddlexEnvelope,
@@ -76,13 +93,47 @@ def infer() -> ResponseReturnValue:
     fields = body.read_json()
     visualize = _visualize(fields, services().settings.paddlex_visualize)
     job_request, image = parsing.parse(_as_job(fields, visualize), None, services().settings)
+    return _answer(job_request, image, _masks)
+
+
+@blueprint.post("/open-vocabulary-detection")
+@auth.needs(Scope.JOBS_WRITE)
+@compression.pays(False)  # as above
+@operation.describes(
+    Operation(
+        "Find the boxes of phrases, as PaddleX's server does",
+        {200: Answer("The job has succeeded.", PaddlexDetectAnswer)},
+        (*job_codes.OF_DETECT, *CODES),
+        PaddlexDetectFields,
+        job_examples.PADDLEX_DETECT,
+        problem=PaddlexEnvelope,
+        problem_media_type="application/json",
+    )
+)
+def detect() -> ResponseReturnValue:
+    """Make a job of the request, wait for its end and answer with its boxes. Other fields are ignored."""
+    fields = body.read_json()
+    visualize = _visualize(fields, services().settings.paddlex_visualize)
+    job_request, image = detect_request.parse(fields, visualize, services().settings)
+    return _answer(job_request, image, lambda found: {"detectedObjects": found["detectedObjects"]})
+
+
+def _answer(
+    job_request: JobRequest, image: bytes | None, of_result: Callable[[Mapping[str, Any]], dict[str, Any]]
+) -> ResponseReturnValue:
+    """Accept the job, wait for its end and answer with `of_result` of its result, and the overlay if it has one."""
     job_id = caller().owned(acceptance.new_id())
     installed.check(job_request)
     services().rate_limits.count_prompts(job_request.cost.prompts)
 
     def answer(ended: Job | None) -> Response:
         shown_id = tenant.shown(job_id)
-        return jsonify(result_document.of(shown_id, _result(_succeeded(shown_id, ended), visualize)))
+        job, storage = _succeeded(shown_id, ended), services().storage
+        result = of_result(result_document.read_result(job, storage))
+        if outputs.OVERLAY_JPEG.name in job_request.outputs:
+            picture = storage.get(f"{job.files_prefix}{outputs.OVERLAY_JPEG.path}")
+            result["image"] = base64.b64encode(picture).decode("ascii")
+        return jsonify(result_document.of(shown_id, result))
 
     seconds = services().settings.paddlex_timeout_seconds
     with services().waiting.expecting(job_id):
@@ -152,16 +203,7 @@ def _succeeded(job_id: str, job: Job | None) -> Job:
     return job
 
 
-def _result(job: Job, visualize: bool) -> dict[str, Any]:
-    """Return PaddleX's `result` of a job."""
-    storage = services().storage
-    found = result_document.read_result(job, storage)
-    result = {
-        "masks": found["masks"],
-        "maskInfos": [{"label": info["label"], "prompt": info["prompt"]} for info in found["maskInfos"]],
-    }
-    if visualize:
-        result["image"] = base64.b64encode(storage.get(f"{job.files_prefix}{outputs.OVERLAY_JPEG.path}")).decode(
-            "ascii"
-        )
-    return result
+def _masks(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return PaddleX's `result` of a job. The mask of a phrase, which PaddleX lacks, also has the detector's box."""
+    infos = [{name: info[name] for name in SHOWN if name in info} for info in found["maskInfos"]]
+    return {"masks": found["masks"], "maskInfos": infos}

@@ -135,12 +135,19 @@ class SkippedPrompt(TypedDict):
     error: JobError
 
 
+class DetectedObject(TypedDict):
+    bbox: Annotated[list[float], Field(description="x0, y0, x1, y1 in pixels, perhaps beyond the image")]
+    categoryName: Annotated[str, Field(description="the words of the prompt that fit the box, as PaddleX joins them")]
+    score: Annotated[float, Field(description="of the best word, 0 to 1")]
+
+
 class Result(TypedDict):
     """The masks, in PaddleX's terms. Element i of each list belongs to mask i."""
 
     maskInfos: list[MaskInfo]
     masks: NotRequired[Annotated[list[Mask], Field(description="with the output `rle`")]]
     polygons: NotRequired[Annotated[list[list[Part]], Field(description="with the output `polygons`")]]
+    detectedObjects: NotRequired[Annotated[list[DetectedObject], Field(description="of PaddleX's route for detection")]]
     made_by: NotRequired[MadeBy]
     skipped: NotRequired[Annotated[list[SkippedPrompt], Field(description='with `"on_invalid_prompt": "skip"`')]]
     masks_dropped: NotRequired[Annotated[int, Field(description="masks that everything mode found beyond the limit")]]

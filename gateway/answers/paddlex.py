@@ -7,7 +7,7 @@ from typing import Annotated, Any, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from gateway.answers.job import Mask
+from gateway.answers.job import DetectedObject, Mask
 
 
 class PaddlexEnvelope(TypedDict):
@@ -18,7 +18,9 @@ class PaddlexEnvelope(TypedDict):
 
 class PaddlexInfo(TypedDict):
     label: str
-    prompt: list[float] | dict[str, Any]
+    prompt: list[float] | dict[str, Any] | str
+    coordinate: NotRequired[Annotated[list[float], Field(description="the detector's box, for a phrase")]]
+    detection_score: NotRequired[Annotated[float, Field(description="of this box, 0 to 1")]]
 
 
 class PaddlexResult(TypedDict):
@@ -29,3 +31,12 @@ class PaddlexResult(TypedDict):
 
 class PaddlexAnswer(PaddlexEnvelope):
     result: PaddlexResult
+
+
+class PaddlexDetectResult(TypedDict):
+    detectedObjects: list[DetectedObject]
+    image: NotRequired[Annotated[str, Field(description="the image with the boxes, a JPEG in base64")]]
+
+
+class PaddlexDetectAnswer(PaddlexEnvelope):
+    result: PaddlexDetectResult

@@ -41,6 +41,7 @@ ROUTES = {
     "GET /docs/swagger-ui-bundle.js": OPEN,
     "GET /metrics": ADMIN,
     "POST /open-vocabulary-segmentation": WRITE,
+    "POST /open-vocabulary-detection": WRITE,
     "POST /v1/jobs": WRITE,
     "GET /v1/jobs": READ,
     "PUT /v1/jobs/{}": WRITE,

@@ -11,7 +11,7 @@ from worker.access.keys import Keys
 from worker.access.scope import Scope
 from worker.store.keyspace import Keyspace
 
-PADDLEX = "/open-vocabulary-segmentation"
+PADDLEX = ("/open-vocabulary-segmentation", "/open-vocabulary-detection")
 
 OF_LIST = "limit, cursor, status, model, device, priority, name, metadata, accepted_after, accepted_before"
 
@@ -119,9 +119,9 @@ def test_all_errors_of_a_query_are_in_one_answer(asked: FlaskClient) -> None:
     assert errors.keys() == {"limit", "cursor", "status", "colour"}
 
 
-@pytest.mark.parametrize("path", ["/health", PADDLEX])
+@pytest.mark.parametrize("path", ["/health", *PADDLEX])
 def test_paddlexs_routes_refuse_query_parameters_in_their_own_format(asked: FlaskClient, path: str) -> None:
-    answer = asked.open(path, method="POST" if path == PADDLEX else "GET", query_string="x=1", json={})
+    answer = asked.open(path, method="POST" if path in PADDLEX else "GET", query_string="x=1", json={})
     assert (answer.status_code, answer.get_json()["errorCode"]) == (422, 422)
     assert "x: unknown query parameter" in answer.get_json()["errorMsg"]
 
@@ -131,6 +131,7 @@ def test_every_route_is_in_the_table_of_queries(asked: FlaskClient) -> None:
     adapter = asked.application.url_map.bind("localhost")
     tried = {adapter.match(path, method)[0] for method, path, _, _, _ in (*QUERIES, *QUERIES_OF_KEYS)} | {
         "paddlex.infer",
+        "paddlex.detect",
         "paddlex.health",
     }
     assert {rule.endpoint for rule in asked.application.url_map.iter_rules()} == tried

@@ -15,7 +15,7 @@ from gateway import job_examples, paddlex
 from ovseg_core.errors import OvsegError
 from tests.conftest import WEBHOOK_SECRET
 from tests.support import contract
-from worker.job import parsing
+from worker.job import detect_request, parsing
 
 SETTINGS = Settings(webhook_secret=WEBHOOK_SECRET, image_headers_secret="a" * 43 + "=")
 DOCUMENT = contract.built()
@@ -129,3 +129,12 @@ def test_the_schema_of_paddlexs_route_and_its_parser_agree(body: dict[str, Any])
         parsing.parse(fields, None, SETTINGS)
 
     agree(parse, schema_of("/open-vocabulary-segmentation"), body)
+
+
+@given(bodies([*job_examples.PADDLEX_DETECT.values(), {"image": URL, "prompt": "a", "visualize": False, "more": 1}]))
+@hypothesis_settings(max_examples=200, derandomize=True, database=None)
+def test_the_schema_of_paddlexs_route_for_detection_and_its_parser_agree(body: dict[str, Any]) -> None:
+    def parse(each: Any) -> None:
+        detect_request.parse(each, paddlex._visualize(each, True), SETTINGS)
+
+    agree(parse, schema_of("/open-vocabulary-detection"), body)

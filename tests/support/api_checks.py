@@ -6,8 +6,12 @@ from typing import Any
 
 import schemathesis
 
-# There is no worker: no job ends before the time of PaddleX's route is over, and a client may require workers.
-EXPECTED = {("POST", "/open-vocabulary-segmentation"): 504, ("GET", "/readyz"): 503}
+# There is no worker: no job ends before the time of PaddleX's routes is over, and a client may require workers.
+EXPECTED = {
+    ("POST", "/open-vocabulary-segmentation"): 504,
+    ("POST", "/open-vocabulary-detection"): 504,
+    ("GET", "/readyz"): 503,
+}
 
 
 @schemathesis.check

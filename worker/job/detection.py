@@ -16,7 +16,7 @@ FIELD = "detection"
 NAMES = tuple(field.name for field in fields(DetectionOptions))
 INTEGERS = ("max_objects",)
 
-_SHARE = {"type": "number", "minimum": 0, "maximum": 1}
+_SHARE: dict[str, Any] = {"type": "number", "minimum": 0, "maximum": 1}
 DetectionJson = Annotated[
     dict[str, Any],
     WithJsonSchema(
@@ -29,6 +29,18 @@ DetectionJson = Annotated[
                 "nms_threshold": {"anyOf": [_SHARE, {"type": "null"}]},
                 "class_agnostic_nms": {"type": "boolean"},
             },
+            "additionalProperties": False,
+        }
+    ),
+]
+
+_LIMIT = {"anyOf": [_SHARE, {"type": "null"}]}
+ThresholdsJson = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "properties": {"box_threshold": _LIMIT, "text_threshold": _LIMIT},
             "additionalProperties": False,
         }
     ),

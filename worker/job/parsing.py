@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from configs.settings import Settings
-from ovseg_core import data_url, header, models
+from ovseg_core import models
 from ovseg_core.errors import OvsegError
 from ovseg_core.models import ModelSpec
 from ovseg_core.paddlex import prompting
 from ovseg_core.prompts import Prompt
-from worker.image.content import ImageContent, ImageSource
+from worker.image.content import ImageSource
 from worker.job import (
     body_rules,
     detection,
     earlier_masks,
     ephemeral,
+    image_fields,
     image_object,
     paddlex_text,
     prompt_fields,
@@ -29,32 +29,26 @@ from worker.job import (
 from worker.job.detection import DetectionJson
 from worker.job.earlier_masks import MasksOf
 from worker.job.everything import Everything, EverythingJson, OptionsJson
-from worker.job.image_object import ImageObject, KnownImage
+from worker.job.image_fields import ImageFields
+from worker.job.image_object import KnownImage
 from worker.job.polygon_options import PolygonOptions
 from worker.job.prompt_fields import AnyPrompt, Box, Numbers, Point, PromptFields, Text
 from worker.job.request import JobRequest, Options, Output, split_texts
 from worker.job.text_prompt import StoredTextPrompt
 from worker.job.validation import short_list, shown_as, validated
-from worker.outbound import web_url
-
-PromptType = Literal["box", "point", "everything", "text"]
 
 MAX_NAME_CHARACTERS = 256
-SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]{0,31}):", re.IGNORECASE | re.ASCII)  # base64 contains no colon
+PromptType = Literal["box", "point", "everything", "text"]
+
 DEFAULT_OUTPUTS: tuple[Output, ...] = ("rle", "overlay")
 EPHEMERAL_OUTPUTS: tuple[Output, ...] = ("rle",)  # by default; an overlay is a file
 
 
-class ImageFields(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    image: Annotated[str | None, shown_as(str | ImageObject | None)] = Field(
-        default=None, description="an http(s) URL, base64, a data URL, or an object; left out if a form has the file"
-    )
+class ModelFields(ImageFields):
     model: str | None = Field(default=None, max_length=MAX_NAME_CHARACTERS)
 
 
-class EmbeddingFields(Options, ImageFields):
+class EmbeddingFields(Options, ModelFields):
     """The body of a request to encode an image: it has no prompts and no outputs."""
 
 
@@ -112,8 +106,8 @@ def parse(
     _check_count(body, settings)
     everything, rest = Everything.split(body)
     phrases, rest = paddlex_text.split(rest)
-    fields = validated(JobFields, _without_object(rest))
-    source, image = _image_of(body, fields, image_file, settings, known_image)
+    fields = validated(JobFields, image_fields.without_object(rest))
+    source, image = image_fields.read(body, fields, image_file, settings, known_image)
     _check_suits_text(fields, phrases is not None or any(each.text is not None for each in fields.prompts or ()))
     found = _prompts(fields, phrases, settings, masks_of) if everything is None else []
     request, spec = _request(fields, source, settings)
@@ -146,8 +140,8 @@ def parse_embedding(
     body: object, image_file: bytes | None, settings: Settings, known_image: KnownImage = image_object.none
 ) -> tuple[JobRequest, bytes | None]:
     """Parse a request to encode an image, as `parse` does. It has no prompts and no outputs."""
-    fields = validated(EmbeddingFields, _without_object(body))
-    source, image = _image_of(body, fields, image_file, settings, known_image)
+    fields = validated(EmbeddingFields, image_fields.without_object(body))
+    source, image = image_fields.read(body, fields, image_file, settings, known_image)
     return _request(fields, source, settings)[0], image
 
 
@@ -193,60 +187,6 @@ def _check_suits_everything(fields: JobFields) -> None:
         _refuse("invalid_request", "everything mode has no candidates to choose from; leave it out", "multimask")
     if fields.on_invalid_prompt is not None:
         _refuse("invalid_request", "everything mode has no prompts that could be invalid", "on_invalid_prompt")
-
-
-def _check_scheme(fields: ImageFields) -> None:
-    """Check that an image's URL has a scheme that can be fetched."""
-    found = SCHEME.match(fields.image or "")
-    scheme = found[1].lower() if found else "data"
-    if scheme not in ("http", "https", "data"):
-        instead = "give an http(s) URL (for an object in S3 a presigned URL), or base64"
-        _refuse("url_invalid", f"{scheme}: URLs cannot be fetched; {instead}", "image")
-
-
-def _without_object(body: object) -> object:
-    """Return the body without an image that is an object; `_image_of` reads it."""
-    if isinstance(body, Mapping) and isinstance(body.get("image"), Mapping):
-        return {name: value for name, value in body.items() if name != "image"}
-    return body
-
-
-def _image_of(
-    body: object, fields: ImageFields, image_file: bytes | None, settings: Settings, known_image: KnownImage
-) -> tuple[ImageSource, bytes | None]:
-    """Return the image of a body, in any form. Raises OvsegError as `ImageObject` and `_image`."""
-    named = ImageObject.of(body)
-    if named is None:
-        return _image(fields, image_file, settings)
-    if image_file is not None:
-        _refuse("invalid_request", "send the image as a file part or in the request, not both", "image")
-    return named.source(settings, known_image), None
-
-
-def _image(fields: ImageFields, image_file: bytes | None, settings: Settings) -> tuple[ImageSource, bytes | None]:
-    """Return the image's URL; or what the header of the image's file specifies, and the file's bytes."""
-    _check_scheme(fields)
-    if image_file is not None and fields.image is not None:
-        _refuse("invalid_request", "send the image as a file part or in the request, not both", "image")
-    if image_file is None and fields.image is None:
-        _refuse("image_missing", "required: an http(s) URL, base64, a data URL, or a multipart file part", "image")
-    text = (fields.image or "").strip()
-    if text[:8].lower().startswith(("http://", "https://")):
-        web_url.check_url(text, "image", settings)
-        return ImageSource(url=text), None
-    data = image_file if image_file is not None else _from_text(text)
-    if len(data) > settings.max_image_bytes:
-        message = f"the image has {len(data):,} bytes; at most {settings.max_image_bytes:,} are allowed"
-        raise OvsegError("image_too_large", message, "image")
-    return ImageSource(content=ImageContent.of(data, header.read(data, settings.max_image_pixels))), data
-
-
-def _from_text(text: str) -> bytes:
-    """Return the bytes of an image that is in the request's JSON as base64 or as a data URL."""
-    try:
-        return data_url.parse(text) if text[:5].lower() == "data:" else data_url.from_base64(text)
-    except ValueError as error:
-        _refuse("image_unreadable", str(error), "image")
 
 
 def _check_count(body: object, settings: Settings) -> None:

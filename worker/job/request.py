@@ -12,6 +12,7 @@ from ovseg_core.errors import OvsegError
 from ovseg_core.grounding_dino.options import DetectionOptions
 from ovseg_core.prompts import Prompt
 from worker.image.content import ImageSource
+from worker.job import paddlex_text
 from worker.job.own_webhook import WebhookOrUrl
 from worker.job.polygon_options import PolygonOptions
 from worker.job.prompt_note import PromptNote, Skipped
@@ -200,7 +201,7 @@ class JobRequest(Options):
             options = models.find(self.model).preset.everything.changed(self.everything)
             return Cost(options.encode_count, options.point_count)
         if self.detect is not None:
-            return Cost(0, self.detect.count(".") + 1, DETECTOR_COST + PASS_COST)
+            return Cost(0, max(1, len(paddlex_text.at_stops(self.detect))), DETECTOR_COST + PASS_COST)
         if self.texts is None:
             return Cost(1, len(self.prompts))
         prompts = len(self.prompts) + sum(len(text.phrases) for text in self.texts)
