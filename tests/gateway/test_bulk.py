@@ -104,7 +104,7 @@ def test_a_reaper_deletes_the_files_of_deleted_jobs_in_its_next_sweep(
     assert status_of(client, "mine") == "not_found"  # although the archive still has its document
     services.erasure.sweep()
     assert list(services.storage.list("jobs/mine/")) == []
-    assert not services.archive.has("mine")
+    assert services.archive.find("mine") is None
 
 
 def test_a_job_that_only_the_archive_has_can_be_deleted_too(client: FlaskClient, services: GatewayServices) -> None:

@@ -239,7 +239,7 @@ def test_it_is_not_recovered(client: FlaskClient, worker: WorkerServices) -> Non
     tasks.segment(ended, worker)
     for job_id in (queued, ended):
         worker.archive.keep(job_id)
-        assert not worker.archive.has(job_id)
+        assert worker.archive.find(job_id) is None
         assert stored(worker, job_id) == []
 
 

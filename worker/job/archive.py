@@ -3,20 +3,26 @@
 A job has up to two documents, each a copy of its record: one under `accepted/`, written soon after the job was
 accepted, and one under `ended/`, written soon after it ended. The process that accepts or ends the job writes the
 document; if it cannot, a reaper does. `ovseg recover` queues the jobs again that have no document under `ended/`.
+
+A gateway that accepts many jobs writes the first document of several of them as one object, a group
+(document_group.py). When one of these jobs is erased, the group is dissolved: each of the others that has not ended
+gets a document under `accepted/`, and the group is deleted. So a group never outlives the erasure of one of its jobs.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-
-from redis import RedisError
+from contextlib import suppress
 
 from worker.image.content import ImageSource
 from worker.image.inputs import Inputs
+from worker.job import document_group
 from worker.job.record import Job, Status
+from worker.store import tenant
 from worker.store.keyspace import Keyspace
 from worker.store.later import Later
 from worker.store.storage import ObjectMissing, Storage
@@ -27,6 +33,7 @@ ACCEPTED, ENDED = "archive/accepted/", "archive/ended/"
 THREADS = 4
 # Most jobs have ended by then, so that only one document is written.
 WRITE_ACCEPTED_AFTER_SECONDS = 0.5
+GROUPED_WITHIN_SECONDS = 0.25  # jobs that were accepted within this time are written together
 WRITE_ENDED_AFTER_SECONDS = 0.05  # so that the client gets its answer first
 # At most this many documents are written in one sweep, so that each sweep is short; the next one writes the rest.
 ARCHIVED_PER_SWEEP = 200
@@ -54,7 +61,9 @@ class Archive:
         self._storage = storage
         self._inputs = inputs
         self._threads = ThreadPoolExecutor(THREADS, "archive")
-        self._accepted = Later(WRITE_ACCEPTED_AFTER_SECONDS, self._keep_unarchived, "accepted")
+        self._accepted = Later(
+            WRITE_ACCEPTED_AFTER_SECONDS, self._keep_accepted, "accepted", early=GROUPED_WITHIN_SECONDS
+        )
         self._ended = Later(WRITE_ENDED_AFTER_SECONDS, self._keep_all, "ended")
 
     def keep_accepted_soon(self, job_id: str) -> None:
@@ -70,18 +79,9 @@ class Archive:
 
         First move the job's image to storage, so that an archived job can run. Raises the errors of Redis and storage.
         """
-        with self._keyspace.pipeline() as pipeline:
-            pipeline.hgetall(self._keyspace.key(f"job:{job_id}"))
-            pipeline.zscore(self._keyspace.key("unarchived"), job_id)
-            record, listed = pipeline.execute()
-        if not record or listed is None:
-            return
-        image, has_ended = ImageSource(**json.loads(record["request"])["image"]), Status(record["status"]).is_terminal
-        if image.key is not None and image.owner == job_id:
-            self._inputs.settle(job_id, image.key)
-        write(self._storage, ENDED if has_ended else ACCEPTED, job_id, record)
-        if not self._keyspace.run("archived", job_id, int(has_ended)):  # the job was erased meanwhile
-            self.delete(job_id)
+        record, is_unarchived = self._read(job_id)
+        if record and is_unarchived:
+            self._write(job_id, record)
 
     def try_keep(self, job_id: str) -> bool:
         """Do the same as `keep`, but log an error; a reaper tries again. Returns True if the document is written."""
@@ -101,14 +101,32 @@ class Archive:
         except ObjectMissing:
             return None
 
-    def has(self, job_id: str) -> bool:
-        """Return True if the archive has a document of this job, and the job was not erased."""
-        keys = (key_of(folder, job_id) for folder in (ENDED, ACCEPTED))
-        return not self._is_erased(job_id) and any(self._storage.exists(key) for key in keys)
+    def find(self, job_id: str) -> dict[str, str] | None:
+        """Return the record in the last document of a job; None if there is none, or if the job was erased.
+
+        Groups are not searched: a job that is in a group, has not ended and is not in Redis is not found.
+        """
+        if not self._is_erased(job_id):
+            for folder in (ENDED, ACCEPTED):
+                with suppress(ObjectMissing):
+                    return read(self._storage, folder, job_id)
+        return None
 
     def delete(self, job_id: str) -> None:
         """Delete both documents of a job."""
         self._storage.delete([key_of(folder, job_id) for folder in (ACCEPTED, ENDED)])
+
+    def dissolve(self, group: str) -> None:
+        """Write a document for each job of a group that has not ended, and delete the group.
+
+        Does nothing if there is no such group. Raises the errors of Redis and storage.
+        """
+        try:
+            records = document_group.read(self._storage, group)
+        except ObjectMissing:
+            return
+        list(self._threads.map(self._take_out, records.keys(), records.values()))
+        self._storage.delete([document_group.key_of(group)])
 
     def sweep(self) -> None:
         """Write the documents that are overdue; after one that cannot be written, the next sweep tries again."""
@@ -116,14 +134,62 @@ class Archive:
             if not self.try_keep(job_id):
                 break
 
-    def _keep_unarchived(self, job_ids: Sequence[str]) -> None:
-        """Write the documents of those jobs that have none yet: of most of them, their worker has written it."""
+    def _read(self, job_id: str) -> tuple[dict[str, str], bool]:
+        """Return the record of a job, {} if there is none; and True if the job has no document of its current state."""
+        with self._keyspace.pipeline() as pipeline:
+            pipeline.hgetall(self._keyspace.key(f"job:{job_id}"))
+            pipeline.zscore(self._keyspace.key("unarchived"), job_id)
+            record, listed = pipeline.execute()
+        return record, listed is not None
+
+    def _write(self, job_id: str, record: Mapping[str, str]) -> None:
+        image, has_ended = ImageSource(**json.loads(record["request"])["image"]), _has_ended(record)
+        if image.key is not None and image.owner == job_id:
+            self._inputs.settle(job_id, image.key)
+        write(self._storage, ENDED if has_ended else ACCEPTED, job_id, record)
+        if self._keyspace.run("archived", int(has_ended), job_id):  # the job was erased meanwhile
+            self.delete(job_id)
+
+    def _keep_accepted(self, job_ids: Sequence[str]) -> None:
+        """Write the documents of those jobs that have none yet. Of most of them, the worker has written one."""
         try:
             listed = self._keyspace.redis.zmscore(self._keyspace.key("unarchived"), list(job_ids))
-        except RedisError as error:
+            left = [job_id for job_id, score in zip(job_ids, listed, strict=True) if score is not None]
+            grouped = {job_id for some in _in_groups(left) for job_id in self._keep_group(some)}
+        except Exception as error:  # any error: the ids stay on the list
             log.warning("%d jobs could not be archived, a reaper tries again: %s", len(job_ids), error)
-            return
-        self._keep_all([job_id for job_id, score in zip(job_ids, listed, strict=True) if score is not None])
+        else:
+            self._keep_all([job_id for job_id in left if job_id not in grouped])
+
+    def _keep_group(self, job_ids: Sequence[str]) -> Sequence[str]:
+        """Write the documents of jobs of one tenant as a group. Returns the ids of jobs that need no other document.
+
+        The records name the group before it is written. So if a job is erased at any time, either its erasure finds the
+        group, or `archived` reports the erasure here.
+        """
+        group = document_group.new_name(tenant.of(job_ids[0]))
+        chosen: list[str] = self._keyspace.run("group", group, *job_ids)
+        with self._keyspace.pipeline() as pipeline:
+            for job_id in chosen:
+                pipeline.hgetall(self._keyspace.key(f"job:{job_id}"))
+            found = dict(zip(chosen, pipeline.execute(), strict=True))
+        records = {job_id: record for job_id, record in found.items() if record and not _has_ended(record)}
+        if records:
+            document_group.write(self._storage, group, records)
+            if self._keyspace.run("archived", 0, *records):
+                self.dissolve(group)
+        return chosen
+
+    def _take_out(self, job_id: str, record_in_group: Mapping[str, str]) -> None:
+        """Write the document that a job needs when its group is deleted."""
+        record, is_unarchived = self._read(job_id)
+        if record:
+            if is_unarchived or not _has_ended(record):
+                self._write(job_id, record)
+        elif not self._is_erased(job_id) and self.find(job_id) is None:  # Redis has lost it
+            write(self._storage, ACCEPTED, job_id, record_in_group)
+            if self._is_erased(job_id):
+                self.delete(job_id)
 
     def _keep_all(self, job_ids: Sequence[str]) -> None:
         if len(job_ids) == 1:  # without the cost of another thread
@@ -137,3 +203,19 @@ class Archive:
             pipeline.zscore(self._keyspace.key("erasing"), job_id)
             erased, erasing = pipeline.execute()
         return bool(erased) or erasing is not None
+
+
+def _has_ended(record: Mapping[str, str]) -> bool:
+    return Status(record["status"]).is_terminal
+
+
+def _in_groups(job_ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield the ids of each group: those of one tenant. A job that would be alone in a group is left out."""
+    of_tenant = defaultdict(list)
+    for job_id in job_ids:
+        of_tenant[tenant.of(job_id)].append(job_id)
+    for ids in of_tenant.values():
+        for start in range(0, len(ids), document_group.MAX_JOBS):
+            group = ids[start : start + document_group.MAX_JOBS]
+            if len(group) > 1:
+                yield group

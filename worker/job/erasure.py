@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from configs.settings import Settings
 from worker.job.archive import Archive
@@ -39,9 +39,9 @@ class Erasure:
         sweeps: the requests to storage take most of the time.
         """
         delay = 0 if files_later else DELETE_FILES_WITHIN_SECONDS
-        status = self._erase_record(job_id, delay, is_lost=False)
-        if not status and self._archive.has(job_id):
-            status = self._erase_record(job_id, delay, is_lost=True)
+        status = self._erase_record(job_id, delay)
+        if not status and (lost := self._archive.find(job_id)) is not None:
+            status = self._erase_record(job_id, delay, lost)
         if status not in ("", "running", "ephemeral") and not files_later:
             self._erase_files(job_id)
         return status
@@ -55,9 +55,10 @@ class Erasure:
         for job_id in self._older_than(0, "erasing"):
             self._erase_files(job_id)
 
-    def _erase_record(self, job_id: str, delay_seconds: float, is_lost: bool) -> str:
-        delay = clock.in_microseconds(delay_seconds)
-        return str(self._keyspace.run("erase", job_id, delay, self._id_seconds, int(is_lost)))
+    def _erase_record(self, job_id: str, delay_seconds: float, lost: Mapping[str, str] | None = None) -> str:
+        """Erase what Redis has of a job. `lost` is its record in the archive, if Redis does not have it."""
+        delay, group = clock.in_microseconds(delay_seconds), (lost or {}).get("group", "")
+        return str(self._keyspace.run("erase", job_id, delay, self._id_seconds, int(lost is not None), group))
 
     def _older_than(self, seconds: float, index: str) -> Iterator[str]:
         until = self._keyspace.now() - clock.in_microseconds(seconds)
@@ -65,9 +66,15 @@ class Erasure:
 
     def _erase_files(self, job_id: str) -> None:
         try:
+            group = self._keyspace.redis.hget(self._keyspace.key("erasing_groups"), job_id)
             self._storage.delete_prefix(prefix_of(job_id))
             self._archive.delete(job_id)
+            if group is not None:
+                self._archive.dissolve(group)
         except Exception as error:  # any error: the id stays on the list
             log.warning("job %s: its files could not be deleted, a reaper tries again: %s", job_id, error)
         else:
-            self._keyspace.redis.zrem(self._keyspace.key("erasing"), job_id)
+            with self._keyspace.pipeline() as pipeline:
+                pipeline.hdel(self._keyspace.key("erasing_groups"), job_id)
+                pipeline.zrem(self._keyspace.key("erasing"), job_id)
+                pipeline.execute()

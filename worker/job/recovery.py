@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 from celery import Celery
 
 from configs.settings import Settings
-from worker.job import archive
+from worker.job import archive, document_group
 from worker.job.jobs import ATTEMPTS_APART
 from worker.store import clock, queue
 from worker.store.keyspace import Keyspace, flat
 from worker.store.storage import ObjectMissing, Storage
 
 BATCH_SIZE = 500  # jobs that are looked up in Redis at a time
+# Jobs are restored in the order of their ids, in which those of several gateways and tenants alternate. The largest
+# group has 16 MB.
+GROUPS_HELD = 16
 
 # The fields that attempts wrote into the record of a job that had not ended.
 ATTEMPT_FIELDS = (
@@ -38,6 +43,7 @@ class Lost:
 
     id: str
     has_ended: bool
+    group: str | None = None  # that has the job's document, unless the job has one of its own
 
 
 class Recovery:
@@ -48,12 +54,20 @@ class Recovery:
         self._app = app
         self._settings = settings
         self._storage = storage
+        self._group = lru_cache(GROUPS_HELD)(partial(document_group.read, storage))
 
     def lost(self) -> list[Lost]:
-        """Return the lost jobs, unfinished ones first, sorted by id. Ids that the service chose sort by time."""
+        """Return the lost jobs, unfinished ones first, sorted by id. Ids that the service chose sort by time.
+
+        Groups are listed first: if one is dissolved meanwhile, its jobs get other documents before it is deleted.
+        """
+        grouped = dict(self._grouped())
+        accepted = set(self._ids(archive.ACCEPTED))
         ended = set(self._ids(archive.ENDED))
-        unfinished = [job_id for job_id in self._ids(archive.ACCEPTED) if job_id not in ended]
-        found = [Lost(job_id, False) for job_id in unfinished] + [Lost(job_id, True) for job_id in sorted(ended)]
+        found = [
+            Lost(job_id, False, None if job_id in accepted else grouped[job_id])
+            for job_id in sorted((accepted | grouped.keys()) - ended)
+        ] + [Lost(job_id, True) for job_id in sorted(ended)]
         return [lost for batch in _in_batches(found) for lost in self._not_in_redis(batch)]
 
     def restore(self, lost: Lost, notify_since_seconds: float) -> str:
@@ -63,7 +77,7 @@ class Recovery:
         archive does not contain whether it was notified.
         """
         try:
-            record = archive.read(self._storage, archive.ENDED if lost.has_ended else archive.ACCEPTED, lost.id)
+            record = self._record(lost)
         except ObjectMissing:  # it was erased just now
             return ""
         if not lost.has_ended:
@@ -74,6 +88,19 @@ class Recovery:
         permit = "" if lost.has_ended else queue.permit(self._app, record["queue"])
         fields = flat(record)
         return str(self._keyspace.run("restore", lost.id, permit, int(is_notified_again), max(key_seconds, 0), *fields))
+
+    def _record(self, lost: Lost) -> dict[str, str]:
+        """Return the record in the last document of a job. Raises ObjectMissing."""
+        if lost.group is not None:
+            with suppress(ObjectMissing):  # the group was dissolved: the job has a document of its own now
+                return self._group(lost.group)[lost.id]
+        return archive.read(self._storage, archive.ENDED if lost.has_ended else archive.ACCEPTED, lost.id)
+
+    def _grouped(self) -> Iterator[tuple[str, str]]:
+        """Yield the ids of all jobs that are in groups, each with the name of the group."""
+        for group in document_group.names(self._storage):
+            with suppress(ObjectMissing):  # it was dissolved just now
+                yield from ((job_id, group) for job_id in document_group.read(self._storage, group))
 
     def _ids(self, folder: str) -> Iterator[str]:
         for key in self._storage.list(folder):

@@ -11,11 +11,15 @@ from collections.abc import Callable, Sequence
 class Later:
     """Passes each text to `handle`, in a thread of its own, `seconds` after it was added. Thread-safe.
 
-    All texts that are due are passed together. `handle` must not raise an exception: the thread would end.
+    All texts that are due are passed together, with those that are due within the next `early` seconds. `handle` must
+    not raise an exception: the thread would end.
     """
 
-    def __init__(self, seconds: float, handle: Callable[[Sequence[str]], object], name: str) -> None:
+    def __init__(
+        self, seconds: float, handle: Callable[[Sequence[str]], object], name: str, early: float = 0.0
+    ) -> None:
         self._seconds = seconds
+        self._early = early
         self._handle = handle
         self._added: deque[tuple[float, str]] = deque()
         self._is_needed = threading.Event()
@@ -40,7 +44,7 @@ class Later:
                 self._handle(self._due())
 
     def _due(self) -> list[str]:
-        now, due = time.monotonic(), []
-        while self._added and self._added[0][0] <= now:
+        until, due = time.monotonic() + self._early, []
+        while self._added and self._added[0][0] <= until:
             due.append(self._added.popleft()[1])
         return due

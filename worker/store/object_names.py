@@ -18,5 +18,5 @@ def embedding(key: str) -> str:
 
 
 def of_tenant(prefix: str) -> list[str]:
-    """Return the beginnings of the keys of all jobs of a tenant whose ids begin with `prefix`."""
-    return [f"{folder}{prefix}" for folder in ("jobs/", "archive/accepted/", "archive/ended/")]
+    """Return the beginnings of the keys of all jobs, and groups of jobs, of a tenant whose ids begin with `prefix`."""
+    return [f"{folder}{prefix}" for folder in ("jobs/", "archive/accepted/", "archive/groups/", "archive/ended/")]

@@ -224,7 +224,7 @@ def test_a_late_document_of_an_earlier_state_does_not_mark_an_ended_job_as_archi
 ) -> None:
     job_id = accept(jobs)
     jobs.cancel(job_id)
-    keyspace.run("archived", job_id, 0)  # a document that was written before the cancel request
+    keyspace.run("archived", 0, job_id)  # a document that was written before the cancel request
     assert "unarchived" in keys(s3_settings)
 
 

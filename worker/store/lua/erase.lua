@@ -2,9 +2,9 @@
 -- Erase everything of a job except its files, unless it is running. The caller deletes the files next; the id is listed in
 -- `erasing` until they are deleted.
 -- ARGV: id, delay in microseconds after which the reaper deletes the files, seconds for which no other job may have the id,
--- 1 to erase a job that is only in the archive. Returns the status that the job had, `lost` if it was only in the archive,
+-- 1 to erase a job that is only in the archive, then also the group that its document names or ''. Returns the status that the job had, `lost` if it was only in the archive,
 -- `ephemeral` for an ephemeral job, which has no files, or '' if there is no such job.
-local id, delay, seconds, is_lost = unpack(ARGV)
+local id, delay, seconds, is_lost, group = unpack(ARGV)
 local status = redis.call('HGET', key('job:' .. id), 'status')
 if status == 'running' or not (status or is_lost == '1') then return status or '' end
 
@@ -18,6 +18,7 @@ if status and redis.call('HEXISTS', key('job:' .. id), 'ephemeral') == 1 then
 end
 if status then
   release(id)
+  group = redis.call('HGET', key('job:' .. id), 'group')
   count_stored(id, -stored_bytes(id))
   for _, index in ipairs({owner(id) .. 'jobs', owner(id) .. 'jobs:' .. status, 'ended', 'unarchived'}) do redis.call('ZREM', key(index), id) end
 end
@@ -26,5 +27,6 @@ for _, event in ipairs(redis.call('LRANGE', key('told:' .. id), 0, -1)) do delet
 redis.call('DEL', key('told:' .. id))
 redis.call('SET', key('erased:' .. id), '', 'EX', seconds)
 redis.call('ZADD', key('erasing'), int(now + delay), id)
+if (group or '') ~= '' then redis.call('HSET', key('erasing_groups'), id, group) end
 redis.call('PUBLISH', key('done'), id)
 return status or 'lost'

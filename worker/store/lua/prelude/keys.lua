@@ -43,6 +43,7 @@
 --                          earlier of run_by and some time after a cancel request
 --   ended          zset    jobs in a final status; score: completed_at
 --   erasing        zset    ids of erased jobs whose files are not deleted yet; score: when the reaper deletes them
+--   erasing_groups hash    the groups of documents that have a record of one of these jobs, by the job's id
 --   unarchived     zset    jobs whose latest document is not in storage yet; score: when the reaper writes it
 --   endpoint:<id>  hash    a receiver of events of all jobs of its tenant; it has `disabled_at` while it is disabled
 --   <t>endpoints   zset    every endpoint of a tenant; score: created_at
