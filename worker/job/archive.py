@@ -62,7 +62,7 @@ class Archive:
         self._inputs = inputs
         self._threads = ThreadPoolExecutor(THREADS, "archive")
         self._accepted = Later(
-            WRITE_ACCEPTED_AFTER_SECONDS, self._keep_accepted, "accepted", early=GROUPED_WITHIN_SECONDS
+            WRITE_ACCEPTED_AFTER_SECONDS, self.keep_accepted, "accepted", early=GROUPED_WITHIN_SECONDS
         )
         self._ended = Later(WRITE_ENDED_AFTER_SECONDS, self._keep_all, "ended")
 
@@ -73,6 +73,20 @@ class Archive:
     def keep_ended_soon(self, job_id: str) -> None:
         """Write the document of a job that has ended just now; if that fails, a reaper does it."""
         self._ended.add(job_id)
+
+    def keep_accepted(self, job_ids: Sequence[str]) -> None:
+        """Write the documents of those jobs that have none yet, several in one object; log an error.
+
+        Of most jobs, the worker has written a document.
+        """
+        try:
+            listed = self._keyspace.redis.zmscore(self._keyspace.key("unarchived"), list(job_ids))
+            left = [job_id for job_id, score in zip(job_ids, listed, strict=True) if score is not None]
+            grouped = {job_id for some in _in_groups(left) for job_id in self._keep_group(some)}
+        except Exception as error:  # any error: the ids stay on the list
+            log.warning("%d jobs could not be archived, a reaper tries again: %s", len(job_ids), error)
+        else:
+            self._keep_all([job_id for job_id in left if job_id not in grouped])
 
     def keep(self, job_id: str) -> None:
         """Write the document of a job in its current state, unless it is written already.
@@ -149,17 +163,6 @@ class Archive:
         write(self._storage, ENDED if has_ended else ACCEPTED, job_id, record)
         if self._keyspace.run("archived", int(has_ended), job_id):  # the job was erased meanwhile
             self.delete(job_id)
-
-    def _keep_accepted(self, job_ids: Sequence[str]) -> None:
-        """Write the documents of those jobs that have none yet. Of most of them, the worker has written one."""
-        try:
-            listed = self._keyspace.redis.zmscore(self._keyspace.key("unarchived"), list(job_ids))
-            left = [job_id for job_id, score in zip(job_ids, listed, strict=True) if score is not None]
-            grouped = {job_id for some in _in_groups(left) for job_id in self._keep_group(some)}
-        except Exception as error:  # any error: the ids stay on the list
-            log.warning("%d jobs could not be archived, a reaper tries again: %s", len(job_ids), error)
-        else:
-            self._keep_all([job_id for job_id in left if job_id not in grouped])
 
     def _keep_group(self, job_ids: Sequence[str]) -> Sequence[str]:
         """Write the documents of jobs of one tenant as a group. Returns the ids of jobs that need no other document.
