@@ -186,8 +186,8 @@ class Settings(BaseSettings):
     max_stored_bytes_per_tenant: int | None = Field(
         default=None,
         gt=0,
-        description="Maximum number of bytes of the images and results that each tenant has in storage (> 0), if it "
-        "has no limit of its own; further submissions are refused until jobs are deleted. Jobs that are accepted "
+        description="Maximum number of bytes of the images, requests and results that each tenant has stored (> 0), if "
+        "it has no limit of its own; further submissions are refused until jobs are deleted. Jobs that are accepted "
         "already still store their results. Unset: no limit, because the service does not know its storage's size.",
     )
     default_model: str = Field(

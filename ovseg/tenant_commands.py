@@ -42,7 +42,7 @@ def _number(ctx: click.Context, param: click.Parameter, value: str | None) -> in
 @tenants.command()
 @click.argument("name")
 @click.option("--queued-jobs", metavar="N", callback=_number, help="Maximum number of queued jobs.")
-@click.option("--stored-bytes", metavar="N", callback=_number, help="Maximum size of its images and results.")
+@click.option("--stored-bytes", metavar="N", callback=_number, help="Maximum size of its images, requests and results.")
 @click.option(
     "--weight", metavar="N", callback=_number, help="Its share of the workers, up to 1,000; that of others is 1."
 )

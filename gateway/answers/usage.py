@@ -48,7 +48,7 @@ class TenantUsage(TypedDict):
     days: Annotated[list[DayCounts] | None, Field(description="on which something was counted; null in lists")]
     queued_jobs: Annotated[int, Field(description="now")]
     running_jobs: Annotated[int, Field(description="now")]
-    stored_bytes: Annotated[int, Field(description="of images and results that are stored now")]
+    stored_bytes: Annotated[int, Field(description="of images, requests and results that are stored now")]
     limits: TenantLimits
 
 

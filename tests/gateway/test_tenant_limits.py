@@ -62,6 +62,11 @@ class Clients:
     def stored(self, owner: str = "acme") -> Any:
         return self.ask(owner, "/v1/usage").get_json()["stored_bytes"]
 
+    def request_bytes(self, answer: TestResponse, owner: str = "acme") -> int:
+        """Return the size of an accepted request, in the record of its job."""
+        job_id = tenant.owned(owner, answer.get_json()["id"])
+        return len(self.services.keyspace.redis.hget(self.services.keyspace.key(f"job:{job_id}"), "request"))
+
 
 def refused(answer: TestResponse, policy: str, quota: int, left: int) -> None:
     assert (answer.status_code, answer.get_json()["code"]) == (429, "quota_exceeded"), answer.text
@@ -143,75 +148,109 @@ def test_without_keys_a_client_may_fill_the_queue(s3_settings: Settings) -> None
     assert [client.post("/v1/jobs", json=JOB).status_code for _ in range(5)] == [202] * 4 + [503]
 
 
-# Stored bytes
+# Stored bytes: those of images, requests and results
 
 
-def test_a_tenant_stores_exactly_as_many_bytes_as_it_may(s3_settings: Settings) -> None:
-    clients = Clients(s3_settings, max_stored_bytes_per_tenant=2 * SIZE)
+@pytest.fixture
+def file_size(s3_settings: Settings) -> int:
+    """Return how many bytes a job with the image stores before it has a result."""
+    clients = Clients(s3_settings)
+    answer = clients.submit_file()
+    request_bytes = clients.request_bytes(answer)
+    assert clients.stored() == SIZE + request_bytes > SIZE + len(json.dumps({"prompts": [BOX]}))
+    clients.erase(answer)
+    assert clients.stored() == 0
+    return SIZE + request_bytes
+
+
+def test_a_tenant_stores_exactly_as_many_bytes_as_it_may(s3_settings: Settings, file_size: int) -> None:
+    clients = Clients(s3_settings, max_stored_bytes_per_tenant=2 * file_size)
     first = clients.submit_file()
-    assert clients.stored() == SIZE
+    assert clients.stored() == file_size
     assert clients.submit_file().status_code == 202
-    assert clients.stored() == 2 * SIZE
-    refused(clients.submit_file(), "stored-bytes", 2 * SIZE, 0)
-    refused(clients.submit(), "stored-bytes", 2 * SIZE, 0)  # also without an image: its result would be stored
+    assert clients.stored() == 2 * file_size
+    refused(clients.submit_file(), "stored-bytes", 2 * file_size, 0)
+    refused(clients.submit(), "stored-bytes", 2 * file_size, 0)  # also without an image
     assert clients.submit_file("default").status_code == 202
     clients.erase(first)
-    assert clients.stored() == SIZE
+    assert clients.stored() == file_size
     assert clients.submit_file().status_code == 202
 
 
-def test_one_byte_too_few_refuses_an_image(s3_settings: Settings) -> None:
-    clients = Clients(s3_settings, max_stored_bytes_per_tenant=2 * SIZE - 1)
+def test_one_byte_too_few_refuses_an_image(s3_settings: Settings, file_size: int) -> None:
+    clients = Clients(s3_settings, max_stored_bytes_per_tenant=2 * file_size - 1)
     assert clients.submit_file().status_code == 202
-    refused(clients.submit_file(), "stored-bytes", 2 * SIZE - 1, SIZE - 1)
+    refused(clients.submit_file(), "stored-bytes", 2 * file_size - 1, file_size - 1)
     assert clients.submit().status_code == 202
-    assert clients.stored() == SIZE
 
 
-def test_an_image_that_never_fits_is_too_large(s3_settings: Settings) -> None:
-    clients = Clients(s3_settings, max_stored_bytes_per_tenant=SIZE - 1)
+def test_requests_without_images_count_to_the_byte(s3_settings: Settings) -> None:
+    """Requests with many points or masks can fill Redis, too."""
+    large = {**JOB, "metadata": {"note": "ä" * 1000}}  # two bytes each
+
+    def submit(clients: Clients) -> TestResponse:
+        return clients.ask("acme", "/v1/jobs", method="POST", json=large)
+
+    clients = Clients(s3_settings)
+    first = submit(clients)
+    size = clients.stored()
+    assert size > 2000
+    clients.erase(first)
+    assert clients.stored() == 0
+    exact = Clients(s3_settings, max_stored_bytes_per_tenant=2 * size)
+    assert [submit(exact).status_code for _ in range(2)] == [202, 202]
+    refused(submit(exact), "stored-bytes", 2 * size, 0)
+    assert exact.stored() == 2 * size
+    too_few = Clients(s3_settings, max_stored_bytes_per_tenant=3 * size - 1)
+    refused(submit(too_few), "stored-bytes", 3 * size - 1, size - 1)
+
+
+def test_an_image_that_never_fits_is_too_large(s3_settings: Settings, file_size: int) -> None:
+    clients = Clients(s3_settings, max_stored_bytes_per_tenant=file_size - 1)
     answer = clients.submit_file()
     assert (answer.status_code, answer.get_json()["code"]) == (413, "image_too_large")
+    assert f"{file_size:,}" in answer.get_json()["detail"]
     assert clients.stored() == 0
 
 
-def test_results_count_and_may_exceed_the_limit(s3_settings: Settings) -> None:
-    clients = Clients(s3_settings, max_stored_bytes_per_tenant=SIZE + 10)
+def test_results_count_and_may_exceed_the_limit(s3_settings: Settings, file_size: int) -> None:
+    clients = Clients(s3_settings, max_stored_bytes_per_tenant=file_size + 10)
     answer = clients.submit_file()
     job = protocol.begin(clients.services.jobs, tenant.owned("acme", answer.get_json()["id"]))
     assert clients.services.jobs.succeed(job, PICTURE, {}, 1, work=Work(stored_bytes=500)) == "succeeded"
-    assert clients.stored() == SIZE + 500
-    refused(clients.submit(), "stored-bytes", SIZE + 10, 0)
+    assert clients.stored() == file_size + 500
+    refused(clients.submit(), "stored-bytes", file_size + 10, 0)
     clients.erase(answer)
     assert clients.stored() == 0
 
 
-def test_an_image_that_is_named_by_its_digest_is_stored_once(s3_settings: Settings) -> None:
+def test_an_image_that_is_named_by_its_digest_is_stored_once(s3_settings: Settings, file_size: int) -> None:
     clients = Clients(s3_settings)
     sha256 = hashlib.sha256(IMAGE).hexdigest()
     assert clients.submit_file().status_code == 202
     job = {"image": {"sha256": sha256}, "prompts": [BOX]}
-    assert clients.ask("acme", "/v1/jobs", method="POST", json=job).status_code == 202
-    assert clients.stored() == SIZE
+    answer = clients.ask("acme", "/v1/jobs", method="POST", json=job)
+    assert clients.stored() == file_size + clients.request_bytes(answer)
 
 
 @pytest.mark.parametrize("images", [1, 3])
-def test_simultaneous_images_never_exceed_the_limit(s3_settings: Settings, images: int) -> None:
-    clients = Clients(s3_settings, max_stored_bytes_per_tenant=images * SIZE)
+def test_simultaneous_images_never_exceed_the_limit(s3_settings: Settings, images: int, file_size: int) -> None:
+    clients = Clients(s3_settings, max_stored_bytes_per_tenant=images * file_size)
     with ThreadPoolExecutor(20) as threads:
         answers = list(threads.map(lambda _: clients.submit_file().status_code, range(20)))
     assert sorted(answers) == [202] * images + [429] * (20 - images)
-    assert clients.stored() == images * SIZE
+    assert clients.stored() == images * file_size
 
 
 def test_an_image_that_goes_to_storage_first_counts_as_well_and_is_deleted_if_it_is_refused(
-    s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
+    s3_settings: Settings, monkeypatch: pytest.MonkeyPatch, file_size: int
 ) -> None:
-    clients = Clients(s3_settings, max_stored_bytes_per_tenant=SIZE)
+    file_size += len("t12345678") - len("acme")  # the request has the key of the image, which has the tenant's name
+    clients = Clients(s3_settings, max_stored_bytes_per_tenant=file_size)
     monkeypatch.setattr(clients.services.inputs, "reserve", lambda: False)
     job_id = clients.submit_file(clients.alone).get_json()["id"]
-    refused(clients.submit_file(clients.alone), "stored-bytes", SIZE, 0)
-    assert clients.stored(clients.alone) == SIZE
+    refused(clients.submit_file(clients.alone), "stored-bytes", file_size, 0)
+    assert clients.stored(clients.alone) == file_size
     stored = clients.services.storage.list(f"jobs/{clients.alone}.")
     assert list(stored) == [f"jobs/{clients.alone}.{job_id}/input"]
 
@@ -219,17 +258,17 @@ def test_an_image_that_goes_to_storage_first_counts_as_well_and_is_deleted_if_it
 # A tenant's own limits
 
 
-def test_a_tenant_may_have_limits_of_its_own(s3_settings: Settings, client_env: dict[str, str]) -> None:
+def test_a_tenant_may_have_limits_of_its_own(s3_settings: Settings, client_env: dict[str, str], file_size: int) -> None:
     clients = Clients(s3_settings, max_queued_jobs_per_tenant=1)
 
     def change(*arguments: str) -> Result:
         return CliRunner(env=client_env).invoke(main, ["tenants", "change", *arguments])
 
-    done = change("acme", "--queued-jobs", "2", "--stored-bytes", str(SIZE))
-    assert done.stdout == f"acme: max_queued_jobs 2, max_stored_bytes {SIZE}\n"
-    assert f"changed tenant acme: max_queued_jobs 2, max_stored_bytes {SIZE}" in done.stderr
+    done = change("acme", "--queued-jobs", "2", "--stored-bytes", str(file_size))
+    assert done.stdout == f"acme: max_queued_jobs 2, max_stored_bytes {file_size}\n"
+    assert f"changed tenant acme: max_queued_jobs 2, max_stored_bytes {file_size}" in done.stderr
     assert clients.submit_file().status_code == 202
-    refused(clients.submit_file(), "stored-bytes", SIZE, 0)
+    refused(clients.submit_file(), "stored-bytes", file_size, 0)
     assert change("acme", "--stored-bytes", "default").exit_code == 0
     assert clients.submit().status_code == 202
     refused(clients.submit(), "queued-jobs", 2, 0)

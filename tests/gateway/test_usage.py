@@ -64,8 +64,8 @@ def get(client: FlaskClient, services: GatewayServices) -> Get:
     return ask
 
 
-def run_jobs(services: GatewayServices, owner: str) -> None:
-    """Give a tenant a job of each status."""
+def run_jobs(services: GatewayServices, owner: str) -> int:
+    """Give a tenant a job of each status. Returns how many bytes they store: the requests and a result of 700 bytes."""
     jobs = services.jobs
     protocol.accept(jobs, owner)  # last in the queue
     running, succeeded, failed, canceled = (protocol.accept(jobs, owner) for _ in range(4))
@@ -76,10 +76,12 @@ def run_jobs(services: GatewayServices, owner: str) -> None:
     jobs.fail(protocol.begin(jobs, failed), BROKEN)
     jobs.cancel(canceled)
     jobs.expire(expired)
+    requests = [protocol.request()] * 5 + [protocol.request(start_within_s=1e-6)]
+    return 700 + sum(len(request.model_dump_json()) for request in requests)
 
 
 def test_a_tenant_sees_what_it_used_what_it_has_and_what_it_may(services: GatewayServices, get: Get) -> None:
-    run_jobs(services, "acme")
+    stored_bytes = run_jobs(services, "acme")
     counts: dict[str, float] = {"accepted": 6, "succeeded": 1, "failed": 1, "canceled": 1, "expired": 1}
     counts |= {"prompts": 3, "encodes": 1, "network_ms": 91.25}
     today = usage.today()
@@ -91,7 +93,7 @@ def test_a_tenant_sees_what_it_used_what_it_has_and_what_it_may(services: Gatewa
         "days": [{"day": str(today), **counts}],
         "queued_jobs": 1,
         "running_jobs": 1,
-        "stored_bytes": 700,
+        "stored_bytes": stored_bytes,
         "limits": {
             "max_queued_jobs": 500,
             "max_stored_bytes": None,
@@ -151,6 +153,7 @@ def test_an_admin_sees_every_tenant_and_no_other_key_does(services: GatewayServi
 def test_a_worker_counts_the_prompts_the_encodings_and_every_byte_that_it_stores(s3_settings: Settings) -> None:
     app = create_app(s3_settings)
     client, storage = app.test_client(), app.extensions["ovseg"].storage
+    redis, key = app.extensions["ovseg"].keyspace.redis, app.extensions["ovseg"].keyspace.key
     image = pictures.photo()
     stored = 0
     with processes(s3_settings, "worker"):
@@ -166,6 +169,7 @@ def test_a_worker_counts_the_prompts_the_encodings_and_every_byte_that_it_stores
                 time.sleep(0.1)
             assert job["status"] == "succeeded"
             app.extensions["ovseg"].inputs.settle(job_id, job["image"]["key"])
+            stored += len(redis.hget(key(f"job:{job_id}"), "request"))
             stored += sum(len(storage.get(key)) for key in storage.list(f"jobs/{job_id}/"))
             found = client.get("/v1/usage").get_json()
             assert (found["total"]["prompts"], found["total"]["encodes"], found["total"]["succeeded"]) == (2 * n, 1, n)
@@ -174,7 +178,7 @@ def test_a_worker_counts_the_prompts_the_encodings_and_every_byte_that_it_stores
 
 
 def test_the_command_line_shows_the_usage_of_tenants(services: GatewayServices, get: Get, settings: Settings) -> None:
-    run_jobs(services, "beta")
+    stored_bytes = run_jobs(services, "beta")
     redis = {"OVSEG_REDIS_URL": settings.redis_url, "OVSEG_REDIS_PREFIX": settings.redis_prefix}
 
     def lines(*arguments: str) -> list[str]:
@@ -183,7 +187,7 @@ def test_the_command_line_shows_the_usage_of_tenants(services: GatewayServices, 
     today = usage.today()
     assert lines("beta", "--days", "1") == [
         f"beta  since {today}: 6 accepted  1 succeeded  1 failed  1 canceled  1 expired  3 prompts  1 encodes  "
-        "0.1 s of networks; now 1 queued, 1 running, 700 bytes stored"
+        f"0.1 s of networks; now 1 queued, 1 running, {stored_bytes} bytes stored"
     ]
     assert [line.split()[0] for line in lines()] == ["default", "acme", "beta"]
     assert lines("beta", "nobody") == ["Error: there is no tenant 'nobody'"]

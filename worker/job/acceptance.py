@@ -63,7 +63,7 @@ class Acceptance:
                 self.archive.keep_accepted_soon(outcome.job.id)
             return outcome.job, outcome.is_new
         if outcome.exceeded is not None:
-            raise _refusal(outcome.exceeded, len(image or b""))
+            raise _refusal(outcome.exceeded, has_image=image is not None)
         if outcome.full:
             raise OvsegError("queue_full", why_full(outcome.full, self.settings))
         if outcome.is_erased:
@@ -129,16 +129,18 @@ class Acceptance:
         return outcome
 
 
-def _refusal(exceeded: Exceeded, image_bytes: int) -> OvsegError:
+def _refusal(exceeded: Exceeded, has_image: bool) -> OvsegError:
     """Return the error for a job that a limit of its tenant does not allow."""
-    policy, quota, left = exceeded
+    policy, quota, left, stored_bytes = exceeded
     if policy == tenant_limits.QUEUED_JOBS:
         message = f"{quota:,} jobs of this tenant are queued, which is its maximum; try again later"
         return QuotaExceeded(policy, quota, left, message, QUEUE_RETRY_SECONDS)
-    if image_bytes > quota:  # it will not do later, either
-        message = f"the image has {image_bytes:,} bytes, and this tenant may store {quota:,}"
+    if has_image and stored_bytes > quota:  # it will not fit later either
+        message = f"the image and its request have {stored_bytes:,} bytes, and this tenant may store {quota:,}"
         return OvsegError("image_too_large", message, "image")
-    message = f"this tenant may store {quota:,} bytes of images and results, and {left:,} are left; delete jobs"
+    message = (
+        f"this tenant may store {quota:,} bytes of images, requests and results, and {left:,} are left; delete jobs"
+    )
     return QuotaExceeded(policy, quota, left, message, STORAGE_RETRY_SECONDS)
 
 

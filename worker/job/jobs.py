@@ -33,11 +33,15 @@ KEPT_RESULT_BYTES, KEPT_RESULT_SECONDS = 64_000, 60
 
 
 class Exceeded(NamedTuple):
-    """A limit of a tenant that does not allow a job: its name, the limit, and what is left of it."""
+    """A limit of a tenant that does not allow a job: its name, the limit, and what is left of it.
+
+    `stored_bytes` is how many bytes of the job would be stored: those of its image and its request.
+    """
 
     policy: str
     quota: int
     left: int
+    stored_bytes: int
 
 
 @dataclass(frozen=True)
@@ -106,18 +110,21 @@ class Jobs:
     # The way of a job through the service
 
     def accept(
-        self, job_id: str, request: JobRequest, image: bytes, once: Once | None, input_bytes: int = 0
+        self, job_id: str, request: JobRequest, image: bytes, once: Once | None, image_bytes: int = 0
     ) -> Outcome:
         """Write a job's record, index entries, permit and image in one step.
 
-        `image` is b"" if the image is in storage already, or if the request has a URL. `input_bytes` is its size if
+        `image` is b"" if the image is in storage already, or if the request has a URL. `image_bytes` is its size if
         it is stored for this job, there or in Redis. Nothing is written if a job was accepted before under the same id,
         or under the key of `once`.
         """
+        request_json = request.model_dump_json()
+        # Masks and points in requests can fill Redis, so they count as bytes that the tenant stores, as images do.
+        input_bytes = 0 if request.ephemeral else image_bytes + len(request_json.encode())
         start_within, run_within = _microseconds_of(request.deadline)
         fields = {
             "queue": queue.QUEUE_OF_DEVICE[request.device],
-            "request": request.model_dump_json(),
+            "request": request_json,
             "tell": event_type.encode(request.webhook.events) if request.webhook else "",
             "priority": request.priority,
             "cost": str(request.cost.total),
@@ -136,7 +143,8 @@ class Jobs:
             *flat(fields),
         )
         if outcome == "exceeded":
-            return Outcome(None, exceeded=Exceeded(found_id, *map(int, more)))
+            quota, left = map(int, more)
+            return Outcome(None, exceeded=Exceeded(found_id, quota, left, input_bytes))
         if outcome == "full":
             return Outcome(None, full=found_id)
         if more:

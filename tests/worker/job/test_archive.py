@@ -160,7 +160,7 @@ def test_a_recovery_counts_again_what_a_tenant_stores_and_used(
 ) -> None:
     done, running = str(uuid.uuid4()), str(uuid.uuid4())
     for job_id in (done, running):
-        jobs.accept(job_id, request(), b"", None, input_bytes=100)
+        jobs.accept(job_id, request(), b"", None, image_bytes=100)
     jobs.succeed(begin(jobs, done), PICTURE, {}, 1, work=Work(3, 1, 2.5, stored_bytes=50))
     begin(jobs, running)
     for job_id in (done, running):
@@ -170,7 +170,9 @@ def test_a_recovery_counts_again_what_a_tenant_stores_and_used(
         return usage.read(keyspace, "default", usage.today() - timedelta(days=1), usage.today())
 
     before = read()
-    assert (before.stored_bytes, before.total.accepted, before.total.prompts) == (250, 2, 3)
+    request_bytes = len(request().model_dump_json())
+    assert before.stored_bytes == 2 * (100 + request_bytes) + 50
+    assert (before.total.accepted, before.total.prompts) == (2, 3)
     lose_redis(s3_settings)
     assert recover(recovery) == ["queued", "succeeded"]
     assert read() == replace(before, queued_jobs=1, running_jobs=0)

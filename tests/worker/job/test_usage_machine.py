@@ -33,7 +33,7 @@ def one_of(ids: Iterable[str], which: int) -> str:
 
 
 class Tenants(RuleBasedStateMachine):
-    """Two tenants whose jobs store images and results. `corner` has a key prefix of its own in Valkey."""
+    """Two tenants whose jobs store images, requests and results. `corner` has a key prefix of its own in Valkey."""
 
     corner: Settings
 
@@ -51,8 +51,9 @@ class Tenants(RuleBasedStateMachine):
     @rule(owner=st.sampled_from(OWNERS), size=sizes)
     def accept(self, owner: str, size: int) -> None:
         job_id = tenant.owned(owner, str(uuid.uuid4()))
-        assert self.jobs.accept(job_id, protocol.request(), b"", None, size).is_new
-        self.stored[job_id] = size
+        request = protocol.request()
+        assert self.jobs.accept(job_id, request, b"", None, size).is_new
+        self.stored[job_id] = size + len(request.model_dump_json())
         self.count(job_id, accepted=1)
 
     @rule()

@@ -2,7 +2,7 @@
 -- ARGV: id, permit, image or '', the idempotency key or '', the fingerprint or '', seconds for which the key is remembered,
 -- max_queued_jobs, start_within in microseconds or '',
 -- the maximum number of queued jobs and of stored bytes of a tenant without limits of its own, each '' for no limit,
--- the bytes of the image that are stored for this job,
+-- the bytes of the image and the request that are stored for this job,
 -- for an ephemeral job the maximum number of bytes of the images of all ephemeral jobs, otherwise '',
 -- then field, value, ... of the record. With a fingerprint and no key, a repeated submission is found by its id.
 -- Returns the outcome and the id of the job: `accepted` (then also the time); `same`: this job was accepted before;

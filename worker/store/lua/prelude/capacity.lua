@@ -43,8 +43,8 @@ local function queued_of_tenant(id)
 end
 
 -- Return the limit of a tenant that does not allow one more job: its name, its value, and what is left of it; nothing if all
--- limits allow the job. `bytes` is the size of the job's image, false if nothing of the job is stored. The tenant's record has
--- the tenant's own limits; the arguments are the limits of tenants without their own, '' for no limit.
+-- limits allow the job. `bytes` is the size of the job's image and request, false if nothing of the job is stored. The tenant's
+-- record has the tenant's own limits; the arguments are the limits of tenants without their own, '' for no limit.
 local function exceeded(id, max_queued_jobs, max_stored_bytes, bytes)
   local own = redis.call('HMGET', key('tenant:' .. tenant(id)), 'max_queued_jobs', 'max_stored_bytes')
   local jobs, stored = tonumber(own[1] or max_queued_jobs), tonumber(own[2] or max_stored_bytes)
