@@ -4,7 +4,7 @@ A job is a click on an image that is named by its digest, sent as JSON in one wa
 RLE. The network's answer is ready (benchmarks/ready_worker.py), so that only the service's own work remains. Measures
 for each job the CPU time of each process, the requests to S3, and the calls to Redis and their time, minus what the
 processes do while there are no jobs. Then, without a worker, it measures how many jobs one gateway process accepts per
-second, and per second of its CPU time. Writes a JSON file for benchmarks/report.py.
+second, and the cost of each, with that of archiving it. Writes a JSON file for benchmarks/report.py.
 """
 
 from __future__ import annotations
@@ -240,17 +240,27 @@ def _monitored(service: Service) -> list[str]:
     return calls
 
 
-def _accepts(service: Service, jobs: int) -> dict[str, float]:
+def _accepts(service: Service, jobs: int) -> dict[str, Any]:
+    seconds = 0.0
+
     def submit(client: Client) -> None:
         for _ in range(jobs // CLIENTS):
             client.submit()
 
-    clients = [service.client for _ in range(CLIENTS)]
-    start = time.perf_counter()
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        spent = service.spent(lambda: list(pool.map(submit, clients)))
-    seconds = time.perf_counter() - start
-    return {"per_s": round(jobs / seconds), "per_cpu_s": round(jobs / spent["gateway"] * 1000)}
+    def work() -> None:
+        nonlocal seconds
+        clients, start = [service.client for _ in range(CLIENTS)], time.perf_counter()
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            list(pool.map(submit, clients))
+        seconds = time.perf_counter() - start
+        time.sleep(SETTLED_SECONDS)
+
+    spent = service.spent(work)
+    return {
+        "per_s": round(jobs / seconds),
+        "per_cpu_s": round(jobs / spent["gateway"] * 1000),
+        "per_job": {name: round(spent[name] / jobs, 3) for name in ("gateway", "valkey", "seaweedfs", "S3 PUT")},
+    }
 
 
 def _cpu_seconds(child: Child) -> float:
@@ -266,7 +276,9 @@ def _show(result: dict[str, Any]) -> None:
         print(f"{name:<24}{value:>8.2f}" + ("" if name.startswith("S3") else " ms of CPU time for each job"))
     for name, row in result["redis"].items():
         print(f"{name:<24}{row['calls']:>8.2f} calls, {row['us']:.0f} us each")
-    print("{per_s} accepts per second, {per_cpu_s} per second of CPU time".format(**result["accepts"]))
+    accepts = result["accepts"]
+    print("{per_s} accepts per second, {per_cpu_s} per second of CPU time".format(**accepts))
+    print("for each:", ", ".join(f"{name} {number}" for name, number in accepts["per_job"].items()))
 
 
 if __name__ == "__main__":
