@@ -177,6 +177,14 @@ def test_each_click_of_everything_mode_is_a_prompt(s3_settings: Settings) -> Non
     assert prompts_left(submit(client, {"everything": {"points_per_side": 5}})) == 75
 
 
+def test_each_phrase_is_a_prompt(s3_settings: Settings) -> None:
+    client = client_of(s3_settings, prompts=10)
+    body = {"image": URL, "prompts": [{"text": ["dog", "cat"]}, {"text": "dog"}, BOX]}
+    assert prompts_left(ask(client, method="POST", json=body)) == 6
+    detect = {"image": URL, "prompt": "a . b . c . d . e . f . g ."}
+    assert ask(client, path="/open-vocabulary-detection", method="POST", json=detect).status_code == 429
+
+
 def test_a_retry_and_paddlexs_route_count_prompts_and_an_embedding_has_none(s3_settings: Settings) -> None:
     client = client_of(s3_settings, prompts=10)
     job_id = submit(client, 4).get_json()["id"]
