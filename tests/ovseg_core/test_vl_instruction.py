@@ -34,7 +34,14 @@ def test_phrases_are_separated_by_commas_full_stops_and_lines(text: str, phrases
 
 @pytest.mark.parametrize(
     "text",
-    [*sorted(EVERYTHING), "", " \n", "Describe this image.", "What\N{RIGHT SINGLE QUOTATION MARK}s in this image?", ",."],
+    [
+        *sorted(EVERYTHING),
+        "",
+        " \n",
+        "Describe this image.",
+        "What\N{RIGHT SINGLE QUOTATION MARK}s in this image?",
+        ",.",
+    ],
 )
 def test_an_empty_text_and_some_sentences_ask_for_everything(text: str) -> None:
     assert Instruction.of(text).is_everything
