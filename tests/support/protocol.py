@@ -34,7 +34,15 @@ from worker.webhook.endpoints import Endpoints
 HOOK, AT = "https://example.com/hook", "example.com:443"
 BROKEN = JobError("internal_error", "it broke")
 AUTO = "segment.auto"
-OF_ENDED_JOBS = ("jobs", "ended", "unarchived", "q:segment.auto", "counts", "usage")  # keys besides the record
+OF_ENDED_JOBS = (
+    "jobs",
+    "ended",
+    "unarchived",
+    "q:segment.auto",
+    "counts",
+    "usage",
+    "stored_bytes",
+)  # besides the record
 PICTURE = {"width": 4, "height": 4, "format": "PNG"}
 
 

@@ -57,15 +57,17 @@ class Archived(RuleBasedStateMachine):
         self.live: dict[str, str] = {}  # the statuses of the jobs that were not erased
         self.erased: set[str] = set()
 
-    @rule(owners=st.lists(st.sampled_from(OWNERS), min_size=1, max_size=4))
-    def accept(self, owners: list[str]) -> None:
-        for owner in owners:
+    @rule(owner=st.sampled_from(OWNERS), count=st.integers(1, 4), are_written=st.booleans())
+    def accept(self, owner: str, count: int, are_written: bool) -> None:
+        for _ in range(count):
             job_id = protocol.accept(self.jobs, owner)
             self.due.append(job_id)
             self.live[job_id] = "queued"
+        if are_written:
+            self.write_accepted("")
 
     @precondition(lambda self: self.due)
-    @rule(fails=st.sampled_from(["", "", "before", "after"]))
+    @rule(fails=st.sampled_from(["", "before", "after"]))
     def write_accepted(self, fails: str) -> None:
         self.storage.fails = fails
         self.archive.keep_accepted(self.due)

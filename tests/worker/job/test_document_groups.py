@@ -209,6 +209,32 @@ def test_a_job_that_is_erased_while_its_group_is_written_is_not_in_the_archive(
     assert ids_in(storage) == set(ids[1:])
 
 
+def test_a_process_that_dies_while_it_dissolves_a_group_loses_no_job(
+    jobs: Jobs,
+    archive: Archive,
+    storage: Storage,
+    recovery: Recovery,
+    keyspace: Keyspace,
+    s3_settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    erased, *others = group_of(archive, jobs)
+
+    def dying(key: str, data: bytes, content_type: str) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(storage, "put", dying)
+    erasure = erasure_of(keyspace, s3_settings, storage)
+    assert erasure.erase(erased) == "queued"
+    monkeypatch.undo()
+    assert {"erasing", "erasing_groups"} <= keys(s3_settings)
+    let_time_pass(s3_settings, "erasing", 60)
+    erasure.sweep()
+    assert ids_in(storage) == set(others)
+    lose_redis(s3_settings)
+    assert recover(recovery) == ["queued", "queued"]
+
+
 @pytest.mark.parametrize("is_written", [False, True])
 @pytest.mark.parametrize("is_tried_again", [False, True])
 def test_a_gateway_that_dies_while_it_writes_a_group_loses_no_job_and_leaves_nothing(

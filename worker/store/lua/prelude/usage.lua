@@ -1,6 +1,8 @@
 -- Count bytes of a job that are stored from now on; a negative number: bytes that are no longer stored.
 local function count_stored(id, bytes)
-  if bytes ~= 0 then redis.call('INCRBY', key(owner(id) .. 'stored_bytes'), int(bytes)) end
+  if bytes == 0 then return end
+  local stored = key(owner(id) .. 'stored_bytes')
+  if redis.call('INCRBY', stored, int(bytes)) == 0 then redis.call('DEL', stored) end
 end
 
 -- Return how many bytes of a job are stored.
