@@ -1,4 +1,4 @@
-"""The routes of API keys, for admins: create, show, list, rotate, revoke."""
+"""The routes of API keys, for admins: create, show, list, change, rotate, revoke."""
 
 from __future__ import annotations
 
@@ -39,6 +39,15 @@ class KeyFields(BaseModel):
     name: str = Field(default="", max_length=MAX_NAME, strict=True)
     scopes: Annotated[tuple[Scope, ...], BeforeValidator(short_list), Field(min_length=1)] = ORDINARY
     expires_at: Time = None
+    requests_per_minute: Rate = None
+    prompts_per_minute: Rate = None
+
+
+class KeyChange(BaseModel):
+    """The fields of a key that can be changed. A rate that is null is that of the settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     requests_per_minute: Rate = None
     prompts_per_minute: Rate = None
 
@@ -89,6 +98,28 @@ def page() -> Response:
 @operation.describes(Operation("Read an API key", {200: Answer("The key.", KeyObject)}, ("not_found",)))
 def show(key_id: str) -> Response:
     return jsonify(describe(_found(key_id)))
+
+
+@blueprint.patch("/<key_id>")
+@auth.needs(Scope.ADMIN)
+@auth.is_off_without_keys(True)
+@operation.describes(
+    Operation(
+        "Change the limits of an API key",
+        {200: Answer("The key as it is now.", KeyObject)},
+        ("not_found",),
+        KeyChange,
+        {"Allow more requests": {"requests_per_minute": 6000}},
+    )
+)
+def change(key_id: str) -> Response:
+    """Change the rates that the request has, and no others."""
+    rates = validated(KeyChange, body.read_json()).model_dump(exclude_unset=True)
+    if not services().keys.change(key_id, rates):
+        raise _not_found(key_id)
+    written = ", ".join(f"{name} {rate or 'default'}" for name, rate in rates.items())
+    audit.record(f"changed key {key_id}: {written}")
+    return show(key_id)
 
 
 @blueprint.post("/<key_id>/rotate")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -39,3 +40,12 @@ def opened() -> Iterator[tuple[Keyspace, Settings]]:
 def audit(act: str) -> None:
     """Write the audit line of an act to stderr, because stdout has what the command prints."""
     click.echo(f"audit: by user {os.getuid()} at the command line: {act}", err=True)
+
+
+def number(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """Return a number from 1 on; 0 for `default`; None if the option is not given."""
+    if value is None or value == "default":
+        return None if value is None else 0
+    if not re.fullmatch("[1-9][0-9]{0,14}", value):
+        raise click.BadParameter(f"{value!r} is not a number from 1 on, and not `default`")
+    return int(value)

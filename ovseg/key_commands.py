@@ -19,7 +19,7 @@ SCOPES = ("jobs:write", "jobs:read", "webhooks")
 
 @click.group()
 def keys() -> None:
-    """Make, list, rotate and revoke API keys.
+    """Make, list, change, rotate and revoke API keys.
 
     OVSEG_REDIS_URL names the Redis of the service. Without it, the commands use the Valkey of `ovseg up` on this
     machine (OVSEG_DATA_DIR).
@@ -77,6 +77,30 @@ def list_keys() -> None:
         ]
     for row in rows:
         click.echo("  ".join(row).rstrip())
+
+
+@keys.command()
+@click.argument("key_id")
+@click.option("--requests-per-minute", metavar="N", callback=access.number, help="Maximum number of its requests.")
+@click.option("--prompts-per-minute", metavar="N", callback=access.number, help="Maximum number of its prompts.")
+def change(key_id: str, **per_minute: int | None) -> None:
+    """Change the limits of a key. N may be `default`: then OVSEG_REQUESTS_PER_MINUTE or ..._PROMPTS_PER_MINUTE decides.
+
+    Every gateway applies them within a second.
+    """
+    from worker.access.rates import MAXIMUM
+
+    given = {name: number or None for name, number in per_minute.items() if number is not None}
+    if not given:
+        raise click.UsageError("name what to change: --requests-per-minute, --prompts-per-minute")
+    if any((number or 0) > MAXIMUM for number in given.values()):
+        raise click.UsageError(f"a limit is at most {MAXIMUM:,}")
+    written = ", ".join(f"{name} {number or 'default'}" for name, number in given.items())
+    with _opened() as opened:
+        if not opened.change(key_id, given):
+            raise ValueError(f"there is no key {key_id!r}")
+        access.audit(f"changed key {key_id}: {written}")
+    click.echo(f"{key_id}: {written}")
 
 
 @keys.command()

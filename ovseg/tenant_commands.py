@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 import click
+
+from ovseg import access
 
 
 @click.group()
@@ -17,7 +17,6 @@ def list_tenants() -> None:
     """List all tenants, oldest first, with the number of their live keys. `default` always exists."""
     from datetime import UTC, datetime
 
-    from ovseg import access
     from worker.access.keys import Keys
     from worker.access.tenants import Tenants
     from worker.store.clock import timestamp
@@ -30,21 +29,14 @@ def list_tenants() -> None:
         click.echo(f"{name}  since {since}  {live.count(name)} live keys")
 
 
-def _number(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
-    """Return a number from 1 on; 0 for `default`; None if the option is not given."""
-    if value is None or value == "default":
-        return None if value is None else 0
-    if not re.fullmatch("[1-9][0-9]{0,14}", value):
-        raise click.BadParameter(f"{value!r} is not a number from 1 on, and not `default`")
-    return int(value)
-
-
 @tenants.command()
 @click.argument("name")
-@click.option("--queued-jobs", metavar="N", callback=_number, help="Maximum number of queued jobs.")
-@click.option("--stored-bytes", metavar="N", callback=_number, help="Maximum size of its images, requests and results.")
+@click.option("--queued-jobs", metavar="N", callback=access.number, help="Maximum number of queued jobs.")
 @click.option(
-    "--weight", metavar="N", callback=_number, help="Its share of the workers, up to 1,000; that of others is 1."
+    "--stored-bytes", metavar="N", callback=access.number, help="Maximum size of its images, requests and results."
+)
+@click.option(
+    "--weight", metavar="N", callback=access.number, help="Its share of the workers, up to 1,000; that of others is 1."
 )
 def change(name: str, queued_jobs: int | None, stored_bytes: int | None, weight: int | None) -> None:
     """Give a tenant limits of its own, or more of the workers than others.
@@ -52,7 +44,6 @@ def change(name: str, queued_jobs: int | None, stored_bytes: int | None, weight:
     N may be `default`: then OVSEG_MAX_QUEUED_JOBS_PER_TENANT and OVSEG_MAX_STORED_BYTES_PER_TENANT decide, as they do
     for the tenant default, and the weight is 1.
     """
-    from ovseg import access
     from worker.access.tenant_limits import MAX_WEIGHT
     from worker.access.tenants import Tenants
 
@@ -78,7 +69,6 @@ def usage(names: tuple[str, ...], days: int) -> None:
     from dataclasses import asdict
     from datetime import timedelta
 
-    from ovseg import access
     from worker.access.tenants import Tenants
     from worker.job import usage
     from worker.store.tenant import DEFAULT

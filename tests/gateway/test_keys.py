@@ -74,6 +74,7 @@ ROUTES = {
     "POST /v1/keys": ADMIN,
     "GET /v1/keys": ADMIN,
     "GET /v1/keys/{}": ADMIN,
+    "PATCH /v1/keys/{}": ADMIN,
     "POST /v1/keys/{}/rotate": ADMIN,
     "POST /v1/keys/{}/revoke": ADMIN,
 }

@@ -76,6 +76,7 @@ QUERIES_OF_KEYS = [
     ("GET", "/v1/keys", "x=5", "x", "allowed: limit, cursor"),
     ("POST", "/v1/keys", "x=1", "x", "none is allowed"),
     ("GET", "/v1/keys/x", "x=1", "x", "none is allowed"),
+    ("PATCH", "/v1/keys/x", "x=1", "x", "none is allowed"),
     ("POST", "/v1/keys/x/rotate", "x=1", "x", "none is allowed"),
     ("POST", "/v1/keys/x/revoke", "x=1", "x", "none is allowed"),
 ]

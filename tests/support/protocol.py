@@ -34,15 +34,8 @@ from worker.webhook.endpoints import Endpoints
 HOOK, AT = "https://example.com/hook", "example.com:443"
 BROKEN = JobError("internal_error", "it broke")
 AUTO = "segment.auto"
-OF_ENDED_JOBS = (
-    "jobs",
-    "ended",
-    "unarchived",
-    "q:segment.auto",
-    "counts",
-    "usage",
-    "stored_bytes",
-)  # besides the record
+# Keys besides the record.
+OF_ENDED_JOBS = ("jobs", "ended", "unarchived", "q:segment.auto", "counts", "usage", "stored_bytes")
 PICTURE = {"width": 4, "height": 4, "format": "PNG"}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from configs import webhook_secret
@@ -74,6 +74,14 @@ class Keys:
         text = KeyText.new(key_id)
         overlap = clock.in_microseconds(overlap_seconds)
         return text if self._keyspace.run("apikey_rotate", key_id, text.hash, overlap) else None
+
+    def change(self, key_id: str, rates: Mapping[str, int | None]) -> bool:
+        """Change rates of a key by name (see Rates); None is the rate of the settings. Other rates stay as they are.
+
+        Every gateway applies them within a second. Returns False if there is no such key.
+        """
+        written = {name: "" if rate is None else str(rate) for name, rate in rates.items()}
+        return bool(self._keyspace.run("record_change", f"apikey:{key_id}", *flat(written)))
 
     def revoke(self, key_id: str) -> bool:
         """Revoke a key for good. Returns False if there is no such key."""

@@ -68,7 +68,7 @@ class Tenants:
         Returns False if there is no such tenant.
         """
         written = {field: "" if value is None else str(value) for field, value in fields.items()}
-        return bool(self._keyspace.run("tenant_change", name, *flat(written)))
+        return bool(self._keyspace.run("record_change", f"tenant:{name}", *flat(written)))
 
     def names(self) -> list[str]:
         """Return the names of all tenants, oldest first."""

@@ -1,9 +1,0 @@
--- Change fields of a tenant's record. ARGV: name, then field, value, ...; the value '' removes a field.
--- Returns 0 if there is no such tenant.
-local record = key('tenant:' .. ARGV[1])
-if redis.call('EXISTS', record) == 0 then return 0 end
-for i = 2, #ARGV, 2 do
-  if ARGV[i + 1] == '' then redis.call('HDEL', record, ARGV[i]) else redis.call('HSET', record, ARGV[i], ARGV[i + 1]) end
-end
-mark_unarchived_record('tenant:' .. ARGV[1])
-return 1
