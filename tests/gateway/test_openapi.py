@@ -90,8 +90,9 @@ EXAMPLES = [
 def test_an_example_is_accepted(s3_settings: Settings, keyspace: Keyspace, route: str, name: str, body: Any) -> None:
     settings = s3_settings.model_copy(update={"auth": "required", "paddlex_timeout_seconds": 0.1})
     client = create_app(settings).test_client()
-    headers = {"Authorization": f"Bearer {Keys(keyspace).create('an admin', [Scope.ADMIN])}"}
-    method, path = route.split()
+    key = Keys(keyspace).create("an admin", [Scope.ADMIN])
+    headers = {"Authorization": f"Bearer {key}"}
+    method, path = route.replace("{key_id}", key.id).split()
     if "{endpoint_id}" in path:
         made = client.post("/v1/webhook-endpoints", json={"url": "https://example.com/hook"}, headers=headers)
         path = path.replace("{endpoint_id}", made.get_json()["id"])
