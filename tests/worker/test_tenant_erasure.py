@@ -26,8 +26,8 @@ def services(s3_settings: Settings) -> Services:
 
 
 def fill(services: Services, owner: str) -> None:
-    """Give a tenant a key, an endpoint, a job that succeeded with a result, and two jobs that are queued with an image,
-    one of them ephemeral.
+    """Give a tenant a key, an endpoint, a job that succeeded with a result, two jobs that are queued with an image
+    (one of them ephemeral), and two queued jobs that share an object of the archive.
     """
     services.keys.create("", ORDINARY, tenant=owner)
     assert services.endpoints.create(owner, EndpointFields(url=protocol.HOOK)) is not None
@@ -43,6 +43,7 @@ def fill(services: Services, owner: str) -> None:
     services.keyspace.redis.set(services.keyspace.key(f"image:{owner}:digest"), "")
     for job_id in (done, waiting):
         services.archive.keep(job_id)
+    services.archive.keep_accepted([protocol.accept(services.jobs, owner) for _ in range(2)])
     services.record_archive.sweep()
 
 
@@ -66,7 +67,7 @@ def test_nothing_is_left_of_a_tenant_and_all_of_another(services: Services) -> N
     before = left_of(services, other)
     assert len(before) >= 10
     default_jobs = services.jobs.list("default", JobFilter(), 10, None)
-    assert tenant_erasure.erase(services, erased) == 3
+    assert tenant_erasure.erase(services, erased) == 5
     services.erasure.sweep()
     services.record_archive.sweep()
     assert left_of(services, erased) == []
