@@ -157,11 +157,11 @@ LIKE_DEV := --group build --constraints locks/dev.txt --output-file
 lock: .venv-lock/bin/uv
 	$(COMPILE) pyproject.toml --extra embedded --extra openvino --extra onnxruntime --extra dev --group build \
 		--output-file locks/dev.txt
-	$(COMPILE) pyproject.toml --extra embedded --extra openvino $(LIKE_DEV) locks/service.txt
+	$(COMPILE) pyproject.toml --extra embedded --extra openvino --extra text --extra fonts $(LIKE_DEV) locks/service.txt
 	$(COMPILE) --group gateway $(LIKE_DEV) locks/gateway.txt
-	$(COMPILE) pyproject.toml --extra openvino --extra onnxruntime $(LIKE_DEV) locks/worker.txt
+	$(COMPILE) pyproject.toml --extra openvino --extra onnxruntime --extra text --extra fonts $(LIKE_DEV) locks/worker.txt
 	@# paddlepaddle-gpu replaces paddlepaddle; it comes from Paddle's own index.
-	$(COMPILE) pyproject.toml --no-emit-package paddlepaddle $(LIKE_DEV) locks/worker-gpu.txt
+	$(COMPILE) pyproject.toml --no-emit-package paddlepaddle --extra text --extra fonts $(LIKE_DEV) locks/worker-gpu.txt
 	sed -n 's/^opencv-python==\([^ ]*\).*/opencv-python-headless==\1/p' locks/dev.txt \
 		| $(COMPILE) --no-deps --output-file locks/headless.txt -
 

@@ -5,23 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from ovseg_core import palette
-
-Box = tuple[float, float, float, float]
+from ovseg_core import name_tags, palette
+from ovseg_core.name_tags import Box, Tag
 
 SHARE_OF_LINE = 1 / 480  # of the longer side of the photo, so that lines look alike in photos of any size
-SHARE_OF_FONT = 1 / 45
-MIN_FONT, MAX_FONT = 10, 200  # pixels: smaller names are unreadable, larger ones hide the photo
-BLACK, WHITE = (0, 0, 0), (255, 255, 255)
-LIGHT = 150  # names on colours of this luminance or more, 0 to 255, are black
 
 
 def draw(image_rgb: np.ndarray, boxes: Sequence[Box], names: Sequence[str], colours: Sequence[int]) -> np.ndarray:
-    """Return a copy of the photo with boxes and their names.
-
-    A name is above its box, or inside where there is no room above it.
+    """Return a copy of the photo with boxes and their names, as `name_tags` draws them.
 
     Args:
         image_rgb: (H, W, 3) uint8; it is not changed.
@@ -32,19 +25,15 @@ def draw(image_rgb: np.ndarray, boxes: Sequence[Box], names: Sequence[str], colo
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    picture = Image.fromarray(image_rgb)
-    pen = ImageDraw.Draw(picture)
-    longer = max(picture.size)
-    unit = max(1, round(longer * SHARE_OF_LINE))
-    font = ImageFont.load_default(min(max(MIN_FONT, longer * SHARE_OF_FONT), MAX_FONT))
-    beyond = [picture.width + unit, picture.height + unit]  # a line there cannot be seen
-    for box, name, colour in zip(boxes, names, map(palette.colour, colours), strict=True):
+    photo = Image.fromarray(image_rgb)
+    pen = ImageDraw.Draw(photo)
+    unit = max(1, round(max(photo.size) * SHARE_OF_LINE))
+    beyond = [photo.width + unit, photo.height + unit]  # a line there cannot be seen
+    tags = []
+    for i, (box, name, colour) in enumerate(zip(boxes, names, map(palette.colour, colours), strict=True)):
         x0, y0, x1, y1 = np.clip(box, -unit, [*beyond, *beyond]).tolist()
         pen.rectangle((x0, y0, max(x0, x1), max(y0, y1)), outline=colour, width=unit)
-        _, _, width, height = pen.textbbox((0, 0), name, font)
-        x, y = max(0, min(x0, picture.width - width)), y0 - height - unit
-        y = y if y >= 0 else max(0, y0)
-        pen.rectangle((x, y, x + width + 2 * unit, y + height + unit), fill=colour)
-        luminance = np.dot(colour, (0.299, 0.587, 0.114))
-        pen.text((x + unit, y), name, fill=BLACK if luminance >= LIGHT else WHITE, font=font)
-    return np.array(picture)
+        tags.append(Tag(name, i, box, colour))
+    picture = np.array(photo)
+    name_tags.draw(picture, tags)
+    return picture

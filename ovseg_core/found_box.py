@@ -21,3 +21,8 @@ class FoundBox(NamedTuple):
     phrase_index: int
     box: Box
     score: float
+
+    @property
+    def shown(self) -> str:
+        """The phrase with its score, for a picture."""
+        return f"{self.phrase} {self.score:.2f}"

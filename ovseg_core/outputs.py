@@ -32,6 +32,7 @@ class Segmentation:
         picture: reads the image when it is called: (H, W, 3) uint8 RGB.
         answers: the masks with their prompts, in the order of the result.
         prompts: the prompts that the overlay marks; none in everything mode, whose grid would cover the image.
+        names: for each prompt the name that the overlay shows, or None; None if no prompt has one.
         dropped: number of masks that were found and are not among the answers, because of a limit.
     """
 
@@ -40,6 +41,7 @@ class Segmentation:
     answers: Sequence[Answer]
     prompts: Sequence[Prompt]
     dropped: int = 0
+    names: Sequence[str | None] | None = None
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 
-from ovseg_core import box_overlay, longest_sides, palette, png_file
+from ovseg_core import box_overlay, longest_sides, name_tags, palette, png_file
 from ovseg_core.answer import Answer
 from ovseg_core.mask import Mask
+from ovseg_core.name_tags import Tag
 from ovseg_core.outputs import Detection, Drawing
 from ovseg_core.prompts import Prompt
 
@@ -19,8 +20,13 @@ MAX_LINE_WIDTH = 32  # pixels; in a long, narrow picture, a width in proportion 
 GREEN, RED, WHITE = (34, 197, 94), (239, 68, 68), (255, 255, 255)
 
 
-def draw(image_rgb: np.ndarray, answers: Sequence[Answer], prompts: Sequence[Prompt]) -> np.ndarray:
-    """Return a copy of the photo with the masks and, on top, the prompts.
+def draw(
+    image_rgb: np.ndarray,
+    answers: Sequence[Answer],
+    prompts: Sequence[Prompt],
+    names: Sequence[str | None] | None = None,
+) -> np.ndarray:
+    """Return a copy of the photo with the masks and, on top, the prompts and their names.
 
     Each mask has the colour of its index. Of several candidates for one prompt only the best is filled, and the others
     are outlined: candidates overlap, and several fills on top of each other are unreadable. The masks of everything
@@ -30,6 +36,8 @@ def draw(image_rgb: np.ndarray, answers: Sequence[Answer], prompts: Sequence[Pro
         image_rgb: (H, W, 3) uint8; it is not changed.
         answers: the masks.
         prompts: the prompts to mark, each in the colour of its first mask.
+        names: for each prompt its name, or None; None for prompts without names. A name that no font has is replaced by
+            the number of the prompt's first mask.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -46,6 +54,8 @@ def draw(image_rgb: np.ndarray, answers: Sequence[Answer], prompts: Sequence[Pro
         _draw_mask(picture, answers[i].mask, palette.colour(i), unit, None if is_outlined[i] else under)
     for i, prompt in enumerate(prompts):
         _mark(picture, prompt, palette.colour(first_of.get(id(prompt), i)), unit)
+    firsts = [first_of.get(id(prompt)) for prompt in prompts]
+    name_tags.draw(picture, list(_tags(answers, prompts, firsts, names or ())))
     return picture
 
 
@@ -81,7 +91,19 @@ def of_objects(image_rgb: np.ndarray, objects: Sequence[Mapping[str, Any]]) -> n
 def _drawn(of: Drawing) -> np.ndarray:
     if isinstance(of, Detection):
         return of_objects(of.picture(), of.objects)
-    return draw(of.picture(), of.answers, of.prompts)
+    return draw(of.picture(), of.answers, of.prompts, of.names)
+
+
+def _tags(
+    answers: Sequence[Answer],
+    prompts: Sequence[Prompt],
+    firsts: Sequence[int | None],
+    names: Sequence[str | None],
+) -> Iterator[Tag]:
+    """Yield the names of those prompts that have one and a mask, at their boxes or, without a box, at their masks."""
+    for prompt, first, name in zip(prompts, firsts, names, strict=False):
+        if name is not None and first is not None:
+            yield Tag(name, first, prompt.box or answers[first].mask.box_xyxy, palette.colour(first))
 
 
 def fitted(picture: np.ndarray, longest: int) -> np.ndarray:

@@ -23,10 +23,14 @@ PYTHONS = ["3.11.7", "3.12.1", "3.13.0"]
 WANTED = {
     "dev": PROJECT["project"]["dependencies"]
     + [line for extra in ("embedded", "openvino", "onnxruntime", "dev") for line in EXTRAS[extra]],
-    "service": PROJECT["project"]["dependencies"] + EXTRAS["embedded"] + EXTRAS["openvino"],
+    "service": PROJECT["project"]["dependencies"]
+    + [line for extra in ("embedded", "openvino", "text", "fonts") for line in EXTRAS[extra]],
     "gateway": PROJECT["dependency-groups"]["gateway"],
-    "worker": PROJECT["project"]["dependencies"] + EXTRAS["openvino"] + EXTRAS["onnxruntime"],
-    "worker-gpu": [line for line in PROJECT["project"]["dependencies"] if not line.startswith("paddlepaddle")],
+    "worker": PROJECT["project"]["dependencies"]
+    + [line for extra in ("openvino", "onnxruntime", "text", "fonts") for line in EXTRAS[extra]],
+    "worker-gpu": [line for line in PROJECT["project"]["dependencies"] if not line.startswith("paddlepaddle")]
+    + EXTRAS["text"]
+    + EXTRAS["fonts"],
 }
 
 

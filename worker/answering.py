@@ -17,6 +17,7 @@ from worker import searching
 from worker.inference.embeddings import CHECK_EVERY_SECONDS
 from worker.inference.urgency import Urgency
 from worker.job.record import Job
+from worker.job.request import JobRequest
 from worker.running_job import RunningJob
 from worker.worker_services import WorkerServices
 
@@ -43,7 +44,14 @@ def segmentation(running: RunningJob, embedding: Embedding) -> Segmentation:
         for each in answer.of(prompts, masks)
     ]
     in_order = sorted(answers, key=lambda each: each.prompt_index)
-    return Segmentation(embedding.frame.image_hw, running.image.picture, in_order, prompts, dropped)
+    names = [*_names(request), *(box.found.shown for box in boxes)]
+    return Segmentation(embedding.frame.image_hw, running.image.picture, in_order, prompts, dropped, names)
+
+
+def _names(request: JobRequest) -> list[str | None]:
+    """Return for each of the request's prompts without a text the client's name for it, or None."""
+    notes = request.notes
+    return [None if notes is None else notes[i].name for i in request.positions]
 
 
 def _everything(running: RunningJob, embedding: Embedding) -> Segmentation:

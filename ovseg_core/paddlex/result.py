@@ -9,7 +9,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from ovseg_core import box_overlay, overlay, polygons
+from ovseg_core import overlay, polygons
 from ovseg_core.answer import Answer
 from ovseg_core.found_box import FoundBox
 from ovseg_core.mask import Mask
@@ -182,13 +182,8 @@ class Result(ImageResult):
         return [{"size": list(mask.image_hw), "counts": mask.counts} for mask in self._masks]
 
     def _picture(self) -> np.ndarray:
-        picture = overlay.draw(self["input_img"], self._answers, self._prompts)
-        if not self._found:
-            return picture
-        first_of = {answer.prompt_index: i for i, answer in reversed(list(enumerate(self._answers)))}
-        names = [f"{found.phrase} {found.score:.2f}" for found in self._found]
-        colours = [first_of[i] for i in range(len(names))]
-        return box_overlay.draw(picture, [found.box for found in self._found], names, colours)
+        names = [found.shown for found in self._found] or None
+        return overlay.draw(self["input_img"], self._answers, self._prompts, names)
 
 
 def _info(answer: Answer, has_index: bool) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Boxes that were swapped, mirrored, shifted or wrongly scaled would give other ma
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,8 @@ def image(objects: dict[Cell, str] = OBJECTS) -> bytes:
 
 def run(services: WorkerServices, prompts: list[dict[str, Any]], file: bytes = b"", **options: Any) -> Job:
     """Run a job with these prompts, and return it."""
-    body = {"prompts": prompts, "detection": CERTAIN, "outputs": ["rle"], **options}
+    detection = {"detection": CERTAIN} if any("text" in prompt for prompt in prompts) else {}
+    body = {"prompts": prompts, "outputs": ["rle"], **detection, **options}
     request, content = parse(body, file or image(), services.settings)
     job_id = new_id()
     services.acceptance.accept(job_id, request, content)
@@ -140,6 +142,24 @@ def test_a_phrase_gives_the_masks_of_its_things_in_the_order_of_the_prompts_then
             assert info["coordinate"] == pytest.approx(colour_worker.box(cell, HW), abs=2)
     assert len({tuple(info["coordinate"]) for info in infos[:3]}) == 3
     assert (job.mask_count, made["made_by"]["model"]) == (5, "SAM-Lite")
+
+
+def test_the_overlay_shows_the_phrases_and_the_names_of_prompts(services: WorkerServices) -> None:
+    box = list(colour_worker.box((1, 4), HW))
+
+    def overlay(prompts: list[dict[str, Any]]) -> np.ndarray:
+        job = run(services, prompts, outputs=["overlay"])
+        file = services.storage.get(f"{job.files_prefix}overlay.jpg")
+        return np.asarray(Image.open(io.BytesIO(file))).astype(int)
+
+    without, with_name = overlay([{"box": box}]), overlay([{"box": box, "name": "green"}])
+    with_phrase = overlay([{"text": "g"}])
+    x0, y0, *_ = box
+    for named in (with_name, with_phrase):
+        ys, xs = np.nonzero((abs(named - without) > 60).any(axis=2))
+        assert xs.min() >= x0 - 8
+        assert y0 - 24 < ys.min() < ys.max() < y0 + 8
+    assert (abs(with_name - with_phrase) > 60).any()
 
 
 def test_another_list_of_phrases_for_the_image_runs_only_the_phrases(services: WorkerServices) -> None:
