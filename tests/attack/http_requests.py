@@ -52,6 +52,7 @@ PATHS = (
     "/v1/keys/{id}/rotate",
     "/v1/keys/{id}/revoke",
     "/open-vocabulary-segmentation",
+    "/open-vocabulary-detection",
     "//evil.invalid/v1/jobs",
     "/../../etc/passwd",
     "http://evil.invalid/v1/jobs",
@@ -120,6 +121,12 @@ HEADER_VALUES = (
 ENDPOINT = {"url": "https://hooks.example.invalid/a", "events": ["job.succeeded"], "description": "the archive"}
 SPAN = {"since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"}
 
+TEXTS = [
+    {"text": "dog"},
+    {"text": ["a cat", "remote control"], "box": [1, 1, 18, 18], "name": "pets"},
+    {"points": [[5, 5]]},
+]
+
 
 def job(image: bytes) -> dict[str, Any]:
     """Return a request with every field, for an image of at least 20 x 20."""
@@ -165,7 +172,14 @@ def nearly_valid(image: bytes) -> Callable[[random.Random], bytes]:
         ("POST", "/v1/jobs", {**request, "prompts": of_masks, "multimask": "all"}),
         ("PUT", "/v1/jobs/attack-{n}", request),
         ("POST", "/v1/embeddings", {"image": request["image"], "metadata": {"a": 1}}),
+        ("POST", "/v1/jobs", {**request, "prompts": TEXTS, "detection": {"box_threshold": 0.5, "max_objects": 3}}),
         ("POST", "/open-vocabulary-segmentation", paddlex),
+        ("POST", "/open-vocabulary-segmentation", {**paddlex, "prompt": ["dog", "cat"], "promptType": "text"}),
+        (
+            "POST",
+            "/open-vocabulary-detection",
+            {**paddlex, "prompt": "dog . cat .", "thresholds": {"box_threshold": 0.5}},
+        ),
         ("POST", "/v1/webhook-endpoints", ENDPOINT),
         ("PATCH", "/v1/webhook-endpoints/ep_0", ENDPOINT),
         ("POST", "/v1/webhook-endpoints/ep_0/replay", SPAN),

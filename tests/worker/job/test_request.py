@@ -268,7 +268,7 @@ json_values = st.recursive(
 )
 names = st.sampled_from(
     [
-        *("image", "prompts", "prompt", "promptType", "multimask"),
+        *("image", "prompts", "prompt", "promptType", "multimask", "detector", "detection"),
         *("model", "device", "outputs", "metadata", "webhook", "deadline"),
     ]
 )
