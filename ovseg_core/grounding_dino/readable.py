@@ -1,7 +1,8 @@
 """Check phrases without the tokenizer: the gateway has no `tokenizers`, and refuses what the detector cannot read.
 
 The vocabulary has each of its characters as a word and as a continuation of a word, so a word can be written in tokens
-exactly if the vocabulary has all its characters.
+exactly if the vocabulary has all its characters. It has a few hundred Chinese characters, kana and parts of Hangul,
+which mean nothing to the networks. So they are refused too, and not only the words that need other characters.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ovseg_core.grounding_dino.tokenizer import MAX_WORD_CHARACTERS, VOCABULARY
 MAX_CHARACTERS = 128  # of a phrase; as many as a prompt's `name` has, because a refinement has the phrase as its name
 MAX_READ = 250  # decomposed characters; a token has at least one, and a phrase has at most 253 tokens
 ENDS = ".?"  # a phrase's tokens lack them, see `tokenizer.DELIMITERS`
+WIDE = ("W", "F")  # of Unicode's East_Asian_Width
 SHOWN = 40
 
 
@@ -53,6 +55,6 @@ def _is_accent(character: str) -> bool:
 
 @cache
 def _characters() -> frozenset[str]:
-    """Return the characters of the vocabulary. Reading it takes 5 ms."""
+    """Return the characters of the vocabulary, without those of East Asian scripts. Reading it takes 5 ms."""
     tokens = VOCABULARY.read_text(encoding="utf-8").split("\n")
-    return frozenset(token for token in tokens if len(token) == 1)
+    return frozenset(each for each in tokens if len(each) == 1 and unicodedata.east_asian_width(each) not in WIDE)
