@@ -25,6 +25,7 @@ from ovseg_core.paddlex.thresholds import Thresholds
 from tests.chaos.box_inference import BoxInference
 from tests.support import colour_worker, pictures
 from tests.support.colour_worker import Cell
+from tests.support.processes import wait_until
 from worker import tasks
 from worker.image.content import ImageContent
 from worker.inference.detectors import Detectors
@@ -33,6 +34,7 @@ from worker.job.acceptance import new_id
 from worker.job.parsing import parse
 from worker.job.record import Job
 from worker.job.request import JobRequest
+from worker.store.clock import MICROSECONDS
 from worker.worker_services import WorkerServices
 
 HW = (240, 380)
@@ -278,3 +280,29 @@ def test_a_job_that_only_detects_answers_what_paddlex_answers(
     assert set(job.timings_ms) == {"fetch", "decode_image", "detect_encode", "detect", "publish"}
     assert isinstance(job.request.image.content, ImageContent)
     assert list(services.storage.list(f"{job.files_prefix}overlay"))
+
+
+def test_the_lease_is_renewed_during_a_pass_that_takes_longer_than_a_lease(
+    s3_settings: Settings, watched: Watched
+) -> None:
+    brisk = s3_settings.model_copy(update={"lease_seconds": 1.0})
+    services = WorkerServices(
+        brisk, "cpu", BoxInference(), detectors=Detectors("cpu", "auto", open_detector=lambda *_: watched)
+    )
+    services.heartbeat.start()
+    job_id, leases = new_id(), services.keyspace.key("leases")
+
+    def ends_at() -> float:
+        return float(services.keyspace.redis.zscore(leases, job_id) or 0) / MICROSECONDS
+
+    def take_long() -> None:
+        begun = ends_at()
+        wait_until(lambda: ends_at() > begun + 2 * brisk.lease_seconds)
+
+    watched.before = take_long
+    request, content = parse({"prompts": [{"text": "r"}]}, image(), brisk)
+    services.acceptance.accept(job_id, request, content)
+    tasks.segment(job_id, services)
+    job = read(services, job_id)
+    assert (job.status, job.attempt, watched.passes_done) == ("succeeded", 1, 1)
+    services.close()
