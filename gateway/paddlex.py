@@ -23,7 +23,6 @@ from gateway import (
     body,
     breaker,
     compression,
-    installed,
     job_codes,
     job_examples,
     operation,
@@ -32,6 +31,7 @@ from gateway import (
 )
 from gateway.answers.paddlex import PaddlexAnswer, PaddlexDetectAnswer, PaddlexEnvelope
 from gateway.caller import caller
+from gateway.installed import Installed
 from gateway.operation import Answer, Operation
 from gateway.services import services
 from ovseg_core import outputs
@@ -123,7 +123,7 @@ def _answer(
 ) -> ResponseReturnValue:
     """Accept the job, wait for its end and answer with `of_result` of its result, and the overlay if it has one."""
     job_id = caller().owned(acceptance.new_id())
-    installed.check(job_request)
+    Installed().check(job_request)
     services().rate_limits.count_prompts(job_request.cost.prompts)
 
     def answer(ended: Job | None) -> Response:

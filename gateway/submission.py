@@ -8,9 +8,10 @@ from http import HTTPStatus
 from flask import jsonify, url_for
 from flask.typing import ResponseReturnValue
 
-from gateway import installed, wait_time
+from gateway import wait_time
 from gateway.answers.job import JobObject
 from gateway.caller import caller
+from gateway.installed import Installed
 from gateway.operation import LOCATION, Answer, Header
 from gateway.services import services
 from ovseg_core.errors import OvsegError
@@ -45,9 +46,9 @@ def accept(job_id: str, job_request: JobRequest, image: bytes | None, once: Once
     """Accept a job as `Acceptance.accept` does, and remember its image for requests that name it by its digest.
 
     The prompts count even if the job is not accepted then, or was accepted before. Raises also OvsegError as
-    `installed.check`.
+    `Installed.check`.
     """
-    installed.check(job_request)
+    Installed().check(job_request)
     services().rate_limits.count_prompts(job_request.cost.prompts)
     job, is_new = services().acceptance.accept(job_id, job_request, image, once)
     # An image that was named by its digest is remembered already. That of an ephemeral job is soon gone.
