@@ -14,7 +14,7 @@ from worker.job.client_text import brief
 
 FIELD = "detection"
 NAMES = tuple(field.name for field in fields(DetectionOptions))
-INTEGERS = ("max_objects",)
+THRESHOLDS = ("box_threshold", "text_threshold", "nms_threshold")
 
 _SHARE: dict[str, Any] = {"type": "number", "minimum": 0, "maximum": 1}
 DetectionJson = Annotated[
@@ -56,10 +56,9 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
         message = f"unknown option; allowed: {', '.join(NAMES)}"
         raise OvsegError("invalid_options", message, f"{FIELD}.{brief(unknown[0])}")
     options = DetectionOptions.at(FIELD, given)
-    return {
-        name: float(value)
-        if isinstance(value, int | float) and not isinstance(value, bool) and name not in INTEGERS
-        else value
-        for name, value in ((name, getattr(options, name)) for name in given)
-        if value is not None
-    }
+    values = {name: _plain(name, getattr(options, name)) for name in given}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _plain(name: str, value: Any) -> Any:
+    return float(value) if name in THRESHOLDS and value is not None else value
