@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain, repeat
 from typing import Any
 
 from ovseg_core.errors import OvsegError
@@ -55,11 +56,12 @@ class EarlierMasks:
             result = result_document.read_result(job, self._storage)
         except ObjectMissing:
             raise not_found(f"the result of the job {job.shown_id} is no longer in storage") from None
-        return [{**mask, **_name(info)} for mask, info in zip(result["masks"], result["maskInfos"], strict=True)]
+        infos = chain(result.get("maskInfos", ()), repeat({}))  # a mask without any is a prompt too, without a name
+        return [{**mask, **_name(info)} for mask, info in zip(result["masks"], infos, strict=False)]
 
 
 def _name(info: Mapping[str, Any]) -> dict[str, str]:
-    name = info.get("name", info["prompt"] if info["label"] == LABEL else None)
+    name = info.get("name", info["prompt"] if info.get("label") == LABEL else None)
     return {} if name is None else {"name": name}
 
 
