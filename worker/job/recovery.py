@@ -87,7 +87,14 @@ class Recovery:
         key_seconds = int(self._settings.idempotency_seconds - _age_seconds(record["accepted_at"]))
         permit = "" if lost.has_ended else queue.permit(self._app, record["queue"])
         fields = flat(record)
-        return str(self._keyspace.run("restore", lost.id, permit, int(is_notified_again), max(key_seconds, 0), *fields))
+        status: str = self._keyspace.run(
+            "restore", lost.id, permit, int(is_notified_again), max(key_seconds, 0), *fields
+        )
+        if status != "erased":
+            return status
+        if not lost.has_ended:  # the document that was written above came after the erasure
+            self._storage.delete([archive.key_of(archive.ACCEPTED, lost.id)])
+        return ""
 
     def _record(self, lost: Lost) -> dict[str, str]:
         """Return the record in the last document of a job. Raises ObjectMissing."""

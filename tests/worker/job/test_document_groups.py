@@ -193,6 +193,19 @@ def test_an_ended_job_that_only_the_archive_has_is_erased_from_its_group_and_the
     assert [recovery.restore(lost, HOUR) for lost in seen] == ["queued", "queued", ""]
 
 
+def test_a_late_recovery_brings_back_no_job_that_was_restored_and_erased_meanwhile(
+    jobs: Jobs, archive: Archive, storage: Storage, erasure: Erasure, recovery: Recovery, s3_settings: Settings
+) -> None:
+    erased, *others = group_of(archive, jobs)
+    lose_redis(s3_settings)
+    late = recovery.lost()
+    assert recovery.restore(late[1], HOUR) == "queued"  # reads the group
+    assert recover(recovery) == ["queued", "queued"]
+    assert erasure.erase(erased) == "queued"
+    assert [recovery.restore(lost, HOUR) for lost in late] == ["", "", ""]
+    assert ids_in(storage) == set(others)
+
+
 def test_a_job_that_is_erased_while_its_group_is_written_is_not_in_the_archive(
     jobs: Jobs, archive: Archive, storage: Storage, erasure: Erasure, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,9 +1,10 @@
 -- Restore a job from its document, unless Redis has the job or it was erased. ARGV: id, permit if the job is queued or '',
 -- 1 to notify its end again, seconds for which its idempotency key is remembered, then field, value, ... of its record.
--- Returns the job's status, or '' if it was not restored.
+-- Returns the job's status; '' if Redis has the job, or `erased`.
 local id, permit, is_notified_again, seconds = unpack(ARGV)
 local record = key('job:' .. id)
-if redis.call('EXISTS', record) == 1 or is_erased(id) then return '' end
+if redis.call('EXISTS', record) == 1 then return '' end
+if is_erased(id) then return 'erased' end
 
 redis.call('HSET', record, unpack(ARGV, 5))
 local status, accepted_at, completed_at, start_by, once, fingerprint = unpack(redis.call('HMGET', record,
