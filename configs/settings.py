@@ -370,6 +370,13 @@ class Settings(BaseSettings):
         "clients wait 300 s.",
     )
 
+    chat_timeout_seconds: float = Field(
+        default=600.0,
+        gt=0,
+        description="Longest time that POST /v1/chat/completions waits for a result, in seconds (> 0). OpenAI's own "
+        "clients wait 600 s.",
+    )
+
     # One machine
     data_dir: Path | None = Field(
         default=None, description="Folder for all data of `ovseg up`. Unset: ~/.local/share/ovseg."

@@ -17,6 +17,7 @@ from gateway.hold import Hold
 CAN_HOLD = "ovseg.can_hold"  # set by a server that supports holds
 HOLD = "ovseg.hold"
 RESUMED = "ovseg.resumed"
+BEGUN = "ovseg.begun"
 REFUSAL = "ovseg.refusal"
 
 
@@ -41,14 +42,28 @@ def is_resumed() -> bool:
     return RESUMED in request.environ
 
 
-def hold(hold: Hold) -> Response:
-    """Make the server call again for `hold.answer()` when the hold is over. The response is for Flask and not sent."""
+def hold(hold: Hold, head: Response | None = None) -> Response:
+    """Make the server call again for `hold.answer()` when the hold is over.
+
+    The response is for Flask and not sent; but of an event stream the server may send the status and the headers of
+    `head` before it calls again.
+    """
     request.environ[HOLD] = hold
-    return Response()
+    return head or Response()
 
 
 def is_held() -> bool:
     return HOLD in request.environ
+
+
+def has_begun() -> bool:
+    """Return True if the client of the current request has the head of its answer already: that of an event stream."""
+    return BEGUN in request.environ
+
+
+def begin(environ: dict[str, Any]) -> None:
+    """Note that the client gets the head of its answer now."""
+    environ[BEGUN] = True
 
 
 def refuse(environ: dict[str, Any], refusal: HTTPException) -> None:

@@ -13,14 +13,23 @@ from flask.typing import ResponseReturnValue
 class Hold:
     """Waits until a job has ended, at most until `until` (time.monotonic). Then `answer` returns the response.
 
-    `may_be_early` allows an answer before the end of the job when this process stops.
+    `may_be_early` allows an answer before the end of the job when this process stops. `is_stream` is True for an event
+    stream: the client gets comments while it waits.
     """
 
-    def __init__(self, job_id: str, seconds: float, may_be_early: bool, answer: Callable[[], ResponseReturnValue]):
+    def __init__(
+        self,
+        job_id: str,
+        seconds: float,
+        may_be_early: bool,
+        answer: Callable[[], ResponseReturnValue],
+        is_stream: bool = False,
+    ):
         self.job_id = job_id
         self.until = time.monotonic() + seconds
         self.may_be_early = may_be_early
         self.answer = answer
+        self.is_stream = is_stream
         self.over: Future[None] = Future()
 
     def end(self) -> None:

@@ -37,6 +37,33 @@ JOBS: dict[str, Any] = {
     "In PaddleX's words": {"image": IMAGE, "prompt": [[140, 10, 305, 180]], "promptType": "box"},
 }
 EMBEDDINGS: dict[str, Any] = {"An image": {"image": IMAGE, "model": "SAM-Lite"}}
+CHATS: dict[str, Any] = {
+    "Phrases": {
+        "model": "SAM-Lite",
+        "messages": [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": "dog, remote control"},
+                    {"type": "image_url", "image_url": {"url": IMAGE}},
+                ],
+            }
+        ],
+    },
+    "A box and a point, as JSON": {
+        "model": "SAM-Lite",
+        "messages": [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": "box: 140,10,305,180\npoint: 220,90"},
+                    {"type": "image_url", "image_url": {"url": IMAGE}},
+                ],
+            }
+        ],
+        "response_format": {"type": "json_object"},
+    },
+}
 PADDLEX: dict[str, Any] = {
     "A box": {"image": IMAGE, "prompt": [[140, 10, 305, 180]], "promptType": "box"},
     "Phrases": {"image": IMAGE, "prompt": ["bus", "walking man"], "promptType": "text"},

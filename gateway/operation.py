@@ -25,12 +25,12 @@ class Header:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer that is no problem. `body` is its type, such as JobObject; None if the answer has no JSON."""
+    """An answer that is no problem. `body` is the type of its JSON, such as JobObject; None if it is never JSON."""
 
     description: str
     body: Any = None
     headers: tuple[Header, ...] = ()
-    media_type: str | None = None  # of a body that is no JSON
+    media_type: str | None = None  # of a body that is not JSON, or not always
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Operation:
     headers: tuple[Header, ...] = ()  # of the request
     problem: Any = Problem  # the type of an error's JSON
     problem_media_type: str = "application/problem+json"
+    problem_headers: tuple[Header, ...] = ()  # that any of its problems may have
 
 
 LOCATION = Header("Location", "The path of what was made.")

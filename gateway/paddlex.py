@@ -24,6 +24,7 @@ from gateway import (
     breaker,
     compression,
     job_codes,
+    job_end,
     job_examples,
     operation,
     origin,
@@ -42,7 +43,7 @@ from worker.job.detect_request import DetectFields
 from worker.job.everything import OptionsJson
 from worker.job.image_object import ImageObject
 from worker.job.prompt_fields import Box, Point, Text
-from worker.job.record import Job, Status
+from worker.job.record import Job
 from worker.job.request import JobRequest
 from worker.store import tenant
 
@@ -71,9 +72,6 @@ class PaddlexDetectFields(DetectFields):
     visualize: bool | None = None
 
 
-CODES = ("canceled", "input_gone", "internal_error", "result_gone", "timeout", "worker_lost")
-
-
 @blueprint.post("/open-vocabulary-segmentation")
 @auth.needs(Scope.JOBS_WRITE)
 @compression.pays(False)  # the overlay is a JPEG in base64
@@ -81,7 +79,7 @@ CODES = ("canceled", "input_gone", "internal_error", "result_gone", "timeout", "
     Operation(
         "Segment an image, as PaddleX's server does",
         {200: Answer("The job has succeeded.", PaddlexAnswer)},
-        (*job_codes.OF_JOB, *CODES),
+        (*job_codes.OF_JOB, *job_end.CODES),
         PaddlexFields,
         job_examples.PADDLEX,
         problem=PaddlexEnvelope,
@@ -103,7 +101,7 @@ def infer() -> ResponseReturnValue:
     Operation(
         "Find the boxes of phrases, as PaddleX's server does",
         {200: Answer("The job has succeeded.", PaddlexDetectAnswer)},
-        (*job_codes.OF_DETECT, *CODES),
+        (*job_codes.OF_DETECT, *job_end.CODES),
         PaddlexDetectFields,
         job_examples.PADDLEX_DETECT,
         problem=PaddlexEnvelope,
@@ -128,7 +126,7 @@ def _answer(
 
     def answer(ended: Job | None) -> Response:
         shown_id = tenant.shown(job_id)
-        job, storage = _succeeded(shown_id, ended), services().storage
+        job, storage = job_end.succeeded(shown_id, ended), services().storage
         result = of_result(result_document.read_result(job, storage))
         if outputs.OVERLAY_JPEG.name in job_request.outputs:
             picture = storage.get(f"{job.files_prefix}{outputs.OVERLAY_JPEG.path}")
@@ -190,17 +188,6 @@ def _visualize(fields: Any, default: bool) -> bool:
     if not isinstance(visualize, bool):
         raise OvsegError("invalid_value", "must be true, false or null", "visualize")
     return visualize
-
-
-def _succeeded(job_id: str, job: Job | None) -> Job:
-    """Return the job if it has succeeded. Raises OvsegError otherwise."""
-    if job is None or job.status in (Status.CANCELED, Status.EXPIRED):
-        raise OvsegError("canceled", f"the job {job_id} was canceled, or deleted, by another request")
-    if not job.status.is_terminal:
-        raise OvsegError("timeout", f"the job {job_id} has not ended yet; get its result from /v1/jobs/{job_id}")
-    if job.status is Status.FAILED and job.error is not None:
-        raise OvsegError(job.error.code, job.error.message, job.error.field)
-    return job
 
 
 def _masks(found: Mapping[str, Any]) -> dict[str, Any]:

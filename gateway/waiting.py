@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from flask import Response
 from flask.typing import ResponseReturnValue
 
 from gateway import handover
@@ -58,19 +59,26 @@ class Waiting:
                 self._expected.discard(job_id)
 
     def answer(
-        self, job_id: str, seconds: float, answer: Answer, may_be_early: bool = True, job: Job | None = None
+        self,
+        job_id: str,
+        seconds: float,
+        answer: Answer,
+        may_be_early: bool = True,
+        job: Job | None = None,
+        head: Response | None = None,
     ) -> ResponseReturnValue:
         """Return `answer(job)` once the job has ended, or after `seconds`; `answer(None)` if there is no such job.
 
         The answer comes early if the client hangs up, and, if `may_be_early`, when this process stops. It comes
         immediately if there are `max_holds` already. `job` is the job if the caller has read it just now.
+        `head` has the headers of an answer that is an event stream: the client gets them and comments while it waits.
         """
-        hold = Hold(job_id, seconds, may_be_early, lambda: self._answer(hold, answer))
+        hold = Hold(job_id, seconds, may_be_early, lambda: self._answer(hold, answer), is_stream=head is not None)
         job = job or self._jobs.get_with_result(job_id)
         if self._is_over(hold, job) or seconds <= 0 or not handover.can_hold() or self._is_full():
             return answer(job)
         self._keep(hold)
-        return handover.hold(hold)
+        return handover.hold(hold, head)
 
     def leave(self) -> None:
         """Answer the holds that may be answered early, because this process stops."""

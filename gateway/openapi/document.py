@@ -22,9 +22,9 @@ DESCRIPTION = """\
 Promptable image segmentation: send an image with boxes or clicks, and get masks.
 
 The pages of the documentation explain every field; this document has their types. Errors are problem details
-(RFC 9457) with a `code`, except on PaddleX's routes. Every answer has an `X-Request-Id`. Unknown fields and parameters
-are refused. The limits of sizes and counts are settings of the service. If the service requires no API keys, they are
-ignored.
+(RFC 9457) with a `code`, except on PaddleX's and OpenAI's routes. Every answer has an `X-Request-Id`. Unknown fields
+and parameters are refused, except fields on these routes. The limits of sizes and counts are settings of the service.
+If the service requires no API keys, they are ignored.
 """
 SECURITY_SCHEMES = {
     "key": {
@@ -134,10 +134,11 @@ def _answer(answer: Answer, schemas: Schemas, is_limited: bool) -> dict[str, Any
     headers: dict[str, Any] = {header.name: _header(header) for header in answer.headers}
     headers |= {header.name: {"$ref": f"#/components/headers/{header.name}"} for header in common}
     found: dict[str, Any] = {"description": answer.description, "headers": headers}
-    if answer.body is not None:
-        found["content"] = {body.JSON: {"schema": schemas.of_answer(answer.body)}}
-    elif answer.media_type is not None:
-        found["content"] = {answer.media_type: {"schema": {"type": "string"}}}
+    content: dict[str, Any] = {} if answer.body is None else {body.JSON: {"schema": schemas.of_answer(answer.body)}}
+    if answer.media_type is not None:
+        content[answer.media_type] = {"schema": {"type": "string"}}
+    if content:
+        found["content"] = content
     return found
 
 

@@ -61,6 +61,7 @@ def _response(codes: Sequence[str], described: Operation, schema: dict[str, Any]
     if described.problem is Problem:
         narrowed = {"allOf": [schema, {"properties": {"code": {"enum": list(codes)}}}]}
     headers = {name for code in codes for name in errors.HEADERS_OF_CODE.get(code, {})}
+    headers |= {header.name for header in described.problem_headers}
     if "quota_exceeded" in codes:
         headers |= {"Retry-After", *(header.name for header in operation.RATE_LIMITS)}
     return {

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import aclosing, suppress
 from typing import Any
 
 from flask import Flask
@@ -17,37 +16,29 @@ from configs.settings import Settings
 from gateway import handover
 from gateway.hold import Hold
 from gateway.server import environ as wsgi
+from gateway.server.sending import Answer, Send, Sending
 from gateway.server.turnstile import Turnstile
 from gateway.server.upload import IN_MEMORY_BYTES, HungUp, Receive, Shelf, Upload
-
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 # The limit for all request bodies together: sixteen of the largest. In a container they are on a tmpfs, so they take
 # this much memory there.
 SHELF_BYTES = 512 * 1024**2
 # The limit for all bodies that threads work on: parsing an image in base64 takes several times its size in memory.
 IN_WORK_BYTES = 128 * 1024**2
-# An answer is sent in pieces of this size, so that the server keeps no second copy of it for a slow reader.
-PIECE_BYTES = 64 * 1024
-# A client must read an answer within this time: a base, plus time for its size at the rate of a slow line.
-ANSWER_SECONDS, ANSWER_BYTES_PER_SECOND = 30.0, 16 * 1024
+# While an event stream waits for its answer, the client gets a comment this often: proxies often disconnect after 60 s
+# without data, and some after 30 s.
+COMMENT_SECONDS = 10.0
 
 # These routes need neither Redis nor storage. They have their own thread, so they answer while all other threads wait.
 PROBES = ("/healthz", "/health")
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes
 
 
 class Bridge:
     """Reads the whole request, computes the answer in a thread, and sends it.
 
     A client that sends or reads slowly takes no thread. An answer that waits for an event takes none either: its view
-    leaves a Hold and is called again when the hold is over.
+    leaves a Hold and is called again when the hold is over. If the answer is an event stream, its status and headers
+    are those of the view's first answer, and are sent with the first comment, or with the whole answer before that.
     """
 
     def __init__(self, app: Flask, settings: Settings) -> None:
@@ -60,6 +51,8 @@ class Bridge:
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         upload = Upload(self._shelf, self._max_body_bytes)
+        connection = scope["extensions"]["ovseg"]
+        sending = Sending(send, connection["abort"])
         with suppress(HungUp):
             try:
                 environ = await _request(scope, upload, receive)
@@ -70,9 +63,13 @@ class Bridge:
             finally:
                 upload.close()
             while (hold := handover.taken_hold(environ)) is not None:
-                await _until_over(hold, scope["extensions"]["ovseg"]["hung_up"])
+                comments = hold.is_stream and scope["http_version"] != "1.0"  # which has no answers of unknown length
+                async with aclosing(_pauses(hold, connection["hung_up"], comments)) as pauses:
+                    async for _ in pauses:
+                        handover.begin(environ)
+                        await sending.comment(answer)
                 answer = await self._run(environ)
-            await _send(answer, scope, send, is_last=not upload.is_whole)
+            await sending.finish(answer, is_last=not upload.is_whole)
 
     async def _run(self, environ: dict[str, Any]) -> Answer:
         threads = self._thread_for_probes if environ["PATH_INFO"] in PROBES else self._threads
@@ -109,26 +106,19 @@ def _call(app: Flask, environ: dict[str, Any]) -> Answer:
     return Answer(**started, body=body)
 
 
-async def _until_over(hold: Hold, hung_up: asyncio.Event) -> None:
-    """Wait until the hold has ended, its time is up, or the client has hung up."""
+async def _pauses(hold: Hold, hung_up: asyncio.Event, comments: bool) -> AsyncGenerator[None]:
+    """Wait until the hold has ended, its time is up, or the client has hung up. Meanwhile yield when a comment is due,
+    if there are any.
+    """
     over, gone = asyncio.wrap_future(hold.over), asyncio.ensure_future(hung_up.wait())
     try:
-        await asyncio.wait((over, gone), timeout=hold.until - time.monotonic(), return_when=asyncio.FIRST_COMPLETED)
+        while (left := hold.until - time.monotonic()) > 0:
+            pause = min(left, COMMENT_SECONDS) if comments else left
+            done, _ = await asyncio.wait((over, gone), timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+            if done:
+                return
+            if pause < left:
+                yield
     finally:
         over.cancel()
         gone.cancel()
-
-
-async def _send(answer: Answer, scope: dict[str, Any], send: Send, is_last: bool) -> None:
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-    if is_last:
-        headers.append((b"connection", b"close"))
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS + len(answer.body) / ANSWER_BYTES_PER_SECOND):
-            await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-            for at in range(0, len(answer.body) or 1, PIECE_BYTES):
-                piece, is_more = answer.body[at : at + PIECE_BYTES], at + PIECE_BYTES < len(answer.body)
-                await send({"type": "http.response.body", "body": piece, "more_body": is_more})
-    except TimeoutError:
-        scope["extensions"]["ovseg"]["abort"]()
-        await asyncio.sleep(0)  # let gunicorn notice it

@@ -42,6 +42,7 @@ ROUTES = {
     "GET /metrics": ADMIN,
     "POST /open-vocabulary-segmentation": WRITE,
     "POST /open-vocabulary-detection": WRITE,
+    "POST /v1/chat/completions": WRITE,
     "POST /v1/jobs": WRITE,
     "GET /v1/jobs": READ,
     "PUT /v1/jobs/{}": WRITE,
@@ -183,6 +184,16 @@ def test_paddlexs_route_takes_a_key_and_refuses_in_its_own_envelope(client: Flas
     route = "POST /open-vocabulary-segmentation"
     answer = ask(client, route, json={})
     assert (answer.status_code, answer.get_json()["errorCode"]) == (401, 401)
+    assert ask(client, route, keys.create("", [WRITE]), json={}).status_code == 422
+
+
+def test_the_chat_takes_a_key_and_refuses_in_openais_envelope(client: FlaskClient, keys: Keys) -> None:
+    route = "POST /v1/chat/completions"
+    answer = ask(client, route, json={})
+    error = answer.get_json()["error"]
+    assert (answer.status_code, error["type"], error["code"]) == (401, "authentication_error", "key_required")
+    answer = ask(client, route, keys.create("", [Scope.JOBS_READ]), json={})
+    assert (answer.status_code, answer.get_json()["error"]["type"]) == (403, "permission_error")
     assert ask(client, route, keys.create("", [WRITE]), json={}).status_code == 422
 
 

@@ -127,10 +127,18 @@ def test_paddlexs_routes_refuse_query_parameters_in_their_own_format(asked: Flas
     assert "x: unknown query parameter" in answer.get_json()["errorMsg"]
 
 
+def test_the_chat_refuses_query_parameters_in_its_own_format(asked: FlaskClient) -> None:
+    answer = asked.post("/v1/chat/completions?x=1", json={})
+    error = answer.get_json()["error"]
+    assert (answer.status_code, error["param"]) == (422, "x")
+    assert "x: unknown query parameter" in error["message"]
+
+
 def test_every_route_is_in_the_table_of_queries(asked: FlaskClient) -> None:
     """A new route must not ignore query parameters."""
     adapter = asked.application.url_map.bind("localhost")
     tried = {adapter.match(path, method)[0] for method, path, _, _, _ in (*QUERIES, *QUERIES_OF_KEYS)} | {
+        "chat.complete",
         "paddlex.infer",
         "paddlex.detect",
         "paddlex.health",

@@ -43,6 +43,7 @@ def test_no_answer_differs_from_the_document(
         "OVSEG_WEBHOOK_SECRET": str(s3_settings.webhook_secret),
         "OVSEG_IMAGE_HEADERS_SECRET": "a" * 32,
         "OVSEG_MAX_WAIT_SECONDS": "0.2",  # no job ends without a worker
+        "OVSEG_CHAT_TIMEOUT_SECONDS": "0.1",
         "OVSEG_PADDLEX_TIMEOUT_SECONDS": "0.1",
         "SCHEMATHESIS_HOOKS": "tests.support.api_checks",
         "PYTHONPATH": str(ROOT),

@@ -128,6 +128,22 @@ def test_a_worker_reports_the_detector_that_it_has_loaded(ask: Ask) -> None:
     assert (shown["prompts"], shown["workers"][0]["precision"]) == (["text"], "float32")
 
 
+def test_a_chat_names_the_objects_of_its_phrases(ask: Ask) -> None:
+    url = {"url": f"data:image/png;base64,{BASE64}"}
+    parts = [{"type": "text", "text": "r, g"}, {"type": "image_url", "image_url": url}]
+    body = {"messages": [{"role": "user", "content": parts}], "ovseg": {"detection": CERTAIN}}
+    as_json = ask("POST", "/v1/chat/completions", json={**body, "response_format": {"type": "json_object"}})
+    content = json.loads(as_json["choices"][0]["message"]["content"])
+    assert {found["name"] for found in content["objects"]} == {"r", "g"}
+    for found in content["objects"]:
+        cell = RED if found["name"] == "r" else GREEN
+        assert overlap({"size": found["mask"]["size"], "rleResult": found["mask"]["counts"]}, cell) > 0.8
+        assert found["score"] > 0.55  # the detector's
+    text = ask("POST", "/v1/chat/completions", json=body)["choices"][0]["message"]["content"]
+    assert content["summary"] in text
+    assert content["summary"].startswith(f"Found {len(content['objects'])} objects: ")
+
+
 def test_paddlexs_route_takes_phrases_as_the_library_does(ask: Ask) -> None:
     body = {"image": BASE64, "promptType": "text", "prompt": "r. g", "visualize": False}
     result = ask("POST", "/open-vocabulary-segmentation", json=body)["result"]

@@ -19,7 +19,7 @@ import requests
 from flask import Flask
 
 from configs.settings import Settings
-from gateway.server import bridge, connection, upload
+from gateway.server import bridge, connection, sending, upload
 from ovseg.stack import free_port
 
 SECONDS = 4.0
@@ -105,8 +105,9 @@ def main() -> None:
             return app
 
     if "patient" not in sys.argv:
-        connection.HEADER_SECONDS = upload.PIECE_SECONDS = bridge.ANSWER_SECONDS = SECONDS
-        bridge.ANSWER_BYTES_PER_SECOND = 1024**3
+        connection.HEADER_SECONDS = upload.PIECE_SECONDS = sending.ANSWER_SECONDS = SECONDS
+        sending.ANSWER_BYTES_PER_SECOND = 1024**3
+        bridge.COMMENT_SECONDS = SECONDS / 16
     log.set_up()
     Hurried(Settings()).run()
 

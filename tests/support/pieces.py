@@ -17,6 +17,7 @@ OF_SERVICE = (
     "gateway/test_bad_input.py",
     "gateway/test_bodies.py",
     "gateway/test_bombs.py",
+    "gateway/test_chat.py",
     "gateway/test_embeddings.py",
     "gateway/test_endings.py",
     "gateway/test_endpoints.py",
