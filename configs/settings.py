@@ -201,8 +201,8 @@ class Settings(BaseSettings):
     preload_detector: bool = Field(
         default=False,
         description="Whether each worker loads the default detector when it starts, and runs it once. Otherwise the "
-        "first job with text prompts waits for that: half a minute, or a minute and more on a machine that has never "
-        "prepared this detector. It takes 3 GB of memory, also in a worker that gets no such jobs.",
+        "first job with text prompts waits for that: some seconds, or half a minute on a machine that has never "
+        "prepared this detector. It takes more than 2 GB of memory, also in a worker that gets no such jobs.",
     )
     paddlex_visualize: bool = Field(
         default=True,

@@ -37,10 +37,10 @@ def segmentation(running: RunningJob, embedding: Embedding) -> Segmentation:
     masks, running.timings.ms["decode"] = services.inference.decode(
         embedding, prompts, all_masks=request.multimask == "all"
     )
-    positions, found = [*request.positions, *(box.position for box in boxes)], [None] * len(request.prompts)
-    of_prompts = [*found, *(box.found for box in boxes)]
+    positions = [*request.positions, *(box.position for box in boxes)]
+    found = [*(None for _ in request.prompts), *(box.found for box in boxes)]
     answers = [
-        replace(each, prompt_index=positions[each.prompt_index], found=of_prompts[each.prompt_index])
+        replace(each, prompt_index=positions[each.prompt_index], found=found[each.prompt_index])
         for each in answer.of(prompts, masks)
     ]
     in_order = sorted(answers, key=lambda each: each.prompt_index)
