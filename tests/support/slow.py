@@ -43,6 +43,7 @@ FILES = (
     "worker/process/test_cores.py",
     "worker/image/test_decoders.py",
     "worker/outbound/test_exchange_time.py",
+    "worker/inference/test_detectors.py",
     "worker/inference/test_inference.py",
     "worker/process/test_watchdog.py",
 )
