@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
 import pytest
 
+from ovseg_core.vl import EngineConfig, GenerationConfig
+from ovseg_core.vl.instruction import EVERYTHING
 from tests.support import pictures
 from tests.support.fakes import Host
 
@@ -60,6 +63,28 @@ def test_the_text(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_phrase_says_what_to_pull(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
     printed = run("The text", host, capsys, 1)
     assert printed.startswith("GroundingDINO-T is not installed here; `ovseg models pull GroundingDINO-T` fetches it")
+
+
+def test_the_page_lists_every_sentence_that_asks_for_everything() -> None:
+    [row] = re.findall(r"^\| empty, (.*?) \| everything \|$", PAGE, re.MULTILINE)
+    assert set(re.findall(r"`([^`]+)`", row)) == EVERYTHING
+
+
+def test_the_page_lists_every_option_with_its_default() -> None:
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| ([^|]+) \| [^|]+ \|$", PAGE, re.MULTILINE)
+    shown = {
+        name: default
+        for names, defaults in rows
+        if defaults != "default"  # the heads of the tables
+        for name, default in zip(re.findall(r"\w+", names), defaults.split(", "), strict=False)
+    }
+    config, engine = GenerationConfig(), EngineConfig()
+    fields = {*(each.name for each in dataclasses.fields(config)), *(each.name for each in dataclasses.fields(engine))}
+    assert shown.keys() == fields
+    for name, default in shown.items():
+        value = getattr(config, name, None) if hasattr(config, name) else getattr(engine, name)
+        if value not in (None, False, {}):
+            assert default.strip("`") == str(value), name
 
 
 def test_these_are_all_examples_of_the_page() -> None:

@@ -35,9 +35,10 @@ EVERYTHING = frozenset(
         "描述这张图片",  # "describe this image"
     }
 )
-MARK = re.compile(r"\b(box|point)\s*:", re.IGNORECASE)
+# `*+` never backtracks: a text from outside may have a megabyte of spaces.
+MARK = re.compile(r"\b(box|point)\s*+:", re.IGNORECASE)
 NUMBER = r"[+-]?\d{1,9}(?:\.\d{1,9})?"
-NUMBERS = re.compile(rf"\s*[(\[]?\s*({NUMBER}(?:\s*[,\s]\s*{NUMBER})*)\s*[)\]]?(?![\w.]*\d)")
+NUMBERS = re.compile(rf"\s*+[(\[]?\s*+({NUMBER}(?:(?>\s*,\s*|\s+){NUMBER}){{0,4}})(?!\d|\.\d|\s*+,\s*+\d)\s*+[)\]]?")
 BETWEEN_PHRASES = re.compile(r"[,;\uff0c\uff1b\u3002]|\.(?=\s|$)")  # also the Chinese comma, semicolon and full stop
 RULES = {"box": "box: x0,y0,x1,y1", "point": "point: x,y or point: x,y,0"}
 
@@ -91,12 +92,13 @@ class Instruction:
 
 def _marked(line: str) -> tuple[str, list[dict[str, Any]]]:
     """Return the words of a line that are no boxes and points, and the prompts of its boxes and points."""
-    words, *marks = MARK.split(line)
+    first, *marks = MARK.split(line)
+    words = [first]
     prompts: list[dict[str, Any]] = []
     for kind, text in zip(marks[::2], marks[1::2], strict=True):
         kind = kind.lower()
         numbers, after = _numbers(kind, text)
-        words = f"{words.rstrip()}, {after}"
+        words.append(after)
         if kind == "box":
             prompts.append({"box": numbers})
             continue
@@ -105,7 +107,7 @@ def _marked(line: str) -> tuple[str, list[dict[str, Any]]]:
         *xy, label = numbers if len(numbers) == 3 else [*numbers, 1.0]
         prompts[-1].setdefault("points", []).append(xy)
         prompts[-1].setdefault("labels", []).append(int(label))
-    return words, prompts
+    return ", ".join(words), prompts
 
 
 def _numbers(kind: str, text: str) -> tuple[list[float], str]:

@@ -53,6 +53,7 @@ PATHS = (
     "/v1/keys/{id}/revoke",
     "/open-vocabulary-segmentation",
     "/open-vocabulary-detection",
+    "/v1/chat/completions",
     "//evil.invalid/v1/jobs",
     "/../../etc/passwd",
     "http://evil.invalid/v1/jobs",
@@ -180,6 +181,8 @@ def nearly_valid(image: bytes) -> Callable[[random.Random], bytes]:
             "/open-vocabulary-detection",
             {**paddlex, "prompt": "dog . cat .", "thresholds": {"box_threshold": 0.5}},
         ),
+        ("POST", "/v1/chat/completions", {"messages": [_question(request["image"])], "model": "SAM-Lite"}),
+        ("POST", "/v1/chat/completions", {"messages": [_question(request["image"])], "stream": True}),
         ("POST", "/v1/webhook-endpoints", ENDPOINT),
         ("PATCH", "/v1/webhook-endpoints/ep_0", ENDPOINT),
         ("POST", "/v1/webhook-endpoints/ep_0/replay", SPAN),
@@ -196,6 +199,13 @@ def nearly_valid(image: bytes) -> Callable[[random.Random], bytes]:
         return wire.build(method, path, headers, nasty.dumped(nasty.changed(document, dice), dice))
 
     return make
+
+
+def _question(image: str) -> dict[str, Any]:
+    """Return a message about an image in base64."""
+    url = {"url": f"data:image/png;base64,{image}"}
+    text = "box: 1,1,18,18\npoint: 5,5; point: 9,9,0"
+    return {"role": "user", "content": [{"type": "text", "text": text}, {"type": "image_url", "image_url": url}]}
 
 
 def _mask(image: bytes) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -88,6 +90,27 @@ def test_a_box_or_a_point_that_is_written_wrongly_is_refused_and_not_searched_fo
         Instruction.of(text)
     assert caught.value.code == "invalid_prompt"
     assert message in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "box: 1" + " " * 300_000 + "x",
+        "box:" + " " * 300_000 + "x",
+        "box: " + "1 " * 150_000,
+        "box: " + "1" * 300_000,
+        "box" + " " * 300_000,
+        "point: 1,1 " * 30_000 + "point:",
+        "box: 1,2,3,4 dog " * 20_000,
+    ],
+    ids=range(7),
+)
+def test_no_text_takes_long_to_refuse(text: str) -> None:
+    """A pattern that backtracks would take hours."""
+    start = time.process_time()
+    with suppress(OvsegError):
+        Instruction.of(text)
+    assert time.process_time() - start < 5
 
 
 def user(*parts: Any) -> dict[str, Any]:
