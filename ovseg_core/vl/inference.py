@@ -113,7 +113,7 @@ class Pipeline:
                 one, count = requests[index], 0
                 shown = i if len(one.images) > 1 else None
                 for found in self._objects(one, i, image_rgb, embedding):
-                    count += 1
+                    count += found.is_searched
                     names.append(found.name)
                     line = description.line(found.name, found.box_xyxy, found.score, shown)
                     yield Response(f"{line}\n", [found], index)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ovseg_core.errors import OvsegError
 from ovseg_core.image_source import ImageSource
+from ovseg_core.paddlex import plain
 from ovseg_core.paddlex.prompting import Given
 from ovseg_core.prompts import Prompt
 from ovseg_core.text_prompt import TextPrompt
@@ -78,8 +79,11 @@ def _parsed(prompt: Any, config: GenerationConfig) -> TextPrompt | Prompt:
     if unknown := prompt.keys() - {"text", "box"}:
         raise OvsegError("invalid_prompt", f"a prompt with text may have a box, not {', '.join(map(str, unknown))}")
     text, box = prompt["text"], prompt.get("box")
-    phrases = (text,) if isinstance(text, str) else tuple(text)
-    return TextPrompt(phrases, config, None if box is None else Prompt.of(box=box).box)
+    phrases = [text] if isinstance(text, str) else plain.rows(plain.of(text), "text")
+    if wrong := [phrase for phrase in phrases if not isinstance(phrase, str)]:
+        raise ValueError(f"text must be a phrase or a list of phrases, not {plain.shown(wrong[0])}")
+    region = None if box is None else Prompt.of(box=plain.numbers(plain.of(box), "box")).box
+    return TextPrompt(tuple(phrases), config, region)
 
 
 def _check(code: str, of: str, count: int, maximum: int) -> None:

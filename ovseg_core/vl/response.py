@@ -36,6 +36,11 @@ class FoundObject:
     detected_box: Box | None = None
 
     @property
+    def is_searched(self) -> bool:
+        """True if a phrase or everything mode found it, so that `max_objects` counts it."""
+        return not self.prompt or "text" in self.prompt
+
+    @property
     def box_xyxy(self) -> tuple[int, int, int, int]:
         """The tightest box around the mask, in whole pixels, x1 and y1 exclusive; (0, 0, 0, 0) for an empty mask."""
         return self.mask.box_xyxy

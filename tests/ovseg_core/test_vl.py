@@ -57,6 +57,12 @@ def message(text: str, url: str) -> list[dict[str, Any]]:
     return [{"role": "user", "content": parts}]
 
 
+def structured(prompt: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a message with a prompt in a part of its own."""
+    [asked] = message("", "x.jpg")
+    return [{**asked, "content": [*asked["content"], {"type": "prompt", "prompt": prompt}]}]
+
+
 def test_boxes_and_points_have_the_masks_that_the_segmenter_gives_them(pipe: Pipeline, photo: Image.Image) -> None:
     response = pipe(("box: 110,90,300,300\npoint: 60,70; point: 400,400,0", photo))
     segmenter = Segmenter.open("SAM-Lite")
@@ -123,6 +129,11 @@ def test_without_a_detector_a_phrase_is_answered_with_what_to_pull_before_an_ima
         assert caught.value.code == "model_not_installed"
 
 
+def test_boxes_are_not_counted_by_the_maximum(pipe: Pipeline, scene: Image.Image) -> None:
+    response = pipe(("box: 60,60,150,150\nbox: 0,0,90,90", scene), gen_config=GenerationConfig(max_objects=1))
+    assert (len(response.objects), response.finish_reason) == (2, "stop")
+
+
 def test_everything_mode_takes_options_and_a_maximum(pipe: Pipeline, photo: Image.Image) -> None:
     whole = pipe(("describe this image", photo), gen_config=GenerationConfig(everything=FEW))
     segmenter = Segmenter.open("SAM-Lite")
@@ -172,6 +183,13 @@ def test_messages_may_have_structured_prompts(pipe: Pipeline, tmp_path: Path) ->
         (("box: 1,2,3", "x.jpg"), OvsegError, "must be written as"),
         (("box: 9,9,3,3", "x.jpg"), OvsegError, "must be greater than"),
         (("point: 5,5,0", "x.jpg"), OvsegError, "at least one point needs label 1"),
+        (structured({"text": 5}), ValueError, "text must be a list"),
+        (structured({"text": ["dog", 5]}), ValueError, "a phrase or a list of phrases, not 5"),
+        (structured({"text": "dog", "box": "1,2"}), ValueError, "box must be a list of numbers"),
+        (structured({"text": "dog", "points": [[1, 2]]}), OvsegError, "a prompt with text may have a box, not points"),
+        (structured({"text": []}), OvsegError, "no phrase"),
+        (structured({}), OvsegError, "give a box"),
+        (structured({"colour": 5}), ValueError, "must be a mapping of box"),
         (("", ["x.jpg"] * 3), OvsegError, "3 images in one prompt; at most 2"),
         (("a, b, c, d", "x.jpg"), OvsegError, "4 phrases, boxes and points in one prompt; at most 3"),
     ],
