@@ -6,6 +6,8 @@ A network is translated once for all processes of a machine. The key is a digest
 from __future__ import annotations
 
 import atexit
+import contextlib
+import filecmp
 import hashlib
 import logging
 import os
@@ -59,9 +61,27 @@ def _make(to: Path, make: Callable[[Path], None]) -> None:
     unfinished = Path(mkdtemp(prefix=f"{to.name}.part-", dir=engines_dir()))
     try:
         make(unfinished)
+        for weights in unfinished.glob("*.weights"):
+            _share(weights)
         unfinished.rename(to)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _share(weights: Path) -> None:
+    """Replace a file by a hard link to an equal file of another translation, if there is one.
+
+    A detector has a translation for each size of canvas, with the same weights. Linked files are stored once, and while
+    they are mapped, they are in memory once.
+    """
+    with contextlib.suppress(OSError):  # there are no hard links here, or another process deletes the other file
+        for other in engines_dir().glob(f"*/{weights.name}"):
+            has_same_size = weights.stat().st_size == other.stat().st_size and not weights.samefile(other)
+            if has_same_size and filecmp.cmp(weights, other, shallow=False):
+                link = weights.with_suffix(".link")
+                link.hardlink_to(other)
+                link.replace(weights)
+                return
 
 
 def _for_this_process(name: str, make: Callable[[Path], None]) -> Path:

@@ -58,11 +58,11 @@ def translate(parts: Parts, to: Path, precision: str = "float32") -> None:
     """
     import onnx_ir as ir
 
-    from ovseg_core.engines.pir_to_onnx import translated
+    from ovseg_core.engines.pir_to_onnx import Parameter, translated
     from ovseg_core.quiet_paddle import paddle
 
-    named = (*parts.named_parameters(), *parts.named_buffers())
-    parameters = {tensor.name: (name, tensor.numpy()) for name, tensor in named}
+    named, saved = (*parts.named_parameters(), *parts.named_buffers()), parts.state_dict().keys()
+    parameters = {tensor.name: Parameter(name, tensor.numpy(), name in saved) for name, tensor in named}
     for part, shapes in parts.shapes().items():
         specs = [paddle.static.InputSpec(list(shape), "float32", f"given{i}") for i, shape in enumerate(shapes)]
         with warnings.catch_warnings():  # Paddle's own code reads attributes that graphs lack, and warns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -25,3 +25,5 @@ class Parts(Protocol):
     def named_parameters(self) -> Iterable[tuple[str, paddle.Tensor]]: ...
 
     def named_buffers(self) -> Iterable[tuple[str, paddle.Tensor]]: ...
+
+    def state_dict(self) -> Mapping[str, paddle.Tensor]: ...

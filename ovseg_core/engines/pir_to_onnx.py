@@ -7,7 +7,7 @@ Paddle 2. `onnx_operations` translates the operations that our networks use, and
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx_ir as ir
@@ -26,14 +26,24 @@ TYPES = {
     "FLOAT64": np.float64,
 }
 
-# By the name of a parameter in the program: its name in the network, which is also its name in the model, and its array
-Parameters = Mapping[str, tuple[str, np.ndarray]]
+
+class Parameter(NamedTuple):
+    """A parameter of a network: its name there, its array, and whether checkpoints have it."""
+
+    name: str
+    array: np.ndarray
+    is_in_checkpoints: bool
+
+
+Parameters = Mapping[str, Parameter]  # by the name of a parameter in the program
 
 
 def translated(program: Any, outputs: Sequence[Any], parameters: Parameters, precision: str) -> ir.Model:
     """Translate a program to a model with the same inputs in the same order.
 
-    The initialisers of the model are the parameters that the program uses, and nothing else: other constants are nodes.
+    The initialisers of the model are the parameters that checkpoints have and the program uses, and nothing else. Other
+    constants are nodes, such as those that depend on the size of the image. So translations for several sizes have the
+    same initialisers.
 
     Args:
         program: Paddle's.
@@ -52,8 +62,10 @@ def translated(program: Any, outputs: Sequence[Any], parameters: Parameters, pre
         kind = operation.name().removeprefix("pd_op.").removeprefix("builtin.")
         operands, results = operation.operands_source(), operation.results()
         if kind == "parameter":
-            name, array = parameters[operation.attrs()["parameter_name"]]
-            translation: Any = write.weight(name, array.astype(types[results[0].dtype.name], copy=False))
+            parameter = parameters[operation.attrs()["parameter_name"]]
+            array: np.ndarray = parameter.array.astype(types[results[0].dtype.name], copy=False)
+            is_weight = parameter.is_in_checkpoints
+            translation: Any = write.weight(parameter.name, array) if is_weight else write.constant(array)
         elif kind == "data":
             inputs.append(_typed(ir.Value(name=operation.attrs()["name"]), results[0]))
             translation = write.cast(inputs[-1], types[results[0].dtype.name])

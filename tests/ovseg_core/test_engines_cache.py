@@ -27,6 +27,11 @@ def make(to: Path) -> None:
     (to / "encode.xml").write_text("a graph")
 
 
+def make_with_weights(to: Path) -> None:
+    make(to)
+    (to / "encode.weights").write_bytes(b"same")
+
+
 def never(to: Path) -> None:
     raise AssertionError("it is there")
 
@@ -95,3 +100,26 @@ def test_translation_works_without_a_writable_cache(weights: Path, monkeypatch: 
     (weights.parent / "file").touch()
     monkeypatch.setenv("OVSEG_ENGINES_DIR", str(weights.parent / "file" / "engines"))  # root could write to any folder
     assert (cache.folder("net", weights, "", make) / "encode.xml").is_file()
+
+
+def test_equal_weights_of_two_translations_are_stored_once(weights: Path) -> None:
+    def other(to: Path) -> None:
+        (to / "encode.weights").write_bytes(b"else")
+
+    first, second = (cache.folder(name, weights, "", make_with_weights) for name in ("net-a", "net-b"))
+    third = cache.folder("net-c", weights, "", other)
+    assert (first / "encode.weights").samefile(second / "encode.weights")
+    assert (third / "encode.weights").read_bytes() == b"else"
+    assert {path.name for path in second.iterdir()} == {"encode.weights", "encode.xml"}
+    (first / "encode.weights").unlink()
+    assert (second / "encode.weights").read_bytes() == b"same"
+
+
+def test_weights_are_copied_where_there_are_no_hard_links(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, target: Path) -> None:
+        raise OSError("Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    for name in ("net-a", "net-b"):
+        found = cache.folder(name, weights, "", make_with_weights)
+        assert {path.name for path in found.iterdir()} == {"encode.weights", "encode.xml"}

@@ -13,7 +13,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from ovseg_core import checkpoints
-from ovseg_core.grounding_dino import checkpoint, proposals, text
+from ovseg_core.engines import onnx_files
+from ovseg_core.grounding_dino import checkpoint, loading, proposals, text
 from ovseg_core.grounding_dino.parts import ImageParts
 from ovseg_core.grounding_dino.shape import SHAPES as PUBLIC_SHAPES
 from tests.support import small_grounding_dino, torch_files
@@ -61,6 +62,21 @@ def test_every_part_agrees_with_that_of_transformers(engine: str, network: str, 
     assert close(found["logits"][:, :COUNT], expected["logits"])
     assert (found["logits"][:, COUNT:] < -1e8).all()
     assert np.abs(found["boxes"] - expected["boxes"]).max() < 1e-4
+
+
+def test_translations_for_two_sizes_of_canvas_store_the_weights_once(
+    weights: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OVSEG_ENGINES_DIR", str(tmp_path))
+    file, shape = weights["grounding_dino"], SHAPES["grounding_dino"]
+    wide, high = (
+        onnx_files.paths(f"net-{hw[0]}", file, lambda hw=hw: loading.image_parts(shape, file, hw))  # type: ignore[misc]
+        for hw in (CANVAS_HW, CANVAS_HW[::-1])
+    )
+    assert wide.keys() == high.keys() == {"encode", "fuse", "decode"}
+    for part in wide:
+        assert wide[part].read_bytes() != high[part].read_bytes()
+        assert wide[part].with_suffix(".weights").samefile(high[part].with_suffix(".weights")), part
 
 
 @pytest.mark.parametrize("network", SHAPES)
