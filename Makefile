@@ -121,6 +121,7 @@ bench: .venv-parity/ready
 	.venv-parity/bin/python -m benchmarks.peers --models SAM2.1-T SAM2.1-B+ --engines openvino "openvino auto" \
 		--to benchmarks/results/peers_sam2.json
 	.venv-parity/bin/python -m benchmarks.everything
+	.venv-parity/bin/python -m benchmarks.detectors
 	.venv-parity/bin/python -m benchmarks.service
 	.venv-parity/bin/python -m benchmarks.service --network sam_b --clients 1 8 64 --distinct-jobs 8 --their-jobs 2 \
 		--to benchmarks/results/service_sam_b.json

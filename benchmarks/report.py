@@ -25,6 +25,7 @@ def main() -> None:
         "peers_sam_h": partial(peers, picture="peers_sam_h.png"),
         "peers_sam2": partial(peers, picture="peers_sam2.png"),
         "everything": everything,
+        "detectors": detectors,
         "service": service,
         "service_sam_b": service,
         "throughput": throughput,
@@ -134,6 +135,29 @@ def everything(found: dict[str, Any]) -> Iterator[str]:
             for row in found["rows"]
         ],
     )
+
+
+def detectors(found: dict[str, Any]) -> Iterator[str]:
+    yield from (
+        "## Boxes of phrases compared with transformers",
+        "",
+        f"`benchmarks/detectors.py`: Grounding DINO T in float32 with the same random weights, {len(found['phrases'])} "
+        "phrases. For each list, transformers computes everything again, and ovseg what follows the image.",
+        "",
+    )
+    theirs = {row["size"]: row["cpu_s"] for row in found["rows"] if not row["by"].startswith("ovseg")}
+    steps = [step for step in found["rows"][0]["steps_cpu_s"] if step != "whole"]
+    rows = [
+        (
+            row["size"],
+            row["by"],
+            f"**{theirs[row['size']] / row['cpu_s']:.1f}x**",
+            f"{row['cpu_s']:.1f}",
+            *(f"{row['steps_cpu_s'][step]:.1f}" if step in row["steps_cpu_s"] else "" for step in steps),
+        )
+        for row in found["rows"]
+    ]
+    yield from table(("image", "", "as fast as transformers", "CPU s", *(f"{step}, CPU s" for step in steps)), rows)
 
 
 def clicks_alone(row: dict[str, Any]) -> float:
