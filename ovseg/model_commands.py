@@ -74,7 +74,7 @@ def check_model(
 
     Prints the time of each step and the memory. Exits with 0 if the answers are good and with 1 if they are not. The
     masks of models without known answers are compared roughly with SAM-Lite's; the boxes of a detector with the places
-    of the photo's objects. Detectors run in float32.
+    of the photo's objects.
     """
     from ovseg.model_check import run as command
 

@@ -15,35 +15,47 @@ DETECTORS = ("grounding_dino_t", "mm_grounding_dino_t", "grounding_dino_b")
 ENGINES = ("openvino", "onnxruntime", "paddle")  # on a CPU, Paddle is for tests: its `grid_sample` is slow there
 
 
-def load(name: str, weights: Path, device: str = "cpu", engine: str = "auto") -> Detector:
-    """Load a detector with its weights, in float32.
+def load(name: str, weights: Path, device: str = "cpu", engine: str = "auto", precision: str = "float32") -> Detector:
+    """Load a detector with its weights.
 
     Args:
         name: one of DETECTORS. LLMDet-T is a "mm_grounding_dino_t".
         weights: a file of Hugging Face `transformers` (`model.safetensors`), IDEA (`.pth`) or PaddleMIX (`.pdparams`).
         device: "cpu", "gpu:0" or another of `devices`.
         engine: one of ENGINES, or "auto" for the fastest that is installed.
+        precision: of the image encoder, one of `precisions`; the rest runs in float32.
 
     Raises:
         ValueError: there is no such detector, the engine or the library that splits phrases is not installed, this
-            machine has no such device, or the weights do not fit.
+            machine has no such device, the precision cannot be used there, or the weights do not fit.
     """
     if name not in DETECTORS:
         raise ValueError(f"there is no detector {name!r}; available: {', '.join(DETECTORS)}")
     if not networks.is_installed("tokenizers"):
         raise ValueError("a detector needs tokenizers; pip install 'ovseg[text]'")
     engine = choose_engine(device, engine)
+    if precision not in (usable := precisions(engine)):
+        raise ValueError(f"a detector on {engine} runs in {' or '.join(usable)}, not in {precision!r}")
     if engine == "paddle":
         devices.use(device)
     from ovseg_core.grounding_dino import loading
     from ovseg_core.grounding_dino.shape import SHAPES
 
-    return loading.detector(name, SHAPES[name], weights, device, engine)
+    return loading.detector(name, SHAPES[name], weights, device, engine, precision=precision)
 
 
 def engines(device: str) -> list[str]:
     """Return the engines that detectors can use on a device and that are installed, the fastest first."""
     return [name for name in ENGINES if networks.is_installed(name)] if device == "cpu" else ["paddle"]
+
+
+def precisions(engine: str) -> tuple[str, ...]:
+    """Return the precisions in which an engine can run the image encoder of a detector on this machine."""
+    if engine != "openvino":
+        return ("float32",)
+    from ovseg_core.engines import in_openvino
+
+    return in_openvino.precisions()
 
 
 def choose_engine(device: str, engine: str = "auto") -> str:

@@ -39,12 +39,16 @@ class DetectorCheck:
     Args:
         detector: the detector.
         engine: what it runs on.
+        precision: of its image encoder.
         photo: (H, W, 3) uint8, RGB.
         known: known good answers of the detector, or None. Without them only the places of objects are checked.
     """
 
-    def __init__(self, detector: Detector, engine: str, photo: np.ndarray, known: BoxAnswers | None) -> None:
-        self.ran_on = f"{engine}, float32"
+    def __init__(
+        self, detector: Detector, engine: str, precision: str, photo: np.ndarray, known: BoxAnswers | None
+    ) -> None:
+        self.ran_on = f"{engine}, {precision}"
+        self._bounds = answers.EXACT if precision == "float32" else answers.ROUNDED
         self._detector, self._photo, self._known = detector, photo, known
         self._found: dict[str, FoundBox] = {}
 
@@ -72,7 +76,7 @@ class DetectorCheck:
 
     def compared(self, other: BoxAnswers, step: str = "other engine") -> Row:
         """Compare the boxes of the objects in the photo with others, after `rows` was read to its end."""
-        min_iou, max_change = answers.EXACT
+        min_iou, max_change = self._bounds
         pairs = [(self._found.get(phrase), other.by_phrase.get(phrase)) for phrase in PRESENT]
         known = [(ours, theirs) for ours, theirs in pairs if ours is not None and theirs is not None]
         if not known:

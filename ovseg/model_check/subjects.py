@@ -84,7 +84,7 @@ class ModelSubject(Subject):
 
 
 class DetectorSubject(Subject):
-    """A detector, which runs in float32. For the arguments see `ModelSubject`."""
+    """A detector. For the arguments see `ModelSubject`."""
 
     def __init__(self, spec: Published, device: str, answers_path: Path | None, is_to_record: bool) -> None:
         of_package = None if is_to_record else box_answers.of_detector(spec.name)
@@ -93,15 +93,16 @@ class DetectorSubject(Subject):
         super().__init__(spec, device, f"with the answers of {self._known.made_by}" if self._known else rough)
 
     def variants(self) -> list[tuple[str, str]]:
-        return [(engine, "float32") for engine in detectors.engines(self.device)]
+        return [(engine, p) for engine in detectors.engines(self.device) for p in detectors.precisions(engine)]
 
     def loaded(self, engine: str, precision: str) -> DetectorCheck:
         engine = detectors.choose_engine(self.device, engine)
+        precision = "float32" if precision == "auto" else precision
         try:
-            detector = detection_model.opened(self.name, None, self.device, engine)
+            detector = detection_model.opened(self.name, None, self.device, engine, precision)
         except ValueError as error:
             raise ValueError(f"{self.name} cannot be loaded: {error}") from error
-        return DetectorCheck(detector, engine, _photo(), self._known)
+        return DetectorCheck(detector, engine, precision, _photo(), self._known)
 
 
 def _photo() -> np.ndarray:

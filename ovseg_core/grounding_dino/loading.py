@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from ovseg_core import checkpoints
@@ -16,22 +16,31 @@ from ovseg_core.grounding_dino.parts import ImageParts, TextParts
 from ovseg_core.grounding_dino.placement import Placement
 from ovseg_core.grounding_dino.shape import Shape
 
-READY_CANVASES = 2  # sizes of canvases that are kept ready, at 0.25 GB of weights each
+READY_CANVASES = 2  # sizes of canvases that are kept ready; a second one adds 1.5 GB with OpenVINO
 
 
 def detector(
-    name: str, shape: Shape, weights: Path, device: str, engine: str, sizes: Placement | None = None
+    name: str,
+    shape: Shape,
+    weights: Path,
+    device: str,
+    engine: str,
+    sizes: Placement | None = None,
+    precision: str = "float32",
 ) -> Detector:
-    """Return a detector in float32; see `detectors.load`.
+    """Return a detector; see `detectors.load`.
 
     `name` distinguishes its translations in the cache. The first image of each size of canvas translates and prepares
-    the parts for it.
+    the parts for it. Only the image encoder runs in `precision`. The other parts run in float32: they compute where
+    attention looks, and the boxes, and bfloat16 has only three digits.
     """
 
     @lru_cache(READY_CANVASES)
     def image_runners(canvas_hw: tuple[int, int]) -> Mapping[str, Runner]:
         sized = f"{name}-{canvas_hw[0]}x{canvas_hw[1]}"
-        return runners.on(engine, sized, weights, lambda _: image_parts(shape, weights, canvas_hw), device, "float32")
+        on = partial(runners.on, engine, sized, weights, lambda _: image_parts(shape, weights, canvas_hw), device)
+        run = on("float32")
+        return run if precision == "float32" else run | {"encode": on(precision)["encode"]}
 
     text = runners.on(engine, f"{name}-text", weights, lambda _: text_parts(shape, weights), device, "float32")
     return DetectorInParts(shape, text["text"], image_runners, sizes or Placement())

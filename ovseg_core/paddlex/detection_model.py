@@ -86,7 +86,9 @@ class DetectionModel:
                 yield DetectionResult(page, boxes, Owner(page.path, page.index, call, position), self._saved_names)
 
 
-def opened(name: str, model_dir: str | Path | None, device: str | None, engine: str) -> Detector:
+def opened(
+    name: str, model_dir: str | Path | None, device: str | None, engine: str, precision: str = "float32"
+) -> Detector:
     """Load a detector.
 
     Args:
@@ -94,11 +96,12 @@ def opened(name: str, model_dir: str | Path | None, device: str | None, engine: 
         model_dir: weights to use instead of the detector's own: a checkpoint file.
         device: as in `create_model`.
         engine: as in `create_model`.
+        precision: as in `detectors.load`.
 
     Raises:
         OvsegError: `unknown_detector`, or `model_not_installed` if its weights are not on this machine.
         FileNotFoundError: there is no file at `model_dir`.
-        ValueError: the weights do not fit, or there is no such device or engine here.
+        ValueError: the weights do not fit, or there is no such device, engine or precision here.
     """
     spec = models.find_detector(name)
     weights = spec.weights if model_dir is None else Path(model_dir)
@@ -107,4 +110,4 @@ def opened(name: str, model_dir: str | Path | None, device: str | None, engine: 
         raise OvsegError("model_not_installed", message, "detector")
     if not weights.is_file():
         raise FileNotFoundError(f"model_dir of {name} must name a checkpoint file, and {weights} is none")
-    return detectors.load(spec.network, weights, device or devices.default(), engine)
+    return detectors.load(spec.network, weights, device or devices.default(), engine, precision)

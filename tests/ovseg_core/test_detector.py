@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from ovseg_core import Prompt, Segmenter, detectors
+from ovseg_core.engines import runners
 from ovseg_core.engines.parts import Runner
 from ovseg_core.grounding_dino.detector import Detector
 from ovseg_core.grounding_dino.in_parts import DetectorInParts
 from ovseg_core.grounding_dino.options import DetectionOptions
+from ovseg_core.grounding_dino.parts import ImageParts
 from ovseg_core.grounding_dino.placement import Placement
 from ovseg_core.grounding_dino.shape import SHAPES
 from tests.support import colour_detector, small_grounding_dino
@@ -111,6 +113,29 @@ def test_words_find_the_boxes_of_their_colours_and_sam_their_masks(name: str, co
         assert (mask & expected).sum() / (mask | expected).sum() > 0.8
 
 
+@pytest.mark.skipif("bfloat16" not in detectors.precisions("openvino"), reason="this CPU has no bfloat16")
+def test_an_image_encoder_in_bfloat16_finds_the_same_boxes(weights: Path, colours: Detector) -> None:
+    """With constructed weights; the numbers are in docs/models.md."""
+
+    def encode(image: ImageParts) -> Runner:
+        return runners.on("openvino", "colours", weights, lambda _: image, "cpu", "bfloat16")["encode"]
+
+    rounded = colour_detector.detector(weights, encode=encode)
+    options = DetectionOptions(box_threshold=0.55, text_threshold=0.55)
+    together, several, changes = 0, 0, [0.0]
+    for places, image_hw in SCENES.values():
+        image = colour_detector.scene(places, image_hw)
+        exact, other = (
+            {(tuple(box), phrase): score for box, score, phrase in zip(*map(np.ndarray.tolist, found), strict=True)}
+            for found in (each.detect(each.encode(image), ["r", "g"], options) for each in (colours, rounded))
+        )
+        together, several = together + len(exact.keys() & other.keys()), several + len(exact.keys() | other.keys())
+        changes += [abs(exact[key] - other[key]) for key in exact.keys() & other.keys()]
+    assert several > 100
+    assert together > 0.95 * several
+    assert 0 < max(changes) < 0.05
+
+
 def test_the_public_detectors_have_layers_and_names() -> None:
     assert tuple(SHAPES) == detectors.DETECTORS
 
@@ -120,6 +145,7 @@ def test_the_public_detectors_have_layers_and_names() -> None:
     [
         (("yolo", Path("a")), "there is no detector 'yolo'; available: grounding_dino_t, mm_grounding_dino_t"),
         (("grounding_dino_t", Path("a"), "cpu", "tensorrt"), "cannot use the engine 'tensorrt' on cpu"),
+        (("grounding_dino_t", Path("a"), "cpu", "paddle", "bfloat16"), "on paddle runs in float32, not in 'bfloat16'"),
     ],
 )
 def test_an_unknown_detector_or_engine_is_refused(arguments: tuple[str, Path], message: str) -> None:

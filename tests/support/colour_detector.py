@@ -8,7 +8,7 @@ that separates the features of its colour best from those of the other colour an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,20 +43,23 @@ SILENT = (
 )
 
 
-def detector(weights: Path, level: int | None = None) -> Detector:
+def detector(weights: Path, level: int | None = None, encode: Callable[[ImageParts], Runner] | None = None) -> Detector:
     """Return the detector, from the file that `small_grounding_dino.file` wrote.
 
-    With a `level`, only the positions of this level propose boxes.
+    With a `level`, only the positions of this level propose boxes. `encode` makes another runner of the image encoder.
     """
     image, words = small_grounding_dino.load(SHAPE, weights)
     counts = [h * w for h, w in levels.sizes(CANVAS_HW)]
     queries = QUERIES if level is None else counts[level]
     _pass_on(image, queries)
+    image.shape = replace(SHAPE, queries=queries)
     run = in_paddle.runners(image) | in_paddle.runners(words)
     _learn(words, run, _directions(run))
+    if encode is not None:
+        run["encode"] = encode(image)
     if level is not None:
         run["fuse"] = _choosing(run["fuse"], np.repeat(np.arange(len(counts)) == level, counts))
-    return DetectorInParts(replace(SHAPE, queries=queries), run["text"], lambda canvas_hw: run, SIZES)
+    return DetectorInParts(image.shape, run["text"], lambda canvas_hw: run, SIZES)
 
 
 def _choosing(fuse: Runner, positions: np.ndarray) -> Runner:
