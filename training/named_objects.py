@@ -96,7 +96,7 @@ class NamedObjects:
 
 
 class _Judge(COCOeval):
-    """pycocotools' evaluation, in which objects that nobody labelled are no errors where not all are labelled."""
+    """pycocotools' evaluation. An object without a label is no error if not all objects of its name are labelled."""
 
     not_exhaustive: Mapping[int, frozenset[int]] = {}
 

@@ -29,7 +29,7 @@ ALONE = "helmet"  # searched in a list of its own, too
 ANY_SCORE = DetectionOptions(box_threshold=0, text_threshold=0, max_objects=MAX_OBJECTS)
 MIN_SCORE = 0.3  # the default of `box_threshold`
 MIN_IOU = 0.5  # with the place of the object
-MIN_OBJECTS = 3  # of the four: a detector may take the model of a shuttle for something else
+MIN_OBJECTS = 3  # of the four: a detector may not recognize the model of a shuttle
 MIN_IOU_AGAIN = 0.99  # between boxes of two runs; GPUs may add numbers in another order each time
 
 
@@ -88,7 +88,7 @@ class DetectorCheck:
         return Row(step, 0, f"lowest IoU {lowest:.3f}, largest change of score {change:.3f}{bounds}", is_wrong)
 
     def _best(self, encoded: object, phrases: Sequence[str]) -> dict[str, FoundBox]:
-        """Return the best box of each phrase, whatever its score."""
+        """Return the best box of each phrase, with any score."""
         found = self._detector.detect(encoded, phrases, ANY_SCORE)  # type: ignore[arg-type]  # what its `encode` returned
         best: dict[str, FoundBox] = {}
         for box, score, i in zip(found.boxes_xyxy.tolist(), found.scores.tolist(), found.phrases.tolist(), strict=True):
