@@ -5,7 +5,7 @@
   of the image. `point: 10,20,0` is a point that is not on the object.
 - The points of a line are one object. A box begins a further object, and points after it belong to it.
 - A line with phrases and a box searches for the phrases inside the box.
-- An empty text and the sentences in EVERYTHING ask for all objects. Next to a prompt they ask for nothing.
+- An empty text and the sentences in EVERYTHING ask for all objects. If the text also has prompts, they have no effect.
 
 The library and the gateway use this module, so it imports no NumPy.
 """
@@ -49,7 +49,7 @@ class Instruction:
 
     Attributes:
         prompts: in the JSON of the API: {"text": [phrase, ...]}, perhaps with "box"; or {"box": ..., "points": ...,
-            "labels": ...}. None means everything.
+            "labels": ...}. No prompts mean everything.
     """
 
     prompts: tuple[Mapping[str, Any], ...] = ()
