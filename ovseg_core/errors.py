@@ -20,6 +20,10 @@ class OvsegError(Exception):
         self.message = message
         self.field = field
 
+    def __reduce__(self) -> tuple[type[OvsegError], tuple[str, str, str | None]]:
+        """Make the error picklable: it may be raised in another process."""
+        return type(self), (self.code, self.message, self.field)
+
     def at(self, field: str) -> OvsegError:
         """Return the same error with another `field`."""
         return OvsegError(self.code, self.message, field)

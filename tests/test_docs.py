@@ -23,7 +23,7 @@ from gateway.problem import STATUS_OF_CODE
 from ovseg_core import header, models, outputs
 from ovseg_core.everything.options import RANGES, EverythingOptions
 from ovseg_core.family import ALL_KINDS
-from tests.support import variables
+from tests.support import pictures, variables
 from tests.support.service import Service
 from worker.job import event_type
 
@@ -76,6 +76,16 @@ def test_the_curls_of_everything_candidates_and_masks_work_when_pasted(service: 
     assert [everything[0].keys(), candidates[0].keys()] == [examples[0].keys(), examples[1][0].keys()]
     labels = [info["label"] for info in (*candidates, refined)]
     assert labels == [*(info["label"] for info in examples[1]), "mask_prompt"]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl to paste the page's command into")
+def test_the_curl_for_a_web_server_works_when_pasted(service: Service, tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(pictures.photo())
+    page = (ROOT / "docs" / "from-transformers.md").read_text()
+    [command] = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
+    command = command.replace("http://127.0.0.1:8080", service.url)
+    ran = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=90)
+    assert len(json.loads(ran.stdout)["result"]["maskInfos"]) == 1
 
 
 def test_the_options_of_everything_mode_are_in_the_api_page_with_their_defaults() -> None:

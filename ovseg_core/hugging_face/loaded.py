@@ -9,6 +9,7 @@ from typing import Self
 
 from ovseg_core import models
 from ovseg_core.grounding_dino.detector import Detector
+from ovseg_core.models import recognition
 from ovseg_core.models.locating import located
 from ovseg_core.paddlex import detection_model
 from ovseg_core.segmenter import Segmenter
@@ -54,11 +55,24 @@ class Choice:
         segments = (DEFAULT_SEGMENTER, None) if found is None else found
         return cls(segments, searches, False, engine, precision)  # type: ignore[arg-type]
 
+    def check_copies(self) -> None:
+        """Raise ValueError if a model is loaded: it is on one device, and cannot be copied to others."""
+        if not (isinstance(self.segmenter, tuple) and isinstance(self.detector, tuple)):
+            raise ValueError("a model that is loaded stays on its device; name it to use several devices")
+
 
 def _found(given: str | Path | Segmenter | Detector) -> Known | Segmenter | Detector:
     if isinstance(given, Segmenter | Detector):
         return given
-    return models.find_any(str(given)).name, None
+    if isinstance(given, str) and not _is_path(given):
+        return models.find_any(given).name, None
+    name, file = recognition.recognised(Path(given).expanduser())
+    return name, file
+
+
+def _is_path(given: str) -> bool:
+    """True if a string is not a name but a path: it exists, or begins or ends as paths of weights do."""
+    return given.startswith(("/", "./", "../", "~")) or given.endswith(recognition.SUFFIXES) or Path(given).exists()
 
 
 def _is_detector(found: Known | Segmenter | Detector) -> bool:
@@ -70,6 +84,10 @@ class Loaded:
 
     def __init__(self, choice: Choice, device: str) -> None:
         self._choice, self._device = choice, device
+
+    def load(self, *, is_detection: bool) -> None:
+        """Load what a task always uses: the detector or the segmenter."""
+        _ = self.detector if is_detection else self.segmenter
 
     @cached_property
     def segmenter(self) -> Segmenter:

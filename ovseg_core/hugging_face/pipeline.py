@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ovseg_core.hugging_face import placement, precision, tasks
+from ovseg_core.hugging_face.copies import Copies
 from ovseg_core.hugging_face.loaded import DEFAULT_DETECTOR, Choice, Loaded
-from ovseg_core.hugging_face.task_pipeline import Reading, TaskPipeline, check
+from ovseg_core.hugging_face.task_pipeline import Reading, TaskPipeline, check, in_this_process
 
 if TYPE_CHECKING:
     from ovseg_core.grounding_dino.detector import Detector
@@ -80,6 +82,9 @@ def pipeline(
     names = placement.of(device, device_map)
     if kind.is_detection and model is not None and not choice.is_detector:
         raise ValueError(f"{kind.name} needs a detector, such as {DEFAULT_DETECTOR}, and {model} is none")
+    if len(names) > 1:
+        choice.check_copies()
+        return TaskPipeline(asked, Copies(choice, names, kind.is_detection).results, names, reading)
     loaded = Loaded(choice, names[0])
-    _ = loaded.detector if kind.is_detection else loaded.segmenter  # loaded now, so that its errors come here
-    return TaskPipeline(asked, loaded, names[0], reading)
+    loaded.load(is_detection=kind.is_detection)  # now, so that its errors come here
+    return TaskPipeline(asked, partial(in_this_process, loaded), names, reading)

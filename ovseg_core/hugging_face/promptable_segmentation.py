@@ -113,7 +113,10 @@ def _several(name: str, row: Any) -> Any:
         return [row]
     if name == "labels" and not isinstance(row, list):
         return [row]
-    return plain.of({"mask": row})["mask"] if name == "masks" else row
+    if name == "masks":
+        row = np.asarray(row) > 0 if isinstance(row, Image.Image) else row  # a mask of an earlier result
+        return plain.of({"mask": row})["mask"]
+    return row
 
 
 def _origin(prompt: Prompt, index: int, boxes: list[FoundBox] | None) -> tuple[str, dict[str, Any]]:

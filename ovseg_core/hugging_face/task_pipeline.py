@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 from ovseg_core.hugging_face import items
+from ovseg_core.hugging_face.asked import Asked, answers
 from ovseg_core.hugging_face.loaded import Loaded
-from ovseg_core.hugging_face.task import Picture, Task
+from ovseg_core.hugging_face.task import Task
 
-
-class Asked(NamedTuple):
-    """An image (H, W, 3) uint8 RGB, and the task with the parameters for it."""
-
-    task: Task
-    pixels: np.ndarray
+Answering = Callable[[Iterable[Sequence[Asked]]], Iterator[Any]]  # yields the results of batches in their order
 
 
 @dataclass(frozen=True)
@@ -51,12 +45,12 @@ class TaskPipeline:
 
     Attributes:
         task: the name of the task.
-        device: the device, as `ovseg_core.devices` names it.
+        devices: the devices, as `ovseg_core.devices` names them.
     """
 
-    def __init__(self, task: Task, loaded: Loaded, device: str, reading: Reading) -> None:
-        self.task, self.device = task.name, device
-        self._task, self._loaded, self._reading = task, loaded, reading
+    def __init__(self, task: Task, answering: Answering, devices: tuple[str, ...], reading: Reading) -> None:
+        self.task, self.devices = task.name, devices
+        self._task, self._answering, self._reading = task, answering, reading
 
     def __call__(self, *inputs: Any, **parameters: Any) -> Any:
         """Return the result for an image, or the results for several.
@@ -84,7 +78,7 @@ class TaskPipeline:
         task = self._task.changed(parameters)
         given = items.with_labels(given, parameters.get("candidate_labels"))
         if items.is_one(given):
-            [result] = self._answers([_asked(task, given)])
+            [result] = self._answering([[_asked(task, given)]])
             return result
         results = self._results(task, items.of_each(given), reading)
         return list(results) if isinstance(given, list | tuple) else results
@@ -104,21 +98,16 @@ class TaskPipeline:
     def _results(self, task: Task, several: Iterator[Any], reading: Reading) -> Generator[Any]:
         read = partial(_asked, task)
         if not reading.num_workers:
-            yield from self._of(map(read, several), reading)
+            yield from self._answering(items.batches(map(read, several), reading.batch_size))
             return
-        with closing(items.ahead(several, read, reading.batch_size)) as asked:
-            yield from self._of(asked, reading)
+        with closing(items.ahead(several, read, reading.batch_size * len(self.devices))) as asked:
+            yield from self._answering(items.batches(asked, reading.batch_size))
 
-    def _of(self, asked: Iterable[Asked], reading: Reading) -> Iterator[Any]:
-        for batch in items.batches(asked, reading.batch_size):
-            yield from self._answers(batch)
 
-    def _answers(self, batch: Sequence[Asked]) -> Iterator[Any]:
-        embeddings: Sequence[Any] = [None] * len(batch)
-        if not self._task.is_detection:
-            embeddings = self._loaded.segmenter.encode_batch([asked.pixels for asked in batch])
-        for asked, embedding in zip(batch, embeddings, strict=True):
-            yield asked.task.answer(self._loaded, Picture(asked.pixels, embedding))
+def in_this_process(loaded: Loaded, batches: Iterable[Sequence[Asked]]) -> Iterator[Any]:
+    """Yield the results of the batches, computed by models that this process has loaded."""
+    for batch in batches:
+        yield from answers(loaded, batch)
 
 
 def _asked(task: Task, item: Any) -> Asked:

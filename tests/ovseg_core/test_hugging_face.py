@@ -146,6 +146,7 @@ def test_an_earlier_mask_and_several_candidates(promptable: TaskPipeline, rgb: n
     earlier = promptable(rgb, boxes=[BOX])
     [refined] = promptable(rgb, masks=[array(earlier) > 0], points=[[200, 150]])
     assert refined["label"] == "mask"
+    assert same([refined], promptable(rgb, masks=[earlier[0]["mask"]], points=[[200, 150]]))
     several = promptable(rgb, points=[[150, 100], [200, 50]], multimask_output=True)
     assert [row["prompt_index"] for row in several] == [0, 0, 0, 1, 1, 1]
     assert several[0]["score"] >= several[1]["score"] >= several[2]["score"]
@@ -491,3 +492,21 @@ def test_unknown_parameters_are_refused(promptable: TaskPipeline, rgb: np.ndarra
     for wrong in ({"batch_size": 0}, {"num_workers": -1}):
         with pytest.raises(ValueError, match="must be at least"):
             promptable(rgb, boxes=[BOX], **wrong)
+
+
+def test_several_devices_share_the_images_and_answer_in_order(
+    rgb: np.ndarray, promptable: TaskPipeline, segmenter: Segmenter
+) -> None:
+    """Two processes on the CPU take the place of two GPUs."""
+    shared = pipeline("promptable-segmentation", device_map=["cpu", "cpu"])
+    assert shared.devices == ("cpu", "cpu")
+    inputs = [rgb[:200], rgb, rgb[:, :333], rgb[:250]]
+    expected = promptable(inputs, boxes=[BOX])
+    assert all(map(same, shared(inputs, boxes=[BOX]), expected))
+    assert same(shared(rgb, boxes=[BOX]), expected[1])
+    with pytest.raises(OvsegError, match="outside the image") as raised:
+        shared([rgb, rgb], points=[[10_000, 1]])
+    assert raised.value.code == "point_outside_image"
+    assert same(shared(rgb, boxes=[BOX]), expected[1])
+    with pytest.raises(ValueError, match="a model that is loaded stays on its device"):
+        pipeline("promptable-segmentation", segmenter, device_map=["cpu", "cpu"])

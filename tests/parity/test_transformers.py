@@ -11,6 +11,7 @@ import pytest
 
 from ovseg_core import canvas, models
 from ovseg_core.canvas import Frame
+from ovseg_core.models import recognition
 from ovseg_core.network import PromptBatch
 from ovseg_core.segmenter import Segmenter
 
@@ -45,6 +46,11 @@ def test_embeddings_and_masks_agree_with_those_of_transformers(
     expected = answer.pred_masks[0].numpy()
     # With random weights the logits are sums that nearly cancel, 0.01 at most: rounding changes 2e-4 of them.
     assert np.abs(found.logits - expected).max() < 5e-4 * np.abs(expected).max()
+
+
+@pytest.mark.usefixtures("models_of_both")
+def test_the_folder_that_transformers_wrote_is_recognised(folder: Path) -> None:
+    assert recognition.recognised(folder / "hf") == ("SAM-B", folder / "hf" / "model.safetensors")
 
 
 KINDS = ("box", "click", "clicks", "box and clicks")

@@ -15,6 +15,7 @@ FILES = (
     "training/",
     "test_containers.py",
     "test_docs.py",
+    "test_from_transformers.py",
     "test_imports.py",
     "test_wheel.py",
     "gateway/test_fetching.py",
