@@ -6,7 +6,7 @@ PIP := .venv/bin/pip --disable-pip-version-check
 LOCKED := install --require-hashes --requirement
 OURSELVES := install --no-deps --no-build-isolation --editable .
 
-.PHONY: demo openapi fuzz-api up test quick chaos-small chaos attack-small attack lint format docs hooks lock pin-images train-lite eval-lite eval-everything eval-text test-training parity bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-interactive bench-models clean help
+.PHONY: demo openapi fuzz-api up test quick chaos-small chaos attack-small attack lint format docs hooks lock pin-images train-lite eval-lite eval-everything eval-text test-training parity bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-interactive bench-batches bench-models clean help
 
 help:
 	@echo "make demo            segment a photo with the whole service; writes pictures to ./output/"
@@ -30,6 +30,7 @@ help:
 	@echo "make bench-overhead  measure the time that the service adds to the network's own time"
 	@echo "make bench-decoding  compare the CPU time of decoding in a child process and in the same process"
 	@echo "make bench-interactive   measure how long a click takes while 500 images wait"
+	@echo "make bench-batches   measure the time and the memory that a batch of 100,000 items takes"
 	@echo "make bench-slow-clients   measure how soon other clients are answered while there are hundreds of slow clients"
 
 demo: .venv/embedded
@@ -144,6 +145,9 @@ bench-slow-clients: .venv/dev
 
 bench-interactive: .venv/dev
 	.venv/bin/python -m benchmarks.interactive
+
+bench-batches: .venv/dev
+	.venv/bin/python -m benchmarks.batches
 
 bench-models: .venv/dev
 	.venv/bin/python -m benchmarks.models

@@ -8,6 +8,7 @@ from configs.settings import Settings
 from gateway import (
     access_log,
     auth,
+    batches,
     breaker,
     bulk,
     chat,
@@ -53,6 +54,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     for room in (
         jobs,
         bulk,
+        batches,
         embeddings,
         models,
         events,

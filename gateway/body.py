@@ -15,7 +15,7 @@ from ovseg_core.errors import OvsegError
 from worker.job.client_text import brief
 
 PIECE_BYTES = 64 * 1024
-JSON, FORM, IMAGE = "application/json", "multipart/form-data", "image/*"
+JSON, NDJSON, FORM, IMAGE = "application/json", "application/x-ndjson", "multipart/form-data", "image/*"
 WITH_IMAGE = (JSON, FORM, IMAGE)
 MAIN_PARTS = ("image", "request")  # of a form
 
@@ -29,8 +29,8 @@ def read_json() -> Any:
     Raises OvsegError `unsupported_media_type`, `unsupported_content_encoding`, `incomplete_body`, `invalid_json`,
     `body_too_large`.
     """
-    _check_headers()
-    return strict_json.read(b"".join(_pieces()), services().settings)
+    check_headers()
+    return strict_json.read(b"".join(pieces()), services().settings)
 
 
 def read() -> tuple[Any, bytes | None]:
@@ -41,10 +41,10 @@ def read() -> tuple[Any, bytes | None]:
 
     Raises OvsegError as `read_json` does; for a form also `invalid_multipart`, `invalid_request`, `unknown_field`.
     """
-    _check_headers()
+    check_headers()
     if request.mimetype == FORM:
         return _form()
-    data = b"".join(_pieces())
+    data = b"".join(pieces())
     if request.mimetype == JSON:
         return strict_json.read(data, services().settings), None
     return text_fields.parse(text_fields.of_query(), services().settings), data
@@ -53,7 +53,7 @@ def read() -> tuple[Any, bytes | None]:
 def _form() -> tuple[Any, bytes | None]:
     """Read the file `image`, and either `request`, the JSON that is otherwise the body, or a part for each field."""
     allowed = multipart.Allowed(MAIN_PARTS, *text_fields.of_view())
-    found = multipart.parts(_pieces(), request.mimetype_params.get("boundary"), allowed)
+    found = multipart.parts(pieces(), request.mimetype_params.get("boundary"), allowed)
     texts = {name: [bytes(part.data) for part in parts] for name, parts in found.items() if name not in MAIN_PARTS}
     [image], [fields] = (found.get(name, [None]) for name in MAIN_PARTS)
     if image is not None and not image.is_file:
@@ -76,7 +76,8 @@ def check_type() -> None:
         raise OvsegError("unsupported_media_type", f"send {' or '.join(takes.of_view())}, not {sent}")
 
 
-def _check_headers() -> None:
+def check_headers() -> None:
+    """Check the current request. Raises OvsegError `unsupported_media_type`, `unsupported_content_encoding`."""
     encoding = request.headers.get("Content-Encoding", "")
     if encoding.strip().lower() not in ("", "identity"):
         message = f"send the body uncompressed, not with Content-Encoding: {brief(encoding)}"
@@ -84,8 +85,11 @@ def _check_headers() -> None:
     check_type()
 
 
-def _pieces() -> Iterator[bytes]:
-    """Yield the body piece by piece. Raises OvsegError `incomplete_body`, RequestTimeout and RequestEntityTooLarge."""
+def pieces() -> Iterator[bytes]:
+    """Yield the body of the current request piece by piece.
+
+    Raises OvsegError `incomplete_body`, RequestTimeout and RequestEntityTooLarge.
+    """
     left = request.content_length  # None if the body is chunked
     try:
         while left is None or left > 0:

@@ -1,7 +1,8 @@
 """What the server and the application pass to each other about a request, in its WSGI environ.
 
 The server passes a refusal for a request that it could not read. The application passes a hold for an answer that comes
-later; when the hold is over, the server calls the application again.
+later; when the hold is over, the server calls the application again. It also marks an answer that the server must take
+piece by piece.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ HOLD = "ovseg.hold"
 RESUMED = "ovseg.resumed"
 BEGUN = "ovseg.begun"
 REFUSAL = "ovseg.refusal"
+LONG = "ovseg.long"
 
 
 def attend(app: Flask) -> None:
@@ -50,6 +52,16 @@ def hold(hold: Hold, head: Response | None = None) -> Response:
     """
     request.environ[HOLD] = hold
     return head or Response()
+
+
+def mark_long() -> None:
+    """Mark the answer to the current request as one that is longer than memory."""
+    request.environ[LONG] = True
+
+
+def is_long(environ: dict[str, Any]) -> bool:
+    """Return True if the server must take the answer piece by piece."""
+    return LONG in environ
 
 
 def is_held() -> bool:

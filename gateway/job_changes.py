@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from gateway.caller import caller
+from gateway.client_id import CLIENT_ID
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker.job.client_text import brief
 from worker.job.record import Status
-
-# A client may choose an id of this form for its job. The ids that the service chooses have this form, too.
-CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def cancel(job_id: str) -> str:

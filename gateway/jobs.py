@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated
@@ -13,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from gateway import (
     auth,
     body,
+    client_id,
     etag,
     events,
     idempotency_key,
@@ -28,7 +28,8 @@ from gateway import (
 from gateway.answers.event import EventPage
 from gateway.answers.job import JobFiles, JobObject, JobPage
 from gateway.caller import caller
-from gateway.job_changes import CLIENT_ID, not_found
+from gateway.client_id import CLIENT_ID
+from gateway.job_changes import not_found
 from gateway.jobs_query import JobsQuery
 from gateway.operation import Answer, Operation
 from gateway.paging import PageQuery
@@ -44,9 +45,6 @@ from worker.job.request import JobRequest
 from worker.store.clock import microseconds
 
 blueprint = Blueprint("jobs", __name__, url_prefix=description.JOBS)
-
-# Reserved for ids that the service chooses: UUIDs of version 7.
-OUR_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class DeliveriesQuery(PageQuery):
@@ -99,7 +97,7 @@ def submit() -> ResponseReturnValue:
 )
 def create(job_id: str) -> ResponseReturnValue:
     """Accept a job under an id that the client chose: 202, or 200 if it was accepted before. It waits as `submit`."""
-    _check_client_id(job_id)
+    client_id.check(job_id)
     job_request, image = _request()
     job, is_new = submission.accept(caller().owned(job_id), job_request, image, Once.by_id(job_request))
     return submission.accepted(job, HTTPStatus.ACCEPTED if is_new else HTTPStatus.OK, {})
@@ -227,13 +225,6 @@ def _request() -> tuple[JobRequest, bytes | None]:
     fields, image_file = body.read()
     masks_of = partial(services().earlier_masks.of, caller().tenant)
     return parsing.parse(fields, image_file, services().settings, masks_of, submission.known_image())
-
-
-def _check_client_id(job_id: str) -> None:
-    if not CLIENT_ID.fullmatch(job_id):
-        raise OvsegError("invalid_value", "must be 1 to 64 letters, digits, - or _", "id")
-    if OUR_ID.fullmatch(job_id):
-        raise OvsegError("invalid_value", "UUIDs of version 7 are reserved for the service; use another version", "id")
 
 
 def _archived(job_id: str) -> Job:

@@ -1,4 +1,4 @@
-"""`ovseg recover`: restore tenants, API keys, webhook endpoints and jobs to a new Redis, from object storage."""
+"""`ovseg recover`: restore tenants, API keys, endpoints, batches and jobs to a new Redis, from object storage."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import Counter
 import click
 
 from configs.settings import Settings
+from worker.batch.recovery import BatchRecovery
 from worker.inference import eviction
 from worker.job.recovery import Recovery
 from worker.store import queue
@@ -26,7 +27,10 @@ def run(settings: Settings, notify_since_seconds: float) -> None:
             for job in bar:
                 if recovery.restore(job, notify_since_seconds):
                     came_back[job.has_ended] += 1
+        batches = BatchRecovery(keyspace, storage).restore()
         eviction.delete_unlisted(keyspace, storage)
     if records:
-        click.echo(f"{records} tenants, API keys and webhook endpoints are restored")
+        click.echo(f"{records} tenants, API keys, webhook endpoints and batches are restored")
+    if batches:
+        click.echo(f"{batches} batches are restored, jobs are made of their other items")
     click.echo(f"{came_back[False]} jobs are queued again, {came_back[True]} finished jobs are restored")

@@ -106,7 +106,8 @@ def sending(settings: Settings) -> None:
 def reaping(settings: Settings) -> None:
     """Run a reaper until SIGTERM or SIGINT.
 
-    It requeues lost jobs and events, completes erasures, archives jobs, and evicts shared embeddings.
+    It requeues lost jobs and events, makes jobs of the items of batches, completes erasures, archives jobs, and evicts
+    shared embeddings.
     """
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -131,6 +132,7 @@ def reaping(settings: Settings) -> None:
     sweeps = {
         "jobs": beating("jobs", lambda: reaper.sweep(services.jobs, services.left_behind), 0),
         "events": beating("events", lambda: reaper.sweep_events(services.events), 0),
+        "batches": beating("batches", services.feeder.sweep, STORAGE_SWEEP_SECONDS),
         "erasure": beating("erasure", services.erasure.sweep, STORAGE_SWEEP_SECONDS),
         "archive": beating("archive", services.archive.sweep, STORAGE_SWEEP_SECONDS),
         "records": beating("records", services.record_archive.sweep, STORAGE_SWEEP_SECONDS),

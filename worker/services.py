@@ -5,6 +5,10 @@ from __future__ import annotations
 from configs.settings import Settings
 from worker.access.keys import Keys
 from worker.access.tenants import Tenants
+from worker.batch.batches import Batches
+from worker.batch.feeder import Feeder
+from worker.batch.outcome import Outcomes
+from worker.batch.results import Results
 from worker.image.inputs import Inputs
 from worker.image.known_images import KnownImages
 from worker.job.acceptance import Acceptance
@@ -46,3 +50,7 @@ class Services:
         self.record_archive = RecordArchive(self.keyspace, self.storage)
         self.acceptance = Acceptance(self.jobs, self.inputs, self.storage, self.archive, settings)
         self.erasure = Erasure(self.keyspace, settings, self.storage, self.archive)
+        self.batches = Batches(self.keyspace, self.storage, settings)
+        self.outcomes = Outcomes(self.keyspace, self.storage)
+        self.results = Results(self.outcomes, self.storage)
+        self.feeder = Feeder(self.batches, self.jobs, self.erasure, self.keyspace, self.storage, settings)

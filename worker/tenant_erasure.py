@@ -1,4 +1,4 @@
-"""Erases a tenant: its API keys, webhook endpoints, jobs and files."""
+"""Erases a tenant: its API keys, webhook endpoints, batches, jobs and files."""
 
 from __future__ import annotations
 
@@ -32,9 +32,11 @@ def erase(services: Services, name: str) -> int:
     time.sleep(GATEWAYS_FORGET_SECONDS)
     for endpoint in services.endpoints.list(name):
         services.endpoints.delete(endpoint.id)
+    _cancel_batches(services, name)
     count = _erase_jobs(services, name)
     for prefix in object_names.of_tenant(tenant.prefix(name)):
         services.storage.delete_prefix(prefix)  # also what a Redis that was lost did not list
+    _erase_batches(services, name)
     keyspace = services.keyspace
     # Idempotency keys, known images and embeddings are in no index. They would also expire by themselves, within a day.
     prefix = tenant.prefix(name)
@@ -51,6 +53,25 @@ def erase(services: Services, name: str) -> int:
         keyspace.redis.zrem(turns, name)
     services.tenants.delete(name)
     return count
+
+
+def _cancel_batches(services: Services, name: str) -> None:
+    """Cancel all batches of a tenant, so that no further jobs are made of their items."""
+    for batch_id in _batch_ids(services, name):
+        services.batches.cancel(batch_id)
+
+
+def _erase_batches(services: Services, name: str) -> None:
+    """Erase the batches of a tenant, whose jobs are erased; also those that their client has deleted."""
+    for batch_id in _batch_ids(services, name):
+        services.batches.erase(batch_id)
+
+
+def _batch_ids(services: Services, name: str) -> list[str]:
+    keyspace = services.keyspace
+    found = keyspace.redis.scan_iter(keyspace.key(f"batch:{tenant.prefix(name)}*"))
+    ids = [key.removeprefix(keyspace.key("batch:")) for key in found]
+    return [batch_id for batch_id in ids if tenant.of(batch_id) == name]
 
 
 def _erase_jobs(services: Services, name: str) -> int:

@@ -64,6 +64,13 @@ class Progress(TypedDict):
     total: int
 
 
+class OfBatch(TypedDict):
+    """The batch that the job is of."""
+
+    id: str
+    item: Annotated[str, Field(description="the id of the item that the job was made of")]
+
+
 class Urls(TypedDict):
     """The paths of this job's routes."""
 
@@ -183,6 +190,7 @@ class JobObject(Options):
     on_invalid_prompt: Literal["fail", "skip"] | None
     polygons: dict[str, Any] | None
     ephemeral: bool
+    batch: OfBatch | None
     image: Image
     accepted_at: datetime
     started_at: datetime | None

@@ -32,6 +32,8 @@ def of(view: View, described: Operation, schema: dict[str, Any], fields: Mapping
             name.replace(" ", "_").replace("'", ""): {"summary": name, "value": value}
             for name, value in described.examples.items()
         }
+    if body.NDJSON in types:
+        content[body.NDJSON] = {"schema": {"type": "string", "description": "one JSON object in each line"}}
     if body.FORM in types:
         content[body.FORM] = _form(list(texts.of(view, fields)), schema)
     if body.IMAGE in types:

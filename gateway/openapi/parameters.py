@@ -15,6 +15,7 @@ from worker.job.mask_fields import JOB_ID
 
 # By the name in the route's path. A view answers 404 for every other text.
 IN_PATH: dict[str, tuple[str, dict[str, Any]]] = {
+    "batch_id": ("Chosen by the service, or by the client.", {"type": "string", "pattern": JOB_ID}),
     "endpoint_id": ("Such as `ep_26de503988651cdc`.", {"type": "string"}),
     "event_id": ("Such as `evt_<job>_succeeded`.", {"type": "string"}),
     "job_id": ("Chosen by the service (a UUID of version 7), or by the client.", {"type": "string", "pattern": JOB_ID}),

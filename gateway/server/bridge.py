@@ -34,7 +34,7 @@ PROBES = ("/healthz", "/health")
 
 
 class Bridge:
-    """Reads the whole request, computes the answer in a thread, and sends it.
+    """Reads the whole request, computes the answer in a thread, and sends it; a long one piece by piece.
 
     A client that sends or reads slowly takes no thread. An answer that waits for an event takes none either: its view
     leaves a Hold and is called again when the hold is over. If the answer is an event stream, its status and headers
@@ -69,11 +69,26 @@ class Bridge:
                         handover.begin(environ)
                         await sending.comment(answer)
                 answer = await self._run(environ)
-            await sending.finish(answer, is_last=not upload.is_whole)
+            if answer.more is None:
+                await sending.finish(answer, is_last=not upload.is_whole)
+            else:
+                await self._finish_long(answer, sending, connection["hung_up"], is_last=not upload.is_whole)
 
     async def _run(self, environ: dict[str, Any]) -> Answer:
         threads = self._thread_for_probes if environ["PATH_INFO"] in PROBES else self._threads
         return await asyncio.get_running_loop().run_in_executor(threads, _call, self._app, environ)
+
+    async def _finish_long(self, answer: Answer, sending: Sending, hung_up: asyncio.Event, is_last: bool) -> None:
+        """Send an answer that is longer than memory. A thread makes each piece, and is free between them."""
+        loop, pieces = asyncio.get_running_loop(), answer.more
+
+        async def next_piece() -> bytes | None:
+            return await loop.run_in_executor(self._threads, next, pieces, None)
+
+        try:
+            await sending.finish_long(answer, next_piece, hung_up, is_last)
+        finally:
+            await loop.run_in_executor(self._threads, pieces.close)
 
 
 async def _request(scope: dict[str, Any], upload: Upload, receive: Receive) -> dict[str, Any]:
@@ -98,6 +113,8 @@ def _call(app: Flask, environ: dict[str, Any]) -> Answer:
         return lambda data: None
 
     parts: Any = app(environ, start_response)
+    if handover.is_long(environ):
+        return Answer(**started, body=b"", more=parts)
     try:
         body = b"".join(parts)
     finally:

@@ -120,7 +120,7 @@ def test_tenants_their_keys_and_endpoints_survive_and_a_revoked_keys_job_ends(tm
         lose_valkey(members)
         assert look(members, job_id, live).status_code == 401
 
-        assert "6 tenants, API keys and webhook endpoints are restored" in recover(members)
+        assert "6 tenants, API keys, webhook endpoints and batches are restored" in recover(members)
         members.members["worker-1"].start()
         assert look(members, job_id, revoked).status_code == 401
         assert look(members, job_id, stranger).status_code == 404

@@ -96,7 +96,8 @@ def test_an_example_is_accepted(s3_settings: Settings, keyspace: Keyspace, route
     if "{endpoint_id}" in path:
         made = client.post("/v1/webhook-endpoints", json={"url": "https://example.com/hook"}, headers=headers)
         path = path.replace("{endpoint_id}", made.get_json()["id"])
-    answer = client.open(path.replace("{job_id}", "mine"), method=method, json=body, headers=headers)
+    path = path.replace("{job_id}", "mine").replace("{batch_id}", "mine")
+    answer = client.open(path, method=method, json=body, headers=headers)
     waits = "open-vocabulary" in path or "chat" in path  # there is no worker
     expected = {504} if waits else {200, 201, 202}
     assert answer.status_code in expected, answer.text

@@ -13,7 +13,7 @@ from worker.store.keyspace import Keyspace
 
 PADDLEX = ("/open-vocabulary-segmentation", "/open-vocabulary-detection")
 
-OF_LIST = "limit, cursor, status, model, device, priority, name, metadata, accepted_after, accepted_before"
+OF_LIST = "limit, cursor, status, model, batch, device, priority, name, metadata, accepted_after, accepted_before"
 
 # fmt: off
 QUERIES = [
@@ -40,6 +40,14 @@ QUERIES = [
     ("GET", "/v1/jobs/x/webhook-deliveries", "status=1", "status", "allowed: limit, cursor"),
     ("POST", "/v1/jobs/cancel", "status=queued", "status", "none is allowed"),
     ("POST", "/v1/jobs/delete", "status=queued", "status", "none is allowed"),
+    ("POST", "/v1/batches", "wait=5", "wait", "allowed: more"),
+    ("PUT", "/v1/batches/x", "more=yes", "more", "must be 'true' or 'false'"),
+    ("GET", "/v1/batches", "status=running", "status", "allowed: limit, cursor"),
+    ("GET", "/v1/batches/x", "x=1", "x", "none is allowed"),
+    ("DELETE", "/v1/batches/x", "x=1", "x", "none is allowed"),
+    ("POST", "/v1/batches/x/cancel", "x=1", "x", "none is allowed"),
+    ("POST", "/v1/batches/x/retry", "wait=1", "wait", "none is allowed"),
+    ("GET", "/v1/batches/x/results", "format=yolo", "format", "must be 'ndjson' or 'coco'"),
     ("POST", "/v1/embeddings", "model=x", "model", "allowed: wait"),
     ("GET", "/v1/models", "limit=5", "limit", "none is allowed"),
     ("GET", "/v1/models/x", "x=1", "x", "none is allowed"),

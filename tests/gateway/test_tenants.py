@@ -25,7 +25,7 @@ from worker.store import object_names, tenant
 from worker.webhook import deliver
 from worker.webhook.deliver import SenderServices
 
-JOBS, ENDPOINTS, USAGE = "/v1/jobs", "/v1/webhook-endpoints", "/v1/usage"
+JOBS, ENDPOINTS, USAGE, BATCHES = "/v1/jobs", "/v1/webhook-endpoints", "/v1/usage", "/v1/batches"
 JOB = {"image": "https://example.com/a.jpg", "prompts": [{"box": [1, 2, 3, 4]}]}
 MASK = {"rleResult": "0`0", "size": [4, 4]}  # all of 4 x 4 pixels
 OTHERS_ROUTES = [
@@ -35,6 +35,11 @@ OTHERS_ROUTES = [
     ("POST", "/v1/jobs/{job}/cancel"),
     ("POST", "/v1/jobs/{job}/retry"),
     ("GET", "/v1/jobs/{job}/webhook-deliveries"),
+    ("GET", "/v1/batches/{batch}"),
+    ("DELETE", "/v1/batches/{batch}"),
+    ("POST", "/v1/batches/{batch}/cancel"),
+    ("POST", "/v1/batches/{batch}/retry"),
+    ("GET", "/v1/batches/{batch}/results"),
     ("GET", "/v1/events/{event}"),
     ("POST", "/v1/events/{event}/redeliver"),
     ("GET", "/v1/webhook-endpoints/{endpoint}"),
@@ -59,10 +64,11 @@ class Client:
         self.jobs: list[str] = []
         self.events: list[str] = []
         self.endpoints: list[str] = []
+        self.batches: list[str] = []
 
     @property
     def ids(self) -> set[str]:
-        return {*self.jobs, *self.events, *self.endpoints}
+        return {*self.jobs, *self.events, *self.endpoints, *self.batches}
 
     def ask(self, method: str, path: str, **sent: Any) -> TestResponse:
         headers = {"Authorization": f"Bearer {self._key}", **sent.pop("headers", {})}
@@ -83,6 +89,12 @@ class Client:
         assert answer.headers["Location"] == f"{ENDPOINTS}/{endpoint_id}"
         self.endpoints.append(endpoint_id)
         return endpoint_id
+
+    def submit_batch(self, batch_id: str) -> None:
+        answer = self.ask("PUT", f"{BATCHES}/{batch_id}", json={"items": [{**JOB, "id": "item"}]})
+        assert answer.status_code == 202, answer.text
+        assert answer.headers["Location"] == f"{BATCHES}/{batch_id}"
+        self.batches.append(batch_id)
 
     def cancel(self, job_id: str) -> None:
         """Cancel a job, and note the events that this makes."""
@@ -128,6 +140,7 @@ def succeed(services: GatewayServices, owner: Client, job_id: str) -> None:
 def filled(client: Client) -> Client:
     """Give a tenant an endpoint, and a job that was canceled, with its event for the endpoint."""
     client.make_endpoint()
+    client.submit_batch(f"batch-of-{client.name}")
     client.cancel(client.submit(f"of-{client.name}")["id"])
     assert len(client.events) == 1
     return client
@@ -140,7 +153,7 @@ def test_the_id_of_another_tenant_is_404_on_every_route(
     has, asks = filled(request.getfixturevalue(owner)), request.getfixturevalue(stranger)
     before = [has.ask("GET", f"/v1/events/{has.events[0]}").get_json(), has.ask("GET", ENDPOINTS).get_json()]
     for prefix in ("", f"{has.name}.", f"{asks.name}.", ".", f"{asks.name}.{has.name}."):
-        shown = {"job": has.jobs[0], "event": has.events[0], "endpoint": has.endpoints[0]}
+        shown = {"job": has.jobs[0], "event": has.events[0], "endpoint": has.endpoints[0], "batch": has.batches[0]}
         ids = {kind: prefix + shown_id for kind, shown_id in shown.items()}
         for method, path in OTHERS_ROUTES:
             body = {"json": {"since": "2020-01-01T00:00:00Z"}} if "replay" in path else {}
@@ -150,6 +163,8 @@ def test_the_id_of_another_tenant_is_404_on_every_route(
     assert before == [has.ask("GET", f"/v1/events/{has.events[0]}").get_json(), has.ask("GET", ENDPOINTS).get_json()]
     assert asks.ask("GET", JOBS).get_json() == {"jobs": [], "next_cursor": None}
     assert asks.ask("GET", ENDPOINTS).get_json() == {"endpoints": []}
+    assert asks.ask("GET", BATCHES).get_json() == {"batches": [], "next_cursor": None}
+    assert asks.ask("GET", f"{JOBS}?batch={has.batches[0]}").get_json() == {"jobs": [], "next_cursor": None}
 
 
 def test_tenants_may_choose_the_same_id_for_different_jobs(acme: Client, beta: Client, default: Client) -> None:
@@ -295,7 +310,7 @@ def test_only_the_default_tenant_has_admins(services: GatewayServices, app_clien
 NAMES = ("acme", "beta-2", "default")
 ACTS = st.tuples(
     st.sampled_from(NAMES),
-    st.sampled_from(["submit", "ephemeral", "choose", "endpoint", "cancel", "bulk", *OTHERS_ROUTES]),
+    st.sampled_from(["submit", "ephemeral", "choose", "endpoint", "cancel", "bulk", "batch", *OTHERS_ROUTES]),
     st.sampled_from(NAMES),  # whose id is asked for
     st.integers(0, 3),  # which of them
 )
@@ -309,7 +324,7 @@ def test_no_answer_has_an_id_of_another_tenant(app_client: FlaskClient, services
         clients = {name: filled(Client(app_client, services, name)) for name in NAMES}
         for name, act, of, which in acts:
             _act(clients[name], act, clients[of], which)
-            for path in (JOBS, ENDPOINTS, USAGE, f"{JOBS}/same", f"{JOBS}/same/webhook-deliveries"):
+            for path in (JOBS, ENDPOINTS, USAGE, BATCHES, f"{JOBS}/same", f"{JOBS}/same/webhook-deliveries"):
                 _check(clients, clients[name], clients[name].ask("GET", path), "")
             if isinstance(act, tuple):
                 path = act[1].format(**_ids(clients[of], which))
@@ -330,6 +345,8 @@ def _act(client: Client, act: Any, of: Client, which: int) -> None:
         client.submit(ephemeral=True)
     elif act == "bulk":
         _change_many(client, of, f"{JOBS}/{'delete' if which % 2 else 'cancel'}")
+    elif act == "batch" and len(client.batches) < 3:
+        client.submit_batch(f"{len(client.batches)}-of-{client.name}")
     elif act == "choose":  # an id that all tenants choose
         client.ask("PUT", f"{JOBS}/same", json=JOB)
     elif act == "endpoint" and len(client.endpoints) < 5:
@@ -349,7 +366,7 @@ def _change_many(client: Client, of: Client, path: str) -> None:
 
 
 def _ids(owner: Client, which: int) -> dict[str, str]:
-    kinds = {"job": owner.jobs, "event": owner.events, "endpoint": owner.endpoints}
+    kinds = {"job": owner.jobs, "event": owner.events, "endpoint": owner.endpoints, "batch": owner.batches}
     return {kind: ids[which % len(ids)] for kind, ids in kinds.items()}
 
 

@@ -12,6 +12,7 @@ from configs.settings import Settings
 from tests.support import protocol
 from worker import tenant_erasure
 from worker.access.scope import ORDINARY
+from worker.batch.item import Item
 from worker.image.content import ImageSource
 from worker.job.idempotency import Once
 from worker.job.job_filter import JobFilter
@@ -41,6 +42,8 @@ def fill(services: Services, owner: str) -> None:
     ephemeral = tenant.owned(owner, f"ephemeral-{uuid.uuid4()}")
     protocol.accepted(services.jobs, ephemeral, request.model_copy(update={"ephemeral": True}), b"image")
     services.keyspace.redis.set(services.keyspace.key(f"image:{owner}:digest"), "")
+    services.batches.create(tenant.owned(owner, "batch"))
+    services.batches.add(tenant.owned(owner, "batch"), [Item("waiting", protocol.request())])
     for job_id in (done, waiting):
         services.archive.keep(job_id)
     services.archive.keep_accepted([protocol.accept(services.jobs, owner) for _ in range(2)])
@@ -52,10 +55,16 @@ def left_of(services: Services, owner: str) -> list[str]:
     redis, key = services.keyspace.redis, services.keyspace.key
     names = [name.removeprefix(key("")) for name in redis.keys(key("*")) if redis.type(name) == "hash"]
     found = [name for name in names if owner in name or owner in redis.hgetall(key(name)).values()]
-    found += [name for name in redis.keys(key("*")) if owner in name and "erased:" not in name]
+    found += [
+        name for name in redis.keys(key("*")) if owner in name and "erased:" not in name and "erased_batch:" not in name
+    ]
     for name in redis.keys(key("*")):
         if redis.type(name) == "zset":
-            found += [member for member in redis.zrange(name, 0, -1) if member.startswith((owner, f"endpoint:{owner}"))]
+            found += [
+                member
+                for member in redis.zrange(name, 0, -1)
+                if member.startswith((owner, f"endpoint:{owner}", f"batch:{owner}"))
+            ]
     found += [name for name in services.storage.list("") if f"{owner}." in name or f"/{owner}" in name]
     return sorted(found)
 

@@ -11,7 +11,7 @@ from worker.job.jobs import Place
 from worker.job.prompt_note import PromptNote
 from worker.job.record import Job, Status
 from worker.job.request import JobRequest
-from worker.store import object_names
+from worker.store import object_names, tenant
 from worker.store.clock import timestamp
 from worker.store.storage import ObjectMissing, Storage
 
@@ -41,6 +41,7 @@ def describe(job: Job, storage: Storage | None = None, place: Place | None = Non
         "polygons": request.polygons and request.polygons.model_dump(),
         "ephemeral": request.ephemeral is not None,
         **request.options,
+        "batch": job.batch and {"id": tenant.shown(job.batch), "item": job.item},
         "image": {
             "url": request.image.url,
             "key": None if ephemeral.holds_image(job) else request.image.key,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from configs.settings import Settings
 from worker.job.archive import Archive
 from worker.job.record import prefix_of
-from worker.store import clock
+from worker.store import clock, object_names
 from worker.store.keyspace import Keyspace
 from worker.store.storage import Storage
 
@@ -41,6 +41,7 @@ class Erasure:
         delay = 0 if files_later else DELETE_FILES_WITHIN_SECONDS
         status = self._erase_record(job_id, delay)
         if not status and (lost := self._archive.find(job_id)) is not None:
+            self._note_item(job_id, lost.get("batch"), lost.get("item"))
             status = self._erase_record(job_id, delay, lost)
         if status not in ("", "running", "ephemeral") and not files_later:
             self._erase_files(job_id)
@@ -66,7 +67,15 @@ class Erasure:
 
     def _erase_files(self, job_id: str) -> None:
         try:
-            group = self._keyspace.redis.hget(self._keyspace.key("erasing_groups"), job_id)
+            with self._keyspace.pipeline() as pipeline:
+                pipeline.hget(self._keyspace.key("erasing_groups"), job_id)
+                pipeline.get(self._keyspace.key(f"erased:{job_id}"))
+                group, item = pipeline.execute()
+            batch_id, _, item_id = (item or "").partition(" ")
+            if batch_id and self._keyspace.redis.exists(
+                self._keyspace.key(f"batch:{batch_id}")
+            ):  # it was not erased meanwhile
+                self._note_item(job_id, batch_id, item_id)
             self._storage.delete_prefix(prefix_of(job_id))
             self._archive.delete(job_id)
             if group is not None:
@@ -78,3 +87,8 @@ class Erasure:
                 pipeline.hdel(self._keyspace.key("erasing_groups"), job_id)
                 pipeline.zrem(self._keyspace.key("erasing"), job_id)
                 pipeline.execute()
+
+    def _note_item(self, job_id: str, batch_id: str | None, item_id: str | None) -> None:
+        """Note in storage that the job of an item was erased: a recovery must make no other job of the item."""
+        if batch_id and item_id:
+            self._storage.put(object_names.erased_item(batch_id, job_id), item_id.encode(), "text/plain")

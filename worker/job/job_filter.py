@@ -24,14 +24,16 @@ def values_by_key(value: object) -> object:
 class JobFilter(BaseModel):
     """Conditions that a job must meet, all of them. Without any, every job meets them.
 
-    `name` is the name of a prompt; one of the job's prompts must have it. `metadata` has values by key: a text also
-    means the number, the boolean or the null that JSON writes like it, because a query has only texts.
+    `batch` is the id of a batch as the tenant sees it. `name` is the name of a prompt; one of the job's prompts must
+    have it. `metadata` has values by key: a text also means the number, the boolean or the null that JSON writes like
+    it, because a query has only texts.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     status: Status | None = None
     model: str | None = None
+    batch: str | None = None
     device: Device | None = None
     priority: Priority | None = None
     name: str | None = None
@@ -42,13 +44,13 @@ class JobFilter(BaseModel):
     @property
     def needs_records(self) -> bool:
         """True if some condition is not part of Redis's indexes, so that the records of jobs must be read."""
-        of_request = (self.model, self.device, self.priority, self.name)
-        return bool(self.metadata) or any(value is not None for value in of_request)
+        of_record = (self.model, self.device, self.priority, self.name, self.batch and self.status)
+        return bool(self.metadata) or any(value is not None for value in of_record)
 
     @property
     def is_empty(self) -> bool:
         """True if there is no condition."""
-        spans = (self.status, self.accepted_after, self.accepted_before)
+        spans = (self.batch, self.status, self.accepted_after, self.accepted_before)
         return not self.needs_records and all(value is None for value in spans)
 
     @cached_property
@@ -60,7 +62,8 @@ class JobFilter(BaseModel):
         """True if a job meets the conditions that are not part of Redis's indexes."""
         request = job.request
         return (
-            self.model in (None, request.model)
+            (self.batch is None or self.status in (None, job.status))
+            and self.model in (None, request.model)
             and self.device in (None, request.device)
             and self.priority in (None, request.priority)
             and (self.name is None or any(note.name == self.name for note in request.notes or ()))

@@ -45,12 +45,28 @@ class Exceeded(NamedTuple):
 
 
 @dataclass(frozen=True)
+class OfBatch:
+    """The batch and the item of which a new job is made. Its attempts are counted from `base`, see ATTEMPTS_APART."""
+
+    batch_id: str
+    item_id: str
+    base: int = 0
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """Return the fields of the job's record."""
+        base = str(self.base)
+        started = {"attempt": base, "forgiven": base, "first": str(self.base + 1)} if self.base else {}
+        return {"batch": self.batch_id, "item": self.item_id, **started}
+
+
+@dataclass(frozen=True)
 class Outcome:
     """The result of a submission: the job that was accepted, now or before, or None.
 
     `job` is None if a different job was accepted before under the same key or id, if the same job was accepted before
     and erased since (`is_erased`), if no more jobs are accepted (`full` is the reason: `jobs`, `memory` or
-    `ephemeral`), or if a limit of the tenant is `exceeded`.
+    `ephemeral`), if a limit of the tenant is `exceeded`, or if its batch was canceled or deleted (`is_closed`).
     """
 
     job: Job | None
@@ -58,6 +74,7 @@ class Outcome:
     is_erased: bool = False
     full: str = ""
     exceeded: Exceeded | None = None
+    is_closed: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +127,13 @@ class Jobs:
     # The way of a job through the service
 
     def accept(
-        self, job_id: str, request: JobRequest, image: bytes, once: Once | None, image_bytes: int = 0
+        self,
+        job_id: str,
+        request: JobRequest,
+        image: bytes,
+        once: Once | None,
+        image_bytes: int = 0,
+        of_batch: OfBatch | None = None,
     ) -> Outcome:
         """Write a job's record, index entries, permit and image in one step.
 
@@ -131,6 +154,7 @@ class Jobs:
             **_if_light(job_id, request),
             **({"run_within": str(run_within)} if run_within else {}),
             **({"input_bytes": str(input_bytes)} if input_bytes else {}),
+            **(of_batch.fields if of_batch else {}),
         }
         limits = TenantLimits.of_settings(self._settings)
         outcome, found_id, *more = self._keyspace.run(
@@ -140,11 +164,14 @@ class Jobs:
             *(self._settings.idempotency_seconds, self._settings.max_queued_jobs, start_within),
             *(limits.max_queued_jobs or "", limits.max_stored_bytes or "", input_bytes),
             self._settings.ephemeral_megabytes * MEGABYTE if request.ephemeral else "",
+            of_batch.batch_id if of_batch else "",
             *flat(fields),
         )
         if outcome == "exceeded":
             quota, left = map(int, more)
             return Outcome(None, exceeded=Exceeded(found_id, quota, left, input_bytes))
+        if outcome == "closed":
+            return Outcome(None, is_closed=True)
         if outcome == "full":
             return Outcome(None, full=found_id)
         if more:

@@ -25,8 +25,9 @@ def page(
 
     Pass that cursor as `before`. The page is shorter, and may be empty, if LISTED_BYTES or MAX_READ is reached.
     """
-    index = tenant.prefix(owner) + (f"jobs:{wanted.status}" if wanted.status else "jobs")
-    rows, has_more = keyspace.page(index, MAX_READ if wanted.needs_records else limit, *_span(wanted, before))
+    rows, has_more = keyspace.page(
+        _index(owner, wanted), MAX_READ if wanted.needs_records else limit, *_span(wanted, before)
+    )
     jobs: list[Job] = []
     read = 0
     for job_id, record in _records(keyspace, [job_id for job_id, _ in rows]):
@@ -37,6 +38,13 @@ def page(
         if len(jobs) == limit:
             break
     return jobs, rows[read - 1][1] if has_more or read < len(rows) else None
+
+
+def _index(owner: str, wanted: JobFilter) -> str:
+    """Return the name of an index that has the jobs. That of a batch also has jobs of another status."""
+    if wanted.batch is not None:
+        return f"batch_jobs:{tenant.owned(owner, wanted.batch)}"
+    return tenant.prefix(owner) + (f"jobs:{wanted.status}" if wanted.status else "jobs")
 
 
 def _span(wanted: JobFilter, before: str | None) -> tuple[str | None, str | None]:

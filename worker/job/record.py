@@ -83,6 +83,8 @@ class Job:
     forgiven: int = 0
     run: Run | None = None  # set once an attempt has succeeded
     progress: dict[str, int] | None = None  # `done` of `total` clicks, while an attempt runs everything mode
+    batch: str | None = None  # the id of the batch that the job is of
+    item: str | None = None  # the id of the job's item in the batch
     mask_count: int = 0  # in the result; 0 until the job has succeeded
     document: str | None = field(
         default=None, repr=False, compare=False
@@ -117,6 +119,8 @@ class Job:
             forgiven=int(record.get("forgiven", "0")),
             run=Run(**json.loads(record["run"])) if "run" in record else None,
             progress=json.loads(record["progress"]) if "progress" in record else None,
+            batch=record.get("batch"),
+            item=record.get("item"),
             mask_count=int(record.get("masks", len(request.prompts) if "files_prefix" in record else 0)),
             document=document,
         )

@@ -10,6 +10,11 @@ def result(prefix: str) -> str:
     return f"{prefix}result.json"
 
 
+def erased_item(batch_id: str, job_id: str) -> str:
+    """Return the key of the note that the job of an item was erased, so that no other job is made of the item."""
+    return f"batches/{batch_id}/erased/{job_id}"
+
+
 EMBEDDINGS = "embeddings/"
 
 
@@ -18,5 +23,9 @@ def embedding(key: str) -> str:
 
 
 def of_tenant(prefix: str) -> list[str]:
-    """Return the beginnings of the keys of all jobs, and groups of jobs, of a tenant whose ids begin with `prefix`."""
-    return [f"{folder}{prefix}" for folder in ("jobs/", "archive/accepted/", "archive/groups/", "archive/ended/")]
+    """Return the beginnings of the keys of all jobs, groups of jobs, and batches of a tenant.
+
+    The ids of the tenant begin with `prefix`.
+    """
+    folders = ("jobs/", "batches/", "archive/accepted/", "archive/groups/", "archive/ended/")
+    return [f"{folder}{prefix}" for folder in folders]

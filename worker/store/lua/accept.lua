@@ -4,13 +4,15 @@
 -- the maximum number of queued jobs and of stored bytes of a tenant without limits of its own, each '' for no limit,
 -- the bytes of the image and the request that are stored for this job,
 -- for an ephemeral job the maximum number of bytes of the images of all ephemeral jobs, otherwise '',
+-- the id of the batch of which the job is an item, or '',
 -- then field, value, ... of the record. With a fingerprint and no key, a repeated submission is found by its id.
 -- Returns the outcome and the id of the job: `accepted` (then also the time); `same`: this job was accepted before;
 -- `other`: a different job was accepted before under this key or id; `erased`: the job was accepted before and erased
 -- since; `full`: no more jobs are accepted now, with the reason (`jobs`, `memory` or `ephemeral`) in place of the id;
+-- `closed`: the batch takes no jobs, because it was canceled or deleted;
 -- `exceeded`: a limit of the tenant does not allow the job, with its name in place of the id, the limit, and what is left of it.
 local id, permit, image, once, fingerprint, seconds, max_queued_jobs, start_within, queued_jobs_per_tenant,
-  stored_bytes_per_tenant, input_bytes, max_ephemeral_bytes = unpack(ARGV)
+  stored_bytes_per_tenant, input_bytes, max_ephemeral_bytes, batch = unpack(ARGV)
 local is_ephemeral = max_ephemeral_bytes ~= ''
 local record = key('job:' .. id)
 
@@ -27,6 +29,7 @@ if redis.call('EXISTS', record) == 1 then
 end
 -- The id of an erased job is not used again while attempts of that job may still be running.
 if is_erased(id) then return {'erased', id} end
+if batch ~= '' and not takes_jobs(batch) then return {'closed', id} end
 
 local limit, quota, left = exceeded(id, queued_jobs_per_tenant, stored_bytes_per_tenant, not is_ephemeral and tonumber(input_bytes))
 if limit then return {'exceeded', limit, int(quota), int(left)} end
@@ -40,7 +43,7 @@ end
 local newest = redis.call('ZRANGE', key(owner(id) .. 'jobs'), -1, -1, 'WITHSCORES')[2]
 if newest and tonumber(newest) >= now then now = tonumber(newest) + 1 end
 
-redis.call('HSET', record, 'status', 'queued', 'attempt', 0, 'accepted_at', int(now), unpack(ARGV, 13))
+redis.call('HSET', record, 'status', 'queued', 'attempt', 0, 'accepted_at', int(now), unpack(ARGV, 14))
 if image ~= '' then redis.call('SET', key('input:' .. id), image) end
 if is_ephemeral then
   redis.call('HSET', record, 'ephemeral', 1)
@@ -55,7 +58,7 @@ if is_ephemeral then
 else
   redis.call('ZADD', key(owner(id) .. 'jobs'), int(now), id)
   redis.call('ZADD', key(owner(id) .. 'jobs:queued'), int(now), id)
-  mark_unarchived(id)
+  if batch == '' then mark_unarchived(id) else enter_batch(batch, id) end
 end
 count_stored(id, tonumber(input_bytes))
 count_usage(id, now, 'accepted')

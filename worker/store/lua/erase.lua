@@ -16,16 +16,26 @@ if status and redis.call('HEXISTS', key('job:' .. id), 'ephemeral') == 1 then
   redis.call('PUBLISH', key('done'), id)
   return 'ephemeral'
 end
+local item = ''
 if status then
   release(id)
   group = redis.call('HGET', key('job:' .. id), 'group')
   count_stored(id, -stored_bytes(id))
+  local batch = redis.call('HGET', key('job:' .. id), 'batch')
+  if batch then
+    if redis.call('HEXISTS', key('batch:' .. batch), 'completed_at') == 0 then
+      item = batch .. ' ' .. redis.call('HGET', key('job:' .. id), 'item')
+    end
+    redis.call('ZREM', key('batch_jobs:' .. batch), id)
+    count_in_batch(batch, id, status, 'deleted')
+    settle_batch(batch)
+  end
   for _, index in ipairs({owner(id) .. 'jobs', owner(id) .. 'jobs:' .. status, 'ended', 'unarchived'}) do redis.call('ZREM', key(index), id) end
 end
 redis.call('DEL', key('job:' .. id), key('input:' .. id), key('result:' .. id))
 for _, event in ipairs(redis.call('LRANGE', key('told:' .. id), 0, -1)) do delete_event(event) end
 redis.call('DEL', key('told:' .. id))
-redis.call('SET', key('erased:' .. id), '', 'EX', seconds)
+redis.call('SET', key('erased:' .. id), item, 'EX', seconds)
 redis.call('ZADD', key('erasing'), int(now + delay), id)
 if (group or '') ~= '' then redis.call('HSET', key('erasing_groups'), id, group) end
 redis.call('PUBLISH', key('done'), id)

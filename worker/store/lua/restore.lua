@@ -7,9 +7,13 @@ if redis.call('EXISTS', record) == 1 then return '' end
 if is_erased(id) then return 'erased' end
 
 redis.call('HSET', record, unpack(ARGV, 5))
-local status, accepted_at, completed_at, start_by, once, fingerprint = unpack(redis.call('HMGET', record,
-  'status', 'accepted_at', 'completed_at', 'start_by', 'once', 'fingerprint'))
+local status, accepted_at, completed_at, start_by, once, fingerprint, batch = unpack(redis.call('HMGET', record,
+  'status', 'accepted_at', 'completed_at', 'start_by', 'once', 'fingerprint', 'batch'))
 redis.call('ZADD', key(owner(id) .. 'jobs'), accepted_at, id)
+if batch then
+  redis.call('ZADD', key('batch_jobs:' .. batch), accepted_at, id)
+  count_in_batch(batch, id, nil, status)
+end
 count_stored(id, stored_bytes(id))
 count_usage(id, accepted_at, 'accepted')
 if completed_at then count_usage(id, completed_at, status) end

@@ -32,5 +32,7 @@ local function end_job(id, to, message, resend_after)
   redis.call('PUBLISH', key('done'), id)
   count('jobs ' .. to)
   count_usage(id, now, to)
+  local batch = redis.call('HGET', key('job:' .. id), 'batch')
+  if batch then settle_batch(batch) end
   return to
 end

@@ -26,16 +26,26 @@ local function drop_ephemeral_image(id)
   if redis.call('DECRBY', of_tenant, bytes) <= 0 then redis.call('DEL', of_tenant) end
 end
 
+-- Count the change of the status of a job that is an item of a batch; `from` or `to` is nil if the batch has no such job.
+local function count_in_batch(batch, id, from, to)
+  local counts, open = key('batch_counts:' .. batch), key('batch_open:' .. batch)
+  if from then redis.call('HINCRBY', counts, from, -1) end
+  if to then redis.call('HINCRBY', counts, to, 1) end
+  redis.call((to == 'queued' or to == 'running') and 'SADD' or 'SREM', open, id)
+end
+
 -- Change the status of a job. The deadlines of its previous status no longer apply: by now they were met or missed. The
 -- progress of its previous attempt is removed too. An ephemeral job that has ended is in no list.
 local function set_status(id, to)
-  local from, accepted_at, ephemeral = unpack(redis.call('HMGET', key('job:' .. id), 'status', 'accepted_at', 'ephemeral'))
+  local from, accepted_at, ephemeral, batch =
+    unpack(redis.call('HMGET', key('job:' .. id), 'status', 'accepted_at', 'ephemeral', 'batch'))
   release(id)
   local lists = owner(id) .. (ephemeral and 'ephemeral:' or 'jobs:')
   redis.call('ZREM', key(lists .. from), id)
   if not ephemeral or to == 'queued' or to == 'running' then redis.call('ZADD', key(lists .. to), accepted_at, id) end
   redis.call('HDEL', key('job:' .. id), 'start_by', 'run_by', 'progress')
   redis.call('HSET', key('job:' .. id), 'status', to)
+  if batch then count_in_batch(batch, id, from, to) end
 end
 
 -- Put a job at the end of its line; or at the front, if it was started before and has waited already. The permit lets a

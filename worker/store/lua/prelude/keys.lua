@@ -21,7 +21,8 @@
 --   ephemeral_results, ephemeral_result_bytes  the same for the results of ephemeral jobs, which are only in result:<id>
 --   image:<s>:<d>  string  the stored image with the SHA-256 d, which a client of the scope s sent; expires
 --   key:<key>      hash    the job that was accepted under an idempotency key, and its fingerprint; expires
---   erased:<id>    string  a job with this id was erased; expires
+--   erased:<id>    string  a job with this id was erased: if its batch had not completed,
+--                          its batch, a space and its item; expires
 --   <t>jobs        zset    every job of a tenant; score: accepted_at
 --   <t>jobs:<status> zset  the jobs of one status; score: accepted_at
 --   <t>ephemeral:<status> zset  the ephemeral jobs that are queued or running, which are in no other list of jobs; score:
@@ -45,6 +46,22 @@
 --   erasing        zset    ids of erased jobs whose files are not deleted yet; score: when the reaper deletes them
 --   erasing_groups hash    the groups of documents that have a record of one of these jobs, by the job's id
 --   unarchived     zset    jobs whose latest document is not in storage yet; score: when the reaper writes it
+--   batch:<id>     hash    a batch; it has `sealed_at` once its manifest is complete, `canceled_at`, `completed_at` while all its
+--                          items have ended, `deleted_at` while it is erased, `recovering` while its items are restored
+--   <t>batches     zset    every batch of a tenant; score: created_at
+--   <t>batches:open zset   those that have not completed; score: created_at
+--   batches:unsealed zset  batches whose manifest is not complete; score: when they were made or got their last item
+--   batches:due    zset    batches that the feeder must look at; score: when
+--   batches:ended  zset    batches that have completed; score: completed_at
+--   batch_items:<b> hash   the items of a batch by their ids: the number of the chunk in storage that has the item, a space,
+--                          and the fingerprint of the item
+--   batch_chunks:<b> zset  the chunks of the manifest; score: their number
+--   batch_unfed:<b> zset   those with items that wait for their jobs
+--   batch_counts:<b> hash  how many items have a job in each status, or a job that was erased (`deleted`); `chunks`: the number
+--                          of the last chunk; `fed`: the chunk that is fed now and the position of the next item in it
+--   batch_jobs:<b> zset    the jobs of a batch; score: accepted_at
+--   batch_open:<b> set     those that have not ended
+--   erased_batch:<id> string  a batch with this id was deleted; expires
 --   endpoint:<id>  hash    a receiver of events of all jobs of its tenant; it has `disabled_at` while it is disabled
 --   <t>endpoints   zset    every endpoint of a tenant; score: created_at
 --   apikey:<id>    hash    an API key, with hashes of its secrets; it has `revoked_at` once it is revoked
@@ -55,7 +72,7 @@
 --   <t>stored_bytes string the sum of `input_bytes` and `output_bytes` of a tenant's jobs
 --   <t>usage:<day> hash    what a tenant used on a day (UTC, days since 1970): how many jobs were accepted and ended in each
 --                          status, and the work of those that stored a result; expires
---   unarchived_records zset names of records of tenants, API keys and endpoints that have changed since their copy in
+--   unarchived_records zset names of records of tenants, API keys, endpoints and batches that have changed since their copy in
 --                          storage was written, or were deleted; score: since when
 --   tests:<e>      list    the last test events of an endpoint, oldest first
 --   event:<id>     hash    a webhook event; the script that changes the job's status also writes the event and its id

@@ -1,0 +1,152 @@
+"""Reads a manifest and adds its items to a batch, a chunk at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import chain
+from typing import Any
+
+from flask import request
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway import body, ndjson, submission
+from gateway.caller import caller
+from gateway.services import services
+from ovseg_core.errors import OvsegError
+from worker.batch import chunks, manifest
+from worker.batch.batches import Added
+from worker.batch.item import Item
+from worker.batch.manifest import Manifest
+from worker.job.validation import validated
+
+MAX_ERRORS = 1000  # that the answer has; they take 200 kB
+Read = Callable[[], Any]  # reads an item, and may raise OvsegError
+
+REFUSED = {
+    Added.ID_TAKEN: ("id_taken", "the batch has another item with this id"),
+    Added.TOO_MANY: ("too_many_items", "the batch has the maximum number of items"),
+}
+
+
+class BatchFields(BaseModel):
+    """The body of a request that submits a batch as one JSON object."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    defaults: dict[str, Any] = Field(default={}, description="fields of a job, for the items that do not have them")
+    items: list[Any] = Field(
+        min_length=1, description="each an object with the fields of a job, and an `id` of your own"
+    )
+
+
+class Submission:
+    """Adds the items of the current request to a batch, and counts what became of them."""
+
+    def __init__(self, batch_id: str) -> None:
+        self._batch_id = batch_id
+        self._chunk: list[tuple[int, Item]] = []
+        self._size = self._prompts = 0
+        self._max_prompts = services().rate_limits.of_caller()["prompts_per_minute"]
+        self.added = self.known = self.error_count = 0
+        self.errors: list[dict[str, Any]] = []
+
+    def read(self) -> None:
+        """Read the request's body, and add its items.
+
+        An item that is invalid is noted, and the others are added. Raises OvsegError as `Batches.add` and as the
+        functions of `body`; QuotaExceeded. Items that were added before the error stay added.
+        """
+        defaults, items = _json() if request.mimetype == body.JSON else _lines()
+        parser = Manifest(
+            defaults,
+            services().settings,
+            partial(services().earlier_masks.of, caller().tenant),
+            submission.known_image(),
+        )
+        for number, read in items:
+            fields: object = None
+            try:
+                fields = read()
+                item = parser.parse(fields)
+                self._check_prompts(item)
+            except OvsegError as error:
+                self._note(number, manifest.id_of(fields), error)
+            else:
+                self._take(number, item)
+        self._add()
+        if not self.added and not self.known and not self.error_count:
+            raise OvsegError("invalid_request", "the manifest has no items")
+
+    @property
+    def report(self) -> dict[str, Any]:
+        return {"added": self.added, "known": self.known, "error_count": self.error_count, "errors": self.errors}
+
+    def _check_prompts(self, item: Item) -> None:
+        prompts = item.request.cost.prompts
+        if self._max_prompts is not None and prompts > self._max_prompts:
+            message = f"these are {prompts:,} prompts, and {self._max_prompts:,} may be sent in a minute; send fewer"
+            raise OvsegError("too_many_prompts", message, "prompts")
+
+    def _take(self, number: int, item: Item) -> None:
+        """Add an item with the next chunk."""
+        prompts = item.request.cost.prompts
+        if self._max_prompts is not None and prompts + self._prompts > self._max_prompts:
+            self._add()  # so that a minute's quota allows the prompts of each chunk
+        self._chunk.append((number, item))
+        self._prompts += prompts
+        self._size += len(item.line)
+        if len(self._chunk) >= chunks.MAX_ITEMS or self._size >= chunks.MAX_BYTES:
+            self._add()
+
+    def _add(self) -> None:
+        """Add the items that were taken."""
+        if not self._chunk:
+            return
+        taken, prompts = self._chunk, self._prompts
+        self._chunk, self._size, self._prompts = [], 0, 0
+        services().rate_limits.count_prompts(prompts)
+        outcomes = services().batches.add(self._batch_id, [item for _, item in taken])
+        for (number, item), added in zip(taken, outcomes, strict=True):
+            if added in REFUSED:
+                self._note(number, item.id, OvsegError(*REFUSED[added], "id"))
+            elif added is Added.NEW:
+                self.added += 1
+            else:
+                self.known += 1
+
+    def _note(self, number: int, item_id: str | None, error: OvsegError) -> None:
+        self.error_count += 1
+        if len(self.errors) < MAX_ERRORS:
+            what = {"code": error.code, "message": error.message, "field": error.field}
+            self.errors.append({"line": number, "id": item_id, **what})
+
+
+def _json() -> tuple[Mapping[str, Any], Iterator[tuple[int, Read]]]:
+    """Return the defaults and the items of a JSON object."""
+    fields = validated(BatchFields, body.read_json())
+    return fields.defaults, ((n, partial(lambda item: item, item)) for n, item in enumerate(fields.items, 1))
+
+
+def _lines() -> tuple[Mapping[str, Any], Iterator[tuple[int, Read]]]:
+    """Return the defaults, which the first line may have, and the other lines."""
+    body.check_headers()
+    numbered = ((n, line) for n, line in enumerate(ndjson.lines(body.pieces()), 1) if line is None or line.strip())
+    head = next(numbered, None)
+    defaults = None if head is None else _defaults(head[1])
+    rest = numbered if head is None or defaults is not None else chain([head], numbered)
+    settings = services().settings
+    return defaults or {}, ((n, partial(ndjson.value, line, settings)) for n, line in rest)
+
+
+def _defaults(line: bytes | None) -> Mapping[str, Any] | None:
+    """Return the defaults in a line; None if the line is an item. Raises OvsegError `invalid_value`."""
+    try:
+        head = ndjson.value(line, services().settings)
+    except OvsegError:
+        return None
+    if not isinstance(head, dict) or head.keys() != {"defaults"}:
+        return None
+    if not isinstance(head["defaults"], dict):
+        raise OvsegError("invalid_value", "must be an object with fields of a job", "defaults")
+    return head["defaults"]

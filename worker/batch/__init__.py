@@ -1,0 +1,1 @@
+"""Batches: many jobs that one manifest describes."""
