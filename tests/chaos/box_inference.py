@@ -53,6 +53,9 @@ class BoxInference(Inference):
     def fingerprint(self, model: str) -> str:
         return model
 
+    def is_costly(self, model: str) -> bool:
+        return self._encode_seconds >= 0.5
+
     def encode(self, model: str, image_rgb: np.ndarray, urgency: Urgency = Urgency.NORMAL) -> tuple[Embedding, float]:
         with self._lock:
             time.sleep(self._encode_seconds)

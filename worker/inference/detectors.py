@@ -66,6 +66,10 @@ class Detectors:
         loaded = self._loaded(detector)
         return self._run(partial(loaded.encode, image_rgb), urgency)
 
+    def is_costly(self, detector: str) -> bool:
+        """False: encoded images of detectors are not shared between workers."""
+        return False
+
     def search(
         self,
         detector: str,

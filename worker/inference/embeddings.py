@@ -44,6 +44,10 @@ class Encoder(Protocol[Made]):
         """Return a text that changes with everything that an embedding depends on, except the image."""
         ...
 
+    def is_costly(self, model: str) -> bool:
+        """True if encoding an image takes much longer than storing its embedding for other workers."""
+        ...
+
 
 class SharedCache(Protocol[E]):
     """The embeddings of all workers. `SharedEmbeddings` documents the methods."""
@@ -52,7 +56,7 @@ class SharedCache(Protocol[E]):
 
     def as_found(self, embedding: E) -> E: ...
 
-    def offer(self, key: str, embedding: E, is_to_share: bool = ..., milliseconds: float = ...) -> None: ...
+    def offer(self, key: str, embedding: E, is_to_share: bool = ...) -> None: ...
 
     def give_up(self, key: str) -> None: ...
 
@@ -108,7 +112,9 @@ class Embeddings(Generic[E]):
             sha256: The digest of the image's file, as an id of its tenant (`tenant.owned`).
             picture: Reads the image (H, W, 3). It is called only if the image must be encoded.
             is_to_share: Store the embedding for the fleet even if it is cheap to make.
-            urgency: How urgent the encoding is. An embedding that only jobs in bulk use is evicted sooner.
+            urgency: How urgent the encoding is. An embedding that only jobs in bulk use is evicted sooner. It is stored
+                for the fleet only if another worker wants it: a data set would fill the storage, and few of its images
+                are used twice.
             check: Called several times a second while this waits for another thread or worker. It may raise an
                 exception to interrupt the wait.
             waiting: Entered while this waits for another thread or worker.
@@ -132,7 +138,8 @@ class Embeddings(Generic[E]):
                     self._shared.offer(key, known, is_to_share)
                 return Found(known, Cache.HIT)
             if others is None:
-                return self._kept(key, mine, make, is_to_share, is_in_bulk)
+                shares = is_to_share or (not is_in_bulk and self._encoder.is_costly(model))
+                return self._kept(key, mine, make, shares, is_in_bulk)
             _await(others, check, waiting)
             try:
                 return Found(others.result(), Cache.HIT)
@@ -149,7 +156,7 @@ class Embeddings(Generic[E]):
             raise
         self._settle(key, mine, found.embedding, is_in_bulk)
         if found.cache is Cache.MISS:
-            self._shared.offer(key, found.embedding, is_to_share, found.milliseconds)
+            self._shared.offer(key, found.embedding, is_to_share)
         return found
 
     def _of_fleet(self, key: str, check: Callable[[], None], waiting: Waiting) -> Found[E] | None:

@@ -33,6 +33,9 @@ CLICKS_PER_RUN = {"cpu": 4, "gpu": 16}
 # Clicks of everything mode between two checks whether the job may continue. 64, the default of `points_per_batch`, take
 # a second on a slow CPU. With more at a time the same masks are found.
 POINTS_PER_STEP = 64
+# Weights of at least this size: an encoding then takes many times the 30 ms that storing an embedding takes. SAM-Lite
+# has 9 MB and MobileSAM 41 MB, and encode an image in 51 and 376 ms on two cores. The next larger models have 120 MB.
+COSTLY_BYTES = 100_000_000
 # Parts of the messages of OpenVINO, ONNX Runtime, OpenCV, C++ and CUDA. Paddle on a CPU raises MemoryError, as NumPy.
 OUT_OF_MEMORY = ("failed to allocate", "bad_alloc", "bad allocation", "insufficient memory", "out of memory")
 
@@ -128,6 +131,10 @@ class Inference:
     def fingerprint(self, model: str) -> str:
         """Return `Segmenter.fingerprint` of a model."""
         return self._loaded(model).fingerprint
+
+    def is_costly(self, model: str) -> bool:
+        """True if encoding an image takes much longer than storing its embedding, judged by the model's weights."""
+        return (models.resolved(model).installed_bytes or 0) >= COSTLY_BYTES
 
     def warm_up(self, model: str) -> None:
         """Load a model and run it once, so that no job waits for the first run of a network, which is slow."""

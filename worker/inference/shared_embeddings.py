@@ -1,8 +1,9 @@
 """The embeddings that all workers of the fleet share.
 
 Storage has them in float16. Redis lists them, with the time of their last use, and records which worker is making one.
-Storing an embedding takes longer than a small network takes to encode the image. So an embedding is stored only if it
-took long to make, if another worker waits for it or recently asked for it, or if the client asks to share it.
+Storing an embedding takes longer than a small network takes to encode the image. So an embedding is stored only if its
+network is costly and the job is not in bulk, if another worker waits for it or recently asked for it, or if the client
+asks to share it. How long an encoding took does not matter: on a busy machine even a small network takes long.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from worker.store.storage import ObjectMissing, Storage
 
 log = logging.getLogger(__name__)
 
-LONG_MILLISECONDS = 500  # an encoding that takes at least this is long; storing an embedding takes about 30
 MAX_MAKING_SECONDS = 600  # other workers do not wait longer for a worker, even if it is alive
 WANTED_SECONDS = 600  # a request of another worker counts as recent for this time
 PAUSES_SECONDS = (0.02, 0.25)  # between two checks whether another worker has finished: the first pause, the longest
@@ -72,15 +72,12 @@ class SharedEmbeddings:
         """Return the embedding as another worker finds it: rounded to float16."""
         return embedding.rounded()
 
-    def offer(self, key: str, embedding: Embedding, is_to_share: bool = False, milliseconds: float = 0.0) -> None:
-        """Store a new embedding if that is worthwhile, and let the workers continue that wait for it.
-
-        It is worthwhile with `is_to_share`, if encoding took at least LONG_MILLISECONDS, or if another worker wants it.
-        """
+    def offer(self, key: str, embedding: Embedding, is_to_share: bool = False) -> None:
+        """Store a new embedding with `is_to_share`, or if another worker wants it. Let workers that wait continue."""
         if not self._is_on:
             return
         try:
-            if is_to_share or milliseconds >= LONG_MILLISECONDS or self._keyspace.run("embedding_wanted", key):
+            if is_to_share or self._keyspace.run("embedding_wanted", key):
                 self._store(key, embedding)
         except UNREACHABLE as error:
             log.warning("embedding %s: not shared, because Redis or storage is unreachable: %s", key, error)

@@ -18,7 +18,7 @@ class Unshared:
         """Return the embedding."""
         return embedding
 
-    def offer(self, key: str, embedding: object, is_to_share: bool = False, milliseconds: float = 0.0) -> None:
+    def offer(self, key: str, embedding: object, is_to_share: bool = False) -> None:
         """Keep nothing."""
 
     def give_up(self, key: str) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -222,3 +223,17 @@ def test_a_worker_runs_in_bfloat16_if_the_cpu_has_it_and_in_float32_if_that_is_s
     fastest = "bfloat16" if "bfloat16" in in_openvino.precisions() else "float32"
     assert Inference("cpu", "auto", Settings().precision).engine("SAM-Lite") == ("openvino", fastest)
     assert Inference("cpu", "auto", "float32").engine("SAM-Lite") == ("openvino", "float32")
+
+
+def test_whether_a_model_is_costly_depends_on_its_weights_and_not_on_the_load_of_the_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OVSEG_MODELS_DIR", str(tmp_path))
+    inference = Inference("cpu", "auto", "float32")
+    found = {}
+    for name, size in (("SAM-Lite", None), ("MobileSAM", 40_728_226), ("SAM-B", 375_042_383)):
+        if size is not None:
+            with models.find(name).weights.open("wb") as file:
+                file.truncate(size)
+        found[name] = inference.is_costly(name)
+    assert found == {"SAM-Lite": False, "MobileSAM": False, "SAM-B": True}

@@ -47,6 +47,9 @@ class Encoder:
     def fingerprint(self, model: str) -> str:
         return self.weights
 
+    def is_costly(self, model: str) -> bool:
+        return self.milliseconds == SLOW
+
 
 class Worker:
     """A worker whose own cache keeps nothing, so that it always asks the shared cache."""
@@ -59,8 +62,10 @@ class Worker:
         self.shared = SharedEmbeddings(shared_in or keyspace, settings, Storage(settings), self.roster.line)
         self.embeddings = Embeddings(encoder, self.shared, RecentEmbeddings(0))
 
-    def of(self, file: bytes, model: str = "m", is_to_share: bool = False) -> Found[Embedding]:
-        return self.embeddings.of(model, sha256(file).hexdigest(), lambda: picture(file), is_to_share)
+    def of(
+        self, file: bytes, model: str = "m", is_to_share: bool = False, urgency: Urgency = Urgency.NORMAL
+    ) -> Found[Embedding]:
+        return self.embeddings.of(model, sha256(file).hexdigest(), lambda: picture(file), is_to_share, urgency)
 
 
 def picture(file: bytes) -> np.ndarray:
@@ -130,6 +135,18 @@ def test_a_job_that_waits_for_the_encoding_of_another_worker_lends_its_slot(
         assert made.result(30).cache == Cache.MISS
         assert waits.result(30).cache == Cache.SHARED
     assert steps == ["lends", "takes again"]
+
+
+def test_a_costly_embedding_of_a_job_in_bulk_is_stored_only_at_its_second_request(
+    keyspace: Keyspace, s3_settings: Settings
+) -> None:
+    workers = [Worker(keyspace, s3_settings, name, Encoder(SLOW)) for name in "ab"]
+    for n in range(3):
+        assert workers[0].of(b"once %d" % n, urgency=Urgency.BULK).cache == Cache.MISS
+    assert stored(keyspace) == []
+    for worker in workers:
+        assert worker.of(b"twice", urgency=Urgency.BULK).cache == Cache.MISS
+    assert len(stored(keyspace)) == 1
 
 
 def test_a_cheap_embedding_is_stored_at_its_second_request_or_if_the_client_asks(
