@@ -18,6 +18,7 @@ from worker.batch import chunks, manifest
 from worker.batch.batches import Added
 from worker.batch.item import Item
 from worker.batch.manifest import Manifest
+from worker.batch.own_webhook import BatchWebhookOrUrl
 from worker.job.validation import validated
 
 MAX_ERRORS = 1000  # that the answer has; they take 200 kB
@@ -29,12 +30,18 @@ REFUSED = {
 }
 
 
-class BatchFields(BaseModel):
-    """The body of a request that submits a batch as one JSON object."""
+class Head(BaseModel):
+    """What a manifest says of all its items."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     defaults: dict[str, Any] = Field(default={}, description="fields of a job, for the items that do not have them")
+    webhook: BatchWebhookOrUrl | None = Field(default=None, description="is notified of the batch")
+
+
+class BatchFields(Head):
+    """The body of a request that submits a batch as one JSON object."""
+
     items: list[Any] = Field(
         min_length=1, description="each an object with the fields of a job, and an `id` of your own"
     )
@@ -48,16 +55,26 @@ class Submission:
         self._chunk: list[tuple[int, Item]] = []
         self._size = self._prompts = 0
         self._max_prompts = services().rate_limits.of_caller()["prompts_per_minute"]
+        self.is_new = False
         self.added = self.known = self.error_count = 0
         self.errors: list[dict[str, Any]] = []
 
     def read(self) -> None:
-        """Read the request's body, and add its items.
+        """Read the request's body, make the batch unless there is one, and add the items.
 
-        An item that is invalid is noted, and the others are added. Raises OvsegError as `Batches.add` and as the
-        functions of `body`; QuotaExceeded. Items that were added before the error stay added.
+        An item that is invalid is noted, and the others are added. Raises OvsegError as the methods of `Batches` and
+        the functions of `body`; QuotaExceeded. Items that were added before the error stay added.
         """
-        defaults, items = _json() if request.mimetype == body.JSON else _lines()
+        head, items = _json() if request.mimetype == body.JSON else _lines()
+        if head.webhook is not None:
+            head.webhook.check(services().settings)
+        first = next(items, None)
+        if first is None:
+            raise OvsegError("invalid_request", "the manifest has no items")
+        self.is_new = services().batches.create(self._batch_id, head.webhook)
+        self._take_all(chain([first], items), head.defaults)
+
+    def _take_all(self, items: Iterator[tuple[int, Read]], defaults: Mapping[str, Any]) -> None:
         parser = Manifest(
             defaults,
             services().settings,
@@ -75,8 +92,6 @@ class Submission:
             else:
                 self._take(number, item)
         self._add()
-        if not self.added and not self.known and not self.error_count:
-            raise OvsegError("invalid_request", "the manifest has no items")
 
     @property
     def report(self) -> dict[str, Any]:
@@ -122,31 +137,28 @@ class Submission:
             self.errors.append({"line": number, "id": item_id, **what})
 
 
-def _json() -> tuple[Mapping[str, Any], Iterator[tuple[int, Read]]]:
-    """Return the defaults and the items of a JSON object."""
+def _json() -> tuple[Head, Iterator[tuple[int, Read]]]:
+    """Return the head and the items of a JSON object."""
     fields = validated(BatchFields, body.read_json())
-    return fields.defaults, ((n, partial(lambda item: item, item)) for n, item in enumerate(fields.items, 1))
+    return fields, ((n, partial(lambda item: item, item)) for n, item in enumerate(fields.items, 1))
 
 
-def _lines() -> tuple[Mapping[str, Any], Iterator[tuple[int, Read]]]:
-    """Return the defaults, which the first line may have, and the other lines."""
+def _lines() -> tuple[Head, Iterator[tuple[int, Read]]]:
+    """Return the head, which the first line may be, and the other lines."""
     body.check_headers()
     numbered = ((n, line) for n, line in enumerate(ndjson.lines(body.pieces()), 1) if line is None or line.strip())
-    head = next(numbered, None)
-    defaults = None if head is None else _defaults(head[1])
-    rest = numbered if head is None or defaults is not None else chain([head], numbered)
+    first = next(numbered, None)
+    head = None if first is None else _head(first[1])
+    rest = numbered if first is None or head is not None else chain([first], numbered)
     settings = services().settings
-    return defaults or {}, ((n, partial(ndjson.value, line, settings)) for n, line in rest)
+    return head or Head(), ((n, partial(ndjson.value, line, settings)) for n, line in rest)
 
 
-def _defaults(line: bytes | None) -> Mapping[str, Any] | None:
-    """Return the defaults in a line; None if the line is an item. Raises OvsegError `invalid_value`."""
+def _head(line: bytes | None) -> Head | None:
+    """Return the head of a manifest; None if the line is an item. Raises OvsegError for an invalid head."""
     try:
-        head = ndjson.value(line, services().settings)
+        found = ndjson.value(line, services().settings)
     except OvsegError:
         return None
-    if not isinstance(head, dict) or head.keys() != {"defaults"}:
-        return None
-    if not isinstance(head["defaults"], dict):
-        raise OvsegError("invalid_value", "must be an object with fields of a job", "defaults")
-    return head["defaults"]
+    is_head = isinstance(found, dict) and found and found.keys() <= Head.model_fields.keys()
+    return validated(Head, found) if is_head else None

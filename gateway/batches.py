@@ -30,6 +30,7 @@ blueprint = Blueprint("batches", __name__, url_prefix=description.BATCHES)
 
 MANIFEST = (body.JSON, body.NDJSON)
 CODES = ("batch_canceled", "batch_deleted", "queue_full", "quota_exceeded")
+HEAD_CODES = ("url_forbidden", "url_invalid", "webhooks_unavailable")
 HEADERS = (operation.LOCATION, REPLAYED)
 ANSWERS = {
     200: Answer("The batch has all these items already.", SubmittedBatch, HEADERS),
@@ -41,6 +42,7 @@ IMAGE = "https://example.com/photo.jpg"
 EXAMPLES = {
     "Two images": {
         "defaults": {"model": "SAM-Lite", "outputs": ["rle"]},
+        "webhook": "https://hooks.example.com/ovseg",
         "items": [
             {"id": "train/1.jpg", "image": IMAGE, "prompts": [{"box": [140, 10, 305, 180]}]},
             {"id": "train/2.jpg", "image": IMAGE, "prompts": [{"points": [[220, 90]]}]},
@@ -66,12 +68,13 @@ class ResultsQuery(query.Query):
 @body.takes(MANIFEST)
 @query.takes(ManifestQuery)
 @operation.describes(
-    Operation("Submit a batch", ANSWERS, CODES, BatchFields, EXAMPLES, (idempotency_key.HEADER,)),
+    Operation("Submit a batch", ANSWERS, (*CODES, *HEAD_CODES), BatchFields, EXAMPLES, (idempotency_key.HEADER,)),
 )
 def submit() -> ResponseReturnValue:
     """Submit many jobs with one manifest. An item that is invalid is reported, and the others are accepted.
 
-    The body is a JSON object, or JSON lines: an item in each, and optionally `{"defaults": {...}}` in the first. A
+    The body is a JSON object, or JSON lines: an item in each, and optionally `{"defaults": {...}, "webhook": ...}` in
+    the first. A
     manifest that is sent again, with the same Idempotency-Key or to the same id, adds only the items that are new.
     """
     key = idempotency_key.of_request()
@@ -83,7 +86,9 @@ def submit() -> ResponseReturnValue:
 @auth.needs(Scope.JOBS_WRITE)
 @body.takes(MANIFEST)
 @query.takes(ManifestQuery)
-@operation.describes(Operation("Submit a batch under an id of your own", ANSWERS, CODES, BatchFields, EXAMPLES))
+@operation.describes(
+    Operation("Submit a batch under an id of your own", ANSWERS, (*CODES, *HEAD_CODES), BatchFields, EXAMPLES)
+)
 def create(batch_id: str) -> ResponseReturnValue:
     """Submit a manifest as `submit` does, or further items of the batch that has this id."""
     client_id.check(batch_id)
@@ -201,7 +206,6 @@ def erase(batch_id: str) -> tuple[str, int]:
 
 
 def _submitted(batch_id: str) -> ResponseReturnValue:
-    is_new = services().batches.create(batch_id)
     sent = Submission(batch_id)
     sent.read()
     if query.of(ManifestQuery).more == "false":
@@ -209,8 +213,8 @@ def _submitted(batch_id: str) -> ResponseReturnValue:
     batch = services().batches.get(batch_id)
     if batch is None:
         raise OvsegError("batch_deleted", "the batch was deleted by another request")
-    headers = _headers(batch, is_new)
-    status = HTTPStatus.ACCEPTED if is_new or sent.added else HTTPStatus.OK
+    headers = _headers(batch, sent.is_new)
+    status = HTTPStatus.ACCEPTED if sent.is_new or sent.added else HTTPStatus.OK
     return jsonify({**description.describe(batch), "manifest": sent.report}), status, headers
 
 

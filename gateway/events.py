@@ -47,6 +47,7 @@ def describe(history: History) -> dict[str, Any]:
         "id": tenant.shown(event.id),
         "type": event.type,
         "job_id": event.job_id and tenant.shown(event.job_id),
+        "batch_id": event.batch_id and tenant.shown(event.batch_id),
         "endpoint_id": event.endpoint_id and tenant.shown(event.endpoint_id),
         "state": event.state,
         "created_at": timestamp(event.created_at),

@@ -27,7 +27,7 @@ def run(settings: Settings, notify_since_seconds: float) -> None:
             for job in bar:
                 if recovery.restore(job, notify_since_seconds):
                     came_back[job.has_ended] += 1
-        batches = BatchRecovery(keyspace, storage).restore()
+        batches = BatchRecovery(keyspace, storage).restore(notify_since_seconds)
         eviction.delete_unlisted(keyspace, storage)
     if records:
         click.echo(f"{records} tenants, API keys, webhook endpoints and batches are restored")

@@ -7,13 +7,13 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from worker.job.event_type import EventType
+from worker.job.event_type import AnyEventType
 
 
 class EndpointObject(TypedDict):
     id: str
     url: str
-    events: list[EventType]
+    events: list[AnyEventType]
     description: str
     status: Literal["enabled", "failing", "disabled"]
     created_at: datetime

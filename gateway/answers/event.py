@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from gateway.answers.batch import BatchObject
 from gateway.answers.job import JobObject
 
 
@@ -25,8 +26,9 @@ class EventObject(TypedDict):
 
     id: Annotated[str, Field(description="the `webhook-id` that the receiver gets")]
     type: str
-    job_id: Annotated[str | None, Field(description="null for a test of an endpoint")]
-    endpoint_id: Annotated[str | None, Field(description="null for the job's own webhook")]
+    job_id: Annotated[str | None, Field(description="null for a test of an endpoint, and for an event of a batch")]
+    batch_id: Annotated[str | None, Field(description="null for an event of a job")]
+    endpoint_id: Annotated[str | None, Field(description="null for the own webhook of a job or a batch")]
     state: Literal["pending", "delivered", "dead"]
     created_at: datetime
     tries: int
@@ -46,6 +48,14 @@ class JobMessage(TypedDict):
     type: str
     timestamp: Annotated[datetime, Field(description="of the change")]
     data: Annotated[JobObject, Field(description="the job at the time of delivery")]
+
+
+class BatchMessage(TypedDict):
+    """What the receiver of a batch's event gets."""
+
+    type: str
+    timestamp: Annotated[datetime, Field(description="of the change")]
+    data: Annotated[BatchObject, Field(description="the batch at the time of delivery")]
 
 
 class TestData(TypedDict):

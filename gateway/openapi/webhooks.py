@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.answers.event import JobMessage, TestMessage
+from gateway.answers.event import BatchMessage, JobMessage, TestMessage
 from gateway.openapi.schemas import Schemas
 from worker.job import event_type
 
@@ -19,13 +19,14 @@ ANSWERS = {
     "410": {"description": "The receiver no longer exists. The event is not sent again, and an endpoint is disabled."},
     "default": {"description": "Everything else is a failure: the event is sent again later."},
 }
-MESSAGES = (JobMessage, TestMessage)
+MESSAGES = (JobMessage, BatchMessage, TestMessage)
 
 
 def of(schemas: Schemas) -> dict[str, Any]:
     """Return a path item for each type of event."""
-    of_job, test = schemas.of_answer(JobMessage), schemas.of_answer(TestMessage)
+    of_job, of_batch, test = map(schemas.of_answer, MESSAGES)
     found: dict[str, Any] = {name: _event(name, f"The event `{name}` of a job", of_job) for name in event_type.ALL}
+    found |= {name: _event(name, f"The event `{name}` of a batch", of_batch) for name in event_type.OF_BATCHES}
     return {**found, event_type.TEST: _event(event_type.TEST, "A test of an endpoint", test)}
 
 

@@ -328,11 +328,18 @@ def test_a_batch_has_a_maximum_number_of_items_and_a_tenant_of_open_batches(s3_s
         ({"json": {"items": [1], "more": True}}, "unknown_field"),
         ({"data": "", "content_type": "application/x-ndjson"}, "invalid_request"),
         ({"data": '{"defaults": 1}', "content_type": "application/x-ndjson"}, "invalid_value"),
+        ({"data": '{"defaults": {}}', "content_type": "application/x-ndjson"}, "invalid_request"),
+        (
+            {"data": '{"webhook": "http://a.example"}\n{"id": 1}', "content_type": "application/x-ndjson"},
+            "url_forbidden",
+        ),
+        ({"json": {"webhook": {"url": "https://a.example", "events": ["job.failed"]}, "items": [1]}}, "invalid_value"),
         ({"data": "x", "content_type": "text/plain"}, "unsupported_media_type"),
     ],
 )
 def test_a_body_without_items_is_refused(client: FlaskClient, body: dict[str, Any], code: str) -> None:
     assert client.post(BATCHES, **body).get_json()["code"] == code
+    assert client.get(BATCHES).get_json()["batches"] == []
 
 
 @pytest.mark.parametrize("batch_id", ["a.b", "x" * 65, "01890a5d-ac96-774b-bcce-b302099a8057"])

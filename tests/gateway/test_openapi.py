@@ -20,7 +20,7 @@ from tests.gateway.test_keys import ROUTES
 from tests.support import contract, protocol
 from worker.access.keys import Keys
 from worker.access.scope import Scope
-from worker.job.event_type import ALL, TEST
+from worker.job.event_type import ALL, OF_BATCHES, TEST
 from worker.store import object_names
 from worker.store.keyspace import Keyspace
 from worker.webhook import deliver
@@ -109,7 +109,7 @@ def test_every_json_body_has_an_example() -> None:
 
 
 def test_an_event_is_as_documented(sender: SenderServices) -> None:
-    assert DOCUMENT["webhooks"].keys() == {*ALL, TEST}
+    assert DOCUMENT["webhooks"].keys() == {*ALL, *OF_BATCHES, TEST}
     job_id = protocol.accept(sender.jobs, webhook=protocol.HOOK, events=ALL)
     job = protocol.begin(sender.jobs, job_id)
     sender.storage.put(object_names.result(job.attempt_prefix), b'{"result": {"maskInfos": []}}', "application/json")

@@ -49,6 +49,7 @@ class Batch:
     completed_at: datetime | None
     is_deleted: bool
     is_recovering: bool
+    webhook_url: str | None
     recoveries: int  # how often its items were restored after Redis was lost
     counts: Counts
 
@@ -62,6 +63,7 @@ class Batch:
             completed_at=moment_of("completed_at", record),
             is_deleted="deleted_at" in record,
             is_recovering="recovering" in record,
+            webhook_url=record.get("webhook"),
             recoveries=int(record.get("recoveries", "0")),
             counts=counts,
         )

@@ -12,8 +12,9 @@ from worker.access.quota import QuotaExceeded
 from worker.batch import chunks
 from worker.batch.batch import Batch, Counts
 from worker.batch.item import Item
+from worker.batch.own_webhook import BatchWebhook
 from worker.store import clock, tenant
-from worker.store.keyspace import Keyspace
+from worker.store.keyspace import Keyspace, flat
 from worker.store.storage import Storage
 
 OPEN_BATCHES = "open-batches"  # the name of the policy
@@ -64,12 +65,14 @@ class Batches:
 
     # Submitting
 
-    def create(self, batch_id: str) -> bool:
+    def create(self, batch_id: str, webhook: BatchWebhook | None = None) -> bool:
         """Make a batch without items, unless there is one with this id. Returns True if it is new.
 
+        A `webhook` also replaces that of a batch that exists.
         Raises OvsegError `batch_deleted`, and QuotaExceeded if its tenant has too many open batches.
         """
-        outcome = self._keyspace.run("batch_create", batch_id, self._settings.max_open_batches)
+        fields = flat(webhook.fields) if webhook else []
+        outcome = self._keyspace.run("batch_create", batch_id, self._settings.max_open_batches, *fields)
         if outcome == "erased":
             raise _deleted(batch_id)
         if outcome == "exceeded":

@@ -22,6 +22,9 @@ from configs import webhook_secret
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
 from worker.access.tenants import Tenants
+from worker.batch import description as batch_description
+from worker.batch.batch import Batch
+from worker.batch.batches import Batches
 from worker.job import description
 from worker.job.jobs import Jobs
 from worker.job.record import Job
@@ -70,6 +73,7 @@ class SenderServices:
     settings: Settings
     jobs: Jobs
     events: Events
+    batches: Batches
     endpoints: Endpoints
     tenants: Tenants
     storage: Storage
@@ -77,13 +81,15 @@ class SenderServices:
 
     @classmethod
     def open(cls, settings: Settings, keyspace: Keyspace, app: Celery) -> SenderServices:
+        storage = Storage(settings)
         return cls(
             settings,
             Jobs(keyspace, app, settings),
             Events(keyspace, app, settings),
+            Batches(keyspace, storage, settings),
             Endpoints(keyspace, settings),
             Tenants(keyspace, settings),
-            Storage(settings),
+            storage,
             GuardedClient(settings),
         )
 
@@ -96,9 +102,9 @@ def deliver(event_id: str, services: SenderServices) -> None:
     history = services.events.get(event_id)
     if history is None or history.event.state != "pending":
         return
-    job = services.jobs.get(history.event.job_id) if history.event.job_id else None
+    about = _subject(history.event, services)
     try:
-        receiver = _receiver(history.event, job, services)
+        receiver = _receiver(history.event, about, services)
         host = web_url.host_of(receiver.url)
     except (NoReceiver, OvsegError) as reason:  # OvsegError: an older version accepted a URL that this one does not
         services.events.abandon(history.event, str(reason))
@@ -106,7 +112,7 @@ def deliver(event_id: str, services: SenderServices) -> None:
     event = services.events.begin(event_id, host)
     if event is None:  # it is delivered or given up, or it is held because its host has no free place
         return
-    delivery, pause = _post(event, job, receiver, services)
+    delivery, pause = _post(event, about, receiver, services)
     log.info("event %s: try %d: %s", event.id, event.tries, delivery.outcome)
     if delivery.is_unwanted and event.endpoint_id is not None:
         log.warning("endpoint %s: disabled, because it answered 410", event.endpoint_id)
@@ -149,31 +155,42 @@ def sign(secret: str, event_id: str, timestamp: int, body: bytes) -> str:
     return f"v1,{base64.b64encode(digest).decode('ascii')}"
 
 
-def payload(event: Event, job: Job | None, storage: Storage) -> bytes:
+def payload(event: Event, about: Job | Batch | None, storage: Storage) -> bytes:
     """Return the body to post, {"type", "timestamp", "data"} in JSON.
 
-    `data` is the job as it is now. In a test of an endpoint it contains only the endpoint's id.
+    `data` is the job or the batch as it is now. In a test of an endpoint it contains only the endpoint's id.
     """
-    if job is None:
+    if about is None:
         data: dict[str, Any] = {"endpoint_id": tenant.shown(event.endpoint_id or "")}
+    elif isinstance(about, Batch):
+        data = batch_description.describe(about)
     elif event.type == "job.succeeded":
-        data = description.describe_with_result(job, storage)
+        data = description.describe_with_result(about, storage)
         if len(json.dumps(data["result"])) > MAX_RESULT_BYTES:
             data["result"] = None
     else:
-        data = description.describe(job, storage)
+        data = description.describe(about, storage)
     return json.dumps({"type": event.type, "timestamp": clock.timestamp(event.created_at), "data": data}).encode()
 
 
-def _receiver(event: Event, job: Job | None, services: SenderServices) -> Receiver:
+def _subject(event: Event, services: SenderServices) -> Job | Batch | None:
+    """Return the job or the batch of an event; None for a test of an endpoint, or if it was deleted."""
+    if event.batch_id is not None:
+        return services.batches.get(event.batch_id)
+    return services.jobs.get(event.job_id) if event.job_id else None
+
+
+def _receiver(event: Event, about: Job | Batch | None, services: SenderServices) -> Receiver:
     if event.endpoint_id is None:
-        return Receiver.of_job(job, services.tenants, datetime.now(UTC))
-    if event.job_id is not None and job is None:
-        raise NoReceiver("the job was deleted")
+        return Receiver.of_webhook(about, services.tenants, datetime.now(UTC))
+    if (event.job_id or event.batch_id) and about is None:
+        raise NoReceiver(f"the {'job' if event.job_id else 'batch'} was deleted")
     return Receiver.of_endpoint(services.endpoints.get(event.endpoint_id), datetime.now(UTC))
 
 
-def _post(event: Event, job: Job | None, receiver: Receiver, services: SenderServices) -> tuple[Delivery, float | None]:
+def _post(
+    event: Event, about: Job | Batch | None, receiver: Receiver, services: SenderServices
+) -> tuple[Delivery, float | None]:
     """Post an event. Return the delivery, and the pause in seconds that the receiver asked for, or None.
 
     An exception is recorded as a failed try: without an outcome, the try would be repeated forever. Only an outage of
@@ -182,7 +199,7 @@ def _post(event: Event, job: Job | None, receiver: Receiver, services: SenderSer
     started_at, start = datetime.now(UTC), time.perf_counter()
     url, timeout = receiver.url, services.settings.webhook_timeout_seconds
     try:
-        body = payload(event, job, services.storage)
+        body = payload(event, about, services.storage)
         headers = _headers(event, receiver, int(started_at.timestamp()), body)
         answer = services.client.post(url, body, headers, timeout, "webhook.url", ANSWER_BYTES)
     except OvsegError as error:

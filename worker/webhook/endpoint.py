@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from worker.job import event_type
-from worker.job.event_type import EventType
+from worker.job.event_type import AnyEventType
 from worker.store.clock import moment, moment_of
 
 # An endpoint is failing if its tries have failed for longer than this. One bad hour of a receiver is normal; a bad day
@@ -24,7 +24,7 @@ class Endpoint:
 
     id: str
     url: str
-    events: tuple[EventType, ...]
+    events: tuple[AnyEventType, ...]
     description: str
     secret: str
     old_secret: str | None

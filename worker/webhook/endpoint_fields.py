@@ -20,7 +20,7 @@ class EndpointFields(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     url: str | None = Field(default=None, max_length=2048)
-    events: event_type.Filter | None = None
+    events: event_type.AnyFilter | None = None
     description: str | None = Field(default=None, max_length=256)
     disabled: bool | None = None
 

@@ -38,15 +38,17 @@ DUE_PER_SWEEP = 1000
 class Event:
     """One event for one receiver.
 
-    `type` is one of event_type.ALL, or event_type.TEST; `state` is pending, delivered or dead (given up). `job_id` is
-    None in a test of an endpoint; `endpoint_id` is None in an event for a job's own webhook. `tries` counts the tries
-    to deliver the event since it happened or since its redelivery was last requested. `outcome` is the result of the
-    last try, or the reason why there was no try.
+    `type` is one of event_type.ALL or OF_BATCHES, or event_type.TEST; `state` is pending, delivered or dead (given up).
+    `job_id` is None in an event of a batch and in a test of an endpoint, `batch_id` in every other event; `endpoint_id`
+    is None in an event for the own webhook of a job or a batch. `tries` counts the tries to deliver the event since it
+    happened or since its redelivery was last requested. `outcome` is the result of the last try, or the reason why
+    there was no try.
     """
 
     id: str
     type: str
     job_id: str | None
+    batch_id: str | None
     endpoint_id: str | None
     host: str | None  # `host:port` of the last try, or of the next one while the event is held
     state: str
@@ -60,6 +62,7 @@ class Event:
             id=event_id,
             type=record["type"],
             job_id=record.get("job"),
+            batch_id=record.get("batch"),
             endpoint_id=record.get("endpoint"),
             host=record.get("host"),
             state=record["state"],

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from worker.access.tenants import Tenants
+from worker.batch.batch import Batch
 from worker.job.record import Job
+from worker.store import tenant
 from worker.webhook.endpoint import Endpoint
 
 
@@ -22,14 +24,18 @@ class Receiver:
     secrets: tuple[str, ...]
 
     @classmethod
-    def of_job(cls, job: Job | None, tenants: Tenants, now: datetime) -> Receiver:
-        """Return a job's own webhook as a receiver. Raises NoReceiver if the job or its tenant was deleted."""
-        if job is None or job.request.webhook is None:
-            raise NoReceiver("the job was deleted")
-        secrets = tenants.webhook_secrets(job.tenant, now)
+    def of_webhook(cls, about: Job | Batch | None, tenants: Tenants, now: datetime) -> Receiver:
+        """Return the own webhook of a job or a batch as a receiver.
+
+        Raises NoReceiver if the job or batch, or its tenant, was deleted.
+        """
+        url = _webhook_url(about)
+        if about is None or url is None:
+            raise NoReceiver("the job or the batch was deleted")
+        secrets = tenants.webhook_secrets(tenant.of(about.id), now)
         if not secrets:
             raise NoReceiver("the tenant was deleted")
-        return cls(job.request.webhook.url, secrets)
+        return cls(url, secrets)
 
     @classmethod
     def of_endpoint(cls, endpoint: Endpoint | None, now: datetime) -> Receiver:
@@ -39,3 +45,9 @@ class Receiver:
         if endpoint.disabled_at is not None:
             raise NoReceiver(f"the endpoint is disabled: {endpoint.disabled_reason}")
         return cls(endpoint.url, endpoint.live_secrets(now))
+
+
+def _webhook_url(about: Job | Batch | None) -> str | None:
+    if isinstance(about, Job):
+        return about.request.webhook.url if about.request.webhook else None
+    return about.webhook_url if about else None

@@ -13,6 +13,25 @@ local function waiting_items(batch)
   return redis.call('HLEN', key('batch_items:' .. batch)) - count_of(batch, {'queued', 'running', unpack(ENDED)})
 end
 
+-- How many events of a batch are kept, and the shortest time between two events about its progress.
+local KEPT_EVENTS = 100
+local PROGRESS_EVERY = 10 * 1000000
+
+-- Write the events of a batch; `kind` is `batch.progress` or `batch.completed`. `name` distinguishes them from the other events
+-- of the batch. A sweep of the reaper sends them.
+local function notify_batch(batch, kind, name)
+  local told = key('batch_told:' .. batch)
+  local event = owner(batch) .. 'evt_' .. shown(batch) .. '_' .. name
+  write_events(event, kind, kind, redis.call('HGET', key('batch:' .. batch), 'tell'), '', 0, 'batch', batch, told)
+  while redis.call('LLEN', told) > KEPT_EVENTS do delete_event(redis.call('LPOP', told)) end
+end
+
+-- Notify that a batch has completed. A batch that was open again completes under another event id.
+local function notify_completed(batch)
+  local reopened = redis.call('HGET', key('batch:' .. batch), 'reopened')
+  notify_batch(batch, 'batch.completed', 'completed' .. (reopened and '_' .. reopened or ''))
+end
+
 -- Complete a batch if its manifest is complete and all its items have ended.
 local function settle_batch(batch)
   local record = key('batch:' .. batch)
@@ -23,6 +42,17 @@ local function settle_batch(batch)
   redis.call('ZREM', key(owner(batch) .. 'batches:open'), batch)
   redis.call('ZADD', key('batches:ended'), int(now), batch)
   mark_unarchived_record('batch:' .. batch)
+  notify_completed(batch)
+end
+
+-- A job of a batch has ended: complete the batch, or notify its progress unless that was done a short time ago.
+local function item_ended(batch)
+  settle_batch(batch)
+  local counts = key('batch_counts:' .. batch)
+  local last = redis.call('HGET', counts, 'notified_at')
+  if redis.call('HEXISTS', key('batch:' .. batch), 'completed_at') == 1 or (last and now - last < PROGRESS_EVERY) then return end
+  redis.call('HSET', counts, 'notified_at', int(now))
+  notify_batch(batch, 'batch.progress', 'progress_' .. count_of(batch, ENDED))
 end
 
 -- True if jobs may be made of the items of a batch.

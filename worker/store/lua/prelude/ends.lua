@@ -33,6 +33,6 @@ local function end_job(id, to, message, resend_after)
   count('jobs ' .. to)
   count_usage(id, now, to)
   local batch = redis.call('HGET', key('job:' .. id), 'batch')
-  if batch then settle_batch(batch) end
+  if batch then item_ended(batch) end
   return to
 end

@@ -66,24 +66,30 @@ local function is_chosen(chosen, what)
   return chosen and string.find(' ' .. chosen .. ' ', ' ' .. what .. ' ', 1, true)
 end
 
--- Write the events for a change of a job's status; `what` is `started` or the final status. The same script changes the
--- status, so every status that was reached is notified. There is one event for the job's own webhook, sent by `message`, and
--- one for each enabled endpoint of the job's tenant, if they chose events of this type. An ephemeral job has no events.
-local function notify(id, what, message, resend_after)
-  local tell, ephemeral = unpack(redis.call('HMGET', key('job:' .. id), 'tell', 'ephemeral'))
-  if ephemeral then return end
-  local event, kind = owner(id) .. 'evt_' .. shown(id) .. '_' .. what, 'job.' .. what
-  if is_chosen(tell, what) then
-    write_event(event, kind, message, resend_after, 'job', id)
-    redis.call('RPUSH', key('told:' .. id), event)
+-- Write an event for each receiver that chose its kind: one for the own webhook of a job or a batch, which chose the kinds
+-- `tell` and is sent by `message`, and one for each enabled endpoint of its tenant. `word` is the kind as `tell` has it, `of` is
+-- `job` or `batch`, `told` is the list of their events.
+local function write_events(event, kind, word, tell, message, resend_after, of, id, told)
+  if is_chosen(tell, word) then
+    write_event(event, kind, message, resend_after, of, id)
+    redis.call('RPUSH', told, event)
   end
   for _, endpoint in ipairs(redis.call('ZRANGE', key(owner(id) .. 'endpoints'), 0, -1)) do
     local chosen, disabled_at = unpack(redis.call('HMGET', key('endpoint:' .. endpoint), 'tell', 'disabled_at'))
-    if not disabled_at and is_chosen(chosen, what) then
+    if not disabled_at and is_chosen(chosen, word) then
       local its_event = event .. '_' .. shown(endpoint)
-      write_event(its_event, kind, '', 0, 'job', id, 'endpoint', endpoint)
-      redis.call('RPUSH', key('told:' .. id), its_event)
+      write_event(its_event, kind, '', 0, of, id, 'endpoint', endpoint)
+      redis.call('RPUSH', told, its_event)
       redis.call('ZADD', key('told_to:' .. endpoint), int(now), its_event)
     end
   end
+end
+
+-- Write the events for a change of a job's status; `what` is `started` or the final status. The same script changes the
+-- status, so every status that was reached is notified. An ephemeral job has no events.
+local function notify(id, what, message, resend_after)
+  local tell, ephemeral = unpack(redis.call('HMGET', key('job:' .. id), 'tell', 'ephemeral'))
+  if ephemeral then return end
+  local event = owner(id) .. 'evt_' .. shown(id) .. '_' .. what
+  write_events(event, 'job.' .. what, what, tell, message, resend_after, 'job', id, key('told:' .. id))
 end
