@@ -6,7 +6,7 @@ PIP := .venv/bin/pip --disable-pip-version-check
 LOCKED := install --require-hashes --requirement
 OURSELVES := install --no-deps --no-build-isolation --editable .
 
-.PHONY: demo openapi fuzz-api up test quick chaos-small chaos attack-small attack lint format docs hooks lock pin-images train-lite eval-lite eval-everything eval-text test-training parity bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-interactive bench-batches bench-models clean help
+.PHONY: demo openapi fuzz-api up test quick chaos-small chaos attack-small attack lint format docs hooks lock pin-images train-lite eval-lite eval-everything eval-text test-training parity parity-idea bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-interactive bench-batches bench-models clean help
 
 help:
 	@echo "make demo            segment a photo with the whole service; writes pictures to ./output/"
@@ -24,6 +24,7 @@ help:
 	@echo "make train-lite      train the bundled model (DATA=folder); make eval-lite and make eval-everything measure it; make test-training tests all"
 	@echo "make eval-text       measure text prompts on labelled photos (DATA=folder, DETECTOR=name, MODEL=name): AP, false answers, time"
 	@echo "make parity          compare the networks with the original implementations, and with PaddleX's whole pipeline"
+	@echo "make parity-idea     compare Grounding DINO with IDEA's own code"
 	@echo "make bench           compare speed with PaddleX and torch, and measure the service under load; writes benchmarks/RESULTS.md"
 	@echo "make bench-models    measure how long each network takes on this machine"
 	@echo "make bench-cost      measure the CPU time and the calls to Redis and S3 of a small job"
@@ -114,6 +115,10 @@ test-training: .venv/training
 parity: .venv-parity/ready
 	.venv-parity/bin/pytest tests/parity -W ignore
 
+# IDEA's Grounding DINO needs an older transformers than that of `make parity`.
+parity-idea: .venv-parity-idea/ready
+	.venv-parity-idea/bin/pytest tests/parity/test_idea_grounding_dino.py -W ignore
+
 # Takes an hour. The machine should be idle otherwise.
 bench: .venv-parity/ready
 	.venv-parity/bin/python -m benchmarks.peers
@@ -174,7 +179,7 @@ pin-images:
 	$(PYTHON) deploy/pin_images.py
 
 clean:
-	rm -rf .venv .venv-lock .venv-parity build output
+	rm -rf .venv .venv-lock .venv-parity .venv-parity-idea build output
 
 .venv-lock/bin/uv:
 	$(PYTHON) -m venv .venv-lock
@@ -186,6 +191,14 @@ clean:
 	.venv-parity/bin/pip --disable-pip-version-check install setuptools torch==2.14.1 torchvision==0.29.1
 	SAM2_BUILD_CUDA=0 .venv-parity/bin/pip --disable-pip-version-check install --no-build-isolation 'sam2>=1.1'
 	.venv-parity/bin/pip --disable-pip-version-check install --editable '.[embedded,openvino,onnxruntime,dev,parity,bench,int8]'
+	touch $@
+
+.venv-parity-idea/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-parity-idea
+	@# The package's build needs torch, like sam2's.
+	.venv-parity-idea/bin/pip --disable-pip-version-check install setuptools wheel torch==2.14.1 torchvision==0.29.1 'transformers<5'
+	.venv-parity-idea/bin/pip --disable-pip-version-check install --no-build-isolation 'groundingdino-py>=0.4'
+	.venv-parity-idea/bin/pip --disable-pip-version-check install --editable '.[embedded,openvino,dev]'
 	touch $@
 
 .venv/embedded: pyproject.toml locks/service.txt locks/headless.txt

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from ovseg_core import detectors
-from ovseg_core.engines import runners
-from ovseg_core.grounding_dino import levels, loading, placement, proposals, sine, text, tokenizer
+from ovseg_core.grounding_dino import loading, text, tokenizer
 from ovseg_core.grounding_dino.options import DetectionOptions
 from ovseg_core.grounding_dino.placement import Placement
 from ovseg_core.grounding_dino.shape import SHAPES
-from tests.parity.pair import relative
+from tests.parity.detector_parts import PHRASES, Given, check_parts
 from tests.support.small_grounding_dino import CANVAS_HW, SHAPE
 
 torch = pytest.importorskip("torch")
@@ -32,7 +31,6 @@ TEXTS = [
     "don\u2019t\u200bstop",
     "ﬁne",
 ]
-PHRASES = ["a cat", "remote control", "Dog?"]
 
 
 def test_tokens_are_those_of_transformers() -> None:
@@ -58,54 +56,19 @@ def test_masks_and_positions_are_those_of_transformers() -> None:
 def test_every_part_of_the_public_size_agrees_on_openvino(name: str, folder: Path, photo: np.ndarray) -> None:
     from tests.support import transformers_grounding_dino
 
-    shape = SHAPES[name]
-    net, _ = transformers_grounding_dino.drawn(shape, folder / name)
+    net, _ = transformers_grounding_dino.drawn(SHAPES[name], folder / name)
     weights = folder / name / "model.safetensors"
-    resized_hw = Placement().resized_hw((photo.shape[0], photo.shape[1]))
-    canvas_hw = Placement().canvas_hw(resized_hw)
-    canvas, asked = placement.drawn(photo, resized_hw, canvas_hw), text.of([tokenizer.tokens(p) for p in PHRASES])
-    count = int((asked.mask == 0).sum())
-    tokens = asked.tokens[:count].astype(int).tolist()
-    expected = transformers_grounding_dino.observed(net, canvas, resized_hw, tokens)
+    given = Given.of(photo, PHRASES)
+    expected = transformers_grounding_dino.observed(net, given.canvas, given.resized_hw, given.tokens)
     exact = transformers_grounding_dino.observed(
-        transformers_grounding_dino.with_exact_decoder(net), canvas, resized_hw, tokens
+        transformers_grounding_dino.with_exact_decoder(net), given.canvas, given.resized_hw, given.tokens
     )
     del net
-    run = {
-        **runners.on(
-            "openvino", name, weights, lambda _: loading.image_parts(shape, weights, canvas_hw), "cpu", "float32"
-        ),
-        **runners.on(
-            "openvino", f"{name}-text", weights, lambda _: loading.text_parts(shape, weights), "cpu", "float32"
-        ),
-    }
-    grid = levels.of(canvas_hw, resized_hw, shape.channels)
-    [features] = run["encode"](canvas)
-    [words] = run["text"](asked.tokens, asked.positions, asked.self_mask)
-    assert relative(features[0], expected["image"]) < 1e-4
-    assert relative(words[:count], expected["text"]) < 1e-4
-    image = (features[0], grid.embedding, grid.is_image, grid.references, grid.proposes)
-    places = sine.embedding(asked.positions, shape.channels)
-    fused, words, scores = run["fuse"](*image, words, places, asked.mask, asked.self_mask)
-    assert relative(fused, expected["fused_image"]) < 1e-4
-    assert relative(words[:count], expected["fused_text"]) < 1e-4
-    assert relative(scores, expected["scores"]) < 1e-4
-    # The decoder gets what the original's gets: otherwise differences of rounding grow in its layers, and scores of
-    # neighbours in the order can differ by less than rounding.
-    fused, words[:count] = expected["fused_image"], expected["fused_text"]
-    chosen = proposals.chosen(expected["scores"], shape.queries)
-    assert len(set(chosen) & set(proposals.chosen(scores, shape.queries))) > 0.98 * shape.queries
-    of_chosen = (chosen.astype(np.float32), grid.proposals[chosen], grid.proposes[chosen])
-    logits, boxes = run["decode"](fused, grid.is_image, grid.shares, *of_chosen, words, asked.mask)
+    logits, boxes = check_parts(name, weights, given, expected)
     # With random weights, six corrections of the boxes make differences of rounding grow, for a few queries to more
     # than 1e-4. The same decoder in float64 shows that it is rounding: ours is as near to it as the original.
-    for name, ours in {"logits": logits[:, :count], "boxes": boxes}.items():
-        assert rms(ours - exact[name]) < 1.5 * rms(expected[name] - exact[name]), name
-        differences = np.abs(ours - expected[name]) / (np.abs(exact[name]).max() if name == "logits" else 1)
-        assert np.quantile(differences, 0.99) < 1e-4, name
-        assert differences.max() < 1e-3, name
-    assert grid.proposes[chosen].all()  # otherwise the queries would be alike, and a mistake could hide
-    assert (boxes.std(axis=0) > 0.01).all()
+    for part, ours in {"logits": logits, "boxes": boxes}.items():
+        assert rms(ours - exact[part]) < 1.5 * rms(expected[part] - exact[part]), part
     weights.unlink()
 
 
