@@ -9,6 +9,7 @@ from typing import Any
 import requests
 
 from ovseg_core import outputs
+from tests.chaos.batch import BatchClient, BatchEvidence
 from tests.chaos.callers import Callers
 from tests.chaos.clients import Clients
 from tests.chaos.journal import Entry
@@ -50,12 +51,14 @@ class Evidence:
     left_over: Mapping[str, int]
     usage: Mapping[str, Mapping[str, Any]]  # what each tenant has used
     stored_bytes: Mapping[str, int]  # of each tenant, as the records of its jobs say
+    batch: BatchEvidence | None = None
 
 
-def collect(stack: Stack, callers: Callers, clients: Clients, receiver: Receiver) -> Evidence:
+def collect(stack: Stack, callers: Callers, clients: Clients, receiver: Receiver, batch: BatchClient) -> Evidence:
     settings, storage = stack.settings, Storage(stack.settings)
     jobs = [job for name in TENANTS for job in _jobs(stack.url, callers.headers(name))]
     succeeded = [job for job in jobs if job["status"] == "succeeded"]
+    entries = list(read_journals(stack.journals))
     with Keyspace.open(settings) as keyspace:
         return Evidence(
             accepted={n: set(ids) for n, ids in clients.accepted.items()},
@@ -67,10 +70,11 @@ def collect(stack: Stack, callers: Callers, clients: Clients, receiver: Receiver
                 if "png" in job["outputs"]
             },
             deliveries=list(receiver.deliveries),
-            entries=list(read_journals(stack.journals)),
+            entries=entries,
             left_over=left_over(keyspace),
             usage={name: _json(f"{stack.url}/v1/usage", callers.headers(name)) for name in TENANTS},
             stored_bytes={name: _stored_bytes(keyspace, name) for name in TENANTS},
+            batch=batch.evidence(receiver.of_batch, entries),
         )
 
 

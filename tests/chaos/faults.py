@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tests.chaos import hurry
+from tests.chaos.batch import BatchClient
 from tests.chaos.callers import Callers
 from tests.chaos.clients import Clients
 from tests.chaos.fault_proxy import Fault
@@ -21,6 +22,7 @@ Strike = Callable[[], None]
 
 AIM_SECONDS = 0.005  # an aimed kill follows a publish within this time
 AIM_TIMEOUT_SECONDS = 2.0  # how long a kill waits for a publish to aim at
+MANIFEST_SECONDS = 20.0  # how long a kill waits for a manifest that is half sent
 FROZEN_FIRST = 0.2  # the share of aimed kills that hit a worker that was stopped before the publish
 NETWORK_SECONDS = (0.5, 4.0)
 
@@ -37,12 +39,19 @@ class Faults:
     """Applies faults according to a timetable, one after the other, in the thread that made the stack."""
 
     def __init__(
-        self, stack: Stack, callers: Callers, clients: Clients, publishes: Publishes, scale: Scale, seed: int
+        self,
+        stack: Stack,
+        callers: Callers,
+        clients: Clients,
+        batch: BatchClient,
+        publishes: Publishes,
+        scale: Scale,
+        seed: int,
     ) -> None:
         self.counts: Counter[str] = Counter()
         self.silences: list[Silence] = []
         self._stack, self._callers, self._clients, self._publishes = stack, callers, clients, publishes
-        self._scale = scale
+        self._scale, self._batch = scale, batch
         self._dice = random.Random(seed)
         self._later: list[tuple[float, Strike]] = []
 
@@ -94,6 +103,8 @@ class Faults:
         if scale.valkey_freeze_seconds:
             yield scale.seconds * 0.65, self._freeze_valkey
         yield scale.seconds * 0.5, self._revoke_keys
+        if scale.batch_items:
+            yield 0, self._kill_gateway_in_mid_manifest
 
     def _revoke_keys(self) -> None:
         self._callers.revoke()
@@ -148,6 +159,15 @@ class Faults:
             time.sleep(0.001)
         time.sleep(self._dice.uniform(0, 0.02))
         self._kill("gateway")
+
+    def _kill_gateway_in_mid_manifest(self) -> None:
+        until = time.monotonic() + MANIFEST_SECONDS
+        while time.monotonic() < until:
+            if self._batch.is_half_sent():
+                self._kill("gateway")
+                self.counts["gateway killed in the middle of a manifest"] += 1
+                return
+            self._stack.pause(0.01)
 
     def _s3_outage(self) -> None:
         seconds = self._scale.s3_outage_seconds

@@ -19,6 +19,7 @@ from tests.chaos.order import Order
 from tests.support import fakes
 
 SLEEP_SECONDS = 3.0  # longer than the senders wait
+BATCH_TENANT = "data"  # owns the batch of a run
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER of 0 s: closing resets the connection
 
 
@@ -41,6 +42,7 @@ class Receiver:
     port: int = 0
     deliveries: list[Delivery] = field(default_factory=list)
     accepted: set[str] = field(default_factory=set)  # ids of events
+    of_batch: list[tuple[str, str]] = field(default_factory=list)  # type and id of each event that was accepted
 
     @property
     def address(self) -> str:
@@ -74,6 +76,11 @@ def receiving(secret: str, seed: int) -> Iterator[Receiver]:
 
         def _keep(self, body: bytes, was_accepted: bool) -> None:
             event, event_id = json.loads(body), self.headers["webhook-id"]
+            if event["type"].startswith("batch."):
+                Webhook(receiver.secrets[BATCH_TENANT]).verify(body, dict(self.headers))
+                if was_accepted:
+                    receiver.of_batch.append((event["type"], event_id))
+                return
             tenant = Order(event["data"]["metadata"]["n"]).tenant
             try:
                 Webhook(receiver.secrets[tenant]).verify(body, dict(self.headers))

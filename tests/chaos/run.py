@@ -15,13 +15,14 @@ from tqdm import tqdm
 
 from configs import webhook_secret
 from tests.chaos import evidence, hurry, receiver, recovery, stack, verdict
+from tests.chaos.batch import BatchClient
 from tests.chaos.callers import Callers
 from tests.chaos.clients import Clients
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import Faults
 from tests.chaos.order import EVENTS
 from tests.chaos.publishes import Publishes
-from tests.chaos.receiver import Receiver
+from tests.chaos.receiver import BATCH_TENANT, Receiver
 from tests.chaos.scale import Scale
 from tests.chaos.stack import Stack
 from tests.chaos.verdict import Verdict
@@ -55,14 +56,17 @@ def run(scale: Scale, folder: Path, seed: int, show_progress: bool = False) -> O
         callers = Callers(members)
         hook.secrets["acme"] = callers.acme_secret
         clients = Clients(members.url, callers, hook.url, scale.jobs, scale.seconds, seed)
-        faults = Faults(members, callers, clients, publishes, scale, seed)
+        batch = BatchClient(members, hook.url, scale)
+        hook.secrets[BATCH_TENANT] = batch.secret
+        faults = Faults(members, callers, clients, batch, publishes, scale, seed)
         try:
             faults.inflict(lambda: look(clients, faults))
             faults.end()
-            _drain(members, clients, hook, scale, lambda: look(clients, faults))
+            _drain(members, clients, batch, hook, scale, lambda: look(clients, faults))
         finally:
+            batch.stop()
             clients.stop()
-        seen = evidence.collect(members, callers, clients, hook)
+        seen = evidence.collect(members, callers, clients, hook, batch)
         # The others also wait for more urgent jobs.
         urgent = {job["id"] for job in seen.jobs if evidence.number_of(job).priority == "interactive"}
         of_urgent = [entry for entry in seen.entries if entry.job_id in urgent]
@@ -89,7 +93,9 @@ def _settings(hook: Receiver, secret: str) -> dict[str, str]:
     }
 
 
-def _drain(members: Stack, clients: Clients, hook: Receiver, scale: Scale, look: Callable[[], None]) -> None:
+def _drain(
+    members: Stack, clients: Clients, batch: BatchClient, hook: Receiver, scale: Scale, look: Callable[[], None]
+) -> None:
     """Wait until nothing is left to do, or the time is over."""
     deadline = time.monotonic() + scale.patience_seconds
     with Keyspace.open(members.settings) as keyspace:
@@ -101,7 +107,7 @@ def _drain(members: Stack, clients: Clients, hook: Receiver, scale: Scale, look:
             except RedisError:
                 continue
             all_delivered = len(hook.accepted) >= len(EVENTS) * sum(len(ids) for ids in clients.accepted.values())
-            if clients.are_done and all_delivered and not any(left.values()):
+            if clients.are_done and batch.is_done and all_delivered and not any(left.values()):
                 break
     members.pause(2 * hurry.SWEEP_SECONDS)  # time for a process that would still do something wrong
 

@@ -28,6 +28,8 @@ class Scale:
     network_faults: int = 0
     s3_outage_seconds: float = 0
     valkey_freeze_seconds: float = 0
+    batch_items: int = 0  # of one manifest; the gateway is killed while it reads it
+    batch_ends: int = 0  # the batch is canceled when so many of its items have ended; 0: never
     gateways: int = 1
     workers: int = 3
     reapers: int = 2
@@ -57,6 +59,8 @@ SMALL = Scale(
     network_faults=3,
     s3_outage_seconds=6,
     valkey_freeze_seconds=3,
+    batch_items=5000,
+    batch_ends=200,
 )
 FULL = Scale(
     name="full",
@@ -72,6 +76,7 @@ FULL = Scale(
     network_faults=40,
     s3_outage_seconds=60,
     valkey_freeze_seconds=30,
+    batch_items=5000,
     patience_seconds=600,
 )
 SCALES = {scale.name: scale for scale in (SMALL, FULL)}

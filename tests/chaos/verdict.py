@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from tests.chaos import batch
 from tests.chaos.evidence import Evidence, number_of, prefix_of
 from tests.chaos.order import EVENTS
 
@@ -39,6 +40,7 @@ def judge(seen: Evidence) -> Verdict:
             "jobs without their webhook": list(_undelivered(seen)),
             "stale writes accepted": list(_stale(seen)),
             "usage miscounted": list(_miscounted(seen)),
+            "faults of the batch": list(batch.broken(seen.batch)),
             "leases left over": [f"{count} in {index}" for index, count in seen.left_over.items() if count],
         }
     )
