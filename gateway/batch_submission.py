@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway import body, ndjson, submission
 from gateway.caller import caller
+from gateway.installed import Installed
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker.batch import chunks, manifest
@@ -81,11 +82,13 @@ class Submission:
             partial(services().earlier_masks.of, caller().tenant),
             submission.known_image(),
         )
+        installed = Installed()
         for number, read in items:
             fields: object = None
             try:
                 fields = read()
                 item = parser.parse(fields)
+                installed.check(item.request)
                 self._check_prompts(item)
             except OvsegError as error:
                 self._note(number, manifest.id_of(fields), error)

@@ -19,6 +19,8 @@ from worker.batch import chunks, feeder
 from worker.batch.batches import Added
 from worker.batch.item import Item, job_id_of
 from worker.job.record import Job
+from worker.process.model_report import ModelReport
+from worker.process.roster import Roster
 
 BATCHES = "/v1/batches"
 URL = "https://example.com/a.jpg"
@@ -355,3 +357,14 @@ def test_lines_are_the_same_however_the_body_is_cut() -> None:
     for size in (1 << 16, 999_983, len(body)):
         assert list(ndjson.lines(body[i : i + size] for i in range(0, len(body), size))) == expected
     assert list(ndjson.lines(bytes([byte]) for byte in b"a\nbc\n")) == [b"a", b"bc"]
+
+
+def test_an_item_whose_detector_no_worker_has_is_reported(
+    client: FlaskClient, services: GatewayServices, s3_settings: Settings
+) -> None:
+    Roster(services.keyspace, s3_settings, "host:1", "cpu", lambda: ModelReport({"SAM-Lite": 9}, {})).enter()
+    found = report(client.post(BATCHES, json={"items": [item("box"), item("text", prompts=[{"text": "dog"}])]}))
+    assert found["added"] == 1
+    assert [(each["id"], each["code"], each["field"]) for each in found["errors"]] == [
+        ("text", "model_not_installed", "detector")
+    ]
