@@ -90,13 +90,15 @@ def check_model(
 @models.command("export")
 @click.argument("name")
 @click.option("--format", "form", type=click.Choice(["paddlex"]), default="paddlex", show_default=True)
-@click.option("--prompt_type", type=click.Choice(["box", "point"]), default="box", show_default=True)
+@click.option(
+    "--prompt_type", type=click.Choice(["box", "point"]), default="box", show_default=True, help="Prompts of a SAM."
+)
 @click.option(
     "--model_dir", "weights", type=click.Path(path_type=Path), help="A checkpoint to export, instead of NAME's own."
 )
 @click.option("--save_path", "to", type=click.Path(path_type=Path), required=True, help="The folder to write.")
 def export_model(name: str, form: str, prompt_type: str, weights: Path | None, to: Path) -> None:
-    """Write a SAM as a PaddleX inference model. PaddleX and ovseg can run it."""
+    """Write a SAM or a detector as a PaddleX inference model. PaddleX and ovseg can run it."""
     from ovseg import models as command
 
     with one_line.errors():

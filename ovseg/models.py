@@ -75,24 +75,43 @@ def path(name: str | None) -> None:
 
 
 def export(name: str, weights: Path | None, to: Path, prompt_type: str) -> None:
-    """Write a SAM as a PaddleX inference model to the folder `to`.
+    """Write a SAM or a detector as a PaddleX inference model to the folder `to`.
 
     Raises:
         ValueError: The model is unknown, its network cannot be exported, or its weights are not installed.
     """
-    spec = _found(name)
+    spec = _found_anywhere(name)
     weights = weights or spec.weights
-    if not spec.family.is_exportable:
+    is_exportable = spec.family.is_exportable if isinstance(spec, ModelSpec) else not spec.is_folder
+    if not is_exportable:
         *others, last = (model.name for model in models.all_models().values() if model.family.is_exportable)
-        raise ValueError(f"{name} cannot be exported; {', '.join(others)} and {last} can")
+        raise ValueError(f"{name} cannot be exported; {', '.join(others)} and {last} can, and so can detectors")
     if not weights.is_file():
         raise ValueError(f"{weights} does not exist; run `ovseg models pull {name}`, or give --model_dir")
+    if isinstance(spec, ModelSpec):
+        _export_sam(spec, weights, to, prompt_type)
+    else:
+        _export_detector(spec, weights, to)
+    click.echo(to)
+
+
+def _export_sam(spec: ModelSpec, weights: Path, to: Path, prompt_type: str) -> None:
     from ovseg_core.paddle_inference import export as paddle_inference
     from ovseg_core.sam.family import load_parts
 
-    click.echo(f"writing {name} for prompts of type {prompt_type} to {to}", err=True)
+    click.echo(f"writing {spec.name} for prompts of type {prompt_type} to {to}", err=True)
     paddle_inference.export(load_parts(spec.network, weights), prompt_type, to)
-    click.echo(to)
+
+
+def _export_detector(spec: Published, weights: Path, to: Path) -> None:
+    from ovseg_core.grounding_dino import loading
+    from ovseg_core.grounding_dino.shape import SHAPES
+    from ovseg_core.paddle_inference import detector_export
+
+    click.echo(f"writing {spec.name} to {to}", err=True)
+    shape = SHAPES[spec.network]
+    image = loading.image_parts(shape, weights, detector_export.CANVAS_HW)
+    detector_export.export(image, loading.text_parts(shape, weights), to)
 
 
 def quantize(name: str, photos: Path) -> None:

@@ -87,16 +87,18 @@ class DetectorSubject(Subject):
     """A detector. For the arguments see `ModelSubject`."""
 
     def __init__(self, spec: Published, device: str, answers_path: Path | None, is_to_record: bool) -> None:
+        self._network = spec.network
         of_package = None if is_to_record else box_answers.of_detector(spec.name)
         self._known = BoxAnswers.read(answers_path) if answers_path else of_package
         rough = "only roughly, with the places of the photo's objects"
         super().__init__(spec, device, f"with the answers of {self._known.made_by}" if self._known else rough)
 
     def variants(self) -> list[tuple[str, str]]:
-        return [(engine, p) for engine in detectors.engines(self.device) for p in detectors.precisions(engine)]
+        usable = detectors.engines(self._network, self.device)
+        return [(engine, p) for engine in usable for p in detectors.precisions(engine)]
 
     def loaded(self, engine: str, precision: str) -> DetectorCheck:
-        engine = detectors.choose_engine(self.device, engine)
+        engine = detectors.choose_engine(self._network, self.device, engine)
         precision = "float32" if precision == "auto" else precision
         try:
             detector = detection_model.opened(self.name, None, self.device, engine, precision)

@@ -54,7 +54,7 @@ def of(canvas_hw: tuple[int, int], image_hw: tuple[int, int], channels: int) -> 
     centres = np.concatenate([_centres(hw, extent) for hw, extent in zip(grids, extents, strict=True)])
     is_image = np.concatenate([_inside(hw, extent).flatten() for hw, extent in zip(grids, extents, strict=True)])
     embedding = [_embedding(_inside(hw, extent), channels) for hw, extent in zip(grids, extents, strict=True)]
-    boxes = np.concatenate([centres, _sides(grids)], axis=1)
+    boxes = np.concatenate([centres, sides(grids)], axis=1)
     proposes = is_image & ((boxes > EDGE) & (boxes < 1 - EDGE)).all(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):  # beyond the image
         proposals = np.where(proposes[:, None], np.log(boxes / (1 - boxes)), NOTHING)
@@ -64,8 +64,13 @@ def of(canvas_hw: tuple[int, int], image_hw: tuple[int, int], channels: int) -> 
 
 def _extent(grid: int, canvas: int, image: int) -> int:
     """Return how many positions of a grid are in the image, along one axis."""
-    first_pixels = np.floor(np.arange(grid) * np.float32(canvas / grid))  # of each position, as torch resizes masks
-    return int(np.count_nonzero(first_pixels < image))
+    return int(np.count_nonzero(first_pixels(grid, canvas) < image))
+
+
+def first_pixels(grid: int, canvas: int) -> np.ndarray:
+    """Return the first pixel of each position of a grid along one axis, as torch resizes masks."""
+    pixels: np.ndarray = np.floor(np.arange(grid) * np.float32(canvas / grid))
+    return pixels
 
 
 def _inside(hw: tuple[int, int], extent: tuple[int, ...]) -> np.ndarray:
@@ -80,7 +85,7 @@ def _centres(hw: tuple[int, int], extent: tuple[int, ...]) -> np.ndarray:
     return np.stack([x / extent[1], y / extent[0]], axis=1)
 
 
-def _sides(grids: list[tuple[int, int]]) -> np.ndarray:
+def sides(grids: list[tuple[int, int]]) -> np.ndarray:
     """Return width and height (L, 2) of the box that each position proposes, as shares of the image."""
     sides = [np.full((h * w, 2), PROPOSAL_SIDE * 2**level) for level, (h, w) in enumerate(grids)]
     return np.concatenate(sides)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # ImageNet's, of red, green and blue
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of red, green and blue from 0 to 1
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,8 @@ class Placement:
 
     def resized_hw(self, image_hw: tuple[int, int]) -> tuple[int, int]:
         """Return the height and width of an image on its canvas. Each is at least 1, even for a thin image."""
-        shorter, longer = min(image_hw), max(image_hw)
-        side = min(self.short_side, max(1, round(self.long_side * shorter / longer)))
-        other = min(self.long_side, int(side * longer / shorter))
-        return (side, other) if image_hw[0] <= image_hw[1] else (other, side)
+        height, width = scaled_hw(image_hw, self.short_side, self.long_side)
+        return min(self.long_side, height), min(self.long_side, width)
 
     def canvas_hw(self, resized_hw: tuple[int, int]) -> tuple[int, int]:
         """Return the height and width of the smallest canvas that contains an image of this size."""
@@ -41,12 +39,23 @@ class Placement:
         return min(fitting, key=lambda hw: hw[0] * hw[1])
 
 
+def scaled_hw(image_hw: tuple[int, int], short_side: int, long_side: int) -> tuple[int, int]:
+    """Return the height and width to which the training scales an image.
+
+    Because of rounding, the longer side of a long image can be larger than `long_side`.
+    """
+    shorter, longer = min(image_hw), max(image_hw)
+    side = min(short_side, max(1, round(long_side * shorter / longer)))
+    other = int(side * longer / shorter)
+    return (side, other) if image_hw[0] <= image_hw[1] else (other, side)
+
+
 def drawn(image_rgb: np.ndarray, resized_hw: tuple[int, int], canvas_hw: tuple[int, int]) -> np.ndarray:
     """Return the normalised canvas (1, 3, H, W) float32 with an image (h, w, 3) uint8; it is zero beyond the image."""
     height, width = resized_hw
     resized = np.asarray(Image.fromarray(image_rgb).resize((width, height), Image.Resampling.BILINEAR))
     canvas = np.zeros((1, 3, *canvas_hw), np.float32)
-    values = np.arange(256, dtype=np.float32)
+    values = np.arange(256, dtype=np.float32) / np.float32(255)  # the steps and rounding of torchvision and PaddleX
     for channel, target in enumerate(canvas[0, :, :height, :width]):
         normalised = (values - np.float32(MEAN[channel])) / np.float32(STD[channel])
         cv2.LUT(cv2.extractChannel(resized, channel), normalised, target)

@@ -7,7 +7,7 @@ import posixpath
 import shutil
 import tarfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, cast
 from urllib.parse import quote, unquote, urlsplit
 
@@ -110,20 +110,22 @@ def _file_name(spec: Published) -> str:
 def _unpack(archive: Path, to: Path, index_file: str) -> None:
     """Unpack a tar of an inference model, at its root or in one folder, to the new folder `to`.
 
-    Only the files next to `index_file` are unpacked, by their last names, so that none can leave the folder. (tarfile's
-    own filter for that came with Python 3.11.4; Debian 12 has 3.11.2.) Raises PullFailed if the tar has no
+    Only the files next to `index_file`, and in folders next to it, are unpacked, so that none can leave the folder.
+    (tarfile's own filter for that came with Python 3.11.4; Debian 12 has 3.11.2.) Raises PullFailed if the tar has no
     `index_file`.
     """
     with tarfile.open(archive) as tar:
-        files = [member for member in tar if member.isfile()]
-        homes = [posixpath.dirname(file.name) for file in files if posixpath.basename(file.name) == index_file]
+        files = {PurePosixPath(member.name): member for member in tar if member.isfile()}
+        homes = [path.parent for path in files if path.name == index_file]
         if not homes:
             raise PullFailed(f"the archive has no {index_file}")
         to.mkdir(parents=True)
-        for file in files:
-            if posixpath.dirname(file.name) == homes[0]:
-                with (to / posixpath.basename(file.name)).open("wb") as unpacked:
-                    shutil.copyfileobj(cast(IO[bytes], tar.extractfile(file)), unpacked)
+        for path, member in files.items():
+            if path.is_relative_to(homes[0]) and ".." not in path.parts:
+                target = to / path.relative_to(homes[0])
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("wb") as unpacked:
+                    shutil.copyfileobj(cast(IO[bytes], tar.extractfile(member)), unpacked)
 
 
 def _append(url: str, part: Path, label: str) -> None:

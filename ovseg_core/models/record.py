@@ -98,6 +98,8 @@ def read(weights: Path) -> Record | None:
 
 
 def sums(weights: Path) -> dict[str, FileSum]:
-    """Return the size and SHA-256 of a file, or of each file in a folder, by name."""
-    files = sorted(file for file in weights.iterdir() if file.is_file()) if weights.is_dir() else [weights]
-    return {file.name: FileSum.of(file) for file in files}
+    """Return the size and SHA-256 of a file, or of each file in a folder and its subfolders, by name."""
+    if not weights.is_dir():
+        return {weights.name: FileSum.of(weights)}
+    files = sorted(file for file in weights.rglob("*") if file.is_file())
+    return {file.relative_to(weights).as_posix(): FileSum.of(file) for file in files}

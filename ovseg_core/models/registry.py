@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import yaml
 
 from ovseg_core import environment
-from ovseg_core.detectors import DETECTORS
+from ovseg_core.detectors import DETECTORS, PADDLE_INFERENCE
 from ovseg_core.errors import OvsegError
+from ovseg_core.models.detector_spec import DetectorSpec
 from ovseg_core.models.published import BUNDLED, Published
 from ovseg_core.models.spec import ModelSpec
 from ovseg_core.networks import NETWORKS
@@ -79,17 +80,17 @@ def find_any(name: str) -> Published:
 
 
 def all_detectors() -> dict[str, Published]:
-    """Return the weights of all detectors by name; their networks are `detectors.DETECTORS`."""
+    """Return the weights of all detectors by name; their networks are those of `detectors.load`."""
     return _read_detectors(environment.models_dir())
 
 
 @cache
 def _read_detectors(folder: Path) -> dict[str, Published]:
-    found = {}
+    found: dict[str, Published] = {}
     for name, fields in yaml.safe_load(OUR_DETECTORS.read_text()).items():
-        if fields["network"] not in DETECTORS:
+        if fields["network"] not in (*DETECTORS, PADDLE_INFERENCE):
             raise ValueError(f"{OUR_DETECTORS}: {name}: network must be one of {', '.join(DETECTORS)}")
-        found[name] = Published(
+        found[name] = DetectorSpec(
             name,
             fields["network"],
             folder / fields["file"],

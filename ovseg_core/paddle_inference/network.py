@@ -12,11 +12,8 @@ import numpy as np
 
 from ovseg_core.candidates import Candidates
 from ovseg_core.network import DecodeBatch, Features, PromptBatch, image_by_image
+from ovseg_core.paddle_inference import predictor
 from ovseg_core.paddle_inference.folder import InferenceFolder
-from ovseg_core.quiet_paddle import paddle
-
-THREADS = 10  # the number that PaddleX sets
-GPU_MEMORY_MB = 200  # the initial size of the memory pool; it grows
 
 
 class InferenceModel:
@@ -30,23 +27,7 @@ class InferenceModel:
         """
         self._folder = InferenceFolder.read(folder)
         self.canvas_size = self._folder.canvas_size
-        config = paddle.inference.Config(str(self._folder.graph), str(self._folder.weights))
-        kind, _, index = device.partition(":")
-        if kind == "cpu":
-            config.disable_gpu()
-            config.disable_mkldnn()  # it crashed on this network, and was wrong for the decoder (Paddle 3.3)
-            config.set_cpu_math_library_num_threads(THREADS)
-        else:
-            config.enable_use_gpu(GPU_MEMORY_MB, int(index or 0))
-        config.enable_new_ir(True)  # also for `inference.pdmodel`: the old IR's passes damage the masks (Paddle 3.3)
-        config.enable_new_executor()
-        config.set_optimization_level(3)
-        config.enable_memory_optim()
-        config.disable_glog_info()
-        try:
-            self._predictor = paddle.inference.create_predictor(config)
-        except RuntimeError as error:  # of Paddle, with several lines
-            raise ValueError(f"Paddle cannot read {folder}: {' '.join(str(error).split())}") from error
+        self._predictor = predictor.of(self._folder, device)
         # Sorted by name, as in PaddleX: the image is before the prompt.
         self._inputs = sorted(self._predictor.get_input_names())
         if len(self._inputs) != 2:

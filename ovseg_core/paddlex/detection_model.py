@@ -93,14 +93,15 @@ def opened(
 
     Args:
         name: a detector of `ovseg models list`.
-        model_dir: weights to use instead of the detector's own: a checkpoint file.
+        model_dir: weights to use instead of the detector's own: a checkpoint file, or the folder of PaddleX's inference
+            model GroundingDINO-T, which Paddle Inference runs.
         device: as in `create_model`.
         engine: as in `create_model`.
         precision: as in `detectors.load`.
 
     Raises:
         OvsegError: `unknown_detector`, or `model_not_installed` if its weights are not on this machine.
-        FileNotFoundError: there is no file at `model_dir`.
+        FileNotFoundError: there is no file or folder at `model_dir`.
         ValueError: the weights do not fit, or there is no such device, engine or precision here.
     """
     spec = models.find_detector(name)
@@ -108,6 +109,6 @@ def opened(
     if model_dir is None and not spec.is_installed:
         message = f"{name} is not installed here; `ovseg models pull {name}` fetches it to {weights}"
         raise OvsegError("model_not_installed", message, "detector")
-    if not weights.is_file():
-        raise FileNotFoundError(f"model_dir of {name} must name a checkpoint file, and {weights} is none")
+    if not weights.exists():
+        raise FileNotFoundError(f"model_dir must name a checkpoint file or a folder, and {weights} is neither")
     return detectors.load(spec.network, weights, device or devices.default(), engine, precision)

@@ -171,7 +171,7 @@ class Model:
 
 @overload
 def create_model(  # type: ignore[overload-overlap]  # a Literal is also a str
-    model_name: Literal["GroundingDINO-T", "GroundingDINO-B", "LLMDet-T"],
+    model_name: Literal["GroundingDINO-T", "GroundingDINO-T_infer", "GroundingDINO-B", "LLMDet-T"],
     model_dir: str | Path | None = None,
     device: str | None = None,
     use_hpip: bool = False,

@@ -199,7 +199,9 @@ def test_a_detector_that_is_not_installed_is_an_error_that_names_the_pull_comman
         create_pipeline("open_vocabulary_detection", detector="SAM-B").predict("x.jpg", PROMPT)
     with pytest.raises(ValueError, match="only a detector has thresholds, and SAM-Lite is none"):
         create_model("SAM-Lite", thresholds=CERTAIN)  # type: ignore[call-overload]
-    with pytest.raises(FileNotFoundError, match="must name a checkpoint file"):
+    with pytest.raises(FileNotFoundError, match="must name a checkpoint file or a folder"):
+        create_model("GroundingDINO-T", tmp_path / "none")
+    with pytest.raises(ValueError, match=r"is not a PaddleX inference model: it has no inference\.yml"):
         create_model("GroundingDINO-T", tmp_path)
 
 

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import base64
 import os
-import re
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,8 +16,8 @@ from pycocotools import mask as coco
 
 import ovseg_core
 from ovseg import demo
-from ovseg.stack import free_port
 from ovseg_core.paddle_inference import export
+from tests.parity.paddlex_programs import printed, serving
 from tests.support import small_sam
 from tests.support.service import Service
 
@@ -31,7 +26,6 @@ paddlex = pytest.importorskip("paddlex")
 PHOTO = str(demo.PHOTO)
 PROMPTS = {"box": [[140, 10, 305, 180], [340.5, 4, 462, 300]], "point": [[220, 90]]}
 PAGES = ("page_index", "input_img")  # PaddleX documents the first but does not return it; the second is the image
-ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @pytest.fixture(scope="module")
@@ -88,29 +82,14 @@ def test_the_model_returns_the_same_result_as_paddlex(config: Path) -> None:
     assert ours["mask_infos"] == theirs["mask_infos"]
 
 
-def run(command: list[str], config: Path, save_path: Path) -> dict[str, Any]:
-    """Run a command and return the dictionary in the line that it prints."""
-    options = [
-        "--prompt_type",
-        "box",
-        "--prompt",
-        str(PROMPTS["box"]),
-        "--device",
-        "cpu",
-        "--save_path",
-        str(save_path),
-    ]
-    ran = subprocess.run(
-        [*command, "--pipeline", str(config), "--input", PHOTO, *options], capture_output=True, text=True, check=True
-    )
-    [line] = [line for line in ANSI.sub("", ran.stdout + ran.stderr).splitlines() if "{'res'" in line]
-    found: dict[str, Any] = ast.literal_eval(line)
-    return found
+def run(program: str, config: Path, save_path: Path) -> dict[str, Any]:
+    options = {"prompt_type": "box", "prompt": PROMPTS["box"], "save_path": save_path}
+    return printed(program, config, PHOTO, options)
 
 
 def test_the_command_prints_and_writes_the_same_as_paddlex(config: Path, tmp_path: Path) -> None:
-    ours = run([sys.executable, "-m", "ovseg"], config, tmp_path / "ours")
-    theirs = run([sys.executable, "-m", "paddlex"], config, tmp_path / "theirs")
+    ours = run("ovseg", config, tmp_path / "ours")
+    theirs = run("paddlex", config, tmp_path / "theirs")
     assert ours["res"].pop("page_index") is None
     assert ours == theirs
     assert list(ours["res"]) == list(theirs["res"])
@@ -120,24 +99,8 @@ def test_the_command_prints_and_writes_the_same_as_paddlex(config: Path, tmp_pat
 
 @pytest.fixture(scope="module")
 def their_server(config: Path) -> Iterator[str]:
-    port = free_port()
-    command = ["--serve", "--pipeline", str(config), "--port", str(port), "--host", "127.0.0.1", "--device", "cpu"]
-    process = subprocess.Popen([sys.executable, "-m", "paddlex", *command])
-    url = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 300
-        while True:
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            try:
-                if requests.get(f"{url}/health", timeout=5).ok:
-                    break
-            except requests.RequestException:
-                time.sleep(0.5)
+    with serving(config) as url:
         yield url
-    finally:
-        process.terminate()
-        process.wait(60)
 
 
 @pytest.fixture(scope="module")

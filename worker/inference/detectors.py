@@ -102,7 +102,7 @@ class Detectors:
 
     def engine(self, detector: str) -> tuple[str, str]:
         """Return the engine and the precision that a detector runs in."""
-        usable = detectors.engines(self._device)
+        usable = detectors.engines(models.find_detector(detector).network, self._device)
         return (self._engine if self._engine in usable else usable[0]), "float32"
 
     def weights_sha256(self, detector: str) -> str:
