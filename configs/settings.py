@@ -193,14 +193,14 @@ class Settings(BaseSettings):
     max_batch_items: int = Field(
         default=100_000,
         gt=0,
-        description="Maximum number of items of a batch (> 0). An item that waits takes about 200 bytes of Redis, and "
-        "2 kB from the time when its job is made.",
+        description="Maximum number of items of a batch (> 0). An item that waits takes about 75 bytes of Redis, and 2 kB "
+        "from the time when its job is made.",
     )
     max_open_batches: int = Field(
         default=20,
         gt=0,
         description="Maximum number of batches of each tenant that have not completed (> 0); further ones are refused. "
-        "20 batches of 100,000 items take 400 MB of Redis while they wait.",
+        "20 batches of 100,000 items take 150 MB of Redis while they wait.",
     )
     default_model: str = Field(
         default="SAM-Lite", description="Model of requests that name none. SAM-Lite needs no download."
