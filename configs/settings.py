@@ -193,8 +193,8 @@ class Settings(BaseSettings):
     max_batch_items: int = Field(
         default=100_000,
         gt=0,
-        description="Maximum number of items of a batch (> 0). An item that waits takes about 75 bytes of Redis, and 2 kB "
-        "from the time when its job is made.",
+        description="Maximum number of items of a batch (> 0). An item that waits takes about 75 bytes of Redis, and "
+        "2 kB from the time when its job is made.",
     )
     max_open_batches: int = Field(
         default=20,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -36,6 +39,22 @@ def bearer(key: object) -> dict[str, str]:
 
 def look(members: Stack, job_id: str, key: object = "") -> requests.Response:
     return requests.get(f"{members.url}/v1/jobs/{job_id}?wait=60", headers=bearer(key), timeout=90)
+
+
+def submit_batch(members: Stack, order: Order) -> dict[str, Any]:
+    """Submit, or submit again, a batch of three items on the image of a job that was submitted before."""
+    sha256 = hashlib.sha256(base64.b64decode(order.body("")["image"])).hexdigest()
+    items = [{"id": f"{n}", "image": {"sha256": sha256}, "prompts": order.prompts} for n in range(3)]
+    answer = requests.put(f"{members.url}/v1/batches/three", json={"items": items}, timeout=60)
+    assert answer.status_code in (200, 202), answer.text
+    return dict(answer.json())
+
+
+def batch_results(members: Stack) -> list[dict[str, Any]]:
+    """Wait until the batch has completed, and return its results."""
+    url = f"{members.url}/v1/batches/three"
+    members.wait_until(lambda: requests.get(url, timeout=60).json()["is_final"], "the batch")
+    return [json.loads(line) for line in requests.get(f"{url}/results", timeout=60).iter_lines()]
 
 
 def is_archived(members: Stack) -> bool:
@@ -74,6 +93,7 @@ def test_no_accepted_job_is_lost_with_valkey_and_none_is_done_twice(tmp_path: Pa
         done = [look(members, submit(members, n)["id"]).json() for n in range(3)]
         members.members["worker-1"].kill(down_seconds=float("inf"))
         waiting = [submit(members, n)["id"] for n in range(3, 6)]
+        submit_batch(members, Order(0))
         members.wait_until(lambda: is_archived(members), "the archive")
         lose_valkey(members)
 
@@ -93,12 +113,17 @@ def test_no_accepted_job_is_lost_with_valkey_and_none_is_done_twice(tmp_path: Pa
             assert (job["status"], job["attempt"]) == ("succeeded", 1001)
             assert Order(n).is_answered_by(job["result"])
             assert submit(members, n)["id"] == job_id  # its Idempotency-Key is remembered again
+        results = batch_results(members)
+        assert [row["status"] for row in results] == ["succeeded"] * 3
+        assert all(Order(0).is_answered_by(row["result"]) for row in results)
         for job in (kept, spare):
             found = look(members, job["id"]).json()
             assert (found["result"], found["attempt"]) == (job["result"], 1)
         assert Order(2).is_answered_by(look(members, retried.json()["id"]).json()["result"])
         listed = requests.get(f"{members.url}/v1/jobs", timeout=60).json()["jobs"]
-        assert {job["id"] for job in listed} == {kept["id"], spare["id"], *waiting, retried.json()["id"]}
+        of_batch = {row["job"] for row in results}
+        assert {job["id"] for job in listed} == {kept["id"], spare["id"], *waiting, retried.json()["id"], *of_batch}
+        assert {job["attempt"] for job in listed if job["id"] in of_batch} == {1001}
 
 
 @pytest.mark.timeout(900)
