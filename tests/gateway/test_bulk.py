@@ -165,7 +165,7 @@ def test_ids_that_were_not_reached_in_time_are_named(client: FlaskClient, monkey
         ({"ids": ["a"], "cursor": "1"}, "cursor", "belongs to filter"),
         ({"filter": {"status": "queued"}, "cursor": "x"}, "cursor", "next_cursor"),
         ({"filter": {"status": "odd"}}, "filter.status", "must be 'queued'"),
-        ({"filter": {"colour": "red"}}, "filter.colour", "allowed: status, model, device, priority, name"),
+        ({"filter": {"colour": "red"}}, "filter.colour", "allowed: status, model, batch, device, priority, name"),
         ({"filter": {"metadata": "site"}}, "filter.metadata", "metadata.KEY=VALUE"),
         ({"filter": {"accepted_before": "2026"}}, "filter.accepted_before", "RFC 3339"),
         ({"ids": ["a", 7]}, "ids[1]", "should be a valid string"),

@@ -60,6 +60,7 @@ def test_the_events_of_a_job_are_listed_with_their_deliveries(
         "id": f"evt_{job_id}_started",
         "type": "job.started",
         "job_id": job_id,
+        "batch_id": None,
         "endpoint_id": None,
         "state": "pending",
         "tries": 1,
