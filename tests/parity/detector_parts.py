@@ -11,6 +11,7 @@ import numpy as np
 from ovseg_core.engines import runners
 from ovseg_core.engines.parts import Parts, Runner
 from ovseg_core.grounding_dino import levels, loading, placement, proposals, sine, text, tokenizer
+from ovseg_core.grounding_dino.levels import Levels
 from ovseg_core.grounding_dino.placement import Placement
 from ovseg_core.grounding_dino.shape import SHAPES
 from ovseg_core.grounding_dino.text import Text
@@ -36,10 +37,16 @@ class Given(NamedTuple):
         return cls(canvas, resized_hw, asked, asked.tokens[:count].astype(int).tolist())
 
 
-def check_parts(
-    name: str, weights: Path, given: Given, expected: Mapping[str, np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Check that each part agrees, and return our logits (Q, T) and boxes (Q, 4).
+class Fused(NamedTuple):
+    """The parts on OpenVINO, the levels of the image, and the text (T, C) after the fusion encoder."""
+
+    run: dict[str, Runner]
+    grid: Levels
+    words: np.ndarray
+
+
+def check_encoders(name: str, weights: Path, given: Given, expected: Mapping[str, np.ndarray]) -> Fused:
+    """Check that all parts before the decoder agree, and that nearly the same positions become queries.
 
     `expected` is what `observed` of tests/support/transformers_grounding_dino.py returns.
     """
@@ -57,11 +64,21 @@ def check_parts(
     assert relative(fused, expected["fused_image"]) < 1e-4
     assert relative(words[:count], expected["fused_text"]) < 1e-4
     assert relative(scores, expected["scores"]) < 1e-4
+    chosen, ours = (proposals.chosen(each, shape.queries) for each in (expected["scores"], scores))
+    assert len(set(chosen) & set(ours)) > 0.98 * shape.queries
+    return Fused(run, grid, words)
+
+
+def check_parts(
+    name: str, weights: Path, given: Given, expected: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Do `check_encoders`, check that the decoder agrees, and return our logits (Q, T) and boxes (Q, 4)."""
+    run, grid, words = check_encoders(name, weights, given, expected)
+    shape, count, asked = SHAPES[name], len(given.tokens), given.asked
     # The decoder gets what the original's gets: otherwise differences of rounding grow in its layers, and scores of
     # neighbours in the order can differ by less than rounding.
     fused, words[:count] = expected["fused_image"], expected["fused_text"]
     chosen = proposals.chosen(expected["scores"], shape.queries)
-    assert len(set(chosen) & set(proposals.chosen(scores, shape.queries))) > 0.98 * shape.queries
     of_chosen = (chosen.astype(np.float32), grid.proposals[chosen], grid.proposes[chosen])
     logits, boxes = run["decode"](fused, grid.is_image, grid.shares, *of_chosen, words, asked.mask)
     logits = logits[:, :count]
