@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from ovseg_core.array_shapes import Shapes
 from ovseg_core.everything.options import EverythingOptions
 from ovseg_core.prompts import KINDS
 
@@ -107,7 +108,8 @@ class Family:
 
     `load` returns the network of a name with its weights, ready for inference; `networks.load` describes its arguments
     and what it raises. Fingerprints of embeddings and of translated networks cover the module that defines `load` and
-    all modules that it imports.
+    all modules that it imports. `network_of` returns the name of the family's network that has arrays of these names
+    and shapes, or None.
     """
 
     preset: Preset
@@ -121,3 +123,4 @@ class Family:
     # The image embedding (C, h, w) among the network's features; None if it has none
     image_embedding: Callable[[Features], np.ndarray] | None = with_channels_last
     takes_with: Callable[[Path], frozenset[str]] | None = None  # those it can take with these weights, if not `takes`
+    network_of: Callable[[Shapes], str | None] | None = None

@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ovseg_core import array_shapes
+from ovseg_core.array_shapes import Shapes
 from ovseg_core.everything.options import EverythingOptions
 from ovseg_core.family import Family, Preset, Quantization
 from ovseg_core.lite.shape import CANVAS
@@ -55,8 +57,14 @@ def encoder_graph(name: str, weights: Path) -> ov.Model:
     return in_openvino.encoder_graph(name, weights, partial(load_parts, weights), GRAPHS)
 
 
+def network_of(shapes: Shapes) -> str | None:
+    """Recognise SAM-Lite; see `Family`."""
+    return NAME if array_shapes.first_side(r"image_encoder\.context\.weight", shapes) else None
+
+
+NAME = "sam_lite"
 NETWORKS = {
-    "sam_lite": Family(
+    NAME: Family(
         Preset(
             (127.0,) * 3,
             (128.0,) * 3,
@@ -77,5 +85,6 @@ NETWORKS = {
         half_precisions={"onnxruntime": ("float16",)},
         quantization=Quantization(encoder_graph, float32_convolutions=6),
         image_embedding=lambda features: features[-1],  # the map of the coarsest stride
+        network_of=network_of,
     )
 }

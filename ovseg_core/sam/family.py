@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ovseg_core import array_shapes
+from ovseg_core.array_shapes import Shapes
 from ovseg_core.family import Family, Preset, Quantization
 from ovseg_core.sam.shape import CANVAS
 
@@ -16,6 +18,12 @@ if TYPE_CHECKING:
     from ovseg_core.network import Network
     from ovseg_core.sam.loading import LoadParts
     from ovseg_core.sam.parts import SamParts
+
+# The arrays that show the size of the image encoder, with Meta's names and those of Hugging Face
+VIT = r"(?:image_encoder\.patch_embed\.proj|vision_encoder\.patch_embed\.projection)\.weight"
+TINY_VIT = r"image_encoder\.patch_embed\.seq\.0\.c\.weight"
+SIZES = {768: "b", 1024: "l", 1280: "h"}  # by channels
+HQ = r"mask_decoder\.(?:hf|hq)_token\.weight"  # SAM-HQ has all arrays of SAM, and this one
 
 PRESET = Preset(
     (123.675, 116.28, 103.53),
@@ -54,6 +62,16 @@ def _encoder_graph(load_parts: LoadParts, name: str, weights: Path) -> ov.Model:
     return in_openvino.encoder_graph(name, weights, partial(load_parts, name, weights, on_cpu=True))
 
 
+def network_of(shapes: Shapes) -> str | None:
+    """Recognise a SAM or MobileSAM; see `Family`."""
+    if array_shapes.first_side(HQ, shapes):
+        return None
+    if array_shapes.first_side(TINY_VIT, shapes):
+        return "mobile_sam"
+    size = SIZES.get(array_shapes.first_side(VIT, shapes))
+    return f"sam_{size}" if size else None
+
+
 MOBILE_SAM = Family(
     PRESET,
     load,
@@ -61,6 +79,7 @@ MOBILE_SAM = Family(
     half_precisions={"onnxruntime": ("float16",), "paddle": ("bfloat16", "float16")},
     quantization=quantization(load_parts),
     is_exportable=True,
+    network_of=network_of,
 )
 SAM = replace(MOBILE_SAM, quantization=quantization(load_parts, is_transformer=True))
 NETWORKS = {"mobile_sam": MOBILE_SAM, "sam_b": SAM, "sam_l": SAM, "sam_h": SAM}  # `parts.VARIANTS` makes their layers

@@ -10,10 +10,10 @@ import pytest
 from safetensors.numpy import save_file
 
 from ovseg_core import models, networks, pipeline
+from ovseg_core.array_shapes import Shapes
 from ovseg_core.detectors import DETECTORS
 from ovseg_core.errors import OvsegError
 from ovseg_core.models import recognition
-from ovseg_core.models.recognition import Shapes
 
 DATA = Path(__file__).parents[1] / "data"
 
