@@ -22,7 +22,7 @@ from worker.batch.manifest import Manifest
 from worker.batch.own_webhook import BatchWebhookOrUrl
 from worker.job.validation import validated
 
-MAX_ERRORS = 1000  # that the answer has; they take 200 kB
+MAX_ERRORS = 1000  # an answer lists at most this many errors; they take 200 kB
 Read = Callable[[], Any]  # reads an item, and may raise OvsegError
 
 REFUSED = {
@@ -32,7 +32,7 @@ REFUSED = {
 
 
 class Head(BaseModel):
-    """What a manifest says of all its items."""
+    """The fields of a manifest that apply to the whole batch."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

@@ -52,7 +52,7 @@ EXAMPLES = {
 
 
 class ManifestQuery(query.Query):
-    """Whether another request will send more items: the batch does not complete before."""
+    """`more=true`: another request will send more items, and the batch does not complete before that."""
 
     more: Literal["true", "false"] = "false"
 
@@ -74,8 +74,8 @@ def submit() -> ResponseReturnValue:
     """Submit many jobs with one manifest. An item that is invalid is reported, and the others are accepted.
 
     The body is a JSON object, or JSON lines: an item in each, and optionally `{"defaults": {...}, "webhook": ...}` in
-    the first. A
-    manifest that is sent again, with the same Idempotency-Key or to the same id, adds only the items that are new.
+    the first. A manifest that is sent again, with the same Idempotency-Key or to the same id, adds only the items that
+    are new.
     """
     key = idempotency_key.of_request()
     batch_id = caller().owned(acceptance.new_id()) if key is None else batch_id_of(caller().tenant, key)

@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from ovseg_core.vl import description
+from worker.job import mask_name
 from worker.job.record import Job
 
-OBJECT = "object"  # the name of an object that has neither a phrase nor a name
 DONE = "data: [DONE]\n\n"
 NO_TOKENS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 
 
 @dataclass(frozen=True)
 class Form:
-    """The form of an answer: an event stream, whose last chunk may have the usage, or whole; with JSON as its content,
-    or a text.
+    """The form of an answer: whole or as an event stream, and with a text or JSON as its content.
+
+    With `has_usage`, the last chunk of a stream has the usage.
     """
 
     is_stream: bool
@@ -49,8 +50,9 @@ class Completion:
         return {**self._head("chat.completion"), "choices": [choice], "usage": NO_TOKENS}
 
     def events(self) -> str:
-        """Return the events of a stream: a chunk for each piece of the content, and a last one; if the client asked for
-        the usage, one more with nothing else.
+        """Return the events of a stream: a chunk for each piece of the content, and one with the finish reason.
+
+        If the client asked for the usage, one more chunk has nothing else.
         """
         has_usage = self.form.has_usage
         deltas = [{"role": "assistant", "content": ""}, *({"content": piece} for piece in self._contents()), {}]
@@ -77,7 +79,7 @@ class Completion:
 
     def _contents(self) -> Iterator[str]:
         """Yield the pieces of the content."""
-        names = [_name(info) for info in self.result["maskInfos"]]
+        names = [mask_name.of(info) or mask_name.UNNAMED for info in self.result["maskInfos"]]
         if self.form.is_json:
             yield json.dumps(self._json(names))
             return
@@ -113,11 +115,6 @@ class Completion:
 def event(data: dict[str, Any]) -> str:
     """Return an event of a stream."""
     return f"data: {json.dumps(data, separators=(',', ':'))}\n\n"
-
-
-def _name(info: dict[str, Any]) -> str:
-    phrase = info["prompt"] if isinstance(info["prompt"], str) else OBJECT
-    return str(info.get("name", phrase))
 
 
 def _score(info: dict[str, Any]) -> float | None:

@@ -1,7 +1,7 @@
 """The body of a request to the chat: OpenAI's, as far as it has a meaning here. Other fields are ignored.
 
-OpenAI's clients send what they need for language models, such as `temperature`; and OpenAI adds fields. Refused is what
-would promise another answer: several choices, or JSON of the client's own schema.
+OpenAI's clients send what they need for language models, such as `temperature`; and OpenAI adds fields. A field that
+would promise another answer is refused: several choices, or JSON of the client's own schema.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class UserMessage(Lenient):
 
 
 class OtherMessage(Lenient):
-    """It is not read."""
+    """A message of another role, which is not read."""
 
     role: Literal["assistant", "developer", "function", "system", "tool"]
 

@@ -16,7 +16,7 @@ MEGABYTE = 1_000_000
 
 
 class Installed:
-    """The models and detectors that live workers have, as they were when a request first needed to know."""
+    """The models and detectors that live workers have, read once, when a job first needs them."""
 
     @cached_property
     def _workers(self) -> list[Worker]:

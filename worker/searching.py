@@ -62,15 +62,15 @@ def boxes(running: RunningJob) -> tuple[list[PlacedBox], int]:
 def detected(running: RunningJob) -> tuple[Detection, Found[EncodedImage]]:
     """Return what PaddleX's detection finds for the job's `detect`, and the features of the image."""
     request, services = running.request, running.services
-    asked = detection_prompt.Prompt.of(str(request.detect))
+    prompt = detection_prompt.Prompt.of(str(request.detect))
     features = _features(running)
     running.check()
     (centres, logits), running.timings.ms["detect"] = services.detectors.answer(
-        str(request.detector), features.embedding, asked.text, Urgency.of(request)
+        str(request.detector), features.embedding, prompt.text, Urgency.of(request)
     )
     image_hw = features.embedding.image_hw
     limits = Thresholds().changed(request.detection)
-    objects = detection_prompt.boxes(asked, logits, centres, image_hw, limits)
+    objects = detection_prompt.boxes(prompt, logits, centres, image_hw, limits)
     return Detection(image_hw, running.image.picture, objects), features
 
 

@@ -47,11 +47,19 @@ def submit(client: FlaskClient, batch_id: str, *ids: str) -> None:
     assert client.put(f"{BATCHES}/{batch_id}", json={"items": rows}).status_code == 202
 
 
-def succeed(services: GatewayServices, batch_id: str, item_id: str, name: str | None = None, count: int = 1) -> Job:
+def succeed(
+    services: GatewayServices,
+    batch_id: str,
+    item_id: str,
+    name: str | None = None,
+    count: int = 1,
+    phrase: str | None = None,
+) -> Job:
     """End the job of an item as a worker does, with some equal masks."""
     job = protocol.begin(services.jobs, job_id_of(batch_id, item_id))
     info = {"label": "box_prompt", "prompt": [1, 2, 3, 4], "score": 0.5, "box": [2, 1, 6, 3], "area": 8}
     info |= {"prompt_index": 0, **({"name": name, "id": 17} if name else {})}
+    info |= {"label": "text_prompt", "prompt": phrase} if phrase else {}
     document = result_document.of(job.shown_id, {"masks": [ROW] * count, "maskInfos": [info] * count})
     services.storage.put(object_names.result(job.attempt_prefix), json.dumps(document).encode(), "application/json")
     assert services.jobs.succeed(job, PICTURE, {}, count) == "succeeded"
@@ -101,6 +109,18 @@ def test_each_item_has_a_line_in_the_order_of_the_manifest(client: FlaskClient, 
 def test_waiting_items_of_a_canceled_batch_are_canceled_in_the_results(client: FlaskClient, filled: str) -> None:
     client.post(f"{BATCHES}/{filled}/cancel")
     assert lines(client, filled)[5]["status"] == "canceled"
+
+
+def test_the_categories_of_a_data_set_are_names_of_prompts_and_else_their_phrases(
+    client: FlaskClient, services: GatewayServices
+) -> None:
+    submit(client, "phrases", "1", "2", "3")
+    services.feeder.sweep()
+    succeed(services, "phrases", "1", phrase="remote control")
+    succeed(services, "phrases", "2", name="car", phrase="red car")
+    succeed(services, "phrases", "3")
+    found = client.get(f"{BATCHES}/phrases/results?format=coco").get_json()
+    assert [each["name"] for each in found["categories"]] == ["remote control", "car", "object"]
 
 
 def test_the_data_set_is_readable_by_cocos_tools(client: FlaskClient, services: GatewayServices) -> None:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ from werkzeug.test import TestResponse
 from configs.settings import Settings
 from gateway import auth, create_app
 from ovseg.commands import main
-from tests.support import commands, lone_gateway, processes
+from tests.support import lone_gateway, processes
 from worker.access.api_key import KeyText, new_id
 from worker.access.keys import Keys
 from worker.access.scope import ORDINARY, Scope
@@ -448,83 +447,3 @@ def test_the_first_admin_key_comes_from_the_command_line_which_needs_only_redis(
     assert line.startswith(f"{text.id}  default  revoked  admin  never expires  used ")
     assert text.secret not in line
     assert run("revoke", "nonsense").stderr == "Error: there is no key 'nonsense'\n"
-
-
-# Where a gateway without keys may listen
-
-ELSEWHERE = ["0.0.0.0", "::", "192.168.1.2", "gateway.internal"]
-
-
-@pytest.mark.parametrize("host", ELSEWHERE)
-def test_a_gateway_listens_elsewhere_than_on_loopback_only_once_keys_are_decided(settings: Settings, host: str) -> None:
-    elsewhere = settings.model_copy(update={"gateway_host": host})
-    with pytest.raises(ValueError, match=r"OVSEG_AUTH=required.*OVSEG_AUTH=off") as caught:
-        create_app(elsewhere)
-    assert "\n" not in str(caught.value)
-    assert auth.is_required(elsewhere.model_copy(update={"auth": "required"})) is True
-    assert auth.is_required(elsewhere.model_copy(update={"auth": "off"})) is False
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
-def test_a_gateway_on_loopback_needs_no_keys_unless_told_so(settings: Settings, host: str) -> None:
-    on_loopback = settings.model_copy(update={"gateway_host": host})
-    assert auth.is_required(on_loopback) is False
-    assert auth.is_required(on_loopback.model_copy(update={"auth": "required"})) is True
-
-
-@pytest.mark.slow
-def test_the_commands_refuse_in_one_line_that_names_both_ways_out(tmp_path: Path) -> None:
-    names = ("gateway", "up", "demo")
-    lines = commands.stderr_of(*names, OVSEG_DATA_DIR=str(tmp_path), OVSEG_GATEWAY_HOST="0.0.0.0")
-    line = (
-        "Error: the gateway would listen on 0.0.0.0 without keys: set OVSEG_AUTH=required (`ovseg keys create --admin` "
-        "makes the first key), or OVSEG_AUTH=off if every client that reaches it may do everything"
-    )
-    assert lines == [written for name in names for written in (line, f"{name} exited with 1")]
-
-
-# Pages of other sites
-
-PAGE = "https://app.example.com"
-
-
-@pytest.fixture
-def with_cors(required: Settings) -> FlaskClient:
-    origins = Settings.model_validate({"cors_origins": f"{PAGE}, http://localhost:3000"}).cors_origins
-    return create_app(required.model_copy(update={"cors_origins": origins})).test_client()
-
-
-def test_a_page_of_a_chosen_origin_may_use_the_api(with_cors: FlaskClient, admin: KeyText) -> None:
-    question = {"Origin": PAGE, "Access-Control-Request-Method": "POST", "Sec-Fetch-Site": "cross-site"}
-    preflight = with_cors.options("/v1/jobs", headers=question)
-    assert preflight.status_code == 200
-    assert "Authorization" in preflight.headers["Access-Control-Allow-Headers"]
-    assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
-    sent = {"Origin": PAGE, "Sec-Fetch-Site": "cross-site", "Authorization": f"Bearer {admin}"}
-    for answer in (
-        preflight,
-        with_cors.get("/v1/jobs", headers=sent),
-        with_cors.post("/v1/jobs", headers=sent, json={}),
-        with_cors.get("/v1/jobs", headers={"Origin": PAGE}),
-    ):
-        assert answer.headers["Access-Control-Allow-Origin"] == PAGE
-        assert answer.headers["Vary"] == "Origin"
-    assert with_cors.post("/v1/jobs", headers=sent, json={}).status_code == 422
-
-
-def test_a_page_of_another_origin_may_not(with_cors: FlaskClient, admin: KeyText) -> None:
-    for origin in ("https://evil.example", f"{PAGE}:444", "http://app.example.com", "null", f"{PAGE}."):
-        sent = {"Origin": origin, "Authorization": f"Bearer {admin}"}
-        post = with_cors.post("/v1/jobs", headers=sent, json={})
-        for answer in (
-            with_cors.options("/v1/jobs", headers={**sent, "Access-Control-Request-Method": "POST"}),
-            with_cors.get("/v1/jobs", headers=sent),
-            post,
-        ):
-            assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
-        assert post.get_json()["code"] == "cross_site"
-
-
-def test_without_the_setting_no_answer_has_headers_of_cors(client: FlaskClient, admin: KeyText) -> None:
-    answer = client.get("/v1/jobs", headers={"Origin": PAGE, "Authorization": f"Bearer {admin}"})
-    assert not [name for name, _ in answer.headers if name.startswith("Access-Control") or name == "Vary"]

@@ -34,8 +34,8 @@ SWEEP_SECONDS = 5.0
 # erases.
 DUE_PER_SWEEP, AT_ONCE = 100, 200
 STORAGE_AGAIN_SECONDS = 5.0
-# The client of a manifest that was not sent to its end can send it again for this time. Then the items that have
-# arrived are all.
+# A client whose manifest was not sent to its end can send it again within this time. After it, the batch consists of
+# the items that have arrived.
 SEALED_AFTER_SECONDS = 24 * 3600
 
 

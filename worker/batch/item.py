@@ -11,7 +11,7 @@ from worker.job.idempotency import Once, fingerprint
 from worker.job.request import JobRequest
 from worker.store import tenant
 
-# Of the fingerprint's 64 hexadecimal digits. It only has to distinguish two requests under one id.
+# So many of the fingerprint's 64 hexadecimal digits are kept: they only have to distinguish two requests under one id.
 SHORT = 16
 
 

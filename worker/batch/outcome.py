@@ -18,7 +18,7 @@ AT_ONCE = 50  # records that are read at a time: with 1,000 prompts each they ha
 
 @dataclass(frozen=True)
 class Outcome:
-    """An item, and its job; None if the job is not made yet, was never made, or was erased."""
+    """An item and its job. `job` is None if the job is not made yet, was never made, or was erased."""
 
     item: Item
     status: str  # of the job, or WAITING, or DELETED

@@ -13,18 +13,17 @@ from typing import IO, Any, NamedTuple
 
 from worker.batch.batch import Batch
 from worker.batch.outcome import Outcome, Outcomes
-from worker.job import result_document
+from worker.job import mask_name, result_document
 from worker.job.record import Status
 from worker.store.storage import ObjectMissing, Storage
 
 THREADS = 8  # that read results from storage, for all requests of a process
 PIECE_BYTES = 64 * 1024
-IN_MEMORY_BYTES = 1_000_000  # of the list of a data set's images, which comes after its annotations
-UNNAMED = "object"  # the category of a mask whose prompt has no name
+IN_MEMORY_BYTES = 1_000_000  # a longer list of a data set's images, which comes after its annotations, is in a file
 
 
 class Ended(NamedTuple):
-    """An item, and its job's result: None if there is none, or, with the reason in `gone`, if it cannot be read."""
+    """An item and its job's result. `result` is None if there is none; `gone` is the reason if it cannot be read."""
 
     outcome: Outcome
     result: dict[str, Any] | None
@@ -135,7 +134,7 @@ def _annotations(number: int, result: dict[str, Any], categories: dict[str, int]
         segmentation = None if mask is None else {"size": mask["size"], "counts": mask["rleResult"]}
         yield {
             "image_id": number,
-            "category_id": categories.setdefault(_category(info), len(categories) + 1),
+            "category_id": categories.setdefault(mask_name.of(info) or mask_name.UNNAMED, len(categories) + 1),
             "bbox": [x0, y0, x1 - x0, y1 - y0],
             "area": info["area"],
             "iscrowd": 0,
@@ -143,10 +142,3 @@ def _annotations(number: int, result: dict[str, Any], categories: dict[str, int]
             **({} if info.get("score") is None else {"score": info["score"]}),
             **({"prompt_id": info["id"]} if "id" in info else {}),
         }
-
-
-def _category(info: dict[str, Any]) -> str:
-    """Return the name that the client gave to a mask's prompt; without one the phrase of a text prompt."""
-    prompt = info["prompt"]
-    phrase = prompt.get("text") if isinstance(prompt, dict) else None
-    return str(info.get("name") or phrase or UNNAMED)

@@ -10,7 +10,7 @@ import hashlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, wait
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from enum import StrEnum
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -112,9 +112,8 @@ class Embeddings(Generic[E]):
             sha256: The digest of the image's file, as an id of its tenant (`tenant.owned`).
             picture: Reads the image (H, W, 3). It is called only if the image must be encoded.
             is_to_share: Store the embedding for the fleet even if it is cheap to make.
-            urgency: How urgent the encoding is. An embedding that only jobs in bulk use is evicted sooner. It is stored
-                for the fleet only if another worker wants it: a data set would fill the storage, and few of its images
-                are used twice.
+            urgency: How urgent the encoding is. What only jobs in bulk use is evicted sooner, and stored for the fleet
+                only if another worker wants it: a data set would fill the storage, and few images are used twice.
             check: Called several times a second while this waits for another thread or worker. It may raise an
                 exception to interrupt the wait.
             waiting: Entered while this waits for another thread or worker.
@@ -141,10 +140,8 @@ class Embeddings(Generic[E]):
                 shares = is_to_share or (not is_in_bulk and self._encoder.is_costly(model))
                 return self._kept(key, mine, make, shares, is_in_bulk)
             _await(others, check, waiting)
-            try:
+            with suppress(CancelledError):
                 return Found(others.result(), Cache.HIT)
-            except CancelledError:
-                continue
 
     def _kept(
         self, key: str, mine: Future[E], make: Callable[[], Found[E]], is_to_share: bool, is_in_bulk: bool

@@ -77,7 +77,7 @@ class Archive:
     def keep_accepted(self, job_ids: Sequence[str]) -> None:
         """Write the documents of those jobs that have none yet, several in one object; log an error.
 
-        Of most jobs, the worker has written a document.
+        Most jobs have one: the worker has written the document of their end.
         """
         try:
             listed = self._keyspace.redis.zmscore(self._keyspace.key("unarchived"), list(job_ids))

@@ -7,12 +7,11 @@ from itertools import chain, repeat
 from typing import Any
 
 from ovseg_core.errors import OvsegError
-from worker.job import result_document
+from worker.job import mask_name, result_document
 from worker.job.archive import Archive
 from worker.job.client_text import brief
 from worker.job.jobs import Jobs
 from worker.job.record import Job, Status
-from worker.job.text_prompt import LABEL
 from worker.store import tenant
 from worker.store.storage import ObjectMissing, Storage
 
@@ -34,7 +33,7 @@ class EarlierMasks:
     def of(self, owner: str, job_id: str) -> Sequence[Mapping[str, Any]]:
         """Return the masks of a tenant's job: {"rleResult": counts, "size": [height, width]} each.
 
-        A mask also has the `name` of its prompt; without one, its phrase if a detector found it.
+        A mask also has a `name` if there is a name for its object, see `mask_name`.
 
         Raises OvsegError `mask_not_found`: there is no such job, it has not succeeded, or its result has no RLE or is
         no longer in storage.
@@ -61,7 +60,7 @@ class EarlierMasks:
 
 
 def _name(info: Mapping[str, Any]) -> dict[str, str]:
-    name = info.get("name", info["prompt"] if info.get("label") == LABEL else None)
+    name = mask_name.of(info)
     return {} if name is None else {"name": name}
 
 

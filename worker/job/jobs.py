@@ -167,13 +167,8 @@ class Jobs:
             of_batch.batch_id if of_batch else "",
             *flat(fields),
         )
-        if outcome == "exceeded":
-            quota, left = map(int, more)
-            return Outcome(None, exceeded=Exceeded(found_id, quota, left, input_bytes))
-        if outcome == "closed":
-            return Outcome(None, is_closed=True)
-        if outcome == "full":
-            return Outcome(None, full=found_id)
+        if outcome in ("exceeded", "closed", "full"):
+            return _refused(outcome, found_id, more, input_bytes)
         if more:
             return Outcome(Job.accepted(job_id, request, more[0]), is_new=True)
         job = self.get_with_result(found_id) if outcome == "same" else None
@@ -308,6 +303,14 @@ class Jobs:
     @property
     def _lease(self) -> int:
         return clock.in_microseconds(self._settings.lease_seconds)
+
+
+def _refused(outcome: str, reason: str, limits: Sequence[str], stored_bytes: int) -> Outcome:
+    """Return the outcome of a submission that `accept` refused: `exceeded`, `closed` or `full`."""
+    if outcome == "exceeded":
+        quota, left = map(int, limits)
+        return Outcome(None, exceeded=Exceeded(reason, quota, left, stored_bytes))
+    return Outcome(None, is_closed=True) if outcome == "closed" else Outcome(None, full=reason)
 
 
 def _if_light(job_id: str, request: JobRequest) -> dict[str, str]:

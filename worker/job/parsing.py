@@ -119,20 +119,7 @@ def parse(
             spec.check_text(f"{name}[{i}]")
     if everything is not None:
         _check_suits_everything(fields)
-    prompts, texts = split_texts([each for each in found if not isinstance(each, OvsegError)])
-    of_masks = {
-        "prompts": prompts,
-        "texts": texts,
-        **(_detection(fields, settings) if texts else {}),
-        "notes": prompt_note.of(found, [(each.id, each.name) for each in fields.prompts or ()]),
-        "on_invalid_prompt": "skip" if fields.on_invalid_prompt == "skip" else None,
-        "outputs": _outputs(fields),
-        "ephemeral": fields.ephemeral or None,
-        "everything": None if everything is None else everything.checked(spec, settings),
-        "multimask": "all" if fields.multimask == "all" else None,
-        "polygons": _polygons(fields),
-    }
-    request = request.model_copy(update=of_masks)
+    request = request.model_copy(update=_of_masks(fields, found, everything, spec, settings))
     return request if source.content is None else request.within(source.content.image_hw, name), image
 
 
@@ -153,6 +140,29 @@ def _request(fields: EmbeddingFields, source: ImageSource, settings: Settings) -
         fields.webhook.check(settings)
     options = {name: option for name, option in fields if name in Options.model_fields}
     return JobRequest(image=source, model=spec.name, prompts=(), outputs=(), **options), spec
+
+
+def _of_masks(
+    fields: JobFields,
+    found: Sequence[AnyPrompt | OvsegError],
+    everything: Everything | None,
+    spec: ModelSpec,
+    settings: Settings,
+) -> dict[str, Any]:
+    """Return the fields of a request that makes masks, besides those of `_request`."""
+    prompts, texts = split_texts([each for each in found if not isinstance(each, OvsegError)])
+    return {
+        "prompts": prompts,
+        "texts": texts,
+        **(_detection(fields, settings) if texts else {}),
+        "notes": prompt_note.of(found, [(each.id, each.name) for each in fields.prompts or ()]),
+        "on_invalid_prompt": "skip" if fields.on_invalid_prompt == "skip" else None,
+        "outputs": _outputs(fields),
+        "ephemeral": fields.ephemeral or None,
+        "everything": None if everything is None else everything.checked(spec, settings),
+        "multimask": "all" if fields.multimask == "all" else None,
+        "polygons": _polygons(fields),
+    }
 
 
 def _outputs(fields: JobFields) -> tuple[Output, ...]:
