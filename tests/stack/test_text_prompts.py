@@ -1,4 +1,4 @@
-"""Text prompts over HTTP, through a real gateway, a real worker and storage, with a detector that knows two colours."""
+"""Text prompts over HTTP, through a real gateway, a real worker and storage, with a detector of two colours."""
 
 from __future__ import annotations
 

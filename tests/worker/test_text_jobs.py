@@ -1,4 +1,4 @@
-"""A worker runs jobs with text prompts: phrases to boxes to masks, with a detector that knows two colours.
+"""A worker runs jobs with text prompts: phrases to boxes to masks, with a detector of two colours.
 
 Boxes that were swapped, mirrored, shifted or wrongly scaled would give other masks than those of the drawn objects.
 """

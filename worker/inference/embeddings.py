@@ -113,7 +113,7 @@ class Embeddings(Generic[E]):
             picture: Reads the image (H, W, 3). It is called only if the image must be encoded.
             is_to_share: Store the embedding for the fleet even if it is cheap to make.
             urgency: How urgent the encoding is. What only jobs in bulk use is evicted sooner, and stored for the fleet
-                only if another worker wants it: a data set would fill the storage, and few images are used twice.
+                only if another worker needs it: a data set would fill the storage, and few images are used twice.
             check: Called several times a second while this waits for another thread or worker. It may raise an
                 exception to interrupt the wait.
             waiting: Entered while this waits for another thread or worker.

@@ -73,7 +73,7 @@ class SharedEmbeddings:
         return embedding.rounded()
 
     def offer(self, key: str, embedding: Embedding, is_to_share: bool = False) -> None:
-        """Store a new embedding with `is_to_share`, or if another worker wants it. Let workers that wait continue."""
+        """Store a new embedding with `is_to_share`, or if another worker needs it. Let workers that wait continue."""
         if not self._is_on:
             return
         try:
