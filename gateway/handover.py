@@ -47,8 +47,8 @@ def is_resumed() -> bool:
 def hold(hold: Hold, head: Response | None = None) -> Response:
     """Make the server call again for `hold.answer()` when the hold is over.
 
-    The response is for Flask and not sent; but of an event stream the server may send the status and the headers of
-    `head` before it calls again.
+    The response is for Flask and is not sent, with one exception: the server may send the status and the headers of
+    `head`, which is that of an event stream, before it calls again.
     """
     request.environ[HOLD] = hold
     return head or Response()

@@ -124,8 +124,9 @@ def _call(app: Flask, environ: dict[str, Any]) -> Answer:
 
 
 async def _pauses(hold: Hold, hung_up: asyncio.Event, comments: bool) -> AsyncGenerator[None]:
-    """Wait until the hold has ended, its time is up, or the client has hung up. Meanwhile yield when a comment is due,
-    if there are any.
+    """Wait until the hold has ended, its time is up, or the client has hung up.
+
+    With `comments`, yield each time that a comment is due meanwhile.
     """
     over, gone = asyncio.wrap_future(hold.over), asyncio.ensure_future(hung_up.wait())
     try:
