@@ -31,21 +31,20 @@ CREATED = 0
 def page() -> Response:
     """List all models of the registry, in its order, then all detectors, with the live workers that can run them."""
     workers = roster.workers(services().keyspace)
-    return jsonify({"object": "list", "data": [_describe(spec, workers) for spec in _known().values()]})
+    known: list[Published] = [*models.all_models().values(), *models.all_detectors().values()]
+    return jsonify({"object": "list", "data": [_describe(spec, workers) for spec in known]})
 
 
 @blueprint.get("/<path:name>")
 @auth.needs(Scope.JOBS_READ)
 @operation.describes(Operation("Read a model", {200: Answer("The model.", ModelObject)}, ("not_found",)))
 def show(name: str) -> Response:
-    """Return one model of the list."""
-    if (spec := _known().get(name)) is None:
-        raise OvsegError("not_found", f"there is no model {brief(name)!r}")
+    """Return one model of the list, by its name or by its name in another library."""
+    try:
+        spec = models.find_any(name)
+    except OvsegError:
+        raise OvsegError("not_found", f"there is no model {brief(name)!r}") from None
     return jsonify(_describe(spec, roster.workers(services().keyspace)))
-
-
-def _known() -> dict[str, Published]:
-    return {**models.all_models(), **models.all_detectors()}
 
 
 def _describe(spec: Published, workers: Sequence[Worker]) -> dict[str, Any]:
@@ -62,10 +61,17 @@ def _describe(spec: Published, workers: Sequence[Worker]) -> dict[str, Any]:
         "licence": spec.licence,
         "bytes": with_model[0].models.installed[spec.name] if with_model else spec.installed_bytes or spec.size,
         "input_size": spec.input_size if isinstance(spec, ModelSpec) else None,
-        "engines": list(spec.family.engines if isinstance(spec, ModelSpec) else detectors.ENGINES),
+        "engines": list(_engines(spec)),
         "installed": bool(with_model) if workers else None,
         "workers": [_describe_worker(worker, spec.name) for worker in with_model],
     }
+
+
+def _engines(spec: Published) -> Sequence[str]:
+    """Return the engines that can run the network."""
+    if isinstance(spec, ModelSpec):
+        return spec.family.engines
+    return ("paddle",) if spec.network == detectors.PADDLE_INFERENCE else detectors.ENGINES
 
 
 def _describe_worker(worker: Worker, model: str) -> dict[str, Any]:

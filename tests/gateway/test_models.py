@@ -90,6 +90,15 @@ def test_a_detector_is_a_model_that_takes_text(client: FlaskClient) -> None:
         "workers": [],
     }
     assert not shown(client, "LLMDet-T")["is_default"]
+    assert shown(client, "GroundingDINO-T_infer")["engines"] == ["paddle"]  # PaddleX's folder
+
+
+@pytest.mark.parametrize(
+    ("other", "name"),
+    [("facebook/sam-vit-base", "SAM-B"), ("IDEA-Research/grounding-dino-tiny", "GroundingDINO-T")],
+)
+def test_a_model_is_also_found_by_its_name_in_another_library(client: FlaskClient, other: str, name: str) -> None:
+    assert client.get(f"/v1/models/{other}").get_json() == shown(client, name)
 
 
 def test_without_a_live_worker_it_is_unknown_what_is_installed(client: FlaskClient) -> None:
