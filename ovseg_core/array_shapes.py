@@ -14,5 +14,5 @@ def first_side(pattern: str, shapes: Shapes) -> int:
 
 
 def count(pattern: str, shapes: Shapes) -> int:
-    """Return how many numbers the names that match the pattern have, such as those of blocks."""
+    """Return how many different numbers, such as those of blocks, the names that match the pattern contain."""
     return len({match[1] for name in shapes if (match := re.fullmatch(pattern, name))})

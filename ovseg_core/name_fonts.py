@@ -17,7 +17,7 @@ Font = ImageFont.FreeTypeFont
 
 MEDIUM = 500  # a weight that is readable when it is small
 SIMPLIFIED = 2  # of the faces of Noto Sans CJK the one with the shapes of simplified Chinese
-MISSING = "\U0010ffff"  # no font has this character, and each draws it as its sign of a missing one
+MISSING = "\U0010ffff"  # no font has this character; each font draws its sign for a missing character
 
 
 def shown(name: str) -> str | None:
@@ -39,7 +39,7 @@ def has(font: Font, character: str) -> bool:
 
 
 def _maker(text: str) -> Callable[[int], Font] | None:
-    """Return what makes the first font that has all characters of a text."""
+    """Return the function that makes the first font with all characters of a text; None if no font has all."""
     return next((make for make in _makers() if all(_covers(make, character) for character in text)), None)
 
 

@@ -12,12 +12,10 @@ from ovseg_core import name_fonts, palette
 
 Box = tuple[float, float, float, float]
 
-SHARE_OF_LONGER, SHARE_OF_SHORTER = (
-    1 / 45,
-    1 / 5,
-)  # font size: names look alike in photos of any size, and fit in narrow ones
+# The font size, as shares of the picture's sides: names look alike in photos of any size, and fit in narrow ones.
+SHARE_OF_LONGER, SHARE_OF_SHORTER = 1 / 45, 1 / 5
 MIN_FONT, MAX_FONT = 11, 200  # pixels: smaller names are unreadable, larger ones hide the photo
-MIN_LETTERS = 12  # about so many fit into a tag, also in a picture whose half is narrower
+MIN_LETTERS = 12  # about this many fit into a tag, which may be wider than half of a narrow picture for that
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 LIGHT = 150  # names on colours of this luminance or more, 0 to 255, are black
 
@@ -84,7 +82,10 @@ def _cut(text: str, font: name_fonts.Font, max_width: int) -> str:
 def _place(
     box: Box, tag_hw: tuple[int, int], picture_hw: tuple[int, int], taken: np.ndarray
 ) -> tuple[tuple[int, int], bool]:
-    """Return x and y of a tag, and whether it covers no other there. If it does everywhere, it is the first place."""
+    """Return x and y of the first place where a tag covers no other, and True.
+
+    If there is no such place, return the first of all places, and False.
+    """
     places = list(_places(box, tag_hw, picture_hw))
     height, width = tag_hw
     for x, y in places:

@@ -45,7 +45,7 @@ def draw(
     picture = image_rgb.copy()
     # The line width in pixels grows with the photo, so that lines look alike in photos of any size.
     unit = min(max(1, round(max(picture.shape[:2]) / 480)), MAX_LINE_WIDTH)
-    # An answer has its prompt itself. Equal prompts are different ones: a detector may find a box for two phrases.
+    # Prompts are compared by identity: equal ones may stand for two phrases, if a detector finds the same box for both.
     first_of = {id(answer.prompt): i for i, answer in reversed(list(enumerate(answers)))}
     is_outlined = [i > first_of[id(a.prompt)] and not a.is_of_everything for i, a in enumerate(answers)]
     # Large masks are drawn first, so a small object inside a large one stays visible.

@@ -86,7 +86,7 @@ def best(several: Sequence[Searched], prompt: TextPrompt, phrases: Sequence[str]
         several: what each pass found. The passes may have more phrases than the prompt: the others are ignored, as if
             they had not been searched.
         prompt: its box is within the image.
-        phrases: the list that was searched, as of `distinct`.
+        phrases: the list that was searched, from `distinct`.
     """
     from ovseg_core.grounding_dino import detections
 
@@ -107,7 +107,7 @@ def _of_prompt(several: Sequence[Searched], prompt: TextPrompt, phrases: Sequenc
 
 
 def _are_inside(boxes_xyxy: np.ndarray, box: Box | None) -> np.ndarray:
-    """Return which boxes (N, 4) are in `box`, and are not beyond the image: those have no area."""
+    """Return (N,) bool: True for boxes (N, 4) inside `box` that have an area. Boxes beyond the image have none."""
     x0, y0, x1, y1 = boxes_xyxy.T
     areas = (x1 - x0) * (y1 - y0)
     are_inside: np.ndarray = areas > 0

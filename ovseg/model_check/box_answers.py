@@ -13,7 +13,7 @@ Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels
 
 
 @dataclass(frozen=True)
-class FoundBox:
+class KnownBox:
     """A box, and its score from 0 to 1."""
 
     box_xyxy: Box
@@ -32,7 +32,7 @@ class BoxAnswers:
 
     made_by: str
     weights_sha256: str
-    by_phrase: Mapping[str, FoundBox]
+    by_phrase: Mapping[str, KnownBox]
 
     @classmethod
     def read(cls, path: Path) -> BoxAnswers:
@@ -48,9 +48,9 @@ class BoxAnswers:
         path.write_text(json.dumps(asdict(self), indent=1) + "\n")
 
 
-def _found(box_xyxy: list[float], score: float) -> FoundBox:
+def _found(box_xyxy: list[float], score: float) -> KnownBox:
     x0, y0, x1, y1 = map(float, box_xyxy)
-    return FoundBox((x0, y0, x1, y1), float(score))
+    return KnownBox((x0, y0, x1, y1), float(score))
 
 
 def iou(a: Box, b: Box) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from ovseg.model_check import answers
-from ovseg.model_check.box_answers import Box, BoxAnswers, FoundBox, iou
+from ovseg.model_check.box_answers import Box, BoxAnswers, KnownBox, iou
 from ovseg.model_check.row import Row, finite
 from ovseg_core.grounding_dino.detector import Detector
 from ovseg_core.grounding_dino.options import MAX_OBJECTS, DetectionOptions
@@ -50,7 +50,7 @@ class DetectorCheck:
         self.ran_on = f"{engine}, {precision}"
         self._bounds = answers.EXACT if precision == "float32" else answers.ROUNDED
         self._detector, self._photo, self._known = detector, photo, known
-        self._found: dict[str, FoundBox] = {}
+        self._found: dict[str, KnownBox] = {}
 
     def rows(self) -> Iterator[Row]:
         """Yield each step when it has been run."""
@@ -87,16 +87,16 @@ class DetectorCheck:
         bounds = f" (required: {min_iou} or more, and {max_change} or less)" * is_wrong
         return Row(step, 0, f"lowest IoU {lowest:.3f}, largest change of score {change:.3f}{bounds}", is_wrong)
 
-    def _best(self, encoded: object, phrases: Sequence[str]) -> dict[str, FoundBox]:
+    def _best(self, encoded: object, phrases: Sequence[str]) -> dict[str, KnownBox]:
         """Return the best box of each phrase, with any score."""
         found = self._detector.detect(encoded, phrases, ANY_SCORE)  # type: ignore[arg-type]  # what its `encode` returned
-        best: dict[str, FoundBox] = {}
+        best: dict[str, KnownBox] = {}
         for box, score, i in zip(found.boxes_xyxy.tolist(), found.scores.tolist(), found.phrases.tolist(), strict=True):
-            best.setdefault(phrases[i], FoundBox(tuple(box), score))  # the highest scores come first
+            best.setdefault(phrases[i], KnownBox(tuple(box), score))  # the highest scores come first
         return best
 
     def _objects(self, step: str, seconds: float) -> Row:
-        """Return whether the objects are found, and names of absent objects score lower."""
+        """Return a row: wrong if too few objects are found, or if the names of all absent objects score as high."""
         right = [phrase for phrase in PRESENT if _fault(phrase, self._found.get(phrase)) is None]
         text = f"{len(right)} of {len(PRESENT)} objects in their places"
         if len(right) < MIN_OBJECTS:
@@ -104,9 +104,8 @@ class DetectorCheck:
         lowest = min(self._found[phrase].score for phrase in right)
         false = [phrase for phrase in ABSENT if phrase in self._found and self._found[phrase].score >= lowest]
         if len(false) == len(ABSENT):
-            return Row(
-                step, seconds, f"{' and '.join(false)}, which are not there, score as high as what is there", True
-            )
+            text = f"{' and '.join(false)}, which are not there, score as high as what is there"
+            return Row(step, seconds, text, True)
         return Row(step, seconds, text)
 
     def _shown(self, phrase: str) -> Row:
@@ -124,13 +123,13 @@ class DetectorCheck:
         found = self._best(self._detector.encode(self._photo), [*PRESENT, *ABSENT])
         seconds = time.perf_counter() - started
         if not found or found.keys() != self._found.keys():
-            return Row("all again", seconds, "other phrases have boxes than before", True)
+            return Row("all again", seconds, "the phrases that have boxes are not those of the first run", True)
         lowest = min(iou(best.box_xyxy, self._found[phrase].box_xyxy) for phrase, best in found.items())
         text = "the same boxes" if lowest == 1 else f"IoU of {lowest:.3f} or more with the boxes before"
         return Row("all again", seconds, text, lowest < MIN_IOU_AGAIN)
 
 
-def _fault(phrase: str, best: FoundBox | None) -> str | None:
+def _fault(phrase: str, best: KnownBox | None) -> str | None:
     """Return why the best box of an object's name is wrong, or None."""
     if best is None:
         return "no box"
@@ -140,8 +139,8 @@ def _fault(phrase: str, best: FoundBox | None) -> str | None:
     return None if overlap >= MIN_IOU else f"the IoU with the object's place is {overlap:.2f}, less than {MIN_IOU}"
 
 
-def _alone(alone: FoundBox | None, together: FoundBox | None, seconds: float) -> Row:
-    """Return whether a phrase in a list of its own has the box that it has among others."""
+def _alone(alone: KnownBox | None, together: KnownBox | None, seconds: float) -> Row:
+    """Return a row: wrong if a phrase that is searched alone has another box than among others."""
     step = f"{ALONE} alone"
     if alone is None or together is None:
         return Row(step, seconds, "no box", True)

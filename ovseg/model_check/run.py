@@ -50,7 +50,7 @@ def run(request: Request) -> int:
     """
     device = request.device or devices.default()
     subject: Subject
-    if request.name in models.all_detectors():
+    if models.is_detector(request.name):
         subject = DetectorSubject(models.find_detector(request.name), device, request.answers, bool(request.record))
     else:
         subject = ModelSubject(models.resolved(request.name), device, request.answers, bool(request.record))

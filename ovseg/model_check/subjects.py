@@ -36,7 +36,7 @@ class LoadedCheck(Protocol):
 
 
 class Subject(ABC):
-    """What is checked, on one device. `against` says what its answers are compared with."""
+    """What is checked, on one device. `against` describes what its answers are compared with."""
 
     def __init__(self, spec: Published, device: str, against: str) -> None:
         self.name, self.weights, self.device, self.against = spec.name, spec.weights, device, against

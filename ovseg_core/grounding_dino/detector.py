@@ -21,7 +21,7 @@ class EncodedImage(NamedTuple):
     """The features of an image. Any list of phrases can be searched in it.
 
     Attributes:
-        features: (L, C) float32; of a network that cannot be divided, the normalised image (1, 3, h, w).
+        features: (L, C) float32. If the network cannot be divided, the normalised image (1, 3, h, w).
         canvas_hw: height and width of the canvas.
         resized_hw: height and width of the image on the canvas.
         image_hw: height and width of the image.

@@ -93,7 +93,7 @@ DECODER: list[Rule] = [
     (_DECODER + r"norm3\.(.+)", _OUR_DECODER + r"feed_forward.norm.\2"),
 ]
 TEXT: list[Rule] = [
-    (r"label_enc\.weight", r""),  # of the training; IDEA's published files have it, and IDEA's network does not
+    (r"label_enc\.weight", r""),  # used in the training; IDEA's published files contain it, IDEA's network does not
     *bert(r"bert\."),
     (r"feat_map\.(.+)", r"text_encoder.projection.\1"),
 ]

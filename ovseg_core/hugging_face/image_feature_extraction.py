@@ -26,7 +26,8 @@ class ImageFeatureExtraction(Task):
     def answer(self, loaded: Loaded, picture: Picture) -> Any:
         """Return the image embedding, (1, C, h, w) as transformers' `SamVisionModel` does, or (1, C) with `pool`.
 
-        It is for the model's own canvas: where an image is not square, a SAM's embedding has positions beyond it.
+        The embedding covers the model's canvas. If an image is not square, a SAM's embedding also has positions beyond
+        the image.
 
         Raises ValueError if the model has no image embedding.
         """

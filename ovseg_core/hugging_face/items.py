@@ -29,7 +29,7 @@ def is_one(given: Any) -> bool:
 
 
 def of_each(several: Any) -> Iterator[Any]:
-    """Yield the inputs, one by one. A dataset need not be iterable: its length and its items are enough."""
+    """Yield the inputs, one by one. A dataset that cannot be iterated needs a length and items by index."""
     if isinstance(several, Iterable):
         return iter(several)
     return (several[i] for i in range(len(several)))
@@ -42,7 +42,7 @@ def _is_sequence(given: Any) -> bool:
 def with_labels(given: Any, labels: Any) -> Any:
     """Return a list of images as mappings with their own labels, if `labels` is a list of lists, one for each image.
 
-    Raises ValueError if there are not as many of them as images.
+    Raises ValueError if the number of lists is not the number of images.
     """
     are_lists = isinstance(labels, list | tuple) and any(isinstance(each, list | tuple) for each in labels)
     if not (are_lists and isinstance(given, list | tuple)):

@@ -49,7 +49,7 @@ class Choice:
         searches = (DEFAULT_DETECTOR, None) if detector is None else _found(detector)
         if not _is_detector(searches):
             known = ", ".join(models.all_detectors())
-            raise ValueError(f"detector must be a detector, and {detector} is none; available: {known}")
+            raise ValueError(f"detector: {detector} is not a detector; available: {known}")
         if found is not None and _is_detector(found):
             return cls((DEFAULT_SEGMENTER, None), found, True, engine, precision)  # type: ignore[arg-type]
         segments = (DEFAULT_SEGMENTER, None) if found is None else found

@@ -11,7 +11,7 @@ from ovseg_core.everything.proposals import Proposal
 from ovseg_core.hugging_face.loaded import Loaded
 from ovseg_core.hugging_face.task import Picture, Task
 
-# The names of `EverythingOptions`, for those of transformers that differ. It has one threshold for all duplicates.
+# transformers' options, and their names in `EverythingOptions`. transformers has one threshold for all duplicates.
 OPTIONS = {
     "points_per_batch": ("points_per_batch",),
     "points_per_crop": ("points_per_side",),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ovseg_core.grounding_dino.detector import Detector
     from ovseg_core.segmenter import Segmenter
 
-# What transformers loads beside the weights: here it belongs to the model.
+# What transformers loads next to the weights. Here these are parts of the model.
 PARTS = ("config", "tokenizer", "feature_extractor", "image_processor", "processor", "revision", "pipeline_class")
 WITHOUT_EFFECT = ("use_fast", "framework", "token", "trust_remote_code")  # they choose among equal results
 
@@ -81,7 +81,7 @@ def pipeline(
     asked = kind().changed(given)
     names = placement.of(device, device_map)
     if kind.is_detection and model is not None and not choice.is_detector:
-        raise ValueError(f"{kind.name} needs a detector, such as {DEFAULT_DETECTOR}, and {model} is none")
+        raise ValueError(f"{kind.name} needs a detector, such as {DEFAULT_DETECTOR}; {model} is not a detector")
     if len(names) > 1:
         choice.check_copies()
         return TaskPipeline(asked, Copies(choice, names, kind.is_detection).results, names, reading)

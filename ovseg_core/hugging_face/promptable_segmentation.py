@@ -32,7 +32,7 @@ class PromptableSegmentation(Task):
         labels: 1 if a point is on the object, 0 if it is not; in the form of `points`, without the coordinates.
         masks: earlier masks of the objects, in any form of `MaskPrompt.of`.
         prompts: instead of these, [{"box": ..., "points": ..., "labels": ..., "mask": ...}, ...]. Each prompt has one
-            of the keys or several.
+            or several of the keys.
         text: instead of these, phrases that a detector searches for: a list, or a string that is split at full stops.
         multimask_output: True returns all masks that the model has for each prompt.
         box_threshold, text_threshold, max_objects, nms_threshold, class_agnostic_nms: for text, see `DetectionOptions`.
@@ -97,7 +97,7 @@ def _rows(given: dict[str, Any]) -> list[dict[str, Any]]:
     counts = {name: len(rows) for name, rows in columns.items()}
     if len(set(counts.values())) > 1:
         shown = " and ".join(f"{count} {name}" for name, count in counts.items())
-        raise ValueError(f"there must be as many of each, one for each object, not {shown}; or use prompts")
+        raise ValueError(f"give the same number of each, one for each object, not {shown}; or use prompts")
     objects = zip(*columns.values(), strict=True)
     return [{GEOMETRY[name]: _several(name, row) for name, row in zip(columns, one, strict=True)} for one in objects]
 

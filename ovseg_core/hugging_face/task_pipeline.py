@@ -116,6 +116,6 @@ def _asked(task: Task, item: Any) -> Asked:
 
 
 def check(parameters: Mapping[str, Any], refused: Iterable[str]) -> None:
-    """Raise ValueError if a parameter is one of those that a model has here itself."""
+    """Raise ValueError if one of the `refused` parameters is given: what it chooses is part of the model here."""
     if found := [name for name in refused if parameters.get(name) is not None]:
         raise ValueError(f"{found[0]} cannot be chosen: it is part of the model here")

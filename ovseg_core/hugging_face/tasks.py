@@ -33,5 +33,5 @@ def find(name: str) -> type[Task]:
 
 
 def of_model(is_detector: bool) -> type[Task]:
-    """Return the task of a model for which none is named: the one that Hugging Face's page of the model states."""
+    """Return the default task of a model: the one that Hugging Face's page of the model states."""
     return ZeroShotObjectDetection if is_detector else MaskGeneration

@@ -10,7 +10,7 @@ from ovseg_core.array_shapes import Shapes
 from ovseg_core.errors import OvsegError
 from ovseg_core.grounding_dino import hugging_face, idea
 from ovseg_core.models import registry
-from ovseg_core.paddle_inference.folder import INDEX_FILE, InferenceFolder
+from ovseg_core.paddle_inference.folder import DETECTORS, INDEX_FILE, PROMPT_TYPES, InferenceFolder
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".pdparams")
 IN_FOLDERS = ("model.safetensors", "pytorch_model.bin")  # the file of weights in a folder that transformers wrote
@@ -21,7 +21,7 @@ SWIN = (
 )
 DETECTOR = "|".join(map(re.escape, (hugging_face.MARK, idea.MARK)))
 MM = r"model\.encoder_output_class_embed\.bias"
-DETECTORS = {96: "grounding_dino_t", 128: "grounding_dino_b"}  # by channels
+DINO_SIZES = {96: "grounding_dino_t", 128: "grounding_dino_b"}  # by channels
 
 
 def recognised(path: Path) -> tuple[str, Path]:
@@ -39,12 +39,12 @@ def recognised(path: Path) -> tuple[str, Path]:
     if not path.exists():
         raise FileNotFoundError(f"there are no weights at {path}")
     if path.is_dir() and (path / INDEX_FILE).is_file():
-        return InferenceFolder.read(path).model_name, path
+        return InferenceFolder.read(path, (*PROMPT_TYPES, *DETECTORS)).model_name, path
     file = path
     if path.is_dir():
         found = next((path / name for name in IN_FOLDERS if (path / name).is_file()), None)
         if found is None:
-            message = f"{path} has neither {', '.join((*IN_FOLDERS, INDEX_FILE))}: name the file of weights"
+            message = f"{path} has none of {', '.join((*IN_FOLDERS, INDEX_FILE))}: name the file of weights"
             raise OvsegError("unknown_model", message, "model")
         file = found
     network = network_of({name: array.shape for name, array in checkpoints.read(file).arrays.items()})
@@ -60,6 +60,6 @@ def network_of(shapes: Shapes) -> str | None:
     """Return the network of `networks.NETWORKS` or `detectors.DETECTORS` whose arrays these are, or None."""
     if array_shapes.first_side(DETECTOR, shapes):
         is_mm = array_shapes.first_side(MM, shapes) > 0
-        return "mm_grounding_dino_t" if is_mm else DETECTORS.get(array_shapes.first_side(SWIN, shapes))
+        return "mm_grounding_dino_t" if is_mm else DINO_SIZES.get(array_shapes.first_side(SWIN, shapes))
     recognisers = dict.fromkeys(family.network_of for family in networks.NETWORKS.values() if family.network_of)
     return next((name for recognise in recognisers if (name := recognise(shapes))), None)

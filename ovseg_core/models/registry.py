@@ -89,7 +89,8 @@ def _read_detectors(folder: Path) -> dict[str, Published]:
     found: dict[str, Published] = {}
     for name, fields in yaml.safe_load(OUR_DETECTORS.read_text()).items():
         if fields["network"] not in (*DETECTORS, PADDLE_INFERENCE):
-            raise ValueError(f"{OUR_DETECTORS}: {name}: network must be one of {', '.join(DETECTORS)}")
+            networks = ", ".join((*DETECTORS, PADDLE_INFERENCE))
+            raise ValueError(f"{OUR_DETECTORS}: {name}: network must be one of {networks}")
         found[name] = DetectorSpec(
             name,
             fields["network"],

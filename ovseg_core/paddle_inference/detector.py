@@ -29,8 +29,8 @@ class InferenceDetector(Detector):
     def __init__(self, folder: Path, device: str = "cpu") -> None:
         """Load the model for a device, "cpu" or "gpu:N".
 
-        Raises ValueError as `InferenceFolder.read` does, and if a file is damaged, the graph has not six inputs, or the
-        folder has another vocabulary than GroundingDINO-T.
+        Raises ValueError as `InferenceFolder.read` does, and if a file is damaged, the graph does not have six inputs,
+        or the folder has another vocabulary than GroundingDINO-T.
         """
         super().__init__()
         found = InferenceFolder.read(folder, DETECTORS)

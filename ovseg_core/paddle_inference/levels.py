@@ -1,4 +1,4 @@
-"""`grounding_dino.levels.Levels` of an image as a part of a graph, for an image whose size is known when it runs."""
+"""`grounding_dino.levels.Levels` computed inside a graph, for an image whose size is known only when it runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ovseg_core.quiet_paddle import nn, paddle
 
 
 class LevelsLayer(nn.Layer):
-    """The height and width of an image on a canvas to its levels."""
+    """Computes the levels of an image on a canvas from its height and width."""
 
     def __init__(self, canvas_hw: tuple[int, int], channels: int) -> None:
         super().__init__()

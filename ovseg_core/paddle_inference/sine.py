@@ -1,4 +1,4 @@
-"""`grounding_dino.sine.embedding` as a part of a graph."""
+"""`grounding_dino.sine.embedding` computed inside a graph."""
 
 from __future__ import annotations
 

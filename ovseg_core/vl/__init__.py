@@ -6,7 +6,7 @@
 >>> print(response.text)
 
 No language model reads the text: `ovseg_core.vl.instruction` describes what a text can say. The gateway imports parts
-of this package, so names are imported when they are first used, and neither NumPy nor a network before.
+of this package, so a name is imported when it is first used. Until then neither NumPy nor a network is loaded.
 """
 
 from __future__ import annotations

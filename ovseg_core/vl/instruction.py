@@ -63,7 +63,7 @@ class Instruction:
             prompts: further prompts, which are added at the end.
 
         Raises:
-            OvsegError: `invalid_prompt` if a box or a point of the text is not written as it must be.
+            OvsegError: `invalid_prompt` if a box or a point of the text is not written in the form of RULES.
         """
         phrases: list[str] = []
         others: list[Mapping[str, Any]] = []
@@ -91,7 +91,7 @@ class Instruction:
 
 
 def _marked(line: str) -> tuple[str, list[dict[str, Any]]]:
-    """Return the words of a line that are no boxes and points, and the prompts of its boxes and points."""
+    """Return the words of a line that are not boxes or points, and the prompts of its boxes and points."""
     first, *marks = MARK.split(line)
     words = [first]
     prompts: list[dict[str, Any]] = []

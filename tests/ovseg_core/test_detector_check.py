@@ -56,8 +56,8 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "grounding_dino_tiny.safetensors"
 
 
-def check(*arguments: str) -> tuple[int, str]:
-    result = CliRunner().invoke(main, ["models", "check", NAME, "--device", "cpu", *arguments])
+def check(*arguments: str, name: str = NAME) -> tuple[int, str]:
+    result = CliRunner().invoke(main, ["models", "check", name, "--device", "cpu", *arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result.exit_code, result.output
 
@@ -179,3 +179,11 @@ def test_the_iou_of_boxes() -> None:
     assert iou((0, 0, 10, 10), (5, 0, 15, 10)) == pytest.approx(1 / 3)
     assert iou((0, 0, 10, 10), (20, 0, 30, 10)) == 0
     assert iou((0, 0, 0, 0), (0, 0, 0, 0)) == 0
+
+
+def test_a_detector_is_also_checked_by_its_name_in_another_library(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering(monkeypatch, Remembering(GOOD))
+    code, output = check(name="IDEA-Research/grounding-dino-tiny")
+    assert (code, output.splitlines()[-1]) == (0, f"{NAME} works."), output

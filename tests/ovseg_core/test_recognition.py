@@ -93,11 +93,12 @@ def test_a_pipeline_takes_a_file_or_a_folder_of_weights(file_name: str, tmp_path
     assert len(segment(np.zeros((60, 80, 3), np.uint8), points=[[5, 5]])) == 1
 
 
-def test_a_folder_of_paddlex_contains_its_name(tmp_path: Path) -> None:
-    for name in ("inference.json", "inference.pdiparams"):
-        (tmp_path / name).touch()
-    (tmp_path / "inference.yml").write_text("Global: {model_name: SAM-H_box}")
-    assert recognition.recognised(tmp_path) == ("SAM-H_box", tmp_path)
+@pytest.mark.parametrize("name", ["SAM-H_box", "GroundingDINO-T"])
+def test_a_folder_of_paddlex_contains_its_name(name: str, tmp_path: Path) -> None:
+    for file in ("inference.json", "inference.pdiparams"):
+        (tmp_path / file).touch()
+    (tmp_path / "inference.yml").write_text(f"Global: {{model_name: {name}}}")
+    assert recognition.recognised(tmp_path) == (name, tmp_path)
 
 
 def test_what_is_not_recognised_is_named_with_advice(tmp_path: Path) -> None:
@@ -105,7 +106,7 @@ def test_what_is_not_recognised_is_named_with_advice(tmp_path: Path) -> None:
     save_file({"layer.weight": np.zeros((2, 2), np.float32)}, other)
     with pytest.raises(OvsegError, match=r"other.safetensors are not those of a known network; .*OVSEG_MODELS_YAML"):
         pipeline("mask-generation", model=other)
-    with pytest.raises(OvsegError, match=r"has neither model\.safetensors, .*: name the file of weights"):
+    with pytest.raises(OvsegError, match=r"has none of model\.safetensors, .*: name the file of weights"):
         pipeline("mask-generation", model=tmp_path)
     with pytest.raises(FileNotFoundError, match=r"there are no weights at none\.pth"):
         pipeline("mask-generation", model="./none.pth")

@@ -16,14 +16,14 @@ from pycocotools import mask as coco_mask
 
 from ovseg_core import Segmenter
 from ovseg_core.grounding_dino.detector import Detector
-from tests.support import colour_detector, small_grounding_dino
+from tests.support import colour_worker
+from tests.support.colour_worker import Cell, box
 from training import words
 from training.named_objects import NamedObjects, Photo
 from training.words import Found
 
-# Each photo: its size, and the objects' words by their cell, (row, column) of 3 x 5. An object is a fifth of the photo
-# wide and high, in the middle of its cell.
-PHOTOS: list[tuple[tuple[int, int], dict[tuple[int, int], str]]] = [
+# Each photo: its size, and the objects' words by their cells.
+PHOTOS: list[tuple[tuple[int, int], dict[Cell, str]]] = [
     ((150, 240), {(0, 0): "r", (2, 3): "g"}),
     ((240, 380), {(1, 4): "g", (2, 1): "r", (0, 2): "r"}),
     ((150, 240), {(1, 1): "r"}),
@@ -31,12 +31,6 @@ PHOTOS: list[tuple[tuple[int, int], dict[tuple[int, int], str]]] = [
 ]
 CATEGORIES = [{"id": 7, "name": "r", "frequency": "r"}, {"id": 3, "name": "g", "frequency": "f"}]
 IDS = {category["name"]: category["id"] for category in CATEGORIES}
-
-
-def box(cell: tuple[int, int], image_hw: tuple[int, int]) -> tuple[int, int, int, int]:
-    (row, column), (height, width) = cell, image_hw
-    y = round((row + 0.5) / 3 * height - height / 10)
-    return column * width // 5, y, (column + 1) * width // 5, y + height // 5
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +42,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     labels: list[dict[str, Any]] = []
     for i, (image_hw, objects) in enumerate(PHOTOS):
         height, width = image_hw
-        pixels = np.full((*image_hw, 3), colour_detector.GREY, np.uint8)
         for cell, word in objects.items():
             x0, y0, x1, y1 = box(cell, image_hw)
-            pixels[y0:y1, x0:x1] = colour_detector.WORDS[word]
             mask = np.zeros(image_hw, np.uint8, order="F")
             mask[y0:y1, x0:x1] = 1
             encoded = coco_mask.encode(mask)
@@ -60,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             label |= {"bbox": [x0, y0, x1 - x0, y1 - y0]}
             as_rle = {"size": list(image_hw), "counts": encoded["counts"].decode()}
             labels.append(label | {"segmentation": as_rle if len(labels) % 2 else polygon})
-        cv2.imwrite(str(to / "images" / f"{i}.png"), pixels[..., ::-1])
+        cv2.imwrite(str(to / "images" / f"{i}.png"), colour_worker.scene(objects, image_hw)[..., ::-1])
         images.append({"id": i, "file_name": f"{i}.png", "height": height, "width": width})
     write(to, images, labels)
     return to
@@ -74,8 +66,7 @@ def write(folder: Path, images: list[dict[str, Any]], labels: list[dict[str, Any
 @pytest.fixture(scope="module")
 def detector(tmp_path_factory: pytest.TempPathFactory) -> Detector:
     """A detector whose only boxes are those of the cells."""
-    weights = small_grounding_dino.file("grounding_dino", tmp_path_factory.mktemp("detector"))
-    return colour_detector.detector(weights, level=2)
+    return colour_worker.made(tmp_path_factory.mktemp("detector"))
 
 
 def table(report: str, number: int) -> list[dict[str, str]]:
