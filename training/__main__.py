@@ -107,28 +107,9 @@ def run(arguments: argparse.Namespace) -> None:
 
         run_evaluate(arguments.data, arguments.report, arguments.precision)
     elif arguments.command == "everything":
-        from ovseg_core.segmenter import Segmenter
-        from training.everything import evaluate as run_everything
-
-        run_everything(
-            arguments.data,
-            arguments.report,
-            Segmenter.open(arguments.model, precision=arguments.precision),
-            json.loads(arguments.search) if arguments.search else None,
-            arguments.photos,
-        )
+        _measure_everything(arguments)
     elif arguments.command == "words":
-        from ovseg_core.paddlex import detection_model
-        from ovseg_core.segmenter import Segmenter
-        from training.words import evaluate as run_words
-
-        run_words(
-            arguments.data,
-            arguments.report,
-            detection_model.opened(arguments.detector, arguments.detector_dir, "cpu", arguments.engine),
-            Segmenter.open(arguments.model),
-            arguments.photos,
-        )
+        _measure_words(arguments)
     elif arguments.command == "card":
         from training.card import draw
 
@@ -141,6 +122,33 @@ def run(arguments: argparse.Namespace) -> None:
         from training.references import write_all
 
         write_all()
+
+
+def _measure_everything(arguments: argparse.Namespace) -> None:
+    from ovseg_core.segmenter import Segmenter
+    from training.everything import evaluate as run_everything
+
+    run_everything(
+        arguments.data,
+        arguments.report,
+        Segmenter.open(arguments.model, precision=arguments.precision),
+        json.loads(arguments.search) if arguments.search else None,
+        arguments.photos,
+    )
+
+
+def _measure_words(arguments: argparse.Namespace) -> None:
+    from ovseg_core.paddlex import detection_model
+    from ovseg_core.segmenter import Segmenter
+    from training.words import evaluate as run_words
+
+    run_words(
+        arguments.data,
+        arguments.report,
+        detection_model.opened(arguments.detector, arguments.detector_dir, "cpu", arguments.engine),
+        Segmenter.open(arguments.model),
+        arguments.photos,
+    )
 
 
 if __name__ == "__main__":
