@@ -107,10 +107,11 @@ def test_jobs_that_were_accepted_together_are_one_object_and_are_restored_from_i
 def test_a_job_alone_and_the_jobs_of_another_tenant_are_in_no_common_object(
     jobs: Jobs, archive: Archive, storage: Storage
 ) -> None:
-    alone, *others = accept(jobs), *(accept(jobs, "acme") for _ in range(2))
+    owner = f"acme-{uuid.uuid4().hex[:8]}"  # other tests have stored objects of an `acme`
+    alone, *others = accept(jobs), *(accept(jobs, owner) for _ in range(2))
     archive.keep_accepted([others[0], alone, others[1]])
     assert stored(storage) == [ACCEPTED, document_group.GROUPS]
-    of_tenant = [key for prefix in object_names.of_tenant("acme.") for key in storage.list(prefix)]
+    of_tenant = [key for prefix in object_names.of_tenant(f"{owner}.") for key in storage.list(prefix)]
     assert [set(document_group.read(storage, name)) for name in document_group.names(storage)] == [set(others)]
     assert of_tenant == [document_group.key_of(name) for name in document_group.names(storage)]
 
