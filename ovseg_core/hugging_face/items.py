@@ -98,20 +98,3 @@ def ahead(items: Iterator[Any], read: Callable[[Any], Read], count: int) -> Gene
             if found is END:
                 return
             yield found
-
-
-def batches(items: Iterable[Read], size: int) -> Generator[list[Read]]:
-    """Yield lists of `size` items; the last one may be shorter. If `items` raises, the items before it come first."""
-    batch: list[Read] = []
-    try:
-        for item in items:
-            batch.append(item)
-            if len(batch) == size:
-                yield batch
-                batch = []
-    except Exception:
-        if batch:
-            yield batch
-        raise
-    if batch:
-        yield batch

@@ -12,6 +12,7 @@ from ovseg_core.hugging_face import items
 from ovseg_core.hugging_face.asked import Asked, answers
 from ovseg_core.hugging_face.loaded import Loaded
 from ovseg_core.hugging_face.task import Task
+from ovseg_core.in_batches import in_batches
 
 Answering = Callable[[Iterable[Sequence[Asked]]], Iterator[Any]]  # yields the results of batches in their order
 
@@ -98,10 +99,10 @@ class TaskPipeline:
     def _results(self, task: Task, several: Iterator[Any], reading: Reading) -> Generator[Any]:
         read = partial(_asked, task)
         if not reading.num_workers:
-            yield from self._answering(items.batches(map(read, several), reading.batch_size))
+            yield from self._answering(in_batches(map(read, several), reading.batch_size))
             return
         with closing(items.ahead(several, read, reading.batch_size * len(self.devices))) as asked:
-            yield from self._answering(items.batches(asked, reading.batch_size))
+            yield from self._answering(in_batches(asked, reading.batch_size))
 
 
 def in_this_process(loaded: Loaded, batches: Iterable[Sequence[Asked]]) -> Iterator[Any]:

@@ -22,6 +22,7 @@ import numpy as np
 
 from ovseg_core import header, image, image_source
 from ovseg_core.errors import OvsegError
+from ovseg_core.in_batches import in_batches
 from ovseg_core.paddlex.sources import Source, Sources
 from ovseg_core.read_ahead import ReadAhead
 
@@ -58,20 +59,8 @@ def batches(given: Input, size: int = 1) -> Iterator[list[Page | Unreadable]]:
     If the caller's iterator raises an error, the pages that were read before are yielded first. Closing the generator
     returns immediately; the thread that reads ahead then finishes the file that it is reading and ends.
     """
-    batch: list[Page | Unreadable] = []
     with closing(_pages(given, size)) as pages:
-        try:
-            for page in pages:
-                batch.append(page)
-                if len(batch) == size:
-                    yield batch
-                    batch = []
-        except Exception:
-            if batch:
-                yield batch
-            raise
-    if batch:
-        yield batch
+        yield from in_batches(pages, size)
 
 
 def _pages(given: Input, max_ahead: int) -> Generator[Page | Unreadable]:

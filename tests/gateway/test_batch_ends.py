@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from flask.testing import FlaskClient
 
-from configs.settings import Settings
-from gateway import create_app
 from gateway.services import GatewayServices
 from tests.gateway.test_batches import BATCHES, counts_of, fail, items, run_all, shown, succeed
 from tests.support import protocol
 from worker.batch import feeder
 from worker.batch.item import job_id_of
 from worker.job.record import Job
-
-
-@pytest.fixture
-def client(s3_settings: Settings) -> Iterator[FlaskClient]:
-    with create_app(s3_settings).test_client() as client:
-        yield client
-
-
-@pytest.fixture
-def services(client: FlaskClient) -> GatewayServices:
-    found: GatewayServices = client.application.extensions["ovseg"]
-    return found
 
 
 def test_canceling_ends_waiting_queued_and_running_items(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,18 +28,6 @@ MASK[1:3, 2:6] = 1
 RLE = masks.encode(np.asfortranarray(MASK))
 PICTURE = {"width": 6, "height": 4, "format": "PNG"}
 ROW = {"rleResult": RLE["counts"].decode(), "size": [4, 6]}
-
-
-@pytest.fixture
-def client(s3_settings: Settings) -> Iterator[FlaskClient]:
-    with create_app(s3_settings).test_client() as client:
-        yield client
-
-
-@pytest.fixture
-def services(client: FlaskClient) -> GatewayServices:
-    found: GatewayServices = client.application.extensions["ovseg"]
-    return found
 
 
 def submit(client: FlaskClient, batch_id: str, *ids: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -36,18 +36,6 @@ def items(*ids: object) -> list[dict[str, Any]]:
 
 def in_lines(rows: list[Any]) -> dict[str, Any]:
     return {"data": "\n".join(map(json.dumps, rows)), "content_type": "application/x-ndjson"}
-
-
-@pytest.fixture
-def client(s3_settings: Settings) -> Iterator[FlaskClient]:
-    with create_app(s3_settings).test_client() as client:
-        yield client
-
-
-@pytest.fixture
-def services(client: FlaskClient) -> GatewayServices:
-    found: GatewayServices = client.application.extensions["ovseg"]
-    return found
 
 
 def shown(client: FlaskClient, batch_id: str) -> dict[str, Any]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
-from configs.settings import Settings
 from gateway import bulk, create_app
 from gateway.services import GatewayServices
 from tests.support import protocol
@@ -17,18 +15,6 @@ from worker.access.scope import ORDINARY
 
 JOB = {"image": "https://example.com/a.jpg", "prompts": [{"box": [1, 2, 3, 4]}]}
 CANCEL, DELETE = "/v1/jobs/cancel", "/v1/jobs/delete"
-
-
-@pytest.fixture
-def client(s3_settings: Settings) -> Iterator[FlaskClient]:
-    with create_app(s3_settings).test_client() as client:
-        yield client
-
-
-@pytest.fixture
-def services(client: FlaskClient) -> GatewayServices:
-    found: GatewayServices = client.application.extensions["ovseg"]
-    return found
 
 
 def submit(client: FlaskClient, *ids: str, **fields: Any) -> None:

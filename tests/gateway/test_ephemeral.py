@@ -29,12 +29,6 @@ CLICK = {"prompts": [BOX], "ephemeral": True}
 
 
 @pytest.fixture
-def client(s3_settings: Settings) -> Iterator[FlaskClient]:
-    with create_app(s3_settings).test_client() as client:
-        yield client
-
-
-@pytest.fixture
 def worker(s3_settings: Settings) -> Iterator[WorkerServices]:
     opened = WorkerServices(s3_settings, "cpu", BoxInference(encode_seconds=0))
     yield opened

@@ -6,7 +6,7 @@ import base64
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -34,12 +34,6 @@ REMOVED = {"reason": "removed_from_storage"}
 
 def overlay_jpeg(prefix: str) -> str:
     return prefix + outputs.OVERLAY_JPEG.path
-
-
-@pytest.fixture
-def client(s3_settings: Settings) -> Iterator[FlaskClient]:
-    with create_app(s3_settings).test_client() as client:
-        yield client
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from flask.testing import FlaskClient
 
@@ -11,12 +9,6 @@ from configs.settings import Settings
 from gateway import create_app
 from worker.process.roster import Roster
 from worker.store.keyspace import Keyspace
-
-
-@pytest.fixture
-def client(s3_settings: Settings) -> Iterator[FlaskClient]:
-    with create_app(s3_settings).test_client() as client:
-        yield client
 
 
 def test_a_service_without_workers_is_ready(client: FlaskClient) -> None:

@@ -69,7 +69,7 @@ def test_an_admin_changes_the_limits_of_a_key_and_nothing_else_of_it(
         assert (answer.status_code, answer.get_json()["errors"][0]["field"]) == (422, field)
     assert change("0" * 16, requests_per_minute=5).status_code == 404
     change(requests_per_minute=1)
-    other = with_keys(s3_settings, requests=50)  # another gateway, which has not read the key before
+    other = with_keys(s3_settings, requests=50)  # a second gateway; it reads the key now for the first time
     assert ask(other, key).status_code == 200
     refused(ask(other, key), "requests")
 

@@ -131,7 +131,7 @@ class Archive:
         self._storage.delete([key_of(folder, job_id) for folder in (ACCEPTED, ENDED)])
 
     def dissolve(self, group: str) -> None:
-        """Write a document for each job of a group that has not ended, and delete the group.
+        """Delete a group. First write a document of its own for each of its jobs that has not ended.
 
         Does nothing if there is no such group. Raises the errors of Redis and storage.
         """

@@ -46,7 +46,7 @@ class Exceeded(NamedTuple):
 
 @dataclass(frozen=True)
 class OfBatch:
-    """The batch and the item of which a new job is made. Its attempts are counted from `base`, see ATTEMPTS_APART."""
+    """A new job runs this item of this batch. The numbers of its attempts start at `base`, see ATTEMPTS_APART."""
 
     batch_id: str
     item_id: str

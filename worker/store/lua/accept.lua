@@ -4,7 +4,7 @@
 -- the maximum number of queued jobs and of stored bytes of a tenant without limits of its own, each '' for no limit,
 -- the bytes of the image and the request that are stored for this job,
 -- for an ephemeral job the maximum number of bytes of the images of all ephemeral jobs, otherwise '',
--- the id of the batch of which the job is an item, or '',
+-- the id of the batch that the job belongs to, or '',
 -- then field, value, ... of the record. With a fingerprint and no key, a repeated submission is found by its id.
 -- Returns the outcome and the id of the job: `accepted` (then also the time); `same`: this job was accepted before;
 -- `other`: a different job was accepted before under this key or id; `erased`: the job was accepted before and erased

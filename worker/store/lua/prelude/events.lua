@@ -67,8 +67,8 @@ local function is_chosen(chosen, what)
 end
 
 -- Write an event for each receiver that chose its kind: one for the own webhook of a job or a batch, which chose the kinds
--- `tell` and is sent by `message`, and one for each enabled endpoint of its tenant. `word` is the kind as `tell` has it, `of` is
--- `job` or `batch`, `told` is the list of their events.
+-- `tell` and is sent by `message`, and one for each enabled endpoint of its tenant. `word` is the kind as `tell` has it. `of` is
+-- `job` or `batch`. `told` is the key of the list to which the ids of the events are added.
 local function write_events(event, kind, word, tell, message, resend_after, of, id, told)
   if is_chosen(tell, word) then
     write_event(event, kind, message, resend_after, of, id)
