@@ -32,8 +32,9 @@ that are not installed (`ovseg_core.models.pull`), and URLs that are given as im
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
     from ovseg_core.answer import Answer
@@ -74,39 +75,27 @@ __all__ = [
     "pipeline",
 ]
 
-# The module of each public name, for `__getattr__`. Nothing is imported before it is used: the gateway imports parts of
-# this package and must load neither NumPy nor a network.
-_MODULES = {
-    "Answer": "answer",
-    "AutomaticMaskGenerator": "automatic_mask_generator",
-    "DetectionModel": "paddlex.detection_model",
-    "DetectionPipeline": "paddlex.detection_pipeline",
-    "DetectionResult": "paddlex.detection_result",
-    "Embedding": "embedding",
-    "EverythingOptions": "everything.options",
-    "Mask": "mask",
-    "Model": "paddlex.model",
-    "OvsegError": "errors",
-    "Pipeline": "paddlex.pipeline",
-    "Prompt": "prompts",
-    "PullFailed": "models.pull",
-    "Result": "paddlex.result",
-    "Segmenter": "segmenter",
-    "create_model": "paddlex.model",
-    "create_pipeline": "paddlex.pipeline",
-    "pipeline": "hugging_face.pipeline",
-}
-
-
 if not TYPE_CHECKING:  # with `__getattr__`, a type checker would accept every name
-
-    def __getattr__(name: str) -> Any:
-        """Return a public name; import its module when the name is first used."""
-        if name not in _MODULES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-        return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    # A name is imported when it is first used: the gateway imports parts of this package and must load neither NumPy
+    # nor a network.
+    __getattr__, __dir__, _ = lazy_loader.attach(
+        __name__,
+        submod_attrs={
+            "answer": ["Answer"],
+            "automatic_mask_generator": ["AutomaticMaskGenerator"],
+            "embedding": ["Embedding"],
+            "errors": ["OvsegError"],
+            "everything.options": ["EverythingOptions"],
+            "hugging_face.pipeline": ["pipeline"],
+            "mask": ["Mask"],
+            "models.pull": ["PullFailed"],
+            "paddlex.detection_model": ["DetectionModel"],
+            "paddlex.detection_pipeline": ["DetectionPipeline"],
+            "paddlex.detection_result": ["DetectionResult"],
+            "paddlex.model": ["Model", "create_model"],
+            "paddlex.pipeline": ["Pipeline", "create_pipeline"],
+            "paddlex.result": ["Result"],
+            "prompts": ["Prompt"],
+            "segmenter": ["Segmenter"],
+        },
+    )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from ovseg_core.grounding_dino import sine
 from ovseg_core.grounding_dino.attention import Attention, FeedForward
 from ovseg_core.grounding_dino.deformable_attention import DeformableAttention
-from ovseg_core.grounding_dino.mlp import MLP
 from ovseg_core.grounding_dino.proposals import Contrast
 from ovseg_core.grounding_dino.shape import Shape
+from ovseg_core.mlp import MLP
 from ovseg_core.quiet_paddle import functional as F
 from ovseg_core.quiet_paddle import nn, paddle
 

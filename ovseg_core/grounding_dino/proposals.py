@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ovseg_core.grounding_dino.mlp import MLP
 from ovseg_core.grounding_dino.shape import Shape
+from ovseg_core.mlp import MLP
 from ovseg_core.quiet_paddle import functional as F
 from ovseg_core.quiet_paddle import nn, paddle
 

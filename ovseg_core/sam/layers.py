@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from ovseg_core.quiet_paddle import functional as F
 from ovseg_core.quiet_paddle import nn, paddle
 
@@ -66,20 +64,6 @@ class Doubling(nn.Conv2DTranspose):
         channels, out_channels = self.weight.shape[:2]
         kernel = self.weight.transpose([0, 2, 3, 1]).reshape([channels, 4 * out_channels])
         return (x @ kernel + paddle.concat([self.bias] * 4)).reshape([-1, 4 * x.shape[1], out_channels])
-
-
-class MLP(nn.Layer):
-    """Linear layers with ReLU between them. Their names in the checkpoint are `layers.0`, `layers.1` and so on."""
-
-    def __init__(self, in_features: int, hidden: int, out_features: int, depth: int) -> None:
-        super().__init__()
-        widths = [in_features, *[hidden] * (depth - 1), out_features]
-        self.layers = nn.LayerList([nn.Linear(a, b) for a, b in pairwise(widths)])
-
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        for layer in self.layers[:-1]:
-            x = F.relu(layer(x))
-        return self.layers[-1](x)
 
 
 def neck(channels: int, out_channels: int) -> nn.Sequential:

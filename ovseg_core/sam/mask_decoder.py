@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ovseg_core.mlp import MLP
 from ovseg_core.quiet_paddle import nn, paddle
-from ovseg_core.sam.layers import MLP, Doubling, LayerNorm2d
+from ovseg_core.sam.layers import Doubling, LayerNorm2d
 from ovseg_core.sam.transformer import TwoWayTransformer
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ovseg_core.mlp import MLP
 from ovseg_core.quiet_paddle import functional as F
 from ovseg_core.quiet_paddle import nn, paddle
-from ovseg_core.sam.layers import MLP, Doubling, LayerNorm2d, as_rows
+from ovseg_core.sam.layers import Doubling, LayerNorm2d, as_rows
 from ovseg_core.sam.mask_decoder import MaskDecoder, cells_as_map
 from ovseg_core.sam.transformer import times
 

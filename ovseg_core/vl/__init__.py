@@ -11,8 +11,9 @@ of this package, so a name is imported when it is first used. Until then neither
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
     from ovseg_core.vl.engine_config import EngineConfig
@@ -32,26 +33,14 @@ __all__ = [
     "pipeline",
 ]
 
-_MODULES = {
-    "EngineConfig": "engine_config",
-    "FoundObject": "response",
-    "GenerationConfig": "generation_config",
-    "Pipeline": "inference",
-    "Response": "response",
-    "load_image": "loading",
-    "load_image_from_url": "loading",
-    "pipeline": "inference",
-}
-
 if not TYPE_CHECKING:  # with `__getattr__`, a type checker would accept every name
-
-    def __getattr__(name: str) -> Any:
-        """Return a public name; import its module when the name is first used."""
-        if name not in _MODULES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-        return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    __getattr__, __dir__, _ = lazy_loader.attach(
+        __name__,
+        submod_attrs={
+            "engine_config": ["EngineConfig"],
+            "generation_config": ["GenerationConfig"],
+            "inference": ["Pipeline", "pipeline"],
+            "loading": ["load_image", "load_image_from_url"],
+            "response": ["FoundObject", "Response"],
+        },
+    )

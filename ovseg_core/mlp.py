@@ -9,7 +9,10 @@ from ovseg_core.quiet_paddle import nn, paddle
 
 
 class MLP(nn.Layer):
-    """(N, in_features) to (N, out_features) in `depth` linear layers."""
+    """(N, in_features) to (N, out_features) in `depth` linear layers.
+
+    Their names in a checkpoint are `layers.0`, `layers.1` and so on.
+    """
 
     def __init__(self, in_features: int, hidden: int, out_features: int, depth: int) -> None:
         super().__init__()
