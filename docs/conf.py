@@ -24,7 +24,14 @@ project = PROJECT["name"]
 release = PROJECT["version"]
 html_title = f"ovseg {release}"
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_click", "sphinx_copybutton"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_click",
+    "sphinx_copybutton",
+    "sphinx_design",
+]
 myst_heading_anchors = 3  # anchors such as `api.md#webhooks`, in the code host's form
 suppress_warnings = ["misc.highlighting_failure"]  # examples of JSON contain "..." in place of omitted parts
 smartquotes = False  # keeps `--option` as it is typed
@@ -71,7 +78,25 @@ def _table_of_settings() -> str:
     return "\n".join(rows)
 
 
+def _tabs(links: re.Match[str]) -> str:
+    """Return tabs that show the files to which a line of links such as `[Go](../examples/go/wait/main.go)` leads."""
+    tabs = "".join(
+        f"""````{{tab-item}} {language}
+:sync: {language}
+```{{literalinclude}} {path}
+:language: {language.lower().replace("curl", "bash")}
+:caption: {path.removeprefix("../")}
+```
+````
+"""
+        for language, path in re.findall(r"\[(\w+)\]\((\S+)\)", links[0])
+    )
+    return f"`````{{tab-set}}\n:sync-group: language\n{tabs}`````\n"
+
+
 def _read(app: Sphinx, docname: str, source: list[str]) -> None:
+    if docname == "examples":
+        source[0] = re.sub(r"^\[\w+\]\(\.\./examples/.*\n", _tabs, source[0], flags=re.MULTILINE)
     source[0] = _relink(source[0], DOCS)
     if docname == "settings":
         source[0] += _table_of_settings()

@@ -14,6 +14,7 @@ FOLDER = Path(__file__).parents[1]
 
 # The files that use the fixture `service`.
 OF_SERVICE = (
+    "examples/test_on_the_service.py",
     "gateway/test_bad_input.py",
     "gateway/test_bodies.py",
     "gateway/test_bombs.py",

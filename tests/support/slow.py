@@ -13,6 +13,7 @@ FILES = (
     "chaos/test_outages.py",
     "chaos/test_rolling_restart.py",
     "training/",
+    "examples/",
     "test_containers.py",
     "test_docs.py",
     "test_from_transformers.py",

@@ -1,0 +1,76 @@
+// Submits the jobs of a manifest, waits for them and saves the results:
+// go run ./batch cars manifest.ndjson results.ndjson
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"time"
+
+	"example/ovseg"
+)
+
+type batch struct {
+	IsFinal  bool `json:"is_final"`
+	Counts   map[string]int
+	Progress struct{ Done, Total int }
+	Manifest struct {
+		Errors []struct {
+			Line    int
+			Message string
+		}
+	}
+}
+
+func main() {
+	path := "/v1/batches/" + os.Args[1]
+	manifest, err := os.ReadFile(os.Args[2])
+	if err != nil {
+		log.Fatal(err)
+	}
+	found, err := send("PUT", path, manifest)
+	for _, problem := range found.Manifest.Errors {
+		log.Printf("line %d: %s", problem.Line, problem.Message)
+	}
+	for err == nil && !found.IsFinal {
+		log.Printf("%d of %d", found.Progress.Done, found.Progress.Total)
+		time.Sleep(2 * time.Second)
+		found, err = send("GET", path, nil)
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := save(path+"/results", os.Args[3]); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(found.Counts)
+}
+
+func send(method, path string, manifest []byte) (found batch, err error) {
+	header := map[string]string{"Content-Type": "application/x-ndjson"}
+	answer, err := ovseg.Send(method, path, header, manifest)
+	if err != nil {
+		return found, err
+	}
+	defer answer.Body.Close()
+	err = json.NewDecoder(answer.Body).Decode(&found)
+	return found, err
+}
+
+func save(path, file string) error {
+	answer, err := ovseg.Send("GET", path, nil, nil)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	results, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	defer results.Close()
+	_, err = io.Copy(results, answer.Body)
+	return err
+}
