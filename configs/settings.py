@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from configs import certificate_files, s3_names
 from configs import webhook_secret as secrets
+from configs import webhook_signing_key as signing_keys
 from configs.cores import Cores
 from configs.host_list import HostPatterns, Origins, TrustedHosts
 from configs.redis_address import RedisUrl
@@ -298,6 +299,15 @@ class Settings(BaseSettings):
         "prints a new one. It signs for the tenant `default`; other tenants have secrets of their own. Unset: jobs "
         "with a webhook are refused, because an unsigned webhook cannot be trusted.",
     )
+    webhook_signing_key: str | None = Field(
+        default=None,
+        repr=False,
+        description="Private key (ed25519) that also signs webhooks, so that a receiver needs only a public key. "
+        "whsk_ and 32 random bytes in base64; `ovseg webhook-signing-key` prints a new one. The same for gateways and "
+        "senders. Several keys, separated by commas, all sign: to rotate, put a new key before the old one, and remove "
+        "the old one later. The keys of tenants other than `default` are computed from it. Unset: webhooks have no "
+        "such signature.",
+    )
     image_headers_secret: str | None = Field(
         default=None,
         min_length=32,
@@ -352,6 +362,11 @@ class Settings(BaseSettings):
         "Always allowed are the hosts localhost, 127.0.0.1 and [::1], and pages of the host that receives the request. "
         "Empty: a gateway on loopback allows no other Host, one on another address any Host. `*` allows any Host, but "
         "no further Origin.",
+    )
+    gateway_public_url: HttpAddress | None = Field(
+        default=None,
+        description="URL by which clients reach the gateway, such as https://segment.example.com: links to jobs in "
+        "webhooks begin with it. Unset: these links are paths, such as /v1/jobs/car-1.",
     )
     gateway_processes: int = Field(
         default=1, gt=0, description="Number of the gateway's processes (> 0). More processes use more cores."
@@ -547,6 +562,13 @@ class Settings(BaseSettings):
     def _check_secret(cls, value: str | None) -> str | None:
         if value is not None:
             secrets.key_of(value)
+        return value
+
+    @field_validator("webhook_signing_key")
+    @classmethod
+    def _check_signing_key(cls, value: str | None) -> str | None:
+        if value is not None:
+            signing_keys.seeds_of(value)
         return value
 
 

@@ -32,6 +32,7 @@ from gateway import (
     rate_limits,
     request_id,
     usage,
+    webhook_keys,
     webhook_secret,
 )
 from gateway.openapi import pages
@@ -62,6 +63,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         keys,
         usage,
         webhook_secret,
+        webhook_keys,
         paddlex,
         chat,
         health,

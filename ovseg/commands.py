@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from platformdirs import user_data_path
 
-from configs import webhook_secret
+from configs import webhook_secret, webhook_signing_key
 from configs.settings import Settings
 from ovseg import one_line
 from ovseg.key_commands import keys
@@ -239,6 +239,12 @@ def openapi() -> None:
 def new_webhook_secret() -> None:
     """Print a new secret for OVSEG_WEBHOOK_SECRET."""
     click.echo(webhook_secret.new())
+
+
+@main.command("webhook-signing-key")
+def new_webhook_signing_key() -> None:
+    """Print a new private key for OVSEG_WEBHOOK_SIGNING_KEY."""
+    click.echo(webhook_signing_key.new())
 
 
 @main.command("settings")

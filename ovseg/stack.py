@@ -16,7 +16,7 @@ from pathlib import Path
 
 import requests
 
-from configs import webhook_secret
+from configs import webhook_secret, webhook_signing_key
 from configs.settings import Settings
 from ovseg import address
 from ovseg.child import Child, Command
@@ -123,6 +123,9 @@ class Stack:
         plan = self.plan
         if plan.settings.webhook_secret is None:
             self.environment["OVSEG_WEBHOOK_SECRET"] = data_dir.kept(self.secret_path, webhook_secret.new)
+        if plan.settings.webhook_signing_key is None:
+            path = plan.folder / "webhook-signing-key.json"
+            self.environment["OVSEG_WEBHOOK_SIGNING_KEY"] = data_dir.kept(path, webhook_signing_key.new)
         if plan.settings.image_headers_secret is None:
             path = plan.folder / "image-headers-secret.json"
             self.environment["OVSEG_IMAGE_HEADERS_SECRET"] = data_dir.kept(path, secrets.token_urlsafe)

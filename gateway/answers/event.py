@@ -42,19 +42,34 @@ class EventPage(TypedDict):
     next_cursor: str | None
 
 
-class JobMessage(TypedDict):
-    """What the receiver of a job's event gets."""
+class MessageUrls(TypedDict):
+    """Links to what an event is about; paths, unless the service has the setting OVSEG_GATEWAY_PUBLIC_URL."""
+
+    job: Annotated[str | None, Field(description="null in an event of a batch, and in a test of an endpoint")]
+    batch: Annotated[str | None, Field(description="the batch, or that of the job; null if there is none")]
+
+
+class Message(TypedDict):
+    """What the receiver of any event gets."""
 
     type: str
     timestamp: Annotated[datetime, Field(description="of the change")]
+    endpoint_id: Annotated[
+        str | None,
+        Field(description="the endpoint whose secret signs the event; null: that of the own webhooks of jobs signs"),
+    ]
+    urls: MessageUrls
+
+
+class JobMessage(Message):
+    """What the receiver of a job's event gets."""
+
     data: Annotated[JobObject, Field(description="the job at the time of delivery")]
 
 
-class BatchMessage(TypedDict):
+class BatchMessage(Message):
     """What the receiver of a batch's event gets."""
 
-    type: str
-    timestamp: Annotated[datetime, Field(description="of the change")]
     data: Annotated[BatchObject, Field(description="the batch at the time of delivery")]
 
 
@@ -62,9 +77,7 @@ class TestData(TypedDict):
     endpoint_id: str
 
 
-class TestMessage(TypedDict):
+class TestMessage(Message):
     """What the receiver of a test event gets."""
 
-    type: str
-    timestamp: datetime
     data: TestData

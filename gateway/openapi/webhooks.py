@@ -12,7 +12,9 @@ from worker.job import event_type
 HEADERS = {
     "webhook-id": "The id of the event: the same in all deliveries.",
     "webhook-timestamp": "Of this delivery, in seconds since 1970.",
-    "webhook-signature": "`v1,` and the base64 of HMAC-SHA256 over id, timestamp and body; several after a rotation.",
+    "webhook-signature": "`v1,` and the base64 of HMAC-SHA256 over id, timestamp and body; `v1a,` and the base64 of an "
+    "ed25519 signature over the same, if the service has a key for it. There are spaces between them, and several of a "
+    "kind during a rotation.",
 }
 ANSWERS = {
     "2XX": {"description": "The event is delivered."},

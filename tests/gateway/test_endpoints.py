@@ -10,7 +10,7 @@ from standardwebhooks import Webhook as Verifier
 
 from configs import webhook_secret
 from gateway import create_app
-from tests.support import protocol
+from tests.support import hooks, protocol
 from tests.support.fakes import Host
 from tests.support.service import Service
 from worker import reaper
@@ -266,5 +266,8 @@ def test_the_running_service_notifies_an_endpoint_of_a_job(service: Service, tru
             count = len(received)
             events = [Verifier(made["secret"]).verify(each.body, each.headers) for each in received]
             types = {event["type"] for event in events if event["data"]["id"] == job["id"]}
+        assert {event["endpoint_id"] for event in events} == {made["id"]}
+        [key] = service.get("/.well-known/ovseg-webhook-keys.json").json()["keys"]
+        assert all(hooks.is_signed_by(each, key) for each in received)  # `ovseg up` has made the private key
     finally:
         service.delete(f"{ENDPOINTS}/{made['id']}")

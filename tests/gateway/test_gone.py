@@ -133,9 +133,9 @@ def test_a_webhook_has_the_same_fields_when_the_result_is_gone(client: FlaskClie
     job = succeeded(client, services)
     event = services.events.get(f"evt_{job.id}_succeeded")
     assert event is not None
-    before = json.loads(deliver.payload(event.event, job, services.storage))["data"]
+    before = json.loads(deliver.payload(event.event, job, services.storage, None))["data"]
     services.storage.delete_prefix(f"jobs/{job.id}/")
-    after = json.loads(deliver.payload(event.event, job, services.storage))["data"]
+    after = json.loads(deliver.payload(event.event, job, services.storage, None))["data"]
     assert after.keys() == before.keys()
     assert (before["result_gone"], after["result"], after["result_gone"]) == (None, None, REMOVED)
 

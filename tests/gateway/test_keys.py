@@ -35,6 +35,7 @@ ROUTES = {
     "GET /docs/docs.js": OPEN,
     "GET /docs/swagger-ui.css": OPEN,
     "GET /docs/swagger-ui-bundle.js": OPEN,
+    "GET /.well-known/ovseg-webhook-keys.json": OPEN,
     "GET /metrics": ADMIN,
     "POST /open-vocabulary-segmentation": WRITE,
     "POST /open-vocabulary-detection": WRITE,

@@ -120,7 +120,7 @@ def test_an_event_is_as_documented(sender: SenderServices) -> None:
     for history in histories:
         assert history is not None
         of_job = sender.jobs.get(job_id) if history.event.job_id else None
-        message = json.loads(deliver.payload(history.event, of_job, sender.storage))
+        message = json.loads(deliver.payload(history.event, of_job, sender.storage, None))
         sent = DOCUMENT["webhooks"][history.event.type]["post"]["requestBody"]
         schema = sent["content"]["application/json"]["schema"]
         assert contract.errors(schema, message) == []

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 import logging
 import random
@@ -18,7 +15,6 @@ from celery import Celery
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
-from configs import webhook_secret
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
 from worker.access.tenants import Tenants
@@ -34,6 +30,7 @@ from worker.store import clock, outage, tenant
 from worker.store.clock import DAY, HOUR, MINUTE
 from worker.store.keyspace import Keyspace
 from worker.store.storage import Storage
+from worker.webhook import signature, signing_keys
 from worker.webhook.delivery import Delivery
 from worker.webhook.endpoints import Endpoints
 from worker.webhook.events import Event, Events
@@ -148,20 +145,15 @@ def asked_seconds(retry_after: str | None) -> float | None:
         return None
 
 
-def sign(secret: str, event_id: str, timestamp: int, body: bytes) -> str:
-    """Return the `webhook-signature` of a body: `v1,` and the base64 of HMAC-SHA256 over id, time and body."""
-    signed = b".".join((event_id.encode(), str(timestamp).encode(), body))
-    digest = hmac.new(webhook_secret.key_of(secret), signed, hashlib.sha256).digest()
-    return f"v1,{base64.b64encode(digest).decode('ascii')}"
+def payload(event: Event, about: Job | Batch | None, storage: Storage, public_url: str | None) -> bytes:
+    """Return the body to post, {"type", "timestamp", "data", "endpoint_id", "urls"} in JSON.
 
-
-def payload(event: Event, about: Job | Batch | None, storage: Storage) -> bytes:
-    """Return the body to post, {"type", "timestamp", "data"} in JSON.
-
-    `data` is the job or the batch as it is now. In a test of an endpoint it contains only the endpoint's id.
+    `data` is the job or the batch as it is now. In a test of an endpoint it contains only the endpoint's id. The URLs
+    begin with `public_url`, that of the gateway; without it they are paths.
     """
+    endpoint_id = event.endpoint_id and tenant.shown(event.endpoint_id)
     if about is None:
-        data: dict[str, Any] = {"endpoint_id": tenant.shown(event.endpoint_id or "")}
+        data: dict[str, Any] = {"endpoint_id": endpoint_id}
     elif isinstance(about, Batch):
         data = batch_description.describe(about)
     elif event.type == "job.succeeded":
@@ -170,7 +162,23 @@ def payload(event: Event, about: Job | Batch | None, storage: Storage) -> bytes:
             data["result"] = None
     else:
         data = description.describe(about, storage)
-    return json.dumps({"type": event.type, "timestamp": clock.timestamp(event.created_at), "data": data}).encode()
+    message = {
+        "type": event.type,
+        "timestamp": clock.timestamp(event.created_at),
+        "data": data,
+        "endpoint_id": endpoint_id,
+        "urls": _urls(about, (public_url or "").rstrip("/")),
+    }
+    return json.dumps(message).encode()
+
+
+def _urls(about: Job | Batch | None, base: str) -> dict[str, str | None]:
+    """Return the URLs of the job and of its batch, or of the batch; None for what there is not."""
+    job_id, batch_id = (about.id, about.batch) if isinstance(about, Job) else (None, about.id if about else None)
+    return {
+        "job": job_id and f"{base}{description.JOBS}/{tenant.shown(job_id)}",
+        "batch": batch_id and f"{base}{batch_description.BATCHES}/{tenant.shown(batch_id)}",
+    }
 
 
 def _subject(event: Event, services: SenderServices) -> Job | Batch | None:
@@ -199,8 +207,10 @@ def _post(
     started_at, start = datetime.now(UTC), time.perf_counter()
     url, timeout = receiver.url, services.settings.webhook_timeout_seconds
     try:
-        body = payload(event, about, services.storage)
-        headers = _headers(event, receiver, int(started_at.timestamp()), body)
+        body = payload(event, about, services.storage, services.settings.gateway_public_url)
+        keys = signing_keys.of_tenant(tenant.of(event.id), services.settings)
+        signed = signature.headers(receiver.secrets, keys, tenant.shown(event.id), int(started_at.timestamp()), body)
+        headers = {"content-type": "application/json", **signed}
         answer = services.client.post(url, body, headers, timeout, "webhook.url", ANSWER_BYTES)
     except OvsegError as error:
         return Delivery(started_at, url, None, error.message, _milliseconds_since(start)), None
@@ -213,16 +223,6 @@ def _post(
     pause = asked_seconds(answer.retry_after) if answer.status in BUSY else None
     body_start = answer.start.decode("utf-8", "replace")
     return Delivery(started_at, url, answer.status, None, _milliseconds_since(start), body_start), pause
-
-
-def _headers(event: Event, receiver: Receiver, now: int, body: bytes) -> dict[str, str]:
-    event_id = tenant.shown(event.id)
-    return {
-        "content-type": "application/json",
-        "webhook-id": event_id,
-        "webhook-timestamp": str(now),
-        "webhook-signature": " ".join(sign(secret, event_id, now, body) for secret in receiver.secrets),
-    }
 
 
 def _milliseconds_since(start: float) -> float:

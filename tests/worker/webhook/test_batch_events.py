@@ -60,6 +60,7 @@ def test_completion_is_notified_once_and_signed(sender: SenderServices, services
     assert received.headers["webhook-id"] == "evt_b_completed"
     assert (message["type"], message["data"]["id"], message["data"]["status"]) == ("batch.completed", "b", "completed")
     assert message["data"]["counts"]["succeeded"] == 2
+    assert (message["endpoint_id"], message["urls"]) == (None, {"job": None, "batch": "/v1/batches/b"})
     sent = contract.built()["webhooks"]["batch.completed"]["post"]["requestBody"]
     assert contract.errors(sent["content"]["application/json"]["schema"], message) == []
 

@@ -84,6 +84,26 @@ def test_an_endpoint_gets_the_job_signed_with_its_own_secret(sender: SenderServi
         Verifier(str(sender.settings.webhook_secret)).verify(received.body, received.headers)
 
 
+def test_a_receiver_of_both_kinds_can_tell_which_secret_signed(sender: SenderServices, host: Host) -> None:
+    host.serve(PATH)
+    one, other = endpoint(sender, host), endpoint(sender, host)
+    secrets = {one.id: one.secret, other.id: other.secret, None: str(sender.settings.webhook_secret)}
+    job_id = canceled(sender.jobs, webhook=host.url(PATH))
+    test_id = sender.events.test(other.id)
+    for event_id in (*(history.event.id for history in sender.events.of_job(job_id)), str(test_id)):
+        deliver.deliver(event_id, sender)
+    seen = []
+    for received in host.wait_for(PATH, 4):
+        endpoint_id = json.loads(received.body)["endpoint_id"]
+        event = Verifier(secrets[endpoint_id]).verify(received.body, received.headers)
+        seen.append((event["type"], endpoint_id, event["urls"]))
+    urls = {"job": f"/v1/jobs/{job_id}", "batch": None}
+    assert seen == [
+        *(("job.canceled", each, urls) for each in (None, one.id, other.id)),
+        ("webhook.test", other.id, {"job": None, "batch": None}),
+    ]
+
+
 def test_a_receiver_that_fails_does_not_affect_the_others(sender: SenderServices, host: Host) -> None:
     host.serve(PATH)
     host.serve("/broken", status=500)

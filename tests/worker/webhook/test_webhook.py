@@ -24,7 +24,7 @@ from worker.job.record import Job, JobError
 from worker.job.request import JobRequest
 from worker.outbound.client import GuardedClient
 from worker.store.keyspace import Keyspace
-from worker.webhook import deliver
+from worker.webhook import deliver, signature
 from worker.webhook.deliver import RETRY_DELAYS_SECONDS, SenderServices
 
 HOOK = "/hook"
@@ -85,7 +85,8 @@ def test_a_receiver_verifies_the_signature_and_reads_the_job(sender: SenderServi
 def test_our_signature_equals_that_of_the_reference_library() -> None:
     secret, body, at = webhook_secret.new(), b'{"a": 1}', datetime(2026, 11, 21, tzinfo=UTC)
     expected = Verifier(secret).sign("evt_1", at, body.decode())
-    assert deliver.sign(secret, "evt_1", int(at.timestamp()), body) == expected
+    signed = signature.headers([secret], [], "evt_1", int(at.timestamp()), body)
+    assert signed["webhook-signature"] == expected
 
 
 @pytest.mark.parametrize("status", [301, 400, 404, 429, 500, 503])
@@ -313,6 +314,18 @@ def test_deleting_a_job_deletes_its_events(sender: SenderServices, host: Host) -
         assert protocol.erasure_of(keyspace, sender.settings, sender.storage).erase(job.id) == "failed"
     assert [key for key in protocol.keys(sender.settings) if job.id in key] == [f"erased:{job.id}"]
     assert list(sender.events.due()) == []
+
+
+def test_the_links_of_a_message_begin_with_the_public_url_and_only_add_to_the_message(
+    sender: SenderServices, host: Host
+) -> None:
+    host.serve(HOOK)
+    settings = sender.settings.model_copy(update={"gateway_public_url": "https://segment.example.com/"})
+    job = failed_job(sender, host)
+    deliver.deliver(f"evt_{job.id}_failed", replace(sender, settings=settings))
+    message = json.loads(host.wait_for(HOOK)[0].body)
+    assert message["urls"] == {"job": f"https://segment.example.com/v1/jobs/{job.id}", "batch": None}
+    assert list(message) == ["type", "timestamp", "data", "endpoint_id", "urls"]
 
 
 def test_a_large_result_is_left_out_and_its_url_is_sent(sender: SenderServices, host: Host) -> None:
