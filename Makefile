@@ -2,9 +2,9 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP := .venv/bin/pip --disable-pip-version-check
-# First the exact versions and hashes of locks/*.txt; then the project itself, built with the tools that the lock contains.
+# First the exact versions and hashes of locks/*.txt; then the project itself and its Python client, built with the tools that the lock contains.
 LOCKED := install --require-hashes --requirement
-OURSELVES := install --no-deps --no-build-isolation --editable .
+OURSELVES := install --no-deps --no-build-isolation --editable . --editable clients/python
 
 .PHONY: demo openapi fuzz-api up test quick chaos-small chaos attack-small attack lint format docs hooks lock pin-images train-lite eval-lite eval-everything eval-text test-training parity parity-idea bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-interactive bench-batches bench-models clean help
 
@@ -158,16 +158,17 @@ bench-models: .venv/dev
 	.venv/bin/python -m benchmarks.models
 
 # There is one lock for each thing that is installed. All have the versions of dev.txt, because the tests run those. A version
-# that still fits is kept. The extras training, parity, bench and int8 are not locked: nothing of them is shipped, torch has
+# that still fits is kept. Two locks also have what the Python client needs. The extras training, parity, bench and int8 are not locked: nothing of them is shipped, torch has
 # a build for each kind of machine, and PaddleX pins versions that contradict ours.
 COMPILE := .venv-lock/bin/uv --no-config pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --custom-compile-command 'make lock' $(UPGRADE)
 LIKE_DEV := --group build --constraints locks/dev.txt --output-file
 
 lock: .venv-lock/bin/uv
-	$(COMPILE) pyproject.toml --extra embedded --extra openvino --extra onnxruntime --extra dev --group build \
-		--output-file locks/dev.txt
-	$(COMPILE) pyproject.toml --extra embedded --extra openvino --extra text --extra fonts $(LIKE_DEV) locks/service.txt
+	$(COMPILE) pyproject.toml clients/python/pyproject.toml --extra embedded --extra openvino --extra onnxruntime --extra dev \
+		--group build --output-file locks/dev.txt
+	$(COMPILE) pyproject.toml clients/python/pyproject.toml --extra embedded --extra openvino --extra text --extra fonts \
+		$(LIKE_DEV) locks/service.txt
 	$(COMPILE) --group gateway $(LIKE_DEV) locks/gateway.txt
 	$(COMPILE) pyproject.toml --extra openvino --extra onnxruntime --extra text --extra fonts $(LIKE_DEV) locks/worker.txt
 	@# paddlepaddle-gpu replaces paddlepaddle; it comes from Paddle's own index.
@@ -201,7 +202,7 @@ clean:
 	.venv-parity-idea/bin/pip --disable-pip-version-check install --editable '.[embedded,openvino,dev]'
 	touch $@
 
-.venv/embedded: pyproject.toml locks/service.txt locks/headless.txt
+.venv/embedded: pyproject.toml clients/python/pyproject.toml locks/service.txt locks/headless.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or later is needed: make PYTHON=..."'
 	$(PYTHON) -m venv .venv
 	$(PIP) $(LOCKED) locks/service.txt

@@ -261,7 +261,8 @@ def test_the_gateways_image_has_what_the_gateway_imports_and_no_neural_network()
     code = f"{imports}; gateway.create_app(); print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     owners = metadata.packages_distributions()
-    tried = {"setuptools", "cryptography", "cffi", "valkey"}  # redis-py, billiard and limits load them if installed
+    # redis-py, billiard, limits and Celery load them if they are installed
+    tried = {"setuptools", "cryptography", "cffi", "valkey", "greenlet"}
     for module in {name.partition(".")[0] for name in modules.split()} - {
         "ovseg",
         "configs",

@@ -27,12 +27,35 @@ def test_processes_that_segment_nothing_load_no_network() -> None:
         "import worker.run, worker.webhook.deliver",  # the reaper and the sender of webhooks
     )
     assert "click" in commands
-    assert not commands & {*NETWORKS, "boto3", "celery", "flask"}  # so that `ovseg --help` answers fast
+    assert not commands & {
+        *NETWORKS,
+        "boto3",
+        "celery",
+        "flask",
+        "httpx2",
+        "ovseg_client",
+    }  # so that `ovseg --help` answers fast
     assert not table & NETWORKS
     assert "flask" in gateway
     assert not gateway & {*NETWORKS, "PIL", "pycurl", "simplejpeg"}
     assert {"celery", "pycurl"} <= others
     assert not others & NETWORKS
+
+
+def test_the_client_loads_no_array_no_picture_and_nothing_of_the_service() -> None:
+    [loaded] = loaded_by("import ovseg_client")
+    assert "httpx2" in loaded
+    assert not loaded & {
+        *NETWORKS,
+        "PIL",
+        "configs",
+        "cryptography",
+        "gateway",
+        "ovseg",
+        "ovseg_core",
+        "tqdm",
+        "worker",
+    }
 
 
 def test_a_child_that_decodes_images_loads_no_network_and_nothing_of_the_service() -> None:

@@ -16,14 +16,17 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 EXTRAS = PROJECT["project"]["optional-dependencies"]
+CLIENT = tomllib.loads((ROOT / "clients" / "python" / "pyproject.toml").read_text())["project"]
 BUILD = PROJECT["dependency-groups"]["build"]
 PYTHONS = ["3.11.7", "3.12.1", "3.13.0"]
 
-# The requirements that each lock installs: those of pyproject.toml, and those of the build of the project.
+# The requirements that each lock installs: those of pyproject.toml and of the client, and those of their build.
 WANTED = {
     "dev": PROJECT["project"]["dependencies"]
+    + CLIENT["dependencies"]
     + [line for extra in ("embedded", "openvino", "onnxruntime", "dev") for line in EXTRAS[extra]],
     "service": PROJECT["project"]["dependencies"]
+    + CLIENT["dependencies"]
     + [line for extra in ("embedded", "openvino", "text", "fonts") for line in EXTRAS[extra]],
     "gateway": PROJECT["dependency-groups"]["gateway"],
     "worker": PROJECT["project"]["dependencies"]
@@ -88,6 +91,11 @@ def test_images_and_make_install_the_versions_that_the_tests_use(python: str) ->
     for lock in ("service", "gateway", "worker", "worker-gpu"):
         assert pins_of(lock, python).items() <= tested.items(), lock
     assert pins_of("headless", python) == {"opencv-python-headless": tested["opencv-python"]}
+
+
+def test_the_extra_of_the_client_takes_this_version_of_it() -> None:
+    [requirement] = map(Requirement, EXTRAS["client"])
+    assert (requirement.name, CLIENT["version"] in requirement.specifier) == (CLIENT["name"], True)
 
 
 def test_the_requirements_of_the_build_system_are_locked() -> None:

@@ -1,0 +1,52 @@
+"""The client of ovseg, a self-hosted service for promptable image segmentation.
+
+from ovseg_client import Client
+
+result = Client().segment("photo.jpg", boxes=[[140, 10, 305, 180]])
+print(result.masks[0].score, result.masks[0].array.shape)
+"""
+
+from ovseg_client.client import AsyncClient, Client
+from ovseg_client.errors import (
+    ApiError,
+    Conflict,
+    Forbidden,
+    Gone,
+    InvalidRequest,
+    JobFailed,
+    NotFound,
+    OvsegError,
+    QuotaExceeded,
+    RateLimited,
+    Timeout,
+    Unauthorized,
+    Unavailable,
+    Unreachable,
+    WebhookInvalid,
+)
+from ovseg_client.job import AsyncJob, Job
+from ovseg_client.result import Mask, Result
+
+__all__ = [
+    "ApiError",
+    "AsyncClient",
+    "AsyncJob",
+    "Client",
+    "Conflict",
+    "Forbidden",
+    "Gone",
+    "InvalidRequest",
+    "Job",
+    "JobFailed",
+    "Mask",
+    "NotFound",
+    "OvsegError",
+    "QuotaExceeded",
+    "RateLimited",
+    "Result",
+    "Timeout",
+    "Unauthorized",
+    "Unavailable",
+    "Unreachable",
+    "WebhookInvalid",
+]

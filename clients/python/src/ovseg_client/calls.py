@@ -1,0 +1,129 @@
+"""The calls of both clients, each written once."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from ovseg_client import image as images
+from ovseg_client import prompts as lists
+from ovseg_client.image import Image
+from ovseg_client.job import MAX_WAIT_SECONDS, JobCalls
+from ovseg_client.prompts import Numbers
+from ovseg_client.result import Result
+from ovseg_client.retries import Deadline
+from ovseg_client.service import Service, path_of
+from ovseg_client.steps import Call, Request, Steps, Work
+
+J = TypeVar("J", bound=JobCalls)
+
+
+class Calls(Service, Generic[J]):
+    """What both clients can do; `J` is the kind of their jobs."""
+
+    _new_job: type[J]
+
+    @Call
+    def segment(
+        self,
+        /,
+        image: Image,
+        *,
+        boxes: Numbers | None = None,
+        points: Numbers | None = None,
+        labels: Numbers | None = None,
+        text: str | Sequence[str] | None = None,
+        everything: bool | Mapping[str, Any] = False,
+        prompts: Sequence[Mapping[str, Any]] | None = None,
+        timeout: float | None = 600.0,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> Steps[Result]:
+        """Segment an image: submit a job, wait for its end, and return its result.
+
+        Args:
+            image: A path, a URL, bytes, an open file, an array, an image of Pillow, an upload, or `{"sha256": ...}`.
+            boxes: Objects by their boxes, [[x0, y0, x1, y1], ...] in pixels of the upright image.
+            points: Clicks on one object, [[x, y], ...]; or a list of such lists, one for each object.
+            labels: In the form of `points`: 1 for a click on the object, 0 for one off it. Without labels all are 1.
+            text: A phrase or a list of phrases: every object that they name.
+            everything: True for all objects of the image, or the options of everything mode.
+            prompts: Prompts in the form of the HTTP API, for what the arguments above cannot express.
+            timeout: Seconds until `Timeout` is raised; the job continues. None waits as long as the job takes.
+            idempotency_key: Of your own, so that a request which another process repeats makes no second job.
+            options: Any other field of a job, such as `model`, `outputs`, `metadata`, `priority`.
+
+        Raises:
+            ApiError: The service refused the job, for example as `InvalidRequest`.
+            JobFailed: The job has ended without a result.
+            Timeout: The job has not ended in time.
+            Unreachable: The service did not answer.
+        """
+        fields = {"prompts": lists.build(boxes, points, labels, text, everything, prompts), **options}
+        deadline = Deadline(timeout)
+        wait = {"wait": round(deadline.left(MAX_WAIT_SECONDS), 3)}
+        return (yield from (yield from self._submitted(image, fields, idempotency_key, wait, deadline)).ended(deadline))
+
+    @Call
+    def submit(
+        self,
+        /,
+        image: Image,
+        *,
+        boxes: Numbers | None = None,
+        points: Numbers | None = None,
+        labels: Numbers | None = None,
+        text: str | Sequence[str] | None = None,
+        everything: bool | Mapping[str, Any] = False,
+        prompts: Sequence[Mapping[str, Any]] | None = None,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> Steps[J]:
+        """Submit a job and return it without waiting. The arguments are those of `segment`.
+
+        Raises:
+            ApiError: The service refused the job.
+            Unreachable: The service did not answer.
+        """
+        fields = {"prompts": lists.build(boxes, points, labels, text, everything, prompts), **options}
+        return (yield from self._submitted(image, fields, idempotency_key))
+
+    @Call
+    def job(self, job_id: str) -> Steps[J]:
+        """Read a job by its id.
+
+        Raises:
+            NotFound: There is no such job.
+        """
+        return self._new_job(self, (yield from self.json(Request("GET", path_of("jobs", job_id)))))
+
+    def _submitted(
+        self,
+        image: Image,
+        fields: Mapping[str, Any],
+        key: str | None,
+        query: Mapping[str, float] | None = None,
+        deadline: Deadline | None = None,
+    ) -> Steps[J]:
+        headers = {"Idempotency-Key": key or uuid.uuid4().hex}
+        body = yield from body_of(image, fields)
+        answer = yield from self.json(Request("POST", "/v1/jobs", query or {}, headers, **body), deadline)
+        return self._new_job(self, answer)
+
+
+def body_of(image: Image, fields: Mapping[str, Any]) -> Steps[dict[str, Any]]:
+    """The steps that return the body of a job, as arguments of a `Request`."""
+    named = images.named(image)
+    if named is not None:
+        return {"json": {"image": named, **fields}}
+    content = yield Work(partial(images.read, image))
+    request = json.dumps(fields, ensure_ascii=False, allow_nan=False).encode()
+    return {
+        "form": {
+            "image": (images.file_name(image), content, "application/octet-stream"),
+            "request": (None, request, "application/json"),
+        }
+    }

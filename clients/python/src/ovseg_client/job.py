@@ -1,0 +1,113 @@
+"""A job that was submitted: its state, and what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ovseg_client import errors
+from ovseg_client.result import Result
+from ovseg_client.retries import Deadline
+from ovseg_client.steps import Call, Pause, Request, Steps, TakesSteps, TakesStepsAsync
+
+MAX_WAIT_SECONDS = 60  # the service holds a request no longer
+# A gateway that stops, or holds too many requests, answers at once. Without a pause the client would ask without end.
+PAUSE_SECONDS = 1.0
+
+
+class JobCalls:
+    """The state of a job and the calls of both kinds of jobs.
+
+    Attributes:
+        raw: The job object of the HTTP API, as it was when it was last read.
+    """
+
+    def __init__(self, service: Any, raw: Mapping[str, Any]) -> None:
+        self._service = service  # the client, whose module imports this one
+        self.raw = raw
+
+    @property
+    def id(self) -> str:
+        return str(self.raw["id"])
+
+    @property
+    def status(self) -> str:
+        """`queued`, `running`, `succeeded`, `failed`, `canceled` or `expired`, as it was when the job was last read."""
+        return str(self.raw["status"])
+
+    @property
+    def is_final(self) -> bool:
+        return bool(self.raw["is_final"])
+
+    @property
+    def progress(self) -> dict[str, int] | None:
+        """`{"done": ..., "total": ...}` while everything mode runs, otherwise None."""
+        progress: dict[str, int] | None = self.raw["progress"]
+        return progress
+
+    @Call
+    def refresh(self) -> Steps[None]:
+        """Read the job again: its state changes to the present one."""
+        self.raw = yield from self._service.json(Request("GET", self._path))
+
+    @Call
+    def wait(self, timeout: float | None = None) -> Steps[Result]:
+        """Wait until the job has ended, and return its result.
+
+        Args:
+            timeout: In seconds; None waits as long as the job takes.
+
+        Raises:
+            JobFailed: The job has ended without a result.
+            Timeout: The job has not ended in this time. It continues.
+        """
+        return (yield from self.ended(Deadline(timeout)))
+
+    @Call
+    def cancel(self) -> Steps[None]:
+        """Cancel the job. A running job stops soon, not at once: `wait` raises JobFailed when it has.
+
+        Raises:
+            Conflict: The job has ended already.
+        """
+        self.raw = yield from self._service.json(Request("POST", f"{self._path}/cancel"))
+
+    @Call
+    def delete(self) -> Steps[None]:
+        """Erase a job that does not run, with its files."""
+        yield from self._service.answer(Request("DELETE", self._path))
+
+    def ended(self, deadline: Deadline) -> Steps[Result]:
+        """The steps of `wait`."""
+        while not self.is_final:
+            seconds = deadline.left(MAX_WAIT_SECONDS)
+            if not seconds:
+                raise errors.Timeout(f"job {self.id} is still {self.status}; it continues", self)
+            began = Deadline(seconds)
+            self.raw = yield from self._service.json(Request("GET", self._path, {"wait": round(seconds, 3)}), deadline)
+            if not self.is_final:
+                yield Pause(began.left(PAUSE_SECONDS))
+        if self.status != "succeeded":
+            raise errors.JobFailed(self.raw)
+        return Result(self.raw)
+
+    @property
+    def _path(self) -> str:
+        return f"/v1/jobs/{self.id}"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id} {self.status}>"
+
+
+class Job(JobCalls, TakesSteps):
+    """A job of a `Client`."""
+
+    def _take(self, steps: Steps[Any]) -> Any:
+        return self._service._take(steps)
+
+
+class AsyncJob(JobCalls, TakesStepsAsync):
+    """A job of an `AsyncClient`. Its methods are awaited."""
+
+    async def _take(self, steps: Steps[Any]) -> Any:
+        return await self._service._take(steps)
