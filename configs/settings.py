@@ -203,6 +203,25 @@ class Settings(BaseSettings):
         description="Maximum number of batches of each tenant that have not completed (> 0); further ones are refused. "
         "20 batches of 100,000 items take 150 MB of Redis while they wait.",
     )
+    max_uploads: int = Field(
+        default=100_000,
+        gt=0,
+        description="Maximum number of uploads of each tenant (> 0) that have not expired; further ones are refused. "
+        "100,000 are the items of a batch, and take 50 MB of Redis.",
+    )
+    upload_seconds: int = Field(
+        default=24 * 3600,
+        ge=60,
+        le=604_800,
+        description="How long an upload can be sent and used, in seconds (60 to 604,800, S3's maximum). Uploads that a "
+        "batch names can be used for a week.",
+    )
+    max_manifest_bytes: int = Field(
+        default=200 * MEGABYTE,
+        gt=0,
+        description="Largest manifest of a batch that is an upload, in bytes (> 0). 100,000 items of 300 bytes have 30 "
+        "MB.",
+    )
     default_model: str = Field(
         default="SAM-Lite", description="Model of requests that name none. SAM-Lite needs no download."
     )

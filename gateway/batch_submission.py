@@ -80,7 +80,7 @@ class Submission:
             defaults,
             services().settings,
             partial(services().earlier_masks.of, caller().tenant),
-            submission.known_image(),
+            submission.sent_images(),
         )
         installed = Installed()
         for number, read in items:

@@ -136,7 +136,7 @@ def _request(fields: ChatFields, question: Question) -> tuple[JobRequest, bytes 
         raise error.at(question.field) from None
     job = fields.job(question, "everything" if instruction.is_everything else list(instruction.prompts))
     masks_of = partial(services().earlier_masks.of, caller().tenant)
-    return parsing.parse(job, None, services().settings, masks_of, submission.known_image())
+    return parsing.parse(job, None, services().settings, masks_of, submission.sent_images())
 
 
 @contextmanager

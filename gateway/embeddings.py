@@ -35,5 +35,5 @@ def submit() -> ResponseReturnValue:
     """Accept a job without prompts: once it has succeeded, every worker finds the image's embedding in the cache."""
     key = idempotency_key.of_request()
     fields, image_file = body.read()
-    job_request, image = parsing.parse_embedding(fields, image_file, services().settings, submission.known_image())
+    job_request, image = parsing.parse_embedding(fields, image_file, services().settings, submission.sent_images())
     return submission.submitted(job_request, image, key)

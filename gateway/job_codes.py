@@ -12,6 +12,8 @@ OF_IMAGE = (
     "image_too_large",
     "image_too_many_pixels",
     "image_unreadable",
+    "upload_expired",
+    "upload_not_received",
     "url_forbidden",
     "url_invalid",
 )

@@ -224,7 +224,7 @@ def _request() -> tuple[JobRequest, bytes | None]:
     """Return the request in the body, and the image's file if the body has it."""
     fields, image_file = body.read()
     masks_of = partial(services().earlier_masks.of, caller().tenant)
-    return parsing.parse(fields, image_file, services().settings, masks_of, submission.known_image())
+    return parsing.parse(fields, image_file, services().settings, masks_of, submission.sent_images())
 
 
 def _archived(job_id: str) -> Job:

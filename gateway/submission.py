@@ -17,7 +17,7 @@ from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker.job import acceptance, description
 from worker.job.idempotency import Once
-from worker.job.image_object import KnownImage
+from worker.job.image_object import SentImages
 from worker.job.record import Job
 from worker.job.request import JobRequest
 from worker.store import tenant
@@ -57,9 +57,10 @@ def accept(job_id: str, job_request: JobRequest, image: bytes | None, once: Once
     return job, is_new
 
 
-def known_image() -> KnownImage:
-    """Return a function that finds an image that the caller's tenant sent before."""
-    return partial(services().known_images.find, caller().tenant)
+def sent_images() -> SentImages:
+    """Return what finds the images that the caller's tenant sent before."""
+    owner = caller().tenant
+    return SentImages(partial(services().known_images.find, owner), partial(services().uploads.image, owner))
 
 
 def accepted(job: Job, status: HTTPStatus, headers: dict[str, str]) -> ResponseReturnValue:

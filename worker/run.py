@@ -135,6 +135,7 @@ def reaping(settings: Settings) -> None:
         "batches": beating("batches", services.feeder.sweep, STORAGE_SWEEP_SECONDS),
         "erasure": beating("erasure", services.erasure.sweep, STORAGE_SWEEP_SECONDS),
         "archive": beating("archive", services.archive.sweep, STORAGE_SWEEP_SECONDS),
+        "uploads": beating("uploads", services.uploads.sweep, STORAGE_SWEEP_SECONDS),
         "records": beating("records", services.record_archive.sweep, STORAGE_SWEEP_SECONDS),
         "embeddings": beating("embeddings", evict, STORAGE_SWEEP_SECONDS),
     }

@@ -21,6 +21,7 @@ from worker.store import queue
 from worker.store.keyspace import Keyspace
 from worker.store.record_archive import RecordArchive
 from worker.store.storage import PATIENT, Patience, Storage
+from worker.upload.uploads import Uploads
 from worker.webhook.endpoints import Endpoints
 from worker.webhook.events import Events
 
@@ -45,12 +46,15 @@ class Services:
         self.endpoints = Endpoints(self.keyspace, settings)
         self.inputs = Inputs(self.keyspace, self.storage, Storage(settings, background) if background else None)
         self.known_images = KnownImages(self.keyspace)
+        self.uploads = Uploads(self.keyspace, self.storage, settings)
         self.archive = Archive(self.keyspace, self.storage, self.inputs)
         self.earlier_masks = EarlierMasks(self.jobs, self.archive, self.storage)
         self.record_archive = RecordArchive(self.keyspace, self.storage)
         self.acceptance = Acceptance(self.jobs, self.inputs, self.storage, self.archive, settings)
         self.erasure = Erasure(self.keyspace, settings, self.storage, self.archive)
-        self.batches = Batches(self.keyspace, self.storage, settings)
+        self.batches = Batches(self.keyspace, self.storage, self.uploads, settings)
         self.outcomes = Outcomes(self.keyspace, self.storage)
         self.results = Results(self.outcomes, self.storage)
-        self.feeder = Feeder(self.batches, self.jobs, self.erasure, self.keyspace, self.storage, settings)
+        self.feeder = Feeder(
+            self.batches, self.jobs, self.acceptance, self.erasure, self.keyspace, self.storage, settings
+        )

@@ -104,7 +104,7 @@ def _work(job: Job, services: WorkerServices, waiting: Waiting) -> None:
     drawing, digest, run = _detected(running) if request.detect is not None else _segmented(running)
     check(unless_recent=not outputs.files(request.outputs, content.image_hw))
     with timings.of("publish"):
-        stored = publish.store(job, drawing, digest, services.storage, services.uploads)
+        stored = publish.store(job, drawing, digest, services.storage, services.publishing)
     described = content.model_dump(exclude={"sha256"})
     encodes = max(0, request.cost.encodes - (run.embedding_cache != Cache.MISS))
     work = Work(request.cost.prompts, encodes, timings.network_ms, stored.size)

@@ -1,4 +1,4 @@
-"""Erases a tenant: its API keys, webhook endpoints, batches, jobs and files."""
+"""Erases a tenant: its API keys, webhook endpoints, batches, jobs, uploads and files."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ def erase(services: Services, name: str) -> int:
     for prefix in object_names.of_tenant(tenant.prefix(name)):
         services.storage.delete_prefix(prefix)  # also what a Redis that was lost did not list
     _erase_batches(services, name)
+    for upload_id in _ids(services, name, "upload"):
+        services.uploads.delete(upload_id)  # a reaper erases its record once its URL no longer works
     keyspace = services.keyspace
     # Idempotency keys, known images and embeddings are in no index. They would also expire by themselves, within a day.
     prefix = tenant.prefix(name)
@@ -57,21 +59,22 @@ def erase(services: Services, name: str) -> int:
 
 def _cancel_batches(services: Services, name: str) -> None:
     """Cancel all batches of a tenant, so that no further jobs are made of their items."""
-    for batch_id in _batch_ids(services, name):
+    for batch_id in _ids(services, name, "batch"):
         services.batches.cancel(batch_id)
 
 
 def _erase_batches(services: Services, name: str) -> None:
     """Erase the batches of a tenant, whose jobs are erased; also those that their client has deleted."""
-    for batch_id in _batch_ids(services, name):
+    for batch_id in _ids(services, name, "batch"):
         services.batches.erase(batch_id)
 
 
-def _batch_ids(services: Services, name: str) -> list[str]:
+def _ids(services: Services, name: str, kind: str) -> list[str]:
+    """Return the ids of all records of a kind, `batch` or `upload`, that a tenant has."""
     keyspace = services.keyspace
-    found = keyspace.redis.scan_iter(keyspace.key(f"batch:{tenant.prefix(name)}*"))
-    ids = [key.removeprefix(keyspace.key("batch:")) for key in found]
-    return [batch_id for batch_id in ids if tenant.of(batch_id) == name]
+    found = keyspace.redis.scan_iter(keyspace.key(f"{kind}:{tenant.prefix(name)}*"))
+    ids = [key.removeprefix(keyspace.key(f"{kind}:")) for key in found]
+    return [record_id for record_id in ids if tenant.of(record_id) == name]
 
 
 def _erase_jobs(services: Services, name: str) -> int:

@@ -68,7 +68,7 @@ class WorkerServices(Services):
         # Features of a detector are not shared: those of one image would take the place of six embeddings of SAM in
         # storage, and are used once for each list of phrases, while an embedding is used for each click.
         self.features = Embeddings(self.detectors, Unshared(), recent)
-        self.uploads = ThreadPoolExecutor(UPLOAD_THREADS, "upload")
+        self.publishing = ThreadPoolExecutor(UPLOAD_THREADS, "upload")
 
     def _report(self) -> ModelReport:
         return ModelReport.of(self.inference.loaded | self.detectors.loaded)

@@ -21,6 +21,7 @@ IN_PATH: dict[str, tuple[str, dict[str, Any]]] = {
     "job_id": ("Chosen by the service (a UUID of version 7), or by the client.", {"type": "string", "pattern": JOB_ID}),
     "name": ("Of a model, such as `SAM-Lite`.", {"type": "string"}),
     "tenant": ("`default`, or the name of another tenant.", {"type": "string"}),
+    "upload_id": ("Such as `upl_95fdc12ac0e2a04b8d1f41ce8f0d2f7a`.", {"type": "string"}),
     "key_id": ("16 hexadecimal digits.", {"type": "string"}),
 }
 

@@ -40,6 +40,8 @@ OTHERS_ROUTES = [
     ("POST", "/v1/batches/{batch}/cancel"),
     ("POST", "/v1/batches/{batch}/retry"),
     ("GET", "/v1/batches/{batch}/results"),
+    ("GET", "/v1/uploads/{upload}"),
+    ("DELETE", "/v1/uploads/{upload}"),
     ("GET", "/v1/events/{event}"),
     ("POST", "/v1/events/{event}/redeliver"),
     ("GET", "/v1/webhook-endpoints/{endpoint}"),
@@ -65,10 +67,11 @@ class Client:
         self.events: list[str] = []
         self.endpoints: list[str] = []
         self.batches: list[str] = []
+        self.uploads: list[str] = []
 
     @property
     def ids(self) -> set[str]:
-        return {*self.jobs, *self.events, *self.endpoints, *self.batches}
+        return {*self.jobs, *self.events, *self.endpoints, *self.batches, *self.uploads}
 
     def ask(self, method: str, path: str, **sent: Any) -> TestResponse:
         headers = {"Authorization": f"Bearer {self._key}", **sent.pop("headers", {})}
@@ -95,6 +98,11 @@ class Client:
         assert answer.status_code == 202, answer.text
         assert answer.headers["Location"] == f"{BATCHES}/{batch_id}"
         self.batches.append(batch_id)
+
+    def make_upload(self) -> None:
+        answer = self.ask("POST", "/v1/uploads", json={"content_type": "image/jpeg", "size": 1})
+        assert answer.status_code == 201, answer.text
+        self.uploads.append(answer.get_json()["id"])
 
     def cancel(self, job_id: str) -> None:
         """Cancel a job, and note the events that this makes."""
@@ -141,6 +149,7 @@ def filled(client: Client) -> Client:
     """Give a tenant an endpoint, and a job that was canceled, with its event for the endpoint."""
     client.make_endpoint()
     client.submit_batch(f"batch-of-{client.name}")
+    client.make_upload()
     client.cancel(client.submit(f"of-{client.name}")["id"])
     assert len(client.events) == 1
     return client
@@ -154,6 +163,7 @@ def test_the_id_of_another_tenant_is_404_on_every_route(
     before = [has.ask("GET", f"/v1/events/{has.events[0]}").get_json(), has.ask("GET", ENDPOINTS).get_json()]
     for prefix in ("", f"{has.name}.", f"{asks.name}.", ".", f"{asks.name}.{has.name}."):
         shown = {"job": has.jobs[0], "event": has.events[0], "endpoint": has.endpoints[0], "batch": has.batches[0]}
+        shown["upload"] = has.uploads[0]
         ids = {kind: prefix + shown_id for kind, shown_id in shown.items()}
         for method, path in OTHERS_ROUTES:
             body = {"json": {"since": "2020-01-01T00:00:00Z"}} if "replay" in path else {}
@@ -310,7 +320,7 @@ def test_only_the_default_tenant_has_admins(services: GatewayServices, app_clien
 NAMES = ("acme", "beta-2", "default")
 ACTS = st.tuples(
     st.sampled_from(NAMES),
-    st.sampled_from(["submit", "ephemeral", "choose", "endpoint", "cancel", "bulk", "batch", *OTHERS_ROUTES]),
+    st.sampled_from(["submit", "ephemeral", "choose", "endpoint", "cancel", "bulk", "batch", "upload", *OTHERS_ROUTES]),
     st.sampled_from(NAMES),  # whose id is asked for
     st.integers(0, 3),  # which of them
 )
@@ -347,6 +357,8 @@ def _act(client: Client, act: Any, of: Client, which: int) -> None:
         _change_many(client, of, f"{JOBS}/{'delete' if which % 2 else 'cancel'}")
     elif act == "batch" and len(client.batches) < 3:
         client.submit_batch(f"{len(client.batches)}-of-{client.name}")
+    elif act == "upload":
+        client.make_upload()
     elif act == "choose":  # an id that all tenants choose
         client.ask("PUT", f"{JOBS}/same", json=JOB)
     elif act == "endpoint" and len(client.endpoints) < 5:
@@ -366,7 +378,13 @@ def _change_many(client: Client, of: Client, path: str) -> None:
 
 
 def _ids(owner: Client, which: int) -> dict[str, str]:
-    kinds = {"job": owner.jobs, "event": owner.events, "endpoint": owner.endpoints, "batch": owner.batches}
+    kinds = {
+        "job": owner.jobs,
+        "event": owner.events,
+        "endpoint": owner.endpoints,
+        "batch": owner.batches,
+        "upload": owner.uploads,
+    }
     return {kind: ids[which % len(ids)] for kind, ids in kinds.items()}
 
 

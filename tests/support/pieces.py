@@ -33,6 +33,7 @@ OF_SERVICE = (
     "gateway/test_paddlex.py",
     "gateway/test_prompt_notes.py",
     "gateway/test_retry.py",
+    "gateway/test_uploads.py",
     "stack/test_shared_stack.py",
     "test_docs.py",
 )

@@ -16,6 +16,7 @@ from worker.batch.own_webhook import BatchWebhook
 from worker.store import clock, tenant
 from worker.store.keyspace import Keyspace, flat
 from worker.store.storage import Storage
+from worker.upload.uploads import Uploads
 
 OPEN_BATCHES = "open-batches"  # the name of the policy
 OPEN_RETRY_SECONDS = 60  # a batch takes minutes or hours
@@ -34,9 +35,10 @@ class Added(IntEnum):
 class Batches:
     """Batches in Redis, and their manifests in storage. Thread-safe."""
 
-    def __init__(self, keyspace: Keyspace, storage: Storage, settings: Settings) -> None:
+    def __init__(self, keyspace: Keyspace, storage: Storage, uploads: Uploads, settings: Settings) -> None:
         self._keyspace = keyspace
         self._storage = storage
+        self._uploads = uploads
         self._settings = settings
 
     # Reading
@@ -89,6 +91,8 @@ class Batches:
         new = self._unknown(batch_id, items)
         number = self._reserve(batch_id) if new else 0
         if new:
+            images = (item.request.image for item in new)
+            self._uploads.hold([image.upload.id for image in images if image.upload is not None])
             # In storage first, so that an item that Redis lists is always in storage.
             chunks.write(self._storage, batch_id, number, [item.line for item in new])
         pairs = [part for item in items for part in (item.id, item.fingerprint)]

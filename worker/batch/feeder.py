@@ -16,6 +16,7 @@ from worker.batch import chunks
 from worker.batch.batch import Batch
 from worker.batch.batches import Batches
 from worker.batch.item import Item, job_id_of
+from worker.job.acceptance import Acceptance
 from worker.job.erasure import Erasure
 from worker.job.jobs import ATTEMPTS_APART, Jobs, OfBatch
 from worker.job.record import Status
@@ -43,10 +44,18 @@ class Feeder:
     """Looks at batches that are due."""
 
     def __init__(
-        self, batches: Batches, jobs: Jobs, erasure: Erasure, keyspace: Keyspace, storage: Storage, settings: Settings
+        self,
+        batches: Batches,
+        jobs: Jobs,
+        acceptance: Acceptance,
+        erasure: Erasure,
+        keyspace: Keyspace,
+        storage: Storage,
+        settings: Settings,
     ) -> None:
         self._batches = batches
         self._jobs = jobs
+        self._acceptance = acceptance
         self._erasure = erasure
         self._keyspace = keyspace
         self._storage = storage
@@ -108,7 +117,7 @@ class Feeder:
         """Make a job of an item, unless it has one. Returns False if there is no room for it now."""
         base = batch.recoveries * ATTEMPTS_APART
         of_batch = OfBatch(batch.id, item.id, base)
-        outcome = self._jobs.accept(job_id_of(batch.id, item.id), item.request, b"", item.once, of_batch=of_batch)
+        outcome = self._acceptance.accept_item(job_id_of(batch.id, item.id), item.request, item.once, of_batch)
         return not outcome.full and outcome.exceeded is None
 
     def _cancel(self, batch_id: str) -> None:

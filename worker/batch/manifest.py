@@ -12,7 +12,7 @@ from ovseg_core.errors import OvsegError
 from worker.batch.item import Item
 from worker.job import parsing
 from worker.job.earlier_masks import MasksOf
-from worker.job.image_object import KnownImage
+from worker.job.image_object import SentImages
 
 MAX_ID_CHARACTERS = 128  # room for a path within a data set
 ITEM_ID = re.compile(rf"[^\x00-\x1f\x7f\ud800-\udfff]{{1,{MAX_ID_CHARACTERS}}}")
@@ -26,7 +26,7 @@ class Manifest:
     defaults: Mapping[str, Any]
     settings: Settings
     masks_of: MasksOf
-    known_image: KnownImage
+    sent_images: SentImages
 
     def parse(self, fields: object) -> Item:
         """Return an item. Raises OvsegError, as `parsing.parse`."""
@@ -35,7 +35,7 @@ class Manifest:
             message = f"each item needs an id of your own: a text of 1 to {MAX_ID_CHARACTERS} characters"
             raise OvsegError("invalid_value", message, "id")
         own = {name: value for name, value in fields.items() if name != "id"}
-        request, image = parsing.parse({**self.defaults, **own}, None, self.settings, self.masks_of, self.known_image)
+        request, image = parsing.parse({**self.defaults, **own}, None, self.settings, self.masks_of, self.sent_images)
         if image is not None:
             message = "a batch takes no files: give a URL, or the sha256 of an image that was sent before"
             raise OvsegError("invalid_value", message, "image")

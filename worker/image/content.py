@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model
 
 from ovseg_core.header import Header
 
+ADDED_LATER = ("headers", "upload")
+
 
 class ImageContent(BaseModel):
     """The header of an image file, read by the gateway if the file was uploaded, by a worker if it was fetched.
@@ -34,10 +36,22 @@ class ImageContent(BaseModel):
         return self.height, self.width
 
 
-class ImageSource(BaseModel):
-    """A `url`, or the object `key` under which the gateway stored the file after reading its header.
+class UploadedFile(BaseModel):
+    """A file that a client has put into storage. `id` is that of the upload, `etag` identifies the file's content."""
 
-    An uploaded file that is not stored yet has only its `content`. `headers` are those for the URL, encrypted.
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    etag: str
+    size: int
+
+
+class ImageSource(BaseModel):
+    """A `url`, or the object `key` under which the gateway stored the file, or an `upload`.
+
+    The gateway reads the header of a file that a request contains: its `content`. Until the file is stored, the source
+    has only that. A job whose request names an upload gets a copy of the file, under a `key` of its own. `headers` are
+    those for the URL, encrypted.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -46,6 +60,7 @@ class ImageSource(BaseModel):
     key: str | None = None
     content: ImageContent | None = None
     headers: str | None = None
+    upload: UploadedFile | None = None
 
     @property
     def owner(self) -> str | None:
@@ -53,6 +68,6 @@ class ImageSource(BaseModel):
         return None if self.key is None else self.key.split("/")[1]
 
     @model_serializer(mode="wrap")
-    def _without_absent_headers(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out headers that there are not: the records of older requests stay the same."""
-        return {name: value for name, value in write(self).items() if name != "headers" or value is not None}
+    def _without_absent_fields(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the fields of later versions that this image does not have: older records stay the same."""
+        return {name: value for name, value in write(self).items() if name not in ADDED_LATER or value is not None}

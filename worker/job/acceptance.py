@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import uuid_utils
@@ -10,15 +11,16 @@ from configs.settings import Settings
 from ovseg_core.errors import OvsegError
 from worker.access import tenant_limits
 from worker.access.quota import QuotaExceeded
-from worker.image.content import ImageSource
+from worker.image.content import ImageSource, UploadedFile
 from worker.image.inputs import Inputs
 from worker.job.archive import Archive
 from worker.job.idempotency import Once
-from worker.job.jobs import Exceeded, Jobs, Outcome
+from worker.job.jobs import Exceeded, Jobs, OfBatch, Outcome
 from worker.job.record import Job, prefix_of
 from worker.job.request import JobRequest
-from worker.store import tenant
+from worker.store import object_names, tenant
 from worker.store.storage import ObjectMissing, Storage
+from worker.upload import uploads
 
 # A queue empties at the speed of the workers; storage when a client deletes jobs, or when their retention time is over.
 QUEUE_RETRY_SECONDS, STORAGE_RETRY_SECONDS = 10, 60
@@ -53,9 +55,9 @@ class Acceptance:
     ) -> tuple[Job, bool]:
         """Return the job of this request, and True if it is new. With `once`, it may have been accepted before.
 
-        `image` is the image's file, or None if the request has the image's URL.
-        Raises OvsegError `idempotency_key_reused`, `id_taken`, `job_deleted`, `queue_full`, and, because of a limit of
-        the tenant, QuotaExceeded or OvsegError `image_too_large`.
+        `image` is the image's file, or None if it is elsewhere: behind a URL, or in storage.
+        Raises OvsegError `idempotency_key_reused`, `id_taken`, `job_deleted`, `queue_full`, `upload_expired`, and,
+        because of a limit of the tenant, QuotaExceeded or OvsegError `image_too_large`.
         """
         outcome = self._outcome(job_id, request, image, once)
         if outcome.job is not None:
@@ -87,12 +89,30 @@ class Acceptance:
         except ObjectMissing:
             raise OvsegError("input_gone", "the image of this job is no longer stored; submit it again") from None
 
+    def accept_item(self, job_id: str, request: JobRequest, once: Once, of_batch: OfBatch) -> Outcome:
+        """Accept the job of an item of a batch.
+
+        If its upload is gone, the job fails later, unless an earlier call has copied the file already.
+        """
+        if request.image.upload is None:
+            return self.jobs.accept(job_id, request, b"", once, of_batch=of_batch)
+        with suppress(ObjectMissing):
+            return self._with_copy(job_id, request, request.image.upload, once, of_batch)
+        return self.jobs.accept(job_id, _stored_at(_input_key(job_id, once), request), b"", once, of_batch=of_batch)
+
     def _outcome(self, job_id: str, request: JobRequest, image: bytes | None, once: Once | None) -> Outcome:
+        upload = request.image.upload
+        if image is None and upload is not None:
+            if request.ephemeral:  # nothing of the job is stored, so it uses the file of the upload
+                return self.jobs.accept(job_id, _stored_at(object_names.upload(upload.id), request), b"", once)
+            try:
+                return self._with_copy(job_id, request, upload, once)
+            except ObjectMissing:
+                raise uploads.expired().at("image.upload") from None
         if image is None:
             return self.jobs.accept(job_id, request, b"", once)
-        # A request under an id that is taken must not overwrite the first image.
-        key = f"{prefix_of(job_id)}input" + (f"-{once.fingerprint[:16]}" if once else "")
-        stored = request.model_copy(update={"image": ImageSource(key=key, content=request.image.content)})
+        key = _input_key(job_id, once)
+        stored = _stored_at(key, request)
         if request.ephemeral:
             return self.jobs.accept(job_id, stored, image, once)  # the image stays in Redis
         outcome = self._with_image_in_redis(job_id, stored, key, image, once)
@@ -127,6 +147,35 @@ class Acceptance:
         if not _is_input(key, outcome):
             self.storage.delete([key])
         return outcome
+
+    def _with_copy(
+        self,
+        job_id: str,
+        request: JobRequest,
+        upload: UploadedFile,
+        once: Once | None,
+        of_batch: OfBatch | None = None,
+    ) -> Outcome:
+        """Copy the file of an upload, then accept the job. The copy is deleted again if the job is not accepted.
+
+        So the job keeps its image when the upload expires. Raises ObjectMissing if the file is gone or has changed.
+        """
+        key = _input_key(job_id, once)
+        self.storage.copy(object_names.upload(upload.id), key, upload.etag)
+        outcome = self.jobs.accept(job_id, _stored_at(key, request), b"", once, upload.size, of_batch)
+        if not _is_input(key, outcome):
+            self.storage.delete([key])
+        return outcome
+
+
+def _input_key(job_id: str, once: Once | None) -> str:
+    """Return the key of a job's image. A request under an id that is taken must not overwrite the first image."""
+    return f"{prefix_of(job_id)}input" + (f"-{once.fingerprint[:16]}" if once else "")
+
+
+def _stored_at(key: str, request: JobRequest) -> JobRequest:
+    """Return a request whose image is stored under this key."""
+    return request.model_copy(update={"image": ImageSource(key=key, content=request.image.content)})
 
 
 def _refusal(exceeded: Exceeded, has_image: bool) -> OvsegError:

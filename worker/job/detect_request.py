@@ -46,7 +46,7 @@ def parse(body: object, visualize: bool, settings: Settings) -> tuple[JobRequest
         message = f"{len(fields.prompt):,} characters; a prompt has at most {MAX_CHARACTERS:,}"
         raise OvsegError("phrase_too_long", message, "prompt")
     limits = asdict(Thresholds().changed(fields.thresholds))
-    source, image = image_fields.read(body, fields, None, settings, image_object.none)
+    source, image = image_fields.read(body, fields, None, settings, image_object.NO_IMAGES)
     detector = models.find_detector(settings.default_detector).name
     outputs: tuple[Output, ...] = ("overlay",) if visualize else ()
     request = JobRequest(

@@ -34,8 +34,10 @@ def fingerprint(request: JobRequest) -> str:
     Redis stores fingerprints across upgrades, so the bytes that are hashed must stay the same.
     """
     source = request.image
-    # An image counts by its digest, wherever it is stored. Records of the first days have no digest.
-    image = {"url": source.url, "key": source.content.sha256 if source.content else source.key}
+    # An image counts by its digest, wherever it is stored. Records of the first days have no digest. The file of an
+    # upload never changes.
+    stored = source.content.sha256 if source.content else source.upload.id if source.upload else source.key
+    image = {"url": source.url, "key": stored}
     fields = request.model_dump(mode="json", exclude={"image"})
     # Without the fields that are None: a field that a later version adds does not change older fingerprints.
     given = {name: value for name, value in fields.items() if value is not None}

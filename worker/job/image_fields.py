@@ -12,7 +12,7 @@ from configs.settings import Settings
 from ovseg_core import data_url, header
 from ovseg_core.errors import OvsegError
 from worker.image.content import ImageContent, ImageSource
-from worker.job.image_object import ImageObject, KnownImage
+from worker.job.image_object import ImageObject, SentImages
 from worker.job.validation import shown_as
 from worker.outbound import web_url
 
@@ -35,7 +35,7 @@ def without_object(body: object) -> object:
 
 
 def read(
-    body: object, fields: ImageFields, image_file: bytes | None, settings: Settings, known_image: KnownImage
+    body: object, fields: ImageFields, image_file: bytes | None, settings: Settings, sent_images: SentImages
 ) -> tuple[ImageSource, bytes | None]:
     """Return the image of a body, in any form. Raises OvsegError as `ImageObject.of` and `_image`."""
     named = ImageObject.of(body)
@@ -43,7 +43,7 @@ def read(
         return _image(fields, image_file, settings)
     if image_file is not None:
         raise OvsegError("invalid_request", "send the image as a file part or in the request, not both", "image")
-    return named.source(settings, known_image), None
+    return named.source(settings, sent_images), None
 
 
 def _image(fields: ImageFields, image_file: bytes | None, settings: Settings) -> tuple[ImageSource, bytes | None]:

@@ -1,9 +1,10 @@
-"""An image in a request as an object: a URL with the headers for it, or the digest of an image that was sent before."""
+"""An image in a request as an object: a URL with the headers for it, or an image that was sent before."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -16,8 +17,7 @@ from worker.job.client_text import brief
 from worker.job.validation import InvalidRequest, validated
 from worker.outbound import web_url
 
-KnownImage = Callable[[str], ImageSource | None]  # from a SHA-256, in hexadecimal, to the image that was sent before
-
+MAX_ID_CHARACTERS = 64
 SHA256 = r"^[0-9a-f]{64}$"
 MAX_HEADERS = 8
 NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")  # a token of RFC 9110, section 5.6.2
@@ -51,17 +51,35 @@ HEADERS_SCHEMA = {
 }
 
 
+@dataclass(frozen=True)
+class SentImages:
+    """Finds the images that a client sent before.
+
+    Attributes:
+        by_digest: returns the image with this SHA-256, in hexadecimal; None if none is known.
+        by_upload: returns the image of the upload with this id. Raises OvsegError.
+    """
+
+    by_digest: Callable[[str], ImageSource | None]
+    by_upload: Callable[[str], ImageSource]
+
+
 def _show_headers(schema: dict[str, Any]) -> None:
     """Replace pydantic's schema of the headers: its default, no headers, is not allowed to be written."""
     del schema["default"]
     schema.update(HEADERS_SCHEMA)
 
 
-BY_URL: dict[str, Any] = {"required": ["url"], "properties": {"url": {"type": "string"}, "sha256": {"type": "null"}}}
-BY_DIGEST: dict[str, Any] = {
-    "required": ["sha256"],
-    "properties": {"sha256": {"type": "string"}, "url": {"type": "null"}, "headers": False},
-}
+WAYS = ("url", "sha256", "upload")  # to name an image; an object has one of them
+
+
+def _by(way: str) -> dict[str, Any]:
+    """Return the JSON Schema of an object that names an image in this way."""
+    others = {name: {"type": "null"} for name in WAYS if name != way}
+    return {
+        "required": [way],
+        "properties": {way: {"type": "string"}, **others, **({} if way == "url" else {"headers": False})},
+    }
 
 
 def _headers(headers: dict[str, str]) -> dict[str, str]:
@@ -78,10 +96,10 @@ def _headers(headers: dict[str, str]) -> dict[str, str]:
 
 
 class ImageObject(BaseModel):
-    """A URL with headers, or the digest of an image that was sent before."""
+    """A URL with headers, or an image that was sent before."""
 
     model_config = ConfigDict(
-        extra="forbid", strict=True, hide_input_in_errors=True, json_schema_extra={"oneOf": [BY_URL, BY_DIGEST]}
+        extra="forbid", strict=True, hide_input_in_errors=True, json_schema_extra={"oneOf": list(map(_by, WAYS))}
     )
 
     url: str | None = Field(default=None, description="http or https; with headers https")
@@ -91,6 +109,7 @@ class ImageObject(BaseModel):
     sha256: Annotated[str, Field(pattern=SHA256)] | None = Field(
         default=None, description="of an image that was sent within the last 24 hours, in lower-case hexadecimal"
     )
+    upload: str | None = Field(default=None, max_length=MAX_ID_CHARACTERS, description="the id of an upload")
 
     @classmethod
     def of(cls, body: object) -> ImageObject | None:
@@ -105,17 +124,22 @@ class ImageObject(BaseModel):
             raise InvalidRequest(located, error.count) from None
         except OvsegError as error:
             raise error.at("image" + (f".{error.field}" if error.field else "")) from None
-        if (found.url is None) == (found.sha256 is None) or (found.headers and found.url is None):
-            raise OvsegError("invalid_value", 'give {"url": ..., "headers": {...}}, or {"sha256": ...}', "image")
+        given = [way for way in WAYS if getattr(found, way) is not None]
+        if len(given) != 1 or (found.headers and found.url is None):
+            ways = 'give {"url": ..., "headers": {...}}, {"sha256": ...} or {"upload": ...}'
+            raise OvsegError("invalid_value", ways, "image")
         return found
 
-    def source(self, settings: Settings, known_image: KnownImage) -> ImageSource:
+    def source(self, settings: Settings, sent_images: SentImages) -> ImageSource:
         """Return the source of the image, with its headers encrypted.
 
-        Raises OvsegError `url_invalid`, `url_forbidden`, `headers_unavailable`, `image_not_found`.
+        Raises OvsegError `url_invalid`, `url_forbidden`, `headers_unavailable`, `image_not_found`,
+        `upload_not_received`, `upload_expired`.
         """
         if self.sha256 is not None:
-            return _found(self.sha256, known_image)
+            return _by_digest(self.sha256, sent_images)
+        if self.upload is not None:
+            return _by_upload(self.upload, sent_images)
         text = str(self.url).strip()
         url = web_url.check_url(text, "image.url", settings)
         if not self.headers:
@@ -125,14 +149,23 @@ class ImageObject(BaseModel):
         return ImageSource(url=text, headers=sealed_headers.seal(self.headers, settings))
 
 
-def none(sha256: str) -> ImageSource | None:
-    """Do as a KnownImage where no images are known."""
-    return None
+def _no_upload(upload_id: str) -> ImageSource:
+    raise OvsegError("image_not_found", "there is no such upload")
 
 
-def _found(sha256: str, known_image: KnownImage) -> ImageSource:
-    source = known_image(sha256)
+NO_IMAGES = SentImages(lambda sha256: None, _no_upload)
+
+
+def _by_digest(sha256: str, sent_images: SentImages) -> ImageSource:
+    source = sent_images.by_digest(sha256)
     if source is None:
         message = "no image with this SHA-256 was sent in the last 24 hours by a job that still exists; send the file"
         raise OvsegError("image_not_found", message, "image.sha256")
     return source
+
+
+def _by_upload(upload_id: str, sent_images: SentImages) -> ImageSource:
+    try:
+        return sent_images.by_upload(upload_id)
+    except OvsegError as error:
+        raise error.at("image.upload") from None

@@ -30,7 +30,7 @@ from worker.job.detection import DetectionJson
 from worker.job.earlier_masks import MasksOf
 from worker.job.everything import Everything, EverythingJson, OptionsJson
 from worker.job.image_fields import ImageFields
-from worker.job.image_object import KnownImage
+from worker.job.image_object import SentImages
 from worker.job.polygon_options import PolygonOptions
 from worker.job.prompt_fields import AnyPrompt, Box, Numbers, Point, PromptFields, Text
 from worker.job.request import JobRequest, Options, Output, split_texts
@@ -83,7 +83,7 @@ def parse(
     image_file: bytes | None,
     settings: Settings,
     masks_of: MasksOf = earlier_masks.none,
-    known_image: KnownImage = image_object.none,
+    sent_images: SentImages = image_object.NO_IMAGES,
 ) -> tuple[JobRequest, bytes | None]:
     """Parse a request to segment an image.
 
@@ -95,7 +95,7 @@ def parse(
         image_file: the image's file, if the request has it as a part of its own.
         settings: the limits, the default model, and the hosts that URLs may name.
         masks_of: reads the masks of earlier jobs that prompts name.
-        known_image: finds the image that the request names by its digest.
+        sent_images: finds the image that the request names by its digest or its upload.
 
     Returns:
         The request, and the bytes of the image's file; None if the request has the image's URL.
@@ -107,7 +107,7 @@ def parse(
     everything, rest = Everything.split(body)
     phrases, rest = paddlex_text.split(rest)
     fields = validated(JobFields, image_fields.without_object(rest))
-    source, image = image_fields.read(body, fields, image_file, settings, known_image)
+    source, image = image_fields.read(body, fields, image_file, settings, sent_images)
     _check_suits_text(fields, phrases is not None or any(each.text is not None for each in fields.prompts or ()))
     found = _prompts(fields, phrases, settings, masks_of) if everything is None else []
     request, spec = _request(fields, source, settings)
@@ -124,11 +124,11 @@ def parse(
 
 
 def parse_embedding(
-    body: object, image_file: bytes | None, settings: Settings, known_image: KnownImage = image_object.none
+    body: object, image_file: bytes | None, settings: Settings, sent_images: SentImages = image_object.NO_IMAGES
 ) -> tuple[JobRequest, bytes | None]:
     """Parse a request to encode an image, as `parse` does. It has no prompts and no outputs."""
     fields = validated(EmbeddingFields, image_fields.without_object(body))
-    source, image = image_fields.read(body, fields, image_file, settings, known_image)
+    source, image = image_fields.read(body, fields, image_file, settings, sent_images)
     return _request(fields, source, settings)[0], image
 
 

@@ -1,4 +1,4 @@
-"""Signed links to objects in storage, which are the same for a while: the answers that contain them repeat, too."""
+"""Signed links to objects in storage. Those for GET are the same for a while: the answers with them repeat, too."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ AUTH_TYPE_MAPS[ROUNDED] = _RoundedAuth
 
 
 class Links:
-    """Signs links for GET. Thread-safe.
+    """Signs links for GET and PUT. Thread-safe.
 
     Args:
         client: its endpoint is the host of the links: a signature is valid for one host only.
@@ -57,6 +57,17 @@ class Links:
     def sign(self, key: str) -> str:
         """Return a URL that gets this object without credentials. Sends no request."""
         return self._signed(key, self.signed_at())
+
+    def sign_put(self, key: str, content_type: str, size: int, seconds: int) -> str:
+        """Return a URL that stores this object without credentials, for so many seconds. Sends no request.
+
+        The client must send `Content-Type`, `Content-Length` and `If-None-Match: *` as they are signed here. With the
+        last one, storage refuses to replace an object that exists.
+        """
+        signed = {"ContentType": content_type, "ContentLength": size, "IfNoneMatch": "*"}
+        return self._client.generate_presigned_url(
+            "put_object", Params={"Bucket": self._bucket, "Key": key, **signed}, ExpiresIn=seconds
+        )
 
     def _sign(self, key: str, _: datetime) -> str:
         return self._client.generate_presigned_url(

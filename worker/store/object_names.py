@@ -1,6 +1,7 @@
-"""The keys of results and embeddings in object storage. A result is under the prefix of the attempt that made it.
+"""The keys of results, uploads and embeddings in object storage.
 
-`ovseg_core.outputs` has the names of the other files under that prefix.
+A result is under the prefix of the attempt that made it. `ovseg_core.outputs` has the names of the
+other files under that prefix.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ def erased_item(batch_id: str, job_id: str) -> str:
     return f"batches/{batch_id}/erased/{job_id}"
 
 
+def upload(upload_id: str) -> str:
+    return f"uploads/{upload_id}"
+
+
 EMBEDDINGS = "embeddings/"
 
 
@@ -23,9 +28,9 @@ def embedding(key: str) -> str:
 
 
 def of_tenant(prefix: str) -> list[str]:
-    """Return the beginnings of the keys of all jobs, groups of jobs, and batches of a tenant.
+    """Return the beginnings of the keys of all jobs, groups of jobs, batches and uploads of a tenant.
 
     The ids of the tenant begin with `prefix`.
     """
-    folders = ("jobs/", "batches/", "archive/accepted/", "archive/groups/", "archive/ended/")
+    folders = ("jobs/", "batches/", "uploads/", "archive/accepted/", "archive/groups/", "archive/ended/")
     return [f"{folder}{prefix}" for folder in folders]

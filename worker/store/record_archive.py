@@ -1,4 +1,4 @@
-"""Copies of the records of tenants, API keys, endpoints and batches in object storage, in case Redis is lost for good.
+"""Copies of the records of tenants, API keys, endpoints, batches and uploads in object storage, in case Redis is lost.
 
 The scripts that change such a record list its name in `unarchived_records`, and a reaper writes the copy within a
 sweep. So what changes a record needs only Redis. `ovseg recover` restores the records that Redis does not have.
@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 
 RECORDS = "archive/records/"
 INDEX = "unarchived_records"
-KINDS = ("tenant", "apikey", "endpoint", "batch")  # in this order they are restored: the secrets before what needs them
+# In this order they are restored: the secrets before what needs them.
+KINDS = ("tenant", "apikey", "endpoint", "batch", "upload")
 ARCHIVED_PER_SWEEP = 200  # so that each sweep is short; the next one writes the rest
 
 

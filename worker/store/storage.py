@@ -27,6 +27,7 @@ DEFAULT_REGION = "us-east-1"  # what servers other than Amazon's expect
 MISSING = ("NoSuchKey", "NotFound", "404")
 # A lifecycle rule has moved the object to an archive, for instance Glacier, where it cannot be read immediately.
 ARCHIVED = "InvalidObjectState"
+CHANGED = "PreconditionFailed"  # the object has another ETag
 
 
 class ObjectMissing(ClientError):
@@ -57,6 +58,15 @@ IMPATIENT = Patience(1, 1.8, 1)
 # For what a gateway does in the background. A busy storage server takes some seconds for several images of 20 MB at a
 # time.
 UNHURRIED = Patience(1, 20, 1)
+
+
+@dataclass(frozen=True)
+class Head:
+    """What storage knows about an object. The `etag`, in double quotes, changes with the content."""
+
+    size: int
+    content_type: str
+    etag: str
 
 
 class Storage:
@@ -105,14 +115,29 @@ class Storage:
         for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
             yield from (found["Key"] for found in page.get("Contents", []))
 
-    def exists(self, key: str) -> bool:
+    def head(self, key: str) -> Head | None:
+        """Return what storage knows about an object; None if there is none."""
         try:
-            self._client.head_object(Bucket=self._bucket, Key=key)
+            found = self._client.head_object(Bucket=self._bucket, Key=key)
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND:
-                return False
+                return None
             raise
-        return True
+        return Head(found["ContentLength"], found["ContentType"], found["ETag"])
+
+    def exists(self, key: str) -> bool:
+        return self.head(key) is not None
+
+    def copy(self, source: str, key: str, etag: str) -> None:
+        """Copy an object within the bucket. Raises ObjectMissing if there is none with this ETag."""
+        try:
+            self._client.copy_object(
+                Bucket=self._bucket, Key=key, CopySource={"Bucket": self._bucket, "Key": source}, CopySourceIfMatch=etag
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in (*MISSING, CHANGED):
+                raise
+            raise ObjectMissing(error.response, "CopyObject") from None
 
     def check(self) -> None:
         """Raise an error if the bucket is unreachable."""

@@ -30,6 +30,7 @@ from worker.store import clock, outage, tenant
 from worker.store.clock import DAY, HOUR, MINUTE
 from worker.store.keyspace import Keyspace
 from worker.store.storage import Storage
+from worker.upload.uploads import Uploads
 from worker.webhook import signature, signing_keys
 from worker.webhook.delivery import Delivery
 from worker.webhook.endpoints import Endpoints
@@ -83,7 +84,7 @@ class SenderServices:
             settings,
             Jobs(keyspace, app, settings),
             Events(keyspace, app, settings),
-            Batches(keyspace, storage, settings),
+            Batches(keyspace, storage, Uploads(keyspace, storage, settings), settings),
             Endpoints(keyspace, settings),
             Tenants(keyspace, settings),
             storage,

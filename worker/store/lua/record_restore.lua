@@ -1,4 +1,4 @@
--- Restore a record from its copy, unless Redis has it. ARGV: kind (tenant, apikey, endpoint or batch), id, then field, value, ...
+-- Restore a record from its copy, unless Redis has it. ARGV: kind (tenant, apikey, endpoint, batch or upload), id, then field, value, ...
 -- of the record. Returns 1 if it was restored. The items of a batch are restored later: until then the batch is `recovering`.
 local kind, id = unpack(ARGV)
 local record = key(kind .. ':' .. id)
@@ -8,6 +8,13 @@ if kind == 'batch' then
   redis.call('HSET', record, 'recovering', 1)
   return 1
 end
-local index = (kind == 'endpoint' and owner(id) or '') .. kind .. 's'
+if kind == 'upload' then
+  local size, expires_at, deleted_at = unpack(redis.call('HMGET', record, 'size', 'expires_at', 'deleted_at'))
+  expire_upload(id, expires_at)
+  if deleted_at then return 1 end
+  count_stored(id, tonumber(size))
+end
+local is_of_tenant = kind == 'endpoint' or kind == 'upload'
+local index = (is_of_tenant and owner(id) or '') .. kind .. 's'
 redis.call('ZADD', key(index), redis.call('HGET', record, 'created_at'), id)
 return 1

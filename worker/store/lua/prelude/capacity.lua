@@ -42,18 +42,26 @@ local function queued_of_tenant(id)
   return redis.call('ZCARD', key(owner(id) .. 'jobs:queued')) + redis.call('ZCARD', key(owner(id) .. 'ephemeral:queued'))
 end
 
+-- Return the limit of a tenant's stored bytes, and what is left of it, if that does not allow so many more bytes; otherwise
+-- nothing. The tenant's record has its own limit; the argument is that of tenants without their own, '' for no limit.
+local function stored_exceeded(id, max_stored_bytes, bytes)
+  local stored = tonumber(redis.call('HGET', key('tenant:' .. tenant(id)), 'max_stored_bytes') or max_stored_bytes)
+  if not stored then return end
+  local left = stored - (redis.call('GET', key(owner(id) .. 'stored_bytes')) or 0)
+  if left < math.max(bytes, 1) then return stored, math.max(left, 0) end
+end
+
 -- Return the limit of a tenant that does not allow one more job: its name, its value, and what is left of it; nothing if all
 -- limits allow the job. `bytes` is the size of the job's image and request, false if nothing of the job is stored. The tenant's
 -- record has the tenant's own limits; the arguments are the limits of tenants without their own, '' for no limit.
 local function exceeded(id, max_queued_jobs, max_stored_bytes, bytes)
-  local own = redis.call('HMGET', key('tenant:' .. tenant(id)), 'max_queued_jobs', 'max_stored_bytes')
-  local jobs, stored = tonumber(own[1] or max_queued_jobs), tonumber(own[2] or max_stored_bytes)
+  local jobs = tonumber(redis.call('HGET', key('tenant:' .. tenant(id)), 'max_queued_jobs') or max_queued_jobs)
   if jobs then
     local left = jobs - queued_of_tenant(id)
     if left < 1 then return 'queued-jobs', jobs, math.max(left, 0) end
   end
-  if stored and bytes then
-    local left = stored - (redis.call('GET', key(owner(id) .. 'stored_bytes')) or 0)
-    if left < math.max(bytes, 1) then return 'stored-bytes', stored, math.max(left, 0) end
+  if bytes then
+    local stored, left = stored_exceeded(id, max_stored_bytes, bytes)
+    if stored then return 'stored-bytes', stored, left end
   end
 end

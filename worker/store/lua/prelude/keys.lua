@@ -63,6 +63,9 @@
 --   batch_told:<b> list    the ids of the last events of a batch, the oldest event first
 --   batch_open:<b> set     those that have not ended
 --   erased_batch:<id> string  a batch with this id was deleted; expires
+--   upload:<id>    hash    a file that a client may put into storage; it has `deleted_at` from its deletion until it is erased
+--   <t>uploads     zset    every upload of a tenant, except deleted ones; score: created_at
+--   uploads:due    zset    every upload; score: when a reaper erases it
 --   endpoint:<id>  hash    a receiver of events of all jobs of its tenant; it has `disabled_at` while it is disabled
 --   <t>endpoints   zset    every endpoint of a tenant; score: created_at
 --   apikey:<id>    hash    an API key, with hashes of its secrets; it has `revoked_at` once it is revoked
@@ -70,10 +73,10 @@
 --   rate:...       string  the library `limits` counts requests and prompts of a key in a minute; expires
 --   tenant:<name>  hash    a tenant, with the secret that signs the webhooks of its jobs; `default` has none
 --   tenants        zset    every tenant except `default`; score: created_at
---   <t>stored_bytes string the sum of `input_bytes` and `output_bytes` of a tenant's jobs
+--   <t>stored_bytes string the sum of `input_bytes` and `output_bytes` of a tenant's jobs, and the sizes of its uploads
 --   <t>usage:<day> hash    what a tenant used on a day (UTC, days since 1970): how many jobs were accepted and ended in each
 --                          status, and the work of those that stored a result; expires
---   unarchived_records zset names of records of tenants, API keys, endpoints and batches that have changed since their copy in
+--   unarchived_records zset names of records of tenants, API keys, endpoints, batches and uploads that have changed since their copy in
 --                          storage was written, or were deleted; score: since when
 --   tests:<e>      list    the last test events of an endpoint, oldest first
 --   event:<id>     hash    a webhook event; the script that changes the job's status also writes the event and its id

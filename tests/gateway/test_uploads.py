@@ -1,0 +1,325 @@
+"""Files that clients put into storage themselves: a presigned PUT for one file, and jobs with it; on real servers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import requests
+from botocore import auth
+from flask.testing import FlaskClient
+
+from configs.settings import Settings
+from gateway import create_app
+from gateway.services import GatewayServices
+from tests.support import pictures, protocol
+from worker.image import fetch
+from worker.outbound.client import GuardedClient
+from worker.store import object_names
+from worker.store.record_archive import RECORDS
+
+UPLOADS, JOBS, BATCHES = "/v1/uploads", "/v1/jobs", "/v1/batches"
+JPEG = "image/jpeg"
+FILE = b"these bytes are no image, and only a worker will notice"
+PROMPTS = [{"box": [1, 2, 3, 4]}]
+
+
+def make(client: FlaskClient, size: int = len(FILE), content_type: str = JPEG) -> dict[str, Any]:
+    answer = client.post(UPLOADS, json={"content_type": content_type, "size": size})
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.get_json()
+    assert answer.headers["Location"] == f"{UPLOADS}/{made['id']}"
+    return made
+
+
+def put(upload: dict[str, Any], data: bytes = FILE, url: str | None = None, **headers: str) -> int:
+    """Send the file as the upload describes, except for what is given. Return the status."""
+    sent = {**upload["headers"], **{name.replace("_", "-"): value for name, value in headers.items()}}
+    return requests.put(url or upload["url"], data=data, headers=sent, timeout=30).status_code
+
+
+def sent(client: FlaskClient, data: bytes = FILE) -> str:
+    """Make an upload and send its file. Return its id."""
+    upload = make(client, len(data))
+    assert put(upload, data) == 200
+    return str(upload["id"])
+
+
+def submit(client: FlaskClient, upload_id: object, path: str = JOBS, **fields: Any) -> Any:
+    prompts = {"prompts": PROMPTS} if path == JOBS else {}
+    return client.post(path, json={"image": {"upload": upload_id}, **prompts, **fields})
+
+
+def status(client: FlaskClient, upload_id: str) -> str:
+    return str(client.get(f"{UPLOADS}/{upload_id}").get_json()["status"])
+
+
+def stored_bytes(client: FlaskClient) -> int:
+    return int(client.get("/v1/usage").get_json()["stored_bytes"])
+
+
+def image_of(services: GatewayServices, job_id: str) -> bytes:
+    """Return the file that a worker gets for a job."""
+    job = services.jobs.get(job_id)
+    assert job is not None
+    settings = services.settings
+    return fetch.image(job.request.image, services.inputs, GuardedClient(settings), settings)
+
+
+def make_due(services: GatewayServices, upload_id: str) -> None:
+    """Let an upload expire, as if its time were over, and run the reaper."""
+    services.keyspace.redis.hset(services.keyspace.key(f"upload:{upload_id}"), "expires_at", 1)
+    services.keyspace.redis.zadd(services.keyspace.key("uploads:due"), {upload_id: 1})
+    services.uploads.sweep()
+
+
+@pytest.fixture(autouse=True)
+def _no_copies_of_records(services: GatewayServices) -> Iterator[None]:
+    """All tests share the bucket."""
+    services.storage.delete_prefix(f"{RECORDS}upload/")
+    yield
+    services.storage.delete_prefix(f"{RECORDS}upload/")
+
+
+def test_a_file_goes_to_storage_and_jobs_of_every_kind_get_it(client: FlaskClient, services: GatewayServices) -> None:
+    upload = make(client)
+    assert (upload["object"], upload["method"]) == ("upload", "PUT")
+    assert (upload["status"], upload["size"], upload["content_type"]) == ("waiting", len(FILE), JPEG)
+    lifetime = datetime.fromisoformat(upload["expires_at"]) - datetime.fromisoformat(upload["created_at"])
+    assert lifetime == timedelta(days=1)
+    assert put(upload) == 200
+    shown = client.get(f"{UPLOADS}/{upload['id']}").get_json()
+    assert shown == {**{name: upload[name] for name in shown}, "status": "received"}
+    for path, fields in ((JOBS, {}), ("/v1/embeddings", {}), (JOBS, {"ephemeral": True})):
+        answer = submit(client, upload["id"], path, **fields)
+        assert answer.status_code == 202, answer.text
+        assert image_of(services, answer.get_json()["id"]) == FILE
+
+
+def test_a_job_keeps_its_image_when_the_upload_is_deleted_or_expires(
+    client: FlaskClient, services: GatewayServices
+) -> None:
+    for end in (lambda found: client.delete(f"{UPLOADS}/{found}"), lambda found: make_due(services, found)):
+        upload_id = sent(client)
+        job = submit(client, upload_id).get_json()
+        end(upload_id)
+        assert client.get(f"{UPLOADS}/{upload_id}").status_code == 404
+        assert services.storage.head(object_names.upload(upload_id)) is None
+        assert image_of(services, job["id"]) == FILE
+        assert client.delete(f"{JOBS}/{job['id']}").status_code == 204
+        assert services.storage.head(job["image"]["key"]) is None
+    assert stored_bytes(client) == 0
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        lambda upload: put(upload, url=upload["url"].replace("/uploads/", "/jobs/")),
+        lambda upload: put(upload, url=upload["url"].replace(upload["id"], "upl_" + "0" * 32)),
+        lambda upload: put(upload, FILE[:-1]),
+        lambda upload: put(upload, FILE + b"x"),
+        lambda upload: put(upload, Content_Type="text/html"),
+        lambda upload: put(upload, If_None_Match="x"),
+        lambda upload: put(upload, x_amz_acl="public-read"),
+        lambda upload: put(upload, url=upload["url"] + "&tagging"),
+        lambda upload: put(upload, url=re.sub("Expires=[0-9]+", "Expires=604800", upload["url"])),
+        lambda upload: put(upload, url=upload["url"].replace("content-length%3B", "")),
+        lambda upload: (
+            requests.put(upload["url"], data=iter([FILE, FILE]), headers=upload["headers"], timeout=30).status_code
+        ),
+        lambda upload: requests.get(upload["url"], timeout=30).status_code,
+        lambda upload: requests.delete(upload["url"], timeout=30).status_code,
+    ],
+    ids=[
+        "another folder",
+        "another upload",
+        "too short",
+        "too long",
+        "another type",
+        "another condition",
+        "public",
+        "subresource",
+        "longer",
+        "size unsigned",
+        "in chunks",
+        "read",
+        "delete",
+    ],
+)
+def test_storage_refuses_a_request_that_is_not_the_one_that_was_signed(
+    client: FlaskClient, attempt: Callable[[dict[str, Any]], int]
+) -> None:
+    upload = make(client)
+    assert attempt(upload) == 403
+    assert status(client, upload["id"]) == "waiting"
+
+
+def test_the_url_expires(client: FlaskClient, services: GatewayServices, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = make(client)
+    record = services.uploads.get(upload["id"])
+    assert record is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(auth, "get_current_datetime", lambda: datetime.now(UTC) - timedelta(hours=25))
+        signed_a_day_ago = services.uploads.sign(record)
+    assert put(upload, url=signed_a_day_ago) == 403
+
+
+def test_a_second_file_is_refused_also_after_a_job_has_taken_the_first(
+    client: FlaskClient, services: GatewayServices
+) -> None:
+    upload = make(client)
+    other = FILE[::-1]
+    assert (put(upload), put(upload, other)) == (200, 412)
+    job = submit(client, upload["id"]).get_json()
+    assert put(upload, other) == 412
+    client.delete(f"{UPLOADS}/{upload['id']}")
+    assert put(upload, other) == 200  # a file of no upload: nothing can name it, and the reaper deletes it
+    assert submit(client, upload["id"]).get_json()["code"] == "image_not_found"
+    assert image_of(services, job["id"]) == FILE
+    make_due(services, upload["id"])
+    assert services.storage.head(object_names.upload(upload["id"])) is None
+    assert not services.keyspace.redis.exists(services.keyspace.key(f"upload:{upload['id']}"))
+
+
+def test_a_file_that_storage_should_have_refused_is_not_used(client: FlaskClient, services: GatewayServices) -> None:
+    """A server that does not check what is signed: the file has another size or type, or is replaced meanwhile."""
+    for data, content_type in ((FILE + b"x", JPEG), (FILE, "text/html")):
+        upload = make(client)
+        services.storage.put(object_names.upload(upload["id"]), data, content_type)
+        refused = submit(client, upload["id"]).get_json()
+        assert (refused["code"], refused["errors"][0]["field"]) == ("upload_not_received", "image.upload")
+    upload_id = sent(client)
+    source = services.uploads.image("default", upload_id)
+    services.storage.put(object_names.upload(upload_id), FILE[::-1], JPEG)
+    with pytest.raises(Exception, match="expired"):
+        services.acceptance.accept("late", protocol.request().model_copy(update={"image": source}), None)
+    assert services.jobs.get("late") is None
+
+
+def test_what_cannot_be_used_is_refused_with_a_code_of_its_own(client: FlaskClient, services: GatewayServices) -> None:
+    waiting, expired = make(client)["id"], sent(client)
+    services.keyspace.redis.hset(services.keyspace.key(f"upload:{expired}"), "expires_at", 1)
+    manifest = make(client, content_type="application/x-ndjson")["id"]
+    found = [
+        (submit(client, upload_id).status_code, submit(client, upload_id).get_json()["code"])
+        for upload_id in (waiting, expired, manifest, "upl_0", "../jobs", "", "x" * 65, 5)
+    ]
+    assert found == [
+        (422, "upload_not_received"),
+        (422, "upload_expired"),
+        (422, "invalid_value"),
+        (422, "image_not_found"),
+        (422, "image_not_found"),
+        (422, "image_not_found"),
+        (422, "invalid_value"),
+        (422, "invalid_value"),
+    ]
+    assert status(client, expired) == "expired"
+    both = {"image": {"upload": waiting, "url": "https://example.com/a.jpg"}, "prompts": PROMPTS}
+    assert client.post(JOBS, json=both).get_json()["code"] == "invalid_value"
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"content_type": "image/svg+xml", "size": 1}, "invalid_value"),
+        ({"content_type": "text/html", "size": 1}, "invalid_value"),
+        ({"content_type": f"{JPEG}; a=b", "size": 1}, "invalid_value"),
+        ({"content_type": JPEG, "size": 0}, "invalid_value"),
+        ({"content_type": JPEG, "size": "5"}, "invalid_value"),
+        ({"content_type": JPEG, "size": 20_000_001}, "image_too_large"),
+        ({"content_type": "application/x-ndjson", "size": 200_000_001}, "body_too_large"),
+        ({"content_type": JPEG}, "invalid_value"),
+        ({"content_type": JPEG, "size": 1, "key": "jobs/x"}, "unknown_field"),
+    ],
+)
+def test_an_upload_that_may_not_be_made(client: FlaskClient, fields: dict[str, Any], code: str) -> None:
+    assert client.post(UPLOADS, json=fields).get_json()["code"] == code
+
+
+def test_uploads_count_as_stored_and_their_number_is_limited(s3_settings: Settings) -> None:
+    limited = s3_settings.model_copy(update={"max_uploads": 2, "max_stored_bytes_per_tenant": 2 * len(FILE) + 5})
+    with create_app(limited).test_client() as client:
+        first, _ = make(client), make(client)
+        assert stored_bytes(client) == 2 * len(FILE)
+        refused = client.post(UPLOADS, json={"content_type": JPEG, "size": 1})
+        assert (refused.status_code, refused.get_json()["violated-policies"]) == (429, ["uploads"])
+        assert client.delete(f"{UPLOADS}/{first['id']}").status_code == 204
+        assert client.delete(f"{UPLOADS}/{first['id']}").status_code == 404
+        refused = client.post(UPLOADS, json={"content_type": JPEG, "size": len(FILE) + 6})
+        assert (refused.status_code, refused.get_json()["violated-policies"]) == (429, ["stored-bytes"])
+        third = make(client)
+        make_due(client.application.extensions["ovseg"], third["id"])
+        assert stored_bytes(client) == len(FILE)
+
+
+def test_an_upload_survives_a_redis_lost_with_its_disk(client: FlaskClient, services: GatewayServices) -> None:
+    kept, deleted, held = sent(client), sent(client), sent(client)
+    client.delete(f"{UPLOADS}/{deleted}")
+    services.uploads.hold([held])
+    services.record_archive.sweep()
+    before = [client.get(f"{UPLOADS}/{each}").get_json() for each in (kept, held)]
+    redis = services.keyspace.redis
+    redis.delete(*redis.keys(services.keyspace.key("*")))
+    assert services.record_archive.restore() == 3
+    assert [client.get(f"{UPLOADS}/{each}").get_json() for each in (kept, held)] == before
+    assert client.get(f"{UPLOADS}/{deleted}").status_code == 404
+    assert stored_bytes(client) == 2 * len(FILE)
+    assert submit(client, kept).status_code == 202
+    for each in (kept, deleted, held):
+        make_due(services, each)
+    services.record_archive.sweep()
+    assert list(services.storage.list(f"{RECORDS}upload/")) == []
+    assert redis.zcard(services.keyspace.key("uploads:due")) == 0
+
+
+def test_items_of_a_batch_get_their_uploads_days_later(client: FlaskClient, services: GatewayServices) -> None:
+    uploads = [sent(client), sent(client), make(client)["id"]]
+    items = [{"id": str(n), "image": {"upload": each}, "prompts": PROMPTS} for n, each in enumerate(uploads)]
+    lines = "\n".join(map(json.dumps, items))
+    report = client.put(f"{BATCHES}/mine", data=lines, content_type="application/x-ndjson").get_json()["manifest"]
+    assert (report["added"], [error["code"] for error in report["errors"]]) == (2, ["upload_not_received"])
+    shown = client.get(f"{UPLOADS}/{uploads[0]}").get_json()
+    lifetime = datetime.fromisoformat(shown["expires_at"]) - datetime.fromisoformat(shown["created_at"])
+    assert timedelta(days=7) <= lifetime < timedelta(days=7, hours=1)
+    again = client.put(f"{BATCHES}/mine", data=lines, content_type="application/x-ndjson").get_json()["manifest"]
+    assert (again["added"], again["known"]) == (0, 2)
+    client.delete(f"{UPLOADS}/{uploads[1]}")  # before its job is made: only that job fails
+    services.feeder.sweep()
+    jobs = client.get(f"{JOBS}?batch=mine").get_json()["jobs"]
+    by_item = {job["batch"]["item"]: job for job in jobs}
+    assert image_of(services, by_item["0"]["id"]) == FILE
+    with pytest.raises(Exception, match="no longer in storage"):
+        image_of(services, by_item["1"]["id"])
+
+
+def test_one_request_that_is_sent_twice_makes_one_job_and_leaves_no_second_copy(
+    client: FlaskClient, services: GatewayServices
+) -> None:
+    upload_id = sent(client)
+    body = {"image": {"upload": upload_id}, "prompts": PROMPTS}
+    keyed = [client.post(JOBS, json=body, headers={"Idempotency-Key": "once"}).get_json()["id"] for _ in range(2)]
+    chosen = [client.put(f"{JOBS}/mine", json=body).status_code for _ in range(2)]
+    assert (keyed[0] == keyed[1], chosen) == (True, [202, 200])
+    other = sent(client)
+    body["image"] = {"upload": other}
+    assert client.put(f"{JOBS}/mine", json=body).get_json()["code"] == "id_taken"
+    copies = [key for job_id in (keyed[0], "mine") for key in services.storage.list(f"jobs/{job_id}/")]
+    assert len(copies) == 2
+    assert image_of(services, "mine") == FILE
+
+
+def test_a_whole_photo_by_upload_has_the_result_of_the_photo(service: Any) -> None:
+    photo = pictures.photo()
+    upload = service.post(UPLOADS, json={"content_type": JPEG, "size": len(photo)}).json()
+    assert put(upload, photo) == 200
+    box = [{"box": [140, 10, 305, 180]}]
+    by_upload = service.post(f"{JOBS}?wait=60", json={"image": {"upload": upload["id"]}, "prompts": box}).json()
+    by_file = service.post(f"{JOBS}?wait=60", files={"image": photo}, data={"request": json.dumps({"prompts": box})})
+    assert by_upload["status"] == "succeeded"
+    assert by_upload["result"] == by_file.json()["result"]
+    assert by_upload["image"]["width"] == by_file.json()["image"]["width"]

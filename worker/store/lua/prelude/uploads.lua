@@ -1,0 +1,9 @@
+-- The file of an upload is erased this long after the upload has expired: a PUT that began in time, over a slow line, may
+-- still run.
+local UPLOAD_GRACE = 3600 * 1000000
+
+-- Let an upload expire at a time.
+local function expire_upload(id, expires_at)
+  redis.call('HSET', key('upload:' .. id), 'expires_at', int(expires_at))
+  redis.call('ZADD', key('uploads:due'), int(expires_at + UPLOAD_GRACE), id)
+end

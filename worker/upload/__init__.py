@@ -1,0 +1,1 @@
+"""Files that clients put into object storage themselves, with a presigned URL."""
