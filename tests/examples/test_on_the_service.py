@@ -60,6 +60,7 @@ def test_waiting_for_a_job_that_fails_fails_with_the_reason(
     assert service.wait(job["id"])["error"]["message"] in waited.stderr
 
 
+@pytest.mark.parametrize("language", [name for name in examples.TOOLS if name != "python"], indirect=True)
 def test_a_manifest_becomes_results_and_its_invalid_lines_are_shown(
     language: Language, service: Service, trusted_host: Host
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-TOOLS = {"curl": ("curl", "jq"), "javascript": ("node",), "go": ("go",)}
+TOOLS = {"curl": ("curl", "jq"), "python": (), "javascript": ("node",), "go": ("go",)}
 SECONDS = 120
 
 
@@ -65,5 +66,9 @@ def language(name: str, folder: Path) -> Language:
         build = ["go", "build", "-o", f"{built}/", "./..."]
         subprocess.run(build, cwd=EXAMPLES / "go", env=environment, check=True, timeout=5 * SECONDS)
         return Language(name, lambda task: [str(built / task)], folder, environment)
-    program, ending = {"curl": ("bash", "sh"), "javascript": ("node", "mjs")}[name]
+    program, ending = {
+        "curl": ("bash", "sh"),
+        "python": (sys.executable, "py"),
+        "javascript": ("node", "mjs"),
+    }[name]
     return Language(name, lambda task: [program, str(EXAMPLES / name / f"{task}.{ending}")], folder, environment)
