@@ -14,6 +14,7 @@ FOLDER = Path(__file__).parents[1]
 
 # The files that use the fixture `service`.
 OF_SERVICE = (
+    "client/test_map.py",
     "client/test_page.py",
     "client/test_segment.py",
     "examples/test_on_the_service.py",

@@ -12,6 +12,7 @@ from ovseg_client.errors import (
     Conflict,
     Forbidden,
     Gone,
+    ImageUnreadable,
     InvalidRequest,
     JobFailed,
     NotFound,
@@ -25,6 +26,7 @@ from ovseg_client.errors import (
     WebhookInvalid,
 )
 from ovseg_client.job import AsyncJob, Job
+from ovseg_client.mapping import Item, Outcome
 from ovseg_client.result import Mask, Result
 
 __all__ = [
@@ -35,11 +37,14 @@ __all__ = [
     "Conflict",
     "Forbidden",
     "Gone",
+    "ImageUnreadable",
     "InvalidRequest",
+    "Item",
     "Job",
     "JobFailed",
     "Mask",
     "NotFound",
+    "Outcome",
     "OvsegError",
     "QuotaExceeded",
     "RateLimited",

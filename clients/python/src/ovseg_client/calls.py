@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ovseg_client import image as images
-from ovseg_client import prompts as lists
+from ovseg_client.errors import JobFailed
 from ovseg_client.image import Image
 from ovseg_client.job import MAX_WAIT_SECONDS, JobCalls
-from ovseg_client.prompts import Numbers
+from ovseg_client.prompts import Numbers, fields_of
 from ovseg_client.result import Result
 from ovseg_client.retries import Deadline
 from ovseg_client.service import Service, path_of
@@ -62,10 +64,10 @@ class Calls(Service, Generic[J]):
             Timeout: The job has not ended in time.
             Unreachable: The service did not answer.
         """
-        fields = {"prompts": lists.build(boxes, points, labels, text, everything, prompts), **options}
+        fields = fields_of(boxes, points, labels, text, everything, prompts, **options)
         deadline = Deadline(timeout)
-        wait = {"wait": round(deadline.left(MAX_WAIT_SECONDS), 3)}
-        return (yield from (yield from self._submitted(image, fields, idempotency_key, wait, deadline)).ended(deadline))
+        request = Request("POST", "/v1/jobs", headers=marked(idempotency_key))
+        return (yield from self._ended(request, image, fields, deadline))
 
     @Call
     def submit(
@@ -88,8 +90,9 @@ class Calls(Service, Generic[J]):
             ApiError: The service refused the job.
             Unreachable: The service did not answer.
         """
-        fields = {"prompts": lists.build(boxes, points, labels, text, everything, prompts), **options}
-        return (yield from self._submitted(image, fields, idempotency_key))
+        fields = fields_of(boxes, points, labels, text, everything, prompts, **options)
+        request = Request("POST", "/v1/jobs", headers=marked(idempotency_key))
+        return (yield from self._submitted(request, image, fields))
 
     @Call
     def job(self, job_id: str) -> Steps[J]:
@@ -100,18 +103,29 @@ class Calls(Service, Generic[J]):
         """
         return self._new_job(self, (yield from self.json(Request("GET", path_of("jobs", job_id)))))
 
+    def _final(self, job_id: str, image: Image, fields: Mapping[str, Any], timeout: float | None) -> Steps[Any]:
+        """The steps that submit a job under an id, wait for its end, and return the job object."""
+        try:
+            result = yield from self._ended(Request("PUT", path_of("jobs", job_id)), image, fields, Deadline(timeout))
+        except JobFailed as failure:
+            return failure.raw
+        return result.raw
+
     def _submitted(
-        self,
-        image: Image,
-        fields: Mapping[str, Any],
-        key: str | None,
-        query: Mapping[str, float] | None = None,
-        deadline: Deadline | None = None,
+        self, request: Request, image: Image, fields: Mapping[str, Any], deadline: Deadline | None = None
     ) -> Steps[J]:
-        headers = {"Idempotency-Key": key or uuid.uuid4().hex}
-        body = yield from body_of(image, fields)
-        answer = yield from self.json(Request("POST", "/v1/jobs", query or {}, headers, **body), deadline)
-        return self._new_job(self, answer)
+        request = replace(request, **(yield from body_of(image, fields)))
+        return self._new_job(self, (yield from self.json(request, deadline)))
+
+    def _ended(self, request: Request, image: Image, fields: Mapping[str, Any], deadline: Deadline) -> Steps[Result]:
+        request = replace(request, query={"wait": round(deadline.left(MAX_WAIT_SECONDS), 3)})
+        job = yield from self._submitted(request, image, fields, deadline)
+        return (yield from job.ended(deadline))
+
+
+def marked(key: str | None = None) -> dict[str, str]:
+    """Return the header by which the service recognizes a request that it gets a second time."""
+    return {"Idempotency-Key": key or uuid.uuid4().hex}
 
 
 def body_of(image: Image, fields: Mapping[str, Any]) -> Steps[dict[str, Any]]:
@@ -123,7 +137,7 @@ def body_of(image: Image, fields: Mapping[str, Any]) -> Steps[dict[str, Any]]:
     request = json.dumps(fields, ensure_ascii=False, allow_nan=False).encode()
     return {
         "form": {
-            "image": (images.file_name(image), content, "application/octet-stream"),
+            "image": (Path(images.path_of(image) or "image").name, content, "application/octet-stream"),
             "request": (None, request, "application/json"),
         }
     }

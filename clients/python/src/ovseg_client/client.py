@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
+from collections.abc import AsyncGenerator, Generator, Iterable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx2
 
+from ovseg_client import mapping
 from ovseg_client.calls import Calls
 from ovseg_client.errors import Unreachable
+from ovseg_client.image import Image
 from ovseg_client.job import AsyncJob, Job
+from ovseg_client.loop_thread import LoopThread
+from ovseg_client.mapping import Item, Outcome
 from ovseg_client.service import LIMITS
 from ovseg_client.steps import Pause, Request, Steps, TakesSteps, TakesStepsAsync, Work
 
@@ -38,6 +44,47 @@ class Client(Calls[Job], TakesSteps):
         """
         super().__init__(base_url, api_key, retry_seconds)
         self._http = httpx2.Client(limits=LIMITS)
+
+    def map(
+        self,
+        /,
+        images: Iterable[Image | Item],
+        *,
+        concurrency: int = 8,
+        ordered: bool = True,
+        resume: str | os.PathLike[str] | None = None,
+        progress: bool = False,
+        retry_failed: bool = False,
+        timeout: float | None = 3600.0,
+        **arguments: Any,
+    ) -> Generator[Outcome, None, None]:
+        """Segment many images, some at a time, and yield the outcome of each.
+
+        Args:
+            images: Images, or `Item`s: images with arguments of their own. It may be a generator.
+            concurrency: How many jobs are on their way at a time.
+            ordered: True yields in the order of the images, False in the order in which the jobs end.
+            resume: A file that records every outcome. If the process is killed, call `map` with the same arguments and
+                this file again: it yields all outcomes, and each image still has one job.
+            progress: True shows a progress bar (the extra `progress`).
+            retry_failed: With `resume`: True runs the images again whose recorded job failed or was refused.
+            timeout: Seconds for each image until `Timeout` is raised.
+            arguments: As those of `segment`. The priority is `bulk` unless it is given.
+
+        Raises:
+            ApiError: The service cannot be used, for example because the key is wrong. A refusal of one image is its
+                outcome instead.
+            Timeout: A job has not ended in time.
+            Unreachable: The service did not answer for `retry_seconds`.
+            ValueError: The resume file is of another call, or another process uses it.
+        """
+        options = mapping.Options(concurrency, ordered, resume, progress, retry_failed)
+        with LoopThread() as thread:
+            client = AsyncClient(self.url, self._key, retry_seconds=self.retry_seconds)
+            try:
+                yield from thread.iterate(client._map(images, options, timeout, arguments))
+            finally:
+                thread.run(client.close())
 
     def close(self) -> None:
         """Close the connections."""
@@ -90,6 +137,36 @@ class AsyncClient(Calls[AsyncJob], TakesStepsAsync):
         """Make a client. The arguments are those of `Client`."""
         super().__init__(base_url, api_key, retry_seconds)
         self._http = httpx2.AsyncClient(limits=LIMITS)
+
+    def map(
+        self,
+        /,
+        images: Iterable[Image | Item],
+        *,
+        concurrency: int = 8,
+        ordered: bool = True,
+        resume: str | os.PathLike[str] | None = None,
+        progress: bool = False,
+        retry_failed: bool = False,
+        timeout: float | None = 3600.0,
+        **arguments: Any,
+    ) -> AsyncGenerator[Outcome, None]:
+        """Segment many images, as `Client.map` does: `async for outcome in client.map(...)`."""
+        options = mapping.Options(concurrency, ordered, resume, progress, retry_failed)
+        return self._map(images, options, timeout, arguments)
+
+    def _map(
+        self,
+        images: Iterable[Image | Item],
+        options: mapping.Options,
+        timeout: float | None,
+        arguments: dict[str, Any],
+    ) -> AsyncGenerator[Outcome, None]:
+        async def send(job_id: str, image: Image, fields: dict[str, Any]) -> dict[str, Any]:
+            job: dict[str, Any] = await self._take(self._final(job_id, image, fields, timeout))
+            return job
+
+        return mapping.outcomes(send, images, {"priority": "bulk", **arguments}, options)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -14,6 +14,10 @@ class Unreachable(OvsegError):
     """No answer came from the service, also not after retries."""
 
 
+class ImageUnreadable(OvsegError):
+    """A file of this machine cannot be read, so nothing was sent."""
+
+
 class Timeout(OvsegError):
     """A job has not ended in the given time. It continues.
 
@@ -54,6 +58,7 @@ class ApiError(OvsegError):
         code: What is wrong, in a stable word, such as `invalid_prompt`.
         field: The first field that is wrong, such as `prompts[1].box`, or None.
         errors: Every field that is wrong, each with its `field`, `code` and `message`.
+        problem: The body of the answer (RFC 9457).
         request_id: The request's id, by which it is found in the service's log.
         retry_after: In how many seconds the service wants to be asked again, or None.
     """
@@ -62,6 +67,7 @@ class ApiError(OvsegError):
         self, status: int, problem: Mapping[str, Any], request_id: str | None = None, retry_after: float | None = None
     ) -> None:
         self.status = status
+        self.problem = problem
         self.code: str = str(problem.get("code") or f"http_{status}")
         self.errors: list[dict[str, Any]] = list(problem.get("errors") or [])
         self.field: str | None = self.errors[0]["field"] if self.errors else None

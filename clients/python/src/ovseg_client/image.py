@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
+from ovseg_client.errors import ImageUnreadable
+
 
 @runtime_checkable
 class Readable(Protocol):
@@ -47,23 +49,24 @@ def named(image: Image) -> str | dict[str, Any] | None:
     return None
 
 
-def file_name(image: Image) -> str:
-    """Return a name of the image for messages and forms."""
-    if isinstance(image, str | os.PathLike):
-        return Path(image).name
-    return "image"
+def path_of(image: Image) -> str | None:
+    """Return the path of an image that is given by one."""
+    return os.fspath(image) if isinstance(image, str | os.PathLike) else None
 
 
 def read(image: Image) -> bytes:
     """Return the bytes of an image file.
 
     Raises:
-        OSError: The file cannot be read.
+        ImageUnreadable: The file cannot be read.
         TypeError: This is no image.
         ImportError: Pillow, which encodes arrays, is not installed.
     """
     if isinstance(image, str | os.PathLike):
-        return Path(image).read_bytes()
+        try:
+            return Path(image).read_bytes()
+        except OSError as error:
+            raise ImageUnreadable(str(error)) from error
     if isinstance(image, bytes | bytearray | memoryview):
         return bytes(image)
     if hasattr(image, "__array_interface__"):

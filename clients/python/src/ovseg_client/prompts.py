@@ -15,15 +15,16 @@ class Array(Protocol):
 Numbers = Sequence[Any] | Array
 
 
-def build(
-    boxes: Numbers | None,
-    points: Numbers | None,
-    labels: Numbers | None,
-    text: str | Sequence[str] | None,
-    everything: bool | Mapping[str, Any],
-    prompts: Sequence[Mapping[str, Any]] | None,
-) -> Any:
-    """Return the field `prompts` of a job.
+def fields_of(
+    boxes: Numbers | None = None,
+    points: Numbers | None = None,
+    labels: Numbers | None = None,
+    text: str | Sequence[str] | None = None,
+    everything: bool | Mapping[str, Any] = False,
+    prompts: Sequence[Mapping[str, Any]] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Return the fields of a job except its image, from the arguments of `Client.segment`.
 
     Raises:
         ValueError: The prompts are missing or contradict each other.
@@ -32,10 +33,10 @@ def build(
     if everything is not False:
         if given:
             raise ValueError("everything mode takes no prompts")
-        return "everything" if everything is True else {"everything": dict(everything)}
+        return {"prompts": "everything" if everything is True else {"everything": dict(everything)}, **options}
     if not given:
         raise ValueError("one of boxes, points, text, everything and prompts is needed")
-    return given
+    return {"prompts": given, **options}
 
 
 def _boxes(boxes: Numbers | None) -> list[dict[str, Any]]:

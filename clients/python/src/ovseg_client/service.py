@@ -31,7 +31,7 @@ class Service:
     def __init__(self, base_url: str | None, api_key: str | None, retry_seconds: float) -> None:
         """Read what is not given from the environment: `OVSEG_URL` and `OVSEG_API_KEY`."""
         self.url = (base_url or os.environ.get("OVSEG_URL") or DEFAULT_URL).rstrip("/")
-        key = os.environ.get("OVSEG_API_KEY") if api_key is None else api_key
+        self._key = key = os.environ.get("OVSEG_API_KEY", "") if api_key is None else api_key
         if httpx2.URL(self.url).scheme not in ("http", "https") or not httpx2.URL(self.url).host:
             raise OvsegError(f"{self.url!r} is no address of a service, such as {DEFAULT_URL}")
         if key and not (key.isascii() and key.isprintable()):
