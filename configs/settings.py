@@ -331,9 +331,11 @@ class Settings(BaseSettings):
         default=None,
         min_length=32,
         repr=False,
-        description="Secret that encrypts, in the records of jobs, the headers with which images are fetched: at least "
-        "32 characters, for example from `openssl rand -base64 32`; the same for gateways and workers. Unset: requests "
-        "with such headers are refused. If it changes, jobs with headers that have not ended fail.",
+        description="Secret that encrypts, in the records of jobs, the headers with which images are fetched, and in "
+        "the records of webhook endpoints their headers: at least 32 characters, for example from `openssl rand "
+        "-base64 32`; the same for gateways, workers and webhook senders. Unset: requests with such headers are "
+        "refused. If it changes, jobs with headers that have not ended fail, and webhooks to endpoints with headers "
+        "fail until the headers are set again.",
     )
     webhook_threads: int = Field(
         default=32,

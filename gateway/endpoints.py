@@ -25,7 +25,7 @@ from worker.webhook.endpoint import Endpoint
 
 blueprint = Blueprint("endpoints", __name__, url_prefix="/v1/webhook-endpoints")
 
-CODES_OF_FIELDS = ("url_forbidden", "url_invalid")
+CODES_OF_FIELDS = ("headers_unavailable", "url_forbidden", "url_invalid")
 
 
 @blueprint.post("")
@@ -170,6 +170,7 @@ def describe(endpoint: Endpoint) -> dict[str, Any]:
         "url": endpoint.url,
         "events": list(endpoint.events),
         "description": endpoint.description,
+        "header_names": list(endpoint.header_names),
         "status": endpoint.status(now),
         "created_at": timestamp(endpoint.created_at),
         "disabled_at": timestamp(endpoint.disabled_at),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from worker.job.event_type import AnyEventType
@@ -15,6 +16,7 @@ class EndpointObject(TypedDict):
     url: str
     events: list[AnyEventType]
     description: str
+    header_names: Annotated[list[str], Field(description="of `headers`, whose values are never shown")]
     status: Literal["enabled", "failing", "disabled"]
     created_at: datetime
     disabled_at: datetime | None

@@ -47,6 +47,7 @@ def test_an_endpoint_shows_its_secret_once(client: FlaskClient) -> None:
         "url": URL,
         "events": ["job.started", "job.failed"],
         "description": "mine",
+        "header_names": [],
         "status": "enabled",
         "disabled_at": None,
         "disabled_reason": None,

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
-from worker.image import sealed_headers
 from worker.image.content import ImageSource
 from worker.image.inputs import Inputs
+from worker.outbound import sealed_headers
 from worker.outbound.client import GuardedClient
 from worker.store.storage import ObjectMissing
 
@@ -31,7 +31,7 @@ def image(
             return inputs.fetch(source.owner, source.key)
         except ObjectMissing:
             raise OvsegError("input_gone", "the image of this job is no longer in storage", "image") from None
-    headers = {} if source.headers is None else sealed_headers.unseal(source.headers, settings)
+    headers = {} if source.headers is None else sealed_headers.unseal(source.headers, settings, "image.headers")
     return client.get(
         str(source.url), settings.max_image_bytes, settings.fetch_timeout_seconds, "image", check, headers
     )

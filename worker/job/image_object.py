@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -11,44 +10,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
-from worker.image import sealed_headers
 from worker.image.content import ImageSource
-from worker.job.client_text import brief
+from worker.job import url_headers
 from worker.job.validation import InvalidRequest, validated
-from worker.outbound import web_url
+from worker.outbound import sealed_headers, web_url
 
 MAX_ID_CHARACTERS = 64
 SHA256 = r"^[0-9a-f]{64}$"
-MAX_HEADERS = 8
-NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")  # a token of RFC 9110, section 5.6.2
-VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,4094}[\x21-\x7e])?")  # the longest tokens have 2,000 to 4,000 characters
-# These belong to the connection, or decide how the answer is read.
-OURS = frozenset(
-    [
-        "accept-encoding",
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "keep-alive",
-        "proxy-authorization",
-        "proxy-connection",
-        "range",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    ]
-)
-
-# The JSON Schema of what `_headers` and `ImageObject.of` check by hand. It does not exclude the names of OURS.
-HEADERS_SCHEMA = {
-    "type": "object",
-    "minProperties": 1,
-    "maxProperties": MAX_HEADERS,
-    "propertyNames": {"pattern": f"^{NAME.pattern}$"},
-    "additionalProperties": {"type": "string", "pattern": f"^{VALUE.pattern}$"},
-}
 
 
 @dataclass(frozen=True)
@@ -67,7 +35,7 @@ class SentImages:
 def _show_headers(schema: dict[str, Any]) -> None:
     """Replace pydantic's schema of the headers: its default, no headers, is not allowed to be written."""
     del schema["default"]
-    schema.update(HEADERS_SCHEMA)
+    schema.update({**url_headers.SCHEMA, "minProperties": 1})
 
 
 WAYS = ("url", "sha256", "upload")  # to name an image; an object has one of them
@@ -82,19 +50,6 @@ def _by(way: str) -> dict[str, Any]:
     }
 
 
-def _headers(headers: dict[str, str]) -> dict[str, str]:
-    if len(headers) > MAX_HEADERS:
-        raise ValueError(f"{len(headers)} headers; at most {MAX_HEADERS} are allowed")
-    for name, value in headers.items():
-        if not NAME.fullmatch(name) or name.lower() in OURS:
-            raise ValueError(f"{brief(name)!r} cannot be the name of a header here")
-        if not VALUE.fullmatch(value):
-            raise ValueError(f"the value of {name} must be 1 to 4,096 printable ASCII characters")
-    if len({name.lower() for name in headers}) < len(headers):
-        raise ValueError("a header occurs twice")
-    return headers
-
-
 class ImageObject(BaseModel):
     """A URL with headers, or an image that was sent before."""
 
@@ -103,7 +58,7 @@ class ImageObject(BaseModel):
     )
 
     url: str | None = Field(default=None, description="http or https; with headers https")
-    headers: Annotated[dict[str, str], AfterValidator(_headers)] = Field(
+    headers: Annotated[dict[str, str], AfterValidator(url_headers.checked)] = Field(
         default={}, min_length=1, json_schema_extra=_show_headers, description="for the URL; never shown"
     )
     sha256: Annotated[str, Field(pattern=SHA256)] | None = Field(
@@ -146,7 +101,7 @@ class ImageObject(BaseModel):
             return ImageSource(url=text)
         if url.scheme != "https" and not web_url.is_trusted(url, settings):
             raise OvsegError("url_forbidden", "a URL to which headers are sent must be https", "image.url")
-        return ImageSource(url=text, headers=sealed_headers.seal(self.headers, settings))
+        return ImageSource(url=text, headers=sealed_headers.seal(self.headers, settings, "image.headers"))
 
 
 def _no_upload(upload_id: str) -> ImageSource:

@@ -123,6 +123,12 @@ def host_of(url: str) -> str:
     return f"{parsed.host}:{parsed.port}"
 
 
+def origin_of(url: str) -> str:
+    """Return `scheme://host:port` of a URL that passed `check_url`."""
+    parsed = WebUrl.parse(url, "url")
+    return f"{parsed.scheme}://{parsed.host}:{parsed.port}"
+
+
 def _ascii(hostname: str, field: str) -> str:
     """Return a host in ASCII, as DNS requires it. Raises OvsegError."""
     host = hostname.lower()

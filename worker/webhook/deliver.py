@@ -211,8 +211,10 @@ def _post(
         body = payload(event, about, services.storage, services.settings.gateway_public_url)
         keys = signing_keys.of_tenant(tenant.of(event.id), services.settings)
         signed = signature.headers(receiver.secrets, keys, tenant.shown(event.id), int(started_at.timestamp()), body)
-        headers = {"content-type": "application/json", **signed}
-        answer = services.client.post(url, body, headers, timeout, "webhook.url", ANSWER_BYTES)
+        headers = {**receiver.headers(services.settings), "content-type": "application/json", **signed}
+        # An answer may repeat the receiver's own headers, which must not be shown.
+        answer_bytes = 0 if receiver.sealed_headers else ANSWER_BYTES
+        answer = services.client.post(url, body, headers, timeout, "webhook.url", answer_bytes)
     except OvsegError as error:
         return Delivery(started_at, url, None, error.message, _milliseconds_since(start)), None
     except Exception as error:

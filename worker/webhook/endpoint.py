@@ -19,13 +19,16 @@ FAILING_AFTER = timedelta(days=1)
 class Endpoint:
     """An endpoint as its record was when it was read.
 
-    `secret` signs every webhook; `old_secret` signs them too until `old_secret_until`.
+    `secret` signs every webhook; `old_secret` signs them too until `old_secret_until`. `sealed_headers` are sent with
+    each webhook; they are encrypted, and can be decrypted only for the origin of `url`.
     """
 
     id: str
     url: str
     events: tuple[AnyEventType, ...]
     description: str
+    header_names: tuple[str, ...]
+    sealed_headers: str | None
     secret: str
     old_secret: str | None
     old_secret_until: datetime | None
@@ -43,6 +46,8 @@ class Endpoint:
             url=record["url"],
             events=event_type.decode(record["tell"]),
             description=record["description"],
+            header_names=tuple(record.get("header_names", "").split()),
+            sealed_headers=record.get("headers") or None,
             secret=record["secret"],
             old_secret=record.get("old_secret"),
             old_secret_until=moment_of("old_secret_until", record),

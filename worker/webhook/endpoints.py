@@ -6,7 +6,9 @@ import secrets
 
 from configs import webhook_secret
 from configs.settings import Settings
+from ovseg_core.errors import OvsegError
 from worker.job import event_type
+from worker.outbound import web_url
 from worker.store import clock, tenant
 from worker.store.keyspace import Keyspace, flat
 from worker.webhook.endpoint import Endpoint
@@ -36,18 +38,39 @@ class Endpoints:
         return [Endpoint.from_record(*row) for row in zip(ids, records, strict=True) if row[1]]
 
     def create(self, owner: str, fields: EndpointFields) -> Endpoint | None:
-        """Create an endpoint. Returns None if its tenant has `max_webhook_endpoints` already."""
+        """Create an endpoint, whose URL is given. Returns None if its tenant has `max_webhook_endpoints` already.
+
+        Raises OvsegError `headers_unavailable`.
+        """
         endpoint_id = tenant.owned(owner, f"ep_{secrets.token_hex(8)}")
         defaults = {"description": "", "tell": event_type.encode(event_type.ENDS), "secret": webhook_secret.new()}
         disabled_reason, limit = BY_REQUEST if fields.disabled else "", self._settings.max_webhook_endpoints
-        record = flat({**defaults, **fields.to_record()})
+        sealed = fields.headers_record(str(fields.url), self._settings)
+        record = flat({**defaults, **fields.to_record(), **sealed})
         if not self._keyspace.run("endpoint_create", endpoint_id, limit, disabled_reason, *record):
             return None
         return self.get(endpoint_id)
 
     def change(self, endpoint_id: str, fields: EndpointFields) -> None:
+        """Change the given fields. Does nothing if there is no such endpoint.
+
+        Raises OvsegError `headers_unavailable`, and `url_forbidden` if the endpoint's headers would be sent to another
+        host than they were given for.
+        """
+        endpoint = self.get(endpoint_id)
+        if endpoint is None:
+            return
+        url = fields.url or endpoint.url
+        if (
+            endpoint.header_names
+            and fields.headers is None
+            and web_url.origin_of(url) != web_url.origin_of(endpoint.url)
+        ):
+            message = "the endpoint has headers for another host: give `headers` for this one too, or {} for none"
+            raise OvsegError("url_forbidden", message, "url")
+        record = {**fields.to_record(), **fields.headers_record(url, self._settings)}
         disabled_reason = {None: "-", False: "", True: BY_REQUEST}[fields.disabled]  # "-" changes nothing, "" enables
-        self._keyspace.run("endpoint_change", endpoint_id, disabled_reason, *flat(fields.to_record()))
+        self._keyspace.run("endpoint_change", endpoint_id, disabled_reason, *flat(record))
 
     def rotate(self, endpoint_id: str) -> None:
         """Give an endpoint a new secret. The old one also signs for `webhook_old_secret_seconds`."""

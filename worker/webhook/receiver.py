@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from configs.settings import Settings
 from worker.access.tenants import Tenants
 from worker.batch.batch import Batch
 from worker.job.record import Job
+from worker.outbound import sealed_headers, web_url
 from worker.store import tenant
 from worker.webhook.endpoint import Endpoint
 
@@ -18,10 +20,17 @@ class NoReceiver(Exception):
 
 @dataclass(frozen=True)
 class Receiver:
-    """The URL that an event is posted to, and the secrets that each sign the post."""
+    """The URL that an event is posted to, the secrets that each sign the post, and encrypted headers for it."""
 
     url: str
     secrets: tuple[str, ...]
+    sealed_headers: str | None = None
+
+    def headers(self, settings: Settings) -> dict[str, str]:
+        """Return the headers for the URL, decrypted. Raises OvsegError `headers_unavailable`."""
+        if self.sealed_headers is None:
+            return {}
+        return sealed_headers.unseal(self.sealed_headers, settings, "headers", web_url.origin_of(self.url))
 
     @classmethod
     def of_webhook(cls, about: Job | Batch | None, tenants: Tenants, now: datetime) -> Receiver:
@@ -44,7 +53,7 @@ class Receiver:
             raise NoReceiver("the endpoint was deleted")
         if endpoint.disabled_at is not None:
             raise NoReceiver(f"the endpoint is disabled: {endpoint.disabled_reason}")
-        return cls(endpoint.url, endpoint.live_secrets(now))
+        return cls(endpoint.url, endpoint.live_secrets(now), endpoint.sealed_headers)
 
 
 def _webhook_url(about: Job | Batch | None) -> str | None:

@@ -11,12 +11,12 @@ from configs.settings import Settings
 from ovseg_core.errors import OvsegError
 from tests.support.fakes import Host, reply
 from tests.support.outbound import LIMIT, client
-from worker.image import sealed_headers
 from worker.job import description, idempotency
 from worker.job.parsing import parse, parse_embedding
 from worker.job.record import Job
 from worker.job.request import JobRequest
 from worker.job.validation import InvalidRequest
+from worker.outbound import sealed_headers
 
 SETTINGS = Settings(image_headers_secret="s" * 32, allowed_private_hosts=("plain.example",))
 URL, TOKEN = "https://example.com/cat.jpg", "Bearer of-a-secret-token"
@@ -37,7 +37,8 @@ def test_headers_are_encrypted_in_the_record_and_not_shown() -> None:
     assert "secret-token" not in record
     assert "Tenant" not in record
     read = JobRequest.model_validate_json(record)
-    assert sealed_headers.unseal(read.image.headers or "", SETTINGS) == {"Authorization": TOKEN, "X-Tenant": "a b"}
+    unsealed = sealed_headers.unseal(read.image.headers or "", SETTINGS, "image.headers")
+    assert unsealed == {"Authorization": TOKEN, "X-Tenant": "a b"}
     shown = description.describe(Job.accepted("mine", request, "0"))
     assert shown["image"].keys() == {"url", "key", "width", "height", "format"}
     assert str(request.image.headers) not in json.dumps(shown)
@@ -52,10 +53,10 @@ def test_the_same_headers_are_encrypted_differently_each_time_and_do_not_change_
 
 @pytest.mark.parametrize("secret", [None, "t" * 32])
 def test_headers_cannot_be_read_with_another_secret(secret: str | None) -> None:
-    sealed = sealed_headers.seal({"A": "b"}, SETTINGS)
+    sealed = sealed_headers.seal({"A": "b"}, SETTINGS, "image.headers")
     with pytest.raises(OvsegError) as caught:
-        sealed_headers.unseal(sealed, SETTINGS.model_copy(update={"image_headers_secret": secret}))
-    assert caught.value.code == "headers_unavailable"
+        sealed_headers.unseal(sealed, SETTINGS.model_copy(update={"image_headers_secret": secret}), "image.headers")
+    assert (caught.value.code, caught.value.field) == ("headers_unavailable", "image.headers")
 
 
 def test_without_a_secret_headers_are_refused() -> None:
