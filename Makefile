@@ -5,8 +5,9 @@ PIP := .venv/bin/pip --disable-pip-version-check
 # First the exact versions and hashes of locks/*.txt; then the project itself and its Python client, built with the tools that the lock contains.
 LOCKED := install --require-hashes --requirement
 OURSELVES := install --no-deps --no-build-isolation --editable . --editable clients/python
+TRAINED := build/sam-lite/sam_lite.safetensors
 
-.PHONY: demo openapi fuzz-api up test quick chaos-small chaos attack-small attack lint format docs hooks lock pin-images train-lite eval-lite eval-everything eval-text test-training parity parity-idea bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-interactive bench-batches bench-models clean help
+.PHONY: demo openapi fuzz-api up test quick chaos-small chaos attack-small attack lint format docs hooks lock pin-images train-lite ship-lite eval-lite eval-everything eval-text test-training parity parity-idea bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-interactive bench-batches bench-models clean help
 
 help:
 	@echo "make demo            segment a photo with the whole service; writes pictures to ./output/"
@@ -21,7 +22,7 @@ help:
 	@echo "make hooks           run ruff before each commit (pre-commit)"
 	@echo "make lock            renew locks/*.txt after a change of pyproject.toml; UPGRADE=--upgrade takes the newest version of everything"
 	@echo "make pin-images      add the digests of the base images to their tags; needs docker buildx and access to the registries"
-	@echo "make train-lite      train the bundled model (DATA=folder); make eval-lite and make eval-everything measure it; make test-training tests all"
+	@echo "make train-lite      train the bundled model further (DATA=folders); make eval-lite and make eval-everything measure it; make ship-lite bundles it"
 	@echo "make eval-text       measure text prompts on labelled photos (DATA=folder, DETECTOR=name, MODEL=name): AP, false answers, time"
 	@echo "make parity          compare the networks with the original implementations, and with PaddleX's whole pipeline"
 	@echo "make parity-idea     compare Grounding DINO with IDEA's own code"
@@ -86,22 +87,27 @@ openapi: .venv/dev
 hooks: .venv/dev
 	.venv/bin/pre-commit install
 
-# SAM-Lite's training. DATA is a folder with annotations.json (COCO's format) and images/.
+# SAM-Lite's training. DATA is one folder or several with annotations.json (COCO's format) and images/. It starts with the shipped
+# weights (START=imagenet: without them) and writes build/sam-lite/sam_lite.safetensors. The same command resumes a training.
 train-lite: .venv/training
-	.venv/bin/python -m training train --data $(DATA)
-	.venv/bin/python -m training distill --data $(DATA)
-	.venv/bin/python -m training export
+	.venv/bin/python -m training train --data $(DATA) $(if $(START),--start $(START)) $(if $(STEPS),--steps $(STEPS)) $(if $(RATE),--rate $(RATE))
+	.venv/bin/python -m training export --to $(TRAINED)
+
+# Makes the trained weights those of the library, and renews what is made from them.
+ship-lite: .venv/training
+	cp $(TRAINED) ovseg_core/models/weights/sam_lite.safetensors
 	.venv/bin/python -m training graphs
-	.venv/bin/ovseg models quantize SAM-Lite --photos $(DATA)/images
+	.venv/bin/ovseg models quantize SAM-Lite --photos $(firstword $(DATA))/images
 	.venv/bin/ovseg models check SAM-Lite --record ovseg/model_check/answers/SAM-Lite.json
 
+# WEIGHTS=file measures other weights beside the shipped ones.
 eval-lite: .venv/dev
-	.venv/bin/python -m training evaluate --data $(DATA)
+	.venv/bin/python -m training evaluate --data $(DATA) $(if $(WEIGHTS),--weights $(WEIGHTS))
 
-# Without SEARCH: the chosen options, on held-out photos. With it: every combination of some options, on training photos, such
+# Without SEARCH: the chosen options, on held-out photos. With it: every combination of some options, on other photos, such
 # as SEARCH='{"points_per_side": [16, 24], "box_nms_thresh": [0.5, 0.6]}' PHOTOS=20.
 eval-everything: .venv/dev
-	.venv/bin/python -m training everything --data $(DATA) $(if $(SEARCH),--search '$(SEARCH)') $(if $(PHOTOS),--photos $(PHOTOS))
+	.venv/bin/python -m training everything --data $(DATA) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(SEARCH),--search '$(SEARCH)') $(if $(PHOTOS),--photos $(PHOTOS))
 
 # Text prompts on labelled photos: DATA is a folder with annotations.json (COCO's or LVIS' format) and images/.
 eval-text: .venv/dev

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
+import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 BUNDLED = Path("ovseg_core/models/weights/sam_lite.safetensors")
 GRAPHS = Path("ovseg_core/lite/graphs")
+FOLDERS: dict[str, Any] = {
+    "type": Path,
+    "nargs": "+",
+    "required": True,
+    "help": "folders with annotations.json (COCO's format) and images/",
+}
 
 
 def main() -> None:
@@ -18,19 +28,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
-    for name, steps, purpose in (
-        ("train", 2800, "train the wide SAM-Lite; writes wide.pt to --out, or resumes from it"),
-        ("distill", 3000, "train the shipped SAM-Lite from the wide one; writes slim.pt to --out, or resumes from it"),
-    ):
-        learn = commands.add_parser(name, help=purpose)
-        learn.add_argument("--data", type=Path, required=True, help="a folder with annotations.json (COCO) and images/")
-        learn.add_argument("--out", type=Path, default=Path("build/sam-lite"))
-        learn.add_argument("--steps", type=int, default=steps)
-        learn.add_argument("--threads", type=int, default=2)
+    _add_training(commands)
 
     export = commands.add_parser("export", help="convert a checkpoint to the weights that the library ships")
-    export.add_argument("--checkpoint", type=Path, default=Path("build/sam-lite/slim.pt"))
+    export.add_argument("--checkpoint", type=Path, default=Path("build/sam-lite/lite.pt"))
     export.add_argument("--to", type=Path, default=BUNDLED)
+
+    small = commands.add_parser("shrink", help="write the weights of a checkpoint so small that they can be committed")
+    small.add_argument("--checkpoint", type=Path, default=Path("build/sam-lite/lite.pt"))
+    small.add_argument("--to", type=Path, required=True)
 
     graphs = commands.add_parser(
         "graphs", help="write the graphs that the library ships; needed when SAM-Lite's layers change"
@@ -51,26 +57,50 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_training(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    learn = commands.add_parser("train", help="train SAM-Lite; writes lite.pt to --out, or resumes from it")
+    learn.add_argument("--data", **FOLDERS)
+    learn.add_argument("--out", type=Path, default=Path("build/sam-lite"))
+    learn.add_argument(
+        "--start",
+        default="shipped",
+        help="the first weights: `shipped`, `imagenet`, or a file of `shrink`, whose schedule continues",
+    )
+    learn.add_argument("--steps", type=int, default=1000, help="of the whole schedule")
+    learn.add_argument(
+        "--rate", type=float, default=4e-4, help="the highest learning rate; 0.0012 from ImageNet's weights"
+    )
+    learn.add_argument(
+        "--float32", action="store_true", help="do not use bfloat16, which CPUs with AVX512-BF16 or AMX have"
+    )
+    learn.add_argument("--threads", type=int, default=2)
+
+
 def _add_measurements(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands that measure a model on labelled photos."""
-    evaluate = commands.add_parser("evaluate", help="mean IoU of the shipped model on the held-out photos")
-    evaluate.add_argument("--data", type=Path, required=True)
+    evaluate = commands.add_parser("evaluate", help="mean IoU on the held-out photos")
+    evaluate.add_argument("--data", **FOLDERS)
     evaluate.add_argument("--report", type=Path, default=Path("build/sam-lite/report.md"))
     evaluate.add_argument("--precision", choices=["float32", "int8"], default="float32")
+    evaluate.add_argument("--weights", type=Path, help="other weights of SAM-Lite, measured beside the shipped ones")
+    evaluate.add_argument(
+        "--on_trial", action="store_true", help="measure the photos on which designs are compared, not those held out"
+    )
 
     everything = commands.add_parser(
         "everything", help="recall of everything mode on the held-out photos, and its junk"
     )
-    everything.add_argument("--data", type=Path, required=True)
+    everything.add_argument("--data", **FOLDERS)
     everything.add_argument("--report", type=Path, default=Path("build/sam-lite/everything.md"))
     everything.add_argument("--model", default="SAM-Lite")
+    everything.add_argument("--weights", type=Path, help="other weights of the model")
     everything.add_argument("--precision", default="float32")
     everything.add_argument(
         "--search",
-        help="measure every combination of these options on training photos instead; JSON, such as "
+        help="measure every combination of these options on other photos instead; JSON, such as "
         """'{"points_per_side": [16, 24], "box_nms_thresh": [0.5, 0.6, 0.7]}'""",
     )
-    everything.add_argument("--photos", type=int, help="the number of photos of each source; all by default")
+    everything.add_argument("--photos", type=int, help="the number of photos of each group; all by default")
 
     words = commands.add_parser("words", help="average precision of text prompts, and their false answers")
     words.add_argument("--data", type=Path, required=True, help="a folder with annotations.json (COCO, LVIS), images/")
@@ -85,19 +115,15 @@ def _add_measurements(commands: argparse._SubParsersAction[argparse.ArgumentPars
 def run(arguments: argparse.Namespace) -> None:
     """Run a command. Each command imports what it needs: evaluating needs no torch."""
     if arguments.command == "train":
-        from training.train import Schedule
-        from training.train import train as run_train
-
-        run_train(arguments.data, arguments.out, Schedule(steps=arguments.steps), arguments.threads)
-    elif arguments.command == "distill":
-        from training.distill import distill
-        from training.train import Schedule
-
-        distill(arguments.data, arguments.out, Schedule(steps=arguments.steps, rate=2e-3), arguments.threads)
+        _train(arguments)
     elif arguments.command == "export":
         from training.export import export as run_export
 
         run_export(arguments.checkpoint, arguments.to)
+    elif arguments.command == "shrink":
+        from training.checkpoints import shrink
+
+        shrink(arguments.checkpoint, arguments.to)
     elif arguments.command == "graphs":
         from training.graphs import write
 
@@ -105,7 +131,7 @@ def run(arguments: argparse.Namespace) -> None:
     elif arguments.command == "evaluate":
         from training.evaluate import evaluate as run_evaluate
 
-        run_evaluate(arguments.data, arguments.report, arguments.precision)
+        run_evaluate(arguments.data, arguments.report, arguments.precision, arguments.weights, arguments.on_trial)
     elif arguments.command == "everything":
         _measure_everything(arguments)
     elif arguments.command == "words":
@@ -124,14 +150,30 @@ def run(arguments: argparse.Namespace) -> None:
         write_all()
 
 
+def _train(arguments: argparse.Namespace) -> None:
+    from training.train import Interrupted, Schedule, train
+
+    schedule = Schedule(arguments.steps, rate=arguments.rate)
+    if arguments.float32:
+        schedule = replace(schedule, in_bfloat16=False)
+    try:
+        train(arguments.data, arguments.out, arguments.start, schedule, arguments.threads)
+    except ValueError as error:
+        sys.exit(str(error))
+    except Interrupted as interruption:
+        print(interruption)
+        sys.exit(128 + signal.SIGTERM)  # as a shell reports it, so that make does not continue
+
+
 def _measure_everything(arguments: argparse.Namespace) -> None:
+    from ovseg_core.models.locating import located
     from ovseg_core.segmenter import Segmenter
     from training.everything import evaluate as run_everything
 
     run_everything(
         arguments.data,
         arguments.report,
-        Segmenter.open(arguments.model, precision=arguments.precision),
+        Segmenter.of(located(arguments.model, arguments.weights), "cpu", "auto", arguments.precision),
         json.loads(arguments.search) if arguments.search else None,
         arguments.photos,
     )

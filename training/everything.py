@@ -28,8 +28,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ovseg_core.segmenter import Segmenter
-from training import scenes
-from training.evaluate import SIZES, SOURCES, Mask, things
+from training import things
+from training.figures import mean_and_error
+from training.photos import Photo, split
+from training.things import SIZES, Mask
 
 COUNTS = (100, 1000)  # masks of a photo that count for recall
 IOUS = np.arange(0.5, 0.951, 0.05)  # COCO's: the average recall is the mean over them
@@ -45,7 +47,7 @@ SHARE = 0.2  # of the mask
 class Measured:
     """What everything mode found in one photo. The masks are in the order in which it returned them."""
 
-    sizes: NDArray[np.str_]  # (things,), see `evaluate.SIZES`
+    sizes: NDArray[np.str_]  # (things,), see `things.SIZES`
     iou: NDArray[np.float64]  # (masks, things)
     junk: dict[str, NDArray[np.bool_]]  # (masks,) by the kind of junk
     cpu_s: float
@@ -55,13 +57,13 @@ class Measured:
         return self.iou[:count].max(0, initial=0)
 
 
-def measured(photo: scenes.Photo, segmenter: Segmenter, changes: Mapping[str, Any]) -> Measured:
+def measured(photo: Photo, segmenter: Segmenter, changes: Mapping[str, Any]) -> Measured:
     """Run everything mode on a photo, with some of the model's options changed."""
-    pixels, started = photo.pixels, time.process_time()
+    pixels, started = photo.pixels(), time.process_time()
     *_, last = segmenter.everything(pixels, **changes)
     cpu_s = time.process_time() - started
     masks = [answer.mask.full() for answer in last.answers]
-    expected = things(photo)
+    expected = things.of(photo)
     labelled = [segment.mask().astype(bool) for segment in photo.segments]
     return Measured(
         np.array([thing.size for thing in expected], np.str_),
@@ -134,11 +136,14 @@ def straddle(of: Overlaps, labelled: Overlaps) -> NDArray[np.bool_]:
 def row(name: str, photos: Sequence[Measured]) -> list[str]:
     """Return a line of the table: means over all things and all masks of the photos."""
     sizes = np.concatenate([photo.sizes for photo in photos])
+    of_photo = [str(i) for i, photo in enumerate(photos) for _ in photo.sizes]
     best = {count: np.concatenate([photo.best(count) for photo in photos]) for count in COUNTS}
     kinds = {kind: np.concatenate([photo.junk[kind] for photo in photos]) for kind in photos[0].junk}
     cells = [name]
     for count in COUNTS:
-        cells += [_share(best[count] >= FITS), f"{(best[count][:, None] >= IOUS).mean():.3f}" if len(sizes) else ""]
+        recall = (best[count][:, None] >= IOUS).mean(1)
+        mean, error = mean_and_error(recall, of_photo) if len(sizes) else (np.nan, np.nan)
+        cells += [_share(best[count] >= FITS), f"{mean:.3f}", f"{error:.3f}"]
     cells += [_share(best[COUNTS[0]][sizes == size] >= FITS) for size, _ in SIZES]
     cells += [_share(np.any(list(kinds.values()), axis=0)), *(_share(kind) for kind in kinds.values())]
     cells += [f"{np.mean([len(photo.iou) for photo in photos]):.0f}", f"{np.mean([p.cpu_s for p in photos]):.1f}"]
@@ -153,7 +158,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     """Return the lines of `row` as a Markdown table."""
     columns = [
         "options",
-        *(f"{name}{count:,}" for count in COUNTS for name in ("R@", "AR@")),
+        *(f"{name}{count:,}" for count in COUNTS for name in ("R@", "AR@", "± AR@")),
         *(f"R@{COUNTS[0]} {size}" for size, _ in SIZES),
         "junk",
         *junk([], []),
@@ -170,31 +175,37 @@ def combinations(values: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]
 
 
 def evaluate(
-    data: Path, report: Path, segmenter: Segmenter, search: Mapping[str, Sequence[Any]] | None, count: int | None
+    folders: Sequence[Path],
+    report: Path,
+    segmenter: Segmenter,
+    search: Mapping[str, Sequence[Any]] | None,
+    count: int | None,
 ) -> None:
     """Write the tables in Markdown, and print them.
 
     Args:
-        data: a folder with annotations.json (COCO) and images/.
+        folders: photos in COCO's format.
         report: the file to write.
         segmenter: the model to measure.
         search: None to measure the model's own options on held-out photos. Otherwise values of some options: every
-            combination of them is measured on training photos.
-        count: the maximum number of photos of each source; None for all.
+            combination of them is measured on photos that are not held out.
+        count: the maximum number of photos of each group; None for all.
     """
-    train, held_out = scenes.photos(data)
-    of, photos, wanted = ("training", train, list(combinations(search))) if search else ("held-out", held_out, [{}])
+    photos = split(folders)
+    of, measure = "held-out", photos.held_out
+    wanted: list[dict[str, Any]] = [{}]
+    if search:
+        of, measure, wanted = "other", photos.trial or photos.train, list(combinations(search))
     sections = []
-    for source, title in SOURCES.items():
-        of_source = [photo for photo in photos if photo.source == source][:count]
-        if of_source:
-            sections.append(f"{title}: {len(of_source)} {of} photos\n\n{compared(of_source, segmenter, wanted)}\n")
-            print(sections[-1], flush=True)
+    for group, several in things.by_group(measure).items():
+        title = f"{things.GROUPS[group]}: {len(several[:count])} {of} photos"
+        sections.append(f"{title}\n\n{compared(several[:count], segmenter, wanted)}\n")
+        print(sections[-1], flush=True)
     report.parent.mkdir(parents=True, exist_ok=True)
     report.write_text("\n".join(sections))
 
 
-def compared(photos: Sequence[scenes.Photo], segmenter: Segmenter, wanted: Sequence[Mapping[str, Any]]) -> str:
+def compared(photos: Sequence[Photo], segmenter: Segmenter, wanted: Sequence[Mapping[str, Any]]) -> str:
     """Return the table with a line for each set of changed options."""
     found: list[list[Measured]] = [[] for _ in wanted]
     for photo in tqdm(photos, unit="photo", ascii=True, mininterval=5):

