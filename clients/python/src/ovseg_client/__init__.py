@@ -28,6 +28,7 @@ from ovseg_client.errors import (
 from ovseg_client.job import AsyncJob, Job
 from ovseg_client.mapping import Item, Outcome
 from ovseg_client.result import Mask, Result
+from ovseg_client.webhook import verify_webhook
 
 __all__ = [
     "ApiError",
@@ -54,4 +55,5 @@ __all__ = [
     "Unavailable",
     "Unreachable",
     "WebhookInvalid",
+    "verify_webhook",
 ]
