@@ -14,9 +14,11 @@ FOLDER = Path(__file__).parents[1]
 
 # The files that use the fixture `service`.
 OF_SERVICE = (
+    "client/test_batches.py",
     "client/test_map.py",
     "client/test_page.py",
     "client/test_segment.py",
+    "client/test_uploads.py",
     "examples/test_on_the_service.py",
     "gateway/test_bad_input.py",
     "gateway/test_bodies.py",

@@ -6,6 +6,7 @@ result = Client().segment("photo.jpg", boxes=[[140, 10, 305, 180]])
 print(result.masks[0].score, result.masks[0].array.shape)
 """
 
+from ovseg_client.batch import AsyncBatch, Batch, ItemResult
 from ovseg_client.client import AsyncClient, Client
 from ovseg_client.errors import (
     ApiError,
@@ -28,12 +29,16 @@ from ovseg_client.errors import (
 from ovseg_client.job import AsyncJob, Job
 from ovseg_client.mapping import Item, Outcome
 from ovseg_client.result import Mask, Result
+from ovseg_client.upload import AsyncUpload, Upload
 from ovseg_client.webhook import verify_webhook
 
 __all__ = [
     "ApiError",
+    "AsyncBatch",
     "AsyncClient",
     "AsyncJob",
+    "AsyncUpload",
+    "Batch",
     "Client",
     "Conflict",
     "Forbidden",
@@ -41,6 +46,7 @@ __all__ = [
     "ImageUnreadable",
     "InvalidRequest",
     "Item",
+    "ItemResult",
     "Job",
     "JobFailed",
     "Mask",
@@ -54,6 +60,7 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "Unreachable",
+    "Upload",
     "WebhookInvalid",
     "verify_webhook",
 ]

@@ -18,7 +18,7 @@ from ovseg_client.prompts import Numbers, fields_of
 from ovseg_client.result import Result
 from ovseg_client.retries import Deadline
 from ovseg_client.service import Service, path_of
-from ovseg_client.steps import Call, Request, Steps, Work
+from ovseg_client.steps import Call, Emitting, Request, Steps, Stream, Work
 
 J = TypeVar("J", bound=JobCalls)
 
@@ -101,7 +101,18 @@ class Calls(Service, Generic[J]):
         Raises:
             NotFound: There is no such job.
         """
-        return self._new_job(self, (yield from self.json(Request("GET", path_of("jobs", job_id)))))
+        return self._new_job(self, (yield from self.parsed(Request("GET", path_of("jobs", job_id)))))
+
+    @Stream
+    def jobs(self, /, **conditions: Any) -> Emitting[J]:
+        """Yield jobs, newest first, without their results.
+
+        Args:
+            conditions: Those of the HTTP API, such as `status="failed"`, `batch="cars"`, `metadata={"site": "north"}`.
+        """
+        metadata = conditions.pop("metadata", {})
+        query = {**conditions, **{f"metadata.{key}": _as_text(value) for key, value in metadata.items()}}
+        yield from self.pages("/v1/jobs", "jobs", query, partial(self._new_job, self))
 
     def _final(self, job_id: str, image: Image, fields: Mapping[str, Any], timeout: float | None) -> Steps[Any]:
         """The steps that submit a job under an id, wait for its end, and return the job object."""
@@ -115,12 +126,17 @@ class Calls(Service, Generic[J]):
         self, request: Request, image: Image, fields: Mapping[str, Any], deadline: Deadline | None = None
     ) -> Steps[J]:
         request = replace(request, **(yield from body_of(image, fields)))
-        return self._new_job(self, (yield from self.json(request, deadline)))
+        return self._new_job(self, (yield from self.parsed(request, deadline)))
 
     def _ended(self, request: Request, image: Image, fields: Mapping[str, Any], deadline: Deadline) -> Steps[Result]:
         request = replace(request, query={"wait": round(deadline.left(MAX_WAIT_SECONDS), 3)})
         job = yield from self._submitted(request, image, fields, deadline)
         return (yield from job.ended(deadline))
+
+
+def _as_text(value: Any) -> str:
+    """Return a value of metadata as a condition has it: a text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def marked(key: str | None = None) -> dict[str, str]:

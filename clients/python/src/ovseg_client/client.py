@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import time
 from collections.abc import AsyncGenerator, Generator, Iterable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import httpx2
-
 from ovseg_client import mapping
+from ovseg_client.batches import AsyncBatches, Batches
 from ovseg_client.calls import Calls
-from ovseg_client.errors import Unreachable
 from ovseg_client.image import Image
 from ovseg_client.job import AsyncJob, Job
 from ovseg_client.loop_thread import LoopThread
 from ovseg_client.mapping import Item, Outcome
-from ovseg_client.service import LIMITS
-from ovseg_client.steps import Pause, Request, Steps, TakesSteps, TakesStepsAsync, Work
+from ovseg_client.steps import Emitting, Steps, TakesSteps, TakesStepsAsync
+from ovseg_client.taker import AsyncTaker, Taker
+from ovseg_client.upload import AsyncUploads, Uploads
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 class Client(Calls[Job], TakesSteps):
-    """A client of an ovseg service. Threads may share one.
+    """A client of an ovseg service: `Client().segment("photo.jpg", boxes=[[140, 10, 305, 180]])`.
 
-    client = Client()
-    result = client.segment("photo.jpg", boxes=[[140, 10, 305, 180]])
+    Threads may share a client.
     """
 
     _new_job = Job
@@ -43,7 +40,9 @@ class Client(Calls[Job], TakesSteps):
                 repeated. 0 never repeats.
         """
         super().__init__(base_url, api_key, retry_seconds)
-        self._http = httpx2.Client(limits=LIMITS)
+        self._taker = Taker(self)
+        self.batches = Batches(self)
+        self.uploads = Uploads(self)
 
     def map(
         self,
@@ -88,7 +87,7 @@ class Client(Calls[Job], TakesSteps):
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._taker.close()
 
     def __enter__(self) -> Self:
         return self
@@ -97,38 +96,16 @@ class Client(Calls[Job], TakesSteps):
         self.close()
 
     def _take(self, steps: Steps[R]) -> R:
-        take: Any = steps.send
-        given: Any = None
-        while True:
-            try:
-                step = take(given)
-            except StopIteration as end:
-                result: R = end.value
-                return result
-            try:
-                take, given = steps.send, self._done(step)
-            except Exception as error:
-                take, given = steps.throw, error
+        return self._taker.take(steps)
 
-    def _done(self, step: Request | Pause | Work) -> Any:
-        match step:
-            case Request():
-                try:
-                    return self._http.request(**self.arguments(step))
-                except httpx2.RequestError as error:
-                    raise Unreachable(f"{self.url} gave no answer: {error or type(error).__name__}") from error
-            case Pause():
-                time.sleep(step.seconds)
-            case Work():
-                return step.function()
-        return None
+    def _iterate(self, steps: Emitting[T]) -> Generator[T, None, None]:
+        return self._taker.iterate(steps)
 
 
 class AsyncClient(Calls[AsyncJob], TakesStepsAsync):
     """A client of an ovseg service for asyncio. It has the methods of `Client`, which are awaited here.
 
-    async with AsyncClient() as client:
-        result = await client.segment("photo.jpg", boxes=[[140, 10, 305, 180]])
+    Methods that return an iterator there return an async iterator here.
     """
 
     _new_job = AsyncJob
@@ -136,7 +113,9 @@ class AsyncClient(Calls[AsyncJob], TakesStepsAsync):
     def __init__(self, base_url: str | None = None, api_key: str | None = None, *, retry_seconds: float = 60.0) -> None:
         """Make a client. The arguments are those of `Client`."""
         super().__init__(base_url, api_key, retry_seconds)
-        self._http = httpx2.AsyncClient(limits=LIMITS)
+        self._taker = AsyncTaker(self)
+        self.batches = AsyncBatches(self)
+        self.uploads = AsyncUploads(self)
 
     def map(
         self,
@@ -170,7 +149,7 @@ class AsyncClient(Calls[AsyncJob], TakesStepsAsync):
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._taker.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -181,28 +160,7 @@ class AsyncClient(Calls[AsyncJob], TakesStepsAsync):
         await self.close()
 
     async def _take(self, steps: Steps[R]) -> R:
-        take: Any = steps.send
-        given: Any = None
-        while True:
-            try:
-                step = take(given)
-            except StopIteration as end:
-                result: R = end.value
-                return result
-            try:
-                take, given = steps.send, await self._done(step)
-            except Exception as error:
-                take, given = steps.throw, error
+        return await self._taker.take(steps)
 
-    async def _done(self, step: Request | Pause | Work) -> Any:
-        match step:
-            case Request():
-                try:
-                    return await self._http.request(**self.arguments(step))
-                except httpx2.RequestError as error:
-                    raise Unreachable(f"{self.url} gave no answer: {error or type(error).__name__}") from error
-            case Pause():
-                await asyncio.sleep(step.seconds)
-            case Work():
-                return await asyncio.to_thread(step.function)
-        return None
+    def _iterate(self, steps: Emitting[T]) -> AsyncGenerator[T, None]:
+        return self._taker.iterate(steps)

@@ -8,7 +8,7 @@ from typing import Any
 from ovseg_client import errors
 from ovseg_client.result import Result
 from ovseg_client.retries import Deadline
-from ovseg_client.steps import Call, Pause, Request, Steps, TakesSteps, TakesStepsAsync
+from ovseg_client.steps import AsyncPart, Call, Part, Pause, Request, Steps
 
 MAX_WAIT_SECONDS = 60  # the service holds a request no longer
 # A gateway that stops, or holds too many requests, answers at once. Without a pause the client would ask without end.
@@ -22,8 +22,8 @@ class JobCalls:
         raw: The job object of the HTTP API, as it was when it was last read.
     """
 
-    def __init__(self, service: Any, raw: Mapping[str, Any]) -> None:
-        self._service = service  # the client, whose module imports this one
+    def __init__(self, client: Any, raw: Mapping[str, Any]) -> None:
+        self._client = client  # a Client or an AsyncClient: their module imports this one
         self.raw = raw
 
     @property
@@ -48,7 +48,7 @@ class JobCalls:
     @Call
     def refresh(self) -> Steps[None]:
         """Read the job again: its state changes to the present one."""
-        self.raw = yield from self._service.json(Request("GET", self._path))
+        self.raw = yield from self._client.parsed(Request("GET", self._path))
 
     @Call
     def wait(self, timeout: float | None = None) -> Steps[Result]:
@@ -70,12 +70,12 @@ class JobCalls:
         Raises:
             Conflict: The job has ended already.
         """
-        self.raw = yield from self._service.json(Request("POST", f"{self._path}/cancel"))
+        self.raw = yield from self._client.parsed(Request("POST", f"{self._path}/cancel"))
 
     @Call
     def delete(self) -> Steps[None]:
         """Erase a job that does not run, with its files."""
-        yield from self._service.answer(Request("DELETE", self._path))
+        yield from self._client.answer(Request("DELETE", self._path))
 
     def ended(self, deadline: Deadline) -> Steps[Result]:
         """The steps of `wait`."""
@@ -84,7 +84,7 @@ class JobCalls:
             if not seconds:
                 raise errors.Timeout(f"job {self.id} is still {self.status}; it continues", self)
             began = Deadline(seconds)
-            self.raw = yield from self._service.json(Request("GET", self._path, {"wait": round(seconds, 3)}), deadline)
+            self.raw = yield from self._client.parsed(Request("GET", self._path, {"wait": round(seconds, 3)}), deadline)
             if not self.is_final:
                 yield Pause(began.left(PAUSE_SECONDS))
         if self.status != "succeeded":
@@ -99,15 +99,9 @@ class JobCalls:
         return f"<{type(self).__name__} {self.id} {self.status}>"
 
 
-class Job(JobCalls, TakesSteps):
+class Job(JobCalls, Part):
     """A job of a `Client`."""
 
-    def _take(self, steps: Steps[Any]) -> Any:
-        return self._service._take(steps)
 
-
-class AsyncJob(JobCalls, TakesStepsAsync):
+class AsyncJob(JobCalls, AsyncPart):
     """A job of an `AsyncClient`. Its methods are awaited."""
-
-    async def _take(self, steps: Steps[Any]) -> Any:
-        return await self._service._take(steps)

@@ -12,7 +12,7 @@ import httpx2
 import tenacity
 
 from ovseg_client import errors
-from ovseg_client.steps import Pause, Request, Steps
+from ovseg_client.steps import Open, Pause, Request, Steps, Transfer
 
 # A proxy answers 502 and 504 in place of a service that restarts; 408 means that a slow network held the request up.
 PASSING = {408, 429, 502, 503, 504}
@@ -20,7 +20,7 @@ PASSING = {408, 429, 502, 503, 504}
 BACKOFF = tenacity.wait_random_exponential(multiplier=0.5, max=20)
 
 
-def until_answered(request: Request, seconds: float) -> Steps[httpx2.Response]:
+def until_answered(request: Request | Transfer | Open, seconds: float) -> Steps[httpx2.Response]:
     """Return the answer, which is a success.
 
     The request is repeated if no answer came, or one that time may change. It is never repeated later than `seconds`

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx2
 
-from ovseg_client.errors import OvsegError
+from ovseg_client.errors import OvsegError, Unreachable
 from ovseg_client.retries import Deadline, until_answered
-from ovseg_client.steps import Request, Steps
+from ovseg_client.steps import Emit, Emitting, Next, Open, Request, Steps, Transfer
 
+T = TypeVar("T")
 DEFAULT_URL = "http://127.0.0.1:8080"
 CONNECT_SECONDS = 10.0
 # Between two packets. The service answers in less; a request that waits for a job may take this much longer than that.
@@ -24,8 +27,8 @@ LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=None, kee
 class Service:
     """Builds the requests of both clients.
 
-    The API key is a header of these requests, and of no others: not of links to object storage, which the clients open
-    with a second pool of connections, and not of redirects, which are not followed.
+    The API key is a header of requests to the service, and of no others: not of those to the object storage. Redirects
+    are not followed.
     """
 
     def __init__(self, base_url: str | None, api_key: str | None, retry_seconds: float) -> None:
@@ -39,8 +42,8 @@ class Service:
         self.retry_seconds = retry_seconds
         self._authorization = {"Authorization": f"Bearer {key}"} if key else {}
 
-    def answer(self, request: Request, deadline: Deadline | None = None) -> Steps[httpx2.Response]:
-        """The steps that return the answer to a request.
+    def answer(self, request: Request | Transfer | Open, deadline: Deadline | None = None) -> Steps[httpx2.Response]:
+        """The steps that return the answer to a request; that of `Open` is not read yet.
 
         Args:
             request: What is asked.
@@ -49,12 +52,66 @@ class Service:
         seconds = deadline.left(self.retry_seconds) if deadline else self.retry_seconds
         return until_answered(request, seconds)
 
-    def json(self, request: Request, deadline: Deadline | None = None) -> Steps[Any]:
+    def parsed(self, request: Request, deadline: Deadline | None = None) -> Steps[Any]:
         """The steps that return the body of an answer."""
         return (yield from self.answer(request, deadline)).json()
 
+    def lines(self, request: Request, made: Callable[[Any], T]) -> Emitting[T]:
+        """The steps that emit what is made of each line of an answer in JSON lines.
+
+        If the connection breaks, the request is repeated, and the lines that were emitted before are left out.
+
+        Raises:
+            Unreachable: For `retry_seconds`, no further line came.
+        """
+        known = 0
+        deadline = Deadline(self.retry_seconds)
+        while True:
+            yield from self.answer(Open(request), deadline)
+            count, rest = 0, b""
+            try:
+                while (piece := (yield Next())) is not None:
+                    *complete, rest = (rest + piece).split(b"\n")
+                    for line in complete:
+                        count += 1
+                        if count > known:
+                            yield Emit(made(json.loads(line)))
+                            known, deadline = count, Deadline(self.retry_seconds)
+                return
+            except Unreachable:
+                if not deadline.left(1):
+                    raise
+
+    def pages(self, path: str, name: str, query: Mapping[str, Any], made: Callable[[Any], T]) -> Emitting[T]:
+        """The steps that emit what is made of each entry of a list, which is read page by page."""
+        cursor: dict[str, str] = {}
+        while True:
+            page = yield from self.parsed(Request("GET", path, {"limit": 100, **query, **cursor}))
+            for entry in page[name]:
+                yield Emit(made(entry))
+            if page["next_cursor"] is None:
+                return
+            cursor = {"cursor": page["next_cursor"]}
+
+    def failure(self, error: Exception) -> Exception:
+        """Return the error of the client for an error of httpx2."""
+        if not isinstance(error, httpx2.RequestError):
+            return error
+        unreachable = Unreachable(f"{self.url} gave no answer: {error or type(error).__name__}")
+        unreachable.__cause__ = error
+        return unreachable
+
+    def foreign(self, transfer: Transfer) -> dict[str, Any]:
+        """Return a request to another host as arguments for httpx2, without its content."""
+        return {
+            "method": transfer.method,
+            "url": transfer.url,
+            "headers": dict(transfer.headers),
+            "timeout": httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+        }
+
     def arguments(self, request: Request) -> dict[str, Any]:
-        """Return a request as arguments for httpx2."""
+        """Return a request to the service as arguments for httpx2."""
         wait = float(request.query.get("wait", 0.0))
         return {
             "method": request.method,
