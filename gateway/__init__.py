@@ -18,6 +18,7 @@ from gateway import (
     endpoints,
     errors,
     events,
+    files,
     handover,
     health,
     home,
@@ -55,6 +56,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["ovseg"] = GatewayServices(settings)
     for room in (
         jobs,
+        files,
         bulk,
         batches,
         embeddings,

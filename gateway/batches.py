@@ -121,7 +121,7 @@ def page() -> Response:
 @operation.describes(
     Operation(
         "Read the results of a batch",
-        {200: Answer("JSON lines, or with `format=coco` a data set.", DataSet, (DISPOSITION,), body.NDJSON)},
+        {200: Answer("JSON lines, or with `format=coco` a data set.", DataSet, (DISPOSITION,), (body.NDJSON,))},
         ("not_found", "result_gone"),
     )
 )

@@ -67,7 +67,7 @@ ERROR_TYPES = {
                 "The job has succeeded. With `stream` an event stream, in which an error may follow.",
                 ChatCompletion,
                 (NO_BUFFER,),
-                EVENT_STREAM,
+                (EVENT_STREAM,),
             )
         },
         (*job_codes.OF_JOB, *job_end.CODES),

@@ -1,4 +1,4 @@
-"""Cancels and deletes jobs of the caller, for the routes of one job and of many jobs."""
+"""Finds, cancels and deletes jobs of the caller, for the routes of one job and of many jobs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,20 @@ from gateway.client_id import CLIENT_ID
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker.job.client_text import brief
-from worker.job.record import Status
+from worker.job.record import Job, Status
+
+
+def found(job_id: str) -> Job:
+    """Return a job, from Redis or the archive. Raises OvsegError `not_found`."""
+    return services().jobs.get(caller().owned(job_id)) or archived(job_id)
+
+
+def archived(job_id: str) -> Job:
+    """Return a job that has ended and is no longer in Redis. Raises OvsegError `not_found`."""
+    job = services().archive.ended(caller().owned(job_id)) if CLIENT_ID.fullmatch(job_id) else None
+    if job is None:
+        raise not_found(job_id)
+    return job
 
 
 def cancel(job_id: str) -> str:

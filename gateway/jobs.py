@@ -28,8 +28,7 @@ from gateway import (
 from gateway.answers.event import EventPage
 from gateway.answers.job import JobFiles, JobObject, JobPage
 from gateway.caller import caller
-from gateway.client_id import CLIENT_ID
-from gateway.job_changes import not_found
+from gateway.job_changes import archived, not_found
 from gateway.jobs_query import JobsQuery
 from gateway.operation import Answer, Operation
 from gateway.paging import PageQuery
@@ -122,7 +121,7 @@ def show(job_id: str) -> ResponseReturnValue:
     wait = wait_time.of_request() or wait_time.NONE
 
     def answer(job: Job | None) -> ResponseReturnValue:
-        return etag.answer(job or _archived(job_id)), wait.headers
+        return etag.answer(job or archived(job_id)), wait.headers
 
     return services().waiting.answer(caller().owned(job_id), wait.seconds, answer)
 
@@ -132,7 +131,7 @@ def show(job_id: str) -> ResponseReturnValue:
 @operation.describes(Operation("Sign the URLs of a job's files", {200: Answer("The files.", JobFiles)}, ("not_found",)))
 def files(job_id: str) -> Response:
     """Return the `files` of the job object, without reading the result. Whether they still exist is not checked."""
-    job = services().jobs.get(caller().owned(job_id)) or _archived(job_id)
+    job = job_changes.found(job_id)
     return jsonify({"files": description.files(job, services().storage)})
 
 
@@ -174,7 +173,7 @@ def retry(job_id: str) -> ResponseReturnValue:
     Idempotency-Key and waiting work as in `submit`.
     """
     key = idempotency_key.of_request()
-    job = services().jobs.get(caller().owned(job_id)) or _archived(job_id)
+    job = job_changes.found(job_id)
     if not job.status.is_terminal:
         raise OvsegError("job_not_final", f"the job is {job.status}; only a job that has ended can be retried")
     return submission.submitted(job.request, services().acceptance.image_of(job), key, f"retry of {job_id}")
@@ -225,11 +224,3 @@ def _request() -> tuple[JobRequest, bytes | None]:
     fields, image_file = body.read()
     masks_of = partial(services().earlier_masks.of, caller().tenant)
     return parsing.parse(fields, image_file, services().settings, masks_of, submission.sent_images())
-
-
-def _archived(job_id: str) -> Job:
-    """Return a job that has ended and is no longer in Redis. Raises OvsegError `not_found`."""
-    job = services().archive.ended(caller().owned(job_id)) if CLIENT_ID.fullmatch(job_id) else None
-    if job is None:
-        raise not_found(job_id)
-    return job

@@ -23,7 +23,7 @@ blueprint = Blueprint("metrics", __name__)
 @auth.open_if(lambda settings: settings.metrics_without_key)
 @origin.takes_any_host(True)
 @operation.describes(
-    Operation("Scrape metrics", {200: Answer("Prometheus's text format.", media_type=CONTENT_TYPE_LATEST)})
+    Operation("Scrape metrics", {200: Answer("Prometheus's text format.", media_types=(CONTENT_TYPE_LATEST,))})
 )
 def metrics() -> Response:
     """Return the metrics of the whole fleet in the format of Prometheus."""

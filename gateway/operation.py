@@ -30,7 +30,7 @@ class Answer:
     description: str
     body: Any = None
     headers: tuple[Header, ...] = ()
-    media_type: str | None = None  # of a body that is not JSON, or not always
+    media_types: tuple[str, ...] = ()  # of a body that is not JSON, or not always
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ STATUS_OF_CODE = {
     "endpoint_disabled": HTTPStatus.CONFLICT,
     "too_many_endpoints": HTTPStatus.CONFLICT,
     "canceled": HTTPStatus.CONFLICT,
+    "range_not_satisfiable": HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     "image_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ovseg_core import box_overlay, longest_sides, name_tags, palette, png_file
+from ovseg_core import box_overlay, jpeg_file, longest_sides, name_tags, palette, png_file
 from ovseg_core.answer import Answer
 from ovseg_core.mask import Mask
 from ovseg_core.name_tags import Tag
@@ -59,14 +59,9 @@ def draw(
     return picture
 
 
-def jpeg(of: Drawing, quality: int = 90) -> bytes:
+def jpeg(of: Drawing, quality: int = jpeg_file.QUALITY) -> bytes:
     """Return the drawn result as a JPEG file, scaled down if a side is too long for JPEG."""
-    picture = fitted(_drawn(of), longest_sides.JPEG)
-    cv2.cvtColor(picture, cv2.COLOR_RGB2BGR, dst=picture)  # in place, to save memory: a photo may be large
-    is_written, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not is_written:
-        raise RuntimeError(f"OpenCV cannot write a JPEG of {picture.shape}")
-    return data.tobytes()
+    return jpeg_file.of(fitted(_drawn(of), longest_sides.JPEG), quality)
 
 
 def png(of: Drawing) -> bytes:

@@ -52,12 +52,13 @@ def segmenting(settings: Settings, device: str) -> None:
 
 def work(services: WorkerServices, device: str) -> None:
     """Take jobs from the queues of `device`, "cpu" or "gpu:N", and run them until SIGTERM or SIGINT."""
+    from worker.file_maker import FileMaker
     from worker.process import leaving
     from worker.tasks import lookout, segment
 
     app, settings, heartbeat = services.app, services.settings, services.heartbeat
     queues = queue.queues_of_worker(device)
-    looking = lookout(queues, services)
+    looking, making = lookout(queues, services), FileMaker(services)
 
     @app.task(name=queue.SEGMENT)
     def task(name: str) -> None:
@@ -66,13 +67,16 @@ def work(services: WorkerServices, device: str) -> None:
     def start(**_: Any) -> None:
         heartbeat.start()
         looking.start()
+        making.start()
 
     def stop(**_: Any) -> None:
         looking.stop()
+        making.stop()
         leaving.within(settings.shutdown_grace_seconds, services.jobs, heartbeat, services.roster)
 
     def close(**_: Any) -> None:  # Celery's threads have ended
         looking.join()
+        making.join()
         services.close()
 
     worker_ready.connect(start, weak=False)

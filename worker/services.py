@@ -13,6 +13,7 @@ from worker.image.inputs import Inputs
 from worker.image.known_images import KnownImages
 from worker.job.acceptance import Acceptance
 from worker.job.archive import Archive
+from worker.job.asked_files import AskedFiles
 from worker.job.earlier_masks import EarlierMasks
 from worker.job.erasure import Erasure
 from worker.job.jobs import Jobs
@@ -50,6 +51,7 @@ class Services:
         self.archive = Archive(self.keyspace, self.storage, self.inputs)
         self.earlier_masks = EarlierMasks(self.jobs, self.archive, self.storage)
         self.record_archive = RecordArchive(self.keyspace, self.storage)
+        self.asked_files = AskedFiles(self.keyspace)
         self.acceptance = Acceptance(self.jobs, self.inputs, self.storage, self.archive, settings)
         self.erasure = Erasure(self.keyspace, settings, self.storage, self.archive)
         self.batches = Batches(self.keyspace, self.storage, self.uploads, settings)

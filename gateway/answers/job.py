@@ -160,6 +160,19 @@ class Result(TypedDict):
     masks_dropped: NotRequired[Annotated[int, Field(description="masks that everything mode found beyond the limit")]]
 
 
+class ResultDocument(TypedDict):
+    """The file `result.json`."""
+
+    logId: Annotated[str, Field(description="the id of the job")]
+    result: Result
+    errorCode: int
+    errorMsg: str
+
+
+class FileInTheMaking(TypedDict):
+    status: Literal["making"]
+
+
 class ResultGone(TypedDict):
     reason: Literal["removed_from_storage", "archived_in_storage", "evicted"]
 

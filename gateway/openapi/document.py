@@ -135,8 +135,7 @@ def _answer(answer: Answer, schemas: Schemas, is_limited: bool) -> dict[str, Any
     headers |= {header.name: {"$ref": f"#/components/headers/{header.name}"} for header in common}
     found: dict[str, Any] = {"description": answer.description, "headers": headers}
     content: dict[str, Any] = {} if answer.body is None else {body.JSON: {"schema": schemas.of_answer(answer.body)}}
-    if answer.media_type is not None:
-        content[answer.media_type] = {"schema": {"type": "string"}}
+    content |= {media_type: {"schema": {"type": "string"}} for media_type in answer.media_types}
     if content:
         found["content"] = content
     return found

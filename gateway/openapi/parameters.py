@@ -18,6 +18,7 @@ IN_PATH: dict[str, tuple[str, dict[str, Any]]] = {
     "batch_id": ("Chosen by the service, or by the client.", {"type": "string", "pattern": JOB_ID}),
     "endpoint_id": ("Such as `ep_26de503988651cdc`.", {"type": "string"}),
     "event_id": ("Such as `evt_<job>_succeeded`.", {"type": "string"}),
+    "file": ("`result.json`, `overlay.jpg`, `masks/0000.png`, `image` or `preview`.", {"type": "string"}),
     "job_id": ("Chosen by the service (a UUID of version 7), or by the client.", {"type": "string", "pattern": JOB_ID}),
     "name": ("Of a model, such as `SAM-Lite`.", {"type": "string"}),
     "tenant": ("`default`, or the name of another tenant.", {"type": "string"}),

@@ -45,6 +45,7 @@ ROUTES = {
     "PUT /v1/jobs/{}": WRITE,
     "GET /v1/jobs/{}": READ,
     "GET /v1/jobs/{}/files": READ,
+    "GET /v1/jobs/{}/files/{}": READ,
     "DELETE /v1/jobs/{}": WRITE,
     "POST /v1/jobs/{}/cancel": WRITE,
     "POST /v1/jobs/{}/retry": WRITE,

@@ -31,6 +31,9 @@ MASK = {"rleResult": "0`0", "size": [4, 4]}  # all of 4 x 4 pixels
 OTHERS_ROUTES = [
     ("GET", "/v1/jobs/{job}"),
     ("GET", "/v1/jobs/{job}/files"),
+    ("GET", "/v1/jobs/{job}/files/image"),
+    ("GET", "/v1/jobs/{job}/files/preview"),
+    ("GET", "/v1/jobs/{job}/files/result.json"),
     ("DELETE", "/v1/jobs/{job}"),
     ("POST", "/v1/jobs/{job}/cancel"),
     ("POST", "/v1/jobs/{job}/retry"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -313,7 +314,7 @@ def test_one_request_that_is_sent_twice_makes_one_job_and_leaves_no_second_copy(
     assert image_of(services, "mine") == FILE
 
 
-def test_a_whole_photo_by_upload_has_the_result_of_the_photo(service: Any) -> None:
+def test_a_photo_by_upload_has_the_result_of_the_photo_and_a_preview(service: Any) -> None:
     photo = pictures.photo()
     upload = service.post(UPLOADS, json={"content_type": JPEG, "size": len(photo)}).json()
     assert put(upload, photo) == 200
@@ -323,3 +324,9 @@ def test_a_whole_photo_by_upload_has_the_result_of_the_photo(service: Any) -> No
     assert by_upload["status"] == "succeeded"
     assert by_upload["result"] == by_file.json()["result"]
     assert by_upload["image"]["width"] == by_file.json()["image"]["width"]
+    preview = f"{service.url}{JOBS}/{by_upload['id']}/files/preview"
+    deadline = time.monotonic() + 60
+    while (answer := requests.get(preview, timeout=30)).status_code == 202:
+        assert time.monotonic() < deadline
+        time.sleep(float(answer.headers["Retry-After"]) / 4)
+    assert answer.content.startswith(b"\xff\xd8")

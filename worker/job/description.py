@@ -111,7 +111,7 @@ def files(job: Job, storage: Storage | None) -> dict[str, Any]:
         return {}
     prefix = job.files_prefix
     named: dict[str, Any] = {"result": _file(object_names.result(prefix), storage)}
-    for file in outputs.files(job.request.outputs, _image_hw(job)):
+    for file in outputs.files(job.request.outputs, job.image_hw):
         each = [_file(prefix + path, storage) for path in file.paths(job.mask_count)]
         named[file.shown_as] = each if file.is_per_mask else each[0]
     return named
@@ -124,11 +124,6 @@ def _without_urls(named: dict[str, Any], readable: set[str]) -> dict[str, Any]:
         return file if file["key"] in readable else {**file, "url": None}
 
     return {name: list(map(shown, file)) if isinstance(file, list) else shown(file) for name, file in named.items()}
-
-
-def _image_hw(job: Job) -> tuple[int, int]:
-    image = job.image or {}
-    return image.get("height") or 0, image.get("width") or 0
 
 
 def _file(key: str, storage: Storage | None) -> dict[str, str | None]:

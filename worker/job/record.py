@@ -136,6 +136,12 @@ class Job:
         return tenant.shown(self.id)
 
     @property
+    def image_hw(self) -> tuple[int, int]:
+        """Return height and width of the upright image in pixels; zeros until an attempt has read them."""
+        image = self.image or {}
+        return image.get("height") or 0, image.get("width") or 0
+
+    @property
     def claim(self) -> str:
         """Return the name of this attempt at this job. No other attempt has it, in this job or another."""
         return f"{self.id}/{self.attempt}"

@@ -16,6 +16,11 @@ def erased_item(batch_id: str, job_id: str) -> str:
     return f"batches/{batch_id}/erased/{job_id}"
 
 
+def asked_file(job_id: str, name: str) -> str:
+    """Return the key of a file that a worker made of a job's image because a client asked for it."""
+    return f"jobs/{job_id}/asked/{name}"
+
+
 def upload(upload_id: str) -> str:
     return f"uploads/{upload_id}"
 

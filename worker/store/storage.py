@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
+PIECE_BYTES = 64 * 1024  # of an object that is streamed
 DEFAULT_REGION = "us-east-1"  # what servers other than Amazon's expect
 
 
@@ -94,6 +96,20 @@ class Storage:
             if error.response["Error"]["Code"] not in (*MISSING, ARCHIVED):
                 raise
             raise ObjectMissing(error.response, "GetObject") from None
+
+    def stream(self, key: str, etag: str, first: int, last: int) -> Iterator[bytes]:
+        """Yield the bytes from `first` to `last` of an object, some at a time, as storage sends them.
+
+        Raises ObjectMissing if there is no object with this ETag.
+        """
+        try:
+            found = self._client.get_object(Bucket=self._bucket, Key=key, IfMatch=etag, Range=f"bytes={first}-{last}")
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in (*MISSING, ARCHIVED, CHANGED):
+                raise
+            raise ObjectMissing(error.response, "GetObject") from None
+        with closing(found["Body"]) as body:
+            yield from body.iter_chunks(PIECE_BYTES)
 
     def delete_prefix(self, prefix: str) -> None:
         """Delete every object whose key begins with `prefix`."""

@@ -66,6 +66,10 @@
 --   upload:<id>    hash    a file that a client may put into storage; it has `deleted_at` from its deletion until it is erased
 --   <t>uploads     zset    every upload of a tenant, except deleted ones; score: created_at
 --   uploads:due    zset    every upload; score: when a reaper erases it
+--   asked:<id> <name> string  a client has asked for this file of a job, which a worker makes; or why it could not be made, as
+--                          JSON; expires
+--   asked_files    zset    these files; score: their order
+--   asked_counts   hash    how many of them each tenant has
 --   endpoint:<id>  hash    a receiver of events of all jobs of its tenant; it has `disabled_at` while it is disabled
 --   <t>endpoints   zset    every endpoint of a tenant; score: created_at
 --   apikey:<id>    hash    an API key, with hashes of its secrets; it has `revoked_at` once it is revoked

@@ -1,3 +1,7 @@
+-- Two files of a tenant that workers must make are this far apart in the order in which they are made: as long as an image may
+-- take to be fetched.
+local FILE_APART = 20 * 1000000
+
 -- The file of an upload is erased this long after the upload has expired: a PUT that began in time, over a slow line, may
 -- still run.
 local UPLOAD_GRACE = 3600 * 1000000
