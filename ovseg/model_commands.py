@@ -89,7 +89,7 @@ def check_model(
 
 @models.command("export")
 @click.argument("name")
-@click.option("--format", "form", type=click.Choice(["paddlex"]), default="paddlex", show_default=True)
+@click.option("--format", "form", type=click.Choice(["paddlex", "onnx"]), default="paddlex", show_default=True)
 @click.option(
     "--prompt_type", type=click.Choice(["box", "point"]), default="box", show_default=True, help="Prompts of a SAM."
 )
@@ -98,11 +98,14 @@ def check_model(
 )
 @click.option("--save_path", "to", type=click.Path(path_type=Path), required=True, help="The folder to write.")
 def export_model(name: str, form: str, prompt_type: str, weights: Path | None, to: Path) -> None:
-    """Write a SAM or a detector as a PaddleX inference model. PaddleX and ovseg can run it."""
+    """Write a SAM or a detector as a PaddleX inference model, or SAM-Lite as ONNX.
+
+    PaddleX and ovseg can run the first; ONNX Runtime and others the second, without ovseg.
+    """
     from ovseg import models as command
 
     with one_line.errors():
-        command.export(name, weights, to, prompt_type)
+        command.export(name, weights, to, prompt_type, form)
 
 
 @models.command("quantize")

@@ -6,6 +6,8 @@ A mistake of the caller raises ValueError.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -74,32 +76,44 @@ def path(name: str | None) -> None:
     click.echo(_found_anywhere(name).weights if name else environment.models_dir())
 
 
-def export(name: str, weights: Path | None, to: Path, prompt_type: str) -> None:
-    """Write a SAM or a detector as a PaddleX inference model to the folder `to`.
+def export(name: str, weights: Path | None, to: Path, prompt_type: str, form: str) -> None:
+    """Write a model in a form, "paddlex" or "onnx", to the folder `to`.
 
     Raises:
-        ValueError: The model is unknown, its network cannot be exported, or its weights are not installed.
+        ValueError: The model is unknown, it has no such form, or its weights are not installed.
     """
     spec = _found_anywhere(name)
     weights = weights or spec.weights
-    is_exportable = spec.family.is_exportable if isinstance(spec, ModelSpec) else not spec.is_folder
-    if not is_exportable:
-        *others, last = (model.name for model in models.all_models().values() if model.family.is_exportable)
-        raise ValueError(f"{name} cannot be exported; {', '.join(others)} and {last} can, and so can detectors")
+    write = _exporter(spec, form, prompt_type)
+    if write is None:
+        raise ValueError(f"{name} cannot be exported; {_exportable(form)}")
     if not weights.is_file():
         raise ValueError(f"{weights} does not exist; run `ovseg models pull {name}`, or give --model_dir")
-    if isinstance(spec, ModelSpec):
-        _export_sam(spec, weights, to, prompt_type)
-    else:
-        _export_detector(spec, weights, to)
+    click.echo(f"writing {spec.name} to {to}", err=True)
+    write(weights, to)
     click.echo(to)
 
 
-def _export_sam(spec: ModelSpec, weights: Path, to: Path, prompt_type: str) -> None:
+def _exporter(spec: Published, form: str, prompt_type: str) -> Callable[[Path, Path], None] | None:
+    """Return what writes a model in a form, from its weights to a folder; None if it has no such form."""
+    if isinstance(spec, ModelSpec):
+        if form == "onnx":
+            return spec.family.export_onnx
+        return partial(_export_sam, spec, prompt_type) if spec.family.is_exportable else None
+    return partial(_export_detector, spec) if form == "paddlex" and not spec.is_folder else None
+
+
+def _exportable(form: str) -> str:
+    """Return which models have a form, for an error message."""
+    *others, last = (model.name for model in models.all_models().values() if _exporter(model, form, "box"))
+    names = f"{', '.join(others)} and {last}" if others else last
+    return f"{names} can" + (", and so can detectors" if form == "paddlex" else "")
+
+
+def _export_sam(spec: ModelSpec, prompt_type: str, weights: Path, to: Path) -> None:
     from ovseg_core.paddle_inference import export as paddle_inference
     from ovseg_core.sam.family import load_parts
 
-    click.echo(f"writing {spec.name} for prompts of type {prompt_type} to {to}", err=True)
     paddle_inference.export(load_parts(spec.network, weights), prompt_type, to)
 
 
@@ -108,7 +122,6 @@ def _export_detector(spec: Published, weights: Path, to: Path) -> None:
     from ovseg_core.grounding_dino.shape import SHAPES
     from ovseg_core.paddle_inference import detector_export
 
-    click.echo(f"writing {spec.name} to {to}", err=True)
     shape = SHAPES[spec.network]
     image = loading.image_parts(shape, weights, detector_export.CANVAS_HW)
     detector_export.export(image, loading.text_parts(shape, weights), to)

@@ -118,6 +118,8 @@ class Family:
     half_precisions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of the encoder on a GPU, by engine
     quantization: Quantization | None = None  # None if the network cannot be quantized
     is_exportable: bool = False  # a SAM, which `paddle_inference.export` can write as an inference model of PaddleX
+    # Writes ONNX files that run without this library, from weights to a folder; None if there is no such export
+    export_onnx: Callable[[Path, Path], None] | None = None
     index_file: str | None = None  # if the weights are a folder: the file that every such folder contains
     takes: frozenset[str] = ALL_KINDS  # the kinds of prompts that the network can take
     # The image embedding (C, h, w) among the network's features; None if it has none

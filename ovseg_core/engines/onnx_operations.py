@@ -42,6 +42,8 @@ for _name, _kind in {
     "divide": "Div",
     "maximum": "Max",
     "equal": "Equal",
+    "greater_than": "Greater",
+    "less_than": "Less",
     "where": "Where",
     "relu": "Relu",
     "sigmoid": "Sigmoid",

@@ -50,6 +50,13 @@ def load_parts(weights: Path, precision: str = "float32") -> LiteParts:
     return parts
 
 
+def export_onnx(weights: Path, to: Path) -> None:
+    """Write `encoder.onnx` and `decoder.onnx` into a folder; see `onnx_export`."""
+    from ovseg_core.lite import onnx_export
+
+    onnx_export.export(weights, to)
+
+
 def encoder_graph(name: str, weights: Path) -> ov.Model:
     """Return the image encoder in OpenVINO; see `family.Quantization`."""
     from ovseg_core.engines import in_openvino
@@ -86,5 +93,6 @@ NETWORKS = {
         quantization=Quantization(encoder_graph, float32_convolutions=6),
         image_embedding=lambda features: features[-1],  # the map of the coarsest stride
         network_of=network_of,
+        export_onnx=export_onnx,
     )
 }
