@@ -54,7 +54,7 @@ def export_onnx(weights: Path, to: Path) -> None:
     """Write `encoder.onnx` and `decoder.onnx` into a folder; see `onnx_export`."""
     from ovseg_core.lite import onnx_export
 
-    onnx_export.export(weights, to)
+    onnx_export.export(weights, to, NETWORKS[NAME].preset.box_mask_threshold)
 
 
 def encoder_graph(name: str, weights: Path) -> ov.Model:

@@ -14,7 +14,6 @@ import onnx_ir as ir
 from ovseg_core import checkpoints
 from ovseg_core.engines import onnx_files
 from ovseg_core.engines.parts import Shape
-from ovseg_core.lite.family import NAME, NETWORKS
 from ovseg_core.lite.geometry import CONV_CENTRE
 from ovseg_core.lite.parts import LiteParts
 from ovseg_core.lite.regions import MARGIN, MIN_HALF
@@ -30,6 +29,10 @@ NAMES = {"encoder": (["canvas"], MAP_NAMES), "decoder": ([*MAP_NAMES, "boxes"], 
 
 class BoxParts(LiteParts):
     """SAM-Lite from canvases and boxes to masks on the canvas."""
+
+    def __init__(self, box_mask_threshold: float) -> None:
+        super().__init__()
+        self.box_mask_threshold = box_mask_threshold
 
     def shapes(self) -> dict[str, tuple[Shape, ...]]:
         """Return the shapes of the inputs of each file. The number of maps is open for the reason in `LiteParts`."""
@@ -71,7 +74,7 @@ class BoxParts(LiteParts):
             is_inside.append(_between(pixels, boxes, axis))
         placed = paddle.matmul(paddle.matmul(weights[0], logits), weights[1], transpose_y=True)
         inside = is_inside[0].unsqueeze(2) * is_inside[1].unsqueeze(1)
-        return (placed - NETWORKS[NAME].preset.box_mask_threshold) * inside + OUTSIDE * (1 - inside)
+        return (placed - self.box_mask_threshold) * inside + OUTSIDE * (1 - inside)
 
 
 def _cells(low: paddle.Tensor, high: paddle.Tensor, axis: int, count: int) -> paddle.Tensor:
@@ -108,12 +111,17 @@ def _drawn(low: paddle.Tensor, high: paddle.Tensor, boxes: paddle.Tensor) -> pad
     )
 
 
-def export(weights: Path, to: Path) -> None:
+def export(weights: Path, to: Path, box_mask_threshold: float) -> None:
     """Write `encoder.onnx` and `decoder.onnx` into a folder, with their weights inside.
+
+    Args:
+        weights: a file of SAM-Lite's weights.
+        to: the folder, which is made if it does not exist.
+        box_mask_threshold: the logit above which a pixel belongs to the mask of a box.
 
     Raises ValueError if the weights do not fit SAM-Lite.
     """
-    parts = BoxParts()
+    parts = BoxParts(box_mask_threshold)
     parts.eval()
     checkpoints.load(parts, weights)
     to.mkdir(parents=True, exist_ok=True)
