@@ -1,4 +1,4 @@
-"""The batch of a run: one large manifest, which its client sends until it is accepted, and what became of its items."""
+"""The batch of a run: one large manifest, which its client sends several times, and what became of its items."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from redis import RedisError
 
 from tests.chaos.journal import Entry
 from tests.chaos.order import Order
-from tests.chaos.receiver import BATCH_TENANT
+from tests.chaos.receiver import BATCH_TENANT, Delivery, Receiver
 from tests.chaos.scale import Scale
 from tests.chaos.stack import Stack
 from tests.support import pictures
@@ -35,24 +35,33 @@ PAUSE_SECONDS, ANSWER_SECONDS = 0.25, 60.0
 
 @dataclass(frozen=True)
 class BatchEvidence:
-    """What became of a batch: its object, the results in the order of the manifest, and its events at the receiver."""
+    """What became of a batch: its object, the results in the order of the manifest, and its events at the receiver.
+
+    `receivers` are the ids of the endpoints that must get an event when it completes; None is its own webhook.
+    """
 
     items: int
     batch: Mapping[str, Any]
     results: Sequence[Mapping[str, Any]]
-    events: Sequence[tuple[str, str]]  # type and id
+    receivers: Sequence[str | None]
+    events: Sequence[Delivery]
     ends: Mapping[str, int]  # how many ends of attempts were accepted, by job
 
 
 class BatchClient:
-    """Sends the manifest, and cancels the batch when `scale.batch_ends` of its jobs have ended; 0: never."""
+    """Sends the manifest until it is accepted, and again as if it had not got the answer.
 
-    def __init__(self, stack: Stack, webhook_url: str, scale: Scale) -> None:
-        self._stack, self._webhook_url, self._scale = stack, webhook_url, scale
+    Cancels the batch when `scale.batch_ends` of its jobs have ended; 0: never. After the end, it sends the manifest a
+    third time and requests each event again.
+    """
+
+    def __init__(self, stack: Stack, hook: Receiver, scale: Scale) -> None:
+        self._stack, self._hook, self._scale = stack, hook, scale
         with Keyspace.open(stack.settings) as keyspace:
             self._headers = {"Authorization": f"Bearer {Keys(keyspace).create('', ORDINARY, tenant=TENANT)}"}
             secrets = Tenants(keyspace, stack.settings).webhook_secrets(TENANT, clock.moment(keyspace.now()))
-        self.secret = secrets[0]
+        hook.secrets[TENANT] = secrets[0]
+        self._endpoint_id = self._endpoint()
         self.is_done = scale.batch_items == 0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="batch", daemon=True)
@@ -64,16 +73,25 @@ class BatchClient:
         if self._thread.ident is not None:
             self._thread.join()
 
-    def is_half_sent(self) -> bool:
-        """True while the gateway has added some of the items, and not all."""
+    def added(self) -> int:
+        """Return how many of the items the gateway has added; 0 while Valkey is unreachable."""
         try:
             with Keyspace.open(self._stack.settings) as keyspace:
-                count = keyspace.redis.hlen(keyspace.key(f"batch_items:{OWNED}"))
-                return 0 < int(count) < self._scale.batch_items
+                return int(keyspace.redis.hlen(keyspace.key(f"batch_items:{OWNED}")))
         except RedisError:
-            return False
+            return 0
 
-    def evidence(self, events: Sequence[tuple[str, str]], entries: Sequence[Entry]) -> BatchEvidence | None:
+    def pid_of_a_worker(self) -> int | None:
+        """Return the process that runs a job of the batch, None if there is none."""
+        try:
+            with Keyspace.open(self._stack.settings) as keyspace:
+                running = keyspace.redis.zrange(keyspace.key(f"{tenant.prefix(TENANT)}jobs:running"), 0, -1)
+                workers = [keyspace.redis.hmget(keyspace.key(f"job:{each}"), "batch", "worker") for each in running]
+        except RedisError:
+            return None
+        return next((int(worker.rpartition(":")[2]) for batch, worker in workers if batch and worker), None)
+
+    def evidence(self, entries: Sequence[Entry]) -> BatchEvidence | None:
         if self._scale.batch_items == 0:
             return None
         answer = requests.get(f"{self._url}/results", headers=self._headers, timeout=600)
@@ -83,7 +101,8 @@ class BatchClient:
             items=self._scale.batch_items,
             batch=requests.get(self._url, headers=self._headers, timeout=60).json(),
             results=[json.loads(line) for line in answer.iter_lines()],
-            events=events,
+            receivers=[None, self._endpoint_id],
+            events=list(self._hook.of_batch),
             ends={job_id: count for job_id, count in ends.items() if job_id in ours},
         )
 
@@ -94,16 +113,33 @@ class BatchClient:
     def _run(self) -> None:
         sha256 = self._send_image()
         manifest = b"\n".join(json.dumps(line).encode() for line in self._lines(sha256))
-        self._until_ok("PUT", self._url, data=manifest, headers={"Content-Type": "application/x-ndjson"})
+        self._send(manifest)
+        self._send(manifest)
         while not self._stopping.is_set():
             batch = self._until_ok("GET", self._url)
             if batch.get("is_final"):
-                self.is_done = True
-                return
+                break
             ends = self._scale.batch_ends
             if ends and batch.get("progress", {}).get("done", 0) >= ends and batch["status"] == "running":
                 self._until_ok("POST", f"{self._url}/cancel")
             self._stopping.wait(PAUSE_SECONDS)
+        self._send(manifest)
+        while len({each.endpoint_id for each in self._hook.of_batch}) < 2 and not self._stopping.is_set():
+            self._stopping.wait(PAUSE_SECONDS)
+        for event_id in {each.event_id for each in self._hook.of_batch}:
+            self._until_ok("POST", f"{self._stack.url}/v1/events/{event_id}/redeliver")
+        self.is_done = not self._stopping.is_set()
+
+    def _endpoint(self) -> str:
+        """Register the receiver as an endpoint of the tenant too, before the faults begin. Return its id."""
+        fields = {"url": self._hook.url, "events": ["batch.completed"]}
+        url = f"{self._stack.url}/v1/webhook-endpoints"
+        made = requests.post(url, json=fields, headers=self._headers, timeout=ANSWER_SECONDS).json()
+        self._hook.secrets[made["id"]] = made["secret"]
+        return str(made["id"])
+
+    def _send(self, manifest: bytes) -> None:
+        self._until_ok("PUT", self._url, data=manifest, headers={"Content-Type": "application/x-ndjson"})
 
     def _send_image(self) -> str:
         """Send the image of all items with a job of its own, which is no part of the batch. Return its SHA-256."""
@@ -116,7 +152,7 @@ class BatchClient:
     def _lines(self, sha256: str) -> Iterator[dict[str, Any]]:
         yield {
             "defaults": {"image": {"sha256": sha256}, "outputs": ["rle"]},
-            "webhook": {"url": self._webhook_url, "events": ["batch.completed"]},
+            "webhook": {"url": self._hook.url, "events": ["batch.completed"]},
         }
         for n in range(self._scale.batch_items):
             yield {"id": str(n), "prompts": [{"box": list(Order(n).box)}]}
@@ -160,5 +196,10 @@ def broken(seen: BatchEvidence | None) -> Iterator[str]:
         if row["status"] == "succeeded" and row["result"]["maskInfos"][0]["box"] != list(Order(int(row["id"])).box):
             yield f"item {row['id']}: a wrong result"
     yield from (f"job {job_id}: ended {count} times" for job_id, count in seen.ends.items() if count > 1)
-    if {kind for kind, _ in seen.events} != {"batch.completed"} or len(set(seen.events)) != 1:
-        yield f"events: {sorted(set(seen.events))}"
+    for receiver in seen.receivers:
+        got = [each for each in seen.events if each.endpoint_id == receiver]
+        if len({each.event_id for each in got}) != 1 or not any(each.was_accepted for each in got):
+            yield f"events of the receiver {receiver}: {[(each.event_id, each.was_accepted) for each in got]}"
+    for each in seen.events:
+        if not each.is_signed or each.type != "batch.completed" or each.endpoint_id not in seen.receivers:
+            yield f"event {each.event_id}: {each.type}, for {each.endpoint_id}, signed: {each.is_signed}"

@@ -74,7 +74,7 @@ def collect(stack: Stack, callers: Callers, clients: Clients, receiver: Receiver
             left_over=left_over(keyspace),
             usage={name: _json(f"{stack.url}/v1/usage", callers.headers(name)) for name in TENANTS},
             stored_bytes={name: _stored_bytes(keyspace, name) for name in TENANTS},
-            batch=batch.evidence(receiver.of_batch, entries),
+            batch=batch.evidence(entries),
         )
 
 

@@ -104,7 +104,8 @@ class Faults:
             yield scale.seconds * 0.65, self._freeze_valkey
         yield scale.seconds * 0.5, self._revoke_keys
         if scale.batch_items:
-            yield 0, self._kill_gateway_in_mid_manifest
+            yield 0, self._kill_in_mid_manifest
+            yield scale.seconds * 0.05, self._kill_worker_of_the_batch
 
     def _revoke_keys(self) -> None:
         self._callers.revoke()
@@ -160,13 +161,27 @@ class Faults:
         time.sleep(self._dice.uniform(0, 0.02))
         self._kill("gateway")
 
-    def _kill_gateway_in_mid_manifest(self) -> None:
-        until = time.monotonic() + MANIFEST_SECONDS
+    def _kill_in_mid_manifest(self) -> None:
+        """Kill the gateway while it adds items, and Valkey while it adds the next ones: the manifest was sent again."""
+        added = 0
+        for role in ("gateway", "valkey"):
+            until = time.monotonic() + MANIFEST_SECONDS
+            while not added < (now := self._batch.added()) < self._scale.batch_items:
+                if time.monotonic() > until:
+                    return
+                self._stack.pause(0.01)
+            self._kill(role)
+            self.counts[f"{role} killed in the middle of a manifest"] += 1
+            added = now
+
+    def _kill_worker_of_the_batch(self) -> None:
+        until = time.monotonic() + AIM_TIMEOUT_SECONDS
         while time.monotonic() < until:
-            if self._batch.is_half_sent():
-                self._kill("gateway")
-                self.counts["gateway killed in the middle of a manifest"] += 1
-                return
+            pid = self._batch.pid_of_a_worker()
+            for worker in self._stack.of_role("worker"):
+                if worker.pid == pid and worker.is_alive:
+                    self._silence("killed while it ran a job of the batch", worker)
+                    return
             self._stack.pause(0.01)
 
     def _s3_outage(self) -> None:

@@ -15,8 +15,13 @@ from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from configs import webhook_signing_key
+from configs.settings import Settings
 from tests.chaos.order import Order
 from tests.support import fakes
+from tests.support.fakes import Received
+from tests.support.hooks import is_signed_by
+from worker.webhook import signing_keys
 
 SLEEP_SECONDS = 3.0  # longer than the senders wait
 BATCH_TENANT = "data"  # owns the batch of a run
@@ -25,24 +30,29 @@ RESET = struct.pack("ii", 1, 0)  # SO_LINGER of 0 s: closing resets the connecti
 
 @dataclass(frozen=True)
 class Delivery:
-    """One request that arrived. `was_accepted` is True if the answer was 200."""
+    """One request that arrived. `was_accepted` is True if the answer was 200. `about` is the job or the batch."""
 
     event_id: str
     type: str
-    job: dict[str, Any]
+    about: dict[str, Any]
     is_signed: bool
     was_accepted: bool
+    endpoint_id: str | None = None
 
 
 @dataclass
 class Receiver:
-    """`secrets` has the secret of each tenant, with which its jobs' webhooks must be signed."""
+    """`secrets` has the secret of each tenant, with which its jobs' webhooks must be signed, and of each endpoint.
+
+    `settings` have the private key of the service, with which it must sign too.
+    """
 
     secrets: dict[str, str]
+    settings: Settings
     port: int = 0
-    deliveries: list[Delivery] = field(default_factory=list)
-    accepted: set[str] = field(default_factory=set)  # ids of events
-    of_batch: list[tuple[str, str]] = field(default_factory=list)  # type and id of each event that was accepted
+    deliveries: list[Delivery] = field(default_factory=list)  # events of jobs
+    accepted: set[str] = field(default_factory=set)  # ids of events of jobs
+    of_batch: list[Delivery] = field(default_factory=list)
 
     @property
     def address(self) -> str:
@@ -52,11 +62,21 @@ class Receiver:
     def url(self) -> str:
         return f"http://{self.address}/hook"
 
+    def is_signed(self, tenant: str, endpoint_id: str | None, headers: dict[str, str], body: bytes) -> bool:
+        """Return whether the secret and the private key of the sender have signed a body."""
+        try:
+            Webhook(self.secrets[endpoint_id or tenant]).verify(body, headers)
+        except WebhookVerificationError:
+            return False
+        received = Received("", {name.lower(): value for name, value in headers.items()}, body)
+        return all(is_signed_by(received, key.jwk) for key in signing_keys.of_tenant(tenant, self.settings))
+
 
 @contextmanager
 def receiving(secret: str, seed: int) -> Iterator[Receiver]:
     """Run a receiver while the block runs. `secret` is that of the tenant `default`."""
-    receiver, lock, mood = Receiver({"default": secret}), threading.Lock(), random.Random(seed)
+    settings = Settings(webhook_secret=secret, webhook_signing_key=webhook_signing_key.new())
+    receiver, lock, mood = Receiver({"default": secret}, settings), threading.Lock(), random.Random(seed)
 
     class Handler(fakes.Quiet):
         def do_POST(self) -> None:  # noqa: N802
@@ -76,18 +96,14 @@ def receiving(secret: str, seed: int) -> Iterator[Receiver]:
 
         def _keep(self, body: bytes, was_accepted: bool) -> None:
             event, event_id = json.loads(body), self.headers["webhook-id"]
-            if event["type"].startswith("batch."):
-                Webhook(receiver.secrets[BATCH_TENANT]).verify(body, dict(self.headers))
-                if was_accepted:
-                    receiver.of_batch.append((event["type"], event_id))
+            is_of_batch, endpoint_id = event["type"].startswith("batch."), event["endpoint_id"]
+            tenant = BATCH_TENANT if is_of_batch else Order(event["data"]["metadata"]["n"]).tenant
+            is_signed = receiver.is_signed(tenant, endpoint_id, dict(self.headers), body)
+            delivery = Delivery(event_id, event["type"], event["data"], is_signed, was_accepted, endpoint_id)
+            if is_of_batch:
+                receiver.of_batch.append(delivery)
                 return
-            tenant = Order(event["data"]["metadata"]["n"]).tenant
-            try:
-                Webhook(receiver.secrets[tenant]).verify(body, dict(self.headers))
-                is_signed = True
-            except WebhookVerificationError:
-                is_signed = False
-            receiver.deliveries.append(Delivery(event_id, event["type"], event["data"], is_signed, was_accepted))
+            receiver.deliveries.append(delivery)
             if was_accepted:
                 receiver.accepted.add(event_id)
 

@@ -22,7 +22,7 @@ from tests.chaos.evidence import Evidence
 from tests.chaos.faults import Faults
 from tests.chaos.order import EVENTS
 from tests.chaos.publishes import Publishes
-from tests.chaos.receiver import BATCH_TENANT, Receiver
+from tests.chaos.receiver import Receiver
 from tests.chaos.scale import Scale
 from tests.chaos.stack import Stack
 from tests.chaos.verdict import Verdict
@@ -56,8 +56,7 @@ def run(scale: Scale, folder: Path, seed: int, show_progress: bool = False) -> O
         callers = Callers(members)
         hook.secrets["acme"] = callers.acme_secret
         clients = Clients(members.url, callers, hook.url, scale.jobs, scale.seconds, seed)
-        batch = BatchClient(members, hook.url, scale)
-        hook.secrets[BATCH_TENANT] = batch.secret
+        batch = BatchClient(members, hook, scale)
         faults = Faults(members, callers, clients, batch, publishes, scale, seed)
         try:
             faults.inflict(lambda: look(clients, faults))
@@ -90,6 +89,7 @@ def _settings(hook: Receiver, secret: str) -> dict[str, str]:
         "OVSEG_ALLOWED_PRIVATE_HOSTS": hook.address,
         "OVSEG_AUTH": "required",
         "OVSEG_WEBHOOK_SECRET": secret,
+        "OVSEG_WEBHOOK_SIGNING_KEY": str(hook.settings.webhook_signing_key),
     }
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from ovseg_core import answer
 from ovseg_core.paddlex import serving_result
 from ovseg_core.prompts import Prompt
+from tests.chaos.batch import BatchEvidence
 from tests.chaos.box_inference import BoxInference
 from tests.chaos.evidence import Evidence
 from tests.chaos.journal import Entry
@@ -53,6 +54,18 @@ JOB: dict[str, Any] = {
     "files": {"result": {"key": "jobs/a/2/result.json"}},
 }
 DELIVERIES = [Delivery(f"evt_a_{event}", event, {**JOB, "result": result()}, True, True) for event in EVENTS]
+COMPLETED = [
+    Delivery(f"evt_b_completed{suffix}", "batch.completed", {}, True, True, receiver)
+    for suffix, receiver in (("", None), ("_ep_1", "ep_1"))
+]
+BATCH = BatchEvidence(
+    items=1,
+    batch={"is_final": True, "counts": {"total": 1, "waiting": 0, "succeeded": 1}},
+    results=[{"id": "0", "status": "succeeded", "error": None, "result": result(Order(0))}],
+    receivers=[None, "ep_1"],
+    events=[*COMPLETED, *(replace(each, was_accepted=False) for each in COMPLETED)],
+    ends={"b": 1},
+)
 CLEAN = Evidence(
     accepted={ORDER.n: {"a"}},
     jobs=[JOB],
@@ -63,6 +76,7 @@ CLEAN = Evidence(
     left_over={"leases": 0},
     usage={ORDER.tenant: {"total": {"accepted": 1, "succeeded": 1, "failed": 0, "canceled": 0}, "stored_bytes": 9}},
     stored_bytes={ORDER.tenant: 9},
+    batch=BATCH,
 )
 SUCCEEDED = DELIVERIES[1]
 
@@ -75,14 +89,14 @@ BROKEN = [
     ("wrong results", {"pictures": {"a": picture(Order(6))}}),
     ("wrong results", {"pictures": {"a": None}}),
     ("wrong results", {"jobs": [{**JOB, "progress": {"done": 1, "total": 2}}]}),
-    ("wrong results", {"deliveries": [*DELIVERIES, replace(SUCCEEDED, job={**JOB, "result": result(Order(6))})]}),
+    ("wrong results", {"deliveries": [*DELIVERIES, replace(SUCCEEDED, about={**JOB, "result": result(Order(6))})]}),
     ("wrong results", {"deliveries": [*DELIVERIES, replace(SUCCEEDED, is_signed=False)]}),
     ("duplicate jobs for a key", {"accepted": {ORDER.n: {"a", "b"}}}),
     ("duplicate jobs for a key", {"jobs": [JOB, {**JOB, "id": "b"}]}),
     ("second event ids for a transition", {"deliveries": [*DELIVERIES, replace(SUCCEEDED, event_id="evt_other")]}),
     (
         "second event ids for a transition",
-        {"deliveries": [*DELIVERIES, replace(SUCCEEDED, job={**SUCCEEDED.job, "completed_at": "later"})]},
+        {"deliveries": [*DELIVERIES, replace(SUCCEEDED, about={**SUCCEEDED.about, "completed_at": "later"})]},
     ),
     ("jobs without their webhook", {"deliveries": DELIVERIES[:1]}),
     ("jobs without their webhook", {"deliveries": [DELIVERIES[0], replace(SUCCEEDED, was_accepted=False)]}),
@@ -92,6 +106,15 @@ BROKEN = [
     ("usage miscounted", {"jobs": [{**JOB, "status": "failed"}]}),
     ("usage miscounted", {"jobs": [JOB, {**JOB, "id": "b"}]}),
     ("usage miscounted", {"stored_bytes": {ORDER.tenant: 10}}),
+    ("faults of the batch", {"batch": replace(BATCH, ends={"b": 2})}),
+    ("faults of the batch", {"batch": replace(BATCH, items=2)}),
+    ("faults of the batch", {"batch": replace(BATCH, batch={**BATCH.batch, "is_final": False})}),
+    ("faults of the batch", {"batch": replace(BATCH, results=[{**BATCH.results[0], "status": "failed"}])}),
+    ("faults of the batch", {"batch": replace(BATCH, events=COMPLETED[:1])}),
+    ("faults of the batch", {"batch": replace(BATCH, events=[*COMPLETED, replace(COMPLETED[0], event_id="evt_2")])}),
+    ("faults of the batch", {"batch": replace(BATCH, events=[*COMPLETED, replace(COMPLETED[0], is_signed=False)])}),
+    ("faults of the batch", {"batch": replace(BATCH, events=[replace(e, was_accepted=False) for e in COMPLETED])}),
+    ("faults of the batch", {"batch": replace(BATCH, events=[*COMPLETED, replace(COMPLETED[0], endpoint_id="ep_2")])}),
 ]
 
 

@@ -70,7 +70,7 @@ def _wrong(seen: Evidence) -> Iterator[str]:
     for delivery in seen.deliveries:
         if not delivery.is_signed:
             yield f"{delivery.event_id}: signature"
-        if delivery.type == "job.succeeded" and not number_of(delivery.job).is_answered_by(delivery.job["result"]):
+        if delivery.type == "job.succeeded" and not number_of(delivery.about).is_answered_by(delivery.about["result"]):
             yield f"{delivery.event_id}: result"
 
 
@@ -86,15 +86,15 @@ def _second_ids(seen: Evidence) -> Iterator[str]:
     """Yield events that were delivered under two ids, or with different contents."""
     ids, ends = defaultdict(set), defaultdict(set)
     for delivery in seen.deliveries:
-        ids[delivery.job["id"], delivery.type].add(delivery.event_id)
+        ids[delivery.about["id"], delivery.type].add(delivery.event_id)
         if delivery.type == "job.succeeded":
-            ends[delivery.job["id"]].add((delivery.job["attempt"], delivery.job["completed_at"]))
+            ends[delivery.about["id"]].add((delivery.about["attempt"], delivery.about["completed_at"]))
     yield from (f"{what}: {', '.join(sorted(same))}" for what, same in ids.items() if len(same) > 1)
     yield from (f"{job_id} ended as {sorted(same)}" for job_id, same in ends.items() if len(same) > 1)
 
 
 def _undelivered(seen: Evidence) -> Iterator[str]:
-    accepted = {(delivery.job["id"], delivery.type) for delivery in seen.deliveries if delivery.was_accepted}
+    accepted = {(delivery.about["id"], delivery.type) for delivery in seen.deliveries if delivery.was_accepted}
     for job in seen.jobs:
         yield from (f"{job['id']} {event}" for event in EVENTS if (job["id"], event) not in accepted)
 
