@@ -80,7 +80,7 @@ class Submission:
             defaults,
             services().settings,
             partial(services().earlier_masks.of, caller().tenant),
-            submission.sent_images(),
+            submission.sent_images().remembered(),
         )
         installed = Installed()
         for number, read in items:

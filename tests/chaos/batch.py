@@ -15,6 +15,7 @@ import requests
 from PIL import Image
 from redis import RedisError
 
+from tests.chaos import uploads
 from tests.chaos.journal import Entry
 from tests.chaos.order import Order
 from tests.chaos.receiver import BATCH_TENANT, Delivery, Receiver
@@ -30,7 +31,8 @@ from worker.store.keyspace import Keyspace
 
 TENANT, ID = BATCH_TENANT, "manifest"
 OWNED = tenant.owned(TENANT, ID)
-PAUSE_SECONDS, ANSWER_SECONDS = 0.25, 60.0
+PAUSE_SECONDS, ANSWER_SECONDS = 0.25, 300.0  # a manifest is read for seconds, on a busy machine for minutes
+UPLOADED_EVERY = 50  # items: each one that names the upload costs a copy of the file
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,10 @@ class BatchClient:
         return f"{self._stack.url}/v1/batches/{ID}"
 
     def _run(self) -> None:
-        sha256 = self._send_image()
-        manifest = b"\n".join(json.dumps(line).encode() for line in self._lines(sha256))
+        image = pictures.encoded(Image.new("RGB", (120, 90), (77, 0, 0)), "PNG")
+        upload_id = uploads.put(self._stack.url, lambda: self._headers, image, self._stopping)
+        lines = self._lines(self._send_image(image), upload_id)
+        manifest = b"\n".join(json.dumps(line).encode() for line in lines)
         self._send(manifest)
         self._send(manifest)
         while not self._stopping.is_set():
@@ -141,21 +145,21 @@ class BatchClient:
     def _send(self, manifest: bytes) -> None:
         self._until_ok("PUT", self._url, data=manifest, headers={"Content-Type": "application/x-ndjson"})
 
-    def _send_image(self) -> str:
-        """Send the image of all items with a job of its own, which is no part of the batch. Return its SHA-256."""
-        image = pictures.encoded(Image.new("RGB", (120, 90), (77, 0, 0)), "PNG")
+    def _send_image(self, image: bytes) -> str:
+        """Send the image of most items with a job of its own, which is no part of the batch. Return its SHA-256."""
         files = {"image": ("image.png", image)}
         data = {"request": json.dumps({"prompts": [{"box": [1, 2, 30, 40]}], "outputs": ["rle"]})}
         self._until_ok("PUT", f"{self._stack.url}/v1/jobs/image", files=files, data=data)
         return hashlib.sha256(image).hexdigest()
 
-    def _lines(self, sha256: str) -> Iterator[dict[str, Any]]:
+    def _lines(self, sha256: str, upload_id: str) -> Iterator[dict[str, Any]]:
         yield {
             "defaults": {"image": {"sha256": sha256}, "outputs": ["rle"]},
             "webhook": {"url": self._hook.url, "events": ["batch.completed"]},
         }
         for n in range(self._scale.batch_items):
-            yield {"id": str(n), "prompts": [{"box": list(Order(n).box)}]}
+            image = {} if n % UPLOADED_EVERY else {"image": {"upload": upload_id}}
+            yield {"id": str(n), "prompts": [{"box": list(Order(n).box)}], **image}
 
     def _until_ok(self, method: str, url: str, headers: Mapping[str, str] | None = None, **sent: Any) -> dict[str, Any]:
         """Send a request until it is answered with 2xx."""

@@ -1,4 +1,7 @@
-"""Clients that do not give up: each sends its job, with its Idempotency-Key, until it is accepted."""
+"""Clients that do not give up: each sends its job, with its Idempotency-Key, until it is accepted.
+
+A job whose image is uploaded first names the same upload in all its requests, as a client would that stored the id.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,13 @@ import random
 import threading
 import time
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import requests
 
+from tests.chaos import uploads
 from tests.chaos.callers import Callers
 from tests.chaos.order import Order
 from worker.access.api_key import KeyText
@@ -53,14 +59,20 @@ class Clients:
         for n in range(jobs):
             if self._stopping.wait(max(0.0, start + seconds * n / jobs - time.monotonic())):
                 return
+            order = Order(n)
+            upload = self._pool.submit(self._upload, order) if order.has_upload else None
             for _ in range(2 if dice.random() < TWICE else 1):
-                self._sent.append(self._pool.submit(self._send, Order(n)))
+                self._sent.append(self._pool.submit(self._send, order, upload))
 
-    def _send(self, order: Order) -> None:
+    def _upload(self, order: Order) -> str:
+        return uploads.put(self._url, lambda: self._callers.headers(order.tenant), order.image, self._stopping)
+
+    def _send(self, order: Order, upload: Future[str] | None) -> None:
+        body = order.body(self._webhook_url, upload.result() if upload else None)
         with requests.Session() as session:
             while not self._stopping.is_set():
                 key = self._callers.key(order.tenant)
-                outcome = self._try(session, order, key)
+                outcome = self._try(session, order, body, key)
                 if outcome == "202":
                     return
                 is_revoked = key != self._callers.key(order.tenant)
@@ -68,14 +80,14 @@ class Clients:
                     assert not outcome.startswith("4"), f"job {order.n} was answered {outcome}"
                 time.sleep(PAUSE_SECONDS)
 
-    def _try(self, session: requests.Session, order: Order, key: KeyText) -> str:
+    def _try(self, session: requests.Session, order: Order, body: Mapping[str, Any], key: KeyText) -> str:
         start = time.monotonic()
         with self._lock:
             self.in_flight += 1
         try:
             answer = session.post(
                 f"{self._url}/v1/jobs",
-                json=order.body(self._webhook_url),
+                json=body,
                 headers={"Idempotency-Key": order.key, "Authorization": f"Bearer {key}"},
                 timeout=ANSWER_SECONDS,
             )

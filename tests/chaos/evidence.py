@@ -50,7 +50,7 @@ class Evidence:
     entries: Sequence[Entry]
     left_over: Mapping[str, int]
     usage: Mapping[str, Mapping[str, Any]]  # what each tenant has used
-    stored_bytes: Mapping[str, int]  # of each tenant, as the records of its jobs say
+    stored_bytes: Mapping[str, int]  # of each tenant, as the records of its jobs and uploads say
     batch: BatchEvidence | None = None
 
 
@@ -112,6 +112,8 @@ def _json(url: str, headers: Mapping[str, str]) -> dict[str, Any]:
 def _stored_bytes(keyspace: Keyspace, name: str) -> int:
     ids = keyspace.redis.zrange(keyspace.key(f"{tenant.prefix(name)}jobs"), 0, -1)
     sizes = [keyspace.redis.hmget(keyspace.key(f"job:{job_id}"), "input_bytes", "output_bytes") for job_id in ids]
+    uploads = keyspace.redis.zrange(keyspace.key(f"{tenant.prefix(name)}uploads"), 0, -1)
+    sizes += [[keyspace.redis.hget(keyspace.key(f"upload:{upload_id}"), "size")] for upload_id in uploads]
     return sum(int(size or 0) for row in sizes for size in row)
 
 

@@ -22,7 +22,6 @@ Strike = Callable[[], None]
 
 AIM_SECONDS = 0.005  # an aimed kill follows a publish within this time
 AIM_TIMEOUT_SECONDS = 2.0  # how long a kill waits for a publish to aim at
-MANIFEST_SECONDS = 20.0  # how long a kill waits for a manifest that is half sent
 FROZEN_FIRST = 0.2  # the share of aimed kills that hit a worker that was stopped before the publish
 NETWORK_SECONDS = (0.5, 4.0)
 
@@ -54,6 +53,7 @@ class Faults:
         self._scale, self._batch = scale, batch
         self._dice = random.Random(seed)
         self._later: list[tuple[float, Strike]] = []
+        self._aimed = self._at_the_batch() if scale.batch_items else iter(())
 
     def inflict(self, look: Callable[[], None]) -> None:
         """Apply all faults. `look` is called often."""
@@ -75,6 +75,7 @@ class Faults:
             for row in [row for row in self._later if row[0] <= now]:
                 self._later.remove(row)
                 row[1]()
+            next(self._aimed, None)
             look()
             if now >= until:
                 return
@@ -103,9 +104,6 @@ class Faults:
         if scale.valkey_freeze_seconds:
             yield scale.seconds * 0.65, self._freeze_valkey
         yield scale.seconds * 0.5, self._revoke_keys
-        if scale.batch_items:
-            yield 0, self._kill_in_mid_manifest
-            yield scale.seconds * 0.05, self._kill_worker_of_the_batch
 
     def _revoke_keys(self) -> None:
         self._callers.revoke()
@@ -161,28 +159,25 @@ class Faults:
         time.sleep(self._dice.uniform(0, 0.02))
         self._kill("gateway")
 
-    def _kill_in_mid_manifest(self) -> None:
-        """Kill the gateway while it adds items, and Valkey while it adds the next ones: the manifest was sent again."""
+    def _at_the_batch(self) -> Iterator[None]:
+        """Kill the gateway while it adds items of the manifest, Valkey while the next ones are added because the manifest
+        was sent again, and a worker while it runs a job of the batch. Yield while the moment has not come.
+        """
         added = 0
         for role in ("gateway", "valkey"):
-            until = time.monotonic() + MANIFEST_SECONDS
-            while not added < (now := self._batch.added()) < self._scale.batch_items:
-                if time.monotonic() > until:
-                    return
-                self._stack.pause(0.01)
-            self._kill(role)
-            self.counts[f"{role} killed in the middle of a manifest"] += 1
-            added = now
+            while (now := self._batch.added()) <= added:
+                yield
+            if now < self._scale.batch_items:
+                self._kill(role)
+                self.counts[f"{role} killed in the middle of a manifest"] += 1
+                added = now
+        while (worker := self._worker_of_the_batch()) is None:
+            yield
+        self._silence("killed while it ran a job of the batch", worker)
 
-    def _kill_worker_of_the_batch(self) -> None:
-        until = time.monotonic() + AIM_TIMEOUT_SECONDS
-        while time.monotonic() < until:
-            pid = self._batch.pid_of_a_worker()
-            for worker in self._stack.of_role("worker"):
-                if worker.pid == pid and worker.is_alive:
-                    self._silence("killed while it ran a job of the batch", worker)
-                    return
-            self._stack.pause(0.01)
+    def _worker_of_the_batch(self) -> Member | None:
+        pid = self._batch.pid_of_a_worker()
+        return next((each for each in self._stack.of_role("worker") if each.pid == pid and each.is_alive), None)
 
     def _s3_outage(self) -> None:
         seconds = self._scale.s3_outage_seconds

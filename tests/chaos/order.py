@@ -57,6 +57,11 @@ class Order:
         return self.n % 5 == 0
 
     @property
+    def has_upload(self) -> bool:
+        """Whether its image is uploaded first, and not sent with the request."""
+        return self.n % 6 == 1
+
+    @property
     def boxes(self) -> list[tuple[int, int, int, int]]:
         """The boxes of its masks. In everything mode there are three or fewer, also none."""
         if not self.is_everything:
@@ -75,10 +80,15 @@ class Order:
     def red(self) -> int:
         return self.n * 7 % 256
 
-    def body(self, webhook_url: str) -> dict[str, Any]:
-        image = pictures.encoded(Image.new("RGB", (WIDTH, HEIGHT), (self.red, 0, 0)), "PNG")
+    @property
+    def image(self) -> bytes:
+        """The file of its image, a PNG."""
+        return pictures.encoded(Image.new("RGB", (WIDTH, HEIGHT), (self.red, 0, 0)), "PNG")
+
+    def body(self, webhook_url: str, upload_id: str | None = None) -> dict[str, Any]:
+        """Return its request, which names an upload or contains the image."""
         return {
-            "image": base64.b64encode(image).decode(),
+            "image": {"upload": upload_id} if upload_id else base64.b64encode(self.image).decode(),
             "prompts": self.prompts,
             "outputs": ["rle", "png"] if self.has_png else ["rle"],
             "priority": self.priority,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -98,6 +99,22 @@ def test_each_item_becomes_a_job_in_the_bulk_lane_and_the_batch_completes(
     assert (found["status"], found["is_final"], found["progress"]) == ("completed", True, {"done": 2, "total": 2})
     assert counts_of(client, "mine") == {"total": 2, "succeeded": 2}
     assert client.get(BATCHES).get_json() == {"batches": [found], "next_cursor": None}
+
+
+def test_an_image_that_all_items_name_is_looked_for_once(client: FlaskClient, services: GatewayServices) -> None:
+    image = pictures.noise(30, 30, seed=77)
+    prompts = [{"box": [1, 2, 3, 4]}]
+    sent = client.post("/v1/jobs", json={"image": base64.b64encode(image).decode(), "prompts": prompts})
+    assert sent.status_code == 202
+    known = {"image": {"sha256": hashlib.sha256(image).hexdigest()}}
+    rows = [{"defaults": known}, *({"id": str(n), "prompts": prompts} for n in range(300))]
+
+    def scripts() -> int:
+        return int(services.keyspace.redis.info("commandstats")["cmdstat_evalsha"]["calls"])
+
+    before = scripts()
+    assert report(client.put(f"{BATCHES}/mine", **in_lines(rows)))["added"] == 300
+    assert scripts() - before < 50  # a few of the batch, and of the job that sent the image
 
 
 def test_an_invalid_item_is_reported_and_the_others_are_accepted(

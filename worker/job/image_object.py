@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -16,6 +17,7 @@ from worker.job.validation import InvalidRequest, validated
 from worker.outbound import sealed_headers, web_url
 
 MAX_ID_CHARACTERS = 64
+MAX_REMEMBERED = 1024  # images of a manifest; each takes about a kilobyte
 SHA256 = r"^[0-9a-f]{64}$"
 
 
@@ -30,6 +32,11 @@ class SentImages:
 
     by_digest: Callable[[str], ImageSource | None]
     by_upload: Callable[[str], ImageSource]
+
+    def remembered(self) -> SentImages:
+        """Return a SentImages that finds each image once: many items of a manifest may name the same one."""
+        remember = lru_cache(MAX_REMEMBERED)
+        return SentImages(remember(self.by_digest), remember(self.by_upload))
 
 
 def _show_headers(schema: dict[str, Any]) -> None:
