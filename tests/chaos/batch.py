@@ -59,9 +59,9 @@ class BatchClient:
 
     def __init__(self, stack: Stack, hook: Receiver, scale: Scale) -> None:
         self._stack, self._hook, self._scale = stack, hook, scale
-        with Keyspace.open(stack.settings) as keyspace:
-            self._headers = {"Authorization": f"Bearer {Keys(keyspace).create('', ORDINARY, tenant=TENANT)}"}
-            secrets = Tenants(keyspace, stack.settings).webhook_secrets(TENANT, clock.moment(keyspace.now()))
+        self._keyspace = keyspace = Keyspace.open(stack.settings)
+        self._headers = {"Authorization": f"Bearer {Keys(keyspace).create('', ORDINARY, tenant=TENANT)}"}
+        secrets = Tenants(keyspace, stack.settings).webhook_secrets(TENANT, clock.moment(keyspace.now()))
         hook.secrets[TENANT] = secrets[0]
         self._endpoint_id = self._endpoint()
         self.is_done = scale.batch_items == 0
@@ -74,21 +74,28 @@ class BatchClient:
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()
+        self._keyspace.redis.close()
 
     def added(self) -> int:
         """Return how many of the items the gateway has added; 0 while Valkey is unreachable."""
         try:
-            with Keyspace.open(self._stack.settings) as keyspace:
-                return int(keyspace.redis.hlen(keyspace.key(f"batch_items:{OWNED}")))
+            return int(self._keyspace.redis.hlen(self._keyspace.key(f"batch_items:{OWNED}")))
         except RedisError:
             return 0
 
+    def has_jobs(self) -> bool:
+        """Return whether jobs of the batch have not ended; False while Valkey is unreachable."""
+        try:
+            return bool(self._keyspace.redis.exists(self._keyspace.key(f"batch_open:{OWNED}")))
+        except RedisError:
+            return False
+
     def pid_of_a_worker(self) -> int | None:
         """Return the process that runs a job of the batch, None if there is none."""
+        redis, key = self._keyspace.redis, self._keyspace.key
         try:
-            with Keyspace.open(self._stack.settings) as keyspace:
-                running = keyspace.redis.zrange(keyspace.key(f"{tenant.prefix(TENANT)}jobs:running"), 0, -1)
-                workers = [keyspace.redis.hmget(keyspace.key(f"job:{each}"), "batch", "worker") for each in running]
+            running = redis.zrange(key(f"{tenant.prefix(TENANT)}jobs:running"), 0, -1)
+            workers = [redis.hmget(key(f"job:{each}"), "batch", "worker") for each in running]
         except RedisError:
             return None
         return next((int(worker.rpartition(":")[2]) for batch, worker in workers if batch and worker), None)

@@ -54,6 +54,7 @@ class Faults:
         self._dice = random.Random(seed)
         self._later: list[tuple[float, Strike]] = []
         self._aimed = self._at_the_batch() if scale.batch_items else iter(())
+        self._is_aiming = False
 
     def inflict(self, look: Callable[[], None]) -> None:
         """Apply all faults. `look` is called often."""
@@ -64,8 +65,9 @@ class Faults:
         self._pause(start + self._scale.seconds - time.monotonic(), look)
 
     def end(self) -> None:
-        """Wait until every fault has ended."""
-        while self._later:
+        """Wait until every fault has ended, and those that are aimed at the batch have hit it."""
+        until = time.monotonic() + self._scale.patience_seconds
+        while self._later or (self._is_aiming and not self._batch.is_done and time.monotonic() < until):
             self._pause(0.1, lambda: None)
 
     def _pause(self, seconds: float, look: Callable[[], None]) -> None:
@@ -75,7 +77,7 @@ class Faults:
             for row in [row for row in self._later if row[0] <= now]:
                 self._later.remove(row)
                 row[1]()
-            next(self._aimed, None)
+            self._is_aiming = next(self._aimed, False)
             look()
             if now >= until:
                 return
@@ -159,25 +161,33 @@ class Faults:
         time.sleep(self._dice.uniform(0, 0.02))
         self._kill("gateway")
 
-    def _at_the_batch(self) -> Iterator[None]:
-        """Kill the gateway while it adds items of the manifest, Valkey while the next ones are added because the manifest
-        was sent again, and a worker while it runs a job of the batch. Yield while the moment has not come.
+    def _at_the_batch(self) -> Iterator[bool]:
+        """Kill the gateway and then Valkey while items of the manifest are added, and a worker that runs a job of them.
+
+        The client sends the manifest again after each of the first two. Yield True while the moment has not come.
         """
         added = 0
         for role in ("gateway", "valkey"):
             while (now := self._batch.added()) <= added:
-                yield
+                yield True
             if now < self._scale.batch_items:
                 self._kill(role)
                 self.counts[f"{role} killed in the middle of a manifest"] += 1
                 added = now
         while (worker := self._worker_of_the_batch()) is None:
-            yield
+            yield True
         self._silence("killed while it ran a job of the batch", worker)
 
     def _worker_of_the_batch(self) -> Member | None:
-        pid = self._batch.pid_of_a_worker()
-        return next((each for each in self._stack.of_role("worker") if each.pid == pid and each.is_alive), None)
+        """Return a worker that runs a job of the batch; look for one for a moment, because the jobs are short."""
+        until = time.monotonic() + AIM_TIMEOUT_SECONDS
+        while self._batch.has_jobs() and time.monotonic() < until:
+            pid = self._batch.pid_of_a_worker()
+            for worker in self._stack.of_role("worker"):
+                if worker.pid == pid and worker.is_alive:
+                    return worker
+            time.sleep(0.001)
+        return None
 
     def _s3_outage(self) -> None:
         seconds = self._scale.s3_outage_seconds
