@@ -7,6 +7,7 @@ from flask import Flask
 from configs.settings import Settings
 from gateway import (
     access_log,
+    assets,
     auth,
     batches,
     breaker,
@@ -73,6 +74,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         health,
         metrics,
         home,
+        assets,
         pages,
     ):
         app.register_blueprint(room.blueprint)

@@ -27,6 +27,7 @@ READ, WRITE, HOOKS, ADMIN = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.WEBHOOKS, S
 OPEN = None
 ROUTES = {
     "GET /": OPEN,
+    "GET /assets/{}": OPEN,
     "GET /healthz": OPEN,
     "GET /readyz": OPEN,
     "GET /health": OPEN,

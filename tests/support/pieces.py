@@ -1,6 +1,6 @@
 """What one of the test processes of `make test` takes as a piece: a file, so that what its tests share is made once.
 
-All files whose tests share one `ovseg up` are one piece, and a chaos test that starts a stack is a piece of its own.
+All files whose tests share one `ovseg up` are one piece, as are those that share a browser, and a chaos test that starts a stack is a piece of its own.
 The longest pieces come first, so that no process is left with one at the end.
 """
 
@@ -44,6 +44,7 @@ OF_SERVICE = (
 ONE_BY_ONE = ("chaos/test_chaos.py", "chaos/test_rolling_restart.py")
 LONGEST = (
     "service",
+    "browser",
     "chaos/test_rolling_restart.py",
     "chaos/test_chaos.py",
     "gateway/test_schemathesis.py",
@@ -70,6 +71,8 @@ class Pieces(LoadScopeScheduling):
 
 def of(file: Path) -> str:
     """The piece that a file, by its path below tests/, belongs to."""
+    if file.parts[0] == "browser":
+        return "browser"
     return "service" if file.as_posix() in OF_SERVICE else file.as_posix()
 
 

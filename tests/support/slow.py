@@ -7,6 +7,7 @@ from pathlib import Path
 
 FIXTURES = {"gateway", "redis_url", "s3", "service"}  # servers
 FILES = (
+    "browser/",
     "stack/",
     "chaos/test_chaos.py",
     "chaos/test_lost_valkey.py",

@@ -1,0 +1,74 @@
+// The line under the stage, the line of progress above it, and the notice of what went wrong.
+
+import { chosenOf, selectedOf } from "../objects/objects.js";
+import { element } from "../page/element.js";
+import { icon } from "../page/icons.js";
+import { hasText, number, text } from "../texts/texts.js";
+
+export class Status {
+  #session;
+  #retry;
+
+  /** `retry` sends the photo once more. */
+  constructor(session, retry) {
+    this.#session = session;
+    this.#retry = retry;
+    session.addEventListener("change", () => this.show());
+    addEventListener("offline", () => this.show());
+    addEventListener("online", () => this.show());
+  }
+
+  show() {
+    const { progress, running, draft, clickMs } = this.#session;
+    this.#write("#status", this.#sentence());
+    this.#write("#speed", clickMs === null ? "" : text("speed", { ms: number(clickMs) }));
+    const line = document.querySelector("#line");
+    line.hidden = !(progress || running || draft);
+    const share = running?.share ?? null;
+    line.classList.toggle("known", share !== null);
+    line.firstElementChild.style.transform = share === null ? "" : `scaleX(${share})`;
+    if (share === null) line.removeAttribute("aria-valuenow");
+    else line.setAttribute("aria-valuenow", Math.round(100 * share));
+    this.#showNotice();
+  }
+
+  #sentence() {
+    const { progress, running, draft, photo, state, preview } = this.#session;
+    if (running) return text(`running_${running.name}`, { share: running.share ? `${Math.round(100 * running.share)} %` : "" });
+    if (progress) return text(`progress_${progress.stage}`);
+    if (draft) return text("progress_click");
+    if (!photo) return text("ready_for_photo");
+    const selected = selectedOf(state);
+    if (preview && !selected) return text("preview", { score: number(preview.score, 2) });
+    if (!selected) return text(state.objects.length ? "ready_again" : "ready");
+    const { score, mask } = chosenOf(selected);
+    return text("selected", { number: selected.number, score: number(score, 2), area: number(mask.area) });
+  }
+
+  #write(selector, sentence) {
+    const found = document.querySelector(selector);
+    if (found.textContent !== sentence) found.textContent = sentence; // a screen reader speaks each change
+  }
+
+  #showNotice() {
+    const { problem, photo } = this.#session;
+    const notice = document.querySelector("#notice");
+    const name = navigator.onLine ? problem?.code : "offline";
+    notice.hidden = !name || problem?.isAboutKey === true;
+    if (notice.hidden || notice.dataset.name === `${name} ${problem?.message}`) {
+      if (notice.hidden) notice.dataset.name = "";
+      return;
+    }
+    notice.dataset.name = `${name} ${problem?.message}`;
+    const isKnown = hasText(`problem_${name}`);
+    const title = text(isKnown ? `problem_${name}` : "problem_other");
+    const detail = problem && problem.code !== "unreachable" && (!isKnown || problem.status) ? problem.message : "";
+    const close = { type: "button", class: "quiet", "aria-label": text("close"), onclick: () => this.#session.set({ problem: null }) };
+    const again = photo?.blob && !photo.isSent && { type: "button", class: "wide", onclick: this.#retry };
+    notice.replaceChildren(
+      element("div", {}, element("b", {}, title), detail && element("small", {}, detail)),
+      again ? element("button", again, text("again")) : "",
+      element("button", close, icon("close")),
+    );
+  }
+}

@@ -1,0 +1,23 @@
+// What went wrong with a request.
+
+export class Problem extends Error {
+  /** `status` is 0 and `code` "unreachable" if there was no answer. `message` is the service's own sentence, in English. */
+  constructor(status, code, message, retryAfter = 0) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.retryAfter = retryAfter;
+  }
+
+  get isAboutKey() {
+    return this.status === 401;
+  }
+}
+
+/** Return the Problem in an answer that is not 2xx (RFC 9457). */
+export async function problemOf(response) {
+  const body = await response.json().catch(() => ({}));
+  const code = String(body.type ?? "").split(":").at(-1) || `http_${response.status}`;
+  const seconds = Number(response.headers.get("Retry-After")) || 0;
+  return new Problem(response.status, code, String(body.detail ?? response.statusText), seconds);
+}

@@ -1,0 +1,76 @@
+// The public API of the service: everything that the page does goes through it.
+
+import { Problem, problemOf } from "./problem.js";
+
+const WAIT_SECONDS = 30; // for which one request is held; the page sends another one then
+
+export class Service {
+  /** The API key. It is only in the memory of this page: a reload forgets it. */
+  key = null;
+
+  /** Return the models and detectors. */
+  async models() {
+    return (await this.#json("GET", "/v1/models")).data;
+  }
+
+  /** Send a file whose embedding a model shall make, and return the job. */
+  embed(blob, model, signal) {
+    const form = new FormData();
+    form.append("image", blob, "image");
+    form.append("request", JSON.stringify({ model, priority: "interactive" }));
+    return this.#json("POST", "/v1/embeddings", { form, signal });
+  }
+
+  /** Submit a job, and return it when it has ended. */
+  async run(request, signal) {
+    const job = await this.submit(request, WAIT_SECONDS, signal);
+    return this.ended(job, signal);
+  }
+
+  submit(request, wait = 0, signal = undefined) {
+    return this.#json("POST", `/v1/jobs?wait=${wait}`, { json: request, signal });
+  }
+
+  /** Return the job when it has ended. `onProgress` gets it whenever its state was read meanwhile. */
+  async ended(job, signal, onProgress = null) {
+    while (!job.is_final) {
+      onProgress?.(job);
+      job = await this.job(job.id, onProgress ? 1 : WAIT_SECONDS, signal);
+    }
+    if (job.status === "succeeded") return job;
+    throw new Problem(422, job.error?.code ?? job.status, job.error?.message ?? job.status);
+  }
+
+  job(id, wait = 0, signal = undefined) {
+    return this.#json("GET", `/v1/jobs/${encodeURIComponent(id)}?wait=${wait}`, { signal });
+  }
+
+  /** Return the image that a job was made from, as a Blob. */
+  async imageOf(job) {
+    const response = await this.#send("GET", `${job.urls.files}/image`, {});
+    return response.blob();
+  }
+
+  cancel(id) {
+    return this.#json("POST", `/v1/jobs/${encodeURIComponent(id)}/cancel`);
+  }
+
+  async #json(method, path, request = {}) {
+    return (await this.#send(method, path, request)).json();
+  }
+
+  async #send(method, path, { json, form, signal }) {
+    const headers = { Accept: "application/json" };
+    if (this.key) headers.Authorization = `Bearer ${this.key}`;
+    if (json) headers["Content-Type"] = "application/json";
+    let response;
+    try {
+      response = await fetch(path, { method, headers, body: json ? JSON.stringify(json) : form, signal });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      throw new Problem(0, "unreachable", String(error.message));
+    }
+    if (!response.ok) throw await problemOf(response);
+    return response;
+  }
+}

@@ -1,0 +1,55 @@
+"""One browser and one stack for all tests of the pages. Each test has a fresh profile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.support import chromium
+from tests.support.playground import Playground
+from tests.support.service import Service
+
+SIZE = {"width": 1280, "height": 800}
+Open = Callable[..., Playground]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium.running() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def stack(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """`ovseg up`. It is started after the browser, so that a machine without one does not start it."""
+    environment = {"OVSEG_MODELS_DIR": str(tmp_path_factory.mktemp("models"))}
+    running = Service(tmp_path_factory.mktemp("stack"), environment)
+    try:
+        yield running.wait_until_ready()
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def pages(browser: Browser, stack: Service) -> Iterator[Open]:
+    """Open the playground in a profile of its own. At the end of a test the browser must have no complaints."""
+    opened: list[tuple[Playground, bool]] = []
+
+    def open_page(url: str = stack.url, may_complain: bool = False, **options: Any) -> Playground:
+        context = browser.new_context(**{"viewport": SIZE, "locale": "en-US", **options})
+        page = Playground(context.new_page(), url)
+        opened.append((page, may_complain))
+        return page
+
+    yield open_page
+    for page, may_complain in opened:
+        page.page.context.close()
+        assert may_complain or page.complaints == []
+
+
+@pytest.fixture
+def page(pages: Open) -> Playground:
+    return pages().open()

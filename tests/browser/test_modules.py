@@ -1,0 +1,124 @@
+"""The page's modules that compute: compared with well-known implementations, in a real browser."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pycocotools import mask as coco_mask
+
+import gateway
+from tests.support.playground import Playground
+
+WEB = Path(gateway.__file__).parent / "web"
+FIRST_LOAD_BYTES = 200_000
+
+
+def random_mask(seed: int) -> np.ndarray:
+    """Return (H, W) uint8: blobs, single pixels, full and empty columns."""
+    random = np.random.default_rng(seed)
+    height, width = random.integers(1, 60, 2)
+    mask = (random.random((height, width)) < random.choice([0.02, 0.5, 0.98])).astype(np.uint8)
+    if seed % 3 == 0:
+        mask[:, random.integers(width)] = 1
+    return mask
+
+
+MASKS = [random_mask(seed) for seed in range(40)]
+MASKS += [np.zeros((7, 5), np.uint8), np.ones((7, 5), np.uint8), np.ones((300, 4000), np.uint8)]
+
+
+def test_masks_are_decoded_as_pycocotools_does(page: Playground) -> None:
+    for mask in MASKS:
+        coded = coco_mask.encode(np.asfortranarray(mask))
+        code = """({ Mask }, rle) => {
+          const mask = Mask.of(rle);
+          const pixels = mask.pixels();
+          const isSame = pixels.every((each, at) => Boolean(each) === mask.has(at % mask.width, Math.floor(at / mask.width)));
+          return { pixels: pixels.join(""), area: mask.area, box: mask.box, isSame };
+        }"""
+        found = page.run("masks/mask.js", code, {"size": coded["size"], "counts": coded["counts"].decode()})
+        assert found["pixels"] == "".join(map(str, mask.ravel()))
+        assert found["area"] == mask.sum()
+        assert found["isSame"]
+        x, y, width, height = coco_mask.toBbox(coded).astype(int)
+        expected = [x, y, x + width, y + height] if mask.any() else [0, 0, 0, 0]
+        assert found["box"] == expected
+
+
+def test_outlines_enclose_exactly_the_pixels_of_a_mask(page: Playground) -> None:
+    code = """async ({ ringsOf, areaOf, simplified }, rle) => {
+      const { Mask } = await import("/assets/masks/mask.js");
+      const rings = ringsOf(Mask.of(rle));
+      const path = new Path2D(rings.map((ring) => `M${ring.join("L")}Z`).join(""));
+      const context = new OffscreenCanvas(1, 1).getContext("2d");
+      const [height, width] = rle.size;
+      let filled = "";
+      for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) {
+        filled += Number(context.isPointInPath(path, x + 0.5, y + 0.5, "evenodd"));
+      }
+      const area = rings.reduce((sum, ring) => sum + areaOf(ring), 0);
+      return { filled, area, simple: rings.map((ring) => simplified(ring, 1).length), full: rings.map((ring) => ring.length) };
+    }"""
+    for mask in MASKS[:-1]:
+        coded = coco_mask.encode(np.asfortranarray(mask))
+        found = page.run("masks/rings.js", code, {"size": coded["size"], "counts": coded["counts"].decode()})
+        assert found["filled"] == "".join(map(str, mask.ravel()))
+        assert found["area"] == mask.sum()
+        for simple, full in zip(found["simple"], found["full"], strict=True):
+            assert 3 <= simple <= full
+
+
+def test_a_digest_without_https_is_that_of_hashlib(page: Playground) -> None:
+    for length in (0, 1, 55, 56, 64, 1000, 100_001):
+        data = bytes(i * 7 % 256 for i in range(length))
+        code = "({ sha256 }, length) => Array.from(sha256(Uint8Array.from({ length }, (_, i) => (i * 7) % 256)))"
+        assert bytes(page.run("picture/digest.js", code, length)) == hashlib.sha256(data).digest()
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 7.3])
+def test_a_zoom_leaves_the_point_under_the_mouse_where_it_is(page: Playground, scale: float) -> None:
+    code = """({ zoomed, toImage, toScreen }, scale) => {
+      const view = { scale, x: -31, y: 12 };
+      const place = [300, 200];
+      const after = zoomed(view, 1.7, place, { scale: 0.1 });
+      return [toImage(view, place), toImage(after, place), toScreen(after, toImage(after, place)), after.scale / scale];
+    }"""
+    before, after, place, ratio = page.run("stage/view.js", code, scale)
+    assert after == pytest.approx(before)
+    assert place == pytest.approx([300, 200])
+    assert ratio == pytest.approx(1.7)
+
+
+def test_chinese_has_every_text_with_the_same_values(page: Playground) -> None:
+    code = "async (module) => [module.default, (await import('/assets/texts/zh.js')).default]"
+    english, chinese = page.run("texts/en.js", code)
+    assert english.keys() == chinese.keys()
+    for name, text in english.items():
+        assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", chinese[name])), name
+
+
+def test_every_text_that_the_page_names_exists(page: Playground) -> None:
+    english = page.run("texts/en.js", "(module) => module.default")
+    html = (WEB / "playground.html").read_text()
+    named = set(re.findall(r'data-(?:text|label|hint)="(\w+)"', html))
+    for file in WEB.rglob("*.js"):
+        named |= set(re.findall(r'\btext\("(\w+)"', file.read_text()))
+    assert named <= english.keys()
+    assert len(named) > 60
+
+
+def test_the_first_load_has_less_than_200_kilobytes(page: Playground) -> None:
+    loaded = page.page.evaluate("performance.getEntriesByType('resource').map((each) => new URL(each.name).pathname)")
+    files = [path.removeprefix("/assets/") for path in loaded if path.startswith("/assets/")]
+    assert {"playground.js", "photo.jpg", "page/page.css"} <= set(files)
+    sent = page.page.evaluate(
+        "[...performance.getEntriesByType('resource'), performance.getEntriesByType('navigation')[0]]"
+        ".reduce((sum, each) => sum + each.transferSize, 0)"
+    )
+    assert 0 < sent < FIRST_LOAD_BYTES
+    assert len(gzip.compress((WEB / "playground.js").read_bytes())) < FIRST_LOAD_BYTES // 10

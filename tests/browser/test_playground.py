@@ -1,0 +1,273 @@
+"""The playground, in a real browser with the whole service."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import Route
+from pycocotools import mask as coco_mask
+
+from tests.browser.conftest import Open
+from tests.support import pictures
+from tests.support.playground import IS_READY, Playground
+from tests.support.service import Service
+
+HEAD, SHUTTLE, HELMET = (220, 90), (340, 4, 462, 300), (390, 430)
+NASTY = "<img src=x onerror=alert(1)>\"'&"
+
+
+def answered(stack: Service, *prompts: Any, **fields: Any) -> dict[str, Any]:
+    """Return the result of a job with the demo's photo."""
+    form = {"prompts": list(prompts), "outputs": ["rle"], **fields}
+    answer = stack.post(
+        "/v1/jobs?wait=60", files={"image": pictures.photo()}, data={"request": json.dumps(form)}
+    ).json()
+    result: dict[str, Any] = answer["result"]
+    return result
+
+
+def pixels(rle: dict[str, Any]) -> np.ndarray:
+    counts = rle.get("counts") or rle["rleResult"]
+    decoded: np.ndarray = coco_mask.decode({"size": rle["size"], "counts": counts.encode()})
+    return decoded
+
+
+def test_a_photo_that_is_dropped_is_shown_and_its_embedding_is_made(page: Playground, stack: Service) -> None:
+    page.drop("eileen.jpg", pictures.photo())
+    page.wait(IS_READY)
+    assert not page.page.locator("#welcome").is_visible()
+    assert page.page.inner_text("#status") == "Click an object."
+    [newest] = stack.get("/v1/jobs", params={"limit": 1}).json()["jobs"]
+    assert (newest["outputs"], newest["status"], newest["image"]["width"]) == ([], "succeeded", 512)
+
+
+def test_a_click_shows_the_masks_of_the_api_and_the_exported_files_have_them_to_the_pixel(
+    page: Playground, stack: Service
+) -> None:
+    page.sample().click(*HEAD)
+    page.press("n")
+    page.draw_box(*SHUTTLE)
+    head, shuttle = page.objects()
+    clicked = answered(stack, {"points": [head["prompt"]["points"][0]]}, multimask="all")
+    boxed = answered(stack, {"box": shuttle["prompt"]["box"]})
+    assert [each["counts"] for each in head["candidates"]] == [mask["rleResult"] for mask in clicked["masks"]]
+    assert [each["area"] for each in head["candidates"]] == [info["area"] for info in clicked["maskInfos"]]
+    assert [each["box"] for each in head["candidates"]] == [info["box"] for info in clicked["maskInfos"]]
+    expected = [pixels(clicked["masks"][0]), pixels(boxed["masks"][0])]
+
+    exported = json.loads(page.export("coco"))
+    for annotation, mask in zip(exported["annotations"], expected, strict=True):
+        np.testing.assert_array_equal(pixels(annotation["segmentation"]), mask)
+        assert annotation["area"] == mask.sum()
+        x, y, width, height = annotation["bbox"]
+        assert mask[y : y + height, x : x + width].sum() == mask.sum()
+    with zipfile.ZipFile(io.BytesIO(page.export("masks"))) as archive:
+        assert archive.testzip() is None
+        for name, mask in zip(archive.namelist(), expected, strict=True):
+            png = np.array(Image.open(archive.open(name)).convert("L"))
+            np.testing.assert_array_equal(png, 255 * mask)
+    cutout = Image.open(io.BytesIO(page.export("cutout")))
+    union = expected[0] | expected[1]
+    x0, y0, x1, y1 = Image.fromarray(union).getbbox() or (0, 0, 0, 0)
+    assert cutout.size == (x1 - x0, y1 - y0)
+    np.testing.assert_array_equal(np.array(cutout)[..., 3], 255 * union[y0:y1, x0:x1])
+    assert Image.open(io.BytesIO(page.export("overlay"))).size == (512, 512)
+
+
+def test_points_beside_an_object_refine_it_and_every_step_can_be_undone(page: Playground, stack: Service) -> None:
+    page.sample().click(*HEAD)
+    page.click(220, 40, button="right")
+    [head] = page.objects()
+    assert head["prompt"]["labels"] == [1, 0]
+    refined = answered(stack, {"points": head["prompt"]["points"], "labels": [1, 0]}, multimask="all")
+    assert head["candidates"][0]["counts"] == refined["masks"][0]["rleResult"]
+    page.page.keyboard.down("Alt")
+    page.click(200, 150)
+    page.page.keyboard.up("Alt")
+    assert page.objects()[0]["prompt"]["labels"] == [1, 0, 0]
+    page.press("Control+z", "Control+z")
+    assert page.objects()[0]["prompt"]["labels"] == [1]
+    page.press("Control+Shift+z")
+    assert page.objects() == [head]
+    page.press("Delete")
+    assert page.objects() == []
+    assert page.page.locator("#empty").is_visible()
+    page.page.click("#undo")
+    assert page.objects() == [head]
+
+
+def test_another_candidate_can_be_chosen_and_refined(page: Playground, stack: Service) -> None:
+    page.sample().click(*HEAD)
+    page.page.locator("#candidates button").nth(1).click()
+    [head] = page.objects()
+    second = head["candidates"][1]
+    assert f"{second['area']:,} px" in page.page.inner_text("#objects li .figures")
+    assert json.loads(page.export("coco"))["annotations"][0]["segmentation"]["counts"] == second["counts"]
+    page.click(225, 60)
+    [refined] = page.objects()
+    assert refined["prompt"]["base"] == second["counts"]
+    rle = {"size": second["size"], "counts": second["counts"]}
+    prompt = {"points": refined["prompt"]["points"], "labels": [1, 1], "mask": {"rle": rle}}
+    expected = answered(stack, prompt, multimask="all")
+    assert refined["candidates"][0]["counts"] == expected["masks"][0]["rleResult"]
+
+
+def test_everything_works_with_the_keyboard_alone(page: Playground) -> None:
+    keyboard = page.page.keyboard
+    page.page.focus("#sample")
+    keyboard.press("Enter")
+    page.wait(IS_READY)
+    page.page.focus("#stage")
+    page.press("ArrowRight", "ArrowUp", "Enter")
+    assert len(page.objects()) == 1
+    page.press("c")
+    assert page.objects()[0]["chosen"] == 1
+    page.press("ArrowDown", "Alt+Enter")
+    assert page.objects()[0]["prompt"]["labels"] == [1, 0]
+    page.press("n", "Shift+Enter", *["ArrowRight"] * 4, *["ArrowDown"] * 4, "Enter")
+    [_, boxed] = page.objects()
+    x0, y0, x1, y1 = boxed["prompt"]["box"]
+    assert x1 - x0 == pytest.approx(y1 - y0, abs=0.2)
+    page.press("[")
+    assert page.page.inner_text("#objects li.selected .pick") == "1"
+    page.press("Delete")
+    assert [each["number"] for each in page.objects()] == [2]
+    page.press("Control+z")
+    page.page.locator("#objects input").first.focus()
+    keyboard.type("suit")
+    keyboard.press("Enter")
+    assert page.objects()[0]["label"] == "suit"
+    page.press("Control+s")
+    assert page.page.locator("dialog").is_visible()
+    page.press("Escape", "?")
+    assert "Shift Enter" in page.page.inner_text("dialog")
+
+
+def test_a_phone_shows_everything_without_scrolling_sideways(pages: Open) -> None:
+    phone = pages(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True, device_scale_factor=2).open()
+    phone.page.tap("#sample")
+    phone.wait(IS_READY)
+    phone.page.touchscreen.tap(*phone.place(*HEAD))
+    phone.rest()
+    assert len(phone.objects()) == 1
+    assert phone.page.evaluate("document.documentElement.scrollWidth") == 360
+    for button in phone.page.locator("button:visible").all():
+        box = button.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 360
+        assert min(box["width"], box["height"]) >= 30
+
+
+def test_texts_from_outside_are_never_read_as_html(page: Playground) -> None:
+    page.drop(f"{NASTY}.jpg", pictures.photo())
+    page.wait(IS_READY)
+    page.click(*HEAD)
+    page.page.locator("#objects input").fill(NASTY)
+    page.page.locator("#objects input").press("Enter")
+    assert page.objects()[0]["label"] == NASTY
+    svg = page.export("svg").decode()
+    assert "<img" not in svg
+    page.page.click("#export")
+    assert NASTY.replace("'", "'\\''") in page.page.inner_text("pre.code")
+    assert page.page.locator("img[src=x]").count() == 0
+    with pytest.raises(Exception, match="TrustedHTML"):
+        page.page.evaluate("document.body.innerHTML = '<b>x</b>'")
+    page.complaints.clear()  # of the line before
+
+
+def test_a_photo_with_an_orientation_is_upright_as_for_the_service(page: Playground) -> None:
+    upright = Image.open(io.BytesIO(pictures.photo())).crop((0, 0, 512, 300))
+    turned = pictures.encoded(upright.transpose(Image.Transpose.ROTATE_90), "JPEG", exif=pictures.EXIF_6)
+    page.drop("turned.jpg", turned)
+    page.wait(IS_READY)
+    assert page.page.evaluate("[playground.session.photo.width, playground.session.photo.height]") == [512, 300]
+    page.click(*HEAD)
+    assert page.objects()[0]["candidates"][0]["size"] == [300, 512]
+
+
+def test_an_answer_that_a_later_click_made_stale_is_dropped(pages: Open) -> None:
+    page = pages(may_complain=True).open().sample()
+    held: list[Route] = []
+    page.page.route("**/v1/jobs?*", lambda route: route.continue_() if held else held.append(route))
+    page.page.mouse.click(*page.place(*HEAD))
+    page.wait("playground.session.draft !== null")
+    page.page.mouse.click(*page.place(230, 100))
+    page.rest()
+    [head] = page.objects()
+    assert len(head["prompt"]["points"]) == 2
+    held[0].abort()  # the page gave it up
+    page.click(240, 110)
+    assert len(page.objects()[0]["prompt"]["points"]) == 3
+    assert page.notice() == ""
+
+
+def test_a_service_that_does_not_answer_is_reported_and_nothing_is_lost(pages: Open) -> None:
+    page = pages(may_complain=True).open().sample()
+    page.click(*HEAD)
+    page.page.route("**/v1/jobs?*", lambda route: route.abort())
+    page.press("n")
+    page.click(*HELMET)
+    assert "does not answer" in page.notice()
+    assert len(page.objects()) == 1
+    page.page.unroute("**/v1/jobs?*")
+    page.click(*HELMET)
+    assert len(page.objects()) == 2
+    assert page.notice() == ""
+
+
+def test_a_file_that_is_no_picture_is_refused_with_a_reason(page: Playground) -> None:
+    page.drop("notes.jpg", b"not a picture")
+    page.wait("playground.session.problem !== null")
+    assert "cannot show this file" in page.notice()
+    assert page.page.locator("#welcome").is_visible()
+    page.sample()
+
+
+def test_everything_lists_all_objects_that_the_service_finds(page: Playground, stack: Service) -> None:
+    page.sample()
+    page.page.click("#everything")
+    page.rest()
+    [job] = stack.get("/v1/jobs", params={"limit": 1}).json()["jobs"]
+    result = stack.wait(job["id"])["result"]
+    assert sorted(each["candidates"][0]["counts"] for each in page.objects()) == sorted(
+        mask["rleResult"] for mask in result["masks"]
+    )
+
+
+def test_a_model_that_is_not_installed_shows_how_to_get_it(page: Playground) -> None:
+    page.page.click("#model")
+    page.page.locator("dialog details.more > summary").first.click()
+    page.page.locator("dialog summary", has_text="MobileSAM").click()
+    assert page.page.locator("pre", has_text="ovseg models pull MobileSAM").is_visible()
+    page.page.keyboard.press("Escape")
+    page.sample()
+    page.page.fill("#phrases", "helmet")
+    page.page.press("#phrases", "Enter")
+    assert "GroundingDINO-T" in page.page.inner_text("dialog")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_fault(pages: Open, scheme: str) -> None:
+    page = pages(color_scheme=scheme).open()
+    faults = _faults(page)
+    page.sample().click(*HEAD)
+    faults += _faults(page)
+    for button in ("export", "model", "help", "share"):
+        page.page.click(f"#{button}")
+        faults += _faults(page)
+        page.page.keyboard.press("Escape")
+    assert faults == []
+
+
+def _faults(page: Playground) -> list[tuple[str, str]]:
+    found = Axe().run(page.page).response["violations"]
+    serious = [each for each in found if each["impact"] in ("serious", "critical")]
+    return [(each["id"], node["html"]) for each in serious for node in each["nodes"]]
