@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from packaging.requirements import Requirement
 
 import gateway
@@ -272,9 +271,3 @@ def test_the_gateways_image_has_what_the_gateway_imports_and_no_neural_network()
     }:
         names = {re.sub(r"[-_.]+", "-", name).lower() for name in owners.get(module, [])}
         assert not names or names & canonical or names <= tried, (module, names)
-
-
-def test_the_page_for_browsers_shows_how_to_submit_a_job(service: Service) -> None:
-    page = requests.get(service.url, timeout=10)
-    assert page.headers["Content-Type"].startswith("text/html")
-    assert f"curl -s {service.url}/v1/jobs" in page.text

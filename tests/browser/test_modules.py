@@ -22,7 +22,7 @@ def random_mask(seed: int) -> np.ndarray:
     """Return (H, W) uint8: blobs, single pixels, full and empty columns."""
     random = np.random.default_rng(seed)
     height, width = random.integers(1, 60, 2)
-    mask = (random.random((height, width)) < random.choice([0.02, 0.5, 0.98])).astype(np.uint8)
+    mask: np.ndarray = (random.random((height, width)) < random.choice([0.02, 0.5, 0.98])).astype(np.uint8)
     if seed % 3 == 0:
         mask[:, random.integers(width)] = 1
     return mask
@@ -38,7 +38,8 @@ def test_masks_are_decoded_as_pycocotools_does(page: Playground) -> None:
         code = """({ Mask }, rle) => {
           const mask = Mask.of(rle);
           const pixels = mask.pixels();
-          const isSame = pixels.every((each, at) => Boolean(each) === mask.has(at % mask.width, Math.floor(at / mask.width)));
+          const has = (at) => mask.has(at % mask.width, Math.floor(at / mask.width));
+          const isSame = pixels.every((each, at) => Boolean(each) === has(at));
           return { pixels: pixels.join(""), area: mask.area, box: mask.box, isSame };
         }"""
         found = page.run("masks/mask.js", code, {"size": coded["size"], "counts": coded["counts"].decode()})
@@ -62,7 +63,8 @@ def test_outlines_enclose_exactly_the_pixels_of_a_mask(page: Playground) -> None
         filled += Number(context.isPointInPath(path, x + 0.5, y + 0.5, "evenodd"));
       }
       const area = rings.reduce((sum, ring) => sum + areaOf(ring), 0);
-      return { filled, area, simple: rings.map((ring) => simplified(ring, 1).length), full: rings.map((ring) => ring.length) };
+      const simple = rings.map((ring) => simplified(ring, 1).length);
+      return { filled, area, simple, full: rings.map((ring) => ring.length) };
     }"""
     for mask in MASKS[:-1]:
         coded = coco_mask.encode(np.asfortranarray(mask))

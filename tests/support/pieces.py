@@ -1,6 +1,7 @@
 """What one of the test processes of `make test` takes as a piece: a file, so that what its tests share is made once.
 
-All files whose tests share one `ovseg up` are one piece, as are those that share a browser, and a chaos test that starts a stack is a piece of its own.
+All files whose tests share one `ovseg up` are one piece, and so are the tests in a browser. A chaos test that starts a
+stack is a piece of its own.
 The longest pieces come first, so that no process is left with one at the end.
 """
 

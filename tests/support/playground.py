@@ -33,8 +33,9 @@ PLACE = """
 """
 OBJECTS = """
 () => playground.session.state.objects.map(({ number, label, prompt, candidates, chosen }) => ({
-  number, label, chosen, prompt: { points: prompt.points, labels: prompt.labels, box: prompt.box, base: prompt.base?.counts },
-  candidates: candidates.map(({ counts, size, score, mask }) => ({ counts, size, score, area: mask.area, box: mask.box })),
+  number, label, chosen,
+  prompt: { ...prompt, base: prompt.base?.counts },
+  candidates: candidates.map(({ mask, ...coded }) => ({ ...coded, area: mask.area, box: mask.box })),
 }))
 """
 IS_READY = "playground.session.photo?.isSent === true && playground.session.progress === null"
@@ -65,7 +66,7 @@ class Playground:
         return self
 
     def wait(self, condition: str) -> None:
-        """Wait until a JavaScript expression is true. Playwright's own function needs eval, which the policy forbids."""
+        """Wait until a JavaScript expression is true. Playwright's own function needs eval, which is forbidden."""
         deadline = time.monotonic() + SECONDS
         while not self.page.evaluate(condition):
             assert time.monotonic() < deadline, (condition, self.notice(), self.complaints)
@@ -128,5 +129,5 @@ class Playground:
 
     def run(self, module: str, code: str, value: Any = None) -> Any:
         """Run a function with the exports of one of the page's modules, and a value that JSON can contain."""
-        script = f"async (value) => {{ const module = await import({json.dumps('/assets/' + module)}); return ({code})(module, value); }}"
-        return self.page.evaluate(script, value)
+        path = json.dumps(f"/assets/{module}")
+        return self.page.evaluate(f"async (value) => ({code})(await import({path}), value)", value)
