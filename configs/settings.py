@@ -411,6 +411,18 @@ class Settings(BaseSettings):
         description="Longest time that a GET with `wait` is held, in seconds (> 0). Proxies often disconnect after 60 "
         "s.",
     )
+    max_streams: int = Field(
+        default=2000,
+        gt=0,
+        description="Maximum number of event streams that are open at one gateway process (> 0); further ones are "
+        "refused. A process also keeps two thirds of its connections (at most 6,144) for other clients.",
+    )
+    max_streams_per_key: int = Field(
+        default=1000,
+        gt=0,
+        description="Maximum number of event streams of one API key that are open at one gateway process (> 0). "
+        "Without keys all clients share it.",
+    )
     paddlex_timeout_seconds: float = Field(
         default=300.0,
         gt=0,

@@ -25,6 +25,7 @@ from gateway import (
     home,
     jobs,
     keys,
+    live_events,
     metrics,
     models,
     origin,
@@ -58,6 +59,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     for room in (
         jobs,
         files,
+        live_events,
         bulk,
         batches,
         embeddings,

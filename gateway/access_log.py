@@ -29,7 +29,10 @@ def _start() -> None:
 def _end(response: Response) -> Response:
     if writes_line.of_view() and not handover.is_held():
         ms = (time.perf_counter() - request.environ[STARTED_AT]) * 1000
-        target = request.environ["RAW_URI"][:MAX_TARGET]  # not decoded: it has no spaces, so the line can be split
-        asked = f"{request.method} {target} {response.status_code}"
-        log.info("%s in %.0f ms, request %s", asked, ms, request_id.of_request())
+        log.info("%s %d in %.0f ms, request %s", target(), response.status_code, ms, request_id.of_request())
     return response
+
+
+def target() -> str:
+    """Return the method and the target of the current request. The target is not decoded, so it has no spaces."""
+    return f"{request.method} {request.environ['RAW_URI'][:MAX_TARGET]}"

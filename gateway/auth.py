@@ -124,7 +124,7 @@ class RememberedKeys:
 
 def _checked(remembered: RememberedKeys) -> ApiKey:
     """Return the live key of the current request. Raises OvsegError `key_required`, `key_invalid`."""
-    text, now = _sent(), datetime.now(UTC)
+    text, now = sent_key(), datetime.now(UTC)
     key = remembered.find(text, now)
     if key is None:  # the same message for an unknown id and for a wrong secret: it must not show which ids exist
         raise OvsegError("key_invalid", "there is no such key")
@@ -133,7 +133,7 @@ def _checked(remembered: RememberedKeys) -> ApiKey:
     return key
 
 
-def _sent() -> KeyText:
+def sent_key() -> KeyText:
     """Return the key that the current request has: as Bearer token, or as the password of Basic authentication."""
     header = request.headers.get("Authorization")
     if header is None:

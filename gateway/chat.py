@@ -18,6 +18,7 @@ from gateway import (
     auth,
     body,
     chat_completion,
+    event_stream,
     handover,
     job_codes,
     job_end,
@@ -45,8 +46,6 @@ from worker.store import tenant
 
 blueprint = Blueprint("chat", __name__)
 
-EVENT_STREAM = "text/event-stream"
-NO_BUFFER = Header("X-Accel-Buffering", "`no`, for nginx: it would keep events until it has several kilobytes.")
 # OpenAI's clients send a request again after 409 and 5xx. Here that would make a second job.
 NO_RETRY = Header("X-Should-Retry", "`false` if the job was accepted, so that OpenAI's clients do not send it again.")
 AFTER_ACCEPTANCE = ("canceled", "timeout")
@@ -66,8 +65,8 @@ ERROR_TYPES = {
             200: Answer(
                 "The job has succeeded. With `stream` an event stream, in which an error may follow.",
                 ChatCompletion,
-                (NO_BUFFER,),
-                (EVENT_STREAM,),
+                (event_stream.NO_BUFFER,),
+                (event_stream.MEDIA_TYPE,),
             )
         },
         (*job_codes.OF_JOB, *job_end.CODES),
@@ -94,10 +93,10 @@ def complete() -> ResponseReturnValue:
             job = job_end.succeeded(tenant.shown(job_id), ended)
         storage = services().storage
         found = Completion(job, result_document.read_result(job, storage), description.files(job, storage), form)
-        return _stream(found.events()) if form.is_stream else jsonify(found.whole())
+        return event_stream.response(found.events()) if form.is_stream else jsonify(found.whole())
 
     seconds = services().settings.chat_timeout_seconds
-    head = _stream("") if form.is_stream else None
+    head = event_stream.response() if form.is_stream else None
     with services().waiting.expecting(job_id):
         with _naming_fields_of_the_chat(message):
             job, _ = submission.accept(job_id, *_request(fields, question), None)
@@ -124,7 +123,7 @@ def in_envelope(response: Response) -> Response:
         if found["code"] in AFTER_ACCEPTANCE:
             response.headers[NO_RETRY.name] = "false"
         if handover.has_begun():
-            response.data, response.mimetype = chat_completion.event({"error": error}), EVENT_STREAM
+            response.data, response.mimetype = chat_completion.event({"error": error}), event_stream.MEDIA_TYPE
     return response
 
 
@@ -156,8 +155,3 @@ def _of_chat(error: OvsegError, message: str) -> OvsegError:
     if field is None or field == "model" or field.startswith(("messages", "ovseg")):
         return error
     return error.at(message if field.startswith(("image", "prompts")) else f"ovseg.{field}")
-
-
-def _stream(events: str) -> Response:
-    headers = {"Cache-Control": "no-store", NO_BUFFER.name: "no"}
-    return Response(events, mimetype=EVENT_STREAM, headers=headers)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from flask import Flask, Response, request
 
 METHODS = "GET, POST, PUT, PATCH, DELETE"
-REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, Prefer, If-None-Match, X-Request-Id"
+REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, Prefer, If-None-Match, Last-Event-ID, X-Request-Id"
 ANSWER_HEADERS = (
     "Location, ETag, Retry-After, Idempotency-Replayed, Preference-Applied, RateLimit, RateLimit-Policy, "
     "WWW-Authenticate, X-Request-Id"

@@ -2,7 +2,7 @@
 
 The server passes a refusal for a request that it could not read. The application passes a hold for an answer that comes
 later; when the hold is over, the server calls the application again. It also marks an answer that the server must take
-piece by piece.
+piece by piece, and passes the stream of an answer that has no end yet.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from gateway.hold import Hold
+from gateway.live.stream import Stream
 
 CAN_HOLD = "ovseg.can_hold"  # set by a server that supports holds
 HOLD = "ovseg.hold"
@@ -21,6 +22,7 @@ RESUMED = "ovseg.resumed"
 BEGUN = "ovseg.begun"
 REFUSAL = "ovseg.refusal"
 LONG = "ovseg.long"
+STREAM = "ovseg.stream"
 
 
 def attend(app: Flask) -> None:
@@ -62,6 +64,17 @@ def mark_long() -> None:
 def is_long(environ: dict[str, Any]) -> bool:
     """Return True if the server must take the answer piece by piece."""
     return LONG in environ
+
+
+def stream(stream: Stream) -> None:
+    """Make the server send a stream after the head of the answer to the current request, and close it afterwards."""
+    request.environ[STREAM] = stream
+
+
+def stream_of(environ: dict[str, Any]) -> Stream | None:
+    """Return the stream that the server must send."""
+    found: Stream | None = environ.get(STREAM)
+    return found
 
 
 def is_held() -> bool:

@@ -8,6 +8,7 @@ from typing import cast
 from flask import current_app
 
 from configs.settings import Settings
+from gateway.live.live import Live
 from gateway.rate_limits import RateLimits
 from gateway.waiting import Waiting
 from worker.services import Services
@@ -22,6 +23,7 @@ class GatewayServices(Services):
         self.leaving = threading.Event()
         self.rate_limits = RateLimits(self.keyspace, settings)
         self.waiting = Waiting(self.jobs, self.keyspace, self.leaving)
+        self.live = Live(self)
 
 
 def services() -> GatewayServices:

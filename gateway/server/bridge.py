@@ -15,8 +15,9 @@ from werkzeug.exceptions import BadRequest, HTTPException
 from configs.settings import Settings
 from gateway import handover
 from gateway.hold import Hold
+from gateway.live.stream import Stream
 from gateway.server import environ as wsgi
-from gateway.server.sending import Answer, Send, Sending
+from gateway.server.sending import COMMENT, Answer, Send, Sending
 from gateway.server.turnstile import Turnstile
 from gateway.server.upload import IN_MEMORY_BYTES, HungUp, Receive, Shelf, Upload
 
@@ -25,8 +26,8 @@ from gateway.server.upload import IN_MEMORY_BYTES, HungUp, Receive, Shelf, Uploa
 SHELF_BYTES = 512 * 1024**2
 # The limit for all bodies that threads work on: parsing an image in base64 takes several times its size in memory.
 IN_WORK_BYTES = 128 * 1024**2
-# While an event stream waits for its answer, the client gets a comment this often: proxies often disconnect after 60 s
-# without data, and some after 30 s.
+# While an event stream waits for its answer or its next event, the client gets a comment this often: proxies often
+# disconnect after 60 s without data, and some after 30 s.
 COMMENT_SECONDS = 10.0
 
 # These routes need neither Redis nor storage. They have their own thread, so they answer while all other threads wait.
@@ -39,10 +40,12 @@ class Bridge:
     A client that sends or reads slowly takes no thread. An answer that waits for an event takes none either: its view
     leaves a Hold and is called again when the hold is over. If the answer is an event stream, its status and headers
     are those of the view's first answer, and are sent with the first comment, or with the whole answer before that.
+    Live events take no thread between two events either: they come from a Stream that the view leaves.
     """
 
     def __init__(self, app: Flask, settings: Settings) -> None:
         self._app = app
+        self._live = app.extensions["ovseg"].live
         self._max_body_bytes = settings.max_body_bytes
         self._threads = ThreadPoolExecutor(settings.gateway_threads, "request")
         self._thread_for_probes = ThreadPoolExecutor(1, "probe")
@@ -69,7 +72,9 @@ class Bridge:
                         handover.begin(environ)
                         await sending.comment(answer)
                 answer = await self._run(environ)
-            if answer.more is None:
+            if (stream := handover.stream_of(environ)) is not None:
+                await self._follow(answer, stream, sending, connection, is_last=scope["http_version"] == "1.0")
+            elif answer.more is None:
                 await sending.finish(answer, is_last=not upload.is_whole)
             else:
                 await self._finish_long(answer, sending, connection["hung_up"], is_last=not upload.is_whole)
@@ -77,6 +82,27 @@ class Bridge:
     async def _run(self, environ: dict[str, Any]) -> Answer:
         threads = self._thread_for_probes if environ["PATH_INFO"] in PROBES else self._threads
         return await asyncio.get_running_loop().run_in_executor(threads, _call, self._app, environ)
+
+    async def _follow(
+        self, head: Answer, stream: Stream, sending: Sending, connection: dict[str, Any], is_last: bool
+    ) -> None:
+        """Send the messages of a stream as they come, and comments between them, until the stream ends."""
+
+        async def next_piece() -> bytes | None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(COMMENT_SECONDS):
+                    return await stream.next()
+            return COMMENT
+
+        stream.attach(connection["abort"])
+        gone = asyncio.ensure_future(connection["hung_up"].wait())
+        gone.add_done_callback(lambda _: stream.end("the client hung up"))
+        try:
+            await sending.finish_long(head, next_piece, connection["hung_up"], is_last)
+        finally:
+            gone.cancel()
+            stream.end("the client reads too slowly")
+            self._live.close(stream)
 
     async def _finish_long(self, answer: Answer, sending: Sending, hung_up: asyncio.Event, is_last: bool) -> None:
         """Send an answer that is longer than memory. A thread makes each piece, and is free between them."""

@@ -16,8 +16,8 @@ from gateway.server.bridge import Bridge
 from gateway.server.connection import Connection
 from gateway.services import GatewayServices
 
-# This is enough for 1,000 held requests and three times as many slow clients.
-MAX_CONNECTIONS = 4096
+# This is enough for 3,000 held requests, 2,000 event streams and 1,000 other clients.
+MAX_CONNECTIONS = 6144
 # File descriptors besides the clients' connections: one or two per thread for Redis and storage, and spooled bodies.
 OTHER_FILES = 1024
 
@@ -35,7 +35,8 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
     def load_wsgi(self) -> None:
         app: Flask = self.app.wsgi()
         self.services: GatewayServices = app.extensions["ovseg"]
-        self.services.waiting.max_holds = self._max_connections * 3 // 4
+        self.services.waiting.max_holds = self._max_connections // 2
+        self.services.live.max_streams = min(self.services.live.max_streams, self._max_connections // 3)
         self.asgi = Bridge(app, self.services.settings)
 
     def admit(self, connection: Connection) -> None:
@@ -50,6 +51,7 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
     def handle_exit_signal(self) -> None:
         if not self.services.leaving.is_set():
             self.services.waiting.leave()
+            self.services.live.leave()
             self.loop.call_later(self.services.settings.gateway_drain_seconds, self._stop)
 
     def handle_quit_signal(self) -> None:

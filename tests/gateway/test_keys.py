@@ -45,6 +45,7 @@ ROUTES = {
     "GET /v1/jobs": READ,
     "PUT /v1/jobs/{}": WRITE,
     "GET /v1/jobs/{}": READ,
+    "GET /v1/jobs/{}/events": READ,
     "GET /v1/jobs/{}/files": READ,
     "GET /v1/jobs/{}/files/{}": READ,
     "DELETE /v1/jobs/{}": WRITE,

@@ -33,6 +33,7 @@ QUERIES = [
     ("GET", "/v1/jobs/x", "limit=5", "limit", "allowed: wait"),
     ("GET", "/v1/jobs/x", "wait=1&wait=2", "wait", "given 2 times"),
     ("GET", "/v1/jobs/x", "", None, ""),
+    ("GET", "/v1/jobs/x/events", "after=1", "after", "allowed: last_event_id"),
     ("GET", "/v1/jobs/x/files", "x=1", "x", "none is allowed"),
     ("DELETE", "/v1/jobs/x", "force=1", "force", "none is allowed"),
     ("POST", "/v1/jobs/x/cancel", "now=1", "now", "none is allowed"),

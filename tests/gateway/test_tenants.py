@@ -30,6 +30,7 @@ JOB = {"image": "https://example.com/a.jpg", "prompts": [{"box": [1, 2, 3, 4]}]}
 MASK = {"rleResult": "0`0", "size": [4, 4]}  # all of 4 x 4 pixels
 OTHERS_ROUTES = [
     ("GET", "/v1/jobs/{job}"),
+    ("GET", "/v1/jobs/{job}/events"),
     ("GET", "/v1/jobs/{job}/files"),
     ("GET", "/v1/jobs/{job}/files/image"),
     ("GET", "/v1/jobs/{job}/files/preview"),

@@ -30,7 +30,7 @@ class Keys:
 
     def list(self) -> list[ApiKey]:
         """Return all keys, also revoked ones, oldest first."""
-        return self._read(self._keyspace.redis.zrange(self._keyspace.key("apikeys"), 0, -1))
+        return self.several(self._keyspace.redis.zrange(self._keyspace.key("apikeys"), 0, -1))
 
     def page(self, limit: int, before: str | None) -> tuple[Sequence[ApiKey], str | None]:
         """Return up to `limit` keys, newest first, and the cursor for older ones (None if there are none).
@@ -38,9 +38,10 @@ class Keys:
         Pass that cursor as `before`.
         """
         rows, has_more = self._keyspace.page("apikeys", limit, before)
-        return self._read([key_id for key_id, _ in rows]), rows[-1][1] if has_more else None
+        return self.several([key_id for key_id, _ in rows]), rows[-1][1] if has_more else None
 
-    def _read(self, ids: Sequence[str]) -> builtins.list[ApiKey]:
+    def several(self, ids: Sequence[str]) -> builtins.list[ApiKey]:
+        """Return those of these keys that exist."""
         with self._keyspace.pipeline() as pipeline:
             for key_id in ids:
                 pipeline.hgetall(self._keyspace.key(f"apikey:{key_id}"))

@@ -63,6 +63,7 @@ end
 count_stored(id, tonumber(input_bytes))
 count_usage(id, now, 'accepted')
 enqueue(id, permit)
+announce(id, 'queued', batch ~= '' and batch, is_ephemeral)
 if start_within ~= '' then
   redis.call('HSET', record, 'start_by', int(now + start_within))
   redis.call('ZADD', key('deadlines'), int(now + start_within), id)

@@ -14,14 +14,14 @@ if status and redis.call('HEXISTS', key('job:' .. id), 'ephemeral') == 1 then
   redis.call('ZREM', key(owner(id) .. 'ephemeral:' .. status), id)
   redis.call('DEL', key('job:' .. id), key('result:' .. id))
   redis.call('PUBLISH', key('done'), id)
+  announce(id, 'deleted', nil, true)
   return 'ephemeral'
 end
-local item = ''
+local item, batch = '', nil
 if status then
   release(id)
-  group = redis.call('HGET', key('job:' .. id), 'group')
   count_stored(id, -stored_bytes(id))
-  local batch = redis.call('HGET', key('job:' .. id), 'batch')
+  group, batch = unpack(redis.call('HMGET', key('job:' .. id), 'group', 'batch'))
   if batch then
     if redis.call('HEXISTS', key('batch:' .. batch), 'completed_at') == 0 then
       item = batch .. ' ' .. redis.call('HGET', key('job:' .. id), 'item')
@@ -39,4 +39,5 @@ redis.call('SET', key('erased:' .. id), item, 'EX', seconds)
 redis.call('ZADD', key('erasing'), int(now + delay), id)
 if (group or '') ~= '' then redis.call('HSET', key('erasing_groups'), id, group) end
 redis.call('PUBLISH', key('done'), id)
+announce(id, 'deleted', batch, false, true)
 return status or 'lost'

@@ -46,6 +46,7 @@ local function set_status(id, to)
   redis.call('HDEL', key('job:' .. id), 'start_by', 'run_by', 'progress')
   redis.call('HSET', key('job:' .. id), 'status', to)
   if batch then count_in_batch(batch, id, from, to) end
+  announce(id, to == 'running' and 'started' or to, batch, ephemeral, to ~= 'queued' and to ~= 'running')
 end
 
 -- Put a job at the end of its line; or at the front, if it was started before and has waited already. The permit lets a

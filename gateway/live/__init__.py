@@ -1,0 +1,1 @@
+"""Live events: what happens to jobs, sent to clients as event streams while it happens."""

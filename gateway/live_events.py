@@ -1,0 +1,99 @@
+"""The routes of live events: what happens to a job, sent as an event stream while it happens."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from flask import Blueprint, Response, request
+from pydantic import Field
+
+from gateway import access_log, auth, event_stream, handover, operation, query, request_id
+from gateway.caller import caller
+from gateway.job_changes import not_found
+from gateway.live.message import Message, retry
+from gateway.live.stream import Stream
+from gateway.live.subject import JobSubject, Present, Subject
+from gateway.operation import Answer, Header, Operation
+from gateway.services import services
+from worker.access.scope import Scope
+
+blueprint = Blueprint("live_events", __name__)
+
+# The id of the last event about a job that had ended before the stream was opened. Such a job may have no feed.
+FINAL = "final"
+LAST_EVENT_ID = Header(
+    "Last-Event-ID", "The `id` of the last event that the client has; the stream continues after it."
+)
+ANSWERS = {
+    200: Answer("Server-sent events.", None, (event_stream.NO_BUFFER,), (event_stream.MEDIA_TYPE,)),
+    204: Answer("The client has the last event. A browser's `EventSource` does not connect again after this answer."),
+}
+CODES = ("not_found", "quota_exceeded", "unavailable")
+
+
+class StreamQuery(query.Query):
+    HEADERS = (LAST_EVENT_ID,)
+
+    last_event_id: Annotated[str, Field(max_length=40)] | None = Field(
+        default=None, description="the same as the header `Last-Event-ID`, which counts if both are sent"
+    )
+
+
+@blueprint.get("/v1/jobs/<job_id>/events")
+@auth.needs(Scope.JOBS_READ)
+@query.takes(StreamQuery)
+@operation.describes(Operation("Follow a job", ANSWERS, CODES))
+def of_job(job_id: str) -> Response:
+    """Send the job object now and at each change of its status, and its progress meanwhile, as server-sent events.
+
+    The stream ends after the final status, whose event has the result.
+    """
+    found = _answer(JobSubject(caller().owned(job_id), services()))
+    if found is None:
+        raise not_found(job_id)
+    return found
+
+
+def _answer(subject: Subject) -> Response | None:
+    """Return the event stream of a subject; None if there is no such thing."""
+    last_id = request.headers.get(LAST_EVENT_ID.name) or query.of(StreamQuery).last_event_id or ""
+    present = subject.present()
+    if present is None:
+        return None
+    if present.is_final:
+        return _ended(subject, present, last_id)
+    if not handover.can_hold() or request.method == "HEAD":
+        return _whole([Message.of(subject.state, present.data)])
+    _open(subject, last_id)
+    return event_stream.response(iter(()))
+
+
+def _ended(subject: Subject, present: Present, last_id: str) -> Response:
+    """Return the events that a client lacks of a job that has ended; 204 if it lacks none."""
+    missed = [] if last_id == FINAL else services().live.since(subject, last_id)
+    if missed is None:
+        lost = [Message.of("gap", {})] if last_id else []
+        missed = [*lost, Message.of(subject.state, present.data, FINAL)]
+    return _whole(missed) if missed else Response(status=204)
+
+
+def _open(subject: Subject, last_id: str) -> None:
+    """Hand a stream over to the server, which sends it."""
+    who, live = caller(), services().live
+    key = auth.sent_key() if who.key_id is not None else None
+    stream = Stream(
+        subject.feed, who.key_id or who.tenant, key, f"{access_log.target()}, request {request_id.of_request()}"
+    )
+    newest = live.open(subject, stream)
+    try:
+        first = live.first(subject, last_id, newest)
+        stream.start(first, after=next((each.id for each in reversed(first) if each.id), last_id))
+    except BaseException:
+        live.close(stream)
+        raise
+    handover.stream(stream)
+
+
+def _whole(messages: list[Message]) -> Response:
+    """Return an event stream that is complete."""
+    return event_stream.response(b"".join(message.sent for message in (retry(), *messages)))

@@ -1,0 +1,28 @@
+-- A feed has the events that clients follow live: those of a job (`job:<id>`), of a batch (`batch:<id>`) or of a tenant
+-- (`tenant:<name>`). It exists only while a gateway follows it, and for some minutes afterwards. So an event without
+-- followers costs one EXISTS.
+
+-- About how many entries a feed keeps.
+local KEPT_ENTRIES = 1000
+
+-- Add an event to a feed if the feed exists, and send the event to each gateway that follows the feed. `about` is the id of
+-- the job or the batch, `data` is further JSON or ''.
+local function write_to_feed(feed, kind, about, data)
+  local entry = redis.call('XADD', key('feed:' .. feed), 'NOMKSTREAM', 'MAXLEN', '~', KEPT_ENTRIES, '*',
+    'type', kind, 'about', about, 'data', data)
+  if not entry then return end
+  local message = table.concat({feed, entry, kind, about, data}, '\n')
+  for _, gateway in ipairs(redis.call('ZRANGE', key('followers:' .. feed), int(now), '+inf', 'BYSCORE')) do
+    redis.call('PUBLISH', key('gateway:' .. gateway), message)
+  end
+end
+
+-- Write the event `job.<what>` to the feeds of a job and of its tenant, and with `is_end` to that of its batch. An ephemeral
+-- job is in no list, so its events are only in its own feed.
+local function announce(id, what, batch, ephemeral, is_end)
+  local of_job, of_tenant, of_batch = 'job:' .. id, 'tenant:' .. tenant(id), 'batch:' .. (batch or '')
+  if redis.call('EXISTS', key('feed:' .. of_job), key('feed:' .. of_tenant), key('feed:' .. of_batch)) == 0 then return end
+  write_to_feed(of_job, 'job.' .. what, id, '')
+  if not ephemeral then write_to_feed(of_tenant, 'job.' .. what, id, '') end
+  if batch and is_end then write_to_feed(of_batch, 'job.' .. what, id, '') end
+end
