@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Annotated, Any
 
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +20,7 @@ from worker.batch.batches import Added
 from worker.batch.item import Item
 from worker.batch.manifest import Manifest
 from worker.batch.own_webhook import BatchWebhookOrUrl
+from worker.job.image_object import MAX_ID_CHARACTERS
 from worker.job.validation import validated
 
 MAX_ERRORS = 1000  # an answer lists at most this many errors; they take 200 kB
@@ -40,12 +41,23 @@ class Head(BaseModel):
     webhook: BatchWebhookOrUrl | None = Field(default=None, description="is notified of the batch")
 
 
-class BatchFields(Head):
-    """The body of a request that submits a batch as one JSON object."""
+class UploadedManifest(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
 
-    items: list[Any] = Field(
-        min_length=1, description="each an object with the fields of a job, and an `id` of your own"
+    upload: str = Field(max_length=MAX_ID_CHARACTERS, description="the id of an upload of JSON lines")
+
+
+class BatchFields(Head):
+    """The body of a request that submits a batch as one JSON object: with the items, or an upload that has them."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["items"]}, {"required": ["manifest"]}]},
     )
+
+    items: Annotated[list[Any], Field(min_length=1)] | None = Field(
+        default=None, description="each an object with the fields of a job, and an `id` of your own"
+    )
+    manifest: UploadedManifest | None = Field(default=None, description="what a body of JSON lines would be")
 
 
 class Submission:
@@ -66,7 +78,11 @@ class Submission:
         An item that is invalid is noted, and the others are added. Raises OvsegError as the methods of `Batches` and
         the functions of `body`; QuotaExceeded. Items that were added before the error stay added.
         """
-        head, items = _json() if request.mimetype == body.JSON else _lines()
+        if request.mimetype == body.JSON:
+            head, items = _json()
+        else:
+            body.check_headers()
+            head, items = _lines(body.pieces())
         if head.webhook is not None:
             head.webhook.check(services().settings)
         first = next(items, None)
@@ -141,15 +157,27 @@ class Submission:
 
 
 def _json() -> tuple[Head, Iterator[tuple[int, Read]]]:
-    """Return the head and the items of a JSON object."""
+    """Return the head and the items of a JSON object, or of the upload that it names."""
     fields = validated(BatchFields, body.read_json())
-    return fields, ((n, partial(lambda item: item, item)) for n, item in enumerate(fields.items, 1))
+    if (fields.items is None) == (fields.manifest is None):
+        raise OvsegError("invalid_value", "give either `items`, or a `manifest` that is an upload", "items")
+    if fields.manifest is not None:
+        return _uploaded(fields, fields.manifest)
+    return fields, ((n, partial(lambda item: item, item)) for n, item in enumerate(fields.items or (), 1))
 
 
-def _lines() -> tuple[Head, Iterator[tuple[int, Read]]]:
+def _uploaded(fields: Head, manifest: UploadedManifest) -> tuple[Head, Iterator[tuple[int, Read]]]:
+    """Return the head and the items of an upload. What the request has in its head goes before what the upload has."""
+    try:
+        head, items = _lines(services().uploads.manifest(caller().tenant, manifest.upload))
+    except OvsegError as error:
+        raise error if error.field else error.at("manifest.upload") from None
+    return Head(defaults={**head.defaults, **fields.defaults}, webhook=fields.webhook or head.webhook), items
+
+
+def _lines(pieces: Iterable[bytes]) -> tuple[Head, Iterator[tuple[int, Read]]]:
     """Return the head, which the first line may be, and the other lines."""
-    body.check_headers()
-    numbered = ((n, line) for n, line in enumerate(ndjson.lines(body.pieces()), 1) if line is None or line.strip())
+    numbered = ((n, line) for n, line in enumerate(ndjson.lines(pieces), 1) if line is None or line.strip())
     first = next(numbered, None)
     head = None if first is None else _head(first[1])
     rest = numbered if first is None or head is not None else chain([first], numbered)

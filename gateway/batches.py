@@ -31,6 +31,7 @@ blueprint = Blueprint("batches", __name__, url_prefix=description.BATCHES)
 MANIFEST = (body.JSON, body.NDJSON)
 CODES = ("batch_canceled", "batch_deleted", "queue_full", "quota_exceeded")
 HEAD_CODES = ("url_forbidden", "url_invalid", "webhooks_unavailable")
+UPLOAD_CODES = ("upload_expired", "upload_not_found", "upload_not_received")
 HEADERS = (operation.LOCATION, REPLAYED)
 ANSWERS = {
     200: Answer("The batch has all these items already.", SubmittedBatch, HEADERS),
@@ -47,7 +48,8 @@ EXAMPLES = {
             {"id": "train/1.jpg", "image": IMAGE, "prompts": [{"box": [140, 10, 305, 180]}]},
             {"id": "train/2.jpg", "image": IMAGE, "prompts": [{"points": [[220, 90]]}]},
         ],
-    }
+    },
+    "An upload": {"defaults": {"outputs": ["rle"]}, "manifest": {"upload": "upl_95fdc12ac0e2a04b8d1f41ce8f0d2f7a"}},
 }
 
 
@@ -68,7 +70,14 @@ class ResultsQuery(query.Query):
 @body.takes(MANIFEST)
 @query.takes(ManifestQuery)
 @operation.describes(
-    Operation("Submit a batch", ANSWERS, (*CODES, *HEAD_CODES), BatchFields, EXAMPLES, (idempotency_key.HEADER,)),
+    Operation(
+        "Submit a batch",
+        ANSWERS,
+        (*CODES, *HEAD_CODES, *UPLOAD_CODES),
+        BatchFields,
+        EXAMPLES,
+        (idempotency_key.HEADER,),
+    ),
 )
 def submit() -> ResponseReturnValue:
     """Submit many jobs with one manifest. An item that is invalid is reported, and the others are accepted.
@@ -87,7 +96,9 @@ def submit() -> ResponseReturnValue:
 @body.takes(MANIFEST)
 @query.takes(ManifestQuery)
 @operation.describes(
-    Operation("Submit a batch under an id of your own", ANSWERS, (*CODES, *HEAD_CODES), BatchFields, EXAMPLES)
+    Operation(
+        "Submit a batch under an id of your own", ANSWERS, (*CODES, *HEAD_CODES, *UPLOAD_CODES), BatchFields, EXAMPLES
+    )
 )
 def create(batch_id: str) -> ResponseReturnValue:
     """Submit a manifest as `submit` does, or further items of the batch that has this id."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+import tracemalloc
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,7 +25,7 @@ from worker.store import object_names
 from worker.store.record_archive import RECORDS
 
 UPLOADS, JOBS, BATCHES = "/v1/uploads", "/v1/jobs", "/v1/batches"
-JPEG = "image/jpeg"
+JPEG, MANIFEST = "image/jpeg", "application/x-ndjson"
 FILE = b"these bytes are no image, and only a worker will notice"
 PROMPTS = [{"box": [1, 2, 3, 4]}]
 
@@ -239,7 +240,9 @@ def test_what_cannot_be_used_is_refused_with_a_code_of_its_own(client: FlaskClie
     ],
 )
 def test_an_upload_that_may_not_be_made(client: FlaskClient, fields: dict[str, Any], code: str) -> None:
-    assert client.post(UPLOADS, json=fields).get_json()["code"] == code
+    problem = client.post(UPLOADS, json=fields).get_json()
+    assert problem["code"] == code
+    assert {error["field"] for error in problem["errors"]} <= {"content_type", "size", "key"}
 
 
 def test_uploads_count_as_stored_and_their_number_is_limited(s3_settings: Settings) -> None:
@@ -296,6 +299,59 @@ def test_items_of_a_batch_get_their_uploads_days_later(client: FlaskClient, serv
     assert image_of(services, by_item["0"]["id"]) == FILE
     with pytest.raises(Exception, match="no longer in storage"):
         image_of(services, by_item["1"]["id"])
+
+
+def sent_manifest(client: FlaskClient, rows: Iterable[Any]) -> str:
+    data = "\n".join(map(json.dumps, rows)).encode()
+    upload = make(client, len(data), MANIFEST)
+    assert put(upload, data) == 200
+    return str(upload["id"])
+
+
+def test_the_manifest_of_a_batch_may_be_an_upload(client: FlaskClient, services: GatewayServices) -> None:
+    items = [{"id": str(n), "image": "https://example.com/a.jpg", "prompts": PROMPTS} for n in range(3)]
+    head = {"defaults": {"outputs": ["png"], "metadata": {"of": "file"}}}
+    upload_id = sent_manifest(client, [head, *items, {"id": "bad"}])
+    body = {"manifest": {"upload": upload_id}, "defaults": {"outputs": ["rle"]}}
+    answer = client.put(f"{BATCHES}/mine", json=body)
+    report = answer.get_json()["manifest"]
+    assert (answer.status_code, report["added"]) == (202, 3)
+    assert [(error["line"], error["id"]) for error in report["errors"]] == [(5, "bad")]
+    services.feeder.sweep()
+    jobs = client.get(f"{JOBS}?batch=mine").get_json()["jobs"]
+    assert {(job["metadata"]["of"], *job["outputs"]) for job in jobs} == {("file", "rle")}
+    assert client.put(f"{BATCHES}/mine", json=body).get_json()["manifest"]["known"] == 3
+
+
+def test_a_manifest_that_cannot_be_used_makes_no_batch(client: FlaskClient) -> None:
+    image, waiting = sent(client), make(client, content_type=MANIFEST)["id"]
+    empty = sent_manifest(client, [{"defaults": {}}])
+    expected = [
+        ({"manifest": {"upload": image}}, "invalid_value", "manifest.upload"),
+        ({"manifest": {"upload": waiting}}, "upload_not_received", "manifest.upload"),
+        ({"manifest": {"upload": "upl_0"}}, "upload_not_found", "manifest.upload"),
+        ({"manifest": {"upload": empty}}, "invalid_request", None),
+        ({"manifest": {"upload": empty}, "items": [1]}, "invalid_value", "items"),
+        ({"manifest": empty}, "invalid_value", "manifest"),
+    ]
+    for body, code, field in expected:
+        problem = client.post(BATCHES, json=body).get_json()
+        assert (problem["code"], problem.get("errors", [{"field": None}])[0]["field"]) == (code, field)
+    assert client.get(BATCHES).get_json()["batches"] == []
+
+
+def test_a_long_manifest_takes_little_memory(client: FlaskClient) -> None:
+    """30 MB of items that are refused, so that only reading them counts."""
+    rows = [{"id": n, "image": "x" * 100_000} for n in range(300)]
+    upload_id = sent_manifest(client, rows)
+    tracemalloc.start()
+    try:
+        answer = client.post(BATCHES, json={"manifest": {"upload": upload_id}})
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert answer.get_json()["manifest"]["error_count"] == len(rows)
+    assert peak < 10_000_000
 
 
 def test_one_request_that_is_sent_twice_makes_one_job_and_leaves_no_second_copy(

@@ -22,7 +22,7 @@ ImageType = Literal[
     "image/x-portable-pixmap",
 ]
 ManifestType = Literal["application/x-ndjson"]  # of a batch
-ContentType = ImageType | ManifestType
+ContentType = Literal[ImageType, ManifestType]
 
 IMAGES = get_args(ImageType)
 (MANIFEST,) = get_args(ManifestType)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
@@ -15,7 +15,7 @@ from worker.access.tenant_limits import TenantLimits
 from worker.image.content import ImageSource, UploadedFile
 from worker.store import clock, object_names, record_archive, tenant
 from worker.store.keyspace import Keyspace, pairs
-from worker.store.storage import Storage
+from worker.store.storage import ObjectMissing, Storage
 from worker.upload import content_type
 from worker.upload.upload import Upload
 
@@ -92,12 +92,27 @@ class Uploads:
 
         Raises OvsegError as `file`, `image_not_found`, and `invalid_value` if the upload is no image.
         """
+        return ImageSource(upload=self.file(self._named(owner, shown_id, content_type.IMAGES, "image_not_found")))
+
+    def manifest(self, owner: str, shown_id: str) -> Iterator[bytes]:
+        """Yield the manifest that a tenant has uploaded, a piece at a time.
+
+        Raises OvsegError as `file`, `upload_not_found`, and `invalid_value` if the upload is no manifest.
+        """
+        upload = self._named(owner, shown_id, (content_type.MANIFEST,), "upload_not_found")
+        try:
+            yield from self._storage.stream(upload.key, self.file(upload).etag, 0, upload.size - 1)
+        except ObjectMissing:  # it was deleted just now
+            raise expired() from None
+
+    def _named(self, owner: str, shown_id: str, allowed: Collection[str], code: str) -> Upload:
+        """Return the upload that a tenant names. Raises OvsegError `code`, and `invalid_value` for another type."""
         upload = self.get(tenant.owned(owner, shown_id))
         if upload is None:
-            raise OvsegError("image_not_found", "there is no upload with this id, or it has expired or was deleted")
-        if upload.content_type not in content_type.IMAGES:
-            raise OvsegError("invalid_value", f"the upload is no image, but {upload.content_type}")
-        return ImageSource(upload=self.file(upload))
+            raise OvsegError(code, "there is no upload with this id, or it has expired or was deleted")
+        if upload.content_type not in allowed:
+            raise OvsegError("invalid_value", f"the upload cannot be used here: it is {upload.content_type}")
+        return upload
 
     def hold(self, upload_ids: Sequence[str]) -> None:
         """Let these uploads expire later, because items of a batch wait for their jobs."""
