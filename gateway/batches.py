@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Literal
+from typing import Annotated, Literal
 
 from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
+from pydantic import BeforeValidator, Field
 
 from gateway import auth, body, client_id, idempotency_key, long_answer, operation, paging, query
 from gateway.answers.batch import BatchObject, BatchPage, DataSet, SubmittedBatch
@@ -20,6 +21,7 @@ from ovseg_core.errors import OvsegError
 from worker.access.scope import Scope
 from worker.batch import description
 from worker.batch.batch import Batch
+from worker.batch.files import USUAL, Kind
 from worker.batch.item import batch_id_of
 from worker.job import acceptance
 from worker.job.client_text import brief
@@ -28,6 +30,7 @@ from worker.store.clock import microseconds
 
 blueprint = Blueprint("batches", __name__, url_prefix=description.BATCHES)
 
+TAR = "application/x-tar"
 MANIFEST = (body.JSON, body.NDJSON)
 CODES = ("batch_canceled", "batch_deleted", "queue_full", "quota_exceeded")
 HEAD_CODES = ("url_forbidden", "url_invalid", "webhooks_unavailable")
@@ -48,8 +51,7 @@ EXAMPLES = {
             {"id": "train/1.jpg", "image": IMAGE, "prompts": [{"box": [140, 10, 305, 180]}]},
             {"id": "train/2.jpg", "image": IMAGE, "prompts": [{"points": [[220, 90]]}]},
         ],
-    },
-    "An upload": {"defaults": {"outputs": ["rle"]}, "manifest": {"upload": "upl_95fdc12ac0e2a04b8d1f41ce8f0d2f7a"}},
+    }
 }
 
 
@@ -63,6 +65,18 @@ class ResultsQuery(query.Query):
     """What the results look like."""
 
     format: Literal["ndjson", "coco"] = "ndjson"
+
+
+def _kinds(text: str) -> list[str]:
+    return text.split(",")
+
+
+class FilesQuery(query.Query):
+    """Which files: a list with commas of `result`, `overlay`, `masks` and `image`."""
+
+    files: Annotated[tuple[Kind, ...], BeforeValidator(_kinds, json_schema_input_type=str)] = Field(
+        default=USUAL, json_schema_extra={"default": ",".join(USUAL)}
+    )
 
 
 @blueprint.post("")
@@ -144,6 +158,24 @@ def results(batch_id: str) -> Response:
     response = long_answer.answer(pieces, body.JSON if is_coco else body.NDJSON)
     ending = "coco.json" if is_coco else "ndjson"
     response.headers[DISPOSITION.name] = f'attachment; filename="{batch.shown_id}.{ending}"'
+    return response
+
+
+@blueprint.get("/<batch_id>/files")
+@auth.needs(Scope.JOBS_READ)
+@query.takes(FilesQuery)
+@operation.describes(
+    Operation(
+        "Download the files of a batch",
+        {200: Answer("A tar archive.", None, (DISPOSITION,), (TAR,))},
+        ("not_found",),
+    )
+)
+def download(batch_id: str) -> Response:
+    """Return one archive with the files of all jobs that have ended so far: `<id of the item>/<name of the file>`."""
+    batch = _found(batch_id)
+    response = long_answer.answer(services().batch_files.tar(batch, query.of(FilesQuery).files), TAR)
+    response.headers[DISPOSITION.name] = f'attachment; filename="{batch.shown_id}.tar"'
     return response
 
 

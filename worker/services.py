@@ -7,6 +7,7 @@ from worker.access.keys import Keys
 from worker.access.tenants import Tenants
 from worker.batch.batches import Batches
 from worker.batch.feeder import Feeder
+from worker.batch.files import BatchFiles
 from worker.batch.outcome import Outcomes
 from worker.batch.results import Results
 from worker.image.inputs import Inputs
@@ -57,6 +58,7 @@ class Services:
         self.batches = Batches(self.keyspace, self.storage, self.uploads, settings)
         self.outcomes = Outcomes(self.keyspace, self.storage)
         self.results = Results(self.outcomes, self.storage)
+        self.batch_files = BatchFiles(self.outcomes, self.storage)
         self.feeder = Feeder(
             self.batches, self.jobs, self.acceptance, self.erasure, self.keyspace, self.storage, settings
         )

@@ -62,6 +62,7 @@ ROUTES = {
     "POST /v1/batches/{}/cancel": WRITE,
     "POST /v1/batches/{}/retry": WRITE,
     "GET /v1/batches/{}/results": READ,
+    "GET /v1/batches/{}/files": READ,
     "POST /v1/embeddings": WRITE,
     "POST /v1/uploads": WRITE,
     "GET /v1/uploads/{}": READ,

@@ -48,6 +48,7 @@ QUERIES = [
     ("DELETE", "/v1/batches/x", "x=1", "x", "none is allowed"),
     ("POST", "/v1/batches/x/cancel", "x=1", "x", "none is allowed"),
     ("POST", "/v1/batches/x/retry", "wait=1", "wait", "none is allowed"),
+    ("GET", "/v1/batches/x/files", "files=result,input", "files[1]", "must be 'result', 'overlay', 'masks' or 'image'"),
     ("GET", "/v1/jobs/x/files/image", "redirect=1", "redirect", "must be 'true' or 'false'"),
     ("POST", "/v1/uploads", "size=1", "size", "none is allowed"),
     ("GET", "/v1/uploads/x", "x=1", "x", "none is allowed"),

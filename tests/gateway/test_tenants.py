@@ -44,6 +44,7 @@ OTHERS_ROUTES = [
     ("POST", "/v1/batches/{batch}/cancel"),
     ("POST", "/v1/batches/{batch}/retry"),
     ("GET", "/v1/batches/{batch}/results"),
+    ("GET", "/v1/batches/{batch}/files"),
     ("GET", "/v1/uploads/{upload}"),
     ("DELETE", "/v1/uploads/{upload}"),
     ("GET", "/v1/events/{event}"),

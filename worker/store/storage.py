@@ -29,6 +29,7 @@ DEFAULT_REGION = "us-east-1"  # what servers other than Amazon's expect
 MISSING = ("NoSuchKey", "NotFound", "404")
 # A lifecycle rule has moved the object to an archive, for instance Glacier, where it cannot be read immediately.
 ARCHIVED = "InvalidObjectState"
+OUT_OF_RANGE = "InvalidRange"
 CHANGED = "PreconditionFailed"  # the object has another ETag
 
 
@@ -71,6 +72,14 @@ class Head:
     etag: str
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """The first bytes of an object."""
+
+    head: Head
+    data: bytes
+
+
 class Storage:
     """Bytes by key, in S3 or in a server with the same API. Thread-safe.
 
@@ -96,6 +105,19 @@ class Storage:
             if error.response["Error"]["Code"] not in (*MISSING, ARCHIVED):
                 raise
             raise ObjectMissing(error.response, "GetObject") from None
+
+    def begin(self, key: str, count: int) -> Beginning:
+        """Return the first `count` bytes of an object, or all if it has fewer. Raises ObjectMissing."""
+        try:
+            found = self._client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes=0-{count - 1}")
+        except ClientError as error:
+            if error.response["Error"]["Code"] == OUT_OF_RANGE and (head := self.head(key)) is not None:
+                return Beginning(head, b"")  # an empty object has no range
+            if error.response["Error"]["Code"] not in (*MISSING, ARCHIVED, OUT_OF_RANGE):
+                raise
+            raise ObjectMissing(error.response, "GetObject") from None
+        data, size = found["Body"].read(), int(found["ContentRange"].rpartition("/")[2])
+        return Beginning(Head(size, found["ContentType"], found["ETag"]), data)
 
     def stream(self, key: str, etag: str, first: int, last: int) -> Iterator[bytes]:
         """Yield the bytes from `first` to `last` of an object, some at a time, as storage sends them.
