@@ -42,7 +42,8 @@ def unseal(sealed: str, settings: Settings, field: str, origin: str = "") -> dic
         headers: dict[str, str] = json.loads(Fernet(key).decrypt(sealed))
     except InvalidToken:
         message = "this process's OVSEG_IMAGE_HEADERS_SECRET is not the one with which the headers were encrypted"
-        raise OvsegError("headers_unavailable", message, field) from None
+        other = f", or they were given for another host than {origin}" if origin else ""
+        raise OvsegError("headers_unavailable", message + other, field) from None
     return headers
 
 
