@@ -129,15 +129,21 @@ def test_no_accepted_job_is_lost_with_valkey_and_none_is_done_twice(tmp_path: Pa
 @pytest.mark.timeout(900)
 def test_tenants_their_keys_and_endpoints_survive_and_a_revoked_keys_job_ends(tmp_path: Path) -> None:
     scale = Scale(name="one of each", jobs=0, seconds=0, workers=1, reapers=1)
-    given = {"OVSEG_WEBHOOK_SECRET": webhook_secret.new(), "OVSEG_AUTH": "required"}
+    given = {
+        "OVSEG_WEBHOOK_SECRET": webhook_secret.new(),
+        "OVSEG_IMAGE_HEADERS_SECRET": "s" * 32,
+        "OVSEG_AUTH": "required",
+    }
     with stack.running(scale, tmp_path, given) as members:
         with Keyspace.open(members.settings) as keyspace:
             keys = Keys(keyspace)
             live, revoked, stranger = (keys.create("", ORDINARY, tenant=name) for name in ("acme", "acme", "beta"))
             url = f"{members.url}/v1/webhook-endpoints"
-            fields = {"url": "https://example.com/", "events": ["job.failed"]}
+            headers = {"Authorization": "Bearer token"}
+            fields = {"url": "https://example.com/", "events": ["job.failed"], "headers": headers}
             endpoint = requests.post(url, json=fields, headers=bearer(live), timeout=60).json()
             endpoint.pop("secret")
+            assert endpoint["header_names"] == ["Authorization"]
             members.members["worker-1"].kill(down_seconds=float("inf"))
             job_id = submit(members, 1, revoked)["id"]
             keys.revoke(revoked.id)
