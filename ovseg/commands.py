@@ -12,6 +12,7 @@ from platformdirs import user_data_path
 from configs import webhook_secret, webhook_signing_key
 from configs.settings import Settings
 from ovseg import one_line
+from ovseg.client_commands import batch, jobs, submit, watch
 from ovseg.key_commands import keys
 from ovseg.model_commands import models
 from ovseg.tenant_commands import tenants
@@ -221,6 +222,8 @@ def recover(tell_since: float) -> None:
 main.add_command(models)
 main.add_command(keys)
 main.add_command(tenants)
+for command in (submit, jobs, batch, watch):
+    main.add_command(command)
 
 
 @main.command()

@@ -52,11 +52,12 @@ def test_what_the_library_of_standard_webhooks_signs_is_accepted() -> None:
     assert verify_webhook(BODY, headers, SECRET)
 
 
-@given(st.sampled_from([SECRET, KEY.shown]), st.data())
-def test_a_changed_bit_anywhere_is_refused(key: str, data: st.DataObject) -> None:
+@given(st.sampled_from([(SECRET, 1), (KEY.shown, 3)]), st.data())
+def test_a_changed_bit_anywhere_is_refused(key_and_place: tuple[str, int], data: st.DataObject) -> None:
+    key, place_of_its_signature = key_and_place
     headers = signed()
-    [wanted] = [s for s in headers["webhook-signature"].split() if _fits(s, key)]
-    headers["webhook-signature"] = wanted
+    headers["webhook-signature"] = headers["webhook-signature"].split()[place_of_its_signature]
+    assert verify_webhook(BODY, headers, key)
     parts = [BODY, *(value.encode() for value in headers.values())]
     part = data.draw(st.integers(0, len(parts) - 1))
     place = data.draw(st.integers(0, len(parts[part]) - 1))
@@ -66,14 +67,6 @@ def test_a_changed_bit_anywhere_is_refused(key: str, data: st.DataObject) -> Non
     names = dict(zip(headers, (text.decode("latin-1") for text in parts[1:]), strict=True))
     with pytest.raises(WebhookInvalid):
         verify_webhook(parts[0], names, key)
-
-
-def _fits(signature: str, key: str) -> bool:
-    try:
-        verify_webhook(BODY, signed() | {"webhook-signature": signature}, key)
-    except WebhookInvalid:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("age", [400, -400])

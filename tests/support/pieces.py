@@ -16,6 +16,7 @@ FOLDER = Path(__file__).parents[1]
 # The files that use the fixture `service`.
 OF_SERVICE = (
     "client/test_batches.py",
+    "client/test_commands.py",
     "client/test_map.py",
     "client/test_page.py",
     "client/test_segment.py",

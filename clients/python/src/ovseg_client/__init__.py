@@ -26,6 +26,7 @@ from ovseg_client.errors import (
     Unreachable,
     WebhookInvalid,
 )
+from ovseg_client.event import Event
 from ovseg_client.job import AsyncJob, Job
 from ovseg_client.mapping import Item, Outcome
 from ovseg_client.result import Mask, Result
@@ -41,6 +42,7 @@ __all__ = [
     "Batch",
     "Client",
     "Conflict",
+    "Event",
     "Forbidden",
     "Gone",
     "ImageUnreadable",

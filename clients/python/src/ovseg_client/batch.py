@@ -69,7 +69,7 @@ class BatchCalls:
     @Call
     def refresh(self) -> Steps[None]:
         """Read the batch again: its state changes to the present one."""
-        self.raw = yield from self._client.parsed(Request("GET", self._path))
+        self.raw = yield from self._client.parsed(Request("GET", self.path))
 
     @Call
     def wait(self, timeout: float | None = None) -> Steps[None]:
@@ -86,18 +86,18 @@ class BatchCalls:
             if not deadline.left(1):
                 raise errors.Timeout(f"batch {self.id} is still {self.status}; it continues", self)
             yield Pause(deadline.left(LOOK_AGAIN_SECONDS))
-            self.raw = yield from self._client.parsed(Request("GET", self._path), deadline)
+            self.raw = yield from self._client.parsed(Request("GET", self.path), deadline)
 
     @Stream
     def results(self) -> Emitting[ItemResult]:
         """Yield what became of each item, in the order of the manifest. The batch may still run."""
-        yield from self._client.lines(Request("GET", f"{self._path}/results"), _item_result)
+        yield from self._client.lines(Request("GET", f"{self.path}/results"), _item_result)
 
     @Call
     def coco(self) -> Steps[dict[str, Any]]:
         """Return the results as one data set in COCO's format."""
         dataset: dict[str, Any] = yield from self._client.parsed(
-            Request("GET", f"{self._path}/results", {"format": "coco"})
+            Request("GET", f"{self.path}/results", {"format": "coco"})
         )
         return dataset
 
@@ -108,7 +108,7 @@ class BatchCalls:
         Raises:
             Conflict: The batch has completed.
         """
-        self.raw = yield from self._client.parsed(Request("POST", f"{self._path}/cancel"))
+        self.raw = yield from self._client.parsed(Request("POST", f"{self.path}/cancel"))
 
     @Call
     def delete(self) -> Steps[None]:
@@ -117,10 +117,11 @@ class BatchCalls:
         Raises:
             Conflict: The batch has not ended.
         """
-        yield from self._client.answer(Request("DELETE", self._path))
+        yield from self._client.answer(Request("DELETE", self.path))
 
     @property
-    def _path(self) -> str:
+    def path(self) -> str:
+        """The path of the batch at the service."""
         return path_of("batches", self.id)
 
     def __repr__(self) -> str:

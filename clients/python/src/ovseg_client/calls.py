@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ovseg_client import image as images
+from ovseg_client.batch import BatchCalls
 from ovseg_client.errors import JobFailed
+from ovseg_client.event import Event
 from ovseg_client.image import Image
 from ovseg_client.job import MAX_WAIT_SECONDS, JobCalls
 from ovseg_client.prompts import Numbers, fields_of
@@ -113,6 +115,26 @@ class Calls(Service, Generic[J]):
         metadata = conditions.pop("metadata", {})
         query = {**conditions, **{f"metadata.{key}": _as_text(value) for key, value in metadata.items()}}
         yield from self.pages("/v1/jobs", "jobs", query, partial(self._new_job, self))
+
+    @Stream
+    def events(self, of: JobCalls | BatchCalls | None = None, *, last_event_id: str | None = None) -> Emitting[Event]:
+        """Yield what happens while it happens: to a job or a batch until it has ended, otherwise to all, without end.
+
+        If the connection breaks, the stream continues with the next event. An event of the type `gap` says that some
+        were lost.
+
+        Args:
+            of: A job, or a batch; None means all jobs and batches of the tenant.
+            last_event_id: The `id` of an event, to continue after it.
+
+        Raises:
+            NotFound: There is no such job or batch.
+            Unreachable: The service did not answer for `retry_seconds`.
+        """
+        if of is None:
+            yield from self.stream("/v1/events", last_event_id, None)
+        else:
+            yield from self.stream(f"{of.path}/events", last_event_id, of.id)
 
     def _final(self, job_id: str, image: Image, fields: Mapping[str, Any], timeout: float | None) -> Steps[Any]:
         """The steps that submit a job under an id, wait for its end, and return the job object."""

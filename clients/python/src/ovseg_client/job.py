@@ -8,6 +8,7 @@ from typing import Any
 from ovseg_client import errors
 from ovseg_client.result import Result
 from ovseg_client.retries import Deadline
+from ovseg_client.service import path_of
 from ovseg_client.steps import AsyncPart, Call, Part, Pause, Request, Steps
 
 MAX_WAIT_SECONDS = 60  # the service holds a request no longer
@@ -48,7 +49,7 @@ class JobCalls:
     @Call
     def refresh(self) -> Steps[None]:
         """Read the job again: its state changes to the present one."""
-        self.raw = yield from self._client.parsed(Request("GET", self._path))
+        self.raw = yield from self._client.parsed(Request("GET", self.path))
 
     @Call
     def wait(self, timeout: float | None = None) -> Steps[Result]:
@@ -70,12 +71,12 @@ class JobCalls:
         Raises:
             Conflict: The job has ended already.
         """
-        self.raw = yield from self._client.parsed(Request("POST", f"{self._path}/cancel"))
+        self.raw = yield from self._client.parsed(Request("POST", f"{self.path}/cancel"))
 
     @Call
     def delete(self) -> Steps[None]:
         """Erase a job that does not run, with its files."""
-        yield from self._client.answer(Request("DELETE", self._path))
+        yield from self._client.answer(Request("DELETE", self.path))
 
     def ended(self, deadline: Deadline) -> Steps[Result]:
         """The steps of `wait`."""
@@ -84,7 +85,7 @@ class JobCalls:
             if not seconds:
                 raise errors.Timeout(f"job {self.id} is still {self.status}; it continues", self)
             began = Deadline(seconds)
-            self.raw = yield from self._client.parsed(Request("GET", self._path, {"wait": round(seconds, 3)}), deadline)
+            self.raw = yield from self._client.parsed(Request("GET", self.path, {"wait": round(seconds, 3)}), deadline)
             if not self.is_final:
                 yield Pause(began.left(PAUSE_SECONDS))
         if self.status != "succeeded":
@@ -92,8 +93,9 @@ class JobCalls:
         return Result(self.raw)
 
     @property
-    def _path(self) -> str:
-        return f"/v1/jobs/{self.id}"
+    def path(self) -> str:
+        """The path of the job at the service."""
+        return path_of("jobs", self.id)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id} {self.status}>"

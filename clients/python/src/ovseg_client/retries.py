@@ -94,6 +94,24 @@ def _pause(state: tenacity.RetryCallState) -> float:
     return asked + BACKOFF(state)
 
 
+class Outage:
+    """For how long a stream has been broken."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._deadline: Deadline | None = None
+
+    def end(self) -> None:
+        """Something came, so the stream works."""
+        self._deadline = None
+
+    def check(self, error: Exception) -> None:
+        """Note that the stream broke. Raise the error if it has been broken for too long."""
+        self._deadline = self._deadline or Deadline(self._seconds)
+        if not self._deadline.left(1):
+            raise error
+
+
 class Deadline:
     """When something must have ended; without seconds, never."""
 

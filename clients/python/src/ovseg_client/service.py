@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from http import HTTPStatus
+from typing import IO, Any, TypeVar
 from urllib.parse import quote
 
 import httpx2
 
 from ovseg_client.errors import OvsegError, Unreachable
-from ovseg_client.retries import Deadline, until_answered
-from ovseg_client.steps import Emit, Emitting, Next, Open, Request, Steps, Transfer
+from ovseg_client.event import Event
+from ovseg_client.retries import Deadline, Outage, until_answered
+from ovseg_client.steps import Emit, Emitting, Next, Open, Pause, Request, Steps, Transfer
 
 T = TypeVar("T")
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -59,15 +62,22 @@ class Service:
     def lines(self, request: Request, made: Callable[[Any], T]) -> Emitting[T]:
         """The steps that emit what is made of each line of an answer in JSON lines.
 
-        If the connection breaks, the request is repeated, and the lines that were emitted before are left out.
+        The lines are first collected in a temporary file, because the service cuts off a client that reads slowly.
 
         Raises:
-            Unreachable: For `retry_seconds`, no further line came.
+            Unreachable: The connection broke, and for `retry_seconds` no further line came.
         """
-        known = 0
-        deadline = Deadline(self.retry_seconds)
+        with tempfile.TemporaryFile() as file:
+            yield from self._collected(request, file)
+            file.seek(0)
+            for line in file:
+                yield Emit(made(json.loads(line)))
+
+    def _collected(self, request: Request, file: IO[bytes]) -> Steps[None]:
+        """The steps that write the lines of an answer to a file; also over several connections, each line once."""
+        known, outage = 0, Outage(self.retry_seconds)
         while True:
-            yield from self.answer(Open(request), deadline)
+            yield from self.answer(Open(request))
             count, rest = 0, b""
             try:
                 while (piece := (yield Next())) is not None:
@@ -75,12 +85,43 @@ class Service:
                     for line in complete:
                         count += 1
                         if count > known:
-                            yield Emit(made(json.loads(line)))
-                            known, deadline = count, Deadline(self.retry_seconds)
+                            file.write(line + b"\n")
+                            known = count
+                            outage.end()
                 return
-            except Unreachable:
-                if not deadline.left(1):
-                    raise
+            except Unreachable as error:
+                outage.check(error)
+
+    def stream(self, path: str, last_event_id: str | None, of: str | None) -> Emitting[Event]:
+        """The steps that emit the events of an event stream, and connect again when the connection ends.
+
+        Args:
+            path: Of the stream.
+            last_event_id: The event to continue after.
+            of: The id of the job or the batch, whose last event ends the stream.
+
+        Raises:
+            Unreachable: The connection broke, and for `retry_seconds` no further event came.
+        """
+        pause, outage = 1.0, Outage(self.retry_seconds)
+        while True:
+            headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last_event_id} if last_event_id else {})}
+            answer = yield from self.answer(Open(Request("GET", path, headers=headers), is_events=True))
+            if answer.status_code == HTTPStatus.NO_CONTENT:
+                return
+            try:
+                while (sent := (yield Next())) is not None:
+                    pause = pause if sent.retry is None else sent.retry / 1000
+                    last_event_id = sent.id or last_event_id
+                    if sent.data:
+                        outage.end()
+                        event = Event.of(json.loads(sent.data), sent.id or None)
+                        yield Emit(event)
+                        if event.ends(of):
+                            return
+            except Unreachable as error:
+                outage.check(error)
+            yield Pause(pause)
 
     def pages(self, path: str, name: str, query: Mapping[str, Any], made: Callable[[Any], T]) -> Emitting[T]:
         """The steps that emit what is made of each entry of a list, which is read page by page."""

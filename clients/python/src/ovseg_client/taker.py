@@ -16,6 +16,7 @@ from ovseg_client.steps import Emit, Emitting, Next, Open, Pause, Request, Step,
 
 R = TypeVar("R")
 T = TypeVar("T")
+ANY_SIZE = None  # of an event: that of a job's end has the whole result
 PIECE_BYTES = 256 * 1024  # of a file that is sent
 
 
@@ -58,7 +59,7 @@ class Taker:
     def _pieces(self, answer: httpx2.Response, step: Open) -> Iterator[Any]:
         if not answer.is_success:
             answer.read()
-        return iter(httpx2.EventSource(answer)) if step.is_events else answer.iter_bytes()
+        return iter(httpx2.EventSource(answer, ANY_SIZE)) if step.is_events else answer.iter_bytes()
 
     def _done(self, step: Step) -> Any:
         match step:
@@ -115,7 +116,7 @@ class AsyncTaker:
     async def _pieces(self, answer: httpx2.Response, step: Open) -> AsyncIterator[Any]:
         if not answer.is_success:
             await answer.aread()
-        return aiter(httpx2.EventSource(answer)) if step.is_events else answer.aiter_bytes()
+        return aiter(httpx2.EventSource(answer, ANY_SIZE)) if step.is_events else answer.aiter_bytes()
 
     async def _done(self, step: Step) -> Any:
         match step:
