@@ -131,6 +131,16 @@ def test_a_job_is_submitted_read_waited_for_and_deleted(client: Client) -> None:
         job.refresh()
 
 
+def test_files_of_a_job_are_returned_and_a_preview_is_waited_for(client: Client) -> None:
+    result = client.segment(pictures.photo(), boxes=[HEAD], outputs=["png", "overlay"])
+    assert client.file(result.job_id, "image") == pictures.photo()
+    for name, kind in (("overlay.jpg", "JPEG"), ("masks/0000.png", "PNG"), ("preview", "JPEG")):
+        picture = Image.open(io.BytesIO(client.file(result, name)))
+        assert (picture.format, picture.size) == (kind, (512, 512))
+    with pytest.raises(NotFound):
+        client.file(client.job(result.job_id), "none")
+
+
 def test_a_job_that_has_not_ended_in_time_continues_and_can_be_canceled(client: Client) -> None:
     with pytest.raises(Timeout) as caught:
         client.segment("https://example.com/a.jpg", **NO_WORKER, timeout=0.2)

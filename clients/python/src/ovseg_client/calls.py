@@ -7,20 +7,22 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+from urllib.parse import quote
 
 from ovseg_client import image as images
 from ovseg_client.batch import BatchCalls
-from ovseg_client.errors import JobFailed
+from ovseg_client.errors import JobFailed, Timeout
 from ovseg_client.event import Event
 from ovseg_client.image import Image
 from ovseg_client.job import MAX_WAIT_SECONDS, JobCalls
 from ovseg_client.prompts import Numbers, fields_of
 from ovseg_client.result import Result
-from ovseg_client.retries import Deadline
+from ovseg_client.retries import Deadline, retry_after
 from ovseg_client.service import Service, path_of
-from ovseg_client.steps import Call, Emitting, Request, Steps, Stream, Work
+from ovseg_client.steps import Call, Emitting, Pause, Request, Steps, Stream, Work
 
 J = TypeVar("J", bound=JobCalls)
 
@@ -104,6 +106,28 @@ class Calls(Service, Generic[J]):
             NotFound: There is no such job.
         """
         return self._new_job(self, (yield from self.parsed(Request("GET", path_of("jobs", job_id)))))
+
+    @Call
+    def file(self, of: JobCalls | Result | str, name: str, timeout: float | None = 60.0) -> Steps[bytes]:
+        """Return a file of a job.
+
+        Args:
+            of: The job, its result, or its id.
+            name: `overlay.jpg`, `masks/0000.png`, `result.json`; `image`, what the job got; `preview`, an upright JPEG.
+            timeout: Seconds to wait for a worker that makes the file; None waits as long as it takes.
+
+        Raises:
+            NotFound: There is no such file.
+            Timeout: No worker has made it in time.
+        """
+        deadline = Deadline(timeout)
+        job_id = of if isinstance(of, str) else of.job_id if isinstance(of, Result) else of.id
+        request = Request("GET", f"{path_of('jobs', job_id)}/files/{quote(name)}")
+        while (answer := (yield from self.answer(request))).status_code == HTTPStatus.ACCEPTED:  # a worker makes it
+            if not deadline.left(1):
+                raise Timeout(f"no worker has made the file {name} of job {job_id} yet", of)
+            yield Pause(deadline.left(retry_after(answer.headers.get("Retry-After")) or 1.0))
+        return answer.content
 
     @Stream
     def jobs(self, /, **conditions: Any) -> Emitting[J]:

@@ -19,10 +19,10 @@ class ImageUnreadable(OvsegError):
 
 
 class Timeout(OvsegError):
-    """A job has not ended in the given time. It continues.
+    """A job or a batch has not ended in the given time. It continues.
 
     Attributes:
-        job: The `Job` or `AsyncJob`, to wait for it again or to cancel it.
+        job: The job or the batch, to wait for it again or to cancel it.
     """
 
     def __init__(self, message: str, job: Any) -> None:
