@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from ovseg_client import Client, Forbidden, QuotaExceeded, RateLimited, Unavailable, Unreachable
+from ovseg_client import Client, Forbidden, OvsegError, QuotaExceeded, RateLimited, Unavailable, Unreachable
 from ovseg_client.errors import ApiError, of_problem
 from ovseg_client.retries import retry_after
 from tests.support import fakes
@@ -65,6 +65,23 @@ def test_repeating_ends_after_the_given_time(host: Host) -> None:
     with pytest.raises(Unavailable):
         submit(host, retry_seconds=0.5)
     assert time.monotonic() - start < 30
+
+
+def test_the_time_that_a_request_waited_before_it_failed_does_not_count(host: Host) -> None:
+    """As when a gateway is killed that has held a request for a minute."""
+
+    def hold(request: BaseHTTPRequestHandler) -> None:
+        time.sleep(1.2)
+        request.connection.close()
+
+    host.answers["/v1/jobs"] = answers_in_turn(hold, answer(202, JOB))
+    assert submit(host, retry_seconds=1) == "a"
+
+
+def test_an_answer_of_something_else_than_the_service_is_named(host: Host) -> None:
+    host.serve("/v1/jobs", b"<html>", "text/html")
+    with pytest.raises(OvsegError, match="is it the address of ovseg"):
+        submit(host)
 
 
 def test_a_service_that_is_not_there_is_unreachable() -> None:

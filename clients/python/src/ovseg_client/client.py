@@ -36,8 +36,8 @@ class Client(Calls[Job], TakesSteps):
         Args:
             base_url: Of the service; by default `OVSEG_URL`, or else `http://127.0.0.1:8080`.
             api_key: By default `OVSEG_API_KEY`. A service without keys needs none.
-            retry_seconds: For how long after its start a request that gets no answer, or 408, 429, 502, 503 or 504, is
-                repeated. 0 never repeats.
+            retry_seconds: For how long after its first failure a request is repeated that gets no answer, or 408, 429,
+                502, 503 or 504. 0 never repeats.
         """
         super().__init__(base_url, api_key, retry_seconds)
         self._taker = Taker(self)

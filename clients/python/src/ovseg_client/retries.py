@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -20,18 +19,24 @@ PASSING = {408, 429, 502, 503, 504}
 BACKOFF = tenacity.wait_random_exponential(multiplier=0.5, max=20)
 
 
-def until_answered(request: Request | Transfer | Open, seconds: float) -> Steps[httpx2.Response]:
+def until_answered(request: Request | Transfer | Open, seconds: float, deadline: Deadline) -> Steps[httpx2.Response]:
     """Return the answer, which is a success.
 
-    The request is repeated if no answer came, or one that time may change. It is never repeated later than `seconds`
-    after the start, and not at all if the service asks for a longer pause than is left.
+    The request is repeated if no answer came, or one that time may change. It is not repeated later than `seconds`
+    after it failed first, nor after the deadline, and not at all if the service asks for a longer pause than is left.
+    The time until the first failure does not count, because a request that waits for a job may take a minute.
 
     Raises:
         ApiError: The service refused the request.
         Unreachable: No answer came.
     """
-    stop, retry = tenacity.stop_before_delay(seconds), tenacity.retry_if_exception(_may_pass)
-    loop = tenacity.Retrying(stop=stop, wait=_pause, retry=retry, reraise=True)
+    outage = Outage(seconds)
+
+    def is_too_late(state: tenacity.RetryCallState) -> bool:
+        return state.upcoming_sleep >= deadline.left(outage.left())
+
+    retry = tenacity.retry_if_exception(_may_pass)
+    loop = tenacity.Retrying(stop=is_too_late, wait=_pause, retry=retry, reraise=True)
     loop.begin()
     state = tenacity.RetryCallState(loop, fn=None, args=(), kwargs={})
     while True:
@@ -94,8 +99,19 @@ def _pause(state: tenacity.RetryCallState) -> float:
     return asked + BACKOFF(state)
 
 
+class Deadline:
+    """When something must have ended; without seconds, never."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._end = None if seconds is None else time.monotonic() + seconds
+
+    def left(self, at_most: float) -> float:
+        """Return the seconds that are left, at most so many, and not less than 0."""
+        return at_most if self._end is None else min(at_most, max(0.0, self._end - time.monotonic()))
+
+
 class Outage:
-    """For how long a stream has been broken."""
+    """For how long requests or a stream have failed, and how long they may."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -105,20 +121,12 @@ class Outage:
         """Something came, so the stream works."""
         self._deadline = None
 
-    def check(self, error: Exception) -> None:
-        """Note that the stream broke. Raise the error if it has been broken for too long."""
+    def left(self) -> float:
+        """Note a failure. Return for how many more seconds failures are accepted."""
         self._deadline = self._deadline or Deadline(self._seconds)
-        if not self._deadline.left(1):
+        return self._deadline.left(self._seconds)
+
+    def check(self, error: Exception) -> None:
+        """Note a failure, and raise its error if there have been failures for too long."""
+        if not self.left():
             raise error
-
-
-class Deadline:
-    """When something must have ended; without seconds, never."""
-
-    def __init__(self, seconds: float | None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._end = None if seconds is None else clock() + seconds
-
-    def left(self, at_most: float) -> float:
-        """Return the seconds that are left, at most so many, and not less than 0."""
-        return at_most if self._end is None else min(at_most, max(0.0, self._end - self._clock()))

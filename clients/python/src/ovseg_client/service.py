@@ -52,12 +52,17 @@ class Service:
             request: What is asked.
             deadline: The request is not repeated later than this.
         """
-        seconds = deadline.left(self.retry_seconds) if deadline else self.retry_seconds
-        return until_answered(request, seconds)
+        return until_answered(request, self.retry_seconds, deadline or Deadline(None))
 
     def parsed(self, request: Request, deadline: Deadline | None = None) -> Steps[Any]:
         """The steps that return the body of an answer."""
-        return (yield from self.answer(request, deadline)).json()
+        answer = yield from self.answer(request, deadline)
+        try:
+            return answer.json()
+        except ValueError:
+            raise OvsegError(
+                f"{self.url} answered with something else than JSON: is it the address of ovseg?"
+            ) from None
 
     def lines(self, request: Request, made: Callable[[Any], T]) -> Emitting[T]:
         """The steps that emit what is made of each line of an answer in JSON lines.
