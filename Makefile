@@ -7,7 +7,7 @@ LOCKED := install --require-hashes --requirement
 OURSELVES := install --no-deps --no-build-isolation --editable . --editable clients/python
 TRAINED := build/sam-lite/sam_lite.safetensors
 
-.PHONY: demo openapi fuzz-api up test quick chaos-small chaos attack-small attack lint format docs hooks lock pin-images train-lite ship-lite eval-lite eval-everything eval-text test-training parity parity-idea bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-interactive bench-batches bench-models clean help
+.PHONY: demo openapi fuzz-api up test quick chaos-small chaos attack-small attack lint format docs hooks lock pin-images train-lite ship-lite eval-lite eval-everything eval-text test-training parity parity-idea bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-interactive bench-batches bench-models bench-clients clean help
 
 help:
 	@echo "make demo            segment a photo with the whole service; writes pictures to ./output/"
@@ -33,6 +33,7 @@ help:
 	@echo "make bench-decoding  compare the CPU time of decoding in a child process and in the same process"
 	@echo "make bench-interactive   measure how long a click takes while 500 images wait"
 	@echo "make bench-batches   measure the time and the memory that a batch of 100,000 items takes"
+	@echo "make bench-clients   compare what a caller's code does with the Python clients of fal, Replicate, Roboflow and ours, in ten minutes"
 	@echo "make bench-slow-clients   measure how soon other clients are answered while there are hundreds of slow clients"
 
 demo: .venv/embedded
@@ -151,6 +152,10 @@ bench-overhead: .venv/dev
 bench-decoding: .venv/dev
 	.venv/bin/python -m benchmarks.decoding
 
+# What a caller's code does with fal's, Replicate's and Roboflow's Python clients and with ours: docs/compared-clients.md.
+bench-clients: .venv/dev .venv-clients/ready
+	.venv/bin/python -m benchmarks.clients
+
 bench-slow-clients: .venv/dev
 	.venv/bin/python -m benchmarks.slow_clients
 
@@ -186,7 +191,7 @@ pin-images:
 	$(PYTHON) deploy/pin_images.py
 
 clean:
-	rm -rf .venv .venv-lock .venv-parity .venv-parity-idea build output
+	rm -rf .venv .venv-lock .venv-parity .venv-parity-idea .venv-clients build output
 
 .venv-lock/bin/uv:
 	$(PYTHON) -m venv .venv-lock
@@ -206,6 +211,12 @@ clean:
 	.venv-parity-idea/bin/pip --disable-pip-version-check install setuptools wheel torch==2.14.1 torchvision==0.29.1 'transformers<5'
 	.venv-parity-idea/bin/pip --disable-pip-version-check install --no-build-isolation 'groundingdino-py>=0.4'
 	.venv-parity-idea/bin/pip --disable-pip-version-check install --editable '.[embedded,openvino,dev]'
+	touch $@
+
+# The versions that docs/compared-clients.md has numbers of.
+.venv-clients/ready: clients/python/pyproject.toml
+	$(PYTHON) -m venv .venv-clients
+	.venv-clients/bin/pip --disable-pip-version-check install fal-client==1.0.3 replicate==1.0.7 inference-sdk==1.8.3 ./clients/python
 	touch $@
 
 .venv/embedded: pyproject.toml clients/python/pyproject.toml locks/service.txt locks/headless.txt

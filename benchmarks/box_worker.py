@@ -1,4 +1,7 @@
-"""A worker whose network costs nothing, so that only the service's own time remains."""
+"""A worker whose network costs nothing, so that only the service's own time remains.
+
+An argument is the number of seconds for which encoding an image sleeps; by default none.
+"""
 
 from __future__ import annotations
 
@@ -12,4 +15,5 @@ from worker.worker_services import WorkerServices
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
-    run.work(WorkerServices(Settings(), "cpu", BoxInference(encode_seconds=0)), "cpu")
+    encode_seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 0.0
+    run.work(WorkerServices(Settings(), "cpu", BoxInference(encode_seconds)), "cpu")

@@ -106,10 +106,10 @@ def wait(url: str, job_id: str) -> dict[str, Any]:
 
 
 @contextmanager
-def workers(stack: Stack, count: int) -> Iterator[None]:
+def workers(stack: Stack, count: int, encode_seconds: float = 0) -> Iterator[None]:
     root = Path(__file__).parents[1]
     environment = {**os.environ, **stack.environment, "PYTHONPATH": str(root)}
-    command = [sys.executable, "-m", "benchmarks.box_worker"]
+    command = [sys.executable, "-m", "benchmarks.box_worker", str(encode_seconds)]
     started = [subprocess.Popen(command, env=environment, cwd=root) for _ in range(count)]
     try:
         settings = Settings(redis_url=stack.environment["OVSEG_REDIS_URL"])

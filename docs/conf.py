@@ -20,6 +20,10 @@ SOURCE = PROJECT["urls"]["Source"]
 # Pages at the top of the repository, and the pages here that include them.
 INCLUDED = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 
+# Pages with lines of links such as `[Go](../examples/go/wait/main.go)`. The site shows tabs with the files instead.
+WITH_TABS = {"examples", "compared-clients"}
+LANGUAGES = {".sh": "bash", ".py": "python", ".mjs": "javascript", ".go": "go"}
+
 project = PROJECT["name"]
 release = PROJECT["version"]
 html_title = f"ovseg {release}"
@@ -79,24 +83,23 @@ def _table_of_settings() -> str:
 
 
 def _tabs(links: re.Match[str]) -> str:
-    """Return tabs that show the files to which a line of links such as `[Go](../examples/go/wait/main.go)` leads."""
     tabs = "".join(
-        f"""````{{tab-item}} {language}
-:sync: {language}
+        f"""````{{tab-item}} {name}
+:sync: {name}
 ```{{literalinclude}} {path}
-:language: {language.lower().replace("curl", "bash")}
+:language: {LANGUAGES[Path(path).suffix]}
 :caption: {path.removeprefix("../")}
 ```
 ````
 """
-        for language, path in re.findall(r"\[(\w+)\]\((\S+)\)", links[0])
+        for name, path in re.findall(r"\[([^]]+)\]\((\S+)\)", links[0])
     )
-    return f"`````{{tab-set}}\n:sync-group: language\n{tabs}`````\n"
+    return f"`````{{tab-set}}\n{tabs}`````\n"
 
 
 def _read(app: Sphinx, docname: str, source: list[str]) -> None:
-    if docname == "examples":
-        source[0] = re.sub(r"^\[\w+\]\(\.\./examples/.*\n", _tabs, source[0], flags=re.MULTILINE)
+    if docname in WITH_TABS:
+        source[0] = re.sub(r"^\[[^]]+\]\(\.\./(examples|benchmarks)/.*\n", _tabs, source[0], flags=re.MULTILINE)
     source[0] = _relink(source[0], DOCS)
     if docname == "settings":
         source[0] += _table_of_settings()

@@ -17,6 +17,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import gateway
+from benchmarks.clients import tables as clients
 from configs.settings import Settings
 from gateway.problem import STATUS_OF_CODE
 from ovseg_core import header, models, outputs
@@ -106,6 +107,12 @@ PAGES = [
     "SECURITY.md",
     *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))),
 ]
+
+
+def test_the_comparison_of_clients_shows_what_was_measured() -> None:
+    page = (ROOT / "docs" / "compared-clients.md").read_text()
+    for table in clients.tables(json.loads(clients.RESULT.read_text())):
+        assert table in page
 
 
 @pytest.mark.parametrize("name", PAGES)
