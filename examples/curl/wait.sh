@@ -12,4 +12,4 @@ if ! jq -e .result job.json > /dev/null; then
   exit 1
 fi
 jq -c '.result.maskInfos[] | {score, box}' job.json
-curl -sSf -o overlay.jpg "$(jq -r .files.overlay.url job.json)"
+send overlay.jpg "$url/v1/jobs/$id/files/overlay.jpg"

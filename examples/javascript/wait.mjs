@@ -13,5 +13,5 @@ while (!job.is_final) {
 if (!job.result) throw new Error(`${job.status}: ${job.error?.message ?? job.result_gone?.reason}`);
 
 for (const { score, box } of job.result.maskInfos) console.log(JSON.stringify({ score, box }));
-const overlay = await fetch(job.files.overlay.url);
+const overlay = await send(`/v1/jobs/${id}/files/overlay.jpg`);
 await writeFile("overlay.jpg", Buffer.from(await overlay.arrayBuffer()));

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net/http"
 	"os"
 	"time"
 
@@ -24,7 +23,6 @@ type job struct {
 		}
 	}
 	ResultGone struct{ Reason string } `json:"result_gone"`
-	Files      struct{ Overlay struct{ URL string } }
 }
 
 func main() {
@@ -42,7 +40,7 @@ func main() {
 	for _, mask := range found.Result.MaskInfos {
 		fmt.Println(mask.Score, mask.Box)
 	}
-	if err := save(found.Files.Overlay.URL, "overlay.jpg"); err != nil {
+	if err := save("/v1/jobs/"+os.Args[1]+"/files/overlay.jpg", "overlay.jpg"); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -57,17 +55,17 @@ func read(id string) (found job, err error) {
 	return found, err
 }
 
-func save(url, path string) error {
-	answer, err := http.Get(url)
+func save(path, file string) error {
+	answer, err := ovseg.Send("GET", path, nil, nil)
 	if err != nil {
 		return err
 	}
 	defer answer.Body.Close()
-	file, err := os.Create(path)
+	saved, err := os.Create(file)
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	_, err = io.Copy(file, answer.Body)
+	defer saved.Close()
+	_, err = io.Copy(saved, answer.Body)
 	return err
 }
