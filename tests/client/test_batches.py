@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tarfile
 import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,6 +59,20 @@ def test_a_batch_is_created_waited_for_and_read(client: Client, url: str, truste
     with pytest.raises(Conflict):
         again.cancel()
     client.batches.get(batch.id).delete()
+
+
+def test_a_manifest_may_be_an_upload_and_the_files_one_archive(client: Client, url: str, tmp_path: Path) -> None:
+    items = [{"id": f"train/{i}.jpg", "image": url, "prompts": [{"box": HEAD}] if i else []} for i in range(3)]
+    (tmp_path / "manifest.ndjson").write_text("\n".join(map(json.dumps, items)))
+    batch = client.batches.create(
+        manifest=client.uploads.create(tmp_path / "manifest.ndjson"), defaults={"outputs": ["rle", "overlay"]}
+    )
+    assert [(error["line"], error["id"]) for error in batch.errors] == [(1, "train/0.jpg")]
+    batch.wait(120)
+    batch.download(tmp_path / "files.tar", ["overlay"])
+    with tarfile.open(tmp_path / "files.tar") as archive:
+        assert archive.getnames() == ["train/1.jpg/overlay.jpg", "train/2.jpg/overlay.jpg"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["files.tar", "manifest.ndjson"]
 
 
 def test_a_long_manifest_is_sent_in_parts_and_completes_as_one_batch(

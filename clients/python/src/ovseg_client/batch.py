@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ovseg_client import errors
@@ -13,6 +15,7 @@ from ovseg_client.service import path_of
 from ovseg_client.steps import AsyncPart, Call, Emitting, Part, Pause, Request, Steps, Stream
 
 LOOK_AGAIN_SECONDS = 2.0
+FILES = ("result", "overlay", "masks")
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,17 @@ class BatchCalls:
             Request("GET", f"{self.path}/results", {"format": "coco"})
         )
         return dataset
+
+    @Call
+    def download(self, path: str | os.PathLike[str], files: Sequence[str] = FILES) -> Steps[None]:
+        """Write the files of all jobs that have succeeded so far to a tar archive.
+
+        Args:
+            path: Of the archive. A file is at `<id of the item>/<name>` in it.
+            files: Kinds of files: `result`, `overlay`, `masks`, `image`.
+        """
+        request = Request("GET", f"{self.path}/files", {"files": ",".join(files)})
+        yield from self._client.downloaded(request, Path(path))
 
     @Call
     def cancel(self) -> Steps[None]:

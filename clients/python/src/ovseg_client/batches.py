@@ -15,6 +15,7 @@ from ovseg_client.mapping import Item
 from ovseg_client.prompts import fields_of
 from ovseg_client.service import path_of
 from ovseg_client.steps import AsyncPart, Call, Emitting, Part, Request, Steps, Stream, Work
+from ovseg_client.upload import UploadCalls
 
 B = TypeVar("B", bound=BatchCalls)
 # A part is repeated as a whole if its answer is lost. The service accepts 32 MB, but a part is also held in memory.
@@ -42,8 +43,9 @@ class BatchesCalls(Generic[B]):
     @Call
     def create(
         self,
-        items: Iterable[Mapping[str, Any] | Item],
+        items: Iterable[Mapping[str, Any] | Item] = (),
         *,
+        manifest: UploadCalls | None = None,
         id: str | None = None,  # noqa: A002 - the API's name
         defaults: Mapping[str, Any] | None = None,
         webhook: str | Mapping[str, Any] | None = None,
@@ -56,6 +58,7 @@ class BatchesCalls(Generic[B]):
         Args:
             items: Each a dict as in the HTTP API, with an `id` of your own, or `Item(image, id=..., boxes=...)`. It may
                 be a generator. An image is a URL, a digest or an upload.
+            manifest: Instead of items, an upload of JSON lines: `client.uploads.create("manifest.ndjson")`.
             id: Of the batch; by default a new one.
             defaults: Fields of a job, for the items that do not have them.
             webhook: A receiver that is notified of the batch.
@@ -65,7 +68,12 @@ class BatchesCalls(Generic[B]):
             ApiError: The service refused the batch. What is wrong with single items is in `errors` of the batch.
         """
         path = path_of("batches", id or f"batch-{uuid.uuid4().hex[:20]}")
-        parts = _parts(items, {"defaults": dict(defaults or {}), **({"webhook": webhook} if webhook else {})})
+        head = {"defaults": dict(defaults or {}), **({"webhook": webhook} if webhook else {})}
+        if manifest is not None:
+            request = Request("PUT", path, json={"manifest": {"upload": manifest.upload_id}, **head})
+            made = yield from self._client.parsed(request)
+            return self._new(self._client, made, made["manifest"]["errors"])
+        parts = _parts(items, head)
         refused: list[dict[str, Any]] = []
         raw: dict[str, Any] = {}
         while (part := (yield Work(partial(next, parts, None)))) is not None:

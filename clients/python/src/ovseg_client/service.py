@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import IO, Any, TypeVar
 from urllib.parse import quote
 
@@ -93,6 +94,25 @@ class Service:
                             file.write(line + b"\n")
                             known = count
                             outage.end()
+                return
+            except Unreachable as error:
+                outage.check(error)
+
+    def downloaded(self, request: Request, to: Path) -> Steps[None]:
+        """The steps that write an answer to a file, which appears when it is complete.
+
+        Raises:
+            Unreachable: The connection broke, and again more than `retry_seconds` later.
+        """
+        outage = Outage(self.retry_seconds)
+        part = to.with_name(f"{to.name}.part")
+        while True:
+            yield from self.answer(Open(request))
+            try:
+                with part.open("wb") as file:
+                    while (piece := (yield Next())) is not None:
+                        file.write(piece)
+                part.replace(to)
                 return
             except Unreachable as error:
                 outage.check(error)
