@@ -21,6 +21,7 @@ from configs import webhook_signing_key as signing_keys
 from configs.cores import Cores
 from configs.host_list import HostPatterns, Origins, TrustedHosts
 from configs.redis_address import RedisUrl
+from configs.s3_sources import S3Sources, Source
 from ovseg_core import http_address
 
 MEGABYTE = 1_000_000
@@ -96,6 +97,14 @@ class Settings(BaseSettings):
         default=None,
         description="Region that requests to S3 are signed for. Unset: the region in AWS_REGION, "
         "AWS_DEFAULT_REGION or the profile in ~/.aws/config, in this order, and us-east-1 without any.",
+    )
+
+    s3_sources: S3Sources = Field(
+        default=(),
+        description="Buckets, separated by commas, whose objects requests may name as images, such as "
+        "`photos,scans/2026@acme`: a bucket, perhaps with a prefix of the keys, and after @ the tenant that may read "
+        "it (`*`: every tenant; without @ only `default`). Workers read them, with the same server and credentials as "
+        "OVSEG_S3_BUCKET, which cannot be listed. Gateways and workers need the same list. Empty: none.",
     )
 
     # What a request may be
@@ -562,6 +571,13 @@ class Settings(BaseSettings):
         if value is not None:
             _require_tls(info)
             certificate_files.check_authorities(value)
+        return value
+
+    @field_validator("s3_sources")
+    @classmethod
+    def _check_sources(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if any(Source.parse(entry).bucket == info.data.get("s3_bucket") for entry in value):
+            raise ValueError("OVSEG_S3_BUCKET cannot be a source: it has the files of all tenants")
         return value
 
     @field_validator("redis_cert_file")

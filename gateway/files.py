@@ -38,7 +38,15 @@ ANSWERS = {
     302: Answer("The file is behind this link.", None, (LOCATION,)),
     304: Answer("The file has not changed.", None, HEADERS),
 }
-CODES = (*job_codes.OF_IMAGE, "input_gone", "not_found", "range_not_satisfiable", "result_gone", "url_unreachable")
+CODES = (
+    *job_codes.OF_IMAGE,
+    "input_gone",
+    "not_found",
+    "object_unreachable",
+    "range_not_satisfiable",
+    "result_gone",
+    "url_unreachable",
+)
 
 
 class FileQuery(query.Query):

@@ -60,7 +60,7 @@ def accept(job_id: str, job_request: JobRequest, image: bytes | None, once: Once
 def sent_images() -> SentImages:
     """Return what finds the images that the caller's tenant sent before."""
     owner = caller().tenant
-    return SentImages(partial(services().known_images.find, owner), partial(services().uploads.image, owner))
+    return SentImages(owner, partial(services().known_images.find, owner), partial(services().uploads.image, owner))
 
 
 def accepted(job: Job, status: HTTPStatus, headers: dict[str, str]) -> ResponseReturnValue:

@@ -75,7 +75,8 @@ class FileMaker:
     def _image(self, job: Job) -> bytes:
         """Return the image file of a job. Raises OvsegError, also if a URL has something that is no image."""
         services = self._services
-        data = fetch.image(job.request.image, services.inputs, services.client, services.settings, self._check)
+        source, settings = job.request.image, services.settings
+        data = fetch.image(source, job.tenant, services.inputs, services.client, settings, self._check)
         services.decoders.header(data, self._check)
         return data
 

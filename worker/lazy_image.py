@@ -31,9 +31,11 @@ class LazyImage:
     def file(self) -> bytes:
         """Return the bytes of the image's file. Raises OvsegError as `fetch.image`."""
         if self._file is None:
-            source, services = self._job.request.image, self._services
+            source, services, owner = self._job.request.image, self._services, self._job.tenant
             with self._timings.of("fetch"):
-                self._file = fetch.image(source, services.inputs, services.client, services.settings, self._check)
+                self._file = fetch.image(
+                    source, owner, services.inputs, services.client, services.settings, self._check
+                )
         return self._file
 
     def picture(self) -> np.ndarray:

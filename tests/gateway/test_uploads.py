@@ -69,7 +69,7 @@ def image_of(services: GatewayServices, job_id: str) -> bytes:
     job = services.jobs.get(job_id)
     assert job is not None
     settings = services.settings
-    return fetch.image(job.request.image, services.inputs, GuardedClient(settings), settings)
+    return fetch.image(job.request.image, job.tenant, services.inputs, GuardedClient(settings), settings)
 
 
 def make_due(services: GatewayServices, upload_id: str) -> None:

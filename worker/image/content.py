@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model
 
 from ovseg_core.header import Header
 
-ADDED_LATER = ("headers", "upload")
+ADDED_LATER = ("headers", "upload", "s3")
 
 
 class ImageContent(BaseModel):
@@ -47,7 +47,8 @@ class UploadedFile(BaseModel):
 
 
 class ImageSource(BaseModel):
-    """A `url`, or the object `key` under which the gateway stored the file, or an `upload`.
+    """A `url`, or the object `key` under which the gateway stored the file, or an `upload`, or the address of
+    an object in a bucket of the client's, `s3`.
 
     The gateway reads the header of a file that a request contains: its `content`. Until the file is stored, the source
     has only that. A job whose request names an upload gets a copy of the file, under a `key` of its own. `headers` are
@@ -61,6 +62,7 @@ class ImageSource(BaseModel):
     content: ImageContent | None = None
     headers: str | None = None
     upload: UploadedFile | None = None
+    s3: str | None = None
 
     @property
     def owner(self) -> str | None:

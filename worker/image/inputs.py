@@ -12,6 +12,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from worker.image.s3_address import S3Address
 from worker.store.keyspace import Keyspace
 from worker.store.storage import Storage
 
@@ -46,6 +47,10 @@ class Inputs:
         """
         image = self._keyspace.get_bytes(_name(owner))
         return image if image is not None else self._storage.get(key)
+
+    def fetch_from(self, address: S3Address, max_bytes: int) -> bytes:
+        """Return the first `max_bytes` bytes of an image in a bucket of others. Raises ObjectMissing, Denied."""
+        return self._storage.read(address.bucket, address.key, max_bytes)
 
     def reserve(self) -> bool:
         """True if one more image may be accepted into Redis; then the caller must call `move_soon` or `release`.

@@ -43,7 +43,7 @@ def describe(job: Job, storage: Storage | None = None, place: Place | None = Non
         **request.options,
         "batch": job.batch and {"id": tenant.shown(job.batch), "item": job.item},
         "image": {
-            "url": request.image.url,
+            "url": request.image.url or request.image.s3,
             "key": None if ephemeral.holds_image(job) else request.image.key,
             **(job.image or {"width": None, "height": None, "format": None}),
         },

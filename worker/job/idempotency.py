@@ -37,7 +37,7 @@ def fingerprint(request: JobRequest) -> str:
     # An image counts by its digest, wherever it is stored. Records of the first days have no digest. The file of an
     # upload never changes.
     stored = source.content.sha256 if source.content else source.upload.id if source.upload else source.key
-    image = {"url": source.url, "key": stored}
+    image = {"url": source.url or source.s3, "key": stored}
     fields = request.model_dump(mode="json", exclude={"image"})
     # Without the fields that are None: a field that a later version adds does not change older fingerprints.
     given = {name: value for name, value in fields.items() if value is not None}

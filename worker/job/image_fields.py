@@ -79,5 +79,5 @@ def _check_scheme(fields: ImageFields) -> None:
     found = SCHEME.match(fields.image or "")
     scheme = found[1].lower() if found else "data"
     if scheme not in ("http", "https", "data"):
-        instead = "give an http(s) URL (for an object in S3 a presigned URL), or base64"
+        instead = 'give an http(s) URL (for an object in S3 a presigned URL, or {"s3": ...}), or base64'
         raise OvsegError("url_invalid", f"{scheme}: URLs cannot be fetched; {instead}", "image")

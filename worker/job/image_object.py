@@ -1,4 +1,4 @@
-"""An image in a request as an object: a URL with the headers for it, or an image that was sent before."""
+"""An image in a request as an object: a URL with headers, an object in a bucket, or an image that was sent before."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
+from worker.image import s3_address
 from worker.image.content import ImageSource
+from worker.image.s3_address import S3Address
 from worker.job import url_headers
 from worker.job.validation import InvalidRequest, validated
 from worker.outbound import sealed_headers, web_url
@@ -26,17 +28,19 @@ class SentImages:
     """Finds the images that a client sent before.
 
     Attributes:
+        tenant: the client's.
         by_digest: returns the image with this SHA-256, in hexadecimal; None if none is known.
         by_upload: returns the image of the upload with this id. Raises OvsegError.
     """
 
+    tenant: str
     by_digest: Callable[[str], ImageSource | None]
     by_upload: Callable[[str], ImageSource]
 
     def remembered(self) -> SentImages:
         """Return a SentImages that finds each image once: many items of a manifest may name the same one."""
         remember = lru_cache(MAX_REMEMBERED)
-        return SentImages(remember(self.by_digest), remember(self.by_upload))
+        return SentImages(self.tenant, remember(self.by_digest), remember(self.by_upload))
 
 
 def _show_headers(schema: dict[str, Any]) -> None:
@@ -45,7 +49,7 @@ def _show_headers(schema: dict[str, Any]) -> None:
     schema.update({**url_headers.SCHEMA, "minProperties": 1})
 
 
-WAYS = ("url", "sha256", "upload")  # to name an image; an object has one of them
+WAYS = ("url", "sha256", "upload", "s3")  # to name an image; an object has one of them
 
 
 def _by(way: str) -> dict[str, Any]:
@@ -58,7 +62,7 @@ def _by(way: str) -> dict[str, Any]:
 
 
 class ImageObject(BaseModel):
-    """A URL with headers, or an image that was sent before."""
+    """A URL with headers, an object in a bucket, or an image that was sent before."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, hide_input_in_errors=True, json_schema_extra={"oneOf": list(map(_by, WAYS))}
@@ -72,6 +76,11 @@ class ImageObject(BaseModel):
         default=None, description="of an image that was sent within the last 24 hours, in lower-case hexadecimal"
     )
     upload: str | None = Field(default=None, max_length=MAX_ID_CHARACTERS, description="the id of an upload")
+    s3: str | None = Field(
+        default=None,
+        max_length=s3_address.MAX_CHARACTERS,
+        description="`s3://bucket/key` of an object in a bucket that the service lists for the caller",
+    )
 
     @classmethod
     def of(cls, body: object) -> ImageObject | None:
@@ -88,7 +97,7 @@ class ImageObject(BaseModel):
             raise error.at("image" + (f".{error.field}" if error.field else "")) from None
         given = [way for way in WAYS if getattr(found, way) is not None]
         if len(given) != 1 or (found.headers and found.url is None):
-            ways = 'give {"url": ..., "headers": {...}}, {"sha256": ...} or {"upload": ...}'
+            ways = 'give {"url": ..., "headers": {...}}, {"sha256": ...}, {"upload": ...} or {"s3": ...}'
             raise OvsegError("invalid_value", ways, "image")
         return found
 
@@ -102,6 +111,9 @@ class ImageObject(BaseModel):
             return _by_digest(self.sha256, sent_images)
         if self.upload is not None:
             return _by_upload(self.upload, sent_images)
+        if self.s3 is not None:
+            S3Address.parse(self.s3, "image.s3").check(sent_images.tenant, settings, "image.s3")
+            return ImageSource(s3=self.s3)
         text = str(self.url).strip()
         url = web_url.check_url(text, "image.url", settings)
         if not self.headers:
@@ -115,7 +127,7 @@ def _no_upload(upload_id: str) -> ImageSource:
     raise OvsegError("image_not_found", "there is no such upload")
 
 
-NO_IMAGES = SentImages(lambda sha256: None, _no_upload)
+NO_IMAGES = SentImages("", lambda sha256: None, _no_upload)
 
 
 def _by_digest(sha256: str, sent_images: SentImages) -> ImageSource:

@@ -29,6 +29,7 @@ DEFAULT_REGION = "us-east-1"  # what servers other than Amazon's expect
 MISSING = ("NoSuchKey", "NotFound", "404")
 # A lifecycle rule has moved the object to an archive, for instance Glacier, where it cannot be read immediately.
 ARCHIVED = "InvalidObjectState"
+NO_BUCKET = "NoSuchBucket"
 OUT_OF_RANGE = "InvalidRange"
 CHANGED = "PreconditionFailed"  # the object has another ETag
 
@@ -44,6 +45,10 @@ class ObjectMissing(ClientError):
     def reason(self) -> str:
         """Return a code for programs: `removed_from_storage` or `archived_in_storage`."""
         return "archived_in_storage" if self.is_archived else "removed_from_storage"
+
+
+class Denied(ClientError):
+    """The service's credentials may not read an object."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,19 @@ class Storage:
             raise ObjectMissing(error.response, "GetObject") from None
         with closing(found["Body"]) as body:
             yield from body.iter_chunks(PIECE_BYTES)
+
+    def read(self, bucket: str, key: str, max_bytes: int) -> bytes:
+        """Return the first `max_bytes` bytes of an object in any bucket. Raises ObjectMissing, Denied."""
+        try:
+            found = self._client.get_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in (*MISSING, ARCHIVED, NO_BUCKET):
+                raise ObjectMissing(error.response, "GetObject") from None
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.FORBIDDEN:
+                raise Denied(error.response, "GetObject") from None
+            raise
+        with closing(found["Body"]) as body:
+            return body.read(max_bytes)
 
     def delete_prefix(self, prefix: str) -> None:
         """Delete every object whose key begins with `prefix`."""
