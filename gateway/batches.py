@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 from pydantic import BeforeValidator, Field
 
-from gateway import auth, body, client_id, idempotency_key, long_answer, operation, paging, query
+from gateway import auth, body, client_id, idempotency_key, long_answer, operation, paging, query, wait_time
 from gateway.answers.batch import BatchObject, BatchPage, DataSet, SubmittedBatch
 from gateway.batch_submission import BatchFields, Submission
 from gateway.caller import caller
@@ -17,6 +17,7 @@ from gateway.operation import Answer, Header, Operation
 from gateway.paging import PageQuery
 from gateway.services import services
 from gateway.submission import REPLAYED
+from gateway.wait_time import WaitQuery
 from ovseg_core.errors import OvsegError
 from worker.access.scope import Scope
 from worker.batch import description
@@ -122,10 +123,24 @@ def create(batch_id: str) -> ResponseReturnValue:
 
 @blueprint.get("/<batch_id>")
 @auth.needs(Scope.JOBS_READ)
-@operation.describes(Operation("Read a batch", {200: Answer("The batch as it is now.", BatchObject)}, ("not_found",)))
-def show(batch_id: str) -> Response:
-    batch = _found(batch_id)
-    return jsonify(description.describe(batch, services().batches.eta_seconds(batch)))
+@query.takes(WaitQuery)
+@operation.describes(
+    Operation(
+        "Read a batch, or wait for it",
+        {200: Answer("The batch as it is now.", BatchObject, (wait_time.APPLIED,))},
+        ("not_found",),
+    )
+)
+def show(batch_id: str) -> ResponseReturnValue:
+    """Return the batch object. If the client asks to wait, the answer is held until the batch has completed."""
+    wait = wait_time.of_request() or wait_time.NONE
+
+    def answer(batch: Batch | None) -> ResponseReturnValue:
+        if batch is None:
+            raise not_found(batch_id)
+        return jsonify(description.describe(batch, services().batches.eta_seconds(batch))), wait.headers
+
+    return services().waiting.answer_batch(_found(batch_id), wait.seconds, answer)
 
 
 @blueprint.get("")
@@ -244,7 +259,7 @@ def erase(batch_id: str) -> tuple[str, int]:
     if outcome == "running":
         raise OvsegError("batch_not_final", "the batch has not ended: cancel it first")
     if not outcome:
-        raise _not_found(batch_id)
+        raise not_found(batch_id)
     return "", HTTPStatus.ACCEPTED
 
 
@@ -271,9 +286,9 @@ def _headers(batch: Batch, is_new: bool) -> dict[str, str]:
 def _found(batch_id: str) -> Batch:
     batch = services().batches.get(caller().owned(batch_id))
     if batch is None:
-        raise _not_found(batch_id)
+        raise not_found(batch_id)
     return batch
 
 
-def _not_found(batch_id: str) -> OvsegError:
+def not_found(batch_id: str) -> OvsegError:
     return OvsegError("not_found", f"there is no batch {brief(batch_id)!r}")

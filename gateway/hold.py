@@ -1,4 +1,4 @@
-"""A request whose answer waits for the end of a job."""
+"""A request whose answer waits for the end of a job or a batch."""
 
 from __future__ import annotations
 
@@ -11,23 +11,26 @@ from flask.typing import ResponseReturnValue
 
 
 class Hold:
-    """Waits until a job has ended, at most until `until` (time.monotonic). Then `answer` returns the response.
+    """Waits for the end of a job or batch, at most until `until` (time.monotonic). Then `answer` returns the response.
 
-    `may_be_early` allows an answer before the end of the job when this process stops. `is_stream` is True for an event
-    stream: the client gets comments while it waits.
+    `name` is what Redis publishes at that end, and `has_ended` reads whether it has come. `may_be_early` allows an
+    answer before the end when this process stops. `is_stream` is True for an event stream: the client gets comments
+    while it waits.
     """
 
     def __init__(
         self,
-        job_id: str,
+        name: str,
         seconds: float,
         may_be_early: bool,
+        has_ended: Callable[[], bool],
         answer: Callable[[], ResponseReturnValue],
         is_stream: bool = False,
     ):
-        self.job_id = job_id
+        self.name = name
         self.until = time.monotonic() + seconds
         self.may_be_early = may_be_early
+        self.has_ended = has_ended
         self.answer = answer
         self.is_stream = is_stream
         self.over: Future[None] = Future()

@@ -1,4 +1,4 @@
-"""The routes of live events: what happens to a job, sent as an event stream while it happens."""
+"""The routes of live events: what happens to jobs and batches, sent as event streams while it happens."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from typing import Annotated
 from flask import Blueprint, Response, request
 from pydantic import Field
 
-from gateway import access_log, auth, event_stream, handover, operation, query, request_id
+from gateway import access_log, auth, batches, event_stream, handover, operation, query, request_id
 from gateway.caller import caller
 from gateway.job_changes import not_found
+from gateway.live.job_subject import JobSubject
+from gateway.live.list_subject import BatchSubject, TenantSubject
 from gateway.live.message import Message, retry
 from gateway.live.stream import Stream
-from gateway.live.subject import JobSubject, Present, Subject
+from gateway.live.subject import Present, Subject
 from gateway.operation import Answer, Header, Operation
 from gateway.services import services
 from worker.access.scope import Scope
 
 blueprint = Blueprint("live_events", __name__)
 
-# The id of the last event about a job that had ended before the stream was opened. Such a job may have no feed.
+# The id of the last event about a job or batch that had ended before the stream was opened. It may have no feed.
 FINAL = "final"
 LAST_EVENT_ID = Header(
     "Last-Event-ID", "The `id` of the last event that the client has; the stream continues after it."
@@ -48,18 +50,42 @@ def of_job(job_id: str) -> Response:
 
     The stream ends after the final status, whose event has the result.
     """
-    found = _answer(JobSubject(caller().owned(job_id), services()))
-    if found is None:
-        raise not_found(job_id)
-    return found
-
-
-def _answer(subject: Subject) -> Response | None:
-    """Return the event stream of a subject; None if there is no such thing."""
-    last_id = request.headers.get(LAST_EVENT_ID.name) or query.of(StreamQuery).last_event_id or ""
+    subject = JobSubject(caller().owned(job_id), services())
     present = subject.present()
     if present is None:
-        return None
+        raise not_found(job_id)
+    return _answer(subject, present)
+
+
+@blueprint.get("/v1/batches/<batch_id>/events")
+@auth.needs(Scope.JOBS_READ)
+@query.takes(StreamQuery)
+@operation.describes(Operation("Follow a batch", ANSWERS, CODES))
+def of_batch(batch_id: str) -> Response:
+    """Send the batch object now and about once a second while it progresses, and each of its jobs that ends.
+
+    The stream ends when the batch has completed.
+    """
+    subject = BatchSubject(caller().owned(batch_id), services())
+    present = subject.present()
+    if present is None:
+        raise batches.not_found(batch_id)
+    return _answer(subject, present)
+
+
+@blueprint.get("/v1/events")
+@auth.needs(Scope.JOBS_READ)
+@query.takes(StreamQuery)
+@operation.describes(Operation("Follow all jobs and batches", ANSWERS, CODES))
+def of_tenant() -> Response:
+    """Send what happens to all jobs and batches of the caller's tenant, as server-sent events without an end."""
+    subject = TenantSubject(caller().tenant, services())
+    return _answer(subject, subject.present())
+
+
+def _answer(subject: Subject, present: Present) -> Response:
+    """Return the event stream of a subject, which was read just now."""
+    last_id = request.headers.get(LAST_EVENT_ID.name) or query.of(StreamQuery).last_event_id or ""
     if present.is_final:
         return _ended(subject, present, last_id)
     if not handover.can_hold() or request.method == "HEAD":
@@ -69,7 +95,7 @@ def _answer(subject: Subject) -> Response | None:
 
 
 def _ended(subject: Subject, present: Present, last_id: str) -> Response:
-    """Return the events that a client lacks of a job that has ended; 204 if it lacks none."""
+    """Return the events that a client lacks of a job or batch that has ended; 204 if it lacks none."""
     missed = [] if last_id == FINAL else services().live.since(subject, last_id)
     if missed is None:
         lost = [Message.of("gap", {})] if last_id else []

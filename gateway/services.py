@@ -22,7 +22,7 @@ class GatewayServices(Services):
         super().__init__(settings, IMPATIENT, UNHURRIED)
         self.leaving = threading.Event()
         self.rate_limits = RateLimits(self.keyspace, settings)
-        self.waiting = Waiting(self.jobs, self.keyspace, self.leaving)
+        self.waiting = Waiting(self.jobs, self.batches, self.keyspace, self.leaving)
         self.live = Live(self)
 
 

@@ -48,7 +48,8 @@ class WaitQuery(query.Query):
     HEADERS = (PREFER,)
 
     wait: Annotated[float, BeforeValidator(_seconds, json_schema_input_type=Seconds)] | None = Field(
-        default=None, description="seconds for which the answer may be held until the job has ended, at most 60"
+        default=None,
+        description="seconds for which the answer may be held until the job or batch has ended, at most 60",
     )
 
 

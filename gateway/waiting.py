@@ -1,4 +1,4 @@
-"""Holds a request until its job has ended. No thread waits: the server keeps the connection and calls again."""
+"""Holds a request until its job or batch has ended. No thread waits: the server keeps it, and calls again."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from flask.typing import ResponseReturnValue
 
 from gateway import handover
 from gateway.hold import Hold
+from worker.batch.batch import Batch
+from worker.batch.batches import Batches
 from worker.job.jobs import Jobs
 from worker.job.record import Job
 from worker.store.keyspace import Keyspace
@@ -22,7 +24,7 @@ log = logging.getLogger(__name__)
 
 Answer = Callable[[Job | None], ResponseReturnValue]
 
-# Redis publishes the end of a job only to those who are subscribed at that moment, so the jobs are also read regularly.
+# Redis publishes an end only to those who are subscribed at that moment, so jobs and batches are also read regularly.
 LOOK_AGAIN_SECONDS = 5.0
 # A hold is answered when its time is up. If it still exists this long afterwards, its client has hung up.
 FORGET_HOLD_AFTER_SECONDS = 60.0
@@ -31,8 +33,9 @@ FORGET_HOLD_AFTER_SECONDS = 60.0
 class Waiting:
     """The holds of a process. They share one thread, which is subscribed to the ends of jobs in Redis. Thread-safe."""
 
-    def __init__(self, jobs: Jobs, keyspace: Keyspace, leaving: threading.Event) -> None:
+    def __init__(self, jobs: Jobs, batches: Batches, keyspace: Keyspace, leaving: threading.Event) -> None:
         self._jobs = jobs
+        self._batches = batches
         self._leaving = leaving
         self._keyspace = keyspace
         self.max_holds: int | None = None  # the server sets it, so that connections are left for other requests
@@ -73,12 +76,34 @@ class Waiting:
         immediately if there are `max_holds` already. `job` is the job if the caller has read it just now.
         `head` has the headers of an answer that is an event stream: the client gets them and comments while it waits.
         """
-        hold = Hold(job_id, seconds, may_be_early, lambda: self._answer(hold, answer), is_stream=head is not None)
+
+        def has_ended() -> bool:
+            return _has_ended(self._jobs.get(job_id))
+
+        def late() -> ResponseReturnValue:
+            self._drop(hold)
+            return answer(self._jobs.get_with_result(job_id))
+
+        hold = Hold(job_id, seconds, may_be_early, has_ended, late, is_stream=head is not None)
         job = job or self._jobs.get_with_result(job_id)
-        if self._is_over(hold, job) or seconds <= 0 or not handover.can_hold() or self._is_full():
-            return answer(job)
-        self._keep(hold)
-        return handover.hold(hold, head)
+        return self._keep(hold, head) if self._can_wait(hold, _has_ended(job)) else answer(job)
+
+    def answer_batch(
+        self, batch: Batch, seconds: float, answer: Callable[[Batch | None], ResponseReturnValue]
+    ) -> ResponseReturnValue:
+        """Return `answer(batch)` once a batch, which was read just now, has ended, or as early as `answer` may."""
+        batch_id = batch.id
+
+        def has_ended() -> bool:
+            found = self._batches.get(batch_id)
+            return found is None or found.has_ended
+
+        def late() -> ResponseReturnValue:
+            self._drop(hold)
+            return answer(self._batches.get(batch_id))
+
+        hold = Hold(f"batch:{batch_id}", seconds, True, has_ended, late)
+        return self._keep(hold) if self._can_wait(hold, batch.has_ended) else answer(batch)
 
     def leave(self) -> None:
         """Answer the holds that may be answered early, because this process stops."""
@@ -87,39 +112,40 @@ class Waiting:
             for hold in [hold for holds in self._holds.values() for hold in holds if hold.may_be_early]:
                 hold.end()
 
-    def _is_over(self, hold: Hold, job: Job | None) -> bool:
-        return _has_ended(job) or (hold.may_be_early and self._leaving.is_set())
+    def _can_wait(self, hold: Hold, has_ended: bool) -> bool:
+        is_over = has_ended or self._must_answer(hold) or hold.until <= time.monotonic()
+        return not is_over and handover.can_hold() and not self._is_full()
+
+    def _must_answer(self, hold: Hold) -> bool:
+        return hold.may_be_early and self._leaving.is_set()
 
     def _is_full(self) -> bool:
         with self._lock:
             return self.max_holds is not None and sum(map(len, self._holds.values())) >= self.max_holds
 
-    def _answer(self, hold: Hold, answer: Answer) -> ResponseReturnValue:
-        self._drop(hold)
-        return answer(self._jobs.get_with_result(hold.job_id))
-
-    def _keep(self, hold: Hold) -> None:
-        """Keep a hold until it is answered. It ends here if its job ended before we subscribed."""
+    def _keep(self, hold: Hold, head: Response | None = None) -> Response:
+        """Keep a hold until it is answered. It ends here if its job or batch ended before we subscribed."""
         with self._lock:
-            self._holds[hold.job_id].add(hold)
-            if hold.job_id in self._expected and not (hold.may_be_early and self._leaving.is_set()):
-                return  # no news of this job's end has come: the listener will end the hold
+            self._holds[hold.name].add(hold)
+            if hold.name in self._expected and not self._must_answer(hold):
+                return handover.hold(hold, head)  # no news of this job's end has come: the listener will end the hold
             if self._listener is None:  # not earlier: gunicorn forks after it has made the application
                 self._listener = threading.Thread(target=self._listen, name="done", daemon=True)
                 self._listener.start()
         self._is_listening.wait(1)
         try:
-            if self._is_over(hold, self._jobs.get(hold.job_id)):
+            if self._must_answer(hold) or hold.has_ended():
                 hold.end()
         except BaseException:
             self._drop(hold)
             raise
+        return handover.hold(hold, head)
 
     def _drop(self, hold: Hold) -> None:
         with self._lock:
-            self._holds[hold.job_id].discard(hold)
-            if not self._holds[hold.job_id]:
-                del self._holds[hold.job_id]
+            self._holds[hold.name].discard(hold)
+            if not self._holds[hold.name]:
+                del self._holds[hold.name]
 
     def _listen(self) -> None:
         while True:
@@ -157,22 +183,23 @@ class Waiting:
         for hold in holds:
             if hold.until + FORGET_HOLD_AFTER_SECONDS < time.monotonic():
                 self._drop(hold)
-        for job_id in {hold.job_id for hold in holds}:
-            if _has_ended(self._read(job_id)):
-                self._end(job_id)
+        for hold in {hold.name: hold for hold in holds}.values():
+            if _is_over(hold):
+                self._end(hold.name)
 
-    def _read(self, job_id: str) -> Job | None:
-        """Return a job; None also if its record is invalid. Only the request that waits for the job then fails."""
-        try:
-            return self._jobs.get(job_id)
-        except (LookupError, ValueError):
-            return None
-
-    def _end(self, job_id: str) -> None:
+    def _end(self, name: str) -> None:
         with self._lock:
-            self._expected.discard(job_id)
-            for hold in self._holds.get(job_id, ()):
+            self._expected.discard(name)
+            for hold in self._holds.get(name, ()):
                 hold.end()
+
+
+def _is_over(hold: Hold) -> bool:
+    """Return True if the job or batch of a hold has ended, or has an invalid record: only its requests then fail."""
+    try:
+        return hold.has_ended()
+    except (LookupError, ValueError):
+        return True
 
 
 def _has_ended(job: Job | None) -> bool:

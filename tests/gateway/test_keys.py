@@ -46,6 +46,8 @@ ROUTES = {
     "PUT /v1/jobs/{}": WRITE,
     "GET /v1/jobs/{}": READ,
     "GET /v1/jobs/{}/events": READ,
+    "GET /v1/batches/{}/events": READ,
+    "GET /v1/events": READ,
     "GET /v1/jobs/{}/files": READ,
     "GET /v1/jobs/{}/files/{}": READ,
     "DELETE /v1/jobs/{}": WRITE,

@@ -31,6 +31,7 @@ MASK = {"rleResult": "0`0", "size": [4, 4]}  # all of 4 x 4 pixels
 OTHERS_ROUTES = [
     ("GET", "/v1/jobs/{job}"),
     ("GET", "/v1/jobs/{job}/events"),
+    ("GET", "/v1/batches/{batch}/events"),
     ("GET", "/v1/jobs/{job}/files"),
     ("GET", "/v1/jobs/{job}/files/image"),
     ("GET", "/v1/jobs/{job}/files/preview"),

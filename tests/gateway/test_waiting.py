@@ -11,6 +11,7 @@ from flask import Flask
 
 from gateway import handover, waiting
 from gateway.hold import Hold
+from gateway.services import GatewayServices
 from gateway.waiting import Waiting
 from tests.support import protocol
 from worker.job.jobs import Jobs
@@ -26,10 +27,10 @@ def hold(at: Waiting, job_id: str) -> Hold:
 
 
 def test_an_invalid_record_ends_the_hold_of_its_job_and_no_other(
-    jobs: Jobs, keyspace: Keyspace, monkeypatch: pytest.MonkeyPatch
+    jobs: Jobs, services: GatewayServices, keyspace: Keyspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(waiting, "LOOK_AGAIN_SECONDS", 0.0)
-    at = Waiting(jobs, keyspace, threading.Event())
+    at = Waiting(jobs, services.batches, keyspace, threading.Event())
     broken, sound = protocol.accept(jobs), protocol.accept(jobs)
     waits = [hold(at, broken), hold(at, sound)]
     keyspace.redis.hset(keyspace.key(f"job:{broken}"), "status", "of a later version")
@@ -39,8 +40,10 @@ def test_an_invalid_record_ends_the_hold_of_its_job_and_no_other(
     waits[1].over.result(30)
 
 
-def test_a_request_beyond_max_holds_is_answered_immediately(jobs: Jobs, keyspace: Keyspace) -> None:
-    at = Waiting(jobs, keyspace, threading.Event())
+def test_a_request_beyond_max_holds_is_answered_immediately(
+    jobs: Jobs, services: GatewayServices, keyspace: Keyspace
+) -> None:
+    at = Waiting(jobs, services.batches, keyspace, threading.Event())
     at.max_holds = 2
     job_id = protocol.accept(jobs)
     first, _ = hold(at, job_id), hold(at, job_id)
@@ -63,36 +66,36 @@ def hold_new(at: Waiting, jobs: Jobs, meanwhile: Callable[[str], object] = lambd
         return found
 
 
-def subscribed(jobs: Jobs, keyspace: Keyspace, monkeypatch: pytest.MonkeyPatch) -> Waiting:
+def subscribed(jobs: Jobs, services: GatewayServices, keyspace: Keyspace, monkeypatch: pytest.MonkeyPatch) -> Waiting:
     """Return a Waiting that is subscribed, and does not look at the records until a test is over."""
     monkeypatch.setattr(waiting, "LOOK_AGAIN_SECONDS", 600.0)
-    at = Waiting(jobs, keyspace, threading.Event())
-    jobs.cancel(hold(at, protocol.accept(jobs)).job_id)
+    at = Waiting(jobs, services.batches, keyspace, threading.Event())
+    jobs.cancel(hold(at, protocol.accept(jobs)).name)
     return at
 
 
 def test_the_end_of_a_new_job_is_noticed_at_every_moment(
-    jobs: Jobs, keyspace: Keyspace, monkeypatch: pytest.MonkeyPatch
+    jobs: Jobs, services: GatewayServices, keyspace: Keyspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at = subscribed(jobs, keyspace, monkeypatch)
+    at = subscribed(jobs, services, keyspace, monkeypatch)
     later = hold_new(at, jobs)
     assert not later.over.done()
-    jobs.cancel(later.job_id)
+    jobs.cancel(later.name)
     later.over.result(30)
 
     def end(job_id: str) -> None:
         other = hold(at, protocol.accept(jobs))
         jobs.cancel(job_id)
-        jobs.cancel(other.job_id)
+        jobs.cancel(other.name)
         other.over.result(30)  # by now the end of the first job was published, too
 
     hold_new(at, jobs, end).over.result(30)
 
 
 def test_the_end_of_a_new_job_is_noticed_if_the_subscription_breaks_before(
-    jobs: Jobs, keyspace: Keyspace, monkeypatch: pytest.MonkeyPatch
+    jobs: Jobs, services: GatewayServices, keyspace: Keyspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at = subscribed(jobs, keyspace, monkeypatch)
+    at = subscribed(jobs, services, keyspace, monkeypatch)
 
     def end_unheard(job_id: str) -> None:
         keyspace.redis.client_kill_filter(_type="pubsub")

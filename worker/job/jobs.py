@@ -111,6 +111,10 @@ class Jobs:
             record, document = pipeline.execute()
         return Job.from_record(job_id, record, document) if record else None
 
+    def several(self, job_ids: Sequence[str]) -> dict[str, Job]:
+        """Return those of these jobs that exist, by id, without results."""
+        return dict(listing.several(self._keyspace, job_ids))
+
     def place(self, job: Job) -> Place | None:
         """Return the place of a job in its queue; None if it is not waiting there, as between two attempts."""
         minute_ago = clock.in_microseconds(time.time() - RATE_SECONDS)

@@ -40,6 +40,15 @@ def page(
     return jobs, rows[read - 1][1] if has_more or read < len(rows) else None
 
 
+def several(keyspace: Keyspace, ids: Sequence[str]) -> Iterator[tuple[str, Job]]:
+    """Yield those of these jobs that exist."""
+    for start in range(0, len(ids), READ_AT_ONCE):
+        some = ids[start : start + READ_AT_ONCE]
+        for job_id, record in zip(some, _read(keyspace, some), strict=True):
+            if record:
+                yield job_id, Job.from_record(job_id, record)
+
+
 def _index(owner: str, wanted: JobFilter) -> str:
     """Return the name of an index that has the jobs. That of a batch also has jobs of another status."""
     if wanted.batch is not None:
@@ -62,11 +71,16 @@ def _records(keyspace: Keyspace, ids: Sequence[str]) -> Iterator[tuple[str, Mapp
     size = 0
     for start in range(0, len(ids), READ_AT_ONCE):
         some = ids[start : start + READ_AT_ONCE]
-        with keyspace.pipeline() as pipeline:
-            for job_id in some:
-                pipeline.hgetall(keyspace.key(f"job:{job_id}"))
-            records = pipeline.execute()
+        records = _read(keyspace, some)
         yield from zip(some, records, strict=True)
         size += sum(len(value) for record in records for value in record.values())
         if size >= LISTED_BYTES:
             return
+
+
+def _read(keyspace: Keyspace, ids: Sequence[str]) -> list[dict[str, str]]:
+    with keyspace.pipeline() as pipeline:
+        for job_id in ids:
+            pipeline.hgetall(keyspace.key(f"job:{job_id}"))
+        found: list[dict[str, str]] = pipeline.execute()
+    return found

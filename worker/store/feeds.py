@@ -21,6 +21,16 @@ def of_job(job_id: str) -> str:
     return f"job:{job_id}"
 
 
+def of_batch(batch_id: str) -> str:
+    """Return the name of the feed of a batch."""
+    return f"batch:{batch_id}"
+
+
+def of_tenant(name: str) -> str:
+    """Return the name of the feed of a tenant."""
+    return f"tenant:{name}"
+
+
 @dataclass(frozen=True)
 class Entry:
     """An event in a feed.

@@ -15,5 +15,6 @@ redis.call('HINCRBY', key('batch_counts:' .. id), 'canceled', waiting_items(id))
 redis.call('DEL', key('batch_unfed:' .. id))
 redis.call('ZADD', key('batches:due'), int(now), id)
 mark_unarchived_record('batch:' .. id)
+announce_batch(id, 'progress')
 settle_batch(id)
 return 'canceled'

@@ -10,4 +10,5 @@ redis.call('HSET', record, 'deleted_at', int(now))
 for _, index in ipairs({owner(id) .. 'batches', 'batches:ended'}) do redis.call('ZREM', key(index), id) end
 redis.call('ZADD', key('batches:due'), int(now), id)
 mark_unarchived_record('batch:' .. id)
+announce_batch(id, 'deleted')
 return 'deleted'

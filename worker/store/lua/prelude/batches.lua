@@ -30,6 +30,8 @@ end
 local function notify_completed(batch)
   local reopened = redis.call('HGET', key('batch:' .. batch), 'reopened')
   notify_batch(batch, 'batch.completed', 'completed' .. (reopened and '_' .. reopened or ''))
+  announce_batch(batch, 'completed')
+  redis.call('PUBLISH', key('done'), 'batch:' .. batch)
 end
 
 -- Complete a batch if its manifest is complete and all its items have ended.
@@ -45,12 +47,26 @@ local function settle_batch(batch)
   notify_completed(batch)
 end
 
+-- The shortest time between two events about the progress of a batch in a feed.
+local ANNOUNCED_EVERY = 1000000
+
+-- Write the progress of a batch to the feeds, if they exist, unless that was done a short time ago.
+local function announce_progress(batch)
+  if redis.call('EXISTS', key('feed:batch:' .. batch), key('feed:tenant:' .. tenant(batch))) == 0 then return end
+  local last = redis.call('HGET', key('batch_counts:' .. batch), 'announced_at')
+  if last and now - last < ANNOUNCED_EVERY then return end
+  redis.call('HSET', key('batch_counts:' .. batch), 'announced_at', int(now))
+  announce_batch(batch, 'progress')
+end
+
 -- A job of a batch has ended: complete the batch, or notify its progress unless that was done a short time ago.
 local function item_ended(batch)
   settle_batch(batch)
+  if redis.call('HEXISTS', key('batch:' .. batch), 'completed_at') == 1 then return end
+  announce_progress(batch)
   local counts = key('batch_counts:' .. batch)
   local last = redis.call('HGET', counts, 'notified_at')
-  if redis.call('HEXISTS', key('batch:' .. batch), 'completed_at') == 1 or (last and now - last < PROGRESS_EVERY) then return end
+  if last and now - last < PROGRESS_EVERY then return end
   redis.call('HSET', counts, 'notified_at', int(now))
   notify_batch(batch, 'batch.progress', 'progress_' .. count_of(batch, ENDED))
 end

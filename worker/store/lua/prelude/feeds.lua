@@ -26,3 +26,8 @@ local function announce(id, what, batch, ephemeral, is_end)
   if not ephemeral then write_to_feed(of_tenant, 'job.' .. what, id, '') end
   if batch and is_end then write_to_feed(of_batch, 'job.' .. what, id, '') end
 end
+
+-- Write the event `batch.<what>` to the feeds of a batch and of its tenant.
+local function announce_batch(batch, what)
+  for _, feed in ipairs({'batch:' .. batch, 'tenant:' .. tenant(batch)}) do write_to_feed(feed, 'batch.' .. what, batch, '') end
+end

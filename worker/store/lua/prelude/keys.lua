@@ -58,7 +58,8 @@
 --   batch_chunks:<b> zset  the chunks of the manifest; score: their number
 --   batch_unfed:<b> zset   those with items that wait for their jobs
 --   batch_counts:<b> hash  how many items have a job in each status, or a job that was erased (`deleted`); `chunks`: the number
---                          of the last chunk; `notified_at`: of the last event about the progress; `fed`: the chunk that is fed now and the position of the next item in it
+--                          of the last chunk; `notified_at`, `announced_at`: of the last event about the
+--                          progress for webhooks and in feeds; `fed`: the chunk that is fed now and the position of the next item in it
 --   batch_jobs:<b> zset    the jobs of a batch; score: accepted_at
 --   batch_told:<b> list    the ids of the last events of a batch, the oldest event first
 --   batch_open:<b> set     those that have not ended
