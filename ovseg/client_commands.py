@@ -115,7 +115,7 @@ def _show_outcomes(outcomes: Iterable[Outcome], as_json: bool) -> None:
 
 @click.group(epilog=KEY_NOTE)
 def jobs() -> None:
-    """List, show, cancel and delete jobs of a running service."""
+    """List, show, cancel and delete jobs of a running service, and get their files."""
 
 
 @jobs.command("list")
@@ -140,6 +140,17 @@ def show(job_id: str, url: str | None) -> None:
     """Print a job with its result, as JSON."""
     with _client(url) as client:
         click.echo(json.dumps(client.job(job_id).raw, indent=1))
+
+
+@jobs.command()
+@click.argument("job_id")
+@click.argument("name", default="overlay.jpg")
+@OF_SERVICE
+@click.option("--output", "-o", default="-", type=click.File("wb", lazy=True), help="The file to write.  [default: -]")
+def file(job_id: str, name: str, url: str | None, output: IO[bytes]) -> None:
+    """Write a file of a job: overlay.jpg, masks/0000.png, result.json, image, or preview."""
+    with _client(url) as client:
+        output.write(client.file(job_id, name))
 
 
 @jobs.command()

@@ -47,6 +47,9 @@ def test_jobs_are_listed_shown_canceled_and_deleted(run: Run, photo: Path) -> No
     events = run("watch", job_id).stdout.splitlines()
     assert "job.succeeded" in events[-1] or "job.state" in events[-1]
     assert json.loads(run("jobs", "show", job_id).stdout)["outputs"] == ["rle"]
+    assert run("jobs", "file", job_id, "image").stdout_bytes == pictures.photo()
+    assert run("jobs", "file", job_id, "result.json", "-o", str(photo.with_name("result"))).exit_code == 0
+    assert json.loads(photo.with_name("result").read_text())["errorCode"] == 0
     listed = run("jobs", "list", "--status", "succeeded", "--limit", "100").stdout.splitlines()
     assert job_id in [line.split()[0] for line in listed]
     assert json.loads(run("jobs", "list", "--limit", "1", "--json").stdout)["id"]
