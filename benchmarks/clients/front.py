@@ -54,49 +54,55 @@ class Front:
             return faults.pop(0) if faults else None
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, front: Front) -> None:
+        self.front = front
+        super().__init__(("127.0.0.1", 0), Handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass  # clients that are killed hang up
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_GET(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        request, front = Request(self.command, self.path, dict(self.headers), body), self.server.front
+        fault = front.fault_of(request)
+        if isinstance(fault, int):
+            self._reply(Answer(fault, BUSY, {"Retry-After": str(RETRY_AFTER_SECONDS)}))
+            return
+        answer = front.wire.answer(request, front.url)
+        if fault == "cut":
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+        else:
+            self._reply(answer)
+
+    do_POST = do_PUT = do_DELETE = do_GET
+
+    def _reply(self, answer: Answer) -> None:
+        self.send_response(answer.status)
+        for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
 @contextmanager
 def serving(wire: Wire, folder: Path) -> Iterator[Front]:
     """Run a front while the block runs. `folder` gets its certificate, if the client requires https."""
     front = Front(wire)
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            request = Request(self.command, self.path, dict(self.headers), body)
-            fault = front.fault_of(request)
-            if isinstance(fault, int):
-                self._reply(Answer(fault, BUSY, {"Retry-After": str(RETRY_AFTER_SECONDS)}))
-                return
-            answer = wire.answer(request, front.url)
-            if fault == "cut":
-                self.connection.shutdown(socket.SHUT_RDWR)
-                self.close_connection = True
-            else:
-                self._reply(answer)
-
-        do_POST = do_PUT = do_DELETE = do_GET
-
-        def _reply(self, answer: Answer) -> None:
-            self.send_response(answer.status)
-            for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(answer.body)
-
-        def log_message(self, *arguments: Any) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        block_on_close = False
-        request_queue_size = 128
-
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            pass  # clients that are killed hang up
-
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server(front)
     front.url = f"{'https' if wire.needs_tls else 'http'}://127.0.0.1:{server.server_port}"
     if wire.needs_tls:
         front.certificate = folder / "authority.pem"
