@@ -1,11 +1,12 @@
 """Waits for a job, prints its masks and saves the overlay: python wait.py ID"""
 
 import sys
-from urllib.request import urlretrieve
+from pathlib import Path
 
 from ovseg_client import Client, JobFailed
 
-job = Client().job(sys.argv[1])
+client = Client()
+job = client.job(sys.argv[1])
 try:
     result = job.wait()
 except JobFailed as failure:
@@ -13,4 +14,4 @@ except JobFailed as failure:
 
 for mask in result:
     print(mask.score, mask.box)
-urlretrieve(result.raw["files"]["overlay"]["url"], "overlay.jpg")
+Path("overlay.jpg").write_bytes(client.file(result, "overlay.jpg"))
