@@ -15,8 +15,8 @@ for (const { line, message } of batch.manifest.errors) console.error(`line ${lin
 
 while (!batch.is_final) {
   console.error(`${batch.progress.done} of ${batch.progress.total}`);
-  await setTimeout(2000);
-  batch = await (await send(path)).json();
+  await setTimeout(1000); // answers are held for up to 30 s, but not if too many clients wait
+  batch = await (await send(`${path}?wait=30`)).json();
 }
 await pipeline((await send(`${path}/results`)).body, createWriteStream(results));
 console.log(JSON.stringify(batch.counts));

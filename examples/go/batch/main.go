@@ -37,8 +37,8 @@ func main() {
 	}
 	for err == nil && !found.IsFinal {
 		log.Printf("%d of %d", found.Progress.Done, found.Progress.Total)
-		time.Sleep(2 * time.Second)
-		found, err = send("GET", path, nil)
+		time.Sleep(time.Second) // answers are held for up to 30 s, but not if too many clients wait
+		found, err = send("GET", path+"?wait=30", nil)
 	}
 	if err != nil {
 		log.Fatal(err)
