@@ -3,7 +3,7 @@
 Runs the programs in callers/, which segment one image and a data set with fal's, Replicate's and Roboflow's client and
 with ours. Behind all of them is the same service, with a network that only sleeps: fronts translate the wire formats of
 the other clients. Counts lines, requests and jobs, makes faults, and kills a program in the middle of its data set.
-Prints tables, and writes a JSON file.
+Writes a JSON file, and prints the tables of docs/compared-clients.md.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import requests
 
 from benchmarks import facts
 from benchmarks.clients.front import Front, serving
+from benchmarks.clients.tables import tables
 from benchmarks.clients.wires import WIRES
 from benchmarks.service import photo
 from benchmarks.throughput import workers
@@ -63,13 +64,14 @@ def main() -> None:
             stack.children["worker"].end_by(time.monotonic() + 30)
             with workers(stack, 2, ENCODE_SECONDS):
                 for name in given.clients:
+                    print(f"{name} ...", flush=True)
                     bench = Bench(name, plan.url, given.python.absolute(), Path(folder, name))
                     rows.append(bench.measure(given.images))
-                    print(json.dumps(rows[-1], indent=1), flush=True)
     given.to.parent.mkdir(parents=True, exist_ok=True)
     day = datetime.now(tz=UTC).date().isoformat()
     result = {"machine": facts.machine(), "day": day, "images": given.images, "rows": rows}
     given.to.write_text(json.dumps(result, indent=1) + "\n")
+    print("\n".join(tables(result)))
 
 
 @dataclass(frozen=True)

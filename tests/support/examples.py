@@ -55,11 +55,16 @@ class Language:
             process.communicate()
 
 
-def language(name: str, folder: Path) -> Language:
-    """Return the examples in this language. Skip the test if this machine cannot run them."""
+def need(name: str) -> None:
+    """Skip the test if this machine cannot run the examples in this language."""
     for tool in TOOLS[name]:
         if shutil.which(tool) is None:
             pytest.skip(f"the examples in {name} need {tool}, which this machine lacks")
+
+
+def language(name: str, folder: Path) -> Language:
+    """Return the examples in this language. Skip the test if this machine cannot run them."""
+    need(name)
     environment = dict(os.environ)
     if name == "go":
         built = folder / "built"
