@@ -9,10 +9,12 @@ from __future__ import annotations
 from flask import Flask, Response, request
 
 METHODS = "GET, POST, PUT, PATCH, DELETE"
-REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, Prefer, If-None-Match, Last-Event-ID, X-Request-Id"
+REQUEST_HEADERS = (
+    "Authorization, Content-Type, Idempotency-Key, Prefer, If-None-Match, If-Range, Range, Last-Event-ID, X-Request-Id"
+)
 ANSWER_HEADERS = (
-    "Location, ETag, Retry-After, Idempotency-Replayed, Preference-Applied, RateLimit, RateLimit-Policy, "
-    "WWW-Authenticate, X-Request-Id"
+    "Accept-Ranges, Content-Disposition, Content-Range, Location, ETag, Retry-After, Idempotency-Replayed, "
+    "Preference-Applied, RateLimit, RateLimit-Policy, WWW-Authenticate, X-Request-Id"
 )
 PREFLIGHT_SECONDS = 600  # for which a browser remembers the answer to its question
 

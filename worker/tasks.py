@@ -14,6 +14,7 @@ from ovseg_core import outputs
 from ovseg_core.errors import OvsegError
 from ovseg_core.outputs import Drawing
 from worker import answering, publish, searching
+from worker.image.content import ImageContent
 from worker.inference.embeddings import Cache
 from worker.inference.urgency import Urgency
 from worker.job.attempt import LeaseLost, Stopped, Waiting
@@ -92,6 +93,7 @@ def _work(job: Job, services: WorkerServices, waiting: Waiting) -> None:
     timings, check = Timings(), partial(services.heartbeat.check, job)
     image = LazyImage(job, services, timings, check)
     content = image.content()
+    _remember(job, content, services)
     owned_sha256 = tenant.owned(job.tenant, content.sha256)  # no tenant learns whether another sent the same image
     is_known = _is_known(job.request, owned_sha256, services)
     if not is_known:
@@ -116,6 +118,13 @@ def _work(job: Job, services: WorkerServices, waiting: Waiting) -> None:
     elif not request.ephemeral and services.jobs.get(job.id) is None:
         # The job was deleted while this attempt, which had lost its lease, was writing.
         services.storage.delete_prefix(job.attempt_prefix)
+
+
+def _remember(job: Job, content: ImageContent, services: WorkerServices) -> None:
+    """Remember the digest of a job's upload, which no gateway has read: later requests may name it by that."""
+    source = job.request.image
+    if source.content is None and source.owner == job.id:
+        services.known_images.remember(job.tenant, source.model_copy(update={"content": content}))
 
 
 def _is_known(request: JobRequest, sha256: str, services: WorkerServices) -> bool:

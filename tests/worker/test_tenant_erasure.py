@@ -44,6 +44,8 @@ def fill(services: Services, owner: str) -> None:
     services.keyspace.redis.set(services.keyspace.key(f"image:{owner}:digest"), "")
     services.batches.create(tenant.owned(owner, "batch"))
     services.batches.add(tenant.owned(owner, "batch"), [Item("waiting", protocol.request())])
+    upload = services.uploads.create(owner, "image/jpeg", 5)
+    services.storage.put(upload.key, b"image", upload.content_type)
     for job_id in (done, waiting):
         services.archive.keep(job_id)
     services.archive.keep_accepted([protocol.accept(services.jobs, owner) for _ in range(2)])
@@ -79,6 +81,10 @@ def test_nothing_is_left_of_a_tenant_and_all_of_another(services: Services) -> N
     assert tenant_erasure.erase(services, erased) == 5
     services.erasure.sweep()
     services.record_archive.sweep()
+    (upload_id,) = (name for name in left_of(services, erased) if ":" not in name)
+    assert services.uploads.get(upload_id) is None  # its record stays until its URL no longer works
+    services.keyspace.redis.zadd(services.keyspace.key("uploads:due"), {upload_id: 1})
+    services.uploads.sweep()
     assert left_of(services, erased) == []
     assert left_of(services, other) == before
     assert services.jobs.list("default", JobFilter(), 10, None) == default_jobs

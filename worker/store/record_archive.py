@@ -1,7 +1,8 @@
 """Copies of the records of tenants, API keys, endpoints, batches and uploads in object storage, in case Redis is lost.
 
-The scripts that change such a record list its name in `unarchived_records`, and a reaper writes the copy within a
-sweep. So what changes a record needs only Redis. `ovseg recover` restores the records that Redis does not have.
+`Uploads` writes and deletes the copy of an upload. The scripts that change another record list its name in
+`unarchived_records`, and a reaper writes the copy within a sweep. So what changes a record needs only Redis.
+`ovseg recover` restores the records that Redis does not have.
 """
 
 from __future__ import annotations

@@ -23,8 +23,6 @@ log = logging.getLogger(__name__)
 
 UPLOADS = "uploads"  # the name of the policy
 RETRY_SECONDS = 60  # uploads expire after hours, or are deleted by the client that has too many
-# The items of a batch may wait for their jobs for days. Each job then gets a copy.
-HELD_SECONDS = 7 * clock.DAY
 ERASED_PER_SWEEP = 100  # so that each sweep is short; the next one erases the rest
 
 
@@ -52,7 +50,7 @@ class Uploads:
         if outcome == "exceeded":
             raise _exceeded(*more)
         record = pairs(more)
-        copy = record_archive.key_of(f"upload:{upload_id}")
+        _, copy = _keys_of(upload_id)
         self._storage.put(copy, json.dumps(record).encode(), "application/json")
         return Upload.from_record(upload_id, record)
 
@@ -117,7 +115,7 @@ class Uploads:
     def hold(self, upload_ids: Sequence[str]) -> None:
         """Let these uploads expire later, because items of a batch wait for their jobs."""
         if upload_ids:
-            self._keyspace.run("upload_hold", clock.in_microseconds(HELD_SECONDS), *upload_ids)
+            self._keyspace.run("upload_hold", *upload_ids)
 
     def delete(self, upload_id: str) -> bool:
         """Delete an upload and its file; False if there is none. Jobs that have a copy of the file keep it.
@@ -126,7 +124,7 @@ class Uploads:
         """
         if not self._keyspace.run("upload_delete", upload_id):
             return False
-        self._storage.delete([object_names.upload(upload_id)])
+        self._storage.delete(_keys_of(upload_id))
         return True
 
     def sweep(self) -> None:
@@ -137,8 +135,13 @@ class Uploads:
 
     def _erase(self, upload_id: str, due_at: int) -> None:
         """Erase an upload: its file, then its record; nothing if it is due at another time now."""
-        self._storage.delete([object_names.upload(upload_id), record_archive.key_of(f"upload:{upload_id}")])
+        self._storage.delete(_keys_of(upload_id))
         self._keyspace.run("upload_erase", upload_id, due_at)
+
+
+def _keys_of(upload_id: str) -> list[str]:
+    """Return the keys of an upload's file, and of the copy of its record from which a recovery restores it."""
+    return [object_names.upload(upload_id), record_archive.key_of(f"upload:{upload_id}")]
 
 
 def expired() -> OvsegError:

@@ -9,9 +9,8 @@ if kind == 'batch' then
   return 1
 end
 if kind == 'upload' then
-  local size, expires_at, deleted_at = unpack(redis.call('HMGET', record, 'size', 'expires_at', 'deleted_at'))
-  expire_upload(id, expires_at)
-  if deleted_at then return 1 end
+  local size, expires_at = unpack(redis.call('HMGET', record, 'size', 'expires_at'))
+  expire_upload(id, math.max(expires_at, now + UPLOAD_HELD)) -- a batch may hold it: the copy does not show that
   count_stored(id, tonumber(size))
 end
 local is_of_tenant = kind == 'endpoint' or kind == 'upload'

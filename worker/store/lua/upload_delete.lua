@@ -6,5 +6,4 @@ if not size or deleted_at then return 0 end
 redis.call('HSET', key('upload:' .. id), 'deleted_at', int(now))
 redis.call('ZREM', key(owner(id) .. 'uploads'), id)
 count_stored(id, -size)
-mark_unarchived_record('upload:' .. id)
 return 1

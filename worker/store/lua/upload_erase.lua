@@ -8,4 +8,3 @@ local size, deleted_at = unpack(redis.call('HMGET', key('upload:' .. id), 'size'
 if size and not deleted_at then count_stored(id, -size) end
 redis.call('DEL', key('upload:' .. id))
 for _, index in ipairs({owner(id) .. 'uploads', 'uploads:due'}) do redis.call('ZREM', key(index), id) end
-mark_unarchived_record('upload:' .. id)

@@ -1,10 +1,6 @@
--- Let uploads expire later. ARGV: microseconds until they expire at the earliest, then their ids. Those that do not exist or
--- were deleted stay as they are.
-local held_until = now + ARGV[1]
-for i = 2, #ARGV do
-  local expires_at, deleted_at = unpack(redis.call('HMGET', key('upload:' .. ARGV[i]), 'expires_at', 'deleted_at'))
-  if expires_at and not deleted_at and tonumber(expires_at) < held_until then
-    expire_upload(ARGV[i], held_until)
-    mark_unarchived_record('upload:' .. ARGV[i])
-  end
+-- Let uploads expire later, because items of a batch name them. ARGV: their ids. Those that do not exist or were deleted stay as
+-- they are.
+for _, id in ipairs(ARGV) do
+  local expires_at, deleted_at = unpack(redis.call('HMGET', key('upload:' .. id), 'expires_at', 'deleted_at'))
+  if expires_at and not deleted_at then expire_upload(id, math.max(expires_at, now + UPLOAD_HELD)) end
 end

@@ -83,7 +83,7 @@
 --   <t>stored_bytes string the sum of `input_bytes` and `output_bytes` of a tenant's jobs, and the sizes of its uploads
 --   <t>usage:<day> hash    what a tenant used on a day (UTC, days since 1970): how many jobs were accepted and ended in each
 --                          status, and the work of those that stored a result; expires
---   unarchived_records zset names of records of tenants, API keys, endpoints, batches and uploads that have changed since their copy in
+--   unarchived_records zset names of records of tenants, API keys, endpoints and batches that have changed since their copy in
 --                          storage was written, or were deleted; score: since when
 --   tests:<e>      list    the last test events of an endpoint, oldest first
 --   event:<id>     hash    a webhook event; the script that changes the job's status also writes the event and its id

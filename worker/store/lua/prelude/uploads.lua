@@ -6,6 +6,10 @@ local FILE_APART = 20 * 1000000
 -- still run.
 local UPLOAD_GRACE = 3600 * 1000000
 
+-- An upload that items of a batch name can be used for this long: the items may wait for their jobs for days. Each job then
+-- gets a copy.
+local UPLOAD_HELD = 7 * 86400 * 1000000
+
 -- Let an upload expire at a time.
 local function expire_upload(id, expires_at)
   redis.call('HSET', key('upload:' .. id), 'expires_at', int(expires_at))
