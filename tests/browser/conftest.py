@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.support import chromium
+from tests.support.fakes import Host
 from tests.support.playground import Playground
 from tests.support.service import Service
 
@@ -23,9 +24,12 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def stack(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def stack(browser: Browser, trusted_host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """`ovseg up`. It is started after the browser, so that a machine without one does not start it."""
-    environment = {"OVSEG_MODELS_DIR": str(tmp_path_factory.mktemp("models"))}
+    environment = {
+        "OVSEG_ALLOWED_PRIVATE_HOSTS": trusted_host.address,
+        "OVSEG_MODELS_DIR": str(tmp_path_factory.mktemp("models")),  # none of this machine's
+    }
     running = Service(tmp_path_factory.mktemp("stack"), environment)
     try:
         yield running.wait_until_ready()

@@ -124,3 +124,11 @@ def test_the_first_load_has_less_than_200_kilobytes(page: Playground) -> None:
     )
     assert 0 < sent < FIRST_LOAD_BYTES
     assert len(gzip.compress((WEB / "playground.js").read_bytes())) < FIRST_LOAD_BYTES // 10
+
+
+def test_every_problem_that_has_a_text_is_one_that_the_service_or_the_page_reports(page: Playground) -> None:
+    english = page.run("texts/en.js", "(module) => module.default")
+    codes = {name.removeprefix("problem_") for name in english if name.startswith("problem_")}
+    of_the_page = {"no_picture", "offline", "other", "unreachable"}
+    document = (Path(gateway.__file__).parents[1] / "docs" / "openapi.json").read_text()
+    assert [code for code in sorted(codes - of_the_page) if f'"{code}"' not in document] == []

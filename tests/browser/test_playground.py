@@ -14,13 +14,23 @@ from PIL import Image
 from playwright.sync_api import Route
 from pycocotools import mask as coco_mask
 
+from configs.settings import Settings
 from tests.browser.conftest import Open
-from tests.support import pictures
+from tests.support import lone_gateway, pictures
+from tests.support.fakes import Host
 from tests.support.playground import IS_READY, Playground
 from tests.support.service import Service
+from worker.access.keys import Keys
+from worker.access.scope import Scope
+from worker.store.keyspace import Keyspace
 
 HEAD, SHUTTLE, HELMET = (220, 90), (340, 4, 462, 300), (390, 430)
 NASTY = "<img src=x onerror=alert(1)>\"'&"
+
+
+@pytest.fixture
+def keys(keyspace: Keyspace) -> Keys:
+    return Keys(keyspace)
 
 
 def answered(stack: Service, *prompts: Any, **fields: Any) -> dict[str, Any]:
@@ -223,12 +233,83 @@ def test_a_service_that_does_not_answer_is_reported_and_nothing_is_lost(pages: O
     assert page.notice() == ""
 
 
-def test_a_file_that_is_no_picture_is_refused_with_a_reason(page: Playground) -> None:
+def test_a_file_that_is_no_picture_is_refused_with_a_reason(pages: Open) -> None:
+    page = pages(may_complain=True).open()
     page.drop("notes.jpg", b"not a picture")
     page.wait("playground.session.problem !== null")
-    assert "cannot show this file" in page.notice()
+    assert "Neither the browser nor the service" in page.notice()
     assert page.page.locator("#welcome").is_visible()
     page.sample()
+    assert page.notice() == ""
+
+
+def test_a_format_that_browsers_lack_is_shown_by_the_services_preview(page: Playground, stack: Service) -> None:
+    with Image.open(io.BytesIO(pictures.photo())) as photo:
+        large = photo.resize((2400, 2400))
+    page.drop("large.tif", pictures.encoded(large, "TIFF", compression="jpeg"), "image/tiff")
+    page.wait(IS_READY)
+    assert page.page.evaluate("playground.session.photo.picture.levels[0].width") == 2048
+    page.click(1031, 422)
+    [head] = page.objects()
+    assert head["candidates"][0]["size"] == [2400, 2400]
+    assert head["candidates"][0]["area"] > 10_000
+
+
+def test_a_photo_behind_an_address_is_fetched_by_the_service(page: Playground, trusted_host: Host) -> None:
+    page.page.fill("#address", trusted_host.serve("/for-the-playground.jpg", pictures.photo()))
+    page.page.press("#address", "Enter")
+    page.wait(IS_READY)
+    page.click(*HEAD)
+    assert len(page.objects()) == 1
+
+
+def test_a_saved_job_opens_with_its_photo_objects_and_choices(page: Playground, pages: Open, stack: Service) -> None:
+    page.sample().click(*HEAD)
+    page.page.locator("#candidates button").nth(2).click()
+    page.press("n")
+    page.draw_box(*SHUTTLE)
+    page.page.locator("#objects input").last.fill(NASTY)
+    page.page.locator("#objects input").last.press("Enter")
+    page.page.click("#share")
+    page.page.locator("dialog button.strong").click()
+    link = page.page.locator("dialog pre").inner_text()
+    assert page.page.url == link
+    other = pages().open(link.removeprefix(stack.url))
+    other.wait("playground.session.state.objects.length > 0")
+    shown = [
+        (each["label"], each["candidates"][each["chosen"]]["counts"], each["prompt"]["points"], each["prompt"]["box"])
+        for page_ in (page, other)
+        for each in page_.objects()
+    ]
+    assert shown[:2] == shown[2:]
+    other.wait(IS_READY)
+    other.click(230, 40)
+    assert other.page.locator("img[src=x]").count() == 0
+    stack.delete(f"/v1/jobs/{link.partition('job=')[2]}")
+    gone = pages(may_complain=True).open(link.removeprefix(stack.url))
+    gone.wait("playground.session.problem !== null")
+    assert "no such job" in gone.notice()
+
+
+def test_a_service_with_keys_asks_for_one_and_keeps_it_in_memory_only(
+    pages: Open, s3_settings: Settings, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OVSEG_AUTH", "required")
+    key = str(keys.create("page", [Scope.JOBS_READ, Scope.JOBS_WRITE]))
+    with lone_gateway.running(s3_settings) as gateway:
+        page = pages(gateway.url, may_complain=True)
+        page.page.goto(gateway.url)
+        field = page.page.locator("dialog input[type=password]")
+        field.fill("ovk_wrong")
+        field.press("Enter")
+        page.wait("document.querySelector('dialog [role=alert]') !== null")
+        field.fill(key)
+        field.press("Enter")
+        page.wait("playground.session.models.length > 0")
+        kept = page.page.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie])")
+        assert key not in kept
+        page.page.reload()
+        assert field.is_visible()
 
 
 def test_everything_lists_all_objects_that_the_service_finds(page: Playground, stack: Service) -> None:

@@ -24,7 +24,7 @@ export async function cutout({ photo, objects }) {
   const [canvas, context] = blank(photo);
   for (const object of objects) draw(context, chosenOf(object).mask, WHITE, 1);
   context.globalCompositeOperation = "source-in";
-  context.drawImage(photo.picture.levels[0], 0, 0);
+  context.drawImage(photo.picture.levels[0], 0, 0, photo.width, photo.height);
   const boxes = objects.map((object) => chosenOf(object).mask.box);
   const [x, y] = [0, 1].map((i) => Math.min(...boxes.map((box) => box[i])));
   const [right, bottom] = [2, 3].map((i) => Math.max(...boxes.map((box) => box[i])));
@@ -37,7 +37,7 @@ export async function cutout({ photo, objects }) {
 /** Return a JPEG of the photo with its masks in colour. */
 export async function overlay({ photo, objects }) {
   const [canvas, context] = blank(photo);
-  context.drawImage(photo.picture.levels[0], 0, 0);
+  context.drawImage(photo.picture.levels[0], 0, 0, photo.width, photo.height);
   const stroke = Math.max(Math.round(Math.max(photo.width, photo.height) / 800), 1);
   for (const object of objects) draw(context, chosenOf(object).mask, colourOf(object.number), FILL, stroke);
   return [{ name: "overlay.jpg", blob: await canvas.convertToBlob({ type: "image/jpeg", quality: 0.92 }) }];

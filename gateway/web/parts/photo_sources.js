@@ -1,4 +1,4 @@
-// Where a photo comes from: the file chooser, a file that is dropped, the clipboard, the photo of the demo.
+// Where a photo comes from: the file chooser, a file that is dropped, the clipboard, an address, the photo of the demo.
 
 const SAMPLE = { url: "assets/photo.jpg", name: "astronaut.jpg" };
 
@@ -12,6 +12,10 @@ export class PhotoSources {
     this.#input.addEventListener("change", () => {
       this.#open(this.#input.files[0]);
       this.#input.value = ""; // so that the same file can be chosen again
+    });
+    document.querySelector("#address-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      opening.openUrl(document.querySelector("#address").value);
     });
     document.addEventListener("paste", (event) => this.#open(imageOf(event.clipboardData)));
     document.addEventListener("dragenter", (event) => this.#over(event, 1));

@@ -62,7 +62,7 @@ export class Status {
     notice.dataset.name = `${name} ${problem?.message}`;
     const isKnown = hasText(`problem_${name}`);
     const title = text(isKnown ? `problem_${name}` : "problem_other");
-    const detail = problem && problem.code !== "unreachable" && (!isKnown || problem.status) ? problem.message : "";
+    const detail = problem?.status ? problem.message : "";
     const close = { type: "button", class: "quiet", "aria-label": text("close"), onclick: () => this.#session.set({ problem: null }) };
     const again = photo?.blob && !photo.isSent && { type: "button", class: "wide", onclick: this.#retry };
     notice.replaceChildren(

@@ -7,24 +7,24 @@ const GREY = "#80858f";
 const CRISP_SCALE = 4; // from here on a person looks at single pixels
 
 export class Picture {
-  /** `levels` are bitmaps, each half as large as the one before. */
-  constructor(levels) {
+  /** `levels` are bitmaps, each half as large as the one before. The image may be larger than the first of them. */
+  constructor(levels, width = levels[0].width, height = levels[0].height) {
     this.levels = levels;
-    this.width = levels[0].width;
-    this.height = levels[0].height;
+    this.width = width;
+    this.height = height;
   }
 
   /**
    * Decode a file, upright: with its EXIF orientation applied, as the service sees it. Throws a DOMException if the browser
-   * cannot decode it.
+   * cannot decode it. `width` and `height` are those of the image, if the file is a smaller copy.
    */
-  static async decode(blob) {
+  static async decode(blob, width = undefined, height = undefined) {
     const levels = [await createImageBitmap(blob, { imageOrientation: "from-image" })];
     for (let last = levels[0]; Math.max(last.width, last.height) > SMALLEST; last = levels.at(-1)) {
       const [resizeWidth, resizeHeight] = [Math.ceil(last.width / 2), Math.ceil(last.height / 2)];
       levels.push(await createImageBitmap(last, { resizeWidth, resizeHeight, resizeQuality: "medium" }));
     }
-    return new Picture(levels);
+    return new Picture(levels, width, height);
   }
 
   /** Return a grey picture, for masks whose photo is no longer stored. */

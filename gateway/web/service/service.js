@@ -3,6 +3,7 @@
 import { Problem, problemOf } from "./problem.js";
 
 const WAIT_SECONDS = 30; // for which one request is held; the page sends another one then
+const FILE_PAUSE_MS = 300; // between two questions whether a worker has made a file
 
 export class Service {
   /** The API key. It is only in the memory of this page: a reload forgets it. */
@@ -19,6 +20,11 @@ export class Service {
     form.append("image", blob, "image");
     form.append("request", JSON.stringify({ model, priority: "interactive" }));
     return this.#json("POST", "/v1/embeddings", { form, signal });
+  }
+
+  /** As `embed`, for the image behind a URL. */
+  embedUrl(url, model, signal) {
+    return this.#json("POST", "/v1/embeddings", { json: { image: url, model, priority: "interactive" }, signal });
   }
 
   /** Submit a job, and return it when it has ended. */
@@ -45,10 +51,13 @@ export class Service {
     return this.#json("GET", `/v1/jobs/${encodeURIComponent(id)}?wait=${wait}`, { signal });
   }
 
-  /** Return the image that a job was made from, as a Blob. */
-  async imageOf(job) {
-    const response = await this.#send("GET", `${job.urls.files}/image`, {});
-    return response.blob();
+  /** Return a file of a job as a Blob: `image` or `preview`. A worker may have to make it first. */
+  async file(job, name, signal = undefined) {
+    for (;;) {
+      const response = await this.#send("GET", `${job.urls.files}/${name}`, { signal });
+      if (response.status !== 202) return response.blob();
+      await new Promise((resolve) => setTimeout(resolve, FILE_PAUSE_MS));
+    }
   }
 
   cancel(id) {
@@ -60,7 +69,7 @@ export class Service {
   }
 
   async #send(method, path, { json, form, signal }) {
-    const headers = { Accept: "application/json" };
+    const headers = {};
     if (this.key) headers.Authorization = `Bearer ${this.key}`;
     if (json) headers["Content-Type"] = "application/json";
     let response;

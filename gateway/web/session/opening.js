@@ -4,7 +4,8 @@ import { History } from "../objects/history.js";
 import { NOTHING } from "../objects/objects.js";
 import { digestOf } from "../picture/digest.js";
 import { Picture } from "../picture/picture.js";
-import { Problem } from "../service/problem.js";
+
+const EMPTY = { draft: null, preview: null, running: null, savedAs: null, clickMs: null };
 
 export class Opening {
   #session;
@@ -20,20 +21,36 @@ export class Opening {
     const signal = this.#begin();
     session.set({ progress: { stage: "reading" }, problem: null });
     try {
-      const sending = blob.arrayBuffer().then(digestOf);
-      const [picture, sha256] = await Promise.all([decoded(blob), sending]);
-      if (signal.aborted) return picture.close();
-      this.#show({ name, blob, picture, image: { sha256 } });
+      const reading = blob.arrayBuffer().then(digestOf);
+      const picture = await Picture.decode(blob).catch(() => null); // the service may know the format
+      const photo = { name, blob, image: { sha256: await reading } };
+      if (signal.aborted) picture?.close();
+      else if (picture) this.#show(photo, picture);
+      else return await this.#openWithPreview(photo, signal);
     } catch (error) {
       return session.failed(error, { progress: null });
     }
-    await this.warm();
+    return this.warm();
+  }
+
+  /** Open the image behind a URL: the service fetches it. */
+  async openUrl(url) {
+    const session = this.#session;
+    const signal = this.#begin();
+    session.set({ progress: { stage: "fetching" }, problem: null });
+    try {
+      const sent = await session.service.embedUrl(url, session.model, signal);
+      const blob = await session.service.file(await session.service.ended(sent, signal), "image", signal);
+      await this.open(blob, new URL(url).pathname.split("/").at(-1) || "photo");
+    } catch (error) {
+      if (!signal.aborted) session.failed(error, { progress: null });
+    }
   }
 
   /** Show a photo of which only the size is known. Nothing can be clicked in it. */
   openBlank(width, height, name) {
     this.#begin();
-    this.#show({ name, blob: null, picture: Picture.blank(width, height), image: null });
+    this.#show({ name, blob: null, image: null }, Picture.blank(width, height));
   }
 
   /** Have the chosen model's embedding of the photo made; also needed after another model was chosen. */
@@ -47,17 +64,36 @@ export class Opening {
       const sent = await session.service.embed(photo.blob, session.model, signal);
       session.set({ photo: { ...photo, isSent: true }, progress: { stage: "encoding" } });
       const job = await session.service.ended(sent, signal);
-      const isSame = job.image.width === photo.width && job.image.height === photo.height;
-      if (!isSame) throw new Problem(0, "other_orientation", `${job.image.width} x ${job.image.height}`);
+      if (job.image.width !== photo.width || job.image.height !== photo.height) await this.#showPreview(photo, job, signal);
       session.set({ progress: null });
     } catch (error) {
       if (!signal.aborted) session.failed(error, { progress: null });
     }
   }
 
-  #show({ picture, ...facts }) {
+  /** Open a file that the browser cannot decode: show the service's preview of it. */
+  async #openWithPreview(photo, signal) {
+    const { service, model } = this.#session;
+    this.#session.set({ progress: { stage: "sending" } });
+    const job = await service.ended(await service.embed(photo.blob, model, signal), signal);
+    await this.#showPreview(photo, job, signal);
+    this.#session.set({ progress: null });
+  }
+
+  /** Show the service's preview, which is upright as the service sees the image. */
+  async #showPreview(photo, job, signal) {
+    const preview = await this.#session.service.file(job, "preview", signal);
+    const picture = await Picture.decode(preview, job.image.width, job.image.height);
+    if (signal.aborted) return picture.close();
+    this.#show(photo, picture);
+    this.#session.set({ photo: { ...this.#session.photo, isSent: true } });
+    return undefined;
+  }
+
+  #show({ name, blob, image }, picture) {
+    const { width, height } = picture;
     this.#session.photo?.picture.close();
-    const photo = { ...facts, picture, width: picture.width, height: picture.height, isSent: false };
+    const photo = { name, blob, image, picture, width, height, isSent: false };
     this.#session.set({ ...EMPTY, photo, history: new History(NOTHING) });
   }
 
@@ -65,15 +101,5 @@ export class Opening {
     this.#controller.abort();
     this.#controller = new AbortController();
     return this.#controller.signal;
-  }
-}
-
-const EMPTY = { draft: null, preview: null, running: null, savedAs: null, clickMs: null };
-
-async function decoded(blob) {
-  try {
-    return await Picture.decode(blob);
-  } catch (error) {
-    throw new Problem(0, "cannot_decode", error.message);
   }
 }

@@ -33,7 +33,7 @@ export async function openJob(session, opening, id) {
   if (session.models.some((each) => each.id === job.model)) session.set({ model: job.model });
   let problem = null;
   try {
-    await opening.open(await session.service.imageOf(job), id);
+    await opening.open(await session.service.file(job, "image"), id);
   } catch (error) {
     if (error.status !== 404 && error.status !== 410) throw error;
     opening.openBlank(job.image.width, job.image.height, id);
