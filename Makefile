@@ -7,7 +7,7 @@ LOCKED := install --require-hashes --requirement
 OURSELVES := install --no-deps --no-build-isolation --editable . --editable clients/python
 TRAINED := build/sam-lite/sam_lite.safetensors
 
-.PHONY: demo openapi fuzz-api up test quick chaos-small chaos attack-small attack lint format docs hooks lock pin-images train-lite ship-lite eval-lite eval-everything eval-text test-training parity parity-idea bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-interactive bench-batches bench-models bench-clients clean help
+.PHONY: demo openapi fuzz-api up test quick chaos-small chaos attack-small attack lint format docs screenshots hooks lock pin-images train-lite ship-lite eval-lite eval-everything eval-text test-training parity parity-idea bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-interactive bench-batches bench-models bench-playground bench-clients clean help
 
 help:
 	@echo "make demo            segment a photo with the whole service; writes pictures to ./output/"
@@ -18,6 +18,7 @@ help:
 	@echo "make fuzz-api        send 200 random requests of every kind that the OpenAPI document describes, for minutes"
 	@echo "make lint            check with ruff, mypy and import-linter"
 	@echo "make docs            build the documentation as a site in build/docs; a warning is an error"
+	@echo "make screenshots     take the pictures of the playground for the documentation, in the Chromium of this machine"
 	@echo "make openapi         renew docs/openapi.json after a change of the HTTP API"
 	@echo "make hooks           run ruff before each commit (pre-commit)"
 	@echo "make lock            renew locks/*.txt after a change of pyproject.toml; UPGRADE=--upgrade takes the newest version of everything"
@@ -34,6 +35,7 @@ help:
 	@echo "make bench-interactive   measure how long a click takes while 500 images wait"
 	@echo "make bench-batches   measure the time and the memory that a batch of 100,000 items takes"
 	@echo "make bench-clients   compare what a caller's code does with the Python clients of fal, Replicate, Roboflow and ours, in ten minutes"
+	@echo "make bench-playground    measure in a browser how fast the playground shows masks and moves the photo"
 	@echo "make bench-slow-clients   measure how soon other clients are answered while there are hundreds of slow clients"
 
 demo: .venv/embedded
@@ -81,6 +83,9 @@ format: .venv/dev
 # Each build starts from nothing (5 seconds), because settings, commands and docstrings are read from the code.
 docs: .venv/dev
 	.venv/bin/sphinx-build --fresh-env --quiet --fail-on-warning --keep-going docs build/docs
+
+screenshots: .venv/dev
+	.venv/bin/python -m docs.screenshots
 
 openapi: .venv/dev
 	.venv/bin/ovseg openapi > docs/openapi.json
@@ -164,6 +169,9 @@ bench-interactive: .venv/dev
 
 bench-batches: .venv/dev
 	.venv/bin/python -m benchmarks.batches
+
+bench-playground: .venv/dev
+	.venv/bin/python -m benchmarks.playground
 
 bench-models: .venv/dev
 	.venv/bin/python -m benchmarks.models

@@ -1,10 +1,11 @@
 """How fast the playground is, in a Chromium without a window: `python -m benchmarks.playground`.
 
-Starts its own stack with SAM-Lite, so the stack and the browser share the machine. The photo has 12 megapixels, the page
-1280 x 800 pixels. Prints, in milliseconds:
+Starts its own stack with SAM-Lite, so the stack and the browser share the machine. The photo has 12 megapixels, the
+page 1280 x 800 pixels. Prints, in milliseconds:
 - click to mask: from a click until the frame with its mask is drawn, as the page measures it (Performance API);
 - first mask: from dropping the photo until the mask of a click that was made as early as possible is drawn;
-- frame: the time between two frames while the photo with 50 masks is moved; and while it is zoomed; also with 48 megapixels.
+- frame: the time between two frames while the photo with 50 masks is moved, and while it is zoomed; also with 48
+  megapixels.
 Run it on an idle machine.
 """
 

@@ -4,7 +4,7 @@ import { colourOf, css } from "../objects/colours.js";
 import { NOTHING, changed, chosenOf, withSelected, withoutObject } from "../objects/objects.js";
 import { element } from "../page/element.js";
 import { icon } from "../page/icons.js";
-import { number, text } from "../texts/texts.js";
+import { currentLanguage, number, text } from "../texts/texts.js";
 
 const MAX_LABEL = 128; // characters, as the API allows in `name`
 
@@ -12,6 +12,7 @@ export class ObjectList {
   #session;
   #rows = new Map(); // by the object's number
   #list = document.querySelector("#objects");
+  #shown = null; // what the rows were made of
 
   constructor(session) {
     this.#session = session;
@@ -23,6 +24,9 @@ export class ObjectList {
   /** Show the present objects. A row stays the same element, so that a label can be typed meanwhile. */
   show() {
     const { state, photo } = this.#session;
+    const facts = [state, photo, currentLanguage()];
+    if (this.#shown?.every((each, i) => each === facts[i])) return; // a preview changes no row
+    this.#shown = facts;
     const numbers = new Set(state.objects.map((each) => each.number));
     for (const [key, row] of this.#rows) {
       if (numbers.has(key)) continue;

@@ -29,6 +29,7 @@ export class Status {
     line.firstElementChild.style.transform = share === null ? "" : `scaleX(${share})`;
     if (share === null) line.removeAttribute("aria-valuenow");
     else line.setAttribute("aria-valuenow", Math.round(100 * share));
+    this.#showWaiting();
     this.#showNotice();
   }
 
@@ -48,6 +49,14 @@ export class Status {
   #write(selector, sentence) {
     const found = document.querySelector(selector);
     if (found.textContent !== sentence) found.textContent = sentence; // a screen reader speaks each change
+  }
+
+  /** Before there is a photo, its place says what it waits for. */
+  #showWaiting() {
+    const { progress, photo } = this.#session;
+    const waiting = document.querySelector("#waiting");
+    waiting.hidden = photo !== null || progress === null;
+    if (progress) waiting.lastElementChild.textContent = text(`progress_${progress.stage}`);
   }
 
   #showNotice() {
