@@ -17,6 +17,7 @@ from kombu import Connection, Queue
 from kombu.transport import memory
 
 from configs.settings import Settings
+from worker.store.broker import Broker
 from worker.store.clock import in_microseconds
 from worker.store.connection import broker_url, tls
 
@@ -38,7 +39,7 @@ def create(settings: Settings) -> Celery:
     """Return the Celery app, which opens connections as needed."""
     for name in ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"):
         os.environ.pop(name, None)  # with these, Celery would use another program's broker instead of ours
-    app = Celery("ovseg", broker=broker_url(settings))
+    app = Celery("ovseg", amqp=Broker, broker=broker_url(settings))
     app.conf.update(
         broker_use_ssl=tls(settings) or False,
         task_acks_late=True,
@@ -57,11 +58,6 @@ def create(settings: Settings) -> Celery:
         broker_transport_options={
             "global_keyprefix": f"{settings.redis_prefix}q:",
             "priority_steps": [0],
-            # The reaper replaces a lost permit within seconds. What this restores later is a permit too many.
-            "visibility_timeout": 3600,
-            "unacked_restore_interval": 5,
-            "unacked_restore_throttle": 1,
-            "unacked_mutex_expire": 10,
             "socket_timeout": 10,
             "socket_connect_timeout": 3,
             "socket_keepalive": not settings.redis_url.startswith("unix:"),

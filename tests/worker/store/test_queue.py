@@ -31,6 +31,16 @@ def test_a_message_is_the_one_that_celery_would_send(settings: Settings) -> None
     assert (message.headers["task"], arguments) == ("ovseg.segment", ["job-1"])
 
 
+def test_a_message_that_was_taken_is_no_longer_in_redis_and_is_not_put_back(settings: Settings) -> None:
+    app, message = queue.create(settings), queue.permit(queue.create(settings), "segment.cpu")
+    with Keyspace.open(settings) as keyspace:
+        keyspace.redis.lpush(keyspace.key("q:segment.cpu"), message)
+        with app.connection_for_read() as connection, connection.SimpleQueue("segment.cpu") as consumer:
+            consumer.get(timeout=5)
+            assert keyspace.redis.keys(keyspace.key("q:unacked*")) == []
+        assert keyspace.redis.llen(keyspace.key("q:segment.cpu")) == 0
+
+
 def test_a_permit_is_what_celery_would_send_with_ids_of_its_own(settings: Settings) -> None:
     app = queue.create(settings)
     made = [json.loads(queue.message(app, queue.SEGMENT, "segment.cpu", "segment.cpu"))]
