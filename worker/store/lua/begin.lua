@@ -19,16 +19,12 @@ end
 
 take_turn(id)
 local record = key('job:' .. id)
-set_status(id, 'running')
-redis.call('HINCRBY', record, 'attempt', 1)
-redis.call('HSET', record, 'worker', worker, 'started_at', int(now))
+local attempt, first, run_within = unpack(redis.call('HMGET', record, 'attempt', 'first', 'run_within'))
+set_status(id, 'running', 'attempt', attempt + 1, 'worker', worker, 'started_at', int(now))
 redis.call('ZADD', key('leases'), int(now + lease), id)
-local run_within = redis.call('HGET', record, 'run_within')
 if run_within then
   redis.call('HSET', record, 'run_by', int(now + run_within))
   redis.call('ZADD', key('deadlines'), int(now + run_within), id)
 end
-local begun = redis.call('HGETALL', record)
-local attempt, first = unpack(redis.call('HMGET', record, 'attempt', 'first'))
-if attempt == (first or '1') then notify(id, 'started', '') end
-return {id, unpack(begun)}
+if attempt + 1 == tonumber(first or 1) then notify(id, 'started', '') end
+return {id, unpack(redis.call('HGETALL', record))}

@@ -19,9 +19,8 @@ local function end_job(id, to, message, resend_after)
     to = 'failed'
     redis.call('HSET', key('job:' .. id), 'error', TIMEOUT)
   end
-  set_status(id, to)
-  redis.call('HSET', key('job:' .. id), 'completed_at', int(now))
-  if redis.call('HEXISTS', key('job:' .. id), 'ephemeral') == 1 then
+  local ephemeral, batch = set_status(id, to, 'completed_at', int(now))
+  if ephemeral then
     drop_ephemeral_image(id)
     redis.call('EXPIRE', key('job:' .. id), FORGET_AFTER_SECONDS)
   else
@@ -32,7 +31,6 @@ local function end_job(id, to, message, resend_after)
   redis.call('PUBLISH', key('done'), id)
   count('jobs ' .. to)
   count_usage(id, now, to)
-  local batch = redis.call('HGET', key('job:' .. id), 'batch')
   if batch then item_ended(batch) end
   return to
 end

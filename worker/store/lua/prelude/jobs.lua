@@ -1,7 +1,13 @@
--- Remove a job from every index that says what the job waits for.
+-- Remove a job from every index that says what the job waits for. A queued job is in its queue or delayed; a running job has a
+-- lease. Return true if the record has a lane or a deadline, which the caller then removes from the record.
 local function release(id)
-  leave_line(id)
-  for _, index in ipairs({'delayed', 'leases', 'deadlines'}) do redis.call('ZREM', key(index), id) end
+  local status, queue, lane, start_by, run_by, cancel_requested_at = unpack(redis.call('HMGET', key('job:' .. id),
+    'status', 'queue', 'lane', 'start_by', 'run_by', 'cancel_requested_at'))
+  if status == 'queued' then leave_line(id, queue, lane) end
+  if status == 'queued' and not lane then redis.call('ZREM', key('delayed'), id) end
+  if status == 'running' then redis.call('ZREM', key('leases'), id) end
+  if start_by or run_by or cancel_requested_at then redis.call('ZREM', key('deadlines'), id) end
+  return lane or start_by or run_by
 end
 
 -- True if a job with this id was erased, or if its files are still being deleted.
@@ -34,27 +40,28 @@ local function count_in_batch(batch, id, from, to)
   redis.call((to == 'queued' or to == 'running') and 'SADD' or 'SREM', open, id)
 end
 
--- Change the status of a job. The deadlines of its previous status no longer apply: by now they were met or missed. The
--- progress of its previous attempt is removed too. An ephemeral job that has ended is in no list.
-local function set_status(id, to)
-  local from, accepted_at, ephemeral, batch =
-    unpack(redis.call('HMGET', key('job:' .. id), 'status', 'accepted_at', 'ephemeral', 'batch'))
-  release(id)
+-- Change the status of a job, and further fields of its record: field, value, ... The deadlines of its previous status no longer
+-- apply: by now they were met or missed. The progress of its previous attempt is removed too. An ephemeral job that has ended is
+-- in no list. Return whether the job is ephemeral, and its batch.
+local function set_status(id, to, ...)
+  local from, accepted_at, ephemeral, batch, progress =
+    unpack(redis.call('HMGET', key('job:' .. id), 'status', 'accepted_at', 'ephemeral', 'batch', 'progress'))
+  if release(id) or progress then redis.call('HDEL', key('job:' .. id), 'lane', 'start_by', 'run_by', 'progress') end
   local lists = owner(id) .. (ephemeral and 'ephemeral:' or 'jobs:')
   redis.call('ZREM', key(lists .. from), id)
   if not ephemeral or to == 'queued' or to == 'running' then redis.call('ZADD', key(lists .. to), accepted_at, id) end
-  redis.call('HDEL', key('job:' .. id), 'start_by', 'run_by', 'progress')
-  redis.call('HSET', key('job:' .. id), 'status', to)
+  redis.call('HSET', key('job:' .. id), 'status', to, ...)
   if batch then count_in_batch(batch, id, from, to) end
   announce(id, to == 'running' and 'started' or to, batch, ephemeral, to ~= 'queued' and to ~= 'running')
+  return ephemeral, batch
 end
 
 -- Put a job at the end of its line; or at the front, if it was started before and has waited already. The permit lets a
 -- worker begin one job of the queue, the one that is next. The permit is not pushed if the queue has one for each waiting job:
 -- canceled jobs leave their permits behind, and a client that submits and cancels in a loop must not fill Redis with them.
 local function enqueue(id, permit, is_first)
-  local queue = enter_line(id, is_first)
-  if redis.call('LLEN', key('q:' .. queue)) < redis.call('ZCARD', key('waiting:' .. queue)) then
+  local queue, waiting = enter_line(id, is_first)
+  if redis.call('LLEN', key('q:' .. queue)) < waiting then
     redis.call('LPUSH', key('q:' .. queue), permit)
   end
 end

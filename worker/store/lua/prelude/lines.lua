@@ -22,9 +22,11 @@ local function is_light(lane) return string.find(lane, '.light', 1, true) ~= nil
 local function weight_of_lane(lane) return WEIGHTS[string.match(lane, '^%a+')] end
 
 -- Let a member take turns from now on. Its turn is the one that it had when it left, or the one that was taken last if that is
--- later. So a member that leaves and joins often gets no more than its share, and one that was absent does not catch up.
-local function join(level, member)
+-- later. So a member that leaves and joins often gets no more than its share, and one that was absent does not catch up. In an
+-- idle queue there are no turns yet.
+local function join(level, member, is_idle)
   local turns, left = key('turns:' .. level), key('left:' .. level)
+  if is_idle then return redis.call('ZADD', turns, 0, member) end
   if redis.call('ZSCORE', turns, member) then return end
   local turn = redis.call('GET', key('clock:' .. level)) or 0
   if redis.call('EXISTS', left) == 1 then
@@ -54,16 +56,17 @@ local function charge(level, member, cost)
   redis.call('ZINCRBY', turns, cost, member)
 end
 
--- Return the lane that a queued job belongs to now.
+-- Return the queue of a queued job, and the lane that the job belongs to now.
 local function lane_of(id)
-  local priority, light_cost, embedding = unpack(redis.call('HMGET', key('job:' .. id), 'priority', 'light_cost', 'embedding'))
+  local queue, priority, light_cost, embedding =
+    unpack(redis.call('HMGET', key('job:' .. id), 'queue', 'priority', 'light_cost', 'embedding'))
   local is_made = light_cost and embedding and redis.call('EXISTS', key('made:' .. embedding)) == 1
-  return (priority or 'normal') .. (is_made and '.light' or '')
+  return queue, (priority or 'normal') .. (is_made and '.light' or '')
 end
 
--- Put a job at the end of its line, or at the front of it. Return the queue.
+-- Put a job at the end of its line, or at the front of it. Return the queue, and how many jobs wait in it now.
 local function enter_line(id, is_first)
-  local queue, lane = redis.call('HGET', key('job:' .. id), 'queue'), lane_of(id)
+  local queue, lane = lane_of(id)
   local level = queue .. ':' .. lane
   local line, score = key('line:' .. level .. ':' .. tenant(id)), now
   if is_first then
@@ -74,19 +77,28 @@ local function enter_line(id, is_first)
   redis.call('ZADD', key('waiting:' .. queue), 'NX', int(now), id)
   redis.call('HINCRBY', key('lanes:' .. queue), lane, 1)
   redis.call('HSET', key('job:' .. id), 'lane', lane)
-  join(level, tenant(id))
-  join(queue, lane)
-  return queue
+  local waiting = redis.call('ZCARD', key('waiting:' .. queue))
+  join(level, tenant(id), waiting == 1)
+  join(queue, lane, waiting == 1)
+  return queue, waiting
 end
 
--- Remove a job from its line, if it is in one.
-local function leave_line(id)
-  local queue, lane = unpack(redis.call('HMGET', key('job:' .. id), 'queue', 'lane'))
+-- Remove the last waiting job of a queue from its line. An idle queue keeps nothing about its lines. This is what `leave_line`
+-- would do, with one command instead of twelve.
+local function leave_last(id, queue, lane)
+  local level = queue .. ':' .. lane
+  redis.call('DEL', key('waiting:' .. queue), key('lanes:' .. queue), key('line:' .. level .. ':' .. tenant(id)),
+    key('turns:' .. level), key('left:' .. level), key('clock:' .. level),
+    key('turns:' .. queue), key('left:' .. queue), key('clock:' .. queue))
+end
+
+-- Remove a waiting job from its line, if it is in one; `lane` is the field of its record, which the caller removes.
+local function leave_line(id, queue, lane)
+  if lane and redis.call('ZCARD', key('waiting:' .. queue)) == 1 then return leave_last(id, queue, lane) end
   redis.call('ZREM', key('waiting:' .. queue), id)
   if not lane then return end
   local level = queue .. ':' .. lane
   local line = key('line:' .. level .. ':' .. tenant(id))
-  redis.call('HDEL', key('job:' .. id), 'lane')
   redis.call('ZREM', line, id)
   if redis.call('HINCRBY', key('lanes:' .. queue), lane, -1) == 0 then redis.call('HDEL', key('lanes:' .. queue), lane) end
   if redis.call('EXISTS', line) == 0 then leave(level, tenant(id)) end
@@ -120,9 +132,11 @@ local function next_job(queue, only_light)
   return redis.call('ZRANGE', key('line:' .. level .. ':' .. first), 0, 0)[1]
 end
 
--- Move the turns of a waiting job's lane and tenant by the cost of the job, because it begins.
+-- Move the turns of a waiting job's lane and tenant by the cost of the job, because it begins. If no other job waits in the
+-- queue, its turns are forgotten anyway.
 local function take_turn(id)
   local queue, lane, cost, light_cost = unpack(redis.call('HMGET', key('job:' .. id), 'queue', 'lane', 'cost', 'light_cost'))
+  if redis.call('ZCARD', key('waiting:' .. queue)) == 1 then return end
   cost = is_light(lane) and light_cost or cost or COST_OF_OLDER
   local weight = redis.call('HGET', key('tenant:' .. tenant(id)), 'weight') or 1
   charge(queue, lane, cost / weight_of_lane(lane))

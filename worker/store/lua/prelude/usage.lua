@@ -20,5 +20,7 @@ local function count_usage(id, at, what)
   local usage = key(owner(id) .. 'usage:' .. math.floor(at / (86400 * 1000000)))
   if redis.call('HINCRBY', usage, what, 1) == 1 then redis.call('EXPIRE', usage, USAGE_SECONDS) end -- the first of this day
   local work = what ~= 'accepted' and redis.call('HGET', key('job:' .. id), 'work')
-  for name, number in pairs(work and cjson.decode(work) or {}) do redis.call('HINCRBY', usage, name, int(number)) end
+  for name, number in pairs(work and cjson.decode(work) or {}) do
+    if number ~= 0 then redis.call('HINCRBY', usage, name, int(number)) end
+  end
 end
