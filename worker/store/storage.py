@@ -15,6 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from configs.settings import Settings
+from worker.store.direct_put import DirectPut
 from worker.store.links import Links
 
 if TYPE_CHECKING:
@@ -95,12 +96,15 @@ class Storage:
     def __init__(self, settings: Settings, patience: Patience = PATIENT) -> None:
         self._bucket = settings.s3_bucket
         self._client = _open(settings, settings.s3_endpoint_url, patience)
+        # A client that tries only once is for callers who cannot wait for a second try.
+        self._direct = DirectPut(self._client, self._bucket) if patience.tries > 1 else None
         public = settings.s3_public_endpoint_url  # the address that clients use
         signer = _open(settings, public, patience) if public else self._client
         self.links = Links(signer, self._bucket, settings.presigned_url_seconds)
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
-        self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type)
+        if self._direct is None or not self._direct.put(key, data, content_type):
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type)
 
     def get(self, key: str) -> bytes:
         """Return the bytes of an object. Raises ObjectMissing."""

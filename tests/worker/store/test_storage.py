@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from configs.settings import Settings
-from worker.store.storage import Storage
+from worker.store.storage import IMPATIENT, Storage
 
 
-def test_a_put_sends_its_body_without_asking_for_permission_first(s3_settings: Settings) -> None:
-    storage, sent = Storage(s3_settings), []
+def test_a_put_of_the_client_sends_its_body_without_asking_for_permission_first(s3_settings: Settings) -> None:
+    storage, sent = Storage(s3_settings, IMPATIENT), []
 
     def look(request: Any, **_: object) -> None:
         sent.append({name.lower() for name in request.headers})
