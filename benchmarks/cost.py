@@ -3,8 +3,8 @@
 A job is a click on an image that is named by its digest, sent as JSON in one waiting POST and answered with its mask in
 RLE. The network's answer is ready (benchmarks/ready_worker.py), so that only the service's own work remains. Measures
 for each job the CPU time of each process, the requests to S3, and the calls to Redis and their time, minus what the
-processes do while there are no jobs. Then, without a worker, it measures how many jobs one gateway process accepts per
-second, and the cost of each, with that of archiving it. Writes a JSON file for benchmarks/report.py.
+processes do while there are no jobs. Then, without a worker, it measures how many jobs one and two processes of a
+gateway accept per second, and the cost of each, with that of archiving it. Writes a JSON file for benchmarks/report.py.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ from worker.store.keyspace import Keyspace
 SIZE = (640, 480)
 WARM_UP, IDLE_SECONDS, LOGGED_JOBS = 50, 5.0, 50
 SETTLED_SECONDS = 2.0  # after the last job: by then its documents are written
-CLIENTS = 8
+GATEWAY_PROCESSES, CLIENTS = (1, 2), 8
 JSON = {"Content-Type": "application/json"}
 QUESTION = {"prompts": [{"points": [[320, 240]]}], "outputs": ["rle"]}
 CPUCLOCK_SCHED = 2  # linux/posix-timers.h: the CPU time of a process, by a clock id made from its process id
@@ -91,6 +91,10 @@ class Service:
         after = self._spent()
         return Counter({name: after[name] - before[name] for name in after})
 
+    def end(self, name: str) -> None:
+        self.children[name].ask_to_end()
+        self.children[name].end_by(time.monotonic() + 30)
+
     def _spent(self) -> Counter[str]:
         counts = Counter({name: _cpu_seconds(child) * 1000 for name, child in self.children.items()})
         metrics = requests.get(self.metrics_url, timeout=10).text
@@ -107,26 +111,30 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=Path("benchmarks/results/cost.json"))
     parser.add_argument("--ephemeral", action="store_true", help="click with ephemeral jobs")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="ovseg-bench-") as folder, ExitStack() as cleanup:
-        service = _started(Path(folder), cleanup, {"ephemeral": True} if arguments.ephemeral else {})
-        result: dict[str, Any] = {
-            "machine": facts.machine(),
-            "jobs": arguments.jobs,
-            "ephemeral": arguments.ephemeral,
-        }
+    options = {"ephemeral": True} if arguments.ephemeral else {}
+    result: dict[str, Any] = {"machine": facts.machine(), "jobs": arguments.jobs, "ephemeral": arguments.ephemeral}
+    with _started(options) as service:
         result["per_job"] = _per_job(service, arguments.jobs)
         result["redis"] = _calls(service)
-        worker = service.children["worker"]
-        worker.ask_to_end()
-        worker.end_by(time.monotonic() + 30)
-        result["accepts"] = _accepts(service, arguments.jobs * 4)
+    result["accepts"] = {}
+    for processes in GATEWAY_PROCESSES:
+        with _started(options, processes) as service:
+            service.end("worker")
+            result["accepts"][str(processes)] = _accepts(service, arguments.jobs * 4)
     _show(result)
     arguments.to.parent.mkdir(parents=True, exist_ok=True)
     arguments.to.write_text(json.dumps(result, indent=1))
 
 
-def _started(folder: Path, cleanup: ExitStack, options: Mapping[str, Any]) -> Service:
-    """Start the processes and send the image. `options` are further fields of each click."""
+@contextmanager
+def _started(options: Mapping[str, Any], processes: int = 1) -> Iterator[Service]:
+    """Start the service with this many processes of its gateway. `options` are further fields of each click."""
+    with tempfile.TemporaryDirectory(prefix="ovseg-bench-") as folder, ExitStack() as cleanup:
+        yield _start(Path(folder), cleanup, options, processes)
+
+
+def _start(folder: Path, cleanup: ExitStack, options: Mapping[str, Any], processes: int) -> Service:
+    """Start the processes of the service and send the image."""
     children: dict[str, Child] = {}
 
     def start(command: Command) -> None:
@@ -148,7 +156,7 @@ def _started(folder: Path, cleanup: ExitStack, options: Mapping[str, Any]) -> Se
         "OVSEG_S3_ENDPOINT_URL": weed.endpoint_url,
         "OVSEG_S3_BUCKET": BUCKET,
         "OVSEG_GATEWAY_PORT": str(port),
-        "OVSEG_GATEWAY_PROCESSES": "1",
+        "OVSEG_GATEWAY_PROCESSES": str(processes),
         **weed.credentials,
     }
     python("gateway", "-m", "ovseg", "gateway")
@@ -276,9 +284,11 @@ def _show(result: dict[str, Any]) -> None:
         print(f"{name:<24}{value:>8.2f}" + ("" if name.startswith("S3") else " ms of CPU time for each job"))
     for name, row in result["redis"].items():
         print(f"{name:<24}{row['calls']:>8.2f} calls, {row['us']:.0f} us each")
-    accepts = result["accepts"]
-    print("{per_s} accepts per second, {per_cpu_s} per second of CPU time".format(**accepts))
-    print("for each:", ", ".join(f"{name} {number}" for name, number in accepts["per_job"].items()))
+    for processes, accepts in result["accepts"].items():
+        print(
+            f"{processes} gateway processes:", "{per_s} accepts/s, {per_cpu_s} per second of CPU time".format(**accepts)
+        )
+        print("for each:", ", ".join(f"{name} {number}" for name, number in accepts["per_job"].items()))
 
 
 if __name__ == "__main__":

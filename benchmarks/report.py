@@ -239,12 +239,11 @@ def busy(found: dict[str, Any]) -> Iterator[str]:
 
 
 def cost(found: dict[str, Any]) -> Iterator[str]:
-    per_job, accepts = found["per_job"], found["accepts"]
+    per_job = found["per_job"]
     yield from (
         "## What a small job costs",
         "",
         "`benchmarks/cost.py`: a click on a known image in one waiting POST, with the network's answer ready.",
-        f"A gateway process accepts {accepts['per_s']} jobs a second, {accepts['per_cpu_s']} in a second of CPU time.",
         "",
     )
     processes = [(name, f"**{ms:.1f}**") for name, ms in per_job.items() if not name.startswith("S3")]
@@ -255,6 +254,9 @@ def cost(found: dict[str, Any]) -> Iterator[str]:
     others = sum(row["calls"] for name, row in found["redis"].items() if not name.endswith(".lua"))
     yield f"Requests to S3: {', '.join(requests)}. Microseconds of scripts in Redis: {', '.join(scripts)}."
     yield f"Other commands to Redis: {others:.0f}."
+    yield ""
+    accepts = [(processes, each["per_s"], each["per_cpu_s"]) for processes, each in found["accepts"].items()]
+    yield from table(("gateway processes", "jobs accepted in a second", "in a second of their CPU time"), accepts)
 
 
 def table(head: Sequence[object], rows: Sequence[Sequence[object]]) -> Iterator[str]:
