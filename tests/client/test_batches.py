@@ -42,7 +42,7 @@ def test_a_batch_is_created_waited_for_and_read(client: Client, url: str, truste
     ]
     batch = client.batches.create(iter(items), defaults={"outputs": ["rle"]})
     assert [(error["line"], error["id"]) for error in batch.errors] == [(3, "refused")]
-    batch.wait(120)
+    batch.wait(300)
     assert (batch.status, batch.counts["succeeded"], batch.counts["failed"]) == ("completed", 2, 1)
     a, b, c = batch.results()
     assert [(item.id, item.status) for item in (a, b, c)] == [("a", "succeeded"), ("b", "succeeded"), ("c", "failed")]
@@ -55,7 +55,7 @@ def test_a_batch_is_created_waited_for_and_read(client: Client, url: str, truste
     assert {job.status for job in client.jobs(batch=batch.id)} == {"succeeded", "failed"}
     again = client.batches.retry(batch.id)
     assert again.raw["counts"]["total"] == 1
-    again.wait(120)
+    again.wait(300)
     with pytest.raises(Conflict):
         again.cancel()
     client.batches.get(batch.id).delete()
@@ -68,7 +68,7 @@ def test_a_manifest_may_be_an_upload_and_the_files_one_archive(client: Client, u
         manifest=client.uploads.create(tmp_path / "manifest.ndjson"), defaults={"outputs": ["rle", "overlay"]}
     )
     assert [(error["line"], error["id"]) for error in batch.errors] == [(1, "train/0.jpg")]
-    batch.wait(120)
+    batch.wait(300)
     batch.download(tmp_path / "files.tar", ["overlay"])
     with tarfile.open(tmp_path / "files.tar") as archive:
         assert archive.getnames() == ["train/1.jpg/overlay.jpg", "train/2.jpg/overlay.jpg"]
@@ -87,7 +87,7 @@ def test_a_long_manifest_is_sent_in_parts_and_completes_as_one_batch(
     with pytest.raises(Timeout):
         batch.wait(0.1)
     batch.cancel()
-    batch.wait(60)
+    batch.wait(300)
     assert batch.status == "canceled"
     assert [item.status for item in batch.results()] == ["canceled"] * 25
 
@@ -135,7 +135,7 @@ def test_the_async_client_has_batches_too(service: Service, url: str) -> None:
     async def statuses() -> list[Any]:
         async with AsyncClient(service.url) as client:
             batch = await client.batches.create([Item(url, id="a", boxes=[HEAD], outputs=["rle"])])
-            await batch.wait(120)
+            await batch.wait(300)
             found = [item.status async for item in batch.results()]
             assert batch.id in [listed.id async for listed in client.batches.list()]
             with pytest.raises(NotFound):

@@ -123,7 +123,7 @@ def test_prompts_that_contradict_each_other_are_refused_before_they_are_sent(
 def test_a_job_is_submitted_read_waited_for_and_deleted(client: Client) -> None:
     job = client.submit(pictures.photo(), boxes=[HEAD], metadata={"site": "north"})
     assert (job.status, job.raw["metadata"]) == ("queued", {"site": "north"})
-    result = job.wait(60)
+    result = job.wait(300)
     assert (job.status, result.job_id, len(result.masks)) == ("succeeded", job.id, 1)
     assert client.job(job.id).wait().raw["completed_at"] == result.raw["completed_at"]
     job.delete()

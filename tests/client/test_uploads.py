@@ -36,7 +36,7 @@ def test_an_upload_is_the_image_of_jobs_and_of_items(client: Client, photo: Path
     expected = client.segment(photo, boxes=[HEAD], outputs=["rle"]).masks[0].rle
     assert client.segment(upload, boxes=[HEAD], outputs=["rle"]).masks[0].rle == expected
     batch = client.batches.create([Item(upload, id="a", boxes=[HEAD], outputs=["rle"])])
-    batch.wait(120)
+    batch.wait(300)
     [item] = batch.results()
     assert item.result is not None
     assert item.result.masks[0].rle == expected

@@ -14,7 +14,8 @@ from ovseg_client.retries import Deadline
 from ovseg_client.service import path_of
 from ovseg_client.steps import AsyncPart, Call, Emitting, Part, Pause, Request, Steps, Stream
 
-LOOK_AGAIN_SECONDS = 2.0
+# A batch is looked at after a short pause first, for small ones, and then less and less often.
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, GROWTH = 0.2, 5.0, 1.5
 FILES = ("result", "overlay", "masks")
 
 
@@ -84,11 +85,12 @@ class BatchCalls:
         Raises:
             Timeout: The batch has not ended in this time. It continues.
         """
-        deadline = Deadline(timeout)
+        deadline, pause = Deadline(timeout), FIRST_PAUSE_SECONDS
         while not self.is_final:
             if not deadline.left(1):
                 raise errors.Timeout(f"batch {self.id} is still {self.status}; it continues", self)
-            yield Pause(deadline.left(LOOK_AGAIN_SECONDS))
+            yield Pause(deadline.left(pause))
+            pause = min(pause * GROWTH, LONGEST_PAUSE_SECONDS)
             self.raw = yield from self._client.parsed(Request("GET", self.path), deadline)
 
     @Stream
