@@ -75,6 +75,18 @@ def test_a_manifest_may_be_an_upload_and_the_files_one_archive(client: Client, u
     assert sorted(path.name for path in tmp_path.iterdir()) == ["files.tar", "manifest.ndjson"]
 
 
+def test_a_batch_and_all_jobs_are_followed_while_they_run(client: Client, url: str) -> None:
+    everything = client.events()
+    assert next(everything).type == "feed.state"
+    batch = client.batches.create([Item(url, id="a", boxes=[HEAD], outputs=["rle"])])
+    events = list(client.events(batch))
+    assert events[0].type == "batch.state"
+    assert events[-1].ends(batch.id)
+    seen = next(event for event in everything if event.type == "batch.completed" and event.data["id"] == batch.id)
+    assert seen.data["counts"]["succeeded"] == 1
+    everything.close()
+
+
 def test_a_long_manifest_is_sent_in_parts_and_completes_as_one_batch(
     client: Client, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,10 +12,9 @@ from ovseg_client import errors
 from ovseg_client.result import Result
 from ovseg_client.retries import Deadline
 from ovseg_client.service import path_of
-from ovseg_client.steps import AsyncPart, Call, Emitting, Part, Pause, Request, Steps, Stream
+from ovseg_client.steps import AsyncPart, Call, Emitting, Part, Request, Steps, Stream
+from ovseg_client.waiting import until_final
 
-# A batch is looked at after a short pause first, for small ones, and then less and less often.
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, GROWTH = 0.2, 5.0, 1.5
 FILES = ("result", "overlay", "masks")
 
 
@@ -85,13 +84,7 @@ class BatchCalls:
         Raises:
             Timeout: The batch has not ended in this time. It continues.
         """
-        deadline, pause = Deadline(timeout), FIRST_PAUSE_SECONDS
-        while not self.is_final:
-            if not deadline.left(1):
-                raise errors.Timeout(f"batch {self.id} is still {self.status}; it continues", self)
-            yield Pause(deadline.left(pause))
-            pause = min(pause * GROWTH, LONGEST_PAUSE_SECONDS)
-            self.raw = yield from self._client.parsed(Request("GET", self.path), deadline)
+        yield from until_final(self._client, self, Deadline(timeout))
 
     @Stream
     def results(self) -> Emitting[ItemResult]:

@@ -17,12 +17,13 @@ from ovseg_client.batch import BatchCalls
 from ovseg_client.errors import JobFailed, Timeout
 from ovseg_client.event import Event
 from ovseg_client.image import Image
-from ovseg_client.job import MAX_WAIT_SECONDS, JobCalls
+from ovseg_client.job import JobCalls
 from ovseg_client.prompts import Numbers, fields_of
 from ovseg_client.result import Result
 from ovseg_client.retries import Deadline, retry_after
 from ovseg_client.service import Service, path_of
 from ovseg_client.steps import Call, Emitting, Pause, Request, Steps, Stream, Work
+from ovseg_client.waiting import MAX_WAIT_SECONDS
 
 J = TypeVar("J", bound=JobCalls)
 

@@ -9,11 +9,8 @@ from ovseg_client import errors
 from ovseg_client.result import Result
 from ovseg_client.retries import Deadline
 from ovseg_client.service import path_of
-from ovseg_client.steps import AsyncPart, Call, Part, Pause, Request, Steps
-
-MAX_WAIT_SECONDS = 60  # the service holds a request no longer
-# A gateway that stops, or holds too many requests, answers at once. Without a pause the client would ask without end.
-PAUSE_SECONDS = 1.0
+from ovseg_client.steps import AsyncPart, Call, Part, Request, Steps
+from ovseg_client.waiting import until_final
 
 
 class JobCalls:
@@ -80,14 +77,7 @@ class JobCalls:
 
     def ended(self, deadline: Deadline) -> Steps[Result]:
         """The steps of `wait`."""
-        while not self.is_final:
-            seconds = deadline.left(MAX_WAIT_SECONDS)
-            if not seconds:
-                raise errors.Timeout(f"job {self.id} is still {self.status}; it continues", self)
-            began = Deadline(seconds)
-            self.raw = yield from self._client.parsed(Request("GET", self.path, {"wait": round(seconds, 3)}), deadline)
-            if not self.is_final:
-                yield Pause(began.left(PAUSE_SECONDS))
+        yield from until_final(self._client, self, deadline)
         if self.status != "succeeded":
             raise errors.JobFailed(self.raw)
         return Result(self.raw)
