@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 
+ENDED = {"failed": "failed", "canceled": "was canceled", "expired": "has expired"}
+
+
 class OvsegError(Exception):
     """The base of all errors of this client."""
 
@@ -47,7 +50,7 @@ class JobFailed(OvsegError):
         self.field: str | None = error.get("field")
         self.raw = raw
         reason = f": {error['message']} ({self.code})" if error else ""
-        super().__init__(f"job {raw['id']} {'has ' if self.status == 'expired' else ''}{self.status}{reason}")
+        super().__init__(f"job {raw['id']} {ENDED[self.status]}{reason}")
 
 
 class ApiError(OvsegError):
