@@ -291,7 +291,7 @@ def _client(url: str | None) -> Iterator[Client]:
     try:
         import ovseg_client
     except ImportError:
-        message = "this command needs the Python client: pip install 'ovseg[client]', or clients/python of a checkout"
+        message = "this command needs the Python client: pip install clients/python, in a checkout of ovseg"
         raise click.ClickException(message) from None
     try:
         with ovseg_client.Client(url) as client:

@@ -93,9 +93,9 @@ def test_images_and_make_install_the_versions_that_the_tests_use(python: str) ->
     assert pins_of("headless", python) == {"opencv-python-headless": tested["opencv-python"]}
 
 
-def test_the_extra_of_the_client_takes_this_version_of_it() -> None:
-    [requirement] = map(Requirement, EXTRAS["client"])
-    assert (requirement.name, CLIENT["version"] in requirement.specifier) == (CLIENT["name"], True)
+def test_no_requirement_would_install_the_client_from_pypi_where_its_name_is_free() -> None:
+    lines = [*PROJECT["project"]["dependencies"], *(line for extra in EXTRAS.values() for line in extra)]
+    assert CLIENT["name"] not in [Requirement(line).name for line in lines]
 
 
 def test_the_requirements_of_the_build_system_are_locked() -> None:

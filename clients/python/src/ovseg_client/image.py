@@ -84,7 +84,7 @@ def _png(image: Any) -> bytes:
     try:
         import PIL.Image
     except ImportError:
-        raise ImportError("Pillow encodes arrays as images: pip install 'ovseg-client[images]'") from None
+        raise ImportError("Pillow encodes arrays as images: pip install pillow") from None
     picture = image if isinstance(image, PIL.Image.Image) else PIL.Image.fromarray(image)
     if picture.mode not in ("L", "RGB", "I;16"):
         picture = picture.convert("RGB")

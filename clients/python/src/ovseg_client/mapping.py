@@ -171,7 +171,7 @@ def bar(is_shown: bool, images: Iterable[Any]) -> Iterator[Callable[[Outcome], N
     try:
         from tqdm import tqdm
     except ImportError:
-        raise ImportError("tqdm draws the progress bar: pip install 'ovseg-client[progress]'") from None
+        raise ImportError("tqdm draws the progress bar: pip install tqdm") from None
     failed = 0
     with tqdm(total=len(images) if isinstance(images, Sized) else None, unit="image") as drawn:
 

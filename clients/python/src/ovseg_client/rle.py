@@ -26,7 +26,7 @@ def decode(counts: str | bytes, height: int, width: int) -> NDArray[np.bool_]:
     try:
         import numpy as np
     except ImportError:
-        raise ImportError("NumPy makes masks arrays: pip install 'ovseg-client[arrays]'") from None
+        raise ImportError("masks as arrays need NumPy: pip install numpy") from None
     runs = _runs(counts.encode("ascii") if isinstance(counts, str) else counts)
     if (runs < 0).any() or int(runs.sum()) != height * width:
         raise ValueError(f"the RLE is not that of a mask of {width}x{height} pixels")

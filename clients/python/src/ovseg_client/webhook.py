@@ -88,7 +88,7 @@ def _ed25519(raw: bytes) -> Fits:
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     except ImportError:
-        raise ImportError("cryptography verifies public keys: pip install 'ovseg-client[webhooks]'") from None
+        raise ImportError("cryptography verifies signatures with public keys: pip install cryptography") from None
     public = Ed25519PublicKey.from_public_bytes(raw)
 
     def fits(signature: bytes, signed: bytes) -> bool:
