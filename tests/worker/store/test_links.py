@@ -67,3 +67,11 @@ def test_storage_accepts_such_a_link_and_its_own_requests_are_not_rounded(
     assert requests.get(storage.links.sign("links/other.txt"), timeout=30).status_code == 404
     at(now - 3 * 3600, monkeypatch)
     assert requests.get(storage.links.sign("links/a b.txt"), timeout=30).status_code == 403  # expired
+
+
+@pytest.mark.parametrize("key", ["jobs/a.b_c-1/1/result.json", "ü 1/%2F+&=?#~/x"])
+def test_a_link_is_what_boto3_would_sign(s3_settings: Settings, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    at(QUARTER_PAST, monkeypatch)
+    direct, of_client = Storage(s3_settings).links, Storage(s3_settings).links
+    of_client._requests.are_possible = False
+    assert direct.sign(key) == of_client.sign(key)
