@@ -230,3 +230,6 @@ def test_the_address_and_the_key_come_from_the_environment(service: Service, mon
         client.job("none")
     with pytest.raises(OvsegError, match="no address"):
         Client("localhost:8080")
+    with pytest.raises(OvsegError, match="give an API key") as caught:
+        Client("http://user:secret@localhost:8080")
+    assert "secret" not in str(caught.value)

@@ -39,7 +39,10 @@ class Service:
         """Read what is not given from the environment: `OVSEG_URL` and `OVSEG_API_KEY`."""
         self.url = (base_url or os.environ.get("OVSEG_URL") or DEFAULT_URL).rstrip("/")
         self._key = key = os.environ.get("OVSEG_API_KEY", "") if api_key is None else api_key
-        if httpx2.URL(self.url).scheme not in ("http", "https") or not httpx2.URL(self.url).host:
+        address = httpx2.URL(self.url)
+        if address.userinfo:  # errors and logs contain the address
+            raise OvsegError("the address of the service contains a user or a password: give an API key as api_key")
+        if address.scheme not in ("http", "https") or not address.host:
             raise OvsegError(f"{self.url!r} is no address of a service, such as {DEFAULT_URL}")
         if key and not (key.isascii() and key.isprintable()):
             raise OvsegError("the API key contains characters that a key cannot have, such as a line break")
