@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ovseg_client import ApiError, AsyncClient, Client, ImageUnreadable, InvalidRequest, Item, NotFound
+from ovseg_client import ApiError, AsyncClient, Client, ImageUnreadable, InvalidRequest, Item, NotFound, Unreachable
 from tests.support import fakes, pictures
 from tests.support.fakes import Host, reply
 from tests.support.service import Service
@@ -62,6 +62,15 @@ def test_the_async_client_uploads_too(service: Service, photo: Path) -> None:
             return (await client.uploads.create(photo)).status
 
     assert asyncio.run(status()) == "received"
+
+
+def test_an_unreachable_storage_is_named_without_the_signature(host: Host, photo: Path) -> None:
+    made = {"id": "upl_a", "method": "PUT", "url": "http://127.0.0.1:9/key?X-Amz-Signature=a", "headers": {}}
+    host.serve("/v1/uploads", json.dumps(made).encode(), status=201)
+    with Client(f"http://{host.address}", retry_seconds=0) as client, pytest.raises(Unreachable) as caught:
+        client.uploads.create(photo)
+    assert "127.0.0.1:9 gave no answer" in str(caught.value)
+    assert "Signature" not in str(caught.value)
 
 
 @pytest.mark.parametrize("status", [200, 412, 403])

@@ -166,7 +166,11 @@ class Service:
         """Return the error of the client for an error of httpx2."""
         if not isinstance(error, httpx2.RequestError):
             return error
-        unreachable = Unreachable(f"{self.url} gave no answer: {error or type(error).__name__}")
+        try:
+            where = error.request.url.netloc.decode()  # without the path: that of the storage has a signature
+        except RuntimeError:  # the error has no request
+            where = self.url
+        unreachable = Unreachable(f"{where} gave no answer: {error or type(error).__name__}")
         unreachable.__cause__ = error
         return unreachable
 
