@@ -129,20 +129,30 @@ def evaluate(folders: Sequence[Path], report: Path, precision: str, weights: Pat
     sections = []
     for group, of_group in things.by_group(photos.trial if on_trial else photos.held_out).items():
         measured = {name: list(rows(segmenter, of_group)) for name, segmenter in segmenters.items()}
-        sections.append(f"**{things.GROUPS[group]}**: {len(of_group)} photos")
-        for name, found in measured.items():
-            sections += [f"{name}:", table(cells_of(found)), calibrated(found)]
+        baselines = [] if weights or on_trial else list(baseline_rows(of_group))
+        title = f"**{things.GROUPS[group]}**: {len(of_group)} photos"
+        sections.append("\n\n".join([title, *_tables(measured, baselines)]))
+        print(sections[-1], flush=True)
         last = measured[next(reversed(measured))]
-        if weights:
-            sections += ["the difference:", table(differences(measured["shipped"], last), "+")]
-        elif not on_trial:
-            sections += ["baselines:", table(cells_of(baseline_rows(of_group)))]
         series = {prompt: _predicted_and_true(last, prompt) for prompt in CALIBRATED}
         report.with_name(f"{report.stem}-{group}.svg").write_text(calibration.plot(series))
-        print("\n\n".join(sections), flush=True)
     sections.append(timings(segmenters))
-    report.write_text("\n\n".join(sections) + "\n")
     print(sections[-1])
+    report.write_text("\n\n".join(sections) + "\n")
+
+
+def _tables(measured: Mapping[str, Sequence[Row]], baselines: Sequence[Row]) -> Iterator[str]:
+    """Yield the tables of models by their names, of the difference of two, and of baselines."""
+    for name, found in measured.items():
+        yield f"{name}:"
+        yield table(cells_of(found))
+        yield calibrated(found)
+    if len(measured) == 2:
+        yield "the difference:"
+        yield table(differences(*measured.values()), "+")
+    if baselines:
+        yield "baselines:"
+        yield table(cells_of(baselines))
 
 
 def _predicted_and_true(measured: Iterable[Row], prompt: str) -> tuple[list[float], list[float]]:

@@ -171,3 +171,19 @@ def test_everything_mode_finds_the_things_of_the_photos(data: Path) -> None:
     found = [everything.measured(photo, segmenter, {"points_per_side": 6}) for photo in photos.split([data]).train[:2]]
     assert [len(photo.best(100)) for photo in found] == [2, 2]
     assert all((photo.best(100) > 0.8).all() and photo.cpu_s > 0 for photo in found)
+
+
+def test_the_reports_have_two_models_side_by_side_and_the_recall_of_everything_mode(data: Path, tmp_path: Path) -> None:
+    from ovseg_core import models
+    from ovseg_core.segmenter import Segmenter
+
+    report = tmp_path / "new" / "report.md"
+    evaluate.evaluate([data], report, "float32", models.find("SAM-Lite").weights, on_trial=True)
+    text = report.read_text()
+    assert text.count("| box |") == 6  # of two groups: both models and their difference
+    assert "| box | +0.000 ± 0.000 |" in text
+    assert "| encode | " in text
+    assert {path.name for path in report.parent.glob("*.svg")} == {"report-coco.svg", "report-ccp.svg"}
+    segmenter = Segmenter.open("SAM-Lite")
+    everything.evaluate([data], report, segmenter, {"points_per_side": [4, 6]}, count=1)
+    assert report.read_text().count("| points_per_side 6 |") == 2
