@@ -42,7 +42,7 @@ def client(service: Service) -> Iterator[Client]:
 
 def photo_of_pillow(folder: Path, host: Host) -> Image.Image:
     image = Image.open(io.BytesIO(pictures.photo()))
-    image.getexif()[0x0112] = 6  # the pixels stay as they are, whatever the file says about its orientation
+    image.getexif()[0x0112] = 6  # the pixels stay as they are, in spite of this orientation
     return image
 
 

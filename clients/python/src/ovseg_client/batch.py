@@ -76,7 +76,7 @@ class BatchCalls:
 
     @Call
     def wait(self, timeout: float | None = None) -> Steps[None]:
-        """Wait until all items have ended, in whatever status.
+        """Wait until all items have ended, with any final status.
 
         Args:
             timeout: In seconds; None waits as long as the batch takes.

@@ -50,7 +50,7 @@ class BatchesCalls(Generic[B]):
         defaults: Mapping[str, Any] | None = None,
         webhook: str | Mapping[str, Any] | None = None,
     ) -> Steps[B]:
-        """Submit many jobs at once. They run without the client.
+        """Submit many jobs with one manifest. They run without the client.
 
         The manifest is sent in parts of a few megabytes, each repeated until it is answered. Sent again under the same
         id, it adds only what is new.

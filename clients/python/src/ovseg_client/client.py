@@ -34,7 +34,7 @@ class Client(Calls[Job], TakesSteps):
         """Make a client. It connects when it is first used.
 
         Args:
-            base_url: Of the service; by default `OVSEG_URL`, or else `http://127.0.0.1:8080`.
+            base_url: Of the service; by default `OVSEG_URL`, and without it `http://127.0.0.1:8080`.
             api_key: By default `OVSEG_API_KEY`. A service without keys needs none.
             retry_seconds: For how long after its first failure a request is repeated that gets no answer, or 408, 429,
                 502, 503 or 504. 0 never repeats.

@@ -37,7 +37,7 @@ class JobFailed(OvsegError):
 
     Attributes:
         status: `failed`, `canceled` or `expired`.
-        code: Why it failed, such as `image_unreadable`; null of a job that was canceled or has expired.
+        code: Why it failed, such as `image_unreadable`; None if the job was canceled or has expired.
         field: The field of the request that is wrong, or None.
         raw: The job object of the HTTP API.
     """
@@ -62,7 +62,7 @@ class ApiError(OvsegError):
         errors: Every field that is wrong, each with its `field`, `code` and `message`.
         problem: The body of the answer (RFC 9457).
         request_id: The request's id, by which it is found in the service's log.
-        retry_after: In how many seconds the service wants to be asked again, or None.
+        retry_after: Seconds until the service accepts another try, or None.
     """
 
     def __init__(

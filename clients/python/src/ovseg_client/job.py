@@ -63,7 +63,7 @@ class JobCalls:
 
     @Call
     def cancel(self) -> Steps[None]:
-        """Cancel the job. A running job stops soon, not at once: `wait` raises JobFailed when it has.
+        """Cancel the job. A running job stops a little later; `wait` raises JobFailed then.
 
         Raises:
             Conflict: The job has ended already.

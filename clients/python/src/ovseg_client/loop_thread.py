@@ -38,7 +38,7 @@ class LoopThread:
 
     def iterate(self, stream: AsyncGenerator[R, None]) -> Generator[R, None, None]:
         """Yield what an async generator yields, and close it at the end."""
-        lock = asyncio.Lock()  # a canceled step may still run when the generator is to be closed
+        lock = asyncio.Lock()  # a canceled step may still run when the generator is closed
 
         async def advance() -> R | None:
             async with lock:

@@ -160,7 +160,7 @@ class Run:
 
 @contextmanager
 def bar(is_shown: bool, images: Iterable[Any]) -> Iterator[Callable[[Outcome], None]]:
-    """Yield the function that counts an outcome, on a progress bar if there is to be one.
+    """Yield a function that counts an outcome, on a progress bar if `is_shown`.
 
     Raises:
         ImportError: tqdm, which draws the bar, is not installed.

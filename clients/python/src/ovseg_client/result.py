@@ -39,7 +39,7 @@ class Mask:
 
     @property
     def label(self) -> str:
-        """The phrase or the name of its prompt, or else the kind of the prompt, such as `box_prompt`."""
+        """The name of its prompt, its phrase, or the kind of its prompt, such as `box_prompt`."""
         label = self.info.get("name")
         if label is None and self.info["label"] == "text_prompt":
             label = self.info["prompt"]

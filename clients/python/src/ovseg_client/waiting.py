@@ -11,7 +11,7 @@ from ovseg_client.service import Service
 from ovseg_client.steps import Pause, Request, Steps
 
 MAX_WAIT_SECONDS = 60  # the service holds a request no longer
-# A gateway that stops, or holds too many requests, answers at once. Without a pause the client would ask without end.
+# A gateway that stops, or holds too many requests, answers immediately. The pause limits how often the client asks it.
 PAUSE_SECONDS = 1.0
 
 
