@@ -216,7 +216,7 @@ class Settings(BaseSettings):
         default=100_000,
         gt=0,
         description="Maximum number of uploads of each tenant (> 0) that have not expired; further ones are refused. "
-        "100,000 are the items of a batch, and take 50 MB of Redis.",
+        "100,000 are the items of a batch, and take 40 MB of Redis.",
     )
     upload_seconds: int = Field(
         default=24 * 3600,

@@ -24,7 +24,7 @@ REDIRECT_SECONDS = 60  # for which a cache may repeat a redirect; the link works
 def answer(file: JobFile, head: Head, download_as: str) -> Response:
     """Answer with a file that is stored like this.
 
-    It is shown or saved as the client likes; the bytes are not kept in memory, and take no thread between two pieces.
+    The bytes are not kept in memory, and the answer takes no thread between two pieces.
     Raises OvsegError `range_not_satisfiable`; ObjectMissing if the file is gone now.
     """
     response = Response(headers=CLOSED, mimetype=file.content_type)

@@ -21,7 +21,7 @@ from worker.worker_services import WorkerServices
 
 log = logging.getLogger(__name__)
 
-THREADS = 2  # one goes on while the other waits for the host of an image
+THREADS = 2  # one works while the other waits for the host of an image
 LOOK_EVERY_SECONDS = 0.25  # a person who waits for a preview hardly notices it, and a look takes 0.1 ms
 
 

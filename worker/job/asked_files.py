@@ -14,7 +14,7 @@ MAX_WAITING = 100  # of a tenant. A worker makes two or more in a second, unless
 
 
 class AskedFiles:
-    """Thread-safe."""
+    """The files that wait to be made, in Redis. Thread-safe."""
 
     def __init__(self, keyspace: Keyspace) -> None:
         self._keyspace = keyspace

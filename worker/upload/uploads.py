@@ -21,13 +21,12 @@ from worker.upload.upload import Upload
 
 log = logging.getLogger(__name__)
 
-UPLOADS = "uploads"  # the name of the policy
 RETRY_SECONDS = 60  # uploads expire after hours, or are deleted by the client that has too many
 ERASED_PER_SWEEP = 100  # so that each sweep is short; the next one erases the rest
 
 
 class Uploads:
-    """Thread-safe. An upload belongs to the tenant of its id."""
+    """Makes, finds and erases uploads. Thread-safe. An upload belongs to the tenant of its id."""
 
     def __init__(self, keyspace: Keyspace, storage: Storage, settings: Settings) -> None:
         self._keyspace = keyspace
