@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from configs.settings import Settings
+from tests.support import own_valkey
 from worker.store import queue
 from worker.store.keyspace import Keyspace
 
@@ -31,14 +33,33 @@ def test_a_message_is_the_one_that_celery_would_send(settings: Settings) -> None
     assert (message.headers["task"], arguments) == ("ovseg.segment", ["job-1"])
 
 
-def test_a_message_that_was_taken_is_no_longer_in_redis_and_is_not_put_back(settings: Settings) -> None:
+def test_a_message_that_was_taken_is_no_longer_in_redis_and_is_put_back_when_its_process_leaves(
+    settings: Settings,
+) -> None:
     app, message = queue.create(settings), queue.permit(queue.create(settings), "segment.cpu")
     with Keyspace.open(settings) as keyspace:
         keyspace.redis.lpush(keyspace.key("q:segment.cpu"), message)
         with app.connection_for_read() as connection, connection.SimpleQueue("segment.cpu") as consumer:
-            consumer.get(timeout=5)
+            taken = consumer.get(timeout=5)
             assert keyspace.redis.keys(keyspace.key("q:unacked*")) == []
-        assert keyspace.redis.llen(keyspace.key("q:segment.cpu")) == 0
+            assert keyspace.redis.llen(keyspace.key("q:segment.cpu")) == 0
+        put_back = keyspace.redis.rpop(keyspace.key("q:segment.cpu"))
+    assert json.loads(put_back)["headers"] == taken.headers
+
+
+def test_a_process_whose_redis_is_gone_leaves_the_messages_that_it_has_taken_to_the_reaper(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with own_valkey.running(tmp_path) as url:
+        app = queue.create(Settings(redis_url=url))
+        connection = app.connection_for_read()
+        consumer = connection.SimpleQueue("segment.cpu")
+        with Keyspace.open(Settings(redis_url=url)) as keyspace:
+            permits = [queue.permit(app, "segment.cpu") for _ in range(2)]
+            keyspace.redis.lpush(keyspace.key("q:segment.cpu"), *permits)
+        taken = [consumer.get(timeout=5) for _ in permits]
+    taken[0].channel.close()
+    assert caplog.messages == []  # kombu would write the messages into a file and log that
 
 
 def test_a_permit_is_what_celery_would_send_with_ids_of_its_own(settings: Settings) -> None:
