@@ -57,7 +57,8 @@ export class Candidates {
     const region = regionOf(object.candidates);
     return object.candidates.map((candidate, i) => {
       const canvas = element("canvas", { width: SIDE, height: SIDE });
-      this.#draw(canvas.getContext("2d"), candidate.mask, region, colourOf(object.number));
+      // Later, because the mask should be on the screen first.
+      setTimeout(() => this.#draw(canvas.getContext("2d"), candidate.mask, region, colourOf(object.number)));
       const name = text("candidate", { number: i + 1, score: number(candidate.score, 2) });
       const choose = () => this.#choose(selectedOf(this.#session.state), i);
       const properties = { type: "button", role: "radio", "aria-label": name, title: name, onclick: choose };

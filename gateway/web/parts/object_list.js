@@ -46,12 +46,11 @@ export class ObjectList {
     if (!this.#rows.has(object.number)) this.#rows.set(object.number, this.#newRow(object.number));
     const row = this.#rows.get(object.number);
     if (this.#list.children[index] !== row.item) this.#list.insertBefore(row.item, this.#list.children[index] ?? null);
+    this.#showSelected(row, object.number === this.#session.state.selected);
+    if (row.object === object && row.language === currentLanguage()) return;
+    Object.assign(row, { object, language: currentLanguage() });
     const { score, mask } = chosenOf(object);
-    const isSelected = object.number === this.#session.state.selected;
     const share = (100 * mask.area) / (mask.width * mask.height);
-    if (row.item.classList.toggle("selected", isSelected) && !row.wasSelected) row.item.scrollIntoView({ block: "nearest" });
-    row.wasSelected = isSelected;
-    row.pick.setAttribute("aria-pressed", isSelected);
     row.pick.setAttribute("aria-label", text("pick", { number: object.number }));
     row.remove.setAttribute("aria-label", text("remove", { number: object.number }));
     row.remove.title = `${text("remove", { number: object.number })} (Del)`;
@@ -63,6 +62,15 @@ export class ObjectList {
       area: number(mask.area),
       share: number(share, share < 10 ? 1 : 0),
     });
+  }
+
+  #showSelected(row, isSelected) {
+    if (row.isSelected === isSelected) return;
+    row.isSelected = isSelected;
+    row.item.classList.toggle("selected", isSelected);
+    row.pick.setAttribute("aria-pressed", isSelected);
+    // Later, because it computes the layout, and the mask should be on the screen first.
+    if (isSelected) setTimeout(() => row.item.scrollIntoView({ block: "nearest" }));
   }
 
   #newRow(key) {
@@ -87,6 +95,6 @@ export class ObjectList {
     }, icon("remove"));
     const item = element("li", {}, pick, label, remove, figures);
     item.style.setProperty("--own", css(colourOf(key)));
-    return { item, pick, label, figures, remove, wasSelected: false };
+    return { item, pick, label, figures, remove };
   }
 }
