@@ -2,7 +2,7 @@
 
 Starts the whole service, uses the playground in a Chromium without a window, and writes
 - `playground.png` and `playground.webp` (moving), which the README and docs/playground.md show;
-- one picture of each state to the folder given with `--states`, to look at after a change.
+- `playground-states.webp`, all states on one sheet, to look at after a change; with `--states` also each as a file.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "h
 NEW_OBJECT = "document.querySelector('#new').click()"
 FRAME_MS = 90  # of the moving picture
 LAST_FRAME_MS = 2500
+SHEET_WIDTH, ROW, GAP = 2000, 300, 8  # pixels of the sheet with all states
 WIDTH = 960  # of the moving picture, which is as sharp as a README shows it
 # A picture of a page has no mouse.
 HAND = """
@@ -84,16 +85,17 @@ class Film:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--states", type=Path, help="also write a picture of each state to this folder")
+    parser.add_argument("--states", type=Path, help="keep the picture of each state in this folder")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ovseg-screenshots-") as folder, chromium.running() as browser:
         plan = Plan(Path(folder), "127.0.0.1", free_port(), "cpu", Settings())
         with running(plan, lambda label, line: None):
             write_film(_open(browser, plan.url))
             write_picture(_open(browser, plan.url, color_scheme="dark"))
-            if given.states:
-                given.states.mkdir(parents=True, exist_ok=True)
-                write_states(browser, plan.url, given.states)
+            states = given.states or Path(folder) / "states"
+            states.mkdir(parents=True, exist_ok=True)
+            write_states(browser, plan.url, states)
+            write_sheet(sorted(states.glob("*.png")), DOCS / "playground-states.webp")
 
 
 def write_film(page: Playground) -> None:
@@ -145,6 +147,20 @@ def write_states(browser: Browser, url: str, folder: Path) -> None:
         page.press("n")
         page.click(*PATCH)
         page.page.screenshot(path=folder / f"{name}-problem.png")
+
+
+def write_sheet(files: list[Path], to: Path) -> None:
+    """Write a sheet with all pictures in rows of one height, as wide as the page of the documentation."""
+    sheet = Image.new("RGB", (SHEET_WIDTH, len(files) * (ROW + GAP)), "#80858f")
+    x, y = GAP, GAP
+    for file in files:
+        with Image.open(file) as picture:
+            small = picture.convert("RGB").resize((round(picture.width * ROW / picture.height), ROW))
+        if x + small.width + GAP > SHEET_WIDTH:
+            x, y = GAP, y + ROW + GAP
+        sheet.paste(small, (x, y))
+        x += small.width + GAP
+    sheet.crop((0, 0, SHEET_WIDTH, y + ROW + GAP)).save(to, quality=70, method=6)
 
 
 def _open(browser: Browser, url: str, **options: Any) -> Playground:
