@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -89,6 +92,30 @@ def test_a_click_shows_the_masks_of_the_api_and_the_exported_files_have_them_to_
     assert cutout.size == (x1 - x0, y1 - y0)
     np.testing.assert_array_equal(np.array(cutout)[..., 3], 255 * union[y0:y1, x0:x1])
     assert Image.open(io.BytesIO(page.export("overlay"))).size == (512, 512)
+
+
+def test_the_code_to_paste_finds_the_same_masks(page: Playground, tmp_path: Path) -> None:
+    page.sample().click(*HEAD)
+    page.click(220, 40, button="right")
+    page.press("n")
+    page.draw_box(*SHUTTLE)
+    expected = [each["candidates"][0]["area"] for each in page.objects()]
+    (tmp_path / "astronaut.jpg").write_bytes(pictures.photo())
+    page.page.click("#export")
+    codes = {}
+    for name in ("curl", "python", "paddlex"):
+        page.page.click(f"[data-code={name}]")
+        codes[name] = page.page.inner_text("dialog pre.code")
+
+    answer = json.loads(subprocess.check_output(codes["curl"], shell=True, cwd=tmp_path))
+    assert len(answer["result"]["masks"]) == 2
+    # A prompt with several points and a box have one best mask each, which the page showed as the first candidate.
+    assert [info["area"] for info in answer["result"]["maskInfos"]] == expected
+    ran = subprocess.check_output([sys.executable, "-c", codes["python"]], cwd=tmp_path, text=True)
+    assert [int(line.split()[-1]) for line in ran.splitlines()] == expected
+    subprocess.check_output([sys.executable, "-c", codes["paddlex"]], cwd=tmp_path)
+    [file] = (tmp_path / "output").glob("*.json")
+    assert len(json.loads(file.read_text())["masks"]) == 2
 
 
 def test_points_beside_an_object_refine_it_and_every_step_can_be_undone(page: Playground, stack: Service) -> None:

@@ -21,7 +21,7 @@ export function curl({ url, key, photo, model, objects }) {
 /** Return a program with the Python client. */
 export function python({ url, photo, model, objects }) {
   return [
-    "from ovseg_client import Client  # pip install ovseg-client",
+    "from ovseg_client import Client  # the folder clients/python of ovseg",
     "",
     `client = Client(${literal(url)})  # an API key comes from OVSEG_API_KEY`,
     `result = client.segment(${literal(photo.name)}, model=${literal(model)}, prompts=${listed(promptsOf(objects))})`,
@@ -30,7 +30,7 @@ export function python({ url, photo, model, objects }) {
   ].join("\n");
 }
 
-/** Return a program in PaddleX's words. PaddleX has boxes or single points; `mixed` prompts are an addition of ovseg. */
+/** Return a program in PaddleX's words, with boxes or single points if these are enough. `mixed` is an addition of ovseg. */
 export function paddlex({ photo, model, objects }) {
   const prompts = objects.map(({ prompt }) => prompt);
   const isBoxes = prompts.every(({ points, box }) => box && points.length === 0);
@@ -41,7 +41,7 @@ export function paddlex({ photo, model, objects }) {
       ? ["point", prompts.map(({ points }) => points[0])]
       : ["mixed", promptsOf(objects)];
   return [
-    "from ovseg_core import create_pipeline" + (type === "mixed" ? "" : "  # or: from paddlex import create_pipeline"),
+    "from ovseg_core import create_pipeline  # in place of `from paddlex import create_pipeline`",
     "",
     `pipeline = create_pipeline(pipeline="open_vocabulary_segmentation", model=${literal(model)})`,
     `for result in pipeline.predict(${literal(photo.name)}, prompt_type="${type}", prompt=${listed(prompt)}):`,
