@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
-
-from redis import RedisError
+from functools import partial
+from typing import Any
 
 from ovseg_core import answer
 from ovseg_core.answer import Answer
 from ovseg_core.embedding import Embedding
 from ovseg_core.outputs import Segmentation
+from ovseg_core.paddlex import serving_result
 from worker import searching
-from worker.inference.embeddings import CHECK_EVERY_SECONDS
 from worker.inference.urgency import Urgency
-from worker.job.record import Job
 from worker.job.request import JobRequest
 from worker.running_job import RunningJob
-from worker.worker_services import WorkerServices
 
-REPORT_EVERY_SECONDS = 1.0  # a person who watches the progress needs no more, and each report is a call to Redis
+MAX_PARTIAL_MASKS = 100  # in one event; the masks of a second of everything mode are fewer on most machines
 
 
 def segmentation(running: RunningJob, embedding: Embedding) -> Segmentation:
@@ -33,6 +30,7 @@ def segmentation(running: RunningJob, embedding: Embedding) -> Segmentation:
         return _everything(running, embedding)
     request, services = running.request, running.services
     boxes, dropped = searching.boxes(running)
+    running.progress.enter("decoding_masks")
     prompts = [*request.prompts, *(box.prompt for box in boxes)]
     masks, running.timings.ms["decode"] = services.inference.decode(
         embedding, prompts, all_masks=request.multimask == "all"
@@ -58,35 +56,23 @@ def _everything(running: RunningJob, embedding: Embedding) -> Segmentation:
     request, services, picture = running.request, running.services, running.image.picture
     cost, options = request.cost, request.everything or {}
     found: list[Answer] = []
-    progress = Progress(running.job, services, running.check)
-    progress.report(0, cost.prompts)
+    progress, new = running.progress, deque[Answer](maxlen=MAX_PARTIAL_MASKS)
+    progress.enter("decoding_masks")
+    progress.count(0, cost.prompts)
     for step, taken in services.inference.everything(embedding, picture, options, Urgency.of(request)):
-        progress.report(step.points_done, step.points_total)
+        progress.count(step.points_done, step.points_total)
+        new.extend(proposal.answer for proposal in step.found)
+        if progress.wants_partial and not step.is_last:
+            progress.send_partial(partial(_partial, list(new)), len(new))
+            new.clear()
         found, running.timings.ms["decode"] = step.answers, taken
     kept = _most_likely(found, services.settings.max_everything_masks)
     return Segmentation(embedding.frame.image_hw, picture, kept, (), len(found) - len(kept))
 
 
-class Progress:
-    """What a job in everything mode does between two batches of clicks."""
-
-    def __init__(self, job: Job, services: WorkerServices, check: Callable[[], None]) -> None:
-        self._job, self._services, self._check = job, services, check
-        self._check_at = self._report_at = 0.0
-
-    def report(self, done: int, total: int) -> None:
-        """Check whether the job may continue, and record how many of its clicks are done, unless it was done just now.
-
-        Raises what `check` raises.
-        """
-        now = time.monotonic()
-        if now >= self._check_at:
-            self._check_at = now + CHECK_EVERY_SECONDS
-            self._check()
-        if now >= self._report_at:
-            self._report_at = now + REPORT_EVERY_SECONDS
-            with suppress(RedisError):  # the job can continue, and its heartbeat logs that Redis is unreachable
-                self._services.jobs.report_progress(self._job, done, total)
+def _partial(answers: Sequence[Answer], count: int) -> dict[str, Any]:
+    """Return the first masks that everything mode has found; the choice at the end drops some of them."""
+    return serving_result.of(answers[:count])
 
 
 def _most_likely(found: Sequence[Answer], max_count: int) -> list[Answer]:

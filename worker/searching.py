@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ovseg_core import text_prompt
 from ovseg_core.errors import OvsegError
@@ -17,6 +19,7 @@ from worker.inference.urgency import Urgency
 from worker.running_job import RunningJob
 
 if TYPE_CHECKING:
+    from ovseg_core.grounding_dino.detections import Searched
     from ovseg_core.grounding_dino.detector import EncodedImage
 
 
@@ -44,9 +47,11 @@ def boxes(running: RunningJob) -> tuple[list[PlacedBox], int]:
         text.position: TextPrompt(text.phrases, options, text.box).within(features.image_hw) for text in request.texts
     }
     phrases = text_prompt.distinct(list(prompts.values()))
+    report = partial(_report, running, prompts, phrases)
+    running.progress.enter("detecting")
     try:
         several, running.timings.ms["detect"] = services.detectors.search(
-            str(request.detector), features, phrases, Urgency.of(request), running.check
+            str(request.detector), features, phrases, Urgency.of(request), running.progress.check, report
         )
     except OvsegError as error:
         raise error.at(_field(running, phrases, str(error.field))) from None
@@ -64,7 +69,8 @@ def detected(running: RunningJob) -> tuple[Detection, Found[EncodedImage]]:
     request, services = running.request, running.services
     prompt = detection_prompt.Prompt.of(str(request.detect))
     features = _features(running)
-    running.check()
+    running.progress.enter("detecting")
+    running.progress.check()
     (centres, logits), running.timings.ms["detect"] = services.detectors.answer(
         str(request.detector), features.embedding, prompt.text, Urgency.of(request)
     )
@@ -79,13 +85,48 @@ def _features(running: RunningJob) -> Found[EncodedImage]:
     found = running.services.features.of(
         str(request.detector),
         running.sha256,
-        running.image.picture,
+        running.picture_to_encode,
         urgency=Urgency.of(request),
-        check=running.check,
+        check=running.progress.check,
         waiting=running.waiting,
     )
     running.timings.ms["detect_encode"] = found.milliseconds
     return found
+
+
+def _report(
+    running: RunningJob,
+    prompts: Mapping[int, TextPrompt],
+    phrases: tuple[str, ...],
+    several: Sequence[Searched],
+    passes: int,
+) -> None:
+    """Report how many parts are done, of the image and the passes of the phrases, and the boxes that were found."""
+    progress = running.progress
+    progress.count(1 + len(several), 1 + passes)
+    if not (several and progress.wants_partial):
+        return
+    searched = {phrases[i] for each in several for i in each.phrases}
+    found = sorted(
+        (
+            (position, box)
+            for position, prompt in prompts.items()
+            if searched.intersection(prompt.phrases)
+            for box in text_prompt.best(several, prompt, phrases)
+        ),
+        key=lambda row: -row[1].score,
+    )
+    progress.send_partial(lambda count: {"boxes": [_shown(*row) for row in found[:count]]}, len(found))
+
+
+def _shown(position: int, box: FoundBox) -> dict[str, Any]:
+    """Return a box as `maskInfos` of the result has it, as far as it is known."""
+    return {
+        "prompt_index": position,
+        "phrase_index": box.phrase_index,
+        "coordinate": box.box,
+        "detection_score": box.score,
+    }
 
 
 def _field(running: RunningJob, phrases: tuple[str, ...], field: str) -> str:

@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 
 from redis import RedisError
 
@@ -25,6 +24,7 @@ from worker.lazy_image import LazyImage
 from worker.process import watchdog
 from worker.process.lookout import Lookout
 from worker.process.slots import Slot
+from worker.progress import Progress
 from worker.running_job import RunningJob
 from worker.store import outage, tenant
 from worker.timings import Timings
@@ -90,8 +90,8 @@ def _work(job: Job, services: WorkerServices, waiting: Waiting) -> None:
     Between stages, and regularly while it waits for a decoder or for another job's encoding, or between the passes of a
     detector and the clicks of everything mode, it checks whether the job may continue.
     """
-    timings, check = Timings(), partial(services.heartbeat.check, job)
-    image = LazyImage(job, services, timings, check)
+    timings, progress = Timings(), Progress(job, services)
+    image = LazyImage(job, services, timings, progress)
     content = image.content()
     _remember(job, content, services)
     owned_sha256 = tenant.owned(job.tenant, content.sha256)  # no tenant learns whether another sent the same image
@@ -101,10 +101,11 @@ def _work(job: Job, services: WorkerServices, waiting: Waiting) -> None:
     request = job.request.within(content.image_hw)
     job = replace(job, request=request)  # without the prompts that are skipped
 
-    check(unless_recent=is_known)
-    running = RunningJob(job, image, owned_sha256, services, check, waiting, timings)
+    progress.check(unless_recent=is_known)
+    running = RunningJob(job, image, owned_sha256, services, progress, waiting, timings)
     drawing, digest, run = _detected(running) if request.detect is not None else _segmented(running)
-    check(unless_recent=not outputs.files(request.outputs, content.image_hw))
+    progress.enter("uploading")
+    progress.check(unless_recent=not outputs.files(request.outputs, content.image_hw))
     with timings.of("publish"):
         stored = publish.store(job, drawing, digest, services.storage, services.publishing)
     described = content.model_dump(exclude={"sha256"})
@@ -140,14 +141,14 @@ def _segmented(running: RunningJob) -> tuple[Drawing, str, Run]:
     found = services.embeddings.of(
         request.model,
         running.sha256,
-        running.image.picture,
+        running.picture_to_encode,
         request.only_encodes,
         Urgency.of(request),
-        running.check,
+        running.progress.check,
         running.waiting,
     )
     running.timings.ms["encode"] = found.milliseconds
-    running.check(unless_recent=True)
+    running.progress.check(unless_recent=True)
     segmentation = answering.segmentation(running, found.embedding)
     digest = services.inference.weights_sha256(request.model)
     return segmentation, digest, Run(*services.inference.engine(request.model), found.cache)

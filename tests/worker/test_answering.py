@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from ovseg_core.everything.proposals import Proposal
 from ovseg_core.everything.search import Step
 from ovseg_core.mask import Mask
 from tests.chaos.box_inference import BoxInference
-from tests.support import pictures
+from tests.support import followed, pictures
 from worker import tasks
 from worker.inference.urgency import Urgency
 from worker.job import description, result_document
@@ -53,7 +54,7 @@ class Slow(BoxInference):
         self.urgencies.append(urgency)
         for self.steps in range(STEPS):
             self.before(self.steps)
-            yield Step(self.steps * 10, STEPS * 10), 5.0
+            yield Step(self.steps * 10, STEPS * 10, proposals(SCORES[:1])), 5.0
         yield Step(STEPS * 10, STEPS * 10, chosen=proposals(SCORES)), 7.0
 
 
@@ -115,18 +116,49 @@ def test_progress_is_written_at_most_once_a_second(services: WorkerServices, mon
     first = {"done": 0, "total": read(services.jobs, job_id).request.cost.prompts}
     assert seen == [first] * STEPS  # all steps within a second
     assert read(services.jobs, job_id).progress is None
-    monkeypatch.setattr("worker.answering.REPORT_EVERY_SECONDS", 0)
+    monkeypatch.setattr("worker.progress.REPORT_EVERY_SECONDS", 0)
     seen.clear()
     job_id = accept(services)
     tasks.segment(job_id, services)
     assert [progress["done"] for progress in seen if progress] == [0, *range(0, 70, 10)]
 
 
+def test_a_job_that_is_followed_reports_its_stages_its_progress_and_the_masks_that_it_has(
+    services: WorkerServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.progress.REPORT_EVERY_SECONDS", 0)
+    job_id = accept(services)
+    events = followed.events(services, job_id, lambda: tasks.segment(job_id, services))
+    stages = [data["stage"] for kind, data in events if kind == "job.stage"]
+    assert stages == ["fetching", "decoding_image", "encoding", "decoding_masks", "uploading"]
+    assert [data["done"] for kind, data in events if kind == "job.progress"] == [0, *range(0, 90, 10)]
+    partial = [data for kind, data in events if kind == "job.partial"]
+    assert len(partial) == STEPS
+    for each in partial:
+        assert [info["score"] for info in each["maskInfos"]] == [SCORES[0]]
+        assert each["masks"][0]["size"] == list(HW)
+    statuses = [kind for kind, _ in events if kind not in ("job.stage", "job.progress", "job.partial")]
+    assert statuses == ["job.started", "job.succeeded"]
+
+
+def test_a_job_that_is_followed_from_its_middle_on_reports_the_stages_that_follow(services: WorkerServices) -> None:
+    job_id = accept(services)
+
+    def follow(step: int) -> None:
+        followed.events(services, job_id, lambda: None)
+
+    assert isinstance(services.inference, Slow)
+    services.inference.before = follow
+    tasks.segment(job_id, services)
+    feed = services.keyspace.redis.xrange(services.keyspace.key(f"feed:job:{job_id}"))
+    assert [json.loads(row["data"])["stage"] for _, row in feed if row["type"] == "job.stage"] == ["uploading"]
+
+
 @pytest.mark.parametrize(("status", "steps"), [("canceled", 3), ("failed", 3), ("running", 3)])
 def test_an_attempt_that_may_not_continue_stops_between_two_batches_and_stores_nothing(
     services: WorkerServices, monkeypatch: pytest.MonkeyPatch, status: str, steps: int
 ) -> None:
-    monkeypatch.setattr("worker.answering.CHECK_EVERY_SECONDS", 0)
+    monkeypatch.setattr("worker.progress.CHECK_EVERY_SECONDS", 0)
     job_id = accept(services)
     record = services.keyspace.key(f"job:{job_id}")
 

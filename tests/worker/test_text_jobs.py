@@ -23,7 +23,7 @@ from ovseg_core.grounding_dino.text import Text
 from ovseg_core.paddlex import detection_prompt
 from ovseg_core.paddlex.thresholds import Thresholds
 from tests.chaos.box_inference import BoxInference
-from tests.support import colour_worker, pictures
+from tests.support import colour_worker, followed, pictures
 from tests.support.colour_worker import Cell
 from tests.support.processes import wait_until
 from worker import tasks
@@ -231,6 +231,29 @@ def test_a_phrase_that_the_detector_cannot_read_fails_the_job_with_its_field(ser
     error = read(services, job_id).error
     assert error is not None
     assert (error.code, error.field) == ("phrase_unreadable", "prompts[1].text[1]")
+
+
+def test_a_text_job_reports_its_parts_and_the_boxes_that_it_has(
+    services: WorkerServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.progress.REPORT_EVERY_SECONDS", 0)
+    phrases = ["r", *(" ".join(["x"] * count) for count in range(55, 61)), "g"]
+    body = {"prompts": [{"text": phrases}], "outputs": ["rle"], "detection": CERTAIN}
+    request, content = parse(body, image(), services.settings)
+    job_id = new_id()
+    services.acceptance.accept(job_id, request, content)
+    events = followed.events(services, job_id, lambda: tasks.segment(job_id, services))
+    stages = [data["stage"] for kind, data in events if kind == "job.stage"]
+    assert stages == [*("fetching", "decoding_image", "encoding", "detecting", "decoding_masks", "uploading")]
+    counts = [(data["done"], data["total"]) for kind, data in events if kind == "job.progress"]
+    total = counts[0][1]
+    assert total > 2
+    assert counts == [(done, total) for done in range(1, total + 1)]
+    boxes = [data["boxes"] for kind, data in events if kind == "job.partial"]
+    infos = result(services, read(services, job_id))["maskInfos"]
+    shown = ("prompt_index", "phrase_index", "coordinate", "detection_score")
+    assert boxes[-1] == [{name: info[name] for name in shown} for info in infos]
+    assert 0 < len(boxes[0]) < len(boxes[-1])
 
 
 @pytest.mark.parametrize("ending", ["canceled", "failed"])

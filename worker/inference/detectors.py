@@ -77,19 +77,25 @@ class Detectors:
         phrases: Sequence[str],
         urgency: Urgency = Urgency.NORMAL,
         check: Callable[[], None] = lambda: None,
+        report: Callable[[Sequence[Searched], int], None] = lambda found, passes: None,
     ) -> tuple[list[Searched], float]:
         """Return what each pass of the phrases finds, for `text_prompt.best`, and the milliseconds.
 
-        `check` is called before each pass, and may raise an exception to stop.
+        `check` is called before each pass, and may raise an exception to stop. `report` is called before the first pass
+        and after each one, with what was found and the number of all passes.
 
         Raises OvsegError `phrase_unreadable` or `phrase_too_long`; its field is `phrases[i]`.
         """
         loaded = self._loaded(detector)
-        found, total = [], 0.0
-        for each in loaded.passes(phrases):
+        found: list[Searched] = []
+        total = 0.0
+        passes = list(loaded.passes(phrases))
+        report(found, len(passes))
+        for each in passes:
             check()
             searched, milliseconds = self._run(partial(loaded.search, image, each), urgency)
             found.append(searched)
+            report(found, len(passes))
             total += milliseconds
         return found, round(total, 2)
 

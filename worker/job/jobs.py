@@ -210,13 +210,18 @@ class Jobs:
         """Renew the leases of these jobs. Returns the attempts (`Job.claim`) that should stop, and why.
 
         `lost`: this attempt no longer holds the job; `canceled`: the client asked for that; `timeout`: it ran too long.
+        Also returns the attempts that may continue and whose jobs are `followed`.
         """
         attempts = [part for job in held for part in (job.id, job.attempt)]
         return pairs(self._keyspace.run("beat", self._lease, *attempts))
 
     def report_progress(self, job: Job, done: int, total: int) -> None:
-        """Record how far the attempt is, in clicks of everything mode. Does nothing if it no longer holds the job."""
+        """Record how far the attempt is, in parts of its work. Does nothing if it no longer holds the job."""
         self._keyspace.run("progress", job.id, job.attempt, json.dumps({"done": done, "total": total}))
+
+    def report(self, job: Job, kind: str, data: str) -> None:
+        """Send an event with this JSON to those who follow the job. Does nothing if the attempt no longer holds it."""
+        self._keyspace.run("report", job.id, job.attempt, kind, data)
 
     # The end of an attempt. Each method returns the status that the job has now, or '' if the attempt is stale: then
     # nothing is changed. After a cancel request that status is `canceled`, and after the attempt's deadline it is

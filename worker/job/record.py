@@ -82,9 +82,10 @@ class Job:
     error: JobError | None = None
     forgiven: int = 0
     run: Run | None = None  # set once an attempt has succeeded
-    progress: dict[str, int] | None = None  # `done` of `total` clicks, while an attempt runs everything mode
+    progress: dict[str, int] | None = None  # `done` of `total` parts, while an attempt runs everything mode or searches
     batch: str | None = None  # the id of the batch that the job is of
     item: str | None = None  # the id of the job's item in the batch
+    is_followed: bool = False  # it had a feed when the attempt began
     mask_count: int = 0  # in the result; 0 until the job has succeeded
     document: str | None = field(
         default=None, repr=False, compare=False
@@ -121,6 +122,7 @@ class Job:
             progress=json.loads(record["progress"]) if "progress" in record else None,
             batch=record.get("batch"),
             item=record.get("item"),
+            is_followed="followed" in record,
             mask_count=int(record.get("masks", len(request.prompts) if "files_prefix" in record else 0)),
             document=document,
         )

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 # How old the last answer of Redis may be before a stage that takes little time: decoding, or storing a result without
 # files. A click on a known image takes less than that from its claim to its end.
 RECENT_SECONDS = 0.2
+FOLLOWED = "followed"  # the answer of Redis for a job that may continue and has a feed
 
 
 class Heartbeat:
@@ -33,6 +34,7 @@ class Heartbeat:
         self._held: dict[str, Job] = {}  # the running jobs by claim
         self._renewed_at: dict[str, float] = {}  # when the lease was granted or renewed, by claim
         self._verdicts: dict[str, str] = {}  # why a running job must stop, by claim
+        self._followed: set[str] = set()  # the claims of running jobs with a feed
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -52,6 +54,8 @@ class Heartbeat:
         with self._lock:
             self._held[job.claim] = job
             self._renewed_at[job.claim] = time.monotonic()
+            if job.is_followed:
+                self._followed.add(job.claim)
         try:
             yield
         finally:
@@ -59,12 +63,17 @@ class Heartbeat:
                 self._held.pop(job.claim, None)
                 self._renewed_at.pop(job.claim, None)
                 self._verdicts.pop(job.claim, None)
+                self._followed.discard(job.claim)
 
     @property
     def held(self) -> list[Job]:
         """The jobs that this process is running."""
         with self._lock:
             return list(self._held.values())
+
+    def is_followed(self, job: Job) -> bool:
+        """True if the job had a feed when its attempt began, or when its lease was last renewed."""
+        return job.claim in self._followed
 
     def check(self, job: Job, unless_recent: bool = False) -> None:
         """Renew the job's lease and check that the attempt may continue.
@@ -104,7 +113,10 @@ class Heartbeat:
 
     def _renew(self, held: Sequence[Job]) -> None:
         asked_at = time.monotonic()
-        verdicts = self._jobs.beat(held)
+        found = self._jobs.beat(held)
         with self._lock:
-            self._renewed_at.update((job.claim, asked_at) for job in held if job.claim in self._held)
-            self._verdicts.update((claim, verdict) for claim, verdict in verdicts.items() if claim in self._held)
+            claims = {job.claim for job in held} & self._held.keys()
+            self._renewed_at.update(dict.fromkeys(claims, asked_at))
+            followed = {claim for claim in claims if found.get(claim) == FOLLOWED}
+            self._followed = self._followed - claims | followed
+            self._verdicts.update((claim, found[claim]) for claim in claims & found.keys() - followed)

@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- Renew the leases of the jobs that a worker is running.
 -- ARGV: lease in microseconds, then id, attempt, id, attempt, ... Returns the attempts that should stop, as id/attempt,
--- why, id/attempt, why, ...: `lost` if the attempt no longer holds the job, or the verdict.
+-- why, id/attempt, why, ...: `lost` if the attempt no longer holds the job, or the verdict; and `followed` for an attempt
+-- that may continue and whose job has a feed.
 local lease = ARGV[1]
 local stop = {}
 for i = 2, #ARGV, 2 do
@@ -10,6 +11,7 @@ for i = 2, #ARGV, 2 do
   if is_held(id, attempt) then
     redis.call('ZADD', key('leases'), 'XX', int(now + lease), id)
     why = verdict(id)
+    if why == '' and redis.call('EXISTS', key('feed:job:' .. id)) == 1 then why = 'followed' end
   end
   if why ~= '' then
     stop[#stop + 1] = id .. '/' .. attempt

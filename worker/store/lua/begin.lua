@@ -2,7 +2,7 @@
 -- Claim the job of a queue that is next for its next attempt, with a lease, and with a deadline if the job has one for each
 -- attempt. Jobs that should have been started earlier expire now.
 -- ARGV: queue, worker, lease in microseconds, 1 to claim only a light job. Returns the job's id, then field, value, ... of its
--- record; or nothing if no such job waits.
+-- record, and `followed` if it has a feed; or nothing if no such job waits.
 local queue, worker, lease, only_light = unpack(ARGV)
 local id
 for _ = 1, 100 do -- a limit, so that the script is short; the permits of jobs that expire here serve other jobs
@@ -27,4 +27,9 @@ if run_within then
   redis.call('ZADD', key('deadlines'), int(now + run_within), id)
 end
 if attempt + 1 == tonumber(first or 1) then notify(id, 'started', '') end
-return {id, unpack(redis.call('HGETALL', record))}
+local begun = redis.call('HGETALL', record)
+if redis.call('EXISTS', key('feed:job:' .. id)) == 1 then
+  begun[#begun + 1] = 'followed'
+  begun[#begun + 1] = '1'
+end
+return {id, unpack(begun)}
