@@ -211,7 +211,7 @@ class JobObject(Options):
     completed_at: datetime | None
     attempt: int = Field(description="how many times the job was begun")
     worker: str | None
-    progress: Progress | None = Field(description="while an attempt runs: points of everything mode; or the image and the passes of phrases")
+    progress: Progress | None = Field(description="of an attempt: points of everything mode, or passes of phrases")
     timings_ms: dict[str, float] = Field(description="milliseconds of each stage")
     engine: str | None = Field(description="what ran the network, of a succeeded job")
     precision: str | None
