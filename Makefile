@@ -7,7 +7,7 @@ LOCKED := install --require-hashes --requirement
 OURSELVES := install --no-deps --no-build-isolation --editable . --editable clients/python
 TRAINED := build/sam-lite/sam_lite.safetensors
 
-.PHONY: demo openapi fuzz-api up test quick chaos-small chaos attack-small attack lint format docs screenshots hooks lock pin-images train-lite ship-lite eval-lite eval-everything eval-text test-training parity parity-idea bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-interactive bench-batches bench-models bench-playground bench-clients clean help
+.PHONY: demo openapi fuzz-api up test quick chaos-small chaos attack-small attack lint format docs screenshots hooks lock pin-images train-lite ship-lite eval-lite eval-everything eval-text test-training parity parity-idea bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-streams bench-interactive bench-batches bench-models bench-playground bench-clients clean help
 
 help:
 	@echo "make demo            segment a photo with the whole service; writes pictures to ./output/"
@@ -36,6 +36,7 @@ help:
 	@echo "make bench-batches   measure the time and the memory that a batch of 100,000 items takes"
 	@echo "make bench-clients   compare what a caller's code does with the Python clients of fal, Replicate, Roboflow and ours, in ten minutes"
 	@echo "make bench-playground    measure in a browser how fast the playground shows masks and moves the photo"
+	@echo "make bench-streams   measure what 1,000 open event streams cost a gateway"
 	@echo "make bench-slow-clients   measure how soon other clients are answered while there are hundreds of slow clients"
 
 demo: .venv/embedded
@@ -163,6 +164,9 @@ bench-clients: .venv/dev .venv-clients/ready
 
 bench-slow-clients: .venv/dev
 	.venv/bin/python -m benchmarks.slow_clients
+
+bench-streams: .venv/dev
+	.venv/bin/python -m benchmarks.streams
 
 bench-interactive: .venv/dev
 	.venv/bin/python -m benchmarks.interactive

@@ -13,7 +13,7 @@ from gateway.job_changes import not_found
 from gateway.live.job_subject import JobSubject
 from gateway.live.list_subject import BatchSubject, TenantSubject
 from gateway.live.message import Message, retry
-from gateway.live.stream import Stream
+from gateway.live.stream import End, Stream
 from gateway.live.subject import Present, Subject
 from gateway.operation import Answer, Header, Operation
 from gateway.services import services
@@ -115,6 +115,7 @@ def _open(subject: Subject, last_id: str) -> None:
         first = live.first(subject, last_id, newest)
         stream.start(first, after=next((each.id for each in reversed(first) if each.id), last_id))
     except BaseException:
+        stream.end(End.FAILED)
         live.close(stream)
         raise
     handover.stream(stream)

@@ -44,7 +44,10 @@ class _Fleet(Collector):
             "Jobs that succeeded, by the source of their embedding: hit, shared or miss.",
             labels=["cache"],
         )
-        families = {"jobs": ended, "embeddings": embeddings}
+        streams_ended = CounterMetricFamily(
+            "ovseg_streams_ended", "Event streams that have ended, by the reason.", labels=["reason"]
+        )
+        families = {"jobs": ended, "embeddings": embeddings, "streams": streams_ended}
         for name, count in sorted(state.counts.items()):
             family, label = name.split()
             families[family].add_metric([label], count)
@@ -56,4 +59,6 @@ class _Fleet(Collector):
             workers.add_metric([device], count)
         shared = GaugeMetricFamily("ovseg_shared_embeddings_bytes", "Bytes of shared embeddings in storage.")
         shared.add_metric([], state.shared_embeddings_bytes)
-        yield from (ended, embeddings, jobs, workers, shared)
+        streams = GaugeMetricFamily("ovseg_streams", "Event streams that are open.")
+        streams.add_metric([], state.streams)
+        yield from (ended, embeddings, streams_ended, jobs, workers, shared, streams)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from gateway.live.message import Message
 from gateway.live.subject import Present, Subject
 from worker.job import description
 from worker.job.event_type import ENDS
+from worker.job.jobs import Place
 from worker.job.record import Job, Status
 from worker.services import Services
 from worker.store import feeds, tenant
@@ -26,6 +28,8 @@ class JobSubject(Subject):
         self.named = {"id": tenant.shown(job_id)}
         self._id = job_id
         self._services = services
+        self._waiting: Job | None = None  # the job, if it was queued when it was last read
+        self._place: Place | None = None  # the last one that was shown
 
     def present(self) -> Present | None:
         job = self._services.jobs.get_with_result(self._id) or self._services.archive.ended(self._id)
@@ -42,6 +46,14 @@ class JobSubject(Subject):
         shown = self.named if present is None or entry.type == self.deleted else present.data
         return Message.of(entry.type, shown, entry.id, entry.time, entry.type in (*ENDS, self.deleted))
 
+    def moved(self) -> list[Message]:
+        place = self._services.jobs.place(self._waiting) if self._waiting is not None else None
+        if place is None or (self._place is not None and place.ahead == self._place.ahead):
+            return []
+        self._place = place
+        return [Message.of("job.position", self.named | {"queue": asdict(place)})]
+
     def _described(self, job: Job) -> dict[str, Any]:
-        place = self._services.jobs.place(job) if job.status is Status.QUEUED else None
-        return description.describe_with_result(job, self._services.storage, place)
+        self._waiting = job if job.status is Status.QUEUED else None
+        self._place = self._services.jobs.place(job) if self._waiting is not None else None
+        return description.describe_with_result(job, self._services.storage, self._place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
 import uuid
@@ -10,13 +11,17 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
+from redis import RedisError
+
+from gateway.live.duty import Duty
 from gateway.live.followed import Followed
 from gateway.live.message import Message
-from gateway.live.stream import Stream
+from gateway.live.stream import End, Stream
 from gateway.live.subject import Subject
 from ovseg_core.errors import OvsegError
 from worker.access.quota import QuotaExceeded
 from worker.access.scope import Scope
+from worker.process import open_streams
 from worker.services import Services
 from worker.store.feeds import KEPT_SECONDS, Feeds, published
 
@@ -29,6 +34,10 @@ THREADS = 4
 # Twice this time after a key was revoked or has expired, its streams are closed.
 CHECK_SECONDS = 0.5
 FEEDS_PER_CALL = 100  # that one call of a script follows
+# How often the places of queued jobs are read, and of how many: a place takes Redis about 20 us. If more jobs are
+# followed, those that are read are chosen at random.
+PLACES_SECONDS, PLACES_AT_ONCE = 2.0, 200
+NUMBERS_SECONDS = 5.0
 
 
 class Live:
@@ -41,14 +50,23 @@ class Live:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._feeds = Feeds(services.keyspace, uuid.uuid4().hex)
+        self._name = uuid.uuid4().hex
+        self._feeds = Feeds(services.keyspace, self._name)
         self.max_streams = services.settings.max_streams  # the server reduces it, if it has fewer connections
         self._followed: dict[str, Followed] = {}
         self._open: Counter[str] = Counter()  # streams by payer
+        self._ended: Counter[str] = Counter()  # closed since the last report, by End
         self._is_leaving = False
         self._lock = threading.Lock()
         self._makers = ThreadPoolExecutor(THREADS, "live")
         self._listener: threading.Thread | None = None
+        self._duties = (
+            Duty(CHECK_SECONDS, self._check_keys),
+            Duty(CHECK_SECONDS, self._work_on_stale),
+            Duty(KEPT_SECONDS / 5, self._renew),
+            Duty(PLACES_SECONDS, lambda: self._makers.submit(self._show_places)),
+            Duty(NUMBERS_SECONDS, self._report_numbers),
+        )
 
     def open(self, subject: Subject, stream: Stream) -> str:
         """Let a stream follow a feed: its messages wait until `Stream.start`. Returns the id of the feed's last entry.
@@ -66,6 +84,7 @@ class Live:
         try:
             last_id = self._feeds.follow([subject.feed])[subject.feed]
         except BaseException:
+            stream.end(End.FAILED)
             self.close(stream)
             raise
         with self._lock:
@@ -82,6 +101,7 @@ class Live:
             self._open[stream.payer] -= 1
             if not self._open[stream.payer]:
                 del self._open[stream.payer]
+            self._ended[str(stream.end_reason)] += 1
         seconds = time.monotonic() - stream.opened_at
         log.info("%s: closed after %.1f s and %d events: %s", stream.label, seconds, stream.sent, stream.end_reason)
 
@@ -90,7 +110,7 @@ class Live:
         with self._lock:
             self._is_leaving = True
             for stream in self._streams():
-                stream.end("the gateway stops")
+                stream.end(End.GATEWAY_STOPS)
 
     def _streams(self) -> list[Stream]:
         return [stream for followed in self._followed.values() for stream in followed.streams]
@@ -117,20 +137,14 @@ class Live:
     def _follow(self) -> None:
         with self._services.keyspace.redis.pubsub() as news:
             news.subscribe(self._feeds.channel)
-            checked_at = renewed_at = 0.0
             while True:
                 message = news.get_message(timeout=CHECK_SECONDS)
                 if message is not None and message["type"] == "subscribe":
                     self._make_stale()
                 elif message is not None:
                     self._add(message["data"])
-                if time.monotonic() - checked_at >= CHECK_SECONDS:
-                    self._check_keys()
-                    self._work_on_stale()
-                    checked_at = time.monotonic()
-                if time.monotonic() - renewed_at >= KEPT_SECONDS / 5:
-                    self._renew()
-                    renewed_at = time.monotonic()
+                for duty in self._duties:
+                    duty.do_if_due()
 
     def _add(self, message: str) -> None:
         feed, entry = published(message)
@@ -167,9 +181,26 @@ class Live:
             key = keys.get(stream.key.id)
             is_live = key is not None and key.status(now) == "live" and key.has_secret(stream.key, now)
             if key is None or not is_live or not key.allows(Scope.JOBS_READ):
-                stream.end("its key no longer allows it")
+                stream.end(End.KEY_INVALID)
+
+    def _report_numbers(self) -> None:
+        """Record for the metrics how many streams are open, and how those ended that were closed lately."""
+        with self._lock:
+            ended, self._ended, is_open = self._ended, Counter(), self._open.total()
+        open_streams.report(self._services.keyspace, self._name, is_open, ended)
 
     # The threads that make messages
+
+    def _show_places(self) -> None:
+        with self._lock:
+            all_followed = list(self._followed.values())
+        try:
+            for followed in random.sample(all_followed, min(len(all_followed), PLACES_AT_ONCE)):
+                messages = followed.subject.moved()
+                with self._lock:
+                    followed.send(messages)
+        except RedisError as error:
+            log.warning("the places of queued jobs are not read: %s", error)
 
     def _work_on(self, followed: Followed) -> None:
         """Make a thread work on a feed, unless one does. The caller has the lock."""

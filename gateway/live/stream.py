@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
 
 from gateway.live.message import Message, retry
 from worker.access.api_key import KeyText
@@ -15,6 +16,17 @@ from worker.store.feeds import place
 # A client that has more than this to read when the next event comes is cut off. A line that carries 16 kB/s reads it in
 # 16 seconds. The kernel and the server's transport hold another few hundred kilobytes.
 MAX_UNREAD_BYTES = 256 * 1024
+
+
+class End(StrEnum):
+    """Why a stream has ended."""
+
+    COMPLETE = "complete"  # its last event was sent
+    HUNG_UP = "hung_up"  # the client closed the connection
+    TOO_SLOW = "too_slow"  # the client did not read
+    KEY_INVALID = "key_invalid"  # the key of the client was revoked, or has expired
+    GATEWAY_STOPS = "gateway_stops"
+    FAILED = "failed"  # the stream could not begin
 
 
 class Stream:
@@ -29,7 +41,7 @@ class Stream:
         self.payer = payer
         self.key = key
         self.label = label
-        self.end_reason = ""
+        self.end_reason: End | None = None
         self.sent = 0
         self.opened_at = time.monotonic()
         self._waiting: deque[Message] = deque()
@@ -54,14 +66,14 @@ class Stream:
             if self._after is None:
                 self._early.extend(messages)
             elif self._unread > MAX_UNREAD_BYTES:
-                self._end("the client reads too slowly")
+                self._end(End.TOO_SLOW)
                 self._waiting.clear()
                 if self._loop is not None and self._abort is not None:
                     self._loop.call_soon_threadsafe(self._abort)
             else:
                 self._add(filter(self._is_new, messages))
 
-    def end(self, reason: str) -> None:
+    def end(self, reason: End) -> None:
         """Send what waits, and nothing more. The first reason counts."""
         with self._lock:
             self._end(reason)
@@ -92,7 +104,7 @@ class Stream:
             self._waiting.append(message)
             self._unread += len(message.sent)
             if message.is_last:
-                self._end("complete")
+                self._end(End.COMPLETE)
         self._wake()
 
     def _taken(self) -> bytes:
@@ -102,7 +114,7 @@ class Stream:
         self.sent += len(taken)
         return b"".join(message.sent for message in taken)
 
-    def _end(self, reason: str) -> None:
+    def _end(self, reason: End) -> None:
         self.end_reason = self.end_reason or reason
         self._wake()
 

@@ -36,3 +36,7 @@ class Subject(ABC):
     @abstractmethod
     def messages(self, entries: Sequence[Entry]) -> list[Message]:
         """Return the messages for entries of the feed, in their order."""
+
+    def moved(self) -> list[Message]:
+        """Return a message if what the stream is about waits, and its place has changed since the last call."""
+        return []

@@ -15,7 +15,7 @@ from werkzeug.exceptions import BadRequest, HTTPException
 from configs.settings import Settings
 from gateway import handover
 from gateway.hold import Hold
-from gateway.live.stream import Stream
+from gateway.live.stream import End, Stream
 from gateway.server import environ as wsgi
 from gateway.server.sending import COMMENT, Answer, Send, Sending
 from gateway.server.turnstile import Turnstile
@@ -96,12 +96,12 @@ class Bridge:
 
         stream.attach(connection["abort"])
         gone = asyncio.ensure_future(connection["hung_up"].wait())
-        gone.add_done_callback(lambda _: stream.end("the client hung up"))
+        gone.add_done_callback(lambda _: stream.end(End.HUNG_UP))
         try:
             await sending.finish_long(head, next_piece, connection["hung_up"], is_last)
         finally:
             gone.cancel()
-            stream.end("the client reads too slowly")
+            stream.end(End.TOO_SLOW)
             self._live.close(stream)
 
     async def _finish_long(self, answer: Answer, sending: Sending, hung_up: asyncio.Event, is_last: bool) -> None:

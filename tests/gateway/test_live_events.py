@@ -148,6 +148,16 @@ def test_a_feed_that_redis_has_lost_is_a_gap(gateway: LoneGateway, jobs: Jobs) -
         assert [stream.next().type for _ in range(2)] == ["gap", "job.state"]
 
 
+def test_a_queued_job_reports_when_another_number_of_jobs_begins_before_it(gateway: LoneGateway, jobs: Jobs) -> None:
+    before, job_id = protocol.accept(jobs), protocol.accept(jobs)
+    with event_stream.opened(address(gateway, job_id)) as stream:
+        ahead = stream.next().data["data"]["queue"]["ahead"]
+        jobs.cancel(before)
+        moved = stream.next()
+        assert (moved.type, moved.data["data"]["id"]) == ("job.position", job_id)
+        assert moved.data["data"]["queue"]["ahead"] == ahead - 1
+
+
 def test_a_job_without_followers_has_no_feed(jobs: Jobs) -> None:
     job_id = protocol.accept(jobs)
     jobs.fail(protocol.begin(jobs, job_id), protocol.BROKEN)

@@ -56,7 +56,7 @@ class LoneGateway:
             try:
                 requests.get(f"{self.url}/healthz", timeout=5)
                 return
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 assert time.monotonic() < deadline, self.log.read_text()
                 time.sleep(0.05)
 

@@ -104,7 +104,9 @@
 --   embeddings     zset    embeddings that are in storage; score: when they were last used
 --   embedding_sizes hash   the size of each of these embeddings, in bytes
 --   embedding_bytes string the sum of these sizes
---   counts         hash    for metrics: how many jobs ended in each status, how many embeddings were hit, shared or missed
+--   counts         hash    for metrics: how many jobs ended in each status, how many embeddings were hit, shared or missed,
+--                          how many event streams ended for each reason
+--   streams        hash    how many event streams each gateway has open, a space, and until when that counts, in seconds
 
 local function key(name) return KEYS[1] .. name end
 
