@@ -3,6 +3,7 @@
 -- and the feeds are kept, feeds. Returns the id of the last entry of each feed.
 local gateway, seconds = ARGV[1], ARGV[2]
 local last = {}
+redis.call('SET', key('feeds'), '', 'EX', seconds)
 for i = 3, #ARGV do
   local feed, followers = key('feed:' .. ARGV[i]), key('followers:' .. ARGV[i])
   if redis.call('EXISTS', feed) == 0 then redis.call('XADD', feed, '*', 'type', '', 'about', '', 'data', '') end

@@ -50,9 +50,9 @@ end
 -- The shortest time between two events about the progress of a batch in a feed.
 local ANNOUNCED_EVERY = 1000000
 
--- Write the progress of a batch to the feeds, if they exist, unless that was done a short time ago.
+-- Write the progress of a batch to the feeds, unless that was done a short time ago.
 local function announce_progress(batch)
-  if redis.call('EXISTS', key('feed:batch:' .. batch), key('feed:tenant:' .. tenant(batch))) == 0 then return end
+  if redis.call('EXISTS', key('feeds')) == 0 then return end
   local last = redis.call('HGET', key('batch_counts:' .. batch), 'announced_at')
   if last and now - last < ANNOUNCED_EVERY then return end
   redis.call('HSET', key('batch_counts:' .. batch), 'announced_at', int(now))

@@ -1,6 +1,6 @@
 -- A feed has the events that clients follow live: those of a job (`job:<id>`), of a batch (`batch:<id>`) or of a tenant
--- (`tenant:<name>`). It exists only while a gateway follows it, and for some minutes afterwards. So an event without
--- followers costs one EXISTS.
+-- (`tenant:<name>`). It exists only while a gateway follows it, and for some minutes afterwards. The key `feeds` exists
+-- while there is any feed, so that otherwise an event costs one EXISTS of a short name.
 
 -- About how many entries a feed keeps.
 local KEPT_ENTRIES = 1000
@@ -20,11 +20,10 @@ end
 -- Write the event `job.<what>` to the feeds of a job and of its tenant, and with `is_end` to that of its batch. An ephemeral
 -- job is in no list, so its events are only in its own feed.
 local function announce(id, what, batch, ephemeral, is_end)
-  local of_job, of_tenant, of_batch = 'job:' .. id, 'tenant:' .. tenant(id), 'batch:' .. (batch or '')
-  if redis.call('EXISTS', key('feed:' .. of_job), key('feed:' .. of_tenant), key('feed:' .. of_batch)) == 0 then return end
-  write_to_feed(of_job, 'job.' .. what, id, '')
-  if not ephemeral then write_to_feed(of_tenant, 'job.' .. what, id, '') end
-  if batch and is_end then write_to_feed(of_batch, 'job.' .. what, id, '') end
+  if redis.call('EXISTS', key('feeds')) == 0 then return end
+  write_to_feed('job:' .. id, 'job.' .. what, id, '')
+  if not ephemeral then write_to_feed('tenant:' .. tenant(id), 'job.' .. what, id, '') end
+  if batch and is_end then write_to_feed('batch:' .. batch, 'job.' .. what, id, '') end
 end
 
 -- Write the event `batch.<what>` to the feeds of a batch and of its tenant.

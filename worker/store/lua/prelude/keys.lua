@@ -64,6 +64,7 @@
 --   batch_told:<b> list    the ids of the last events of a batch, the oldest event first
 --   batch_open:<b> set     those that have not ended
 --   feed:<f>       stream  the last events of a feed, see feeds.lua; expires some minutes after its last follower
+--   feeds          string  exists while there is any feed; expires
 --   followers:<f>  zset    the gateways that follow a feed; score: until when; expires
 --   erased_batch:<id> string  a batch with this id was deleted; expires
 --   upload:<id>    hash    a file that a client may put into storage; it has `deleted_at` from its deletion until it is erased
