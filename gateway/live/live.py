@@ -187,7 +187,12 @@ class Live:
         """Record for the metrics how many streams are open, and how those ended that were closed lately."""
         with self._lock:
             ended, self._ended, is_open = self._ended, Counter(), self._open.total()
-        open_streams.report(self._services.keyspace, self._name, is_open, ended)
+        try:
+            open_streams.report(self._services.keyspace, self._name, is_open, ended)
+        except RedisError as error:  # also if Redis can only be read: that must not interrupt the events
+            log.warning("the number of streams is not recorded: %s", error)
+            with self._lock:
+                self._ended.update(ended)
 
     # The threads that make messages
 

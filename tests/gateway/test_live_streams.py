@@ -15,13 +15,14 @@ import requests
 from flask.testing import FlaskClient
 
 from configs.settings import Settings
-from tests.support import event_stream, lone_gateway, processes, protocol
+from tests.support import event_stream, lone_gateway, own_valkey, processes, protocol
 from tests.support.lone_gateway import LoneGateway
 from worker.access.api_key import KeyText
 from worker.access.keys import Keys
 from worker.access.scope import Scope
 from worker.job.jobs import Jobs
 from worker.process import open_streams
+from worker.store import queue
 from worker.store.keyspace import Keyspace
 
 MANY = 100
@@ -147,6 +148,25 @@ def test_a_client_that_never_reads_is_cut_off_and_harms_no_other(many: LoneGatew
         assert reader.types() == ["job.failed"]
         assert all(stream.types() == ["job.state", "job.canceled"] for stream in others)
         assert many.status("Threads") - threads < 10
+
+
+def test_a_stream_has_comments_while_redis_is_down_and_continues_afterwards(
+    tmp_path: Path, s3_settings: Settings
+) -> None:
+    with ExitStack() as before:
+        url = before.enter_context(own_valkey.running(tmp_path))
+        settings = s3_settings.model_copy(update={"redis_url": url})
+        with lone_gateway.running(settings) as gateway, Keyspace.open(settings) as keyspace:
+            jobs = Jobs(keyspace, queue.create(settings), settings)
+            job_id = protocol.accept(jobs)
+            with event_stream.opened(address(gateway, job_id)) as stream:
+                assert stream.next().type == "job.state"
+                before.close()
+                assert requests.get(address(gateway, job_id), timeout=30).status_code == 503
+                assert stream.response.readline() == b": waiting\n"
+                with own_valkey.running(tmp_path):
+                    jobs.cancel(job_id)
+                    assert stream.types() == ["job.canceled"]
 
 
 def test_the_metrics_have_the_open_streams_of_all_live_gateways_and_why_streams_ended(
