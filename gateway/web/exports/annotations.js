@@ -47,7 +47,8 @@ export function yolo({ photo, objects, stem }) {
       return [names.indexOf(nameOf(object)), ...shares].join(" ");
     }),
   );
-  const yaml = ["path: .", "train: images", "val: images", "names:", ...names.map((name, i) => `  ${i}: ${JSON.stringify(name)}`)];
+  const list = names.map((name, i) => `  ${i}: ${JSON.stringify(name)}`);
+  const yaml = ["path: .", "train: images", "val: images", "names:", ...list];
   return [
     { name: `labels/${stem}.txt`, blob: new Blob([lines.join("\n"), "\n"]) },
     { name: "data.yaml", blob: new Blob([yaml.join("\n"), "\n"]) },
@@ -67,7 +68,8 @@ export function labelme({ photo, objects, stem }) {
     })),
   );
   const { name: imagePath, width: imageWidth, height: imageHeight } = photo;
-  return [json(`${stem}.json`, { version: "5.5.0", flags: {}, shapes, imagePath, imageData: null, imageHeight, imageWidth })];
+  const document = { version: "5.5.0", flags: {}, shapes, imagePath, imageData: null, imageHeight, imageWidth };
+  return [json(`${stem}.json`, document)];
 }
 
 /** Return an SVG with a path for each object, its holes included. */
@@ -80,7 +82,8 @@ export function svg({ photo, objects, stem }) {
     const properties = { d, fill: colour, "fill-opacity": "0.4", "fill-rule": "evenodd", stroke: colour };
     return vector("path", properties, vector("title", {}, nameOf(object)));
   });
-  const root = vector("svg", { viewBox: `0 0 ${photo.width} ${photo.height}`, width: photo.width, height: photo.height }, paths);
+  const { width, height } = photo;
+  const root = vector("svg", { viewBox: `0 0 ${width} ${height}`, width, height }, paths);
   const source = new XMLSerializer().serializeToString(root);
   return [{ name: `${stem}.svg`, blob: new Blob([source], { type: "image/svg+xml" }) }];
 }

@@ -20,7 +20,8 @@ export async function zip(files) {
     const facts = [VERSION, UTF8, 0, 0, FIRST_DAY].flatMap((word) => le(word, 2));
     facts.push(...le(crc32(bytes), 4), ...le(bytes.length, 4), ...le(bytes.length, 4), ...le(path.length, 2), 0, 0);
     parts.push(Uint8Array.of(0x50, 0x4b, 3, 4, ...facts), path, bytes);
-    directory.push(Uint8Array.of(0x50, 0x4b, 1, 2, ...le(VERSION, 2), ...facts, ...Array(10).fill(0), ...le(offset, 4)), path);
+    const place = [...Array(10).fill(0), ...le(offset, 4)];
+    directory.push(Uint8Array.of(0x50, 0x4b, 1, 2, ...le(VERSION, 2), ...facts, ...place), path);
     offset += 30 + path.length + bytes.length;
   }
   const size = directory.reduce((sum, each) => sum + each.length, 0);
@@ -29,7 +30,7 @@ export async function zip(files) {
   return new Blob([...parts, ...directory, end], { type: "application/zip" });
 }
 
-export function crc32(bytes) {
+function crc32(bytes) {
   let value = 0xffffffff;
   for (const byte of bytes) value = CRC_TABLE[(value ^ byte) & 255] ^ (value >>> 8);
   return (value ^ 0xffffffff) >>> 0;

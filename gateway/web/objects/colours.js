@@ -1,6 +1,6 @@
 // The colours of objects, chosen to differ from each other and from most photos.
 
-export const COLOURS = [
+const COLOURS = [
   [255, 92, 56],
   [42, 162, 255],
   [139, 214, 46],

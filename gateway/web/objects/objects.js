@@ -4,7 +4,8 @@
 // - `number` is unique, from 1, and decides the colour.
 // - `prompt` has `points`, `labels` (1 on the object, 0 beside it), `box` or null, and `base`: null, or a candidate that
 //   the prompt refines.
-// - `candidates` are the masks to choose from, the best first, each `{counts, size, score, mask}`; `chosen` is the index of one.
+// - `candidates` are the masks to choose from, the best first, each `{counts, size, score, mask}`.
+// - `chosen` is the index of the candidate that is shown.
 
 export const NOTHING = { objects: [], selected: null };
 export const EMPTY_PROMPT = { points: [], labels: [], box: null, base: null };

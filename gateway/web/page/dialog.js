@@ -7,7 +7,8 @@ import { icon } from "./icons.js";
 /** Show a dialog and return it. `content` are its elements; it is removed when it is closed. */
 export function showDialog(title, ...content) {
   document.querySelector("dialog[open]")?.close();
-  const close = element("button", { type: "button", class: "quiet", "aria-label": text("close"), onclick: () => dialog.close() }, icon("close"));
+  const properties = { type: "button", class: "quiet", "aria-label": text("close"), onclick: () => dialog.close() };
+  const close = element("button", properties, icon("close"));
   const heading = element("h2", { id: "dialog-title" }, title);
   const body = element("div", {}, ...content);
   const dialog = element("dialog", { "aria-labelledby": "dialog-title" }, element("header", {}, heading, close), body);

@@ -5,10 +5,8 @@ import { vector } from "./element.js";
 const PATHS = {
   add: "M10 4v12M4 10h12",
   box: "M4.5 4.5h11v11h-11z",
-  check: "m4 10.5 4 4 8-9",
   chevron: "m6 8 4 4 4-4",
   close: "m5 5 10 10M15 5 5 15",
-  code: "m7 5-4.5 5L7 15m6-10 4.5 5-4.5 5",
   copy: "M7 7h9v9H7zM4 13V4h9",
   download: "M10 3v9m-4-3.5 4 4 4-4M4 16.5h12",
   everything: "M4 4h4v4H4zM12 4h4v4h-4zM4 12h4v4H4zM12 12h4v4h-4z",

@@ -70,9 +70,11 @@ function codes({ service, photo, model, state }) {
   const leftOut = state.objects.length - objects.length;
   const url = new URL("./", location.href).href;
   const frame = element("div", { role: "tabpanel" });
-  const tabs = Object.entries(CODE).map(([name, [title, write]]) =>
-    element("button", { type: "button", role: "tab", "data-code": name, onclick: (event) => show(event.currentTarget, write) }, title),
-  );
+  const tabs = Object.entries(CODE).map(([name, [title, write]]) => {
+    const tab = element("button", { type: "button", role: "tab", "data-code": name }, title);
+    tab.addEventListener("click", () => show(tab, write));
+    return tab;
+  });
   function show(tab, write) {
     for (const each of tabs) each.setAttribute("aria-selected", each === tab);
     frame.replaceChildren(copyable(write({ url, key: service.key, photo, model, objects })));

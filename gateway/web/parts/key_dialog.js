@@ -6,7 +6,8 @@ import { text } from "../texts/texts.js";
 
 /** Ask for a key. `done` is called with it. `problem` is what was wrong with the one before, or null. */
 export function askForKey(problem, done) {
-  const field = element("input", { type: "password", id: "key-text", autocomplete: "off", spellcheck: "false", required: true, placeholder: "ovk_..." });
+  const properties = { type: "password", id: "key-text", autocomplete: "off", spellcheck: "false", placeholder: "ovk_..." };
+  const field = element("input", { ...properties, required: true });
   const form = element(
     "form",
     { class: "row" },

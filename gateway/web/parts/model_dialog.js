@@ -8,10 +8,11 @@ import { number, text } from "../texts/texts.js";
 export function showModels(session, choose) {
   const makers = session.models.filter((each) => !each.prompts.includes("text"));
   const detectors = session.models.filter((each) => each.prompts.includes("text"));
+  const choices = { class: "list", role: "radiogroup", "aria-label": text("models") };
   const dialog = showDialog(
     text("models"),
     element("p", { class: "small" }, text("models_about")),
-    element("div", { class: "list", role: "radiogroup", "aria-label": text("models") }, present(makers).map((model) => row(model, session, pick))),
+    element("div", choices, present(makers).map((model) => row(model, session, pick))),
     absent(makers),
     element("h3", {}, text("detectors")),
     element("p", { class: "small" }, text("detectors_about")),
@@ -43,8 +44,8 @@ function row(model, session, pick) {
   const name = element("span", {}, element("b", {}, model.id), element("small", {}, about(model)));
   const badge = element("span", { class: "badge" }, text(model.installed === null ? "unknown" : "installed"));
   if (!pick) return element("div", { class: "missing row" }, name, badge);
-  const properties = { type: "button", class: "choice", role: "radio", "aria-checked": String(isChosen), onclick: () => pick(model.id) };
-  return element("button", properties, name, badge);
+  const properties = { type: "button", class: "choice", role: "radio", "aria-checked": isChosen ? "true" : "false" };
+  return element("button", { ...properties, onclick: () => pick(model.id) }, name, badge);
 }
 
 function missing(model) {

@@ -34,10 +34,11 @@ export class Status {
   }
 
   #sentence() {
-    const { progress, running, draft, photo, state, preview } = this.#session;
-    if (running) return text(`running_${running.name}`, { share: running.share ? `${Math.round(100 * running.share)} %` : "" });
+    const { progress, running, draft, photo, state, preview, found } = this.#session;
+    if (running) return text(`running_${running.name}`, { share: running.share ? `${number(100 * running.share)} %` : "" });
     if (progress) return text(`progress_${progress.stage}`);
     if (draft) return text("progress_click");
+    if (found !== null) return text("found", { count: number(found) });
     if (!photo) return text("ready_for_photo");
     const selected = selectedOf(state);
     if (preview && !selected) return text("preview", { score: number(preview.score, 2) });
@@ -72,7 +73,8 @@ export class Status {
     const isKnown = hasText(`problem_${name}`);
     const title = text(isKnown ? `problem_${name}` : "problem_other");
     const detail = problem?.status ? problem.message : "";
-    const close = { type: "button", class: "quiet", "aria-label": text("close"), onclick: () => this.#session.set({ problem: null }) };
+    const dismiss = () => this.#session.set({ problem: null });
+    const close = { type: "button", class: "quiet", "aria-label": text("close"), onclick: dismiss };
     const again = photo?.blob && !photo.isSent && { type: "button", class: "wide", onclick: this.#retry };
     notice.replaceChildren(
       element("div", {}, element("b", {}, title), detail && element("small", {}, detail)),

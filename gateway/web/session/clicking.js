@@ -36,7 +36,7 @@ export class Clicking {
     const start = performance.now();
     this.#controller.abort();
     const { signal } = (this.#controller = new AbortController());
-    session.set({ draft: { number, prompt }, preview: null, problem: null });
+    session.set({ draft: { number, prompt }, preview: null, found: null, problem: null });
     try {
       const { result } = await this.#answer(prompt, signal);
       if (signal.aborted) return;

@@ -37,7 +37,7 @@ export class Finding {
     const session = this.#session;
     const { signal } = (this.#controller = new AbortController());
     const { photo, model } = session;
-    session.set({ running: { name }, problem: null, draft: null, preview: null });
+    session.set({ running: { name }, found: null, problem: null, draft: null, preview: null });
     try {
       const request = { image: photo.image, model, outputs: ["rle"], priority: "interactive", ...asked };
       const job = await session.service.ended(await session.service.submit(request, 0, signal), signal, (state) => {
@@ -46,8 +46,8 @@ export class Finding {
       });
       const found = objectsOf(job.result, nextNumber(session.state));
       session.set({ running: null });
-      session.push(withObjects(session.state, found));
-      session.dispatchEvent(new CustomEvent("found", { detail: { count: found.length } }));
+      if (found.length > 0) session.push(withObjects(session.state, found));
+      session.set({ found: found.length });
     } catch (error) {
       if (!signal.aborted) session.failed(error, { running: null });
     }

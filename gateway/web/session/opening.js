@@ -51,6 +51,7 @@ export class Opening {
   openBlank(width, height, name) {
     this.#begin();
     this.#show({ name, blob: null, image: null }, Picture.blank(width, height));
+    this.#session.set({ progress: null });
   }
 
   /** Have the chosen model's embedding of the photo made; also needed after another model was chosen. */
@@ -64,7 +65,8 @@ export class Opening {
       const sent = await session.service.embed(photo.blob, session.model, signal);
       session.set({ photo: { ...photo, isSent: true }, progress: { stage: "encoding" } });
       const job = await session.service.ended(sent, signal);
-      if (job.image.width !== photo.width || job.image.height !== photo.height) await this.#showPreview(photo, job, signal);
+      const { width, height } = job.image;
+      if (width !== photo.width || height !== photo.height) await this.#showPreview(photo, job, signal);
       session.set({ progress: null });
     } catch (error) {
       if (!signal.aborted) session.failed(error, { progress: null });

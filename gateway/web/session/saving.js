@@ -5,7 +5,7 @@ import { withObjects } from "../objects/objects.js";
 import { Problem } from "../service/problem.js";
 
 /** Return the request of a job with all objects. */
-export function saveRequest(image, model, objects) {
+function saveRequest(image, model, objects) {
   const hasChoice = objects.some((each) => each.chosen > 0);
   return {
     image,
@@ -28,6 +28,7 @@ export async function save(session) {
 
 /** Open a saved job: its photo, if the service still has it, and its objects. */
 export async function openJob(session, opening, id) {
+  session.set({ progress: { stage: "opening" } });
   const job = await session.service.ended(await session.service.job(id));
   if (!job.result) throw new Problem(410, "result_gone", "");
   if (session.models.some((each) => each.id === job.model)) session.set({ model: job.model });

@@ -14,6 +14,7 @@ export class Session extends EventTarget {
   draft = null; // {number, prompt}: what was clicked, until its mask has come
   preview = null; // {mask, score}: what a click here would give
   running = null; // {name, share}: a search for texts or for everything
+  found = null; // how many objects the last search found, until something else happens
   problem = null; // the last Problem, until the next success
   savedAs = null; // the id of the job that has the present state
   clickMs = null; // from the last click until its mask was on the screen
@@ -46,13 +47,13 @@ export class Session extends EventTarget {
   /** Make a state of objects the present one, as a step that can be undone. */
   push(state) {
     this.history.push(state);
-    this.set({ savedAs: null });
+    this.set({ savedAs: null, found: null });
   }
 
   /** Change the present state without such a step. */
   replace(state) {
     this.history.replace(state);
-    this.set({});
+    this.set({ found: null });
   }
 
   undo() {

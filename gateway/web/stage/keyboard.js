@@ -1,6 +1,6 @@
 // Everything by keyboard. On the stage the arrow keys move a cross, and Enter clicks there.
 
-import { toImage } from "./view.js";
+import { toImage, toScreen } from "./view.js";
 
 const STEP = 24; // CSS pixels of the screen for each arrow key; with Shift 2
 
@@ -54,13 +54,13 @@ export class Keyboard {
     this.#keepVisible();
     if (this.#corner) stage.drag = between(this.#corner, stage.cross);
     const point = stage.cross.map((each) => Math.round(each * 10) / 10);
-    if (!this.#corner) this.#hovering.move(point, event.altKey ? 0 : 1, [stage.cross[0] * stage.view.scale, stage.cross[1] * stage.view.scale]);
+    if (!this.#corner) this.#hovering.move(point, event.altKey ? 0 : 1, toScreen(stage.view, stage.cross));
     stage.draw();
   }
 
   #keepVisible() {
     const { view, screen, cross } = this.#stage;
-    const [x, y] = [cross[0] * view.scale + view.x, cross[1] * view.scale + view.y];
+    const [x, y] = toScreen(view, cross);
     const outside = (value, size) => (value < 0 ? -value + 40 : value > size ? size - value - 40 : 0);
     const [dx, dy] = [outside(x, screen.width), outside(y, screen.height)];
     if (dx || dy) this.#stage.move(dx, dy);

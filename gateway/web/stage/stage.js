@@ -154,7 +154,8 @@ export class Stage extends EventTarget {
   #drawPreview(context) {
     const { preview } = this.#session;
     if (!preview) return;
-    if (this.#previewed.mask !== preview.mask) this.#previewed = { mask: preview.mask, ...this.#paintedPreview(preview.mask) };
+    const { mask } = preview;
+    if (this.#previewed.mask !== mask) this.#previewed = { mask, ...this.#paintedPreview(mask) };
     const { canvas, grid, bitmap } = this.#previewed;
     if (!canvas) return;
     const zoom = this.view.scale / grid.scale;
@@ -170,7 +171,7 @@ export class Stage extends EventTarget {
     return bitmap ? { grid, bitmap, canvas: this.#paintPreview(bitmap) } : { canvas: null };
   }
 
-  /** A new object is filled with the colour that it would have. Of an object that would change, only the outline is shown. */
+  /** A new object is filled with the colour that it would have. An object that would change is only outlined. */
   #paintPreview(bitmap) {
     const { state } = this.#session;
     return painted(bitmap, colourOf(nextNumber(state)), state.selected ? 0 : PREVIEW_FILL, WHITE);

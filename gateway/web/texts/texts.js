@@ -8,8 +8,8 @@ const STORED = "ovseg.language";
 
 const formats = new Map(); // a new one takes a tenth of a millisecond
 
-let language = localStorage.getItem(STORED) ?? navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => tag in LANGUAGES);
-if (!(language in LANGUAGES)) language = "en";
+const wanted = [localStorage.getItem(STORED), ...navigator.languages.map((tag) => tag.slice(0, 2)), "en"];
+let language = wanted.find((tag) => tag in LANGUAGES);
 
 /** Return the text with a name. `{word}` in it becomes `values.word`. */
 export function text(name, values = {}) {
