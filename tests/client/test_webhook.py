@@ -30,13 +30,22 @@ def signed(age: int = 0) -> dict[str, str]:
     return signature.headers((OTHER, SECRET), (OTHER_KEY, KEY), "evt_a", int(time.time()) - age, BODY)
 
 
-@pytest.mark.parametrize("key", [SECRET, OTHER, KEY.shown, OTHER_KEY.shown, (webhook_secret.new(), SECRET)])
+# Processes of pytest-xdist must agree on the names of tests, so a key that differs between runs is in no name.
+@pytest.mark.parametrize(
+    "key",
+    [SECRET, OTHER, KEY.shown, OTHER_KEY.shown, (webhook_secret.new(), SECRET)],
+    ids=["secret", "other secret", "public key", "other public key", "several"],
+)
 def test_each_signature_of_the_service_is_accepted(key: str | tuple[str, ...]) -> None:
     assert verify_webhook(BODY, signed(), key) == json.loads(BODY)
     assert verify_webhook(BODY.decode(), {name.title(): value for name, value in signed().items()}, key)
 
 
-@pytest.mark.parametrize("key", [webhook_secret.new(), "whpk_" + base64.b64encode(bytes(32)).decode()])
+@pytest.mark.parametrize(
+    "key",
+    [webhook_secret.new(), "whpk_" + base64.b64encode(bytes(32)).decode()],
+    ids=["secret", "public key"],
+)
 def test_another_secret_and_another_public_key_are_not_accepted(key: str) -> None:
     with pytest.raises(WebhookInvalid, match="no signature"):
         verify_webhook(BODY, signed(), key)
@@ -94,7 +103,9 @@ def test_headers_that_are_missing_or_broken_are_refused(change: Callable[[dict[s
 
 
 @pytest.mark.parametrize(
-    "key", ["", "abc", "whsec_", "whsec_é", "whpk_AAAA", SECRET.removeprefix("whsec_"), "whsk_AAAA"]
+    "key",
+    ["", "abc", "whsec_", "whsec_é", "whpk_AAAA", SECRET.removeprefix("whsec_"), "whsk_AAAA"],
+    ids=["empty", "a word", "only the prefix", "no base64", "too short", "no prefix", "a private key"],
 )
 def test_what_is_no_key_is_refused_by_name(key: str) -> None:
     with pytest.raises(ValueError, match="neither a secret"):

@@ -161,6 +161,7 @@ def test_the_keys_are_answered_while_redis_is_unreachable(sender: SenderServices
         f"{OLD},",
         f"{OLD} {NEW}",
     ],
+    ids=["empty", "only the prefix", "no base64", "too short", "no prefix", "a comma at the end", "no comma"],
 )
 def test_a_malformed_key_stops_the_process_at_its_start(keys: str) -> None:
     with pytest.raises(ValueError, match="webhook signing key"):
