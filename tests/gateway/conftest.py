@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from configs.settings import Settings
 from gateway import create_app
 from gateway.services import GatewayServices
+from worker.store.record_archive import RECORDS
 
 
 @pytest.fixture
@@ -22,3 +23,11 @@ def client(s3_settings: Settings) -> Iterator[FlaskClient]:
 def services(client: FlaskClient) -> GatewayServices:
     found: GatewayServices = client.application.extensions["ovseg"]
     return found
+
+
+@pytest.fixture
+def no_copies_of_uploads(services: GatewayServices) -> Iterator[None]:
+    """Delete the copies of the records of uploads before and after a test: all tests share the bucket."""
+    services.storage.delete_prefix(f"{RECORDS}upload/")
+    yield
+    services.storage.delete_prefix(f"{RECORDS}upload/")

@@ -6,8 +6,7 @@ import hashlib
 import json
 import re
 import time
-import tracemalloc
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,72 +19,25 @@ from configs.settings import Settings
 from gateway import create_app
 from gateway.services import GatewayServices
 from tests.support import pictures, protocol
-from worker.image import fetch
-from worker.outbound.client import GuardedClient
+from tests.support.uploads import (
+    FILE,
+    JOBS,
+    JPEG,
+    PROMPTS,
+    UPLOADS,
+    image_of,
+    make,
+    make_due,
+    put,
+    sent,
+    status,
+    stored_bytes,
+    submit,
+)
 from worker.store import object_names
 from worker.store.record_archive import RECORDS
 
-UPLOADS, JOBS, BATCHES = "/v1/uploads", "/v1/jobs", "/v1/batches"
-JPEG, MANIFEST = "image/jpeg", "application/x-ndjson"
-FILE = b"these bytes are no image, and only a worker will notice"
-PROMPTS = [{"box": [1, 2, 3, 4]}]
-
-
-def make(client: FlaskClient, size: int = len(FILE), content_type: str = JPEG) -> dict[str, Any]:
-    answer = client.post(UPLOADS, json={"content_type": content_type, "size": size})
-    assert answer.status_code == 201, answer.text
-    made: dict[str, Any] = answer.get_json()
-    assert answer.headers["Location"] == f"{UPLOADS}/{made['id']}"
-    return made
-
-
-def put(upload: dict[str, Any], data: bytes = FILE, url: str | None = None, **headers: str) -> int:
-    """Send the file as the upload describes, except for what is given. Return the status."""
-    sent = {**upload["headers"], **{name.replace("_", "-"): value for name, value in headers.items()}}
-    return requests.put(url or upload["url"], data=data, headers=sent, timeout=30).status_code
-
-
-def sent(client: FlaskClient, data: bytes = FILE) -> str:
-    """Make an upload and send its file. Return its id."""
-    upload = make(client, len(data))
-    assert put(upload, data) == 200
-    return str(upload["id"])
-
-
-def submit(client: FlaskClient, upload_id: object, path: str = JOBS, **fields: Any) -> Any:
-    prompts = {"prompts": PROMPTS} if path == JOBS else {}
-    return client.post(path, json={"image": {"upload": upload_id}, **prompts, **fields})
-
-
-def status(client: FlaskClient, upload_id: str) -> str:
-    return str(client.get(f"{UPLOADS}/{upload_id}").get_json()["status"])
-
-
-def stored_bytes(client: FlaskClient) -> int:
-    return int(client.get("/v1/usage").get_json()["stored_bytes"])
-
-
-def image_of(services: GatewayServices, job_id: str) -> bytes:
-    """Return the file that a worker gets for a job."""
-    job = services.jobs.get(job_id)
-    assert job is not None
-    settings = services.settings
-    return fetch.image(job.request.image, job.tenant, services.inputs, GuardedClient(settings), settings)
-
-
-def make_due(services: GatewayServices, upload_id: str) -> None:
-    """Let an upload expire, as if its time were over, and run the reaper."""
-    services.keyspace.redis.hset(services.keyspace.key(f"upload:{upload_id}"), "expires_at", 1)
-    services.keyspace.redis.zadd(services.keyspace.key("uploads:due"), {upload_id: 1})
-    services.uploads.sweep()
-
-
-@pytest.fixture(autouse=True)
-def _no_copies_of_records(services: GatewayServices) -> Iterator[None]:
-    """All tests share the bucket."""
-    services.storage.delete_prefix(f"{RECORDS}upload/")
-    yield
-    services.storage.delete_prefix(f"{RECORDS}upload/")
+pytestmark = pytest.mark.usefixtures("no_copies_of_uploads")
 
 
 def test_a_file_goes_to_storage_and_jobs_of_every_kind_get_it(client: FlaskClient, services: GatewayServices) -> None:
@@ -282,79 +234,6 @@ def test_an_upload_survives_a_redis_lost_with_its_disk(client: FlaskClient, serv
         make_due(services, each)
     assert list(services.storage.list(f"{RECORDS}upload/")) == []
     assert redis.zcard(services.keyspace.key("uploads:due")) == 0
-
-
-def test_items_of_a_batch_get_their_uploads_days_later(client: FlaskClient, services: GatewayServices) -> None:
-    uploads = [sent(client), sent(client), make(client)["id"]]
-    items = [{"id": str(n), "image": {"upload": each}, "prompts": PROMPTS} for n, each in enumerate(uploads)]
-    lines = "\n".join(map(json.dumps, items))
-    report = client.put(f"{BATCHES}/mine", data=lines, content_type="application/x-ndjson").get_json()["manifest"]
-    assert (report["added"], [error["code"] for error in report["errors"]]) == (2, ["upload_not_received"])
-    shown = client.get(f"{UPLOADS}/{uploads[0]}").get_json()
-    lifetime = datetime.fromisoformat(shown["expires_at"]) - datetime.fromisoformat(shown["created_at"])
-    assert timedelta(days=7) <= lifetime < timedelta(days=7, hours=1)
-    again = client.put(f"{BATCHES}/mine", data=lines, content_type="application/x-ndjson").get_json()["manifest"]
-    assert (again["added"], again["known"]) == (0, 2)
-    client.delete(f"{UPLOADS}/{uploads[1]}")  # before its job is made: only that job fails
-    services.feeder.sweep()
-    jobs = client.get(f"{JOBS}?batch=mine").get_json()["jobs"]
-    by_item = {job["batch"]["item"]: job for job in jobs}
-    assert image_of(services, by_item["0"]["id"]) == FILE
-    with pytest.raises(Exception, match="no longer in storage"):
-        image_of(services, by_item["1"]["id"])
-
-
-def sent_manifest(client: FlaskClient, rows: Iterable[Any]) -> str:
-    data = "\n".join(map(json.dumps, rows)).encode()
-    upload = make(client, len(data), MANIFEST)
-    assert put(upload, data) == 200
-    return str(upload["id"])
-
-
-def test_the_manifest_of_a_batch_may_be_an_upload(client: FlaskClient, services: GatewayServices) -> None:
-    items = [{"id": str(n), "image": "https://example.com/a.jpg", "prompts": PROMPTS} for n in range(3)]
-    head = {"defaults": {"outputs": ["png"], "metadata": {"of": "file"}}}
-    upload_id = sent_manifest(client, [head, *items, {"id": "bad"}])
-    body = {"manifest": {"upload": upload_id}, "defaults": {"outputs": ["rle"]}}
-    answer = client.put(f"{BATCHES}/mine", json=body)
-    report = answer.get_json()["manifest"]
-    assert (answer.status_code, report["added"]) == (202, 3)
-    assert [(error["line"], error["id"]) for error in report["errors"]] == [(5, "bad")]
-    services.feeder.sweep()
-    jobs = client.get(f"{JOBS}?batch=mine").get_json()["jobs"]
-    assert {(job["metadata"]["of"], *job["outputs"]) for job in jobs} == {("file", "rle")}
-    assert client.put(f"{BATCHES}/mine", json=body).get_json()["manifest"]["known"] == 3
-
-
-def test_a_manifest_that_cannot_be_used_makes_no_batch(client: FlaskClient) -> None:
-    image, waiting = sent(client), make(client, content_type=MANIFEST)["id"]
-    empty = sent_manifest(client, [{"defaults": {}}])
-    expected = [
-        ({"manifest": {"upload": image}}, "invalid_value", "manifest.upload"),
-        ({"manifest": {"upload": waiting}}, "upload_not_received", "manifest.upload"),
-        ({"manifest": {"upload": "upl_0"}}, "upload_not_found", "manifest.upload"),
-        ({"manifest": {"upload": empty}}, "invalid_request", None),
-        ({"manifest": {"upload": empty}, "items": [1]}, "invalid_value", "items"),
-        ({"manifest": empty}, "invalid_value", "manifest"),
-    ]
-    for body, code, field in expected:
-        problem = client.post(BATCHES, json=body).get_json()
-        assert (problem["code"], problem.get("errors", [{"field": None}])[0]["field"]) == (code, field)
-    assert client.get(BATCHES).get_json()["batches"] == []
-
-
-def test_a_long_manifest_takes_little_memory(client: FlaskClient) -> None:
-    """30 MB of items that are refused, so that only reading them counts."""
-    rows = [{"id": n, "image": "x" * 100_000} for n in range(300)]
-    upload_id = sent_manifest(client, rows)
-    tracemalloc.start()
-    try:
-        answer = client.post(BATCHES, json={"manifest": {"upload": upload_id}})
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert answer.get_json()["manifest"]["error_count"] == len(rows)
-    assert peak < 10_000_000
 
 
 def test_one_request_that_is_sent_twice_makes_one_job_and_leaves_no_second_copy(
