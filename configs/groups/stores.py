@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, ValidationInfo, field_validator
 from configs import certificate_files, s3_names
 from configs.http_address import HttpAddress
 from configs.redis_address import RedisUrl
-from configs.s3_sources import S3Sources
+from configs.s3_sources import S3Sources, Source
 
 
 class Stores(BaseModel):
@@ -86,6 +86,13 @@ class Stores(BaseModel):
         if value is not None:
             _require_tls(info)
             certificate_files.check_authorities(value)
+        return value
+
+    @field_validator("s3_sources")
+    @classmethod
+    def _check_sources(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if any(Source.parse(entry).bucket == info.data.get("s3_bucket") for entry in value):
+            raise ValueError("OVSEG_S3_BUCKET cannot be a source: it has the files of all tenants")
         return value
 
     @field_validator("redis_cert_file")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from flask import Flask
 from werkzeug.routing import Rule
 
-from gateway import auth, body, operation, request_id
+from gateway import auth, body, event_stream, operation, request_id
 from gateway.openapi import bodies, parameters, webhooks
 from gateway.openapi.problems import Problems, View
 from gateway.openapi.schemas import Schemas
@@ -135,7 +135,9 @@ def _answer(answer: Answer, schemas: Schemas, is_limited: bool) -> dict[str, Any
     headers |= {header.name: {"$ref": f"#/components/headers/{header.name}"} for header in common}
     found: dict[str, Any] = {"description": answer.description, "headers": headers}
     content: dict[str, Any] = {} if answer.body is None else {body.JSON: {"schema": schemas.of_answer(answer.body)}}
-    content |= {media_type: {"schema": {"type": "string"}} for media_type in answer.media_types}
+    for media_type in answer.media_types:
+        # An event stream has no schema: OpenAPI 3.1 cannot describe one event, and tools apply a schema to each event.
+        content[media_type] = {} if media_type == event_stream.MEDIA_TYPE else {"schema": {"type": "string"}}
     if content:
         found["content"] = content
     return found

@@ -1,4 +1,4 @@
-"""One browser and one stack for all tests of the pages. Each test has a fresh profile."""
+"""One browser for the tests of a file, and one stack for all. Each test has a fresh profile."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ SIZE = {"width": 1280, "height": 800}
 Open = Callable[..., Playground]
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while Playwright runs, its event loop is the running one of this thread, and no other test
+# of this process could run one.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium.running() as browser:
         yield browser
 
 
 @pytest.fixture(scope="session")
-def stack(browser: Browser, trusted_host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """`ovseg up`. It is started after the browser, so that a machine without one does not start it."""
+def stack(trusted_host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """`ovseg up`. A machine without a browser does not start it."""
+    chromium.needed()
     environment = {
         "OVSEG_ALLOWED_PRIVATE_HOSTS": trusted_host.address,
         "OVSEG_MODELS_DIR": str(tmp_path_factory.mktemp("models")),  # none of this machine's

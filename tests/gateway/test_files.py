@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from configs.settings import Settings
 from gateway.services import GatewayServices
 from tests.support import lone_gateway, pictures, protocol
+from tests.support.processes import wait_until
 from worker.job import result_document
 from worker.job.record import Job
 from worker.store import object_names
@@ -159,7 +160,8 @@ def test_the_image_that_was_sent(client: FlaskClient, services: GatewayServices)
     submitted(client, "later", png)
     job = services.jobs.get("later")
     assert job is not None
-    services.inputs.settle("later", str(job.request.image.key))
+    # Until the gateway has moved the image to storage, it could write the deleted object again.
+    wait_until(lambda: not services.keyspace.redis.exists(services.keyspace.key("input:later")))
     services.storage.delete([str(job.request.image.key)])
     answer = get(client, "later", "image")
     assert (answer.status_code, answer.get_json()["code"]) == (410, "input_gone")

@@ -15,20 +15,21 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 IS_REQUIRED = os.environ.get("CHROMIUM_REQUIRED") == "1"
 
 
-def path() -> str | None:
-    """Return the path of a Chromium of this machine, or None."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
+def needed() -> str:
+    """Return the path of a Chromium. Without one, the test is skipped, or fails if a browser is required."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        message = f"no Chromium is installed (looked for {', '.join(NAMES)}); on Debian: apt-get install chromium"
+        if IS_REQUIRED:
+            pytest.fail(message)
+        pytest.skip(message)
+    return found
 
 
 @contextmanager
 def running() -> Iterator[Browser]:
     """Start a browser. Without one, the test is skipped, or fails if a browser is required."""
-    executable = path()
-    if executable is None:
-        message = f"no Chromium is installed (looked for {', '.join(NAMES)}); on Debian: apt-get install chromium"
-        if IS_REQUIRED:
-            pytest.fail(message)
-        pytest.skip(message)
+    executable = needed()
     with sync_playwright() as playwright:
         # The sandbox needs namespaces, which root in a container does not have.
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
