@@ -136,8 +136,8 @@ def _answer(answer: Answer, schemas: Schemas, is_limited: bool) -> dict[str, Any
     found: dict[str, Any] = {"description": answer.description, "headers": headers}
     content: dict[str, Any] = {} if answer.body is None else {body.JSON: {"schema": schemas.of_answer(answer.body)}}
     for media_type in answer.media_types:
-        # An event stream has no schema: OpenAPI 3.1 cannot describe one event, and tools apply a schema to each event.
-        content[media_type] = {} if media_type == event_stream.MEDIA_TYPE else {"schema": {"type": "string"}}
+        # OpenAPI 3.1 cannot describe an event of a stream, and tools apply the schema to each event: any value fits.
+        content[media_type] = {"schema": {} if media_type == event_stream.MEDIA_TYPE else {"type": "string"}}
     if content:
         found["content"] = content
     return found

@@ -161,6 +161,7 @@ def test_an_endpoint_with_headers_survives_the_loss_of_redis(
     made = make(client, host.serve(PATH))
     storage = Storage(sender.settings)
     archive = RecordArchive(keyspace, storage)
+    storage.delete_prefix(RECORDS)  # other tests share the bucket
     try:
         archive.sweep()
         copy = storage.get(f"{RECORDS}endpoint/{made['id']}.json")
