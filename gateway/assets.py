@@ -1,6 +1,6 @@
 """The files of the pages: scripts, styles and pictures, as they are in the folder `web`. There is no build step.
 
-A browser asks with each load whether a file has changed, and the answer is 304 if it has not. So a page never mixes
+At each load a browser asks whether a file has changed; 304 means that it has not. So a page never mixes
 files of two versions of the service.
 """
 

@@ -11,6 +11,7 @@ import json
 import threading
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,7 +46,7 @@ class Answer:
         return cls(status, json.dumps(value).encode(), JSON)
 
 
-class Wire:
+class Wire(ABC):
     """A client's wire format. `service` is the URL of ovseg's gateway."""
 
     needs_tls = False
@@ -56,17 +57,17 @@ class Wire:
         self._files: dict[str, bytes] = {}
         self._local = threading.local()
 
+    @abstractmethod
     def submits(self, request: Request) -> bool:
         """True if the request submits a job."""
-        raise NotImplementedError
 
+    @abstractmethod
     def reads(self, request: Request) -> bool:
         """True if the request reads a job."""
-        raise NotImplementedError
 
+    @abstractmethod
     def answer(self, request: Request, url: str) -> Answer:
         """Do what the request asks for. `url` is the address to which the client sends its requests."""
-        raise NotImplementedError
 
     def _send(self, method: str, path: str, **arguments: Any) -> requests.Response:
         if not hasattr(self._local, "session"):

@@ -1,4 +1,4 @@
-"""The event stream of one client: what it has not been sent yet."""
+"""The event stream of one client: the messages that wait to be sent."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class BatchEvidence:
 
 
 class BatchClient:
-    """Sends the manifest until it is accepted, and again as if it had not got the answer.
+    """Sends the manifest until it is accepted, and then once more, like a client that lost the answer.
 
     Cancels the batch when `scale.batch_ends` of its jobs have ended; 0: never. After the end, it sends the manifest a
     third time and requests each event again.

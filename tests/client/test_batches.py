@@ -6,7 +6,6 @@ import asyncio
 import json
 import tarfile
 import uuid
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,6 @@ from tests.support.fakes import Host
 from tests.support.service import Service
 
 HEAD = [140, 10, 305, 180]
-
-
-@pytest.fixture(scope="module")
-def client(service: Service) -> Iterator[Client]:
-    with Client(service.url) as client:
-        yield client
 
 
 @pytest.fixture

@@ -23,12 +23,6 @@ def run(service: Service) -> Run:
     return lambda *arguments: CliRunner().invoke(main, [*arguments, "--url", service.url])
 
 
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    (tmp_path / "photo.jpg").write_bytes(pictures.photo())
-    return tmp_path / "photo.jpg"
-
-
 def test_images_are_submitted_and_their_masks_or_errors_printed(run: Run, photo: Path) -> None:
     ran = run("submit", str(photo), str(photo), "--box", "140,10,305,180", "--point", "390,430", "--point", "10,10,0")
     assert ran.exit_code == 0, ran.output

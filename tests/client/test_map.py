@@ -43,18 +43,6 @@ with Client(url) as client:
 """
 
 
-@pytest.fixture(scope="module")
-def client(service: Service) -> Iterator[Client]:
-    with Client(service.url) as client:
-        yield client
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    (tmp_path / "photo.jpg").write_bytes(pictures.photo())
-    return tmp_path / "photo.jpg"
-
-
 def jobs_of(service: Service, mark: str) -> list[dict[str, Any]]:
     jobs: list[dict[str, Any]] = service.get("/v1/jobs", params={"metadata.mark": mark, "limit": 100}).json()["jobs"]
     return jobs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,6 @@ from tests.support.service import Service
 
 HEAD = [140, 10, 305, 180]
 NO_WORKER: dict[str, Any] = {"boxes": [HEAD], "device": "gpu"}  # its job stays queued
-
-
-@pytest.fixture(scope="module")
-def client(service: Service) -> Iterator[Client]:
-    with Client(service.url) as client:
-        yield client
 
 
 def photo_of_pillow(folder: Path, host: Host) -> Image.Image:

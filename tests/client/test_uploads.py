@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -16,18 +15,6 @@ from tests.support.fakes import Host, reply
 from tests.support.service import Service
 
 HEAD = [140, 10, 305, 180]
-
-
-@pytest.fixture(scope="module")
-def client(service: Service) -> Iterator[Client]:
-    with Client(service.url) as client:
-        yield client
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    (tmp_path / "photo.jpg").write_bytes(pictures.photo())
-    return tmp_path / "photo.jpg"
 
 
 def test_an_upload_is_the_image_of_jobs_and_of_items(client: Client, photo: Path) -> None:

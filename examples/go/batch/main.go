@@ -5,7 +5,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"log"
 	"os"
 	"time"
@@ -43,7 +42,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := save(path+"/results", os.Args[3]); err != nil {
+	if err := ovseg.Save(path+"/results", os.Args[3]); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(found.Counts)
@@ -58,19 +57,4 @@ func send(method, path string, manifest []byte) (found batch, err error) {
 	defer answer.Body.Close()
 	err = json.NewDecoder(answer.Body).Decode(&found)
 	return found, err
-}
-
-func save(path, file string) error {
-	answer, err := ovseg.Send("GET", path, nil, nil)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	results, err := os.Create(file)
-	if err != nil {
-		return err
-	}
-	defer results.Close()
-	_, err = io.Copy(results, answer.Body)
-	return err
 }

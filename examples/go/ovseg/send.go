@@ -60,3 +60,19 @@ func sendOnce(method, path string, header map[string]string, body []byte) (*http
 	}
 	return client.Do(request)
 }
+
+// Save writes what the service answers for a path into a file.
+func Save(path, file string) error {
+	answer, err := Send("GET", path, nil, nil)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	saved, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	defer saved.Close()
+	_, err = io.Copy(saved, answer.Body)
+	return err
+}

@@ -4,7 +4,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"log"
 	"os"
 	"time"
@@ -40,7 +39,7 @@ func main() {
 	for _, mask := range found.Result.MaskInfos {
 		fmt.Println(mask.Score, mask.Box)
 	}
-	if err := save("/v1/jobs/"+os.Args[1]+"/files/overlay.jpg", "overlay.jpg"); err != nil {
+	if err := ovseg.Save("/v1/jobs/"+os.Args[1]+"/files/overlay.jpg", "overlay.jpg"); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -53,19 +52,4 @@ func read(id string) (found job, err error) {
 	defer answer.Body.Close()
 	err = json.NewDecoder(answer.Body).Decode(&found)
 	return found, err
-}
-
-func save(path, file string) error {
-	answer, err := ovseg.Send("GET", path, nil, nil)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	saved, err := os.Create(file)
-	if err != nil {
-		return err
-	}
-	defer saved.Close()
-	_, err = io.Copy(saved, answer.Body)
-	return err
 }

@@ -21,7 +21,7 @@ class ImageUnreadable(OvsegError):
 
 
 class Timeout(OvsegError):
-    """A job or a batch has not ended in the given time. It continues.
+    """The time to wait is over, and the job or batch has not ended. It continues.
 
     Attributes:
         job: The job or the batch, to wait for it again or to cancel it.

@@ -13,7 +13,7 @@ VERSION = 1
 
 
 def new_run() -> str:
-    """Return a name for a run, of which the ids of its jobs are made."""
+    """Return the name of a run. The ids of its jobs begin with it."""
     return f"map-{uuid.uuid4().hex[:20]}"
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass, field
 from functools import update_wrapper
@@ -86,24 +87,24 @@ def emitted(steps: Steps[R]) -> Emitting[R]:
     yield Emit((yield from steps))
 
 
-class TakesSteps:
+class TakesSteps(ABC):
     """What takes the steps of its calls in the caller's thread."""
 
-    def _take(self, steps: Steps[R]) -> R:
-        raise NotImplementedError
+    @abstractmethod
+    def _take(self, steps: Steps[R]) -> R: ...
 
-    def _iterate(self, steps: Emitting[T]) -> Generator[T, None, None]:
-        raise NotImplementedError
+    @abstractmethod
+    def _iterate(self, steps: Emitting[T]) -> Generator[T, None, None]: ...
 
 
-class TakesStepsAsync:
+class TakesStepsAsync(ABC):
     """What takes the steps of its calls in the event loop."""
 
-    async def _take(self, steps: Steps[R]) -> R:
-        raise NotImplementedError
+    @abstractmethod
+    async def _take(self, steps: Steps[R]) -> R: ...
 
-    def _iterate(self, steps: Emitting[T]) -> AsyncGenerator[T, None]:
-        raise NotImplementedError
+    @abstractmethod
+    def _iterate(self, steps: Emitting[T]) -> AsyncGenerator[T, None]: ...
 
 
 class Part(TakesSteps):
