@@ -26,10 +26,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import requests
 
 from benchmarks import facts
+from benchmarks.cpu_time import cpu_seconds
 from benchmarks.service import photo
 from configs.settings import Settings
 from ovseg.child import Child, Command
@@ -45,7 +45,6 @@ SETTLED_SECONDS = 2.0  # after the last job: by then its documents are written
 GATEWAY_PROCESSES, CLIENTS = (1, 2), 8
 JSON = {"Content-Type": "application/json"}
 QUESTION = {"prompts": [{"points": [[320, 240]]}], "outputs": ["rle"]}
-CPUCLOCK_SCHED = 2  # linux/posix-timers.h: the CPU time of a process, by a clock id made from its process id
 
 
 class Client:
@@ -96,7 +95,7 @@ class Service:
         self.children[name].end_by(time.monotonic() + 30)
 
     def _spent(self) -> Counter[str]:
-        counts = Counter({name: _cpu_seconds(child) * 1000 for name, child in self.children.items()})
+        counts = Counter({name: cpu_seconds(child.pid) * 1000 for name, child in self.children.items()})
         metrics = requests.get(self.metrics_url, timeout=10).text
         for labels, count in re.findall(r"^SeaweedFS_s3_request_total\{(.*)\} (\d+)", metrics, re.MULTILINE):
             action = re.search(r'type="(\w+)"', labels)
@@ -269,14 +268,6 @@ def _accepts(service: Service, jobs: int) -> dict[str, Any]:
         "per_cpu_s": round(jobs / spent["gateway"] * 1000),
         "per_job": {name: round(spent[name] / jobs, 3) for name in ("gateway", "valkey", "seaweedfs", "S3 PUT")},
     }
-
-
-def _cpu_seconds(child: Child) -> float:
-    """Return the CPU time of a process and its children; 0 if it has ended."""
-    if not psutil.pid_exists(child.pid):
-        return 0.0
-    pids = [child.pid, *(each.pid for each in psutil.Process(child.pid).children(recursive=True))]
-    return sum(time.clock_gettime((~pid << 3) | CPUCLOCK_SCHED) for pid in pids)
 
 
 def _show(result: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import facts
+from benchmarks.cpu_time import cpu_seconds
 from configs.settings import Settings
 from ovseg import demo
 from ovseg_core import image
@@ -24,7 +25,6 @@ from worker.image.decoders import Decoders
 SIZES = ((640, 480), (4000, 3000))
 FORMATS = ("JPEG", "PNG", "WEBP")
 TURNS, WARM_UP = 40, 5
-CPUCLOCK_SCHED = 2  # linux/posix-timers.h: the CPU time of a process, by a clock id made from its process id
 
 
 def main() -> None:
@@ -59,13 +59,9 @@ def _in_turns(
 
 
 def _cost(decode: Callable[[], np.ndarray], pid: int) -> float:
-    start = time.process_time() + _cpu_seconds(pid)
+    start = time.process_time() + cpu_seconds(pid)
     decode().max()
-    return (time.process_time() + _cpu_seconds(pid) - start) * 1000
-
-
-def _cpu_seconds(pid: int) -> float:
-    return time.clock_gettime((~pid << 3) | CPUCLOCK_SCHED)
+    return (time.process_time() + cpu_seconds(pid) - start) * 1000
 
 
 def _photo(width: int, height: int, file_format: str) -> bytes:

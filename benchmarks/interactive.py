@@ -26,6 +26,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.cpu_time import cpu_seconds
 from benchmarks.service import photo, session
 from configs.settings import Settings
 from ovseg.stack import Plan, Stack, free_port, running
@@ -34,7 +35,6 @@ from worker.store.keyspace import Keyspace
 PAUSE_SECONDS = 0.3  # between a click's answer and the next click
 SHARES = (0.5, 0.95, 0.99)  # the percentiles that are printed
 SUBMITTERS = 4
-TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -153,7 +153,7 @@ class Bench:
         return Counts(
             time.perf_counter(),
             succeeded,
-            {label: _cpu_seconds(child.pid) for label, child in self._stack.children.items()},
+            {label: cpu_seconds(child.pid) for label, child in self._stack.children.items()},
         )
 
 
@@ -174,23 +174,6 @@ def _stages(job: dict[str, Any], total_ms: float) -> dict[str, float]:
 
 def _percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
-
-
-def _cpu_seconds(pid: int) -> float:
-    """Return the CPU time of a process and its descendants."""
-    times: dict[int, float] = {}
-    parents: dict[int, int] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue  # the process has ended
-        parents[int(folder.name)] = int(fields[1])
-        times[int(folder.name)] = sum(map(int, fields[11:15])) / TICKS_PER_SECOND
-    family = {pid}
-    while more := {child for child, parent in parents.items() if parent in family} - family:
-        family |= more
-    return sum(times[member] for member in family)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ kind of slow client; 1,000 that wait.
 from __future__ import annotations
 
 import argparse
-import os
 import socket
 import statistics
 import tempfile
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import requests
 
+from benchmarks.cpu_time import cpu_seconds
 from configs.settings import Settings
 from ovseg.child import Child
 from ovseg.embedded import valkey
@@ -55,9 +55,9 @@ def main() -> None:
 
 def _row(others: str, gateway: LoneGateway, target: str) -> None:
     requests.get(f"{gateway.url}/healthz", timeout=60)  # by then it has accepted all earlier connections
-    cpu, start = cpu_seconds(gateway), time.perf_counter()
+    cpu, start = cpu_seconds(gateway.process.pid), time.perf_counter()
     times = [*_ask(gateway.url + "/healthz"), *_ask(gateway.url + target)]
-    cores = (cpu_seconds(gateway) - cpu) / (time.perf_counter() - start)
+    cores = (cpu_seconds(gateway.process.pid) - cpu) / (time.perf_counter() - start)
     costs = f"{gateway.status('VmRSS') / 1000:>8.0f}{gateway.status('Threads'):>8}{cores:>8.2f}"
     print(f"{others:<32}" + "".join(f"{ms:>13.1f}" for ms in times) + costs, flush=True)
 
@@ -71,12 +71,6 @@ def _ask(url: str) -> tuple[float, float]:
         times.append((time.perf_counter() - start) * 1000)
         time.sleep(0.01)
     return statistics.median(times), statistics.quantiles(times, n=100)[98]
-
-
-def cpu_seconds(gateway: LoneGateway) -> float:
-    """Return the CPU time that the process that answers has used."""
-    fields = (gateway.worker / "stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import uuid
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from benchmarks.slow_clients import cpu_seconds
+from benchmarks.cpu_time import cpu_seconds
 from configs.settings import Settings
 from ovseg.child import Child
 from ovseg.embedded import valkey
@@ -55,22 +55,22 @@ def _measure(gateway: LoneGateway, jobs: Jobs, count: int, events: int) -> None:
     with closing(Crowd(gateway.port, f"/v1/jobs/{job.id}/events")) as crowd:
         crowd.grow(1)
         memory = gateway.status("VmRSS")
-        cpu, start = cpu_seconds(gateway), time.perf_counter()
+        cpu, start = cpu_seconds(gateway.process.pid), time.perf_counter()
         crowd.grow(count)
-        opening, elapsed = cpu_seconds(gateway) - cpu, time.perf_counter() - start
+        opening, elapsed = cpu_seconds(gateway.process.pid) - cpu, time.perf_counter() - start
         print(f"{count:,} streams opened in {elapsed:.1f} s, {opening / count * 1000:.1f} ms of CPU time each")
         print(f"memory: {(gateway.status('VmRSS') - memory) / count:.0f} kB each, {gateway.status('Threads')} threads")
-        cpu, start = cpu_seconds(gateway), time.perf_counter()
+        cpu, start = cpu_seconds(gateway.process.pid), time.perf_counter()
         crowd.read_for(IDLE_SECONDS)
-        idle = (cpu_seconds(gateway) - cpu) / (time.perf_counter() - start)
+        idle = (cpu_seconds(gateway.process.pid) - cpu) / (time.perf_counter() - start)
         print(f"while nothing happens: {idle * 100:.1f} % of a core, for a comment to each every 10 s")
-        cpu, latencies = cpu_seconds(gateway), list[float]()
+        cpu, latencies = cpu_seconds(gateway.process.pid), list[float]()
         for number in range(events):
             start = time.perf_counter()
             jobs.report_progress(job, number, events)
             crowd.read_until(b"event: job.progress", number + 1)
             latencies.append((time.perf_counter() - start) * 1000)
-        each = (cpu_seconds(gateway) - cpu) / events / count * 1e6
+        each = (cpu_seconds(gateway.process.pid) - cpu) / events / count * 1e6
         middle, longest = statistics.median(latencies), max(latencies)
         print(f"an event to all: {middle:.0f} ms (median of {events}), at most {longest:.0f} ms")
         print(f"an event: {each:.0f} us of CPU time for each client")

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from configs.settings import Settings
 from gateway.services import GatewayServices
 from tests.support import lone_gateway, pictures, protocol
-from tests.support.processes import wait_until
+from tests.support.waiting import wait_until
 from worker.job import result_document
 from worker.job.record import Job
 from worker.store import object_names

@@ -17,7 +17,8 @@ from werkzeug.test import TestResponse
 
 from configs.settings import Settings
 from gateway import auth, create_app
-from tests.support import lone_gateway, processes
+from tests.support import lone_gateway
+from tests.support.waiting import wait_until
 from worker.access.api_key import KeyText, new_id
 from worker.access.keys import Keys
 from worker.access.scope import ORDINARY, Scope
@@ -345,7 +346,7 @@ def test_a_wait_that_is_held_is_refused_once_its_key_is_revoked(
         url = f"{gateway.url}/v1/jobs/{job_id}"
         assert requests.put(url, json=job, headers=sent, timeout=60).status_code == 202
         held = threads.submit(requests.get, f"{url}?wait=60", headers=sent, timeout=90)
-        processes.wait_until(lambda: keyspace.redis.pubsub_numsub(keyspace.key("done"))[0][1])  # for the first wait
+        wait_until(lambda: keyspace.redis.pubsub_numsub(keyspace.key("done"))[0][1])  # for the first wait
         keys.revoke(key.id)
         with create_app(s3_settings).test_client() as client:
             deadline = time.monotonic() + 1

@@ -11,8 +11,9 @@ import requests
 from configs.settings import Settings
 from gateway.services import GatewayServices
 from tests.gateway.test_batches import fail, items, run_all
-from tests.support import event_stream, lone_gateway, processes, protocol
+from tests.support import event_stream, lone_gateway, protocol
 from tests.support.lone_gateway import LoneGateway
+from tests.support.waiting import wait_until
 from worker.job.jobs import Jobs
 from worker.job.request import JobRequest
 from worker.store.keyspace import Keyspace
@@ -33,7 +34,7 @@ def test_a_batch_is_followed_and_waited_for_until_it_has_completed(
         first = stream.next()
         assert (first.type, first.data["data"]["counts"]["waiting"]) == ("batch.state", 2)
         held = threads.submit(requests.get, f"{address}?wait=60", timeout=90)
-        processes.wait_until(lambda: keyspace.redis.pubsub_numsub(keyspace.key("done"))[0][1])
+        wait_until(lambda: keyspace.redis.pubsub_numsub(keyspace.key("done"))[0][1])
         services.feeder.sweep()
         run_all(services, fail)
         *events, last = stream

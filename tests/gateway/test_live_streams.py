@@ -15,8 +15,9 @@ import requests
 from flask.testing import FlaskClient
 
 from configs.settings import Settings
-from tests.support import event_stream, lone_gateway, own_valkey, processes, protocol
+from tests.support import event_stream, lone_gateway, own_valkey, protocol
 from tests.support.lone_gateway import LoneGateway
+from tests.support.waiting import wait_until
 from worker.access.api_key import KeyText
 from worker.access.keys import Keys
 from worker.access.scope import Scope
@@ -81,7 +82,7 @@ def test_streams_beyond_the_maximum_of_a_key_or_a_gateway_are_refused_until_othe
             "unavailable",
             "2",
         )
-    processes.wait_until(lambda: len(closed(limited.log)) == 3)
+    wait_until(lambda: len(closed(limited.log)) == 3)
     with ExitStack() as streams:
         for _ in range(2):
             streams.enter_context(event_stream.opened(url, headers=bearer(key))).next()

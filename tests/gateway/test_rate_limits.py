@@ -19,7 +19,8 @@ from werkzeug.test import TestResponse
 from configs.settings import Settings
 from gateway import create_app
 from gateway.rate_limits import RateLimits, Window
-from tests.support import lone_gateway, processes, structured_fields
+from tests.support import lone_gateway, structured_fields
+from tests.support.waiting import wait_until
 from worker.access.api_key import KeyText
 from worker.access.keys import Keys
 from worker.access.scope import ORDINARY
@@ -228,7 +229,7 @@ def test_a_held_request_counts_once_and_its_answer_has_the_headers(
     with lone_gateway.running(s3_settings) as gateway, ThreadPoolExecutor(1) as threads:
         url = f"{gateway.url}/v1/jobs"
         held = threads.submit(requests.put, f"{url}/held?wait=60", json=job, timeout=90)
-        processes.wait_until(lambda: keyspace.redis.pubsub_numsub(keyspace.key("done"))[0][1])
+        wait_until(lambda: keyspace.redis.pubsub_numsub(keyspace.key("done"))[0][1])
         canceled = requests.post(f"{url}/held/cancel", timeout=60)
         assert held.result().json()["status"] == "canceled"
         answers = [held.result().headers, canceled.headers]

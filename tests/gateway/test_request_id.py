@@ -10,8 +10,8 @@ import pytest
 import requests
 from flask.testing import FlaskClient
 
-from tests.support import processes
 from tests.support.lone_gateway import LoneGateway
+from tests.support.waiting import wait_until
 
 OURS = re.compile(r"[0-9a-f]{32}")
 
@@ -22,7 +22,7 @@ def lines_of(gateway: LoneGateway, request_id: str) -> list[str]:
     def lines() -> list[str]:
         return [line for line in gateway.log.read_text().splitlines() if line.endswith(f", request {request_id}")]
 
-    processes.wait_until(lines)
+    wait_until(lines)
     return lines()
 
 

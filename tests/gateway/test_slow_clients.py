@@ -6,7 +6,6 @@ import base64
 import socket
 import time
 import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,6 +14,7 @@ import requests
 from configs.settings import Settings
 from tests.support import lone_gateway, pictures, slow_clients
 from tests.support.lone_gateway import SECONDS, LoneGateway
+from tests.support.waiting import wait_until
 
 EACH = 300
 BOX = [10, 10, 200, 200]
@@ -26,13 +26,6 @@ def is_alive_within(gateway: LoneGateway, seconds: float) -> bool:
     start = time.monotonic()
     answer = requests.get(f"{gateway.url}/healthz", timeout=30)
     return answer.status_code == 200 and time.monotonic() - start < seconds
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def connect(gateway: LoneGateway) -> socket.socket:

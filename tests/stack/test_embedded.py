@@ -25,14 +25,8 @@ from ovseg.embedded.doors import DoorOpen
 from ovseg.embedded.seaweedfs import BUCKET, Seaweedfs
 from ovseg.stack import Plan, Stack, free_port
 from tests.support.root import require_root
+from tests.support.waiting import wait_until
 from worker.store.storage import Storage
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_the_identity_may_use_its_bucket_and_nothing_else(s3_settings: Settings, s3: Seaweedfs) -> None:

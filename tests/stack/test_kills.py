@@ -15,6 +15,7 @@ from tests.conftest import WEBHOOK_SECRET
 from tests.support import pictures, stacks
 from tests.support.fakes import Host
 from tests.support.service import Service
+from tests.support.waiting import wait_until
 
 LEASE_SECONDS = 4
 
@@ -61,8 +62,8 @@ def test_any_other_process_that_exits_is_restarted_and_no_job_is_lost(stack: Ser
     done = set()
     for name in ("gateway", "webhooks", "reaper", "weed", "valkey-server"):
         os.kill(stacks.processes_of(stack)[name], signal.SIGKILL)
-        stacks.wait_until(partial(is_running, stack, name))
-        stacks.wait_until(stack.is_ready)
+        wait_until(partial(is_running, stack, name))
+        wait_until(stack.is_ready)
         job = stack.wait(stack.submit(image=stacks.PHOTO, prompts=stacks.PROMPTS)["id"])
         assert job["status"] == "succeeded", name
         done.add(job["id"])

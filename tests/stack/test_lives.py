@@ -21,6 +21,7 @@ from ovseg.embedded.seaweedfs import BUCKET
 from tests.support import own_valkey, pictures, stacks
 from tests.support.fakes import Host
 from tests.support.service import Service
+from tests.support.waiting import wait_until
 from worker.job.jobs import Jobs
 from worker.job.record import Job
 from worker.store import queue
@@ -69,7 +70,7 @@ def killed(folder: Path) -> Life:
         waiting = stack.submit(image=stacks.PHOTO, prompts=stacks.PROMPTS, device="gpu")
         life = look(stack, done, waiting)
         stack.kill()
-    stacks.wait_until(lambda: not any(stacks.is_alive(pid) for pid in life.pids.values()), 60)
+    wait_until(lambda: not any(stacks.is_alive(pid) for pid in life.pids.values()), 60)
     return life
 
 
@@ -78,7 +79,7 @@ def interrupted(folder: Path, killed: Life) -> Life:
     """The second life, which ends with Ctrl-C."""
     with stacks.running(folder) as stack:
         life = look(stack, killed.done, killed.waiting)
-        stacks.wait_until(lambda: len(archived(folder)) >= 2)
+        wait_until(lambda: len(archived(folder)) >= 2)
         life.exit_code = stack.stop()
     return life
 
@@ -93,7 +94,7 @@ def restored(folder: Path, interrupted: Life, trusted_host: Host) -> tuple[Life,
         held = stack.submit(image=trusted_host.url("/last.jpg"), prompts=stacks.PROMPTS)["id"]
         trusted_host.wait_for("/last.jpg")
         stack.process.send_signal(signal.SIGTERM)
-        stacks.wait_until(lambda: any("stopping" in line for line in stack.lines))
+        wait_until(lambda: any("stopping" in line for line in stack.lines))
         release.set()
         life.exit_code = stack.process.wait(60)
         stack.stop_reading()

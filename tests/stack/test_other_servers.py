@@ -14,6 +14,7 @@ from tests.chaos.fault_proxy import Fault, FaultProxy
 from tests.support import pictures, stacks
 from tests.support.fakes import Host
 from tests.support.service import Service
+from tests.support.waiting import wait_until
 
 LEASE_SECONDS = 4
 
@@ -67,7 +68,7 @@ def test_a_worker_that_hangs_past_a_deadline_exits_and_its_other_job_is_retried(
     assert (job["status"], job["error"]["code"], job["attempt"]) == ("failed", "timeout", 1)
     trusted_host.serve("/other.jpg", pictures.photo())
 
-    stacks.wait_until(lambda: any("worker exited with code 75; restarting it" in line for line in stack.lines))
+    wait_until(lambda: any("worker exited with code 75; restarting it" in line for line in stack.lines))
     storage.inflict(Fault.NONE)
     job = stack.wait(other)
     assert (job["status"], job["attempt"]) == ("succeeded", 2)

@@ -25,7 +25,7 @@ from ovseg_core.paddlex.thresholds import Thresholds
 from tests.chaos.box_inference import BoxInference
 from tests.support import colour_worker, followed, pictures
 from tests.support.colour_worker import Cell
-from tests.support.processes import wait_until
+from tests.support.waiting import wait_until
 from worker import tasks
 from worker.image.content import ImageContent
 from worker.inference.detectors import Detectors

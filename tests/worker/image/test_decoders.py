@@ -23,7 +23,8 @@ from configs.settings import Settings
 from ovseg_core import header, image
 from ovseg_core.errors import OvsegError
 from tests.support import bombs, decoder_without_counts, pictures
-from tests.support.processes import children, is_gone, wait_until
+from tests.support.processes import children, is_gone
+from tests.support.waiting import wait_until
 from worker.image.decoder import KEPT_FILE_BYTES, KEPT_PIXEL_BYTES, PROGRAM
 from worker.image.decoders import MEMORY_BYTES, Decoders
 

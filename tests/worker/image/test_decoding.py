@@ -19,7 +19,8 @@ from ovseg.child import Child, Command
 from ovseg.embedded.seaweedfs import BUCKET, Seaweedfs
 from tests.support import bombs, pictures, protocol
 from tests.support.decoder_without_counts import CRASHES, FALLS_ONCE, HANGS, HANGS_ONCE
-from tests.support.processes import children, is_gone, wait_until
+from tests.support.processes import children, is_gone
+from tests.support.waiting import wait_until
 from worker.image.content import ImageContent, ImageSource
 from worker.job.jobs import Jobs
 from worker.job.record import Job, Status

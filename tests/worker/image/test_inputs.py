@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import pytest
@@ -14,6 +12,7 @@ from configs.settings import Settings
 from ovseg.embedded.seaweedfs import Seaweedfs
 from tests.chaos import fault_proxy
 from tests.chaos.fault_proxy import Fault, FaultProxy
+from tests.support.waiting import wait_until
 from worker.image.inputs import MOST_IN_REDIS, Inputs
 from worker.store.keyspace import Keyspace
 from worker.store.storage import IMPATIENT, UNHURRIED, Storage
@@ -41,13 +40,6 @@ def in_between(s3: Seaweedfs) -> AbstractContextManager[FaultProxy]:
     """Storage as a process reaches it through a network that fails."""
     port = int(s3.endpoint_url.rpartition(":")[2])
     return fault_proxy.proxy(lambda: asyncio.open_connection("127.0.0.1", port))
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_an_image_moves_to_storage_and_is_found_all_the_way(inputs: Inputs, s3_settings: Settings) -> None:

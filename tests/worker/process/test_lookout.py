@@ -16,7 +16,7 @@ import pytest
 from configs.settings import Settings
 from tests.support import pictures
 from tests.support.gated_worker import GatedInference
-from tests.support.processes import wait_until
+from tests.support.waiting import wait_until
 from worker import tasks
 from worker.job.acceptance import new_id
 from worker.job.parsing import parse
