@@ -52,6 +52,8 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         self._hung_up.set()
         self.worker.forget(self)
         super().connection_lost(exc)
+        if self._flow_control:  # otherwise an answer waits for the client until gunicorn cancels it, 3 s later
+            self._flow_control.resume_writing()
 
     @property
     def is_reading(self) -> bool:
