@@ -1,9 +1,8 @@
-"""What may be asked, and what is said of what may not."""
+"""Which requests are parsed, and how the others are refused."""
 
 from __future__ import annotations
 
 import base64
-import json
 import time
 from typing import Any
 from urllib.parse import quote, quote_from_bytes
@@ -16,15 +15,12 @@ from configs import webhook_secret
 from configs.settings import Settings
 from ovseg_core import header
 from ovseg_core.errors import OvsegError
-from ovseg_core.mask_prompt import MaskPrompt
 from ovseg_core.prompts import Prompt
 from tests.support import pictures
 from worker.image.content import ImageContent, ImageSource
-from worker.job import description, idempotency
 from worker.job.own_webhook import Webhook
-from worker.job.parsing import parse, parse_embedding
-from worker.job.record import Job
-from worker.job.request import JobRequest, Options
+from worker.job.parsing import parse
+from worker.job.request import JobRequest
 from worker.job.validation import InvalidRequest
 
 SETTINGS = Settings(webhook_secret=None, max_image_bytes=500_000)
@@ -155,13 +151,15 @@ def errors_of(body: object, image_file: bytes | None = None, settings: Settings 
         ({"image": "http:///a.jpg", "prompts": [BOX]}, "url_invalid", "image", "with a host"),
     ],
 )
-def test_what_may_not_be_asked(body: object, code: str, field: str | None, message: str) -> None:
+def test_an_invalid_request_is_refused_with_code_and_field(
+    body: object, code: str, field: str | None, message: str
+) -> None:
     error = errors_of(body)[0]
     assert (error.code, error.field) == (code, field)
     assert message in error.message
 
 
-def test_every_wrong_field_is_told_at_once() -> None:
+def test_all_invalid_fields_are_reported_together() -> None:
     body = {"image": URL, "prompts": [BOX, {"box": [1]}, {"box": [3, 3, 2, 2]}]}
     assert [error.field for error in errors_of(body)] == ["prompts[1].box", "prompts[2].box"]
 
@@ -183,11 +181,11 @@ def test_limits_are_those_of_the_settings(settings: Settings, body: Any, image: 
     ("prompt", "field"),
     [({"box": [600, 0, 700, 10]}, "prompts[0].box"), ({"points": [[1, 513]]}, "prompts[0].points[0]")],
 )
-def test_a_prompt_outside_an_image_that_came_along_is_refused_at_once(prompt: dict[str, Any], field: str) -> None:
+def test_a_prompt_outside_an_image_in_the_request_is_refused(prompt: dict[str, Any], field: str) -> None:
     assert errors_of({"prompts": [prompt]}, pictures.photo())[0].field == field
 
 
-def test_a_box_that_sticks_out_is_taken_as_given_and_clipped_later() -> None:
+def test_a_box_beyond_the_image_is_accepted_and_clipped_later() -> None:
     request, _ = parse({"prompts": [{"box": [-5, -5, 600, 600]}]}, pictures.photo(), SETTINGS)
     assert request.prompts[0].box == (-5, -5, 600, 600)
 
@@ -244,7 +242,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
         ({"events": ["job.failed", "job.started", "job.failed"]}, ("job.started", "job.failed")),
     ],
 )
-def test_a_webhook_hears_of_ends_unless_it_says_of_what(webhook: Any, events: tuple[str, ...]) -> None:
+def test_a_webhook_receives_final_events_unless_it_lists_others(webhook: Any, events: tuple[str, ...]) -> None:
     settings = Settings(webhook_secret=webhook_secret.new())
     body = {"image": URL, "prompts": [BOX], "webhook": {"url": "https://example.com/hook", **webhook}}
     parsed = parse(body, None, settings)[0].webhook
@@ -278,7 +276,7 @@ of_everything = st.just("everything") | st.dictionaries(st.sampled_from(["everyt
 
 
 @given(st.dictionaries(names, json_values | of_everything) | json_values)
-def test_whatever_json_comes_is_parsed_or_refused_in_words(body: object) -> None:
+def test_any_json_is_parsed_or_refused_with_a_message(body: object) -> None:
     try:
         parse(body, None, SETTINGS)
     except OvsegError as error:
@@ -289,90 +287,12 @@ def test_whatever_json_comes_is_parsed_or_refused_in_words(body: object) -> None
     assert refusal.message
 
 
-finite = st.floats(0, 500)
-
-
-@given(
-    st.lists(
-        st.builds(
-            lambda x, y, w, h, clicks: Prompt(
-                box=(x, y, x + w, y + h), points=tuple(c[:2] for c in clicks), labels=tuple(c[2] for c in clicks)
-            ),
-            finite,
-            finite,
-            st.floats(0.01, 100),
-            st.floats(0.01, 100),
-            st.lists(st.tuples(finite, finite, st.sampled_from([0, 1])), max_size=3),
-        ),
-        min_size=1,
-        max_size=5,
-    )
-)
-def test_a_request_is_read_from_its_record_as_it_was_written(prompts: list[Prompt]) -> None:
-    body = {"image": URL, "prompts": [prompt.to_dict() for prompt in prompts], "metadata": {"a": [1, None]}}
-    body["deadline"] = {"start_within_s": 0.5}
-    request, _ = parse(body, None, SETTINGS)
-    assert request.prompts == tuple(prompts)
-    assert JobRequest.model_validate_json(request.model_dump_json()) == request
-
-
-def test_a_mask_among_the_prompts_is_read_from_the_record_as_it_was_written() -> None:
-    request, _ = parse({"image": URL, "prompts": [BOX]}, None, SETTINGS)
-    prompts = (Prompt(mask=MaskPrompt((2, 2), "04")), Prompt.of_point(1, 1))
-    with_mask = request.model_copy(update={"prompts": prompts})
-    assert JobRequest.model_validate_json(with_mask.model_dump_json()) == with_mask
-
-
-# As version 0.1 wrote it before it had `Options`.
-RECORD = (
-    '{"image":{"url":"https://example.com/cat.jpg","key":null,"content":null},"model":"SAM-Lite",'
-    '"prompts":[{"box":[1.0,2.0,30.0,40.0],"points":[[1.5,2.0],[3.0,4.0]],"labels":[1,0]}],"device":"gpu",'
-    '"outputs":["png","rle"],"metadata":{"\u00e9":[1,null,1e-300]},"webhook":{"url":"https://example.com/hook",'
-    '"events":["job.started","job.failed"]},"deadline":{"start_within_s":null,"run_within_s":60.0}}'
-)
-
-
-def test_a_record_is_read_and_written_as_it_ever_was() -> None:
-    """While a fleet is upgraded, old and new processes read each other's records."""
-    assert json.loads(JobRequest.model_validate_json(RECORD).model_dump_json()) == json.loads(RECORD)
-
-
-OPTIONS: dict[str, Any] = {
-    "device": "gpu",
-    "priority": "bulk",
-    "metadata": {"mine": [1, None]},
-    "webhook": {"url": "https://example.com/hook", "events": ["job.failed"]},
-    "deadline": {"start_within_s": 1.5, "run_within_s": None},
-}
-
-
-def test_there_is_an_example_of_every_option() -> None:
-    assert OPTIONS.keys() == Options.model_fields.keys()
-
-
-@pytest.mark.parametrize("name", Options.model_fields)
-@pytest.mark.parametrize(
-    ("parser", "asked"), [(parse, {"image": URL, "prompts": [BOX]}), (parse_embedding, {"image": URL})]
-)
-def test_an_option_is_parsed_kept_in_the_record_covered_by_the_fingerprint_and_shown(
-    name: str, parser: Any, asked: dict[str, Any]
-) -> None:
-    settings = Settings(webhook_secret=webhook_secret.new())
-    without, _ = parser(asked, None, settings)
-    request, _ = parser({**asked, name: OPTIONS[name]}, None, settings)
-    assert request.model_copy(update={name: getattr(without, name)}) == without
-    assert JobRequest.model_validate_json(request.model_dump_json()) == request != without
-    assert idempotency.fingerprint(request) != idempotency.fingerprint(without)
-    described = json.loads(json.dumps(description.describe(Job.accepted("mine", request, "0"))))
-    assert described[name] == OPTIONS[name]
-
-
 def nested(depth: int) -> Any:
     return [nested(depth - 1)] if depth else None
 
 
 @pytest.mark.parametrize("depth", [31, 200, 500, 900])
-def test_metadata_is_nested_within_reason(depth: int) -> None:
+def test_metadata_may_be_nested_up_to_a_limit(depth: int) -> None:
     body = {"image": URL, "prompts": [BOX], "metadata": {"a": nested(depth - 1)}}
     if depth > 32:
         assert "deeper than 32 levels" in errors_of(body)[0].message
@@ -382,6 +302,6 @@ def test_metadata_is_nested_within_reason(depth: int) -> None:
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_metadata_is_json_that_others_can_read(number: float) -> None:
+def test_metadata_with_nan_or_infinity_is_refused(number: float) -> None:
     [error] = errors_of({"image": URL, "prompts": [BOX], "metadata": {"a": number}})
     assert (error.field, error.message) == ("metadata", "its numbers must be finite and fit into a double (64 bits)")
