@@ -14,6 +14,7 @@ from gateway import (
     bulk,
     chat,
     compression,
+    console,
     cors,
     embeddings,
     endpoints,
@@ -76,6 +77,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         health,
         metrics,
         home,
+        console,
         assets,
         pages,
     ):

@@ -27,6 +27,13 @@ TYPES = {
 }
 PHOTO = "photo.jpg"  # the photo of the demo, which the playground offers
 
+# Only the files of `assets` run, nothing is loaded from another host, and no other page may frame this one. Pictures
+# that a person opens are blob: URLs. A script cannot make a text into HTML (Trusted Types).
+POLICY = (
+    "default-src 'self'; img-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+
 
 @blueprint.get("/assets/<path:name>")
 @auth.needs(None)
@@ -34,6 +41,14 @@ PHOTO = "photo.jpg"  # the photo of the demo, which the playground offers
 @operation.describes(None)
 def show(name: str) -> Response:
     return answer(name)
+
+
+def page(name: str) -> Response:
+    """Answer with a page, which runs only the files of this folder."""
+    response = answer(name)
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
 
 
 def answer(name: str) -> Response:

@@ -21,7 +21,11 @@ import { Session } from "./session/session.js";
 import { Keyboard } from "./stage/keyboard.js";
 import { Pointer } from "./stage/pointer.js";
 import { Stage } from "./stage/stage.js";
-import { LANGUAGES, chooseLanguage, currentLanguage, number, text, writeTexts } from "./texts/texts.js";
+import en from "./texts/en/playground.js";
+import { addTexts, nextLanguage, number, text, writeTexts } from "./texts/texts.js";
+import zh from "./texts/zh/playground.js";
+
+addTexts({ en, zh });
 
 const byId = (id) => document.getElementById(id);
 const session = new Session();
@@ -150,9 +154,7 @@ function chooseModel(name) {
 }
 
 function changeLanguage() {
-  const tags = Object.keys(LANGUAGES);
-  chooseLanguage(tags[(tags.indexOf(currentLanguage()) + 1) % tags.length]);
-  writeTexts(document);
+  nextLanguage();
   session.set({});
 }
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from playwright.sync_api import Browser
 
 from tests.support import chromium
+from tests.support.browser_page import BrowserPage
+from tests.support.console import Console
 from tests.support.fakes import Host
 from tests.support.playground import Playground
 from tests.support.service import Service
 
 SIZE = {"width": 1280, "height": 800}
 Open = Callable[..., Playground]
+Opened = TypeVar("Opened", bound=BrowserPage)
 
 
 # Not for the whole session: while Playwright runs, its event loop is the running one of this thread, and no other test
@@ -43,11 +46,26 @@ def stack(trusted_host: Host, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture
 def pages(browser: Browser, stack: Service) -> Iterator[Open]:
     """Open the playground in a profile of its own. At the end of a test the browser must have no complaints."""
-    opened: list[tuple[Playground, bool]] = []
+    yield from _opener(browser, stack.url, Playground)
 
-    def open_page(url: str = stack.url, may_complain: bool = False, **options: Any) -> Playground:
+
+@pytest.fixture
+def consoles(browser: Browser, stack: Service) -> Iterator[Callable[..., Console]]:
+    """As `pages`, for the console."""
+    yield from _opener(browser, stack.url, Console)
+
+
+@pytest.fixture
+def page(pages: Open) -> Playground:
+    return pages().open()
+
+
+def _opener(browser: Browser, service: str, kind: type[Opened]) -> Iterator[Callable[..., Opened]]:
+    opened: list[tuple[Opened, bool]] = []
+
+    def open_page(url: str = service, may_complain: bool = False, **options: Any) -> Opened:
         context = browser.new_context(**{"viewport": SIZE, "locale": "en-US", **options})
-        page = Playground(context.new_page(), url)
+        page = kind(context.new_page(), url)
         opened.append((page, may_complain))
         return page
 
@@ -55,8 +73,3 @@ def pages(browser: Browser, stack: Service) -> Iterator[Open]:
     for page, may_complain in opened:
         page.page.context.close()
         assert may_complain or page.complaints == []
-
-
-@pytest.fixture
-def page(pages: Open) -> Playground:
-    return pages().open()

@@ -96,21 +96,28 @@ def test_a_zoom_leaves_the_point_under_the_mouse_where_it_is(page: Playground, s
     assert ratio == pytest.approx(1.7)
 
 
+def texts(page: Playground, language: str) -> dict[str, dict[str, str]]:
+    """Return the texts of a language by file."""
+    names = sorted(file.name for file in (WEB / "texts" / language).iterdir())
+    return {name: page.run(f"texts/{language}/{name}", "(module) => module.default") for name in names}
+
+
 def test_chinese_has_every_text_with_the_same_values(page: Playground) -> None:
-    code = "async (module) => [module.default, (await import('/assets/texts/zh.js')).default]"
-    english, chinese = page.run("texts/en.js", code)
+    english, chinese = texts(page, "en"), texts(page, "zh")
     assert english.keys() == chinese.keys()
-    for name, text in english.items():
-        assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", chinese[name])), name
+    for file, named in english.items():
+        assert named.keys() == chinese[file].keys(), file
+        for name, text in named.items():
+            assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", chinese[file][name])), name
 
 
-def test_every_text_that_the_page_names_exists(page: Playground) -> None:
-    english = page.run("texts/en.js", "(module) => module.default")
-    html = (WEB / "playground.html").read_text()
+def test_every_text_that_the_pages_name_exists(page: Playground) -> None:
+    english = set().union(*texts(page, "en").values())
+    html = "".join(file.read_text() for file in WEB.glob("*.html"))
     named = set(re.findall(r'data-(?:text|label|hint)="(\w+)"', html))
     for file in WEB.rglob("*.js"):
         named |= set(re.findall(r'\btext\("(\w+)"', file.read_text()))
-    assert named <= english.keys()
+    assert named <= english
     assert len(named) > 60
 
 
@@ -127,7 +134,7 @@ def test_the_first_load_has_less_than_200_kilobytes(page: Playground) -> None:
 
 
 def test_every_problem_that_has_a_text_is_one_that_the_service_or_the_page_reports(page: Playground) -> None:
-    english = page.run("texts/en.js", "(module) => module.default")
+    english = set().union(*texts(page, "en").values())
     codes = {name.removeprefix("problem_") for name in english if name.startswith("problem_")}
     of_the_page = {"no_picture", "offline", "other", "unreachable"}
     document = (Path(gateway.__file__).parents[1] / "docs" / "openapi.json").read_text()

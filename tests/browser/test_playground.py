@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Route
 from pycocotools import mask as coco_mask
@@ -365,17 +364,11 @@ def test_a_model_that_is_not_installed_shows_how_to_get_it(page: Playground) -> 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_serious_fault(pages: Open, scheme: str) -> None:
     page = pages(color_scheme=scheme).open()
-    faults = _faults(page)
+    faults = page.faults()
     page.sample().click(*HEAD)
-    faults += _faults(page)
+    faults += page.faults()
     for button in ("export", "model", "help", "share"):
         page.page.click(f"#{button}")
-        faults += _faults(page)
+        faults += page.faults()
         page.page.keyboard.press("Escape")
     assert faults == []
-
-
-def _faults(page: Playground) -> list[tuple[str, str]]:
-    found = Axe().run(page.page).response["violations"]
-    serious = [each for each in found if each["impact"] in ("serious", "critical")]
-    return [(each["id"], node["html"]) for each in serious for node in each["nodes"]]

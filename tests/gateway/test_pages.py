@@ -1,4 +1,4 @@
-"""The playground's files: what they may load, how they are cached, and that they are all there."""
+"""The files of the playground and the console: what they may load, how they are cached, and that they are all there."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ FILES = sorted(path.relative_to(assets.FOLDER).as_posix() for path in assets.FOL
 DANGEROUS = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|\bsrcdoc\b")
 
 
-def test_the_page_runs_only_files_of_this_service(asked: FlaskClient) -> None:
-    page = asked.get("/", query_string={"job": "x"})
+@pytest.mark.parametrize(
+    "path", ["/?job=x", "/console", "/console/", "/console/jobs/x?page=2", "/console/no/such/view"]
+)
+def test_a_page_runs_only_files_of_this_service(asked: FlaskClient, path: str) -> None:
+    page = asked.get(path)
     policy = dict(rule.split(" ", 1) for rule in page.headers["Content-Security-Policy"].split("; "))
     assert policy["default-src"] == "'self'"
     assert not {"script-src", "style-src", "connect-src"} & policy.keys()
     assert policy["frame-ancestors"] == policy["object-src"] == policy["trusted-types"] == "'none'"
     assert not re.search(r"<script(?! type=\"module\" src=)|<style|\sstyle=|\son\w+=|https?://\w", page.text)
-    linked = re.findall(r'(?:src|href)="(assets/[^"]+)"', page.text)
+    linked = re.findall(r'(?:src|href)="/?(assets/[^"]+)"', page.text)
     assert len(linked) >= 5
     for path in linked:
         assert asked.get(f"/{path}").status_code == 200, path

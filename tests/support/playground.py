@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
-import time
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import ConsoleMessage, Download, Page
+from playwright.sync_api import Download
 
-SECONDS = 60  # a busy machine is slow, not wrong
+from tests.support.browser_page import BrowserPage
 
 DROP = """
 ([name, type, data]) => {
@@ -42,35 +40,11 @@ IS_READY = "playground.session.photo?.isSent === true && playground.session.prog
 IS_AT_REST = "playground.session.draft === null && playground.session.running === null"
 
 
-class Playground:
-    """A page. `complaints` are what the browser reported: errors, violations of the policy, requests to other hosts."""
-
-    def __init__(self, page: Page, url: str) -> None:
-        self.page = page
-        self.url = url
-        self.complaints: list[str] = []
-        page.on("console", lambda message: self._hear(message) if message.type == "error" else None)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda request: self._check_host(request.url))
-
-    def _hear(self, message: ConsoleMessage) -> None:
-        self.complaints.append(f"{message.text} ({message.location['url']})")
-
-    def _check_host(self, url: str) -> None:
-        if not url.startswith((self.url, "blob:" + self.url)):
-            self.complaints.append(f"a request to {url}")
-
+class Playground(BrowserPage):
     def open(self, path: str = "/") -> Playground:
         self.page.goto(self.url + path)
         self.wait("typeof playground === 'object' && playground.session.models.length > 0")
         return self
-
-    def wait(self, condition: str) -> None:
-        """Wait until a JavaScript expression is true. Playwright's own function needs eval, which is forbidden."""
-        deadline = time.monotonic() + SECONDS
-        while not self.page.evaluate(condition):
-            assert time.monotonic() < deadline, (condition, self.notice(), self.complaints)
-            time.sleep(0.02)
 
     def sample(self) -> Playground:
         """Open the photo of the demo."""
@@ -126,8 +100,3 @@ class Playground:
         download: Download = waiting.value
         self.page.keyboard.press("Escape")
         return Path(download.path()).read_bytes()
-
-    def run(self, module: str, code: str, value: Any = None) -> Any:
-        """Run a function with the exports of one of the page's modules, and a value that JSON can contain."""
-        path = json.dumps(f"/assets/{module}")
-        return self.page.evaluate(f"async (value) => ({code})(await import({path}), value)", value)

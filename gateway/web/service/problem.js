@@ -12,6 +12,11 @@ export class Problem extends Error {
   get isAboutKey() {
     return this.status === 401;
   }
+
+  /** True if the service, or a server that it needs, does not answer; the same request may succeed later. */
+  get isOutage() {
+    return [0, 502, 504].includes(this.status) || (this.status === 503 && this.code !== "queue_full");
+  }
 }
 
 /** Return the Problem in an answer that is not 2xx (RFC 9457). */

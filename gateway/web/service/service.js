@@ -1,17 +1,22 @@
-// The public API of the service: everything that the page does goes through it.
+// The public API of the service: everything that the pages do goes through it.
 
 import { Problem, problemOf } from "./problem.js";
 
 const WAIT_SECONDS = 30; // for which one request is held; the page sends another one then
 const FILE_PAUSE_MS = 300; // between two questions whether a worker has made a file
 
-export class Service {
+/**
+ * Dispatches "lost" when the service does not answer, "reached" when it answers again, and "refused" when it requires a
+ * key that the request does not have.
+ */
+export class Service extends EventTarget {
   /** The API key. It is only in the memory of this page: a reload forgets it. */
   key = null;
+  isLost = false;
 
   /** Return the models and detectors. */
   async models() {
-    return (await this.#json("GET", "/v1/models")).data;
+    return (await this.ask("GET", "/v1/models")).data;
   }
 
   /** Send a file whose embedding a model shall make, and return the job. */
@@ -19,12 +24,12 @@ export class Service {
     const form = new FormData();
     form.append("image", blob, "image");
     form.append("request", JSON.stringify({ model, priority: "interactive" }));
-    return this.#json("POST", "/v1/embeddings", { form, signal });
+    return this.ask("POST", "/v1/embeddings", { form, signal });
   }
 
   /** As `embed`, for the image behind a URL. */
   embedUrl(url, model, signal) {
-    return this.#json("POST", "/v1/embeddings", { json: { image: url, model, priority: "interactive" }, signal });
+    return this.ask("POST", "/v1/embeddings", { json: { image: url, model, priority: "interactive" }, signal });
   }
 
   /** Submit a job, and return it when it has ended. */
@@ -34,7 +39,7 @@ export class Service {
   }
 
   submit(request, wait = 0, signal = undefined) {
-    return this.#json("POST", `/v1/jobs?wait=${wait}`, { json: request, signal });
+    return this.ask("POST", `/v1/jobs?wait=${wait}`, { json: request, signal });
   }
 
   /** Return the job when it has ended. `onProgress` gets it whenever its state was read meanwhile. */
@@ -48,27 +53,30 @@ export class Service {
   }
 
   job(id, wait = 0, signal = undefined) {
-    return this.#json("GET", `/v1/jobs/${encodeURIComponent(id)}?wait=${wait}`, { signal });
+    return this.ask("GET", `/v1/jobs/${encodeURIComponent(id)}?wait=${wait}`, { signal });
   }
 
   /** Return a file of a job as a Blob: `image` or `preview`. A worker may have to make it first. */
   async file(job, name, signal = undefined) {
     for (;;) {
-      const response = await this.#send("GET", `${job.urls.files}/${name}`, { signal });
+      const response = await this.send("GET", `${job.urls.files}/${name}`, { signal });
       if (response.status !== 202) return response.blob();
       await new Promise((resolve) => setTimeout(resolve, FILE_PAUSE_MS));
     }
   }
 
   cancel(id) {
-    return this.#json("POST", `/v1/jobs/${encodeURIComponent(id)}/cancel`);
+    return this.ask("POST", `/v1/jobs/${encodeURIComponent(id)}/cancel`);
   }
 
-  async #json(method, path, request = {}) {
-    return (await this.#send(method, path, request)).json();
+  /** Send a request, and return the JSON of its answer; null if the answer has no body. Throws a Problem. */
+  async ask(method, path, request = {}) {
+    const response = await this.send(method, path, request);
+    return response.status === 204 ? null : response.json();
   }
 
-  async #send(method, path, { json, form, signal }) {
+  /** Send a request, and return its answer, a Response. Throws a Problem. */
+  async send(method, path, { json, form, signal } = {}) {
     const headers = {};
     if (this.key) headers.Authorization = `Bearer ${this.key}`;
     if (json) headers["Content-Type"] = "application/json";
@@ -77,9 +85,21 @@ export class Service {
       response = await fetch(path, { method, headers, body: json ? JSON.stringify(json) : form, signal });
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      throw new Problem(0, "unreachable", String(error.message));
+      throw this.#noted(new Problem(0, "unreachable", String(error.message)));
     }
-    if (!response.ok) throw await problemOf(response);
+    if (!response.ok) throw this.#noted(await problemOf(response));
+    this.#noted(null);
     return response;
+  }
+
+  /** Note whether the service has answered, and return the problem. */
+  #noted(problem) {
+    const isLost = problem?.isOutage ?? false;
+    if (isLost !== this.isLost) {
+      this.isLost = isLost;
+      this.dispatchEvent(new Event(isLost ? "lost" : "reached"));
+    }
+    if (problem?.isAboutKey) this.dispatchEvent(new Event("refused"));
+    return problem;
   }
 }

@@ -1,9 +1,9 @@
-// The texts of the page in the language of the reader. A new language is a file like en.js and an entry in LANGUAGES.
+// The texts of the pages in the language of the reader. A new language is a folder like `en` and an entry in LANGUAGES.
 
-import en from "./en.js";
-import zh from "./zh.js";
+import en from "./en/page.js";
+import zh from "./zh/page.js";
 
-export const LANGUAGES = { en: { name: "English", texts: en }, zh: { name: "中文", texts: zh } };
+const LANGUAGES = { en: { ...en }, zh: { ...zh } };
 const STORED = "ovseg.language";
 
 const formats = new Map(); // a new one takes a tenth of a millisecond
@@ -11,24 +11,32 @@ const formats = new Map(); // a new one takes a tenth of a millisecond
 const wanted = [localStorage.getItem(STORED), ...navigator.languages.map((tag) => tag.slice(0, 2)), "en"];
 let language = wanted.find((tag) => tag in LANGUAGES);
 
+/** Add the texts of one page or part, by language: `{ en, zh }`. */
+export function addTexts(texts) {
+  for (const tag of Object.keys(LANGUAGES)) Object.assign(LANGUAGES[tag], texts[tag]);
+}
+
 /** Return the text with a name. `{word}` in it becomes `values.word`. */
 export function text(name, values = {}) {
-  const found = LANGUAGES[language].texts[name] ?? en[name] ?? name;
+  const found = LANGUAGES[language][name] ?? LANGUAGES.en[name] ?? name;
   return found.replace(/\{(\w+)\}/g, (whole, word) => values[word] ?? whole);
 }
 
 /** Return true if there is a text with this name. */
 export function hasText(name) {
-  return name in en;
+  return name in LANGUAGES.en;
 }
 
 export function currentLanguage() {
   return language;
 }
 
-export function chooseLanguage(tag) {
-  language = tag;
-  localStorage.setItem(STORED, tag);
+/** Choose the next language, remember it, and write the texts of the page again. */
+export function nextLanguage() {
+  const tags = Object.keys(LANGUAGES);
+  language = tags[(tags.indexOf(language) + 1) % tags.length];
+  localStorage.setItem(STORED, language);
+  writeTexts(document);
 }
 
 /** Return a number as people write it. */

@@ -10,11 +10,7 @@ export default {
   everything_long: "分割图中所有物体",
   share: "分享链接",
   export: "导出",
-  sign_in: "登录",
-  theme: "浅色或深色",
-  language: "语言：English",
   help: "鼠标与键盘",
-  docs: "API",
   // 画布
   stage_name: "图片",
   stage_help: "方向键移动十字光标，回车在该处添加前景点，Alt 加回车添加背景点，Shift 加回车开始画框。",
@@ -69,9 +65,6 @@ export default {
   hover: "预览",
   speed: "{ms} 毫秒",
   // 问题
-  close: "关闭",
-  again: "重试",
-  problem_other: "操作未成功。",
   problem_image_unreadable: "服务无法读取此文件。",
   problem_image_format_unsupported: "浏览器和服务都无法读取这种文件。",
   problem_image_too_many_pixels: "图片像素过多，超过了本服务的限制。",
@@ -79,17 +72,13 @@ export default {
   problem_url_invalid: "这不是图片地址。",
   problem_url_forbidden: "服务不允许访问此地址。",
   problem_url_unreachable: "服务无法获取图片。",
-  problem_offline: "此设备已离线。",
   problem_unreachable: "服务没有响应。您的工作仍在这里，请重试。",
   problem_body_too_large: "图片超过了本服务的大小限制。",
   problem_image_too_large: "图片超过了本服务的大小限制。",
-  problem_queue_full: "服务繁忙，请稍后再试。",
-  problem_quota_exceeded: "此密钥的请求过多，请稍候。",
   problem_model_not_installed: "没有工作进程安装此模型。",
   problem_not_found: "没有这个任务，或者它已被删除。",
   problem_result_gone: "此任务的结果已不再保存。",
   problem_no_picture: "此任务的图片已不再保存。",
-  problem_scope_missing: "此密钥没有这项权限。",
   // 模型
   models: "模型",
   models_about: "由点和框生成掩码。越大的模型越准确，也越慢。",
@@ -102,9 +91,7 @@ export default {
   how_to_install: "在每台工作机器上运行此命令，之后它会出现在这里。",
   needs_detector: "用词语查找：未安装",
   // 密钥
-  key: "API 密钥",
   key_about: "本服务需要带有 jobs:read 和 jobs:write 权限的 API 密钥。",
-  key_refused: "服务拒绝了此密钥。",
   key_memory: "密钥只保存在本页面的内存中，刷新后即忘记。",
   // 导出
   export_pictures: "图片",
@@ -128,8 +115,6 @@ export default {
   polygons_about: "YOLO-seg、LabelMe 和 SVG 的轮廓误差不超过一个像素。YOLO-seg 和 LabelMe 不含孔洞。",
   code_about: "上述物体的提示，图片为本地文件。",
   code_left_out: "没有点和框的物体不在此代码中：{count}。",
-  copy: "复制",
-  copied: "已复制",
   // 分享
   share_about: "这会把图片和物体保存为一个任务。能访问本服务的人都可以打开此链接，直到任务被删除。",
   share_save: "保存并生成链接",

@@ -10,11 +10,7 @@ export default {
   everything_long: "Find all objects",
   share: "Share by link",
   export: "Export",
-  sign_in: "Sign in",
-  theme: "Light or dark",
-  language: "Language: 中文",
   help: "Mouse and keys",
-  docs: "API",
   // The stage
   stage_name: "Photo",
   stage_help: "Arrow keys move a cross, Enter adds a point on the object there, Alt Enter a point beside it, and Shift Enter begins a box.",
@@ -69,9 +65,6 @@ export default {
   hover: "Preview",
   speed: "{ms} ms",
   // Problems
-  close: "Close",
-  again: "Try again",
-  problem_other: "That did not work.",
   problem_image_unreadable: "This file is no picture that the service can read.",
   problem_image_format_unsupported: "Neither the browser nor the service can read this kind of file.",
   problem_image_too_many_pixels: "The photo has too many pixels for this service.",
@@ -79,17 +72,13 @@ export default {
   problem_url_invalid: "This is no address of a photo.",
   problem_url_forbidden: "The service may not fetch from this address.",
   problem_url_unreachable: "The service could not fetch the photo.",
-  problem_offline: "This device is offline.",
   problem_unreachable: "The service does not answer. What you have done stays here; try again.",
   problem_body_too_large: "The photo is too large for this service.",
   problem_image_too_large: "The photo is too large for this service.",
-  problem_queue_full: "The service is busy. Try again in a moment.",
-  problem_quota_exceeded: "Too many requests for this key. Wait a moment.",
   problem_model_not_installed: "No worker has this model.",
   problem_not_found: "There is no such job, or it was deleted.",
   problem_result_gone: "The result of this job is no longer stored.",
   problem_no_picture: "The photo of this job is no longer stored.",
-  problem_scope_missing: "This key may not do that.",
   // Models
   models: "Models",
   models_about: "They make masks from points and boxes. Larger ones are more accurate and slower.",
@@ -102,9 +91,7 @@ export default {
   how_to_install: "Run this on each worker's machine. It then appears here.",
   needs_detector: "Find by words: not installed",
   // Keys
-  key: "API key",
   key_about: "This service requires an API key with the scopes jobs:read and jobs:write.",
-  key_refused: "The service refused this key.",
   key_memory: "The key stays in the memory of this page. A reload forgets it.",
   // Export
   export_pictures: "Pictures",
@@ -128,8 +115,6 @@ export default {
   polygons_about: "YOLO-seg, LabelMe and SVG have outlines that deviate by at most one pixel. YOLO-seg and LabelMe have no holes.",
   code_about: "Prompts of the objects above, for this photo as a file.",
   code_left_out: "Objects without points or a box are not in this code: {count}.",
-  copy: "Copy",
-  copied: "Copied",
   // Share
   share_about: "This saves the photo and the objects as a job. Everyone who can reach this service can open the link, until the job is deleted.",
   share_save: "Save and make a link",

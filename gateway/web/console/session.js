@@ -1,0 +1,17 @@
+// Who uses the console, and what this person may see and do.
+
+export class Session {
+  /** `answer` is that of `GET /v1/session`. */
+  constructor(answer) {
+    this.required = answer.required; // false if the service requires no keys
+    this.tenant = answer.tenant;
+    this.key_id = answer.key_id;
+    this.scopes = answer.scopes;
+    this.expires_at = answer.expires_at;
+  }
+
+  /** Return true if an action that needs a scope is allowed; null is the scope of what everyone may do. */
+  may(scope) {
+    return scope === null || !this.required || this.scopes.includes(scope) || this.scopes.includes("admin");
+  }
+}

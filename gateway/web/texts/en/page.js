@@ -1,0 +1,18 @@
+export default {
+  problem_other: "That did not work.",
+  problem_offline: "This device is offline.",
+  problem_queue_full: "The service is busy. Try again in a moment.",
+  problem_quota_exceeded: "Too many requests for this key. Wait a moment.",
+  problem_scope_missing: "This key may not do that.",
+  sign_in: "Sign in",
+  theme: "Light or dark",
+  language: "Language: 中文",
+  docs: "API",
+  console: "Console",
+  close: "Close",
+  again: "Try again",
+  key: "API key",
+  key_refused: "The service refused this key.",
+  copy: "Copy",
+  copied: "Copied",
+};

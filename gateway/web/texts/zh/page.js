@@ -1,0 +1,18 @@
+export default {
+  problem_other: "操作未成功。",
+  problem_offline: "此设备已离线。",
+  problem_queue_full: "服务繁忙，请稍后再试。",
+  problem_quota_exceeded: "此密钥的请求过多，请稍候。",
+  problem_scope_missing: "此密钥没有这项权限。",
+  sign_in: "登录",
+  theme: "浅色或深色",
+  language: "语言：English",
+  docs: "API",
+  console: "控制台",
+  close: "关闭",
+  again: "重试",
+  key: "API 密钥",
+  key_refused: "服务拒绝了此密钥。",
+  copy: "复制",
+  copied: "已复制",
+};
