@@ -67,7 +67,7 @@ def ready() -> tuple[Response, int]:
         "status": "ready" if is_ready else "not ready",
         "checks": checks,
         "workers": workers,
-        "submissions": _submissions() if redis == "ok" else "unknown",
+        "submissions": submissions() if redis == "ok" else "unknown",
     }
     return jsonify(body), 200 if is_ready else 503
 
@@ -78,7 +78,7 @@ def _check_workers(alive: int, wanted: int) -> str:
     return f"{alive} of {wanted} live workers" if alive else "no live worker"
 
 
-def _submissions() -> str:
+def submissions() -> str:
     """Return "ok", or the reason why new jobs are refused."""
     what = services().jobs.full()
     return f"queue_full: {acceptance.why_full(what, services().settings)}" if what else "ok"

@@ -18,7 +18,7 @@ from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_
 from configs.settings import Settings
 from worker import reaper
 from worker.inference import eviction
-from worker.process import affinity, queue_pulse
+from worker.process import affinity, history, queue_pulse
 from worker.process.pulse import Pulse
 from worker.services import Services
 from worker.store import queue
@@ -72,6 +72,7 @@ def work(services: WorkerServices, device: str) -> None:
     def stop(**_: Any) -> None:
         looking.stop()
         making.stop()
+        services.roster.drain()
         leaving.within(settings.shutdown_grace_seconds, services.jobs, heartbeat, services.roster)
 
     def close(**_: Any) -> None:  # Celery's threads have ended
@@ -110,8 +111,8 @@ def sending(settings: Settings) -> None:
 def reaping(settings: Settings) -> None:
     """Run a reaper until SIGTERM or SIGINT.
 
-    It requeues lost jobs and events, makes jobs of the items of batches, completes erasures, archives jobs, and evicts
-    shared embeddings.
+    It requeues lost jobs and events, makes jobs of the items of batches, completes erasures, archives jobs, evicts
+    shared embeddings, and keeps the history of the fleet.
     """
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -142,6 +143,7 @@ def reaping(settings: Settings) -> None:
         "uploads": beating("uploads", services.uploads.sweep, STORAGE_SWEEP_SECONDS),
         "records": beating("records", services.record_archive.sweep, STORAGE_SWEEP_SECONDS),
         "embeddings": beating("embeddings", evict, STORAGE_SWEEP_SECONDS),
+        "history": beating("history", lambda: history.keep(services.keyspace), 0),
     }
     reaper.run(sweeps, settings.sweep_seconds, stopping)
 

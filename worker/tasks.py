@@ -63,7 +63,11 @@ def lookout(queues: Sequence[str], services: WorkerServices) -> Lookout:
 
 
 def _run(job: Job, services: WorkerServices, waiting: Waiting) -> None:
-    with watchdog.watching(job, services.settings.watchdog_grace_seconds), services.heartbeat.holding(job):
+    with (
+        watchdog.watching(job, services.settings.watchdog_grace_seconds),
+        services.heartbeat.holding(job),
+        services.roster.latencies.of(job),
+    ):
         try:
             _work(job, services, waiting)
         except OvsegError as error:

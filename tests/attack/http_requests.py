@@ -37,6 +37,7 @@ PATHS = (
     "/v1/models",
     "/v1/models/{id}",
     "/v1/usage",
+    "/v1/fleet",
     "/v1/usage/tenants",
     "/v1/usage/tenants/{id}",
     "/openapi.json",

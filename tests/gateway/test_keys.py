@@ -89,6 +89,7 @@ ROUTES = {
     "GET /v1/usage": READ,
     "GET /v1/usage/tenants": ADMIN,
     "GET /v1/usage/tenants/{}": ADMIN,
+    "GET /v1/fleet": ADMIN,
     "POST /v1/keys": ADMIN,
     "GET /v1/keys": ADMIN,
     "GET /v1/keys/{}": ADMIN,

@@ -78,6 +78,7 @@ QUERIES = [
     ("GET", "/v1/usage", "until=2026-02-30", "until", "day"),
     ("GET", "/v1/usage/tenants", "tenant=x", "tenant", "allowed: limit, cursor, since, until"),
     ("GET", "/v1/usage/tenants/default", "limit=1", "limit", "allowed: since, until"),
+    ("GET", "/v1/fleet", "x=1", "x", "none is allowed"),
     ("GET", "/metrics", "x=1", "x", "none is allowed"),
     ("GET", "/readyz", "worker=1", "worker", "allowed: workers"),
     ("GET", "/healthz", "x=1", "x", "none is allowed"),

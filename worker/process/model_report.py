@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ovseg_core import models
 
@@ -34,5 +35,9 @@ class ModelReport:
             found["installed"], {name: (engine, precision) for name, (engine, precision) in found["loaded"].items()}
         )
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        return {"installed": self.installed, "loaded": self.loaded}
+
     def to_json(self) -> str:
-        return json.dumps({"installed": self.installed, "loaded": self.loaded}, separators=(",", ":"))
+        return json.dumps(self.fields, separators=(",", ":"))

@@ -13,7 +13,10 @@ from importlib.resources import files
 
 LUA = files("worker.store") / "lua"
 # The files of the prelude. A definition uses others of its file and of those before it.
-PRELUDE = ("keys", "lines", "feeds", "jobs", "events", "endpoints", "capacity", "usage", "batches", "uploads", "ends")
+PRELUDE = (
+    *("keys", "lines", "feeds", "jobs", "events", "endpoints", "capacity", "fleet", "usage", "batches", "uploads"),
+    "ends",
+)
 # Each definition of the prelude begins with `local` at the start of a line, and ends before the next one.
 DEFINITION = re.compile(r"^local (?:function )?(\w+).*?(?=^local |\Z)", re.MULTILINE | re.DOTALL)
 COMMENT = re.compile(r"--.*")

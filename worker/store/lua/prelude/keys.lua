@@ -100,13 +100,17 @@
 --   q:<queue>      list    Celery's messages; in a queue of jobs each is a permit to begin one job, and there is at least one for
 --                          each waiting job
 --   workers        zset    workers that are alive; score: when they are considered dead, in seconds
---   worker_models  hash    the report of each of these workers: which models it has installed and loaded, as JSON
+--   worker_models  hash    the report of each of these workers: itself, and which models it has installed and loaded, as JSON
+--   lost_workers   zset    workers that died without leaving, as far as another worker has noticed; score: when they were
+--                          considered dead, in seconds; expires
 --   embedding:<k>  hash    `maker`: the worker that is making an embedding; `wanted`: other workers asked for it; expires
 --   embeddings     zset    embeddings that are in storage; score: when they were last used
 --   embedding_sizes hash   the size of each of these embeddings, in bytes
 --   embedding_bytes string the sum of these sizes
 --   counts         hash    for metrics: how many jobs ended in each status, how many embeddings were hit, shared or missed,
 --                          how many event streams ended for each reason
+--   latencies      hash    how many jobs waited (`wait <n>`) and how many attempts ran (`run <n>`) for a time in the range n
+--   history        zset    snapshots of these counters as JSON, one for each minute; score: when
 --   streams        hash    how many event streams each gateway has open, a space, and until when that counts, in seconds
 
 local function key(name) return KEYS[1] .. name end
