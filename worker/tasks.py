@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from redis import RedisError
 
@@ -17,6 +18,7 @@ from worker.image.content import ImageContent
 from worker.inference.embeddings import Cache
 from worker.inference.urgency import Urgency
 from worker.job.attempt import LeaseLost, Stopped, Waiting
+from worker.job.jobs import ATTEMPTS_APART
 from worker.job.record import Job, JobError, Run, Status
 from worker.job.request import JobRequest
 from worker.job.usage import Work
@@ -66,7 +68,7 @@ def _run(job: Job, services: WorkerServices, waiting: Waiting) -> None:
     with (
         watchdog.watching(job, services.settings.watchdog_grace_seconds),
         services.heartbeat.holding(job),
-        services.roster.latencies.of(job),
+        services.roster.latencies.of_attempt(_waited(job)),
     ):
         try:
             _work(job, services, waiting)
@@ -86,6 +88,12 @@ def _run(job: Job, services: WorkerServices, waiting: Waiting) -> None:
             _report(lambda: services.jobs.retry_later(job, broke, is_outage), services)
     if not job.request.ephemeral:
         services.archive.keep_ended_soon(job.id)
+
+
+def _waited(job: Job) -> timedelta | None:
+    """Return how long a job waited for its first attempt; None if this is another attempt."""
+    is_first = job.attempt % ATTEMPTS_APART == 1
+    return job.started_at - job.accepted_at if is_first and job.started_at else None
 
 
 def _work(job: Job, services: WorkerServices, waiting: Waiting) -> None:

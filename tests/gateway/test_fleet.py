@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -207,11 +208,11 @@ def test_no_rate_is_negative_after_redis_lost_its_counters_or_its_clock_went_bac
 
 
 def test_workers_send_how_long_jobs_waited_and_ran_and_a_heartbeat_that_failed_is_made_up_for(
-    fleet: Fleet, keyspace: Keyspace, s3_settings: Settings, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+    fleet: Fleet, keyspace: Keyspace, s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     roster = enter(keyspace, s3_settings, "host:1")
     history.keep(keyspace)
-    with roster.latencies.of(protocol.begin(jobs, protocol.accept(jobs))):
+    with roster.latencies.of_attempt(timedelta(seconds=1)):
         pass
     unreachable = s3_settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
     with Keyspace.open(unreachable) as nowhere, monkeypatch.context() as patch:
@@ -222,6 +223,7 @@ def test_workers_send_how_long_jobs_waited_and_ran_and_a_heartbeat_that_failed_i
     roster.leave()
     [present] = fleet()["history"]
     assert present["wait_ms"]["count"] == present["run_ms"]["count"] == 1
+    assert present["wait_ms"]["p50"] == pytest.approx(1000, rel=0.2)
     assert 0 < present["run_ms"]["p50"] <= present["run_ms"]["p95"]
 
 
@@ -231,7 +233,8 @@ def test_the_metrics_have_slots_lanes_and_latencies(
     roster = enter(keyspace, s3_settings, "host:1", "gpu:0")
     enter(keyspace, s3_settings, "host:2", "gpu:1")
     protocol.accept(jobs, device="cpu")
-    with roster.latencies.of(protocol.begin(jobs, protocol.accept(jobs, priority="bulk"), "host:1")):
+    protocol.begin(jobs, protocol.accept(jobs, priority="bulk"), "host:1")
+    with roster.latencies.of_attempt(timedelta(seconds=1)):
         pass
     roster.enter()
     lines = client.get("/metrics").text.splitlines()

@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import accumulate
 
-from worker.job.jobs import ATTEMPTS_APART
-from worker.job.record import Job
-
 WAIT, RUN = "wait", "run"
 # Two ranges for each doubling, so that a quantile is wrong by a fifth at most. The first range ends at a millisecond,
 # the last one after 18 hours; what takes longer counts there.
@@ -39,15 +36,15 @@ class Latencies:
         self._lock = threading.Lock()
 
     @contextmanager
-    def of(self, job: Job) -> Iterator[None]:
-        """Count how long an attempt runs, which is the block, and how long its job waited if this is the first one."""
+    def of_attempt(self, waited: timedelta | None) -> Iterator[None]:
+        """Count how long an attempt runs, which is the block, and how long its job waited unless that is None."""
         start = time.monotonic()
         try:
             yield
         finally:
-            counts = Counter([f"{RUN} {_range(1000 * (time.monotonic() - start))}"])
-            if job.started_at and job.attempt % ATTEMPTS_APART == 1:
-                counts[f"{WAIT} {_range((job.started_at - job.accepted_at) / timedelta(milliseconds=1))}"] += 1
+            counts = {f"{RUN} {_range(1000 * (time.monotonic() - start))}": 1}
+            if waited is not None:
+                counts[f"{WAIT} {_range(waited / timedelta(milliseconds=1))}"] = 1
             self.add(counts)
 
     def take(self) -> Mapping[str, int]:
