@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import requests
 
-from tests.support import listening, processes, stacks
+from tests.support import listening, stacks
 from tests.support.service import Service
+from tests.support.waiting import wait_until
 
 
 def test_nothing_listens_beyond_this_machine(service: Service) -> None:
@@ -35,7 +36,7 @@ def test_the_worker_reports_the_default_model_as_installed_and_loaded(service: S
 def test_the_fleet_has_the_worker_and_what_it_did(service: Service) -> None:
     job = service.submit(image=stacks.PHOTO, prompts=stacks.PROMPTS)
     assert service.wait(job["id"])["status"] == "succeeded"
-    processes.wait_until(lambda: any(minute["run_ms"] for minute in service.get("/v1/fleet").json()["history"]))
+    wait_until(lambda: any(minute["run_ms"] for minute in service.get("/v1/fleet").json()["history"]))
     found = service.get("/v1/fleet").json()
     [worker] = [each for each in found["workers"] if each["status"] != "lost"]
     assert (worker["status"], worker["device"], worker["slots"]) == ("ready", "cpu", 4)
