@@ -172,7 +172,11 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         self._closed = True
         if self.transport.is_closing():
             return
-        self.transport.write_eof()
+        try:
+            self.transport.write_eof()
+        except OSError:  # the client has reset the connection, and the event loop has not noticed it yet
+            self.abort()
+            return
         self._resume_reading()
         self.worker.loop.call_later(LINGER_SECONDS, self._end_linger)
         self.worker.loop.call_later(LAST_BYTES_SECONDS, self.abort)
