@@ -7,17 +7,22 @@ from typing import cast
 
 from flask import g
 
+from worker.access.credential import Credential
 from worker.access.rates import OF_SETTINGS, Rates
 from worker.store import tenant
 
 
 @dataclass(frozen=True)
 class Caller:
-    """The holder of an API key; `key_id` is None if the service requires no keys."""
+    """The holder of an API key; without a credential if the service or the view requires no key."""
 
-    key_id: str | None
     tenant: str
+    credential: Credential | None = None
     rates: Rates = OF_SETTINGS
+
+    @property
+    def key_id(self) -> str | None:
+        return None if self.credential is None else self.credential.key_id
 
     def owned(self, shown_id: str) -> str:
         """Return the id inside the service of what the caller names `shown_id`."""

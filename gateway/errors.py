@@ -26,13 +26,18 @@ log = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 2
 
+# Scripts of our pages send this header. At the challenge "Basic", the browser would ask for a password before the page.
+PAGE_HEADER = "X-Requested-With"
+BEARER = 'Bearer realm="ovseg"'
+
 # A full queue empties at the speed of the workers, not within a second.
 HEADERS_OF_CODE = {
     "queue_full": {"Retry-After": "10"},
     "unavailable": {"Retry-After": str(RETRY_AFTER_SECONDS)},
-    "key_required": {"WWW-Authenticate": 'Bearer realm="ovseg", Basic realm="ovseg"'},
-    "key_invalid": {"WWW-Authenticate": 'Bearer realm="ovseg", error="invalid_token", Basic realm="ovseg"'},
-    "scope_missing": {"WWW-Authenticate": 'Bearer realm="ovseg", error="insufficient_scope"'},  # RFC 6750
+    "key_required": {"WWW-Authenticate": f'{BEARER}, Basic realm="ovseg"'},
+    "key_invalid": {"WWW-Authenticate": f'{BEARER}, error="invalid_token", Basic realm="ovseg"'},
+    "session_invalid": {"WWW-Authenticate": f'{BEARER}, error="invalid_token"'},
+    "scope_missing": {"WWW-Authenticate": f'{BEARER}, error="insufficient_scope"'},  # RFC 6750
     "unsupported_content_encoding": {"Accept-Encoding": "identity"},  # RFC 9110, section 12.5.3
 }
 
@@ -106,4 +111,7 @@ def _request() -> str:
 
 def _render(status: HTTPStatus, code: str, detail: str, members: Mapping[str, Any] = MappingProxyType({})) -> Response:
     body = {**problem.of(status, code, detail), "request_id": request_id.of_request(), **members}
-    return Response(json.dumps(body), status, HEADERS_OF_CODE.get(code), mimetype=problem.MEDIA_TYPE)
+    response = Response(json.dumps(body), status, HEADERS_OF_CODE.get(code), mimetype=problem.MEDIA_TYPE)
+    if status is HTTPStatus.UNAUTHORIZED and PAGE_HEADER in request.headers:
+        response.headers["WWW-Authenticate"] = BEARER
+    return response

@@ -106,10 +106,8 @@ def _ended(subject: Subject, present: Present, last_id: str) -> Response:
 def _open(subject: Subject, last_id: str) -> None:
     """Hand a stream over to the server, which sends it."""
     who, live = caller(), services().live
-    key = auth.sent_key() if who.key_id is not None else None
-    stream = Stream(
-        subject.feed, who.key_id or who.tenant, key, f"{access_log.target()}, request {request_id.of_request()}"
-    )
+    label = f"{access_log.target()}, request {request_id.of_request()}"
+    stream = Stream(subject.feed, who.key_id or who.tenant, who.credential, label)
     newest = live.open(subject, stream)
     try:
         first = live.first(subject, last_id, newest)

@@ -15,11 +15,9 @@ from werkzeug.exceptions import BadRequest
 
 from configs.host import Host, HostPattern, Origin, is_loopback
 from configs.settings import Settings
-from gateway import body
+from gateway import body, own_page
 from gateway.mark import Mark
 from ovseg_core.errors import OvsegError
-
-SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 # True for probes and scrapers, which call the service by its address. Their answers contain nothing of a job.
 takes_any_host = Mark(False)
@@ -40,7 +38,7 @@ class Door:
         BadRequest.
         """
         host = self._host()
-        if request.method not in SAFE_METHODS:
+        if request.method not in own_page.SAFE_METHODS:
             self._check_origin(host)
             if request.endpoint and request.content_length:
                 body.check_type()  # also if the view needs no body: a body that is ignored now may be read later

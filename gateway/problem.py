@@ -14,6 +14,7 @@ STATUS_OF_CODE = {
     "incomplete_body": HTTPStatus.BAD_REQUEST,
     "key_required": HTTPStatus.UNAUTHORIZED,
     "key_invalid": HTTPStatus.UNAUTHORIZED,
+    "session_invalid": HTTPStatus.UNAUTHORIZED,
     "auth_off": HTTPStatus.FORBIDDEN,
     "scope_missing": HTTPStatus.FORBIDDEN,
     "cross_site": HTTPStatus.FORBIDDEN,

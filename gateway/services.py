@@ -8,6 +8,7 @@ from typing import cast
 from flask import current_app
 
 from configs.settings import Settings
+from gateway.known_keys import KnownKeys
 from gateway.live.live import Live
 from gateway.rate_limits import RateLimits
 from gateway.waiting import Waiting
@@ -20,6 +21,7 @@ class GatewayServices(Services):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, IMPATIENT, UNHURRIED)
+        self.known_keys = KnownKeys(self.keys, self.sessions)
         self.leaving = threading.Event()
         self.rate_limits = RateLimits(self.keyspace, settings)
         self.waiting = Waiting(self.jobs, self.batches, self.keyspace, self.leaving)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from configs.settings import Settings
 from worker.access.keys import Keys
+from worker.access.sessions import Sessions
 from worker.access.tenants import Tenants
 from worker.batch.batches import Batches
 from worker.batch.feeder import Feeder
@@ -41,6 +42,7 @@ class Services:
         self.keyspace = Keyspace.open(settings)
         self.storage = Storage(settings, patience)
         self.keys = Keys(self.keyspace)
+        self.sessions = Sessions(self.keyspace)
         self.tenants = Tenants(self.keyspace, settings)
         self.jobs = Jobs(self.keyspace, self.app, settings)
         self.left_behind = LeftBehind(self.jobs, self.keyspace, self.app, settings)

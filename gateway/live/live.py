@@ -170,17 +170,17 @@ class Live:
             self._feeds.follow(names[first : first + FEEDS_PER_CALL])
 
     def _check_keys(self) -> None:
-        """End the streams whose key is revoked, has expired, or has another secret."""
+        """End the streams whose key is revoked, has expired, or has another secret, or whose session has ended."""
         with self._lock:
-            streams = [stream for stream in self._streams() if stream.key is not None]
+            opened = [(stream, stream.credential) for stream in self._streams() if stream.credential is not None]
         now = datetime.now(UTC)
-        ids = {stream.key.id for stream in streams if stream.key is not None}
-        keys = {key.id: key for key in self._services.keys.several(sorted(ids))}
-        for stream in streams:
-            assert stream.key is not None
-            key = keys.get(stream.key.id)
-            is_live = key is not None and key.status(now) == "live" and key.has_secret(stream.key, now)
-            if key is None or not is_live or not key.allows(Scope.JOBS_READ):
+        keys = {key.id: key for key in self._services.keys.several(sorted({sent.key_id for _, sent in opened}))}
+        sessions = self._services.sessions.existing({sent.session for _, sent in opened if sent.session is not None})
+        for stream, sent in opened:
+            key = keys.get(sent.key_id)
+            is_live = key is not None and key.status(now) == "live" and key.has_secret(sent.secret_hash, now)
+            is_open = sent.session is None or sent.session in sessions
+            if key is None or not (is_live and is_open) or not key.allows(Scope.JOBS_READ):
                 stream.end(End.KEY_INVALID)
 
     def _report_numbers(self) -> None:

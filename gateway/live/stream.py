@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 
 from gateway.live.message import Message, retry
-from worker.access.api_key import KeyText
+from worker.access.credential import Credential
 from worker.store.feeds import place
 
 # A client that has more than this to read when the next event comes is cut off. A line that carries 16 kB/s reads it in
@@ -24,7 +24,7 @@ class End(StrEnum):
     COMPLETE = "complete"  # its last event was sent
     HUNG_UP = "hung_up"  # the client closed the connection
     TOO_SLOW = "too_slow"  # the client did not read
-    KEY_INVALID = "key_invalid"  # the key of the client was revoked, or has expired
+    KEY_INVALID = "key_invalid"  # the key of the client was revoked or has expired, or its session has ended
     GATEWAY_STOPS = "gateway_stops"
     FAILED = "failed"  # the stream could not begin
 
@@ -32,14 +32,14 @@ class End(StrEnum):
 class Stream:
     """The messages that wait for one client. Thread-safe; only the server's event loop calls `next`.
 
-    `feed` is the name of the feed that it follows. `payer` is whose open streams count against a maximum. `key` is the
-    API key with which the client opened the stream, None if it needs none. `label` is the request in log lines.
+    `feed` is the name of the feed that it follows. `payer` is whose open streams count against a maximum. `credential`
+    is that of the client that opened the stream, None if it needs none. `label` is the request in log lines.
     """
 
-    def __init__(self, feed: str, payer: str, key: KeyText | None, label: str) -> None:
+    def __init__(self, feed: str, payer: str, credential: Credential | None, label: str) -> None:
         self.feed = feed
         self.payer = payer
-        self.key = key
+        self.credential = credential
         self.label = label
         self.end_reason: End | None = None
         self.sent = 0

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from flask import Flask
 from werkzeug.routing import Rule
 
-from gateway import auth, body, event_stream, operation, request_id
+from gateway import auth, body, event_stream, operation, request_id, session_cookie
 from gateway.openapi import bodies, parameters, webhooks
 from gateway.openapi.problems import Problems, View
 from gateway.openapi.schemas import Schemas
@@ -37,6 +37,15 @@ SECURITY_SCHEMES = {
         "type": "http",
         "scheme": "basic",
         "description": "An API key as the password of Basic authentication, with any user name.",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": session_cookie.NAME,
+        "description": (
+            "The session of a browser, for the pages of this service: see `POST /v1/session`. "
+            f"Over https the cookie is `{session_cookie.SECURE_NAME}`."
+        ),
     },
 }
 
@@ -126,7 +135,8 @@ def _operation(route: Route, schemas: Schemas, problems: Problems) -> dict[str, 
 
 def _security(view: View) -> list[dict[str, list[str]]]:
     scope = auth.needs.of(view)
-    return [] if scope is None else [{name: [str(scope)]} for name in SECURITY_SCHEMES]
+    scopes = [] if scope == auth.ANY else [str(scope)]
+    return [] if scope is None else [{name: scopes} for name in SECURITY_SCHEMES]
 
 
 def _answer(answer: Answer, schemas: Schemas, is_limited: bool) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from gateway import auth, body, breaker, errors, operation, origin, problem, query
+from gateway import auth, body, breaker, errors, operation, own_page, problem, query
 from gateway.answers.problem import Problem
 from gateway.operation import Operation
 
@@ -76,15 +76,17 @@ def _codes(view: View, method: str) -> Iterator[str]:
     assert described is not None
     yield from described.codes
     yield from ("host_not_allowed", "invalid_value", "unknown_field")  # the last two for parameters
-    if method not in origin.SAFE_METHODS:
+    if method not in own_page.SAFE_METHODS:
         yield from ("cross_site", "unsupported_media_type")
     if auth.needs.of(view) is not None:
-        yield from ("key_invalid", "key_required", "quota_exceeded", "scope_missing", "unavailable")
+        yield from ("cross_site", "key_invalid", "key_required", "quota_exceeded", "session_invalid", "unavailable")
+    if auth.needs.of(view) not in (None, auth.ANY):
+        yield "scope_missing"
     if auth.is_off_without_keys.of(view):
         yield "auth_off"
     if breaker.needs_redis.of(view):
         yield "unavailable"
-        if method not in origin.SAFE_METHODS:
+        if method not in own_page.SAFE_METHODS:
             yield "queue_full"  # Redis has no memory for what the request would write
     for header in (*described.headers, *query.takes.of(view).HEADERS):
         yield from header.codes

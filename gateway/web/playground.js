@@ -1,17 +1,20 @@
 // The playground: connects its parts. There is no framework and no build step: these files are what the browser runs.
 
 import { withSelected, withoutObject } from "./objects/objects.js";
+import { showAccount, signInForm } from "./page/account.js";
+import { showDialog } from "./page/dialog.js";
+import { element } from "./page/element.js";
 import { icon } from "./page/icons.js";
 import { applyTheme, nextTheme } from "./page/theme.js";
 import { Candidates } from "./parts/candidates.js";
 import { showExport } from "./parts/export_dialog.js";
 import { showHelp } from "./parts/help_dialog.js";
-import { askForKey } from "./parts/key_dialog.js";
 import { showModels } from "./parts/model_dialog.js";
 import { ObjectList } from "./parts/object_list.js";
 import { PhotoSources } from "./parts/photo_sources.js";
 import { showShare } from "./parts/share_dialog.js";
 import { Status } from "./parts/status.js";
+import { readSession } from "./service/session.js";
 import { Clicking } from "./session/clicking.js";
 import { Finding } from "./session/finding.js";
 import { Hovering } from "./session/hovering.js";
@@ -78,7 +81,7 @@ const BUTTONS = {
   help: actions.help,
   everything: () => finding.everything(),
   model: () => showModels(session, chooseModel),
-  key: () => signIn(null),
+  key: () => showAccount(session.service, session.who, () => location.reload()),
   theme: () => nextTheme(),
   language: () => changeLanguage(),
 };
@@ -118,6 +121,7 @@ function show() {
   byId("everything").disabled = isBusy || !(chosenModel?.prompts.includes("everything") ?? false);
   byId("phrases").disabled = detector !== null && isBusy;
   byId("phrases").placeholder = text(detector || session.models.length === 0 ? "phrases_hint" : "needs_detector");
+  byId("key").hidden = !session.who?.required;
   byId("model-name").textContent = session.model ?? "…";
   byId("hover").checked = hovering.isOn;
   byId("stage").setAttribute("aria-label", photo ? `${text("stage_name")}: ${photo.name}` : text("stage_name"));
@@ -126,7 +130,7 @@ function show() {
     stage.cross = null;
     stage.showAll();
   }
-  if (problem?.isAboutKey && !document.querySelector("dialog[open]")) signIn(session.service.key ? problem : null);
+  if (problem?.isAboutKey && !document.querySelector("dialog[open]")) signIn();
 }
 
 function choose(tool) {
@@ -165,17 +169,20 @@ function measureClick(start) {
 }
 
 /** Ask for a key, then do what failed without it. */
-function signIn(problem) {
+function signIn() {
   session.set({ problem: null });
-  askForKey(problem, (key) => {
-    session.service.key = key;
+  const form = signInForm(session.service, () => {
+    dialog.close();
     begin();
   });
+  const dialog = showDialog(text("sign_in"), element("p", {}, text("key_about")), form);
+  form.querySelector("input").focus();
 }
 
-/** Read which models there are, and open the job that the address names. */
+/** Read who is signed in and which models there are, and open the job that the address names. */
 async function begin() {
   try {
+    session.set({ who: await readSession(session.service) });
     const models = await session.service.models();
     const usual = models.find((each) => each.is_default && !each.prompts.includes("text"));
     session.set({ models, model: session.model ?? usual?.id ?? models[0].id, problem: null });
@@ -184,7 +191,6 @@ async function begin() {
     else if (session.photo?.blob && !session.photo.isSent) await opening.warm();
   } catch (error) {
     session.failed(error, { progress: null });
-    byId("key").hidden = !error.isAboutKey && byId("key").hidden;
   }
 }
 

@@ -16,16 +16,19 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from configs.settings import Settings
-from gateway import auth, create_app
+from gateway import auth, create_app, remembered
+from gateway.known_keys import KnownKeys
 from tests.support import lone_gateway
 from tests.support.waiting import wait_until
 from worker.access.api_key import KeyText, new_id
+from worker.access.credential import Credential
 from worker.access.keys import Keys
 from worker.access.scope import ORDINARY, Scope
+from worker.access.sessions import Sessions
 from worker.store.keyspace import Keyspace
 
 READ, WRITE, HOOKS, ADMIN = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.WEBHOOKS, Scope.ADMIN
-OPEN = None
+OPEN, ANY = None, auth.ANY
 ROUTES = {
     "GET /": OPEN,
     "GET /console": OPEN,
@@ -86,6 +89,9 @@ ROUTES = {
     "POST /v1/webhook-endpoints/{}/test": HOOKS,
     "POST /v1/webhook-endpoints/{}/replay": HOOKS,
     "POST /v1/webhook-secret/rotate": HOOKS,
+    "POST /v1/session": OPEN,
+    "GET /v1/session": ANY,
+    "DELETE /v1/session": OPEN,
     "GET /v1/usage": READ,
     "GET /v1/usage/tenants": ADMIN,
     "GET /v1/usage/tenants/{}": ADMIN,
@@ -97,6 +103,8 @@ ROUTES = {
     "POST /v1/keys/{}/rotate": ADMIN,
     "POST /v1/keys/{}/revoke": ADMIN,
 }
+# There is no file `x`, a sign-in needs a body, and a sign-out has none.
+ANSWERS_WITHOUT_KEY = {"GET /assets/{}": 404, "POST /v1/session": 415, "DELETE /v1/session": 204}
 CLOSED = [route for route, scope in ROUTES.items() if scope is not OPEN]
 UNKNOWN = str(KeyText.new("0" * 16))
 
@@ -170,7 +178,7 @@ def test_a_key_can_do_what_its_scopes_allow_and_nothing_else(client: FlaskClient
     for scope in ORDINARY:
         key = keys.create("", [scope])
         for route in CLOSED:
-            if ROUTES[route] is scope:
+            if ROUTES[route] in (scope, ANY):
                 assert code(ask(client, route, key)) is None, (route, scope)
             else:
                 refused(client, route, key, 403, "scope_missing")
@@ -179,7 +187,7 @@ def test_a_key_can_do_what_its_scopes_allow_and_nothing_else(client: FlaskClient
 def test_open_routes_need_no_key_and_ignore_a_wrong_one(client: FlaskClient) -> None:
     for route, scope in ROUTES.items():
         if scope is OPEN:
-            expected = 404 if route == "GET /assets/{}" else 200  # there is no file `x`
+            expected = ANSWERS_WITHOUT_KEY.get(route, 200)
             assert ask(client, route).status_code == ask(client, route, "nonsense").status_code == expected, route
 
 
@@ -291,13 +299,13 @@ def test_every_gateway_refuses_a_revoked_key_within_a_second(required: Settings,
     assert keys.rotate(key.id, 60) is None
 
 
-def test_a_gateway_remembers_few_keys(required: Settings, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth, "MAX_REMEMBERED", 3)
-    remembered = auth.RememberedKeys(keys)
+def test_a_gateway_remembers_few_keys(keyspace: Keyspace, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remembered, "MAX_RECORDS", 3)
+    known = KnownKeys(keys, Sessions(keyspace))
     for _ in range(20):
-        assert remembered.find(keys.create("", [READ]), datetime.now(UTC)) is not None
-        assert remembered.find(KeyText.new(new_id()), datetime.now(UTC)) is None
-    assert len(remembered._known) == 3
+        assert known.find(Credential.of_text(keys.create("", [READ])), datetime.now(UTC)) is not None
+        assert known.find(Credential.of_text(KeyText.new(new_id())), datetime.now(UTC)) is None
+    assert len(known._known_keys) == 3
 
 
 def test_redis_is_asked_for_a_key_twice_a_second_and_not_at_every_request(
@@ -309,7 +317,7 @@ def test_redis_is_asked_for_a_key_twice_a_second_and_not_at_every_request(
         assert ask(client, "GET /v1/keys/{}", admin).status_code == 404  # reads one record, which does not exist
     seconds = time.monotonic() - start
     asked = keyspace.redis.info("commandstats")["cmdstat_hgetall"]["calls"] - calls - 20
-    assert 1 <= asked <= 1 + seconds / auth.REMEMBERED_SECONDS
+    assert 1 <= asked <= 1 + seconds / remembered.SECONDS
 
 
 def test_the_last_use_is_written_at_most_once_a_minute(client: FlaskClient, keys: Keys, keyspace: Keyspace) -> None:
@@ -321,7 +329,7 @@ def test_the_last_use_is_written_at_most_once_a_minute(client: FlaskClient, keys
     for ago, is_written in ((50, False), (70, True)):
         before = first - ago * 1_000_000
         keyspace.redis.hset(record, "last_used_at", before)
-        time.sleep(auth.REMEMBERED_SECONDS)  # after this time the gateway reads the record again
+        time.sleep(remembered.SECONDS)  # after this time the gateway reads the record again
         ask(client, "GET /v1/jobs", key)
         assert (int(keyspace.redis.hget(record, "last_used_at")) != before) is is_written
 

@@ -73,6 +73,8 @@ QUERIES = [
     ("POST", "/v1/webhook-secret/rotate", "x=1", "x", "none is allowed"),
     ("GET", "/.well-known/ovseg-webhook-keys.json", "key=x", "key", "allowed: tenant"),
     ("GET", "/.well-known/ovseg-webhook-keys.json", "tenant=A", "tenant", "pattern"),
+    ("GET", "/v1/session", "x=1", "x", "none is allowed"),
+    ("DELETE", "/v1/session", "x=1", "x", "none is allowed"),
     ("GET", "/v1/usage", "x=1", "x", "allowed: since, until"),
     ("GET", "/v1/usage", "since=2026-2-1", "since", "must be a day like 2026-11-21"),
     ("GET", "/v1/usage", "until=2026-02-30", "until", "day"),
@@ -94,6 +96,7 @@ QUERIES = [
 ]
 QUERIES_OF_KEYS = [
     ("GET", "/v1/keys", "x=5", "x", "allowed: limit, cursor"),
+    ("POST", "/v1/session", "x=1", "x", "none is allowed"),
     ("POST", "/v1/keys", "x=1", "x", "none is allowed"),
     ("GET", "/v1/keys/x", "x=1", "x", "none is allowed"),
     ("PATCH", "/v1/keys/x", "x=1", "x", "none is allowed"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import uuid
 from collections.abc import Callable
@@ -15,10 +16,11 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook as Verifier
 from werkzeug.test import TestResponse
 
-from gateway import create_app
+from gateway import create_app, session_cookie
 from gateway.services import GatewayServices
 from tests.support.fakes import Host
 from tests.support.protocol import PICTURE, begin
+from worker.access.credential import Credential
 from worker.access.scope import ORDINARY, Scope
 from worker.job import result_document
 from worker.store import object_names, tenant
@@ -26,6 +28,7 @@ from worker.webhook import deliver
 from worker.webhook.deliver import SenderServices
 
 JOBS, ENDPOINTS, USAGE, BATCHES = "/v1/jobs", "/v1/webhook-endpoints", "/v1/usage", "/v1/batches"
+SESSION = "/v1/session"
 JOB = {"image": "https://example.com/a.jpg", "prompts": [{"box": [1, 2, 3, 4]}]}
 MASK = {"rleResult": "0`0", "size": [4, 4]}  # all of 4 x 4 pixels
 OTHERS_ROUTES = [
@@ -63,12 +66,17 @@ Ask = Callable[..., TestResponse]
 
 
 class Client:
-    """A client with a key of a tenant. It notes the ids of what it made."""
+    """A client with a key of a tenant, and a session of that key: its requests use them in turn. It notes the ids of
+    what it made.
+    """
 
     def __init__(self, client: FlaskClient, services: GatewayServices, name: str) -> None:
         self.name = name
         self._client = client
-        self._key = services.keys.create("", ORDINARY, tenant=name)
+        key = services.keys.create("", ORDINARY, tenant=name)
+        token, _ = services.sessions.create(Credential.of_text(key), 3600)
+        session = {"Cookie": f"{session_cookie.NAME}={token}", "Origin": "http://localhost"}
+        self._credentials = itertools.cycle([{"Authorization": f"Bearer {key}"}, session])
         self.jobs: list[str] = []
         self.events: list[str] = []
         self.endpoints: list[str] = []
@@ -80,7 +88,7 @@ class Client:
         return {*self.jobs, *self.events, *self.endpoints, *self.batches, *self.uploads}
 
     def ask(self, method: str, path: str, **sent: Any) -> TestResponse:
-        headers = {"Authorization": f"Bearer {self._key}", **sent.pop("headers", {})}
+        headers = {**next(self._credentials), **sent.pop("headers", {})}
         return self._client.open(path, method=method, headers=headers, **sent)
 
     def submit(self, job_id: str | None = None, headers: dict[str, str] | None = None, **fields: Any) -> dict[str, Any]:
@@ -119,7 +127,7 @@ class Client:
 
 @pytest.fixture
 def app_client(sender: SenderServices) -> FlaskClient:
-    return create_app(sender.settings.model_copy(update={"auth": "required"})).test_client()
+    return create_app(sender.settings.model_copy(update={"auth": "required"})).test_client(use_cookies=False)
 
 
 @pytest.fixture
@@ -340,7 +348,7 @@ def test_no_answer_has_an_id_of_another_tenant(app_client: FlaskClient, services
         clients = {name: filled(Client(app_client, services, name)) for name in NAMES}
         for name, act, of, which in acts:
             _act(clients[name], act, clients[of], which)
-            for path in (JOBS, ENDPOINTS, USAGE, BATCHES, f"{JOBS}/same", f"{JOBS}/same/webhook-deliveries"):
+            for path in (JOBS, ENDPOINTS, USAGE, BATCHES, SESSION, f"{JOBS}/same", f"{JOBS}/same/webhook-deliveries"):
                 _check(clients, clients[name], clients[name].ask("GET", path), "")
             if isinstance(act, tuple):
                 path = act[1].format(**_ids(clients[of], which))

@@ -97,10 +97,10 @@ class ApiKey:
             rates=Rates.from_record(record),
         )
 
-    def has_secret(self, text: KeyText, now: datetime) -> bool:
-        """Return True if the text has a live secret of this key. Takes the same time for every wrong secret."""
-        is_current = hmac.compare_digest(text.hash, self.hash)
-        is_old = hmac.compare_digest(text.hash, self.old_hash or NO_HASH)
+    def has_secret(self, secret_hash: str, now: datetime) -> bool:
+        """Return True if the hash is that of a live secret of this key. Takes the same time for every wrong hash."""
+        is_current = hmac.compare_digest(secret_hash, self.hash)
+        is_old = hmac.compare_digest(secret_hash, self.old_hash or NO_HASH)
         return is_current or (is_old and self.has_old_secret(now))
 
     def has_old_secret(self, now: datetime) -> bool:

@@ -1,19 +1,23 @@
 // The console: the bar, and below it the view that the address names. See router.js for addresses.
 
+import { showAccount } from "../page/account.js";
 import { element } from "../page/element.js";
 import { icon } from "../page/icons.js";
 import { applyTheme, nextTheme } from "../page/theme.js";
 import { Service } from "../service/service.js";
+import { readSession } from "../service/session.js";
 import en from "../texts/en/console.js";
 import { addTexts, nextLanguage, text, writeTexts } from "../texts/texts.js";
 import zh from "../texts/zh/console.js";
+import { failure } from "./parts/failure.js";
 import { found, navigate, route } from "./router.js";
 import { Session } from "./session.js";
-import { noPage } from "./views/no_page.js";
+import { forbidden, noPage, signInView } from "./views/notices.js";
+import { view as keys } from "./views/keys.js";
 import { view as usage } from "./views/usage.js";
 
 /** All views. A view is shown in the bar if NAVIGATION has its address and the session may see it. */
-const VIEWS = [usage];
+const VIEWS = [keys, usage];
 const NAVIGATION = [
   ["/console", "jobs"],
   ["/console/batches", "batches"],
@@ -30,35 +34,76 @@ addTexts({ en, zh });
 const byId = (id) => document.getElementById(id);
 const place = byId("view");
 const service = new Service();
-const session = new Session({ required: false, tenant: "default", key_id: null, scopes: [], expires_at: null });
+let session = null; // null while nobody is signed in
 let close = () => {}; // closes what the present view has opened
 let hideSaid = null; // the timer that hides the message
 let probing = null; // the timer of the next question
+let ending = null; // the timer of the session's end
+
+/** Read who is signed in, and show the view, or ask for a key. */
+async function begin() {
+  try {
+    enter(await readSession(service));
+  } catch (error) {
+    if (error.isAboutKey) return; // `leave` asks for a key
+    place.replaceChildren(failure(error, begin));
+    service.addEventListener("reached", begin, { once: true });
+  }
+}
+
+/** Show the console to a person, who has the session object `answer`. */
+function enter(answer) {
+  session = new Session(answer);
+  clearTimeout(ending);
+  if (session.required && session.expires_at) ending = setTimeout(check, new Date(session.expires_at) - Date.now());
+  show();
+}
+
+/** Ask for a key, unless the page does so already. `reason` is a message, or null. */
+function leave(reason) {
+  if (session === null && place.classList.contains("sign_in")) return;
+  session = null;
+  document.querySelector("dialog[open]")?.close();
+  show();
+  if (reason) announce(reason);
+}
+
+/** Find out whether the session has ended: if it has, `leave` is called. */
+function check() {
+  if (session?.required) readSession(service).catch(() => {});
+}
 
 /** Show the view that the address names. */
 function show() {
   close();
-  const { view, parameters } = visible() ?? { view: noPage, parameters: {} };
+  const links = session ? NAVIGATION.filter(([path]) => VIEWS.some((view) => view.path.test(path) && session.maySee(view))) : [];
+  if (links.length && location.pathname === "/console" && links[0][0] !== "/console") history.replaceState(null, "", links[0][0]);
+  const { view, parameters } = chosen();
   document.title = `${text(`view_${view.title}`)} · ovseg`;
-  showNavigation();
+  byId("account").hidden = !session?.required;
+  showNavigation(links);
   place.replaceChildren();
   place.className = `view ${view.title}`;
   close = view.show(place, { service, session, navigate, parameters, announce }) ?? (() => {});
 }
 
-/** Return the view that the address names if the session may see it, or null. */
-function visible() {
-  const named = found(VIEWS);
-  return named && session.may(named.view.needs) ? named : null;
+/** Return the view for the address and the session, and the parameters in the address. */
+function chosen() {
+  if (session === null) return { view: signInView(enter), parameters: {} };
+  const named = found(VIEWS) ?? { view: noPage, parameters: {} };
+  return named.view === noPage || session.maySee(named.view) ? named : { view: forbidden, parameters: {} };
 }
 
-function showNavigation() {
-  const links = NAVIGATION.filter(([path]) => VIEWS.some((view) => view.path.test(path) && session.may(view.needs)));
-  const current = links.findLast(([path]) => path === "/console" || isBelow(path)) ?? [];
+function showNavigation(links) {
+  const current = links.findLast(([path]) => (path === "/console" ? isJobs() : isBelow(path)))?.[0];
   const items = links.map(([path, title]) =>
-    element("a", { href: path, "aria-current": path === current[0] ? "page" : null }, text(`view_${title}`)),
+    element("a", { href: path, "aria-current": path === current ? "page" : null }, text(`view_${title}`)),
   );
   byId("views").replaceChildren(...items);
+}
+
+function isJobs() {
+  return location.pathname === "/console" || isBelow("/console/jobs");
 }
 
 function isBelow(path) {
@@ -87,7 +132,10 @@ function showLost() {
 
 service.addEventListener("lost", showLost);
 service.addEventListener("reached", () => announce(text("service_reached")));
+service.addEventListener("refused", () => leave(session && text("session_ended")));
 addEventListener("offline", showLost);
+document.addEventListener("visibilitychange", () => document.hidden || check());
+byId("account").addEventListener("click", () => showAccount(service, session, () => leave(text("signed_out"))));
 byId("theme").addEventListener("click", nextTheme);
 byId("language").addEventListener("click", () => {
   nextLanguage();
@@ -96,9 +144,9 @@ byId("language").addEventListener("click", () => {
 for (const each of document.querySelectorAll("[data-icon]")) each.prepend(icon(each.dataset.icon));
 route(() => {
   show();
-  place.focus({ preventScroll: true });
+  if (session) place.focus({ preventScroll: true });
   scrollTo(0, 0);
 });
 applyTheme();
 writeTexts(document);
-show();
+begin();

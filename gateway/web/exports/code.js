@@ -8,11 +8,11 @@ export function inCode(objects) {
 }
 
 /** Return a command for a shell. */
-export function curl({ url, key, photo, model, objects }) {
+export function curl({ url, needsKey, photo, model, objects }) {
   const request = JSON.stringify({ model, prompts: promptsOf(objects), outputs: ["rle", "overlay"] });
   return [
     `curl -s ${quoted(`${url}v1/jobs?wait=60`)} \\`,
-    ...(key ? [`  -H "Authorization: Bearer $OVSEG_API_KEY" \\`] : []),
+    ...(needsKey ? [`  -H "Authorization: Bearer $OVSEG_API_KEY" \\`] : []),
     `  -F ${quoted(`image=@${photo.name}`)} \\`,
     `  -F ${quoted(`request=${request}`)}`,
   ].join("\n");

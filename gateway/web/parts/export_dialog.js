@@ -65,7 +65,7 @@ function download(name, blob) {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-function codes({ service, photo, model, state }) {
+function codes({ who, photo, model, state }) {
   const objects = inCode(state.objects);
   const leftOut = state.objects.length - objects.length;
   const url = new URL("./", location.href).href;
@@ -77,7 +77,7 @@ function codes({ service, photo, model, state }) {
   });
   function show(tab, write) {
     for (const each of tabs) each.setAttribute("aria-selected", each === tab);
-    frame.replaceChildren(copyable(write({ url, key: service.key, photo, model, objects })));
+    frame.replaceChildren(copyable(write({ url, needsKey: who?.required ?? false, photo, model, objects })));
   }
   show(tabs[0], CODE.curl[1]);
   return [

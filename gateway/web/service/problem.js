@@ -22,7 +22,7 @@ export class Problem extends Error {
 /** Return the Problem in an answer that is not 2xx (RFC 9457). */
 export async function problemOf(response) {
   const body = await response.json().catch(() => ({}));
-  const code = String(body.type ?? "").split(":").at(-1) || `http_${response.status}`;
+  const code = String(body.code ?? `http_${response.status}`);
   const seconds = Number(response.headers.get("Retry-After")) || 0;
   return new Problem(response.status, code, String(body.detail ?? response.statusText), seconds);
 }

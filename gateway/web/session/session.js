@@ -6,6 +6,7 @@ import { Service } from "../service/service.js";
 
 export class Session extends EventTarget {
   service = new Service();
+  who = null; // the session object of the API: who is signed in
   models = []; // of GET /v1/models
   model = null; // the name of the one that makes masks
   photo = null; // see opening.js

@@ -15,4 +15,10 @@ export default {
   key_refused: "The service refused this key.",
   copy: "Copy",
   copied: "Copied",
+  account: "Who is signed in",
+  account_tenant: "Tenant",
+  account_scopes: "May",
+  account_ends: "Signed in until",
+  sign_out: "Sign out",
+  sign_in_about: "This service requires an API key. You stay signed in for 12 hours; the key itself is not kept in the browser.",
 };

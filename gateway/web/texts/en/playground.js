@@ -91,8 +91,7 @@ export default {
   how_to_install: "Run this on each worker's machine. It then appears here.",
   needs_detector: "Find by words: not installed",
   // Keys
-  key_about: "This service requires an API key with the scopes jobs:read and jobs:write.",
-  key_memory: "The key stays in the memory of this page. A reload forgets it.",
+  key_about: "This service requires an API key with the scopes jobs:read and jobs:write. You stay signed in for 12 hours; the key itself is not kept in the browser.",
   // Export
   export_pictures: "Pictures",
   export_data: "Annotations",

@@ -15,4 +15,10 @@ export default {
   key_refused: "服务拒绝了此密钥。",
   copy: "复制",
   copied: "已复制",
+  account: "登录信息",
+  account_tenant: "租户",
+  account_scopes: "权限",
+  account_ends: "登录有效期至",
+  sign_out: "退出登录",
+  sign_in_about: "本服务需要 API 密钥。登录状态保持 12 小时；浏览器不保存密钥本身。",
 };

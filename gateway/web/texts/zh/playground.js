@@ -91,8 +91,7 @@ export default {
   how_to_install: "在每台工作机器上运行此命令，之后它会出现在这里。",
   needs_detector: "用词语查找：未安装",
   // 密钥
-  key_about: "本服务需要带有 jobs:read 和 jobs:write 权限的 API 密钥。",
-  key_memory: "密钥只保存在本页面的内存中，刷新后即忘记。",
+  key_about: "本服务需要带有 jobs:read 和 jobs:write 权限的 API 密钥。登录状态保持 12 小时；浏览器不保存密钥本身。",
   // 导出
   export_pictures: "图片",
   export_data: "标注",

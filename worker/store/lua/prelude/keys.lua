@@ -78,6 +78,8 @@
 --   <t>endpoints   zset    every endpoint of a tenant; score: created_at
 --   apikey:<id>    hash    an API key, with hashes of its secrets; it has `revoked_at` once it is revoked
 --   apikeys        zset    every API key; score: created_at
+--   session:<d>    hash    a session of a browser, by the SHA-256 of its token: the key that it stands for; expires
+--   sessions:<key> zset    the sessions of an API key; score: when they were created; expires
 --   rate:...       string  the library `limits` counts requests and prompts of a key in a minute; expires
 --   tenant:<name>  hash    a tenant, with the secret that signs the webhooks of its jobs; `default` has none
 --   tenants        zset    every tenant except `default`; score: created_at
