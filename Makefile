@@ -18,7 +18,7 @@ help:
 	@echo "make fuzz-api        send 200 random requests of every kind that the OpenAPI document describes, for minutes"
 	@echo "make lint            check with ruff, mypy and import-linter"
 	@echo "make docs            build the documentation as a site in build/docs; a warning is an error"
-	@echo "make screenshots     take the pictures of the playground for the documentation, in the Chromium of this machine"
+	@echo "make screenshots     take the pictures of the playground and the console for the documentation, in the Chromium of this machine"
 	@echo "make openapi         renew docs/openapi.json after a change of the HTTP API"
 	@echo "make hooks           run ruff before each commit (pre-commit)"
 	@echo "make lock            renew locks/*.txt after a change of pyproject.toml; UPGRADE=--upgrade takes the newest version of everything"
@@ -87,6 +87,7 @@ docs: .venv/dev
 
 screenshots: .venv/dev
 	.venv/bin/python -m docs.screenshots
+	.venv/bin/python -m docs.console_screenshots
 
 openapi: .venv/dev
 	.venv/bin/ovseg openapi > docs/openapi.json

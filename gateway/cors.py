@@ -1,7 +1,7 @@
 """Lets pages of chosen origins read answers (CORS, the Fetch standard).
 
-Without the setting, no page of another site can. Cookies are not involved: a page sends an API key, or the service
-requires none.
+Without the setting, no page of another site can. A page sends an API key, or the service requires none: the cookie of a
+session counts only for pages of the service itself (`own_page`), and no answer allows credentials.
 """
 
 from __future__ import annotations

@@ -52,6 +52,8 @@ def test_the_client_is_a_wheel_of_its_own_with_types_and_a_licence(tmp_path: Pat
 
 def test_types_models_weights_scripts_and_photos_are_among_them(files: set[str]) -> None:
     assert {
+        "gateway/web/console.html",
+        "gateway/web/console/views/keys.js",
         "gateway/web/playground.html",
         "gateway/web/playground.js",
         "ovseg/photos/astronaut.jpg",

@@ -59,6 +59,12 @@ function enter(answer) {
   show();
 }
 
+/** Show the console to a person who has just signed in. */
+function entered(answer) {
+  enter(answer);
+  place.focus({ preventScroll: true });
+}
+
 /** Ask for a key, unless the page does so already. `reason` is a message, or null. */
 function leave(reason) {
   if (session === null && place.classList.contains("sign_in")) return;
@@ -89,7 +95,7 @@ function show() {
 
 /** Return the view for the address and the session, and the parameters in the address. */
 function chosen() {
-  if (session === null) return { view: signInView(enter), parameters: {} };
+  if (session === null) return { view: signInView(entered), parameters: {} };
   const named = found(VIEWS) ?? { view: noPage, parameters: {} };
   return named.view === noPage || session.maySee(named.view) ? named : { view: forbidden, parameters: {} };
 }
