@@ -64,10 +64,11 @@ def sign_in() -> Response:
     services().rate_limits.count_request()
     known.mark_used(key)
     _end_session()
-    token, session = services().sessions.create(credential, _seconds(key))
+    seconds = _seconds(key)
+    token, session = services().sessions.create(credential, seconds)
     audit.record("signed in")
     response = _answer(describe(key, session.expires_at))
-    session_cookie.keep(response, token, _seconds(key))
+    session_cookie.keep(response, token, seconds)
     return response
 
 
