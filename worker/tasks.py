@@ -86,8 +86,6 @@ def _run(job: Job, services: WorkerServices, waiting: Waiting) -> None:
             what = f"{type(error).__name__} in attempt {job.attempt}; see the worker's log"
             broke, is_outage = JobError("internal_error", what), outage.is_one(error)
             _report(lambda: services.jobs.retry_later(job, broke, is_outage), services)
-    if not job.request.ephemeral:
-        services.archive.keep_ended_soon(job.id)
 
 
 def _waited(job: Job) -> timedelta | None:

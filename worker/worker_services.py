@@ -16,6 +16,7 @@ from worker.inference.inference import Inference
 from worker.inference.recent_embeddings import RecentEmbeddings
 from worker.inference.shared_embeddings import SharedEmbeddings
 from worker.inference.unshared import Unshared
+from worker.job.jobs import Jobs
 from worker.outbound.client import GuardedClient
 from worker.process.heartbeat import Heartbeat
 from worker.process.model_report import ModelReport
@@ -46,6 +47,7 @@ class WorkerServices(Services):
         detectors: Detectors | None = None,
     ) -> None:
         super().__init__(settings)
+        self.jobs = Jobs(self.keyspace, self.app, settings, self.archive.keep_ended_soon)
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self.client = GuardedClient(settings)
         self.decoders = decoders or Decoders(settings)

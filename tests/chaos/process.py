@@ -29,7 +29,7 @@ def main(role: str) -> None:
         from worker.worker_services import WorkerServices
 
         services = WorkerServices(settings, "cpu", BoxInference())
-        services.jobs = JournaledJobs(services.keyspace, services.app, settings)
+        services.jobs = JournaledJobs(services.keyspace, services.app, settings, services.archive.keep_ended_soon)
         run.work(services, "cpu")
     else:
         {"webhooks": run.sending, "reaper": run.reaping}[role](settings)

@@ -29,12 +29,16 @@ from worker.store.storage import ObjectMissing, Storage
 
 log = logging.getLogger(__name__)
 
+Ended = tuple[str, Mapping[str, str]]  # the id and the record of a job that has ended
+
 ACCEPTED, ENDED = "archive/accepted/", "archive/ended/"
 THREADS = 4
 # Most jobs have ended by then, so that only one document is written.
 WRITE_ACCEPTED_AFTER_SECONDS = 0.5
 GROUPED_WITHIN_SECONDS = 0.25  # jobs that were accepted within this time are written together
-WRITE_ENDED_AFTER_SECONDS = 0.05  # so that the client gets its answer first
+# A client gets its answer before the document is written. Documents that are written together are taken off the list of
+# unarchived jobs by one call to Redis.
+WRITE_ENDED_AFTER_SECONDS, ENDED_WITHIN_SECONDS = 0.25, 0.2
 # At most this many documents are written in one sweep, so that each sweep is short; the next one writes the rest.
 ARCHIVED_PER_SWEEP = 200
 
@@ -61,18 +65,18 @@ class Archive:
         self._storage = storage
         self._inputs = inputs
         self._threads = ThreadPoolExecutor(THREADS, "archive")
-        self._accepted = Later(
+        self._accepted = Later[str](
             WRITE_ACCEPTED_AFTER_SECONDS, self.keep_accepted, "accepted", early=GROUPED_WITHIN_SECONDS
         )
-        self._ended = Later(WRITE_ENDED_AFTER_SECONDS, self._keep_all, "ended")
+        self._ended = Later[Ended](WRITE_ENDED_AFTER_SECONDS, self._keep_ended, "ended", early=ENDED_WITHIN_SECONDS)
 
     def keep_accepted_soon(self, job_id: str) -> None:
         """Write the document of a job that was accepted just now; if that fails, a reaper does it."""
         self._accepted.add(job_id)
 
-    def keep_ended_soon(self, job_id: str) -> None:
-        """Write the document of a job that has ended just now; if that fails, a reaper does it."""
-        self._ended.add(job_id)
+    def keep_ended_soon(self, job_id: str, record: Mapping[str, str]) -> None:
+        """Write the document of a job that has ended just now, with this record; if that fails, a reaper does it."""
+        self._ended.add((job_id, record))
 
     def keep_accepted(self, job_ids: Sequence[str]) -> None:
         """Write the documents of those jobs that have none yet, several in one object; log an error.
@@ -157,12 +161,38 @@ class Archive:
         return record, listed is not None
 
     def _write(self, job_id: str, record: Mapping[str, str]) -> None:
-        image, has_ended = ImageSource(**json.loads(record["request"])["image"]), _has_ended(record)
+        self._store(job_id, record)
+        self._take_off([job_id], _has_ended(record))
+
+    def _store(self, job_id: str, record: Mapping[str, str]) -> None:
+        """Write the document of a job that has this record, after its image is in storage."""
+        image = ImageSource(**json.loads(record["request"])["image"])
         if image.key is not None and image.owner == job_id:
             self._inputs.settle(job_id, image.key)
-        write(self._storage, ENDED if has_ended else ACCEPTED, job_id, record)
-        if self._keyspace.run("archived", int(has_ended), job_id):  # the job was erased meanwhile
-            self.delete(job_id)
+        write(self._storage, ENDED if _has_ended(record) else ACCEPTED, job_id, record)
+
+    def _take_off(self, job_ids: Sequence[str], have_ended: bool) -> None:
+        """Take jobs whose documents are written off the list of unarchived jobs."""
+        for erased_meanwhile in self._keyspace.run("archived", int(have_ended), *job_ids):
+            self.delete(erased_meanwhile)
+
+    def _keep_ended(self, jobs: Sequence[Ended]) -> None:
+        """Write the documents of jobs that have ended; log an error."""
+        stored = map(self._try_store, jobs) if len(jobs) == 1 else self._threads.map(self._try_store, jobs)
+        if job_ids := [job_id for (job_id, _), is_stored in zip(jobs, stored, strict=True) if is_stored]:
+            try:
+                self._take_off(job_ids, have_ended=True)
+            except Exception as error:  # any error: the ids stay on the list
+                log.warning("%d archived jobs stay listed, a reaper archives them again: %s", len(job_ids), error)
+
+    def _try_store(self, ended: Ended) -> bool:
+        job_id, record = ended
+        try:
+            self._store(job_id, record)
+        except Exception as error:  # any error: the id stays on the list
+            log.warning("job %s: could not be archived, a reaper tries again: %s", job_id, error)
+            return False
+        return True
 
     def _keep_group(self, job_ids: Sequence[str]) -> Sequence[str]:
         """Write the documents of jobs of one tenant as a group. Returns the ids of jobs that need no other document.

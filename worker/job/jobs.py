@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -30,6 +30,9 @@ MAX_DOUBLINGS = 20  # of a retry's delay; far beyond any maximum delay
 RATE_SECONDS = 60.0
 # The result of a click takes 2 kB. A client reads its result once, at most some seconds after the job has ended.
 KEPT_RESULT_BYTES, KEPT_RESULT_SECONDS = 64_000, 60
+
+
+OnEnd = Callable[[str, Mapping[str, str]], object]  # takes the id and the record of a job that has ended
 
 
 class Exceeded(NamedTuple):
@@ -92,10 +95,14 @@ class Place:
 class Jobs:
     """Reads jobs and changes their status. Thread-safe; almost every method takes one or two round trips."""
 
-    def __init__(self, keyspace: Keyspace, app: Celery, settings: Settings) -> None:
+    def __init__(
+        self, keyspace: Keyspace, app: Celery, settings: Settings, on_end: OnEnd = lambda job_id, record: None
+    ) -> None:
+        """`on_end` is called after an attempt has ended a job here, unless the job is ephemeral."""
         self._keyspace = keyspace
         self._app = app
         self._settings = settings
+        self._on_end = on_end
 
     # Reading
 
@@ -271,18 +278,15 @@ class Jobs:
         doubled = self._settings.retry_delay_seconds * 2 ** min((job.attempt - 1) % ATTEMPTS_APART, MAX_DOUBLINGS)
         longest = min(doubled, self._settings.retry_delay_max_seconds)
         delay = longest * random.uniform(0.5, 1)  # jobs that failed together are not all retried at the same time
-        return str(
-            self._keyspace.run(
-                "retry_later",
-                job.id,
-                job.attempt,
-                clock.in_microseconds(delay),
-                self._settings.max_attempts,
-                error.to_json(),
-                messages.of_end(self._app, job, Status.FAILED),
-                queue.resend_after(),
-                int(is_outage),
-            )
+        return self._end(
+            "retry_later",
+            job,
+            clock.in_microseconds(delay),
+            self._settings.max_attempts,
+            error.to_json(),
+            messages.of_end(self._app, job, Status.FAILED),
+            queue.resend_after(),
+            int(is_outage),
         )
 
     def hand_back(self, job: Job) -> str:
@@ -307,7 +311,14 @@ class Jobs:
             room = self._settings.kept_results_megabytes * MEGABYTE
             result = document if len(document) <= min(KEPT_RESULT_BYTES, room) else b""
         kept = (result, KEPT_RESULT_SECONDS, room)
-        return str(self._keyspace.run("finish", job.id, job.attempt, status, message, resend, *kept, *flat(fields)))
+        return self._end("finish", job, status, message, resend, *kept, *flat(fields))
+
+    def _end(self, script: str, job: Job, *args: str | bytes | float) -> str:
+        """Call a script that may end a job. It returns the job's status, and the record of a job that it has ended."""
+        status, *record = self._keyspace.run(script, job.id, job.attempt, *args)
+        if record:
+            self._on_end(job.id, pairs(record))
+        return str(status)
 
     @property
     def _lease(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -24,10 +24,11 @@ from tests.support.protocol import (
     permits,
     request,
 )
+from tests.support.waiting import wait_until
 from worker.image.content import ImageSource
 from worker.image.inputs import Inputs
 from worker.job import usage
-from worker.job.archive import ACCEPTED, ENDED, Archive, key_of
+from worker.job.archive import ACCEPTED, ENDED, Archive, key_of, read
 from worker.job.erasure import Erasure
 from worker.job.idempotency import Once
 from worker.job.job_filter import JobFilter
@@ -250,6 +251,44 @@ def test_a_job_stays_unarchived_while_storage_is_unreachable(
     let_time_pass(s3_settings, "unarchived", 5)
     archive.sweep()
     assert "unarchived" in keys(s3_settings)
+
+
+@pytest.mark.parametrize("how", ["succeed", "fail", "retry_later"])
+def test_jobs_that_attempts_end_are_archived_with_the_records_that_they_have_then(
+    how: str, archive: Archive, storage: Storage, keyspace: Keyspace, s3_settings: Settings
+) -> None:
+    once = s3_settings.model_copy(update={"max_attempts": 1})
+    jobs = Jobs(keyspace, queue.create(once), once, archive.keep_ended_soon)
+    ids = [accept(jobs) for _ in range(2)]
+    for job_id in ids:
+        arguments = (PICTURE, {}, 1) if how == "succeed" else (BROKEN,)
+        assert getattr(jobs, how)(begin(jobs, job_id), *arguments) == ("succeeded" if how == "succeed" else "failed")
+    wait_until(lambda: "unarchived" not in keys(s3_settings))
+    for job_id in ids:
+        assert read(storage, ENDED, job_id) == keyspace.redis.hgetall(keyspace.key(f"job:{job_id}"))
+
+
+def test_an_attempt_that_does_not_end_its_job_archives_nothing(keyspace: Keyspace, s3_settings: Settings) -> None:
+    ended: list[str] = []
+    jobs = Jobs(keyspace, queue.create(s3_settings), s3_settings, lambda job_id, record: ended.append(job_id))
+    job = begin(jobs, accept(jobs))
+    assert jobs.retry_later(job, BROKEN) == "queued"
+    assert jobs.fail(job, BROKEN) == ""  # the attempt is stale
+    assert ended == []
+
+
+def test_a_job_that_is_erased_right_after_its_end_leaves_no_document(
+    archive: Archive, storage: Storage, keyspace: Keyspace, s3_settings: Settings
+) -> None:
+    ended: list[tuple[str, Mapping[str, str]]] = []
+    jobs = Jobs(keyspace, queue.create(s3_settings), s3_settings, lambda *each: ended.append(each))
+    erased, kept = accept(jobs), accept(jobs)
+    for job_id in (erased, kept):
+        jobs.fail(begin(jobs, job_id), BROKEN)
+    assert Erasure(keyspace, s3_settings, storage, archive).erase(erased) == "failed"
+    for each in ended:
+        archive.keep_ended_soon(*each)
+    wait_until(lambda: "unarchived" not in keys(s3_settings) and list(storage.list(ENDED)) == [key_of(ENDED, kept)])
 
 
 @pytest.mark.parametrize("is_lost", [False, True])

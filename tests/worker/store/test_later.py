@@ -13,7 +13,7 @@ SOON = 0.1
 
 def test_texts_are_handled_in_order_and_not_before_their_time() -> None:
     handled: queue.Queue[tuple[float, Sequence[str]]] = queue.Queue()
-    later = Later(SOON, lambda texts: handled.put((time.monotonic(), texts)), "later")
+    later = Later[str](SOON, lambda texts: handled.put((time.monotonic(), texts)), "later")
     for _ in range(2):  # the thread waits without work in between
         start = time.monotonic()
         for text in "abc":

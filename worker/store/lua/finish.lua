@@ -3,7 +3,8 @@
 -- ARGV: id, attempt, status (succeeded, failed or canceled), webhook message or '', resend_after, the result to keep or '',
 -- seconds for which it is kept, the bytes that all kept results (of an ephemeral job: all of ephemeral jobs) may have, then
 -- field, value, ... of the record.
--- Returns the job's status now, or '' if the attempt is stale: then nothing is changed.
+-- Returns the job's status now, or '' if the attempt is stale: then nothing is changed. Then field, value, ... of the record,
+-- unless the job is ephemeral.
 local id, attempt, to, webhook_message, resend_after, result, seconds, room = unpack(ARGV)
 
 -- Keep the result. If all kept results then have too many bytes, delete those that have been kept longest.
@@ -20,7 +21,7 @@ local function keep_result()
   end
 end
 
-if not is_held(id, attempt) then return '' end
+if not is_held(id, attempt) then return {''} end
 if #ARGV > 8 then redis.call('HSET', key('job:' .. id), unpack(ARGV, 9)) end
 local run, embedding, output_bytes = unpack(redis.call('HMGET', key('job:' .. id), 'run', 'embedding', 'output_bytes'))
 if output_bytes then count_stored(id, tonumber(output_bytes)) end
@@ -28,4 +29,4 @@ if run then count('embeddings ' .. cjson.decode(run).embedding_cache) end
 if run and embedding then redis.call('SET', key('made:' .. embedding), '', 'EX', MADE_SECONDS) end
 local status = end_job(id, to, webhook_message, resend_after)
 if status == 'succeeded' and result ~= '' then keep_result() end
-return status
+return with_record(id, status)

@@ -34,3 +34,9 @@ local function end_job(id, to, message, resend_after)
   if batch then item_ended(batch) end
   return to
 end
+
+-- Return a status and field, value, ... of a job's record, which is archived. An ephemeral job is not archived: only the status.
+local function with_record(id, status)
+  if redis.call('HEXISTS', key('job:' .. id), 'ephemeral') == 1 then return {status} end
+  return {status, unpack(redis.call('HGETALL', key('job:' .. id)))}
+end
