@@ -66,6 +66,9 @@ class Service:
     def post(self, path: str, **kwargs: Any) -> requests.Response:
         return _as_documented(requests.post(self.url + path, timeout=60, **kwargs))
 
+    def put(self, path: str, **kwargs: Any) -> requests.Response:
+        return _as_documented(requests.put(self.url + path, timeout=60, **kwargs))
+
     def get(self, path: str, **kwargs: Any) -> requests.Response:
         return _as_documented(requests.get(self.url + path, timeout=90, **kwargs))
 

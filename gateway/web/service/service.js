@@ -3,7 +3,8 @@
 import { Problem, problemOf } from "./problem.js";
 
 const WAIT_SECONDS = 30; // for which one request is held; the page sends another one then
-const FILE_PAUSE_MS = 300; // between two questions whether a worker has made a file
+// Between two questions whether a worker has made a file. It takes a second or so; if no worker runs, it takes longer.
+const FILE_PAUSE_MS = [300, 5000];
 
 /**
  * Dispatches "lost" when the service does not answer, "reached" when it answers again, and "refused" when it requires a
@@ -54,12 +55,12 @@ export class Service extends EventTarget {
     return this.ask("GET", `/v1/jobs/${encodeURIComponent(id)}?wait=${wait}`, { signal });
   }
 
-  /** Return a file of a job as a Blob: `image` or `preview`. A worker may have to make it first. */
+  /** Return a file of a job as a Blob, such as `image` or `preview`, which a worker may have to make first. */
   async file(job, name, signal = undefined) {
-    for (;;) {
+    for (let [pause, longest] = FILE_PAUSE_MS; ; pause = Math.min(2 * pause, longest)) {
       const response = await this.send("GET", `${job.urls.files}/${name}`, { signal });
       if (response.status !== 202) return response.blob();
-      await new Promise((resolve) => setTimeout(resolve, FILE_PAUSE_MS));
+      await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }
 

@@ -16,10 +16,11 @@ export class Table {
   #reading = new AbortController();
 
   /**
-   * `label` names the table. `columns` are `{ title, cell, kind }`: `cell(item)` returns a text or an element, and `kind` is
-   * a class of its cells, such as "number". `key(item)` identifies an item. `load(cursor, signal)` returns
-   * `{ items, next }`; the first cursor is null, and so is `next` after the last page. `empty` is an element or a text for
-   * an empty table. `service` says when it is worth trying again.
+   * `label` names the table. `columns` are `{ title, head, cell, kind }`: `cell(item)` returns a text or an element, `kind`
+   * is a class of its cells, such as "number", and `head` may be an element in place of the title. `key(item)` identifies an
+   * item, and `time(item)` is the time by which the service lists them. `load(cursor, signal)` returns `{ items, next }`;
+   * the first cursor is null, and so is `next` after the last page. `empty` is an element or a text for an empty table.
+   * `service` says when it is worth trying again.
    */
   constructor(given) {
     this.#given = given;
@@ -32,14 +33,25 @@ export class Table {
     await this.#load(null);
   }
 
-  /** Show an item: in place of the row with the same key, or else as the first row. */
+  has(key) {
+    return this.#rows.has(key);
+  }
+
+  get size() {
+    return this.#rows.size;
+  }
+
+  /** Show an item: in the row with the same key, or else in a new row at its place, unless that is on a later page. */
   put(item) {
+    const key = this.#given.key(item);
+    if (this.#rows.has(key)) return this.#renew(this.#rows.get(key), item);
     const row = this.#row(item);
-    const old = this.#rows.get(this.#given.key(item));
-    if (old) old.replaceWith(row);
-    else this.#body.prepend(row);
-    this.#rows.set(this.#given.key(item), row);
-    this.#show("ready");
+    const after = [...this.#body.rows].find((each) => each.dataset.time < row.dataset.time) ?? null;
+    if (after === null && this.#next !== null) return undefined;
+    row.classList.add("new");
+    this.#body.insertBefore(row, after);
+    this.#rows.set(key, row);
+    return this.#show("ready");
   }
 
   /** Remove the row of an item, if it is shown. */
@@ -92,7 +104,17 @@ export class Table {
     const cells = this.#given.columns.map(({ title, cell, kind }) =>
       element("td", { class: kind, "data-title": title }, cell(item)),
     );
-    return element("tr", {}, cells);
+    return element("tr", { "data-time": this.#given.time?.(item) }, cells);
+  }
+
+  /** Change the cells that differ. The others stay the same elements: one of them may have the keyboard. */
+  #renew(row, item) {
+    this.#given.columns.forEach(({ cell }, i) => {
+      const made = cell(item);
+      const content = made instanceof Node ? made : document.createTextNode(made ?? "");
+      const old = row.cells[i].firstChild;
+      if (content !== old && !old?.isEqualNode(content)) row.cells[i].replaceChildren(content);
+    });
   }
 
   #show(state) {
@@ -114,7 +136,9 @@ export class Table {
   }
 
   #table(body) {
-    const titles = this.#given.columns.map(({ title, kind }) => element("th", { scope: "col", class: kind }, title));
+    const titles = this.#given.columns.map(({ title, head, kind }) =>
+      element("th", { scope: "col", class: kind }, head ?? title),
+    );
     const label = element("caption", { class: "hidden" }, this.#given.label);
     return element("table", {}, label, element("thead", {}, element("tr", {}, titles)), body);
   }
