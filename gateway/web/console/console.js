@@ -12,12 +12,16 @@ import zh from "../texts/zh/console.js";
 import { failure } from "./parts/failure.js";
 import { found, navigate, route } from "./router.js";
 import { Session } from "./session.js";
-import { forbidden, noPage, signInView } from "./views/notices.js";
+import { view as batch } from "./views/batch.js";
+import { view as batches } from "./views/batches.js";
+import { view as job } from "./views/job.js";
+import { view as jobs } from "./views/jobs.js";
 import { view as keys } from "./views/keys.js";
+import { forbidden, noPage, signInView } from "./views/notices.js";
 import { view as usage } from "./views/usage.js";
 
 /** All views. A view is shown in the bar if NAVIGATION has its address and the session may see it. */
-const VIEWS = [keys, usage];
+const VIEWS = [jobs, job, batches, batch, keys, usage];
 const NAVIGATION = [
   ["/console", "jobs"],
   ["/console/batches", "batches"],

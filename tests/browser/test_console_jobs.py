@@ -1,0 +1,174 @@
+"""Jobs and batches in the console, followed while they happen."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support import pictures
+from tests.support.console import Console
+from tests.support.fakes import Host
+from tests.support.service import Service
+from tests.support.stacks import processes_of
+
+Open = Callable[..., Console]
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+NASTY = "<img src=x onerror=alert(1)>\"'&"
+CLICK = [{"points": [[220, 90]]}]
+NEVER = {"device": "gpu", "image": "https://example.com/a.jpg", "prompts": CLICK}  # no worker has a GPU
+
+
+def status(job_id: str) -> str:
+    """Return an expression for the status that the list shows of a job."""
+    row = f"[...document.querySelectorAll('tbody tr')].find((row) => row.innerHTML.includes({job_id!r}))"
+    return f"{row}?.querySelector('.status-word')?.dataset.status"
+
+
+def wait_until(console: Console, expected: str) -> None:
+    console.wait(f"document.querySelector('.heading .status-word')?.dataset.status === {expected!r}")
+
+
+@pytest.fixture(scope="module")
+def photo(stack: Service) -> dict[str, str]:
+    """A photo that the service knows."""
+    answer = stack.post("/v1/embeddings?wait=60", files={"image": pictures.photo()})
+    assert answer.json()["status"] == "succeeded"
+    return {"sha256": hashlib.sha256(pictures.photo()).hexdigest()}
+
+
+@pytest.fixture(scope="module")
+def nasty_job(stack: Service, photo: dict[str, str]) -> dict[str, Any]:
+    """A job that has ended, with names that would be HTML."""
+    prompts = [{**CLICK[0], "name": NASTY}, {"box": [340, 4, 462, 300]}]
+    return stack.wait(stack.submit(image=photo, prompts=prompts, metadata={NASTY: NASTY, "site": "nasty"})["id"])
+
+
+def test_a_job_is_followed_from_the_list_to_its_result_without_a_reload(
+    consoles: Open, stack: Service, trusted_host: Host
+) -> None:
+    release = trusted_host.serve_later("/followed.jpg", pictures.photo())
+    console = consoles().open("/console")
+    console.page.evaluate("document.kept = true")
+    job = stack.submit(image=trusted_host.url("/followed.jpg"), prompts=CLICK)
+    console.wait(f"{status(job['id'])} === 'running'")
+    console.page.click(f"a[href$='{job['id']}']")
+    wait_until(console, "running")
+    release.set()
+    wait_until(console, "succeeded")
+    console.wait("document.querySelectorAll('.masks li').length === 1")
+    assert "Decode the masks" in console.page.inner_text(".waterfall")
+    assert "Attempt 1 on" in console.page.inner_text(".history")
+    console.wait("document.querySelector('.no-picture').hidden")
+    console.page.go_back()
+    console.wait(f"{status(job['id'])} === 'succeeded'")
+    assert console.page.evaluate("document.kept")
+
+
+def test_conditions_are_in_the_address_and_hold_for_jobs_that_come_later(consoles: Open, stack: Service) -> None:
+    first = stack.submit(**NEVER, metadata={"run": 5, "site": "north"})
+    console = consoles().open("/console?metadata.run=5&status=queued")
+    assert console.page.locator("tbody tr").count() == 1
+    other = stack.submit(**NEVER, metadata={"run": 6})
+    second = stack.submit(**NEVER, metadata={"run": 5})
+    console.wait(f"{status(second['id'])} === 'queued'")
+    assert console.page.locator("tbody tr").count() == 2
+    console.page.select_option("#filter-status", "failed")
+    console.page.locator(".table .state").wait_for()
+    assert console.page.url.endswith("/console?status=failed&metadata.run=5")
+    for job in (first, other, second):
+        stack.post(f"/v1/jobs/{job['id']}/cancel")
+
+
+def test_selected_jobs_are_canceled_with_the_keyboard_alone(consoles: Open, stack: Service) -> None:
+    jobs = [stack.submit(**NEVER, metadata={"keys": "only"}) for _ in range(2)]
+    console = consoles().open("/console?metadata.keys=only")
+    console.page.get_by_label("Select all jobs that are shown").focus()
+    console.page.keyboard.press("Space")
+    assert "Selected: 2" in console.page.inner_text(".selection")
+    console.page.get_by_role("button", name="Cancel jobs").focus()
+    console.page.keyboard.press("Enter")
+    console.page.locator("dialog").wait_for()
+    assert console.page.evaluate("document.activeElement.textContent") == "No, go back"
+    console.page.keyboard.press("Tab")
+    console.page.keyboard.press("Enter")
+    for job in jobs:
+        console.wait(f"{status(job['id'])} === 'canceled'")
+
+
+def test_a_webhook_is_delivered_again(
+    consoles: Open, stack: Service, photo: dict[str, str], trusted_host: Host
+) -> None:
+    hook = trusted_host.serve("/hook", status=204)
+    job = stack.submit(image=photo, prompts=CLICK, webhook=hook)
+    console = consoles().open(f"/console/jobs/{job['id']}")
+    first = trusted_host.wait_for("/hook")[0]
+    console.page.locator(".deliveries [data-status=delivered]").wait_for()
+    console.page.get_by_role("button", name="Deliver job.succeeded again").click()
+    again = trusted_host.wait_for("/hook", 2)[1]
+    assert again.headers["webhook-id"] == first.headers["webhook-id"]
+    console.wait("document.querySelector('.deliveries summary').textContent.includes('Tries: 1')")
+    console.wait("document.querySelectorAll('.deliveries .delivery').length === 2")
+
+
+def test_a_batch_is_followed_until_it_has_completed(consoles: Open, stack: Service, photo: dict[str, str]) -> None:
+    items = [{"id": f"{n}.jpg", "image": photo, "prompts": CLICK} for n in range(3)]
+    items[1]["prompts"] = [{"points": [[9999, 9999]]}]
+    console = consoles().open("/console/batches")
+    stack.put("/v1/batches/followed", json={"items": items})
+    console.page.get_by_role("link", name="followed").click()
+    wait_until(console, "completed")
+    console.wait("document.querySelectorAll('tbody tr').length === 3")
+    assert console.page.locator(".counts [data-status=succeeded] + b").inner_text() == "2"
+    console.page.locator(".failures code", has_text="point_outside_image").wait_for()
+
+
+def test_texts_from_outside_are_never_html(consoles: Open, nasty_job: dict[str, Any]) -> None:
+    console = consoles().open("/console?metadata.site=nasty")
+    assert NASTY in console.page.inner_text(".job-name small")
+    console.open(f"/console/jobs/{nasty_job['id']}")
+    console.wait("document.querySelectorAll('.masks li').length === 2")
+    assert NASTY in console.page.inner_text(".masks")
+    assert console.page.inner_text(".facts").count(NASTY) == 2
+    for summary in console.page.locator(".documents summary").all():
+        summary.click()
+    assert console.page.locator("main img").count() == 0
+    assert console.page.get_by_role("link", name="result.json").is_visible()
+
+
+@pytest.mark.parametrize("options", [{}, {"color_scheme": "dark"}, PHONE], ids=["light", "dark", "phone"])
+def test_jobs_have_no_serious_fault_and_fit(
+    consoles: Open, nasty_job: dict[str, Any], options: dict[str, object]
+) -> None:
+    console = consoles(**options)
+    for path in ("/console", f"/console/jobs/{nasty_job['id']}", "/console/batches"):
+        console.open(path)
+        assert console.faults() == []
+        assert console.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_page_of_a_job_recovers_from_a_killed_worker_and_a_killed_gateway(
+    consoles: Open, stack: Service, trusted_host: Host
+) -> None:
+    release = trusted_host.serve_later("/killed.jpg", pictures.photo())
+    job = stack.submit(image=trusted_host.url("/killed.jpg"), prompts=CLICK)
+    console = consoles(may_complain=True).open(f"/console/jobs/{job['id']}")
+    wait_until(console, "running")
+    processes = processes_of(stack)
+    os.kill(processes["worker"], signal.SIGKILL)
+    os.kill(processes["gateway"], signal.SIGKILL)
+    release.set()
+    wait_until(console, "succeeded")
+    history = console.page.inner_text(".history")
+    assert "Attempt 1 on" in history
+    assert "Attempt 2 on" in history
+    assert not console.page.locator("#banner").is_visible()
+
+
+def test_a_job_that_does_not_exist_is_named_so(consoles: Open) -> None:
+    console = consoles(may_complain=True).open("/console/jobs/nothing")
+    assert console.heading() == "There is no such job, or it was deleted."
