@@ -19,6 +19,7 @@ class BrowserPage:
         self.page = page
         self.url = url
         self.complaints: list[str] = []
+        page.set_default_timeout(1000 * SECONDS)
         page.on("console", lambda message: self._hear(message) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", lambda request: self._check_host(request.url))
