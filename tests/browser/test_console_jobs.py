@@ -93,7 +93,7 @@ def test_selected_jobs_are_canceled_with_the_keyboard_alone(consoles: Open, stac
     console.page.get_by_role("button", name="Cancel jobs").focus()
     console.page.keyboard.press("Enter")
     console.page.locator("dialog").wait_for()
-    assert console.page.evaluate("document.activeElement.textContent") == "No, go back"
+    assert console.page.evaluate("document.activeElement.textContent") == "Cancel"
     console.page.keyboard.press("Tab")
     console.page.keyboard.press("Enter")
     for job in jobs:

@@ -20,6 +20,10 @@ export function deleteJobs(service, ids) {
   return service.ask("POST", `${PATH}/delete`, { json: { ids } });
 }
 
+export function deleteJob(service, id) {
+  return service.send("DELETE", `${PATH}/${encodeURIComponent(id)}`);
+}
+
 /** Run the same again, and return the new job. */
 export function retryJob(service, id) {
   return service.ask("POST", `${PATH}/${encodeURIComponent(id)}/retry`);

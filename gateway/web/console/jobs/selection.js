@@ -3,8 +3,7 @@
 import { element } from "../../page/element.js";
 import { cancelJobs, deleteJobs, retryJob } from "../../service/jobs.js";
 import { number, text } from "../../texts/texts.js";
-import { confirmed } from "../parts/confirm.js";
-import { sentence } from "../parts/failure.js";
+import { confirm } from "../parts/dialogs.js";
 
 export class Selection {
   #context;
@@ -67,18 +66,16 @@ export class Selection {
   }
 
   /** Do something with the selected jobs, if the person confirms it. */
-  async #do(name, change) {
+  #do(name, change) {
     const ids = this.#ids;
-    const count = number(ids.length);
-    if (!(await confirmed(text(`jobs_${name}`), text(`jobs_confirm_${name}`, { count })))) return;
-    try {
+    const title = text(`jobs_${name}`);
+    const run = async () => {
       const { count: done, results } = await change(ids);
       const left = results.length - done;
       this.#context.announce(text(left ? "jobs_done_some" : "jobs_done", { done: number(done), left: number(left) }));
       this.clear();
-    } catch (problem) {
-      this.#context.announce(sentence(problem));
-    }
+    };
+    confirm({ title, action: title, about: text(`jobs_confirm_${name}`, { count: number(ids.length) }), run });
   }
 }
 

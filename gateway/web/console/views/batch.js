@@ -10,8 +10,8 @@ import { countsBar, countsInWords } from "../batches/counts.js";
 import { Failures } from "../batches/failures.js";
 import { between } from "../jobs/columns.js";
 import { JobTable } from "../jobs/job_table.js";
-import { confirmed } from "../parts/confirm.js";
-import { failure, sentence } from "../parts/failure.js";
+import { confirm } from "../parts/dialogs.js";
+import { failure } from "../parts/failure.js";
 import { duration, figures } from "../parts/figures.js";
 import { renew } from "../parts/renew.js";
 import { state } from "../parts/state.js";
@@ -101,8 +101,10 @@ class BatchPage {
     const { service, session, navigate } = this.#context;
     const links = RESULTS.map(([route, title]) => element("a", { class: "wide", href: pathOf(this.#id, route), download: true }, title));
     if (!session.may("jobs:write")) return links;
-    const button = (name, question, act) =>
-      element("button", { type: "button", class: "wide", onclick: () => this.#do(text(name), text(question), act) }, text(name));
+    const button = (name, about, run) => {
+      const ask = () => confirm({ title: text(name), action: text(name), about: text(about), run });
+      return element("button", { type: "button", class: "wide", onclick: ask }, text(name));
+    };
     if (!batch.is_final) return [...links, button("batch_cancel", "batch_confirm_cancel", () => cancelBatch(service, this.#id))];
     const again = button("batch_retry", "batch_confirm_retry", async () => {
       navigate(`/console/batches/${encodeURIComponent((await retryBatch(service, this.#id)).id)}`);
@@ -112,15 +114,6 @@ class BatchPage {
       navigate("/console/batches");
     });
     return [...links, ...(RETRIED.some((name) => batch.counts[name]) ? [again] : []), remove];
-  }
-
-  async #do(action, question, act) {
-    if (!(await confirmed(action, question))) return;
-    try {
-      await act();
-    } catch (problem) {
-      this.#context.announce(sentence(problem));
-    }
   }
 
   #fail(problem) {
