@@ -28,6 +28,7 @@ CANCEL_GRACE_SECONDS = 60  # a job whose attempt has not responded to a cancel r
 ATTEMPTS_APART = 1000
 MAX_DOUBLINGS = 20  # of a retry's delay; far beyond any maximum delay
 RATE_SECONDS = 60.0
+MAX_EXPIRED = 100  # of the jobs that expire while a worker claims one; the reaper lets more of them expire
 # The result of a click takes 2 kB. A client reads its result once, at most some seconds after the job has ended.
 KEPT_RESULT_BYTES, KEPT_RESULT_SECONDS = 64_000, 60
 
@@ -210,8 +211,15 @@ class Jobs:
         """
         if name not in queue.QUEUE_OF_DEVICE.values():
             name = self._keyspace.run("adopt", name)
-        found = self._keyspace.run("begin", name, worker, self._lease, int(only_light))
-        return Job.from_record(found[0], pairs(found[1:])) if found else None
+        for _ in range(MAX_EXPIRED + 1):
+            found = self._keyspace.run("begin", name, worker, self._lease, int(only_light))
+            if not found:
+                return None
+            job_id, *record = found
+            if record:
+                return Job.from_record(job_id, pairs(record))
+            self.expire(job_id)
+        return None
 
     def beat(self, held: Sequence[Job]) -> dict[str, str]:
         """Renew the leases of these jobs. Returns the attempts (`Job.claim`) that should stop, and why.

@@ -43,11 +43,14 @@ end
 local newest = redis.call('ZRANGE', key(owner(id) .. 'jobs'), -1, -1, 'WITHSCORES')[2]
 if newest and tonumber(newest) >= now then now = tonumber(newest) + 1 end
 
-redis.call('HSET', record, 'status', 'queued', 'attempt', 0, 'accepted_at', int(now), unpack(ARGV, 14))
+local job = {id = id}
+for i = 14, #ARGV, 2 do job[ARGV[i]] = ARGV[i + 1] end
+job.lane = lane_of(job)
+redis.call('HSET', record, 'status', 'queued', 'attempt', 0, 'accepted_at', now, 'lane', job.lane, unpack(ARGV, 14))
 if image ~= '' then redis.call('SET', key('input:' .. id), image) end
 if is_ephemeral then
   redis.call('HSET', record, 'ephemeral', 1)
-  redis.call('ZADD', key(owner(id) .. 'ephemeral:queued'), int(now), id)
+  redis.call('ZADD', key(owner(id) .. 'ephemeral:queued'), now, id)
   if image ~= '' then
     redis.call('HSET', record, 'image_bytes', #image)
     redis.call('INCRBY', key('ephemeral_bytes'), #image)
@@ -56,17 +59,17 @@ if is_ephemeral then
   -- When Redis has forgotten the job, the id that its client chose is still taken, as is its idempotency key.
   if fingerprint ~= '' and once == '' then redis.call('SET', key('erased:' .. id), '', 'EX', seconds) end
 else
-  redis.call('ZADD', key(owner(id) .. 'jobs'), int(now), id)
-  redis.call('ZADD', key(owner(id) .. 'jobs:queued'), int(now), id)
+  redis.call('ZADD', key(owner(id) .. 'jobs'), now, id)
+  redis.call('ZADD', key(owner(id) .. 'jobs:queued'), now, id)
   if batch == '' then mark_unarchived(id) else enter_batch(batch, id) end
 end
 count_stored(id, tonumber(input_bytes))
 count_usage(id, now, 'accepted')
-enqueue(id, permit)
+enqueue(job, permit)
 announce(id, 'queued', batch ~= '' and batch, is_ephemeral)
 if start_within ~= '' then
-  redis.call('HSET', record, 'start_by', int(now + start_within))
-  redis.call('ZADD', key('deadlines'), int(now + start_within), id)
+  redis.call('HSET', record, 'start_by', now + start_within)
+  redis.call('ZADD', key('deadlines'), now + start_within, id)
 end
 if fingerprint ~= '' then redis.call('HSET', record, 'fingerprint', fingerprint) end
 if once ~= '' then

@@ -27,7 +27,7 @@ if not is_new then return outcome end
 
 redis.call('ZADD', key('batch_chunks:' .. id), chunk, chunk)
 redis.call('ZADD', key('batch_unfed:' .. id), chunk, chunk)
-redis.call('ZADD', key('batches:unsealed'), 'XX', int(now), id)
+redis.call('ZADD', key('batches:unsealed'), 'XX', now, id)
 if completed_at then
   redis.call('HDEL', record, 'completed_at')
   redis.call('HINCRBY', record, 'reopened', 1)
@@ -35,5 +35,5 @@ if completed_at then
   redis.call('ZADD', key(owner(id) .. 'batches:open'), redis.call('HGET', record, 'created_at'), id)
   mark_unarchived_record('batch:' .. id)
 end
-redis.call('ZADD', key('batches:due'), 'NX', int(now), id)
+redis.call('ZADD', key('batches:due'), 'NX', now, id)
 return outcome

@@ -8,12 +8,12 @@ local exists, deleted_at, canceled_at, completed_at =
 if not exists or deleted_at then return '' end
 if canceled_at then return 'canceled' end
 if completed_at then return 'completed' end
-redis.call('HSET', record, 'canceled_at', int(now))
-redis.call('HSETNX', record, 'sealed_at', int(now))
+redis.call('HSET', record, 'canceled_at', now)
+redis.call('HSETNX', record, 'sealed_at', now)
 redis.call('ZREM', key('batches:unsealed'), id)
 redis.call('HINCRBY', key('batch_counts:' .. id), 'canceled', waiting_items(id))
 redis.call('DEL', key('batch_unfed:' .. id))
-redis.call('ZADD', key('batches:due'), int(now), id)
+redis.call('ZADD', key('batches:due'), now, id)
 mark_unarchived_record('batch:' .. id)
 announce_batch(id, 'progress')
 settle_batch(id)

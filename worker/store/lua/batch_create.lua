@@ -17,9 +17,9 @@ if redis.call('ZCARD', key(owner(id) .. 'batches:open')) >= tonumber(max_open) t
 -- No two batches of a tenant have the same time, so that a list has an order.
 local newest = redis.call('ZRANGE', key(owner(id) .. 'batches'), -1, -1, 'WITHSCORES')[2]
 if newest and tonumber(newest) >= now then now = tonumber(newest) + 1 end
-redis.call('HSET', record, 'created_at', int(now), unpack(ARGV, 3))
-redis.call('ZADD', key(owner(id) .. 'batches'), int(now), id)
-redis.call('ZADD', key(owner(id) .. 'batches:open'), int(now), id)
-redis.call('ZADD', key('batches:unsealed'), int(now), id)
+redis.call('HSET', record, 'created_at', now, unpack(ARGV, 3))
+redis.call('ZADD', key(owner(id) .. 'batches'), now, id)
+redis.call('ZADD', key(owner(id) .. 'batches:open'), now, id)
+redis.call('ZADD', key('batches:unsealed'), now, id)
 mark_unarchived_record('batch:' .. id)
 return 'created'

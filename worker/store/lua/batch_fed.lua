@@ -13,7 +13,7 @@ elseif chunk ~= '' then
 end
 local has_open = canceled_at and redis.call('EXISTS', key('batch_open:' .. id)) == 1
 if deleted_at or has_open or redis.call('EXISTS', key('batch_unfed:' .. id)) == 1 then
-  redis.call('ZADD', key('batches:due'), int(now + delay), id)
+  redis.call('ZADD', key('batches:due'), now + delay, id)
 else
   redis.call('ZREM', key('batches:due'), id)
 end

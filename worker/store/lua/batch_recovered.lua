@@ -14,13 +14,13 @@ end
 local created_at, sealed_at, canceled_at, completed_at, deleted_at =
   unpack(redis.call('HMGET', record, 'created_at', 'sealed_at', 'canceled_at', 'completed_at', 'deleted_at'))
 redis.call('HINCRBY', record, 'recoveries', 1)
-redis.call('ZADD', key('batches:due'), int(now), id)
+redis.call('ZADD', key('batches:due'), now, id)
 mark_unarchived_record('batch:' .. id)
 if deleted_at then return end
 redis.call('ZADD', key(owner(id) .. 'batches'), created_at, id)
 if completed_at then redis.call('ZADD', key('batches:ended'), completed_at, id)
 else redis.call('ZADD', key(owner(id) .. 'batches:open'), created_at, id) end
-if not sealed_at then redis.call('ZADD', key('batches:unsealed'), int(now), id) end
+if not sealed_at then redis.call('ZADD', key('batches:unsealed'), now, id) end
 if canceled_at or completed_at then -- no job is made of the items without one: they were canceled, or their jobs were erased
   redis.call('HINCRBY', counts, completed_at and not canceled_at and 'deleted' or 'canceled', waiting_items(id))
   redis.call('DEL', key('batch_unfed:' .. id))

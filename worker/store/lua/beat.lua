@@ -7,10 +7,10 @@ local lease = ARGV[1]
 local stop = {}
 for i = 2, #ARGV, 2 do
   local id, attempt = ARGV[i], ARGV[i + 1]
-  local why = 'lost'
-  if is_held(id, attempt) then
-    redis.call('ZADD', key('leases'), 'XX', int(now + lease), id)
-    why = verdict(id)
+  local why, job = 'lost', read_job(id, 'status', 'attempt', 'cancel_requested_at', 'run_by', 'start_by')
+  if is_held(job, attempt) then
+    redis.call('ZADD', key('leases'), 'XX', now + lease, id)
+    why = verdict(job)
     if why == '' and redis.call('EXISTS', key('feed:job:' .. id)) == 1 then why = 'followed' end
   end
   if why ~= '' then

@@ -12,7 +12,7 @@ if maker and maker ~= worker then
   end
 end
 if redis.call('ZSCORE', key('embeddings'), embedding) then
-  redis.call('ZADD', key('embeddings'), int(now), embedding)
+  redis.call('ZADD', key('embeddings'), now, embedding)
   return 'stored'
 end
 redis.call('HSET', making, 'maker', worker)

@@ -3,6 +3,6 @@
 local id, secret, overlap = unpack(ARGV)
 local old = redis.call('HGET', key('endpoint:' .. id), 'secret')
 if not old then return 0 end
-redis.call('HSET', key('endpoint:' .. id), 'secret', secret, 'old_secret', old, 'old_secret_until', int(now + overlap))
+redis.call('HSET', key('endpoint:' .. id), 'secret', secret, 'old_secret', old, 'old_secret_until', now + overlap)
 mark_unarchived_record('endpoint:' .. id)
 return 1

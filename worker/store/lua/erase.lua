@@ -5,12 +5,13 @@
 -- 1 to erase a job that is only in the archive, then also the group that its document names or ''. Returns the status that the job had, `lost` if it was only in the archive,
 -- `ephemeral` for an ephemeral job, which has no files, or '' if there is no such job.
 local id, delay, seconds, is_lost, group = unpack(ARGV)
-local status = redis.call('HGET', key('job:' .. id), 'status')
+local job = read_job(id)
+local status = job and job.status
 if status == 'running' or not (status or is_lost == '1') then return status or '' end
 
-if status and redis.call('HEXISTS', key('job:' .. id), 'ephemeral') == 1 then
-  release(id)
-  drop_ephemeral_image(id)
+if job and job.ephemeral then
+  release(job)
+  drop_ephemeral_image(job)
   redis.call('ZREM', key(owner(id) .. 'ephemeral:' .. status), id)
   redis.call('DEL', key('job:' .. id), key('result:' .. id))
   redis.call('PUBLISH', key('done'), id)
@@ -18,13 +19,13 @@ if status and redis.call('HEXISTS', key('job:' .. id), 'ephemeral') == 1 then
   return 'ephemeral'
 end
 local item, batch = '', nil
-if status then
-  release(id)
+if job then
+  release(job)
   count_stored(id, -stored_bytes(id))
-  group, batch = unpack(redis.call('HMGET', key('job:' .. id), 'group', 'batch'))
+  group, batch = job.group, job.batch
   if batch then
     if redis.call('HEXISTS', key('batch:' .. batch), 'completed_at') == 0 then
-      item = batch .. ' ' .. redis.call('HGET', key('job:' .. id), 'item')
+      item = batch .. ' ' .. job.item
     end
     redis.call('ZREM', key('batch_jobs:' .. batch), id)
     count_in_batch(batch, id, status, 'deleted')
@@ -36,7 +37,7 @@ redis.call('DEL', key('job:' .. id), key('input:' .. id), key('result:' .. id))
 for _, event in ipairs(redis.call('LRANGE', key('told:' .. id), 0, -1)) do delete_event(event) end
 redis.call('DEL', key('told:' .. id))
 redis.call('SET', key('erased:' .. id), item, 'EX', seconds)
-redis.call('ZADD', key('erasing'), int(now + delay), id)
+redis.call('ZADD', key('erasing'), now + delay, id)
 if (group or '') ~= '' then redis.call('HSET', key('erasing_groups'), id, group) end
 redis.call('PUBLISH', key('done'), id)
 announce(id, 'deleted', batch, false, true)

@@ -12,6 +12,6 @@ if free_places(host, places) < 1 and not redis.call('ZSCORE', key('sending:' .. 
 end
 redis.call('HSET', record, 'host', host)
 redis.call('HINCRBY', record, 'tries', 1)
-redis.call('ZADD', key('sending:' .. host), int(now + lease), event)
-redis.call('ZADD', key('events:due'), int(now + lease), event)
+redis.call('ZADD', key('sending:' .. host), now + lease, event)
+redis.call('ZADD', key('events:due'), now + lease, event)
 return redis.call('HGETALL', record)

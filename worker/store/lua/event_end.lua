@@ -7,11 +7,11 @@ local before, tries, endpoint = unpack(redis.call('HMGET', record, 'state', 'tri
 if not before then return end -- it was erased with its job during the try
 if line ~= '' and endpoint and redis.call('EXISTS', key('endpoint:' .. endpoint)) == 1 then
   if state == 'delivered' then
-    redis.call('HSET', key('endpoint:' .. endpoint), 'last_success_at', int(now))
+    redis.call('HSET', key('endpoint:' .. endpoint), 'last_success_at', now)
     redis.call('HDEL', key('endpoint:' .. endpoint), 'failing_since')
   else
-    redis.call('HSET', key('endpoint:' .. endpoint), 'last_failure_at', int(now))
-    redis.call('HSETNX', key('endpoint:' .. endpoint), 'failing_since', int(now))
+    redis.call('HSET', key('endpoint:' .. endpoint), 'last_failure_at', now)
+    redis.call('HSETNX', key('endpoint:' .. endpoint), 'failing_since', now)
   end
   if is_gone == '1' then disable(endpoint, 'it ' .. outcome) end
 end
@@ -24,4 +24,4 @@ if try ~= tries and state ~= 'delivered' then return end -- another sender is tr
 
 unhold(event)
 redis.call('HSET', record, 'state', state, 'outcome', outcome)
-if state == 'pending' then redis.call('ZADD', key('events:due'), int(now + delay), event) end
+if state == 'pending' then redis.call('ZADD', key('events:due'), now + delay, event) end

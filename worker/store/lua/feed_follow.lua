@@ -7,8 +7,8 @@ redis.call('SET', key('feeds'), '', 'EX', seconds)
 for i = 3, #ARGV do
   local feed, followers = key('feed:' .. ARGV[i]), key('followers:' .. ARGV[i])
   if redis.call('EXISTS', feed) == 0 then redis.call('XADD', feed, '*', 'type', '', 'about', '', 'data', '') end
-  redis.call('ZREMRANGEBYSCORE', followers, '-inf', int(now))
-  redis.call('ZADD', followers, int(now + seconds * 1000000), gateway)
+  redis.call('ZREMRANGEBYSCORE', followers, '-inf', now)
+  redis.call('ZADD', followers, now + seconds * 1000000, gateway)
   redis.call('EXPIRE', feed, seconds)
   redis.call('EXPIRE', followers, seconds)
   last[#last + 1] = redis.call('XREVRANGE', feed, '+', '-', 'COUNT', 1)[1][1]

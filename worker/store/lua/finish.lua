@@ -6,10 +6,11 @@
 -- Returns the job's status now, or '' if the attempt is stale: then nothing is changed. Then field, value, ... of the record,
 -- unless the job is ephemeral.
 local id, attempt, to, webhook_message, resend_after, result, seconds, room = unpack(ARGV)
+local job = read_job(id)
 
 -- Keep the result. If all kept results then have too many bytes, delete those that have been kept longest.
 local function keep_result()
-  local kept = redis.call('HEXISTS', key('job:' .. id), 'ephemeral') == 1 and 'ephemeral_result' or 'result'
+  local kept = job.ephemeral and 'ephemeral_result' or 'result'
   redis.call('SET', key('result:' .. id), result, 'EX', seconds)
   redis.call('RPUSH', key(kept .. 's'), #result .. ' ' .. id)
   local bytes = redis.call('INCRBY', key(kept .. '_bytes'), #result)
@@ -21,12 +22,12 @@ local function keep_result()
   end
 end
 
-if not is_held(id, attempt) then return {''} end
-if #ARGV > 8 then redis.call('HSET', key('job:' .. id), unpack(ARGV, 9)) end
-local run, embedding, output_bytes = unpack(redis.call('HMGET', key('job:' .. id), 'run', 'embedding', 'output_bytes'))
+if not is_held(job, attempt) then return {''} end
+for i = 9, #ARGV, 2 do job[ARGV[i]] = ARGV[i + 1] end
+local run, output_bytes = job.run, job.output_bytes
 if output_bytes then count_stored(id, tonumber(output_bytes)) end
 if run then count('embeddings ' .. cjson.decode(run).embedding_cache) end
-if run and embedding then redis.call('SET', key('made:' .. embedding), '', 'EX', MADE_SECONDS) end
-local status = end_job(id, to, webhook_message, resend_after)
+if run and job.embedding then redis.call('SET', key('made:' .. job.embedding), '', 'EX', MADE_SECONDS) end
+local status = end_job(job, to, webhook_message, resend_after, unpack(ARGV, 9))
 if status == 'succeeded' and result ~= '' then keep_result() end
-return with_record(id, status)
+return with_record(job)

@@ -6,5 +6,5 @@ local minute = 60 * 1000000
 local history = key('history')
 redis.call('ZREMRANGEBYSCORE', history, int(now + 1), '+inf')
 if redis.call('ZCOUNT', history, int(math.floor(now / minute) * minute), '+inf') > 0 then return end
-redis.call('ZREMRANGEBYSCORE', history, '-inf', int(now - kept))
-redis.call('ZADD', history, int(now), snapshot())
+redis.call('ZREMRANGEBYSCORE', history, '-inf', now - kept)
+redis.call('ZADD', history, now, snapshot())

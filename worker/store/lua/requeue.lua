@@ -6,15 +6,15 @@
 local id, index, score, permit, max_attempts, err, webhook_message, resend_after = unpack(ARGV)
 if redis.call('ZSCORE', key(index), id) ~= score then return '' end
 
+local job = read_job(id)
 if index == 'leases' then
-  if verdict(id) ~= '' or tries(id) >= tonumber(max_attempts) then
-    redis.call('HSET', key('job:' .. id), 'error', err)
-    return end_job(id, 'failed', webhook_message, resend_after)
+  if verdict(job) ~= '' or tries(job) >= tonumber(max_attempts) then
+    return end_job(job, 'failed', webhook_message, resend_after, 'error', err)
   end
-  set_status(id, 'queued')
+  set_status(job, 'queued')
 end
 redis.call('ZREM', key(index), id)
 -- After an internal error the job goes to the end: the error may last, and must not delay other jobs. After a worker's death
 -- the job goes to the front.
-enqueue(id, permit, index == 'leases')
+enqueue(job, permit, index == 'leases')
 return 'queued'

@@ -7,8 +7,8 @@ if redis.call('EXISTS', record) == 1 then return '' end
 if is_erased(id) then return 'erased' end
 
 redis.call('HSET', record, unpack(ARGV, 5))
-local status, accepted_at, completed_at, start_by, once, fingerprint, batch = unpack(redis.call('HMGET', record,
-  'status', 'accepted_at', 'completed_at', 'start_by', 'once', 'fingerprint', 'batch'))
+local job = read_job(id)
+local status, accepted_at, completed_at, once, batch = job.status, job.accepted_at, job.completed_at, job.once, job.batch
 redis.call('ZADD', key(owner(id) .. 'jobs'), accepted_at, id)
 if batch then
   redis.call('ZADD', key('batch_jobs:' .. batch), accepted_at, id)
@@ -16,16 +16,17 @@ if batch then
 end
 count_stored(id, stored_bytes(id))
 count_usage(id, accepted_at, 'accepted')
-if completed_at then count_usage(id, completed_at, status) end
+if completed_at then count_usage(id, completed_at, status, job.work) end
 redis.call('ZADD', key(owner(id) .. 'jobs:' .. status), accepted_at, id)
 if status == 'queued' then
-  enqueue(id, permit)
-  if start_by then redis.call('ZADD', key('deadlines'), start_by, id) end
+  job.lane = nil -- the lane that it has now may be another
+  enqueue(job, permit)
+  if job.start_by then redis.call('ZADD', key('deadlines'), job.start_by, id) end
 else
   redis.call('ZADD', key('ended'), completed_at, id)
-  if is_notified_again == '1' then notify(id, status, '') end
+  if is_notified_again == '1' then notify(job, status, '') end
 end
 if once and tonumber(seconds) > 0 and redis.call('EXISTS', key('key:' .. once)) == 0 then
-  remember(once, id, fingerprint, seconds)
+  remember(once, id, job.fingerprint, seconds)
 end
 return status

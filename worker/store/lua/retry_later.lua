@@ -4,12 +4,14 @@
 -- not count. Returns the job's status now, or '' if the attempt is stale; then field, value, ... of the record of a job that has
 -- failed, unless it is ephemeral.
 local id, attempt, delay, max_attempts, err, webhook_message, resend_after, is_forgiven = unpack(ARGV)
-if not is_held(id, attempt) then return {''} end
-redis.call('HSET', key('job:' .. id), 'error', err)
-if is_forgiven == '1' then redis.call('HINCRBY', key('job:' .. id), 'forgiven', 1) end
-if verdict(id) ~= '' or tries(id) >= tonumber(max_attempts) then
-  return with_record(id, end_job(id, 'failed', webhook_message, resend_after))
+local job = read_job(id)
+if not is_held(job, attempt) then return {''} end
+write_job(job, 'error', err)
+if is_forgiven == '1' then forgive(job) end
+if verdict(job) ~= '' or tries(job) >= tonumber(max_attempts) then
+  end_job(job, 'failed', webhook_message, resend_after)
+  return with_record(job)
 end
-set_status(id, 'queued')
-redis.call('ZADD', key('delayed'), int(now + delay), id)
+set_status(job, 'queued')
+redis.call('ZADD', key('delayed'), now + delay, id)
 return {'queued'}

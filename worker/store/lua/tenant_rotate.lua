@@ -4,6 +4,6 @@ local name, secret, overlap = unpack(ARGV)
 local record = key('tenant:' .. name)
 local old = redis.call('HGET', record, 'webhook_secret')
 if not old then return 0 end
-redis.call('HSET', record, 'webhook_secret', secret, 'old_webhook_secret', old, 'old_secret_until', int(now + overlap))
+redis.call('HSET', record, 'webhook_secret', secret, 'old_webhook_secret', old, 'old_secret_until', now + overlap)
 mark_unarchived_record('tenant:' .. name)
 return 1

@@ -10,8 +10,8 @@ if redis.call('ZCARD', index) >= tonumber(max_uploads) then return {'exceeded', 
 local limit, left = stored_exceeded(id, max_stored_bytes, tonumber(size))
 if limit then return {'exceeded', 'stored-bytes', limit, left} end
 
-redis.call('HSET', key('upload:' .. id), 'content_type', content_type, 'size', size, 'created_at', int(now))
+redis.call('HSET', key('upload:' .. id), 'content_type', content_type, 'size', size, 'created_at', now)
 expire_upload(id, now + lifetime)
-redis.call('ZADD', index, int(now), id)
+redis.call('ZADD', index, now, id)
 count_stored(id, tonumber(size))
 return {'created', unpack(redis.call('HGETALL', key('upload:' .. id)))}

@@ -3,7 +3,7 @@
 local id = ARGV[1]
 local size, deleted_at = unpack(redis.call('HMGET', key('upload:' .. id), 'size', 'deleted_at'))
 if not size or deleted_at then return 0 end
-redis.call('HSET', key('upload:' .. id), 'deleted_at', int(now))
+redis.call('HSET', key('upload:' .. id), 'deleted_at', now)
 redis.call('ZREM', key(owner(id) .. 'uploads'), id)
 count_stored(id, -size)
 return 1

@@ -40,9 +40,9 @@ local function settle_batch(batch)
   local sealed_at, completed_at = unpack(redis.call('HMGET', record, 'sealed_at', 'completed_at'))
   if not sealed_at or completed_at then return end
   if count_of(batch, ENDED) < redis.call('HLEN', key('batch_items:' .. batch)) then return end
-  redis.call('HSET', record, 'completed_at', int(now))
+  redis.call('HSET', record, 'completed_at', now)
   redis.call('ZREM', key(owner(batch) .. 'batches:open'), batch)
-  redis.call('ZADD', key('batches:ended'), int(now), batch)
+  redis.call('ZADD', key('batches:ended'), now, batch)
   mark_unarchived_record('batch:' .. batch)
   notify_completed(batch)
 end
@@ -55,7 +55,7 @@ local function announce_progress(batch)
   if redis.call('EXISTS', key('feeds')) == 0 then return end
   local last = redis.call('HGET', key('batch_counts:' .. batch), 'announced_at')
   if last and now - last < ANNOUNCED_EVERY then return end
-  redis.call('HSET', key('batch_counts:' .. batch), 'announced_at', int(now))
+  redis.call('HSET', key('batch_counts:' .. batch), 'announced_at', now)
   announce_batch(batch, 'progress')
 end
 
@@ -67,7 +67,7 @@ local function item_ended(batch)
   local counts = key('batch_counts:' .. batch)
   local last = redis.call('HGET', counts, 'notified_at')
   if last and now - last < PROGRESS_EVERY then return end
-  redis.call('HSET', counts, 'notified_at', int(now))
+  redis.call('HSET', counts, 'notified_at', now)
   notify_batch(batch, 'batch.progress', 'progress_' .. count_of(batch, ENDED))
 end
 
@@ -80,6 +80,6 @@ end
 
 -- List a queued job as one of a batch. Its request is in the manifest, so no document of its acceptance is archived.
 local function enter_batch(batch, id)
-  redis.call('ZADD', key('batch_jobs:' .. batch), int(now), id)
+  redis.call('ZADD', key('batch_jobs:' .. batch), now, id)
   count_in_batch(batch, id, nil, 'queued')
 end

@@ -4,7 +4,7 @@ local function enable(endpoint)
 end
 
 local function disable(endpoint, why)
-  if redis.call('HSETNX', key('endpoint:' .. endpoint), 'disabled_at', int(now)) == 1 then
+  if redis.call('HSETNX', key('endpoint:' .. endpoint), 'disabled_at', now) == 1 then
     redis.call('HSET', key('endpoint:' .. endpoint), 'disabled_reason', why)
     mark_unarchived_record('endpoint:' .. endpoint)
   end

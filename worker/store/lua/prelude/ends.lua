@@ -8,35 +8,39 @@ local function count(what) redis.call('HINCRBY', key('counts'), what, 1) end
 local FORGET_AFTER_SECONDS = 60
 
 -- End a job. Its final status is what `verdict` decided, or `to` if nothing was decided. Return that status.
--- `message` delivers the event of the status `to`, and may be ''.
-local function end_job(id, to, message, resend_after)
-  local decided = verdict(id)
-  if decided ~= '' then
-    to, message = decided, ''
-    redis.call('HDEL', key('job:' .. id), 'files_prefix', 'masks')
-  end
+-- `message` delivers the event of the status `to`, and may be ''. Further arguments are fields of the record that are written
+-- with the status: field, value, ...
+local function end_job(job, to, message, resend_after, ...)
+  local id, decided = job.id, verdict(job)
   if decided == 'timeout' then
     to = 'failed'
-    redis.call('HSET', key('job:' .. id), 'error', TIMEOUT)
+  elseif decided ~= '' then
+    to = decided
   end
-  local ephemeral, batch = set_status(id, to, 'completed_at', int(now))
-  if ephemeral then
-    drop_ephemeral_image(id)
+  set_status(job, to, 'completed_at', int(now), ...)
+  if decided ~= '' then
+    message = ''
+    clear_job(job, 'files_prefix', 'masks')
+  end
+  if decided == 'timeout' then write_job(job, 'error', TIMEOUT) end
+  if job.ephemeral then
+    drop_ephemeral_image(job)
     redis.call('EXPIRE', key('job:' .. id), FORGET_AFTER_SECONDS)
   else
-    redis.call('ZADD', key('ended'), int(now), id)
+    redis.call('ZADD', key('ended'), now, id)
     mark_unarchived(id)
-    notify(id, to, message, resend_after)
+    notify(job, to, message, resend_after)
   end
   redis.call('PUBLISH', key('done'), id)
   count('jobs ' .. to)
-  count_usage(id, now, to)
-  if batch then item_ended(batch) end
+  count_usage(id, now, to, job.work)
+  if job.batch then item_ended(job.batch) end
   return to
 end
 
--- Return a status and field, value, ... of a job's record, which is archived. An ephemeral job is not archived: only the status.
-local function with_record(id, status)
-  if redis.call('HEXISTS', key('job:' .. id), 'ephemeral') == 1 then return {status} end
-  return {status, unpack(redis.call('HGETALL', key('job:' .. id)))}
+-- Return the status of a job that has ended, and field, value, ... of its record, which is archived. An ephemeral job is not
+-- archived: only the status.
+local function with_record(job)
+  if job.ephemeral then return {job.status} end
+  return {job.status, unpack(row_of(job))}
 end

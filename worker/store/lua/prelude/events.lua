@@ -1,15 +1,15 @@
 -- Send the message of an event to a sender. The event is due again after `resend_after`, in case the message is lost.
 local function send_event(event, message, resend_after)
-  redis.call('ZADD', key('events:due'), int(now + resend_after), event)
+  redis.call('ZADD', key('events:due'), now + resend_after, event)
   redis.call('LPUSH', key('q:webhook'), message)
 end
 
 -- Write an event. If `message` is '', the event is due immediately, and the reaper sends the message. The last arguments
 -- are its job, its endpoint or both, as field, value, ...
 local function write_event(event, kind, message, resend_after, ...)
-  redis.call('HSET', key('event:' .. event), 'type', kind, 'state', 'pending', 'tries', 0, 'created_at', int(now), ...)
+  redis.call('HSET', key('event:' .. event), 'type', kind, 'state', 'pending', 'tries', 0, 'created_at', now, ...)
   if message == '' then
-    redis.call('ZADD', key('events:due'), int(now), event)
+    redis.call('ZADD', key('events:due'), now, event)
   else
     send_event(event, message, resend_after)
   end
@@ -18,7 +18,7 @@ end
 -- Let an event wait for a place at a host.
 local function hold(event, host)
   redis.call('HSET', key('event:' .. event), 'host', host)
-  redis.call('ZADD', key('held:' .. host), int(now), event)
+  redis.call('ZADD', key('held:' .. host), now, event)
   redis.call('SADD', key('held'), host)
 end
 
@@ -39,7 +39,7 @@ end
 
 -- Return how many more events may be tried at a host now. A silent host gets one try at a time until it answers.
 local function free_places(host, places)
-  redis.call('ZREMRANGEBYSCORE', key('sending:' .. host), '-inf', int(now))
+  redis.call('ZREMRANGEBYSCORE', key('sending:' .. host), '-inf', now)
   if redis.call('EXISTS', key('silent:' .. host)) == 1 then places = 1 end
   return places - redis.call('ZCARD', key('sending:' .. host))
 end
@@ -54,8 +54,8 @@ local function admit(host, places, keep)
       redis.call('SREM', key('held'), host)
       break
     end
-    redis.call('ZADD', key('sending:' .. host), int(now + keep), event)
-    redis.call('ZADD', key('events:due'), int(now), event)
+    redis.call('ZADD', key('sending:' .. host), now + keep, event)
+    redis.call('ZADD', key('events:due'), now, event)
     admitted[#admitted + 1] = event
   end
   return admitted
@@ -80,16 +80,16 @@ local function write_events(event, kind, word, tell, message, resend_after, of, 
       local its_event = event .. '_' .. shown(endpoint)
       write_event(its_event, kind, '', 0, of, id, 'endpoint', endpoint)
       redis.call('RPUSH', told, its_event)
-      redis.call('ZADD', key('told_to:' .. endpoint), int(now), its_event)
+      redis.call('ZADD', key('told_to:' .. endpoint), now, its_event)
     end
   end
 end
 
 -- Write the events for a change of a job's status; `what` is `started` or the final status. The same script changes the
 -- status, so every status that was reached is notified. An ephemeral job has no events.
-local function notify(id, what, message, resend_after)
-  local tell, ephemeral = unpack(redis.call('HMGET', key('job:' .. id), 'tell', 'ephemeral'))
-  if ephemeral then return end
+local function notify(job, what, message, resend_after)
+  if job.ephemeral then return end
+  local id = job.id
   local event = owner(id) .. 'evt_' .. shown(id) .. '_' .. what
-  write_events(event, 'job.' .. what, what, tell, message, resend_after, 'job', id, key('told:' .. id))
+  write_events(event, 'job.' .. what, what, job.tell, message, resend_after, 'job', id, key('told:' .. id))
 end

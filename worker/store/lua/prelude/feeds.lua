@@ -12,7 +12,7 @@ local function write_to_feed(feed, kind, about, data)
     'type', kind, 'about', about, 'data', data)
   if not entry then return end
   local message = table.concat({feed, entry, kind, about, data}, '\n')
-  for _, gateway in ipairs(redis.call('ZRANGE', key('followers:' .. feed), int(now), '+inf', 'BYSCORE')) do
+  for _, gateway in ipairs(redis.call('ZRANGE', key('followers:' .. feed), now, '+inf', 'BYSCORE')) do
     redis.call('PUBLISH', key('gateway:' .. gateway), message)
   end
 end

@@ -10,7 +10,7 @@ end
 -- Return the counters and the number of queued and running jobs as JSON. Two times have different JSON.
 local function snapshot()
   return cjson.encode({
-    at = int(now), counts = redis.call('HGETALL', key('counts')), latencies = redis.call('HGETALL', key('latencies')),
+    at = now, counts = redis.call('HGETALL', key('counts')), latencies = redis.call('HGETALL', key('latencies')),
     queued = queued(), running = redis.call('ZCARD', key('leases')),
   })
 end

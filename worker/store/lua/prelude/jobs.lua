@@ -1,13 +1,51 @@
+-- A script reads the record of a job once, as a table with its fields and the `id`, and changes table and record together.
+
+-- Return a job, with these fields only or with all; nil if there is no such job.
+local function read_job(id, ...)
+  local job, count = {id = id}, select('#', ...)
+  if count > 0 then
+    local values = redis.call('HMGET', key('job:' .. id), ...)
+    for i = 1, count do job[select(i, ...)] = values[i] or nil end
+    return job
+  end
+  local row = redis.call('HGETALL', key('job:' .. id))
+  for i = 1, #row, 2 do job[row[i]] = row[i + 1] end
+  return job.status and job
+end
+
+-- Write fields of a job's record: field, value, ...; each value is a string.
+local function write_job(job, ...)
+  redis.call('HSET', key('job:' .. job.id), ...)
+  for i = 1, select('#', ...), 2 do job[select(i, ...)] = select(i + 1, ...) end
+end
+
+-- Delete fields of a job's record.
+local function clear_job(job, ...)
+  redis.call('HDEL', key('job:' .. job.id), ...)
+  for i = 1, select('#', ...) do job[select(i, ...)] = nil end
+end
+
+-- Return field, value, ... of a job's record.
+local function row_of(job)
+  local row = {}
+  for field, value in pairs(job) do
+    if field ~= 'id' then
+      row[#row + 1] = field
+      row[#row + 1] = value
+    end
+  end
+  return row
+end
+
 -- Remove a job from every index that says what the job waits for. A queued job is in its queue or delayed; a running job has a
 -- lease. Return true if the record has a lane or a deadline, which the caller then removes from the record.
-local function release(id)
-  local status, queue, lane, start_by, run_by, cancel_requested_at = unpack(redis.call('HMGET', key('job:' .. id),
-    'status', 'queue', 'lane', 'start_by', 'run_by', 'cancel_requested_at'))
-  if status == 'queued' then leave_line(id, queue, lane) end
+local function release(job)
+  local id, status, lane = job.id, job.status, job.lane
+  if status == 'queued' then leave_line(id, job.queue, lane) end
   if status == 'queued' and not lane then redis.call('ZREM', key('delayed'), id) end
   if status == 'running' then redis.call('ZREM', key('leases'), id) end
-  if start_by or run_by or cancel_requested_at then redis.call('ZREM', key('deadlines'), id) end
-  return lane or start_by or run_by
+  if job.start_by or job.run_by or job.cancel_requested_at then redis.call('ZREM', key('deadlines'), id) end
+  return lane or job.start_by or job.run_by
 end
 
 -- True if a job with this id was erased, or if its files are still being deleted.
@@ -22,13 +60,13 @@ local function remember(idempotency_key, id, fingerprint, seconds)
 end
 
 -- Delete the image of an ephemeral job from Redis, if its record has `image_bytes`.
-local function drop_ephemeral_image(id)
-  local bytes = redis.call('HGET', key('job:' .. id), 'image_bytes')
+local function drop_ephemeral_image(job)
+  local bytes = job.image_bytes
   if not bytes then return end
-  redis.call('DEL', key('input:' .. id))
-  redis.call('HDEL', key('job:' .. id), 'image_bytes')
+  redis.call('DEL', key('input:' .. job.id))
+  clear_job(job, 'image_bytes')
   redis.call('DECRBY', key('ephemeral_bytes'), bytes)
-  local of_tenant = key('ephemeral_bytes:' .. tenant(id))
+  local of_tenant = key('ephemeral_bytes:' .. tenant(job.id))
   if redis.call('DECRBY', of_tenant, bytes) <= 0 then redis.call('DEL', of_tenant) end
 end
 
@@ -42,51 +80,50 @@ end
 
 -- Change the status of a job, and further fields of its record: field, value, ... The deadlines of its previous status no longer
 -- apply: by now they were met or missed. The progress of its previous attempt is removed too. An ephemeral job that has ended is
--- in no list. Return whether the job is ephemeral, and its batch.
-local function set_status(id, to, ...)
-  local from, accepted_at, ephemeral, batch, progress =
-    unpack(redis.call('HMGET', key('job:' .. id), 'status', 'accepted_at', 'ephemeral', 'batch', 'progress'))
-  if release(id) or progress then redis.call('HDEL', key('job:' .. id), 'lane', 'start_by', 'run_by', 'progress') end
-  local lists = owner(id) .. (ephemeral and 'ephemeral:' or 'jobs:')
+-- in no list.
+local function set_status(job, to, ...)
+  local id, from = job.id, job.status
+  if release(job) or job.progress then clear_job(job, 'lane', 'start_by', 'run_by', 'progress') end
+  local lists = owner(id) .. (job.ephemeral and 'ephemeral:' or 'jobs:')
   redis.call('ZREM', key(lists .. from), id)
-  if not ephemeral or to == 'queued' or to == 'running' then redis.call('ZADD', key(lists .. to), accepted_at, id) end
-  redis.call('HSET', key('job:' .. id), 'status', to, ...)
-  if batch then count_in_batch(batch, id, from, to) end
-  announce(id, to == 'running' and 'started' or to, batch, ephemeral, to ~= 'queued' and to ~= 'running')
-  return ephemeral, batch
+  if not job.ephemeral or to == 'queued' or to == 'running' then redis.call('ZADD', key(lists .. to), job.accepted_at, id) end
+  write_job(job, 'status', to, ...)
+  if job.batch then count_in_batch(job.batch, id, from, to) end
+  announce(id, to == 'running' and 'started' or to, job.batch, job.ephemeral, to ~= 'queued' and to ~= 'running')
 end
 
 -- Put a job at the end of its line; or at the front, if it was started before and has waited already. The permit lets a
 -- worker begin one job of the queue, the one that is next. The permit is not pushed if the queue has one for each waiting job:
 -- canceled jobs leave their permits behind, and a client that submits and cancels in a loop must not fill Redis with them.
-local function enqueue(id, permit, is_first)
-  local queue, waiting = enter_line(id, is_first)
-  if redis.call('LLEN', key('q:' .. queue)) < waiting then
-    redis.call('LPUSH', key('q:' .. queue), permit)
+local function enqueue(job, permit, is_first)
+  local waiting = enter_line(job, is_first)
+  if redis.call('LLEN', key('q:' .. job.queue)) < waiting then
+    redis.call('LPUSH', key('q:' .. job.queue), permit)
   end
 end
 
 -- True if this attempt holds the job: the job is running, and its record has the attempt's number. That number is the
 -- fencing token.
-local function is_held(id, attempt)
-  local record = redis.call('HMGET', key('job:' .. id), 'status', 'attempt')
-  return record[1] == 'running' and record[2] == attempt
-end
+local function is_held(job, attempt) return job and job.status == 'running' and job.attempt == attempt end
 
 -- Return how many attempts count against max_attempts. Not counted are attempts that a worker handed back because it had to
 -- stop, and attempts that failed in an outage.
-local function tries(id)
-  local record = redis.call('HMGET', key('job:' .. id), 'attempt', 'forgiven')
-  return record[1] - (record[2] or 0)
-end
+local function tries(job) return job.attempt - (job.forgiven or 0) end
+
+-- Do not count the last attempt against max_attempts.
+local function forgive(job) write_job(job, 'forgiven', tostring((job.forgiven or 0) + 1)) end
 
 -- Return how a job that has not ended must end, or '' if its attempt decides that. canceled: the client asked for that; timeout:
 -- the attempt ran too long; expired: no attempt started in time.
-local function verdict(id)
-  local record = redis.call('HMGET', key('job:' .. id), 'cancel_requested_at', 'run_by', 'start_by')
-  local cancel_requested_at, run_by, start_by = unpack(record)
-  if cancel_requested_at then return 'canceled' end
-  if run_by and tonumber(run_by) <= now then return 'timeout' end
-  if start_by and tonumber(start_by) <= now then return 'expired' end
+local function verdict(job)
+  if job.cancel_requested_at then return 'canceled' end
+  if job.run_by and tonumber(job.run_by) <= now then return 'timeout' end
+  if job.start_by and tonumber(job.start_by) <= now then return 'expired' end
   return ''
+end
+
+-- Put a job that a version without lanes queued into a line.
+local function adopt(id)
+  local job = read_job(id, 'queue', 'lane', 'priority', 'light_cost', 'embedding')
+  if job.queue and not job.lane and redis.call('ZSCORE', key('waiting:' .. job.queue), id) then enter_line(job) end
 end

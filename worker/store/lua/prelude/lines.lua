@@ -56,31 +56,31 @@ local function charge(level, member, cost)
   redis.call('ZINCRBY', turns, cost, member)
 end
 
--- Return the queue of a queued job, and the lane that the job belongs to now.
-local function lane_of(id)
-  local queue, priority, light_cost, embedding =
-    unpack(redis.call('HMGET', key('job:' .. id), 'queue', 'priority', 'light_cost', 'embedding'))
-  local is_made = light_cost and embedding and redis.call('EXISTS', key('made:' .. embedding)) == 1
-  return queue, (priority or 'normal') .. (is_made and '.light' or '')
+-- Return the lane that a job belongs to now.
+local function lane_of(job)
+  local is_made = job.light_cost and job.embedding and redis.call('EXISTS', key('made:' .. job.embedding)) == 1
+  return (job.priority or 'normal') .. (is_made and '.light' or '')
 end
 
--- Put a job at the end of its line, or at the front of it. Return the queue, and how many jobs wait in it now.
-local function enter_line(id, is_first)
-  local queue, lane = lane_of(id)
+-- Put a job at the end of its line, or at the front of it. Its record gets the lane, unless it has that already. Return how many
+-- jobs wait in its queue now.
+local function enter_line(job, is_first)
+  local id, queue = job.id, job.queue
+  local lane = job.lane or lane_of(job)
   local level = queue .. ':' .. lane
   local line, score = key('line:' .. level .. ':' .. tenant(id)), now
   if is_first then
     local longest = redis.call('ZRANGE', line, 0, 0, 'WITHSCORES')[2]
     score = longest and math.min(now, longest - 1) or now
   end
-  redis.call('ZADD', line, int(score), id)
-  redis.call('ZADD', key('waiting:' .. queue), 'NX', int(now), id)
+  redis.call('ZADD', line, score, id)
+  redis.call('ZADD', key('waiting:' .. queue), 'NX', now, id)
   redis.call('HINCRBY', key('lanes:' .. queue), lane, 1)
-  redis.call('HSET', key('job:' .. id), 'lane', lane)
+  if not job.lane then redis.call('HSET', key('job:' .. id), 'lane', lane) end
   local waiting = redis.call('ZCARD', key('waiting:' .. queue))
   join(level, tenant(id), waiting == 1)
   join(queue, lane, waiting == 1)
-  return queue, waiting
+  return waiting
 end
 
 -- Remove the last waiting job of a queue from its line. An idle queue keeps nothing about its lines. This is what `leave_line`
@@ -103,12 +103,6 @@ local function leave_line(id, queue, lane)
   if redis.call('HINCRBY', key('lanes:' .. queue), lane, -1) == 0 then redis.call('HDEL', key('lanes:' .. queue), lane) end
   if redis.call('EXISTS', line) == 0 then leave(level, tenant(id)) end
   if redis.call('EXISTS', key('turns:' .. level)) == 0 then leave(queue, lane) end
-end
-
--- Put a job that a version without lanes queued into a line.
-local function adopt(id)
-  local queue, lane = unpack(redis.call('HMGET', key('job:' .. id), 'queue', 'lane'))
-  if queue and not lane and redis.call('ZSCORE', key('waiting:' .. queue), id) then enter_line(id) end
 end
 
 -- True if jobs of one lane begin before those of another when both have the same turn.
@@ -134,10 +128,10 @@ end
 
 -- Move the turns of a waiting job's lane and tenant by the cost of the job, because it begins. If no other job waits in the
 -- queue, its turns are forgotten anyway.
-local function take_turn(id)
-  local queue, lane, cost, light_cost = unpack(redis.call('HMGET', key('job:' .. id), 'queue', 'lane', 'cost', 'light_cost'))
+local function take_turn(job)
+  local id, queue, lane = job.id, job.queue, job.lane
   if redis.call('ZCARD', key('waiting:' .. queue)) == 1 then return end
-  cost = is_light(lane) and light_cost or cost or COST_OF_OLDER
+  local cost = is_light(lane) and job.light_cost or job.cost or COST_OF_OLDER
   local weight = redis.call('HGET', key('tenant:' .. tenant(id)), 'weight') or 1
   charge(queue, lane, cost / weight_of_lane(lane))
   charge(queue .. ':' .. lane, tenant(id), cost / weight)
