@@ -16,12 +16,15 @@ import { view as batch } from "./views/batch.js";
 import { view as batches } from "./views/batches.js";
 import { view as job } from "./views/job.js";
 import { view as jobs } from "./views/jobs.js";
+import { view as fleet } from "./views/fleet.js";
 import { view as keys } from "./views/keys.js";
 import { forbidden, noPage, signInView } from "./views/notices.js";
 import { view as usage } from "./views/usage.js";
+import { view as webhook } from "./views/webhook.js";
+import { view as webhooks } from "./views/webhooks.js";
 
 /** All views. A view is shown in the bar if NAVIGATION has its address and the session may see it. */
-const VIEWS = [jobs, job, batches, batch, keys, usage];
+const VIEWS = [jobs, job, batches, batch, fleet, webhooks, webhook, keys, usage];
 const NAVIGATION = [
   ["/console", "jobs"],
   ["/console/batches", "batches"],

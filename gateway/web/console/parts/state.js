@@ -21,6 +21,8 @@ const KINDS = {
   succeeded: "good", completed: "good", delivered: "good",
   failed: "bad", dead: "bad",
   canceled: "ended", expired: "ended",
+  ready: "good", draining: "runs", lost: "bad",
+  enabled: "good", failing: "bad", disabled: "ended",
 };
 
 /** Return the word for a status; one that a later version of the service has is shown as it is. */

@@ -54,6 +54,17 @@ export class Table {
     return this.#show("ready");
   }
 
+  /** Show these items, in this order, and no others. */
+  set(items) {
+    const keys = items.map(this.#given.key);
+    for (const key of [...this.#rows.keys()]) if (!keys.includes(key)) this.remove(key);
+    for (const item of items) this.put(item);
+    keys.forEach((key, place) => {
+      const [row, there] = [this.#rows.get(key), this.#body.children[place]];
+      if (row !== there) this.#body.insertBefore(row, there);
+    });
+  }
+
   /** Remove the row of an item, if it is shown. */
   remove(key) {
     this.#rows.get(key)?.remove();

@@ -11,4 +11,10 @@ export default {
   state_dead: "Given up",
   state_canceled: "Canceled",
   state_expired: "Expired",
+  state_ready: "Ready",
+  state_draining: "Draining",
+  state_lost: "Lost",
+  state_enabled: "Enabled",
+  state_failing: "Failing",
+  state_disabled: "Disabled",
 };

@@ -11,4 +11,10 @@ export default {
   state_dead: "已放弃",
   state_canceled: "已取消",
   state_expired: "已过期",
+  state_ready: "就绪",
+  state_draining: "正在退出",
+  state_lost: "已失联",
+  state_enabled: "已启用",
+  state_failing: "持续失败",
+  state_disabled: "已停用",
 };
