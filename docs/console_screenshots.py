@@ -27,7 +27,13 @@ from worker.access.scope import ORDINARY, Scope
 from worker.store.keyspace import Keyspace
 
 LOOKS: dict[str, dict[str, Any]] = {"light": {}, "dark": {"color_scheme": "dark"}, "phone": PHONE, "zh": CHINESE}
-VIEWS = {"keys": "/console/keys", "usage": "/console/usage", "no-page": "/console/nothing"}
+VIEWS = {
+    "fleet": "/console/fleet",
+    "webhooks": "/console/webhooks",
+    "keys": "/console/keys",
+    "usage": "/console/usage",
+    "no-page": "/console/nothing",
+}
 SHOWN = ("keys", {"color_scheme": "dark"})  # the view of console.png
 
 
