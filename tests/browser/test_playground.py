@@ -328,7 +328,7 @@ def test_a_service_with_keys_asks_for_one_and_the_page_does_not_keep_it(
         field = page.page.locator("dialog input[type=password]")
         field.fill("ovk_wrong")
         field.press("Enter")
-        page.wait("document.querySelector('dialog [role=alert]') !== null")
+        page.wait("document.querySelector('dialog [role=alert]').textContent !== ''")
         field.fill(key)
         field.press("Enter")
         page.wait("playground.session.models.length > 0")
