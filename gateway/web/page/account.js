@@ -57,5 +57,5 @@ export function showAccount(service, session, done) {
     done();
   };
   const button = element("button", { type: "button", class: "wide", onclick: leave }, text("sign_out"));
-  const dialog = showDialog(text("account"), element("dl", { class: "facts" }, rows), element("div", { class: "row" }, button));
+  const dialog = showDialog(text("account"), element("dl", { class: "who" }, rows), element("div", { class: "row" }, button));
 }
