@@ -63,7 +63,7 @@ const actions = {
   open: () => sources.choose(),
   export: () => session.state.objects.length && showExport(session),
   find: () => byId("phrases").focus(),
-  escape: () => (session.running ? finding.stop() : session.replace(withSelected(session.state, null))),
+  escape: () => (session.running || session.draft ? stop() : session.replace(withSelected(session.state, null))),
 };
 new Keyboard(byId("stage"), { stage, session, clicking, hovering, pointer, actions });
 
@@ -80,7 +80,8 @@ const BUTTONS = {
   share: () => showShare(session),
   help: actions.help,
   everything: () => finding.everything(),
-  model: () => showModels(session, chooseModel),
+  stop: () => stop(),
+  model: () => openModels(),
   key: () => showAccount(session.service, session.who, () => location.reload()),
   theme: () => nextTheme(),
   language: () => changeLanguage(),
@@ -92,8 +93,7 @@ for (const each of document.querySelectorAll("[data-last-icon]")) each.append(ic
 byId("hover").addEventListener("change", (event) => turnHover(event.target.checked));
 byId("find").addEventListener("submit", (event) => {
   event.preventDefault();
-  if (session.detector) finding.texts(byId("phrases").value);
-  else showModels(session, chooseModel);
+  findTexts();
 });
 pointer.onPlace = (point) => {
   byId("place").textContent = point ? point.map((each) => number(Math.floor(each))).join(", ") : "";
@@ -139,6 +139,11 @@ function choose(tool) {
   for (const each of document.querySelectorAll("[data-tool]")) each.setAttribute("aria-pressed", each.dataset.tool === tool);
 }
 
+function stop() {
+  finding.stop();
+  clicking.stop();
+}
+
 function turnHover(isOn) {
   hovering.turn(isOn);
   show();
@@ -150,6 +155,24 @@ function select(step) {
   const at = numbers.indexOf(session.state.selected);
   const next = at < 0 ? (step > 0 ? 0 : numbers.length - 1) : (at + step + numbers.length) % numbers.length;
   session.replace(withSelected(session.state, numbers[next]));
+}
+
+/** Show the models as they are now: one may have been installed since the page was opened. */
+async function openModels() {
+  await readModels().catch((error) => session.failed(error));
+  showModels(session, chooseModel);
+}
+
+async function findTexts() {
+  if (!session.detector) await readModels().catch((error) => session.failed(error));
+  if (!session.detector) showModels(session, chooseModel);
+  else if (session.canClick) finding.texts(byId("phrases").value);
+}
+
+async function readModels() {
+  const models = await session.service.models();
+  const usual = models.find((each) => each.is_default && !each.prompts.includes("text"));
+  session.set({ models, model: session.model ?? usual?.id ?? models[0].id });
 }
 
 function chooseModel(name) {
@@ -183,14 +206,14 @@ function signIn() {
 async function begin() {
   try {
     session.set({ who: await readSession(session.service) });
-    const models = await session.service.models();
-    const usual = models.find((each) => each.is_default && !each.prompts.includes("text"));
-    session.set({ models, model: session.model ?? usual?.id ?? models[0].id, problem: null });
+    await readModels();
+    session.set({ problem: null });
     const job = new URLSearchParams(location.search).get("job");
     if (job && !session.photo) await openJob(session, opening, job);
     else if (session.photo?.blob && !session.photo.isSent) await opening.warm();
   } catch (error) {
     session.failed(error, { progress: null });
+    if (error.isOutage) session.service.addEventListener("reached", begin, { once: true });
   }
 }
 

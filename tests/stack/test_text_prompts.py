@@ -5,12 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +18,11 @@ from pycocotools import mask as coco
 
 from configs.settings import Settings
 from ovseg.embedded.seaweedfs import BUCKET, Seaweedfs
-from ovseg_core import models
 from ovseg_core.paddlex import detection_prompt
 from ovseg_core.paddlex.thresholds import Thresholds
 from tests.support import colour_worker, contract, lone_gateway, pictures
 
-DETECTOR = "GroundingDINO-T"
+DETECTOR = colour_worker.NAME
 HW = (240, 380)
 RED, GREEN = (0, 1), (1, 4)  # cells of the scene
 CERTAIN = {"box_threshold": 0.55, "text_threshold": 0.55}  # zeros are logits of words that do not fit
@@ -43,11 +38,10 @@ Ask = Callable[..., Any]
 def ask(redis_url: str, s3: Seaweedfs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     """Send requests to a service whose worker has the detector; each answer is as the OpenAPI document describes it."""
     folder = tmp_path_factory.mktemp("models")
-    (folder / models.find_detector(DETECTOR).weights.name).write_bytes(b"weights")
     settings = Settings(
         redis_url=redis_url, redis_prefix="text-prompts:", s3_endpoint_url=s3.endpoint_url, s3_bucket=BUCKET
     )
-    with lone_gateway.running(settings, is_patient=True) as gateway, _worker(settings, folder):
+    with lone_gateway.running(settings, is_patient=True) as gateway, colour_worker.running(settings, folder):
 
         def asked(method: str, path: str, **kwargs: Any) -> Any:
             answer = requests.request(method, gateway.url + path, timeout=PATIENCE_SECONDS, **kwargs)
@@ -62,19 +56,6 @@ def ask(redis_url: str, s3: Seaweedfs, tmp_path_factory: pytest.TempPathFactory)
             assert time.monotonic() < deadline
             time.sleep(0.1)
         yield asked
-
-
-@contextmanager
-def _worker(settings: Settings, folder: Path) -> Iterator[None]:
-    names = ("redis_url", "redis_prefix", "s3_endpoint_url", "s3_bucket")
-    given = {f"OVSEG_{name.upper()}": str(getattr(settings, name)) for name in names}
-    environment = {**os.environ, **given, "OVSEG_MODELS_DIR": str(folder)}
-    started = subprocess.Popen([sys.executable, "-m", "tests.support.colour_worker"], env=environment)
-    try:
-        yield
-    finally:
-        started.terminate()
-        started.wait(60)
 
 
 def overlap(mask: Mapping[str, Any], cell: tuple[int, int]) -> float:

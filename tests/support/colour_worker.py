@@ -7,20 +7,25 @@ finds only the 15 boxes of CELLS: objects drawn there are found exactly.
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from configs.settings import Settings
+from ovseg_core import models
 from ovseg_core.grounding_dino.detector import Detector
 from tests.support import colour_detector, small_grounding_dino
 from worker import run
 from worker.inference.detectors import Detectors
 from worker.worker_services import WorkerServices
 
+NAME = "GroundingDINO-T"  # of the detector
 CELLS = (3, 5)  # rows and columns of an image
 Cell = tuple[int, int]
 
@@ -44,6 +49,21 @@ def scene(objects: Mapping[Cell, str], image_hw: tuple[int, int]) -> np.ndarray:
 def made(folder: Path) -> Detector:
     """Return the detector; its weights are written into a folder."""
     return colour_detector.detector(small_grounding_dino.file("grounding_dino", folder), level=2)
+
+
+@contextmanager
+def running(settings: Settings, folder: Path) -> Iterator[None]:
+    """Run a worker whose models are those of a folder and the detector."""
+    (folder / models.find_detector(NAME).weights.name).write_bytes(b"weights")
+    names = ("redis_url", "redis_prefix", "s3_endpoint_url", "s3_bucket")
+    given = {f"OVSEG_{name.upper()}": str(getattr(settings, name)) for name in names}
+    environment = {**os.environ, **given, "OVSEG_MODELS_DIR": str(folder)}
+    started = subprocess.Popen([sys.executable, "-m", "tests.support.colour_worker"], env=environment)
+    try:
+        yield
+    finally:
+        started.terminate()
+        started.wait(60)
 
 
 def main() -> None:

@@ -33,7 +33,6 @@ const NAVIGATION = [
   ["/console/keys", "keys"],
   ["/console/usage", "usage"],
 ];
-const PROBE_MS = 2000; // between two questions whether the service answers again
 const SAID_MS = 6000; // for which a message is shown
 
 addTexts({ en, zh });
@@ -44,7 +43,6 @@ const service = new Service();
 let session = null; // null while nobody is signed in
 let close = () => {}; // closes what the present view has opened
 let hideSaid = null; // the timer that hides the message
-let probing = null; // the timer of the next question
 let ending = null; // the timer of the session's end
 
 /** Read who is signed in, and show the view, or ask for a key. */
@@ -130,23 +128,20 @@ function announce(message) {
   hideSaid = setTimeout(() => (byId("said").textContent = ""), SAID_MS);
 }
 
-/** Show that the service does not answer, and ask it until it does. */
+/** Show that the service does not answer, until it does. */
 function showLost() {
-  clearTimeout(probing);
-  const isLost = service.isLost || !navigator.onLine;
-  byId("banner").hidden = !isLost;
-  if (!isLost) return;
+  byId("banner").hidden = !service.isLost && navigator.onLine;
   byId("banner").textContent = text(navigator.onLine ? "service_lost" : "problem_offline");
-  probing = setTimeout(async () => {
-    await service.send("GET", "/readyz").catch(() => null);
-    showLost();
-  }, PROBE_MS);
 }
 
 service.addEventListener("lost", showLost);
-service.addEventListener("reached", () => announce(text("service_reached")));
+service.addEventListener("reached", () => {
+  showLost();
+  announce(text("service_reached"));
+});
 service.addEventListener("refused", () => leave(session && text("session_ended")));
 addEventListener("offline", showLost);
+addEventListener("online", showLost);
 document.addEventListener("visibilitychange", () => document.hidden || check());
 byId("account").addEventListener("click", () => showAccount(service, session, () => leave(text("signed_out"))));
 byId("theme").addEventListener("click", nextTheme);

@@ -3,6 +3,8 @@
 import { candidatesOf, toRequest } from "../objects/answers.js";
 import { EMPTY_PROMPT, nextNumber, selectedOf, withObject, withPoint } from "../objects/objects.js";
 
+const FORGOTTEN = ["not_found", "image_not_found", "input_gone"]; // the job, or the image
+
 export class Clicking {
   #session;
   #opening;
@@ -11,6 +13,13 @@ export class Clicking {
   constructor(session, opening) {
     this.#session = session;
     this.#opening = opening;
+    session.addEventListener("opened", () => this.#controller.abort()); // the click was in the photo before
+  }
+
+  /** Give up the click whose mask has not come. */
+  stop() {
+    this.#controller.abort();
+    this.#session.set({ draft: null });
   }
 
   /** Add a point to the selected object, or begin a new one. `label` is 1 on the object and 0 beside it. */
@@ -50,15 +59,15 @@ export class Clicking {
     }
   }
 
-  /** Run the job. If the service has forgotten the image meanwhile, send it once more. */
+  /** Run the job. If the service has lost the job or forgotten the image meanwhile, send it once more. */
   async #answer(prompt, signal) {
     const { service, photo, model } = this.#session;
     const request = clickRequest(photo, model, prompt, "all");
     try {
       return await service.run(request, signal);
     } catch (error) {
-      if (error.code !== "image_not_found" && error.code !== "input_gone") throw error;
-      await this.#opening.warm();
+      if (!FORGOTTEN.includes(error.code)) throw error;
+      if (error.code !== "not_found") await this.#opening.warm();
       return service.run(request, signal);
     }
   }

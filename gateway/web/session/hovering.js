@@ -12,7 +12,7 @@ const LEAVES_CLICK = 12; // pixels of the screen
 
 export class Hovering {
   #session;
-  #place = null; // {point, label, screen}: where the mouse is
+  #place = null; // {point, label, screen, photo}: where the mouse is
   #clicked = null; // where the last click was, until the mouse has left that place
   #isBusy = false;
   #slow = 0;
@@ -20,6 +20,7 @@ export class Hovering {
 
   constructor(session) {
     this.#session = session;
+    session.addEventListener("opened", () => this.leave());
   }
 
   /** Turn previews on or off. */
@@ -33,7 +34,7 @@ export class Hovering {
   move(point, label, screen) {
     if (this.#clicked && distance(this.#clicked, screen) < LEAVES_CLICK) return;
     this.#clicked = null;
-    this.#place = { point, label, screen };
+    this.#place = { point, label, screen, photo: this.#session.photo };
     if (!this.#isBusy) this.#ask();
   }
 
@@ -69,7 +70,7 @@ export class Hovering {
 
   #show(job, place) {
     const now = this.#place;
-    if (!now || this.#session.draft || now.label !== place.label) return;
+    if (!now || this.#session.draft || now.label !== place.label || now.photo !== place.photo) return;
     if (distance(now.screen, place.screen) > NEAR) return;
     this.#session.set({ preview: candidatesOf(job.result)[0] });
   }

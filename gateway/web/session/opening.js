@@ -1,11 +1,7 @@
 // Opens a photo: decodes it here, and sends it to the service, which makes its embedding meanwhile.
 
-import { History } from "../objects/history.js";
-import { NOTHING } from "../objects/objects.js";
 import { digestOf } from "../picture/digest.js";
 import { Picture } from "../picture/picture.js";
-
-const EMPTY = { draft: null, preview: null, running: null, savedAs: null, clickMs: null };
 
 export class Opening {
   #session;
@@ -95,8 +91,7 @@ export class Opening {
   #show({ name, blob, image }, picture) {
     const { width, height } = picture;
     this.#session.photo?.picture.close();
-    const photo = { name, blob, image, picture, width, height, isSent: false };
-    this.#session.set({ ...EMPTY, photo, history: new History(NOTHING) });
+    this.#session.open({ name, blob, image, picture, width, height, isSent: false });
   }
 
   #begin() {

@@ -3,6 +3,9 @@
 import { objectsOfJob, toRequest } from "../objects/answers.js";
 import { withObjects } from "../objects/objects.js";
 import { Problem } from "../service/problem.js";
+import { succeeded } from "../service/service.js";
+
+const FOLLOW_SECONDS = 30; // for which one request is held
 
 /** Return the request of a job with all objects. */
 function saveRequest(image, model, objects) {
@@ -26,20 +29,41 @@ export async function save(session) {
   return job.id;
 }
 
-/** Open a saved job: its photo, if the service still has it, and its objects. */
+/**
+ * Open a saved job when it has ended: its photo, if the service still has it, and its objects. Of a job that did not
+ * succeed, or whose result is no longer stored, only the photo is opened, and the problem says why.
+ */
 export async function openJob(session, opening, id) {
+  const { service } = session;
   session.set({ progress: { stage: "opening" } });
-  const job = await session.service.ended(await session.service.job(id));
-  if (!job.result) throw new Problem(410, "result_gone", "");
+  let job = await service.job(id);
+  if (!job.is_final) session.set({ progress: { stage: "following" } });
+  while (!job.is_final) job = await service.job(id, FOLLOW_SECONDS);
   if (session.models.some((each) => each.id === job.model)) session.set({ model: job.model });
-  let problem = null;
+  const reason = reasonOf(job);
+  const problem = await openPhoto(session, opening, job);
+  if (!reason) session.push(withObjects(session.state, objectsOfJob(job)));
+  session.set({ savedAs: reason ? null : id, problem: reason ?? problem, progress: null });
+}
+
+/** Return why a job that has ended has no masks, or null. */
+function reasonOf(job) {
   try {
-    await opening.open(await session.service.file(job, "image"), id);
+    succeeded(job);
+  } catch (problem) {
+    return problem;
+  }
+  return job.result ? null : new Problem(410, "result_gone", "");
+}
+
+/** Open the photo of a job; without it, a grey one of the same size. Return the problem, or null. */
+async function openPhoto(session, opening, job) {
+  try {
+    await opening.open(await session.service.file(job, "image"), job.id);
+    return session.problem;
   } catch (error) {
     if (error.status !== 404 && error.status !== 410) throw error;
-    opening.openBlank(job.image.width, job.image.height, id);
-    problem = new Problem(404, "no_picture", "");
+    if (job.image && job.result) opening.openBlank(job.image.width, job.image.height, job.id);
+    return new Problem(404, "no_picture", "");
   }
-  session.push(withObjects(session.state, objectsOfJob(job)));
-  session.set({ savedAs: id, problem });
 }

@@ -4,6 +4,8 @@ import { History } from "../objects/history.js";
 import { NOTHING } from "../objects/objects.js";
 import { Service } from "../service/service.js";
 
+const OF_A_PHOTO = { draft: null, preview: null, running: null, found: null, savedAs: null, clickMs: null };
+
 export class Session extends EventTarget {
   service = new Service();
   who = null; // the session object of the API: who is signed in
@@ -14,11 +16,17 @@ export class Session extends EventTarget {
   history = new History(NOTHING);
   draft = null; // {number, prompt}: what was clicked, until its mask has come
   preview = null; // {mask, score}: what a click here would give
-  running = null; // {name, share}: a search for texts or for everything
+  // {name, stage, share, ahead, masks, boxes}: a search for texts or for everything. `masks` and `boxes` were found so far.
+  running = null;
   found = null; // how many objects the last search found, until something else happens
   problem = null; // the last Problem, until the next success
   savedAs = null; // the id of the job that has the present state
   clickMs = null; // from the last click until its mask was on the screen
+
+  constructor() {
+    super();
+    for (const name of ["lost", "reached"]) this.service.addEventListener(name, () => this.set({}));
+  }
 
   get state() {
     return this.history.present;
@@ -43,6 +51,12 @@ export class Session extends EventTarget {
   set(fields) {
     Object.assign(this, fields);
     this.dispatchEvent(new Event("change"));
+  }
+
+  /** Begin with another photo. What was asked about the one before is given up: "opened" is dispatched first. */
+  open(photo) {
+    this.dispatchEvent(new Event("opened"));
+    this.set({ ...OF_A_PHOTO, photo, history: new History(NOTHING) });
   }
 
   /** Make a state of objects the present one, as a step that can be undone. */

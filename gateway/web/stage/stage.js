@@ -19,6 +19,7 @@ export class Stage extends EventTarget {
   #session;
   #whole = new Layer(); // all masks of the whole photo, as detailed as the fitted view needs
   #detail = new Layer(); // what is visible, in the detail of the present view
+  #found = new Layer(); // what a search that runs has found so far, as detailed as #whole
   #previewed = { mask: null, canvas: null };
   #frame = 0;
   #rest = 0;
@@ -107,6 +108,7 @@ export class Stage extends EventTarget {
     photo.picture.draw(context, this.view, this.screen);
     this.#paintWhole();
     this.#drawMasks(context);
+    this.#drawFound(context);
     this.#drawPreview(context);
     this.#drawMarks(context);
     this.dispatchEvent(new Event("drawn"));
@@ -149,6 +151,18 @@ export class Stage extends EventTarget {
     this.#whole.draw(context, this.view);
     context.restore();
     this.#detail.draw(context, this.view);
+  }
+
+  /** Draw the masks and boxes that a search has found so far. */
+  #drawFound(context) {
+    const { masks = [], boxes = [] } = this.#session.running ?? {};
+    if (masks.length === 0) this.#found.forget();
+    else {
+      const shown = masks.map((mask, i) => ({ mask, colour: colourOf(i + 1), isSelected: false }));
+      this.#found.paint(shown, this.#whole.grid, this.#stroke);
+      this.#found.draw(context, this.view);
+    }
+    boxes.forEach((box, i) => drawBox(context, this.view, box, colourOf(i + 1), this.ratio));
   }
 
   #drawPreview(context) {
