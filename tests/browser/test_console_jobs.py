@@ -115,16 +115,18 @@ def test_a_webhook_is_delivered_again(
     console.wait("document.querySelectorAll('.deliveries .delivery').length === 2")
 
 
-def test_a_batch_is_followed_until_it_has_completed(consoles: Open, stack: Service, photo: dict[str, str]) -> None:
-    items = [{"id": f"{n}.jpg", "image": photo, "prompts": CLICK} for n in range(3)]
-    items[1]["prompts"] = [{"points": [[9999, 9999]]}]
+def test_a_batch_is_followed_until_it_has_completed(
+    consoles: Open, stack: Service, photo: dict[str, str], trusted_host: Host
+) -> None:
+    images: list[Any] = [photo, trusted_host.serve("/no.jpg", status=404), photo]
+    items = [{"id": f"{n}.jpg", "image": image, "prompts": CLICK} for n, image in enumerate(images)]
     console = consoles().open("/console/batches")
     stack.put("/v1/batches/followed", json={"items": items})
     console.page.get_by_role("link", name="followed").click()
     wait_until(console, "completed")
     console.wait("document.querySelectorAll('tbody tr').length === 3")
     assert console.page.locator(".counts [data-status=succeeded] + b").inner_text() == "2"
-    console.page.locator(".failures code", has_text="point_outside_image").wait_for()
+    console.page.locator(".failures code", has_text="url_unreachable").wait_for()
 
 
 def test_texts_from_outside_are_never_html(consoles: Open, nasty_job: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 import { element } from "../../page/element.js";
 
-/** Put children into an element, unless it has equal ones: one of those may have the keyboard. */
+/** Put children, as `element` takes them, into an element, unless it has equal ones: one of those may have the keyboard. */
 export function renew(parent, ...children) {
   const made = [...element("div", {}, ...children).childNodes];
   const old = [...parent.childNodes];
