@@ -135,7 +135,7 @@ def test_texts_from_outside_are_never_html(consoles: Open, nasty_job: dict[str, 
     console.open(f"/console/jobs/{nasty_job['id']}")
     console.wait("document.querySelectorAll('.masks li').length === 2")
     assert NASTY in console.page.inner_text(".masks")
-    assert console.page.inner_text(".facts").count(NASTY) == 2
+    assert console.page.inner_text(".job-facts").count(NASTY) == 2
     for summary in console.page.locator(".documents summary").all():
         summary.click()
     assert console.page.locator("main img").count() == 0

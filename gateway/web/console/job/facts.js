@@ -28,7 +28,7 @@ export function facts(job) {
   const given = rows.filter(([, value]) => value);
   const metadata = Object.entries(job.metadata).map(([key, value]) => [element("code", {}, key), written(value)]);
   const all = [...given.map(([name, value]) => [text(`fact_${name}`), value]), ...metadata];
-  return element("dl", { class: "facts" }, all.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+  return element("dl", { class: "job-facts" }, all.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
 }
 
 function written(value) {
