@@ -13,7 +13,7 @@ from worker.store.keyspace import Keyspace
 def test_a_script_has_the_definitions_that_it_uses_also_through_others_and_no_others() -> None:
     written = scripts.sources()["beat"]
     assert re.findall(r"^local (?:function )?(\w+)", written, re.MULTILINE) == [
-        *("key", "time", "now", "int", "is_held", "verdict"),
+        *("key", "time", "now", "read_job", "is_held", "verdict"),
         *("lease", "stop"),  # its own
     ]
 

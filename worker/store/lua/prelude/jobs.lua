@@ -2,10 +2,10 @@
 
 -- Return a job, with these fields only or with all; nil if there is no such job.
 local function read_job(id, ...)
-  local job, count = {id = id}, select('#', ...)
-  if count > 0 then
+  local job, number = {id = id}, select('#', ...)
+  if number > 0 then
     local values = redis.call('HMGET', key('job:' .. id), ...)
-    for i = 1, count do job[select(i, ...)] = values[i] or nil end
+    for i = 1, number do job[select(i, ...)] = values[i] or nil end
     return job
   end
   local row = redis.call('HGETALL', key('job:' .. id))
