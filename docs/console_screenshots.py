@@ -88,7 +88,10 @@ def make_jobs(url: str, key: KeyText) -> None:
     with requests.Session() as session:
         session.headers["Authorization"] = f"Bearer {key}"
         request = {"metadata": {"site": "front page"}, "prompts": PROMPTS, "outputs": ["rle", "overlay"]}
-        files = {"image": PHOTO.open("rb"), "request": (None, json.dumps(request), "application/json")}
+        files: dict[str, Any] = {
+            "image": PHOTO.read_bytes(),
+            "request": (None, json.dumps(request), "application/json"),
+        }
         session.put(f"{url}/v1/jobs/astronaut?wait=60", files=files, timeout=SECONDS).raise_for_status()
         image = {"sha256": hashlib.sha256(PHOTO.read_bytes()).hexdigest()}
         common = {"image": image, "outputs": ["overlay"]}

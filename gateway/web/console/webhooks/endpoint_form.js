@@ -15,7 +15,7 @@ const EVENTS = ["job.started", ...ENDS, "batch.progress", "batch.completed"];
  * service.
  */
 export function showEndpointForm(service, endpoint, done) {
-  const url = element("input", { type: "url", required: true, maxlength: 2048, value: endpoint?.url, placeholder: "https://hooks.example.com/ovseg" });
+  const url = element("input", { type: "url", required: true, maxlength: 2048, value: endpoint?.url, placeholder: "https://…" });
   const description = element("input", { type: "text", maxlength: 256, value: endpoint?.description });
   const chosen = endpoint?.events ?? ENDS;
   const boxes = EVENTS.map((name) => element("input", { type: "checkbox", value: name, checked: chosen.includes(name) }));
