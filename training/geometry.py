@@ -13,6 +13,7 @@ from torch import Tensor
 from ovseg_core.lite import regions as numpy_regions
 from ovseg_core.lite.regions import MARGIN, MIN_HALF
 from ovseg_core.lite.shape import COARSE_STRIDE, REGION
+from training.scenes import SIZE
 
 
 def region_of(boxes: Tensor) -> Tensor:
@@ -57,6 +58,21 @@ def sampled(feature: Tensor, stride: int, of: Tensor, regions: Tensor, size: int
         columns = torch.cat([to_x[of == i].flatten(0, 1) @ across[i] for i in range(len(feature))])
     columns = columns.view(-1, size, height, channels).transpose(1, 2).flatten(2)  # N, h, size * C
     return (to_y @ columns).view(-1, size, size, channels).permute(0, 3, 1, 2)
+
+
+def in_regions(maps: Tensor, regions: Tensor, size: int) -> Tensor:
+    """Resample one map (N, h, w) of the canvas to each region: (N, size, size)."""
+    stride = SIZE // maps.shape[1]
+    with torch.autocast("cpu", enabled=False):  # they are targets
+        return sampled(maps[:, None], stride, torch.arange(len(maps)), regions, size, stride / 2)[:, 0]
+
+
+def on_canvas(of_regions: Tensor, regions: Tensor, size: int) -> Tensor:
+    """Resample maps (N, h, w) of regions (N, 4) to the whole canvas: (N, size, size), 0 outside of the region."""
+    centres = (torch.arange(size) + 0.5) * (SIZE / size)
+    place = 2 * (centres - regions[:, :2, None]) / (regions[:, 2:] - regions[:, :2])[..., None] - 1  # N, 2, size
+    grid = torch.stack([place[:, 0, None].expand(-1, size, -1), place[:, 1, :, None].expand(-1, -1, size)], 3)
+    return F.grid_sample(of_regions[:, None], grid, align_corners=False)[:, 0]
 
 
 def _filters(position: Tensor, pitch: Tensor, length: int) -> Tensor:

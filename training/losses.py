@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ovseg_core.lite.shape import MASK, REGION
+from ovseg_core.lite.shape import MASK
 from training import prompts, scenes
-from training.geometry import boxes_of, region_maps, region_of, sampled
+from training.drafts import Drafts, cells_of, iou_of, maps_of_clicks
+from training.geometry import boxes_of, in_regions, region_maps, region_of
 from training.network import SamLite
+
+JUDGED = 0.3  # of the prompts of clicks: all their candidates are refined, and teach the locator's scores
 
 
 @dataclass(frozen=True)
@@ -43,71 +47,77 @@ def batch(of_scenes: list[scenes.Scene]) -> Batch:
     )
 
 
-def mask_losses(logits: Tensor, target: Tensor, weight: Tensor | float = 1.0) -> tuple[Tensor, Tensor]:
-    """Return cross entropy plus dice (N, ...) over the last two axes, and the IoU at threshold 0."""
+def mask_losses(logits: Tensor, target: Tensor, weight: Tensor | float = 1.0) -> Tensor:
+    """Return cross entropy plus dice (N, ...) over the last two axes."""
     entropy = (F.binary_cross_entropy_with_logits(logits, target, reduction="none")).mean((-2, -1)) * weight
     p = torch.sigmoid(logits)
-    dice = 1 - (2 * (p * target).sum((-2, -1)) + 1) / (p.sum((-2, -1)) + target.sum((-2, -1)) + 1)
-    with torch.no_grad():
-        found, expected = logits > 0, target > 0.5
-        iou = (found & expected).sum((-2, -1)) / (found | expected).sum((-2, -1)).clamp(min=1)
-    return entropy + dice, iou
-
-
-def in_regions(maps: Tensor, regions: Tensor, size: int) -> Tensor:
-    """Resample one map (N, h, w) of the canvas to each region: (N, size, size)."""
-    stride = scenes.SIZE // maps.shape[1]
-    return sampled(maps[:, None], stride, torch.arange(len(maps)), regions, size, stride / 2)[:, 0]
+    return entropy + 1 - (2 * (p * target).sum((-2, -1)) + 1) / (p.sum((-2, -1)) + target.sum((-2, -1)) + 1)
 
 
 def losses(net: SamLite, maps: list[Tensor], b: Batch) -> dict[str, Tensor]:
     """Compute the losses of all prompts of a batch from its maps: every thing once with its box, once with clicks."""
     n = len(b.of)
-    twice = torch.argsort(torch.cat([b.of, b.of]), stable=True)  # prompts in the order of their images
-
-    points, labels = prompts.clicks_alone(b.positives, b.negatives)
+    drafts, things = Drafts(net, maps, b.of, b.masks), (b.positives, b.negatives, cells_of(b.masks))
+    points, labels = prompts.clicks_alone(*things, drafts.of_clicks)
+    count = (labels >= 0).sum(1)
     coarse, guess = net.locator(maps, b.of, points, labels)
+    of_each = coarse_losses(coarse, b)
+    best = of_each.argmin(1)
+    others = torch.where(count > 1, 0.3, 0.1)  # the share of the other candidates: several clicks are less ambiguous
+    coarse_loss = (1 - others) * of_each.amin(1) + others * of_each.mean(1)
+
+    candidate = candidates_to_refine(best, guess)
+    chosen = coarse[torch.arange(n), candidate].detach()
+    is_located = (candidate == best) & (torch.rand(n) < 0.2)
+    regions = region_of(torch.where(is_located[:, None], prompts.loose(b.boxes), boxes_of(chosen, points, labels)))
+    by_click = regions, maps_of_clicks(chosen, regions, points, labels)
+
+    boxes = prompts.loose(b.boxes)
+    box_clicks = prompts.clicks_with_box(*things, partial(drafts.of_boxes, boxes))
+    by_box = region_of(boxes), region_maps(region_of(boxes), boxes, *box_clicks, None)
+
+    logits, score = refined(net, maps, b.of, *(torch.cat(pair) for pair in zip(by_box, by_click, strict=True)))
+    mask_loss = mask_losses(logits, torch.cat([in_regions(b.masks, r, MASK) for r in (by_box[0], regions)]))
+    iou = torch.cat([iou_of(logits[:n], by_box[0], b.masks, boxes), iou_of(logits[n:], regions, b.masks)])
+    is_taught = (candidate == best) | (count > 2)  # three clicks select one thing, whatever candidate is refined
+    judged = torch.randperm(n)[: max(1, round(JUDGED * n))].sort().values
+    true = drafts.ious_of_candidates(judged, coarse[judged].detach(), points[judged], labels[judged])
+    return {
+        "box": mask_loss[:n].mean(),
+        "click": (mask_loss[n:] * is_taught).mean(),
+        "coarse": coarse_loss.mean(),
+        "score": F.smooth_l1_loss(score, iou, beta=0.1) + F.mse_loss(guess[judged], true),
+        "iou_box": iou[:n].mean(),
+        "iou_click": iou[n:].mean(),
+        "iou_chosen": true.gather(1, guess[judged].argmax(1)[:, None]).mean(),
+        "iou_best": true.amax(1).mean(),
+        "off_box": (score[:n] - iou[:n]).detach().abs().mean(),
+        "off_click": (score[n:] - iou[n:]).detach().abs().mean(),
+        "off_guess": (guess[judged] - true).detach().abs().mean(),
+    }
+
+
+def coarse_losses(coarse: Tensor, b: Batch) -> Tensor:
+    """Return the losses (N, K) of the candidates (N, K, h, w) of clicks."""
     target = F.adaptive_avg_pool2d(b.masks, coarse.shape[2:])[:, None].expand_as(coarse)
     # cross entropy relative to the thing's size; without this, small things would not count
     share = ((b.boxes[:, 2:] - b.boxes[:, :2]).prod(1) * 2 / scenes.SIZE**2).clamp(0.05, 1)
-    each, coarse_iou = mask_losses(coarse, target, (1 / share)[:, None])
-    least, best = each.min(1)
-    click_loss = (0.9 * least + 0.1 * each.mean(1)).mean()
+    return mask_losses(coarse, target, (1 / share)[:, None])
 
-    # The mask head refines the best candidate, and some of the others too, so that it learns to distinguish them.
-    other = torch.rand(n) < 0.2
-    candidate = torch.where(other, torch.randint(0, coarse.shape[1], (n,)), best)
-    chosen = coarse[torch.arange(n), candidate].detach()
-    box_boxes = prompts.loose(b.boxes)
-    box_points, box_labels = prompts.clicks_with_box(b.positives, b.negatives)
-    boxes = boxes_of(chosen, points, labels)
-    right = torch.rand(n, 1) < 0.25
-    boxes = torch.where(right & ~other[:, None], prompts.loose(b.boxes), boxes)
-    regions = torch.cat([region_of(box_boxes), region_of(boxes)])
-    seen = in_regions(torch.sigmoid(chosen), regions[n:], REGION)
-    drawn = torch.cat(
-        [
-            region_maps(regions[:n], box_boxes, box_points, box_labels, None),
-            region_maps(regions[n:], None, points, labels, seen[:, None]),
-        ]
-    )
-    of = torch.cat([b.of, b.of])
-    in_order, score = net.mask_head(maps, of[twice], regions[twice], drawn[twice])
+
+def candidates_to_refine(best: Tensor, guess: Tensor) -> Tensor:
+    """Return the best candidates (N,), and for some prompts those of the highest score, or any: all have to be judged."""
+    drawn = torch.rand(len(best))
+    chosen = torch.where(drawn < 0.3, guess.argmax(1), best)
+    return torch.where(drawn < 0.15, torch.randint(0, guess.shape[1], best.shape), chosen)
+
+
+def refined(net: SamLite, maps: list[Tensor], of: Tensor, regions: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+    """Run the mask head on two prompts of each thing: first one of each of (N,) things, then the other."""
+    twice = torch.argsort(torch.cat([of, of]), stable=True)  # prompts in the order of their images
+    logits, score = net.mask_head(maps, torch.cat([of, of])[twice], regions[twice], drawn[twice])
     back = torch.argsort(twice)
-    logits, score = in_order[back], score[back]
-    expected = in_regions(torch.cat([b.masks, b.masks]), regions, MASK)
-    refined, iou = mask_losses(logits, expected)
-    taught = torch.cat([torch.ones(n), ((~other) | (candidate == best)).float()])
-    refined = refined * taught
-    return {
-        "box": refined[:n].mean(),
-        "click": refined[n:].mean(),
-        "coarse": click_loss,
-        "score": F.mse_loss(score, iou) + F.mse_loss(guess, coarse_iou),
-        "iou_box": iou[:n].mean().detach(),
-        "iou_click": (iou[n:] * taught[n:]).sum().detach() / taught[n:].sum(),
-        "iou_coarse": coarse_iou.max(1).values.mean().detach(),
-    }
+    return logits[back], score[back]
 
 
 def summed(values: dict[str, Tensor]) -> Tensor:

@@ -25,6 +25,7 @@ from ovseg_core.lite.shape import (
     CHANNELS,
     CLICK_WIDTHS,
     COARSE_STRIDE,
+    EDGE,
     FINE_CLICK_WIDTH,
     LOCATOR_CHANNELS,
     MAPS,
@@ -32,6 +33,8 @@ from ovseg_core.lite.shape import (
     MASK_CHANNELS,
     PYRAMID,
     REGION,
+    SCORE_CHANNELS,
+    SHAPES,
     STAGES,
     STEM_CHANNELS,
     STRIDES,
@@ -136,14 +139,35 @@ def resized(x: Tensor, like: Tensor) -> Tensor:
 
 
 class Score(nn.Module):
-    """Predicts the IoU of a mask, 0 to 1."""
+    """Predicts the IoU of K masks of each prompt, 0 to 1, from the whole view of the prompt and from what is in a mask."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, whole: int, inside: int, masks: int) -> None:
         super().__init__()
-        self.hidden, self.out = nn.Linear(inputs, 64), nn.Linear(64, outputs)
+        self.masks = masks
+        self.whole, self.inside = nn.Linear(whole, SCORE_CHANNELS * masks), nn.Linear(inside, SCORE_CHANNELS)
+        self.out = nn.Linear(SCORE_CHANNELS, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.sigmoid(self.out(F.relu(self.hidden(x))))
+    def forward(self, whole: Tensor, inside: Tensor) -> Tensor:
+        hidden = self.whole(whole).unflatten(1, (self.masks, -1)) + self.inside(inside)
+        return torch.sigmoid(self.out(F.relu(hidden)).float())[..., 0]
+
+
+def described(logits: Tensor) -> Tensor:
+    """Return statistics (N, K, 3) of masks (N, K, h, w): the logarithm of the area, how sure and how stable they are."""
+    p = torch.sigmoid(logits)
+    area, cells = p.sum((2, 3)), p[0, 0].numel()
+    stable = ((logits > 1).float().sum((2, 3)) + 1) / ((logits > -1).float().sum((2, 3)) + 1)
+    return torch.stack([torch.log(area / cells + 1e-4), (p * p).sum((2, 3)) / (area + 1), stable], 2)
+
+
+def overlaps(a: Tensor, b: Tensor) -> Tensor:
+    """Return the sums (N, K, C) of the products of each map of (N, K, h, w) with each of (N, C, h, w)."""
+    return a.flatten(2) @ b.flatten(2).transpose(1, 2)
+
+
+def within(p: Tensor, features: Tensor) -> Tensor:
+    """Return the means (N, K, C) of features (N, C, h, w) in masks (N, K, h, w)."""
+    return overlaps(p, features) / (p.sum((2, 3)) + 1)[..., None]
 
 
 class MaskHead(nn.Module):
@@ -157,7 +181,7 @@ class MaskHead(nn.Module):
         self.up = nn.Conv2d(entered, fine, 1)
         self.fine = convolution(fine, 16)
         self.out = nn.Conv2d(16, 1, 3, padding=1)
-        self.score = Score(128, 1)
+        self.score = Score(128, entered + 16 + 3 + 2 * SHAPES + 1, 1)
 
     def forward(self, maps: list[Tensor], of: Tensor, regions: Tensor, prompts: Tensor) -> tuple[Tensor, Tensor]:
         m2, m3, m4 = (m[:, :channels] for m, channels in zip(maps, MASK_CHANNELS, strict=True))
@@ -165,8 +189,18 @@ class MaskHead(nn.Module):
         seen = sampled(m3, STRIDES[1], of, regions, REGION) + sampled(m4, STRIDES[2], of, regions, REGION)
         entered = self.enter(torch.cat([F.avg_pool2d(detail, 2), prompts], 1))
         x, whole = self.hourglass(F.relu(entered + seen))
-        x = self.fine(doubled(self.up(x)) + detail)
-        return self.out(x)[:, 0], self.score(whole)[:, 0]
+        fine = self.fine(doubled(self.up(x)) + detail)
+        logits = self.out(fine).float()
+        return logits[:, 0], self.score(whole, self._inside(logits.detach(), x, fine, prompts[:, :SHAPES]))[:, 0]
+
+    def _inside(self, logits: Tensor, x: Tensor, fine: Tensor, shapes: Tensor) -> Tensor:
+        """Describe a mask (N, 1, 64, 64): the features in it, how it fits the prompts, and if its region cuts it off."""
+        p = torch.sigmoid(logits)
+        coarse, area = F.avg_pool2d(p, 2), p.sum((2, 3))[..., None]
+        common = overlaps(coarse, shapes)
+        fits = [common / (area / 4 + 1), common / (shapes.sum((2, 3))[:, None] + 1)]
+        inner = p[:, :, EDGE:-EDGE, EDGE:-EDGE].sum((2, 3))[..., None]
+        return torch.cat([within(coarse, x), within(p, fine), described(logits), *fits, (area - inner) / (area + 1)], 2)
 
 
 class Locator(nn.Module):
@@ -181,7 +215,7 @@ class Locator(nn.Module):
         self.up, self.near = nn.Conv2d(entered, fine, 1), nn.Conv2d(2, fine, 1)
         self.fine = convolution(fine, 16)
         self.out = nn.Conv2d(16, CANDIDATES, 3, padding=1)
-        self.score = Score(128, CANDIDATES)
+        self.score = Score(128, entered + 16 + 3 + 2, CANDIDATES)
 
     def forward(self, maps: list[Tensor], of: Tensor, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         _, m3, m4 = maps
@@ -194,8 +228,15 @@ class Locator(nn.Module):
         x, whole = self.hourglass(F.relu(self.enter(torch.cat([like, *near], 1)) + same[of]))
         like = detail[of] * (1 + self.fine_key(clicked))[:, :, None, None]
         near8 = click_maps(points, labels, m3.shape[2:], COARSE_STRIDE, FINE_CLICK_WIDTH)
-        x = self.fine(doubled(self.up(x)) + like + self.near(near8))
-        return self.out(x), self.score(whole)
+        fine = self.fine(doubled(self.up(x)) + like + self.near(near8))
+        logits = self.out(fine).float()
+        return logits, self.score(whole, self._inside(logits.detach(), x, fine, near8))
+
+    def _inside(self, logits: Tensor, x: Tensor, fine: Tensor, clicks: Tensor) -> Tensor:
+        """Describe each candidate (N, K, h, w): the features in it, and how much of the clicks it covers."""
+        p = torch.sigmoid(logits)
+        covered = overlaps(p, clicks) / (clicks.sum((2, 3))[:, None] + 1)
+        return torch.cat([within(F.avg_pool2d(p, 2), x), within(p, fine), described(logits), covered], 2)
 
 
 class SamLite(nn.Module):

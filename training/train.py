@@ -45,12 +45,12 @@ class Schedule:
         rate: the highest learning rate of the heads and of the pyramid. The backbone's is a sixth of it.
         frozen_stages: the number of the backbone's first stages that are not trained, with its stem.
         seed: of the scenes and the prompts.
-        in_bfloat16: whether the image encoder computes in bfloat16.
+        in_bfloat16: whether the network computes in bfloat16. Its masks, scores and losses are in float32.
     """
 
     steps: int
-    images: int = 4
-    slots: int = 4
+    images: int = 6
+    slots: int = 5
     rate: float = 4e-4
     frozen_stages: int = 3
     seed: int = 0
@@ -194,8 +194,7 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = group["base"] * factor
         with torch.autocast("cpu", torch.bfloat16, enabled=self.schedule.in_bfloat16):
-            maps = self.net.image_encoder(b.pixels)
-        values = losses(self.net, [m.float() for m in maps], b)
+            values = losses(self.net, self.net.image_encoder(b.pixels), b)
         summed(values).backward()
         torch.nn.utils.clip_grad_norm_(self.trained, 5.0, foreach=True)
         self.optimizer.step()

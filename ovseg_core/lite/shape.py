@@ -13,6 +13,9 @@ REGION = 32  # cells along a side of a region in the mask head
 MASK = 64  # cells along a side of the mask that it returns
 MASK_CELLS = (MASK, REGION, REGION)  # cells along a side of a region, as sampled from each map
 MAPS = 8  # number of prompt maps
+SHAPES = 4  # of them show where the object is: the box, the clicks on and off it, the coarse mask
+EDGE = 2  # cells of a mask: a mask that reaches so near to the edge of its region is probably cut off
+SCORE_CHANNELS = 64  # of the hidden layer that predicts the IoU of a mask
 
 CANDIDATES = 3  # masks of the locator for a click: the button, the shirt, the person
 COARSE_STRIDE = STRIDES[1]  # of the locator's masks
