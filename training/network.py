@@ -26,6 +26,7 @@ from ovseg_core.lite.shape import (
     CLICK_WIDTHS,
     COARSE_STRIDE,
     EDGE,
+    FINE_CHANNELS,
     FINE_CLICK_WIDTH,
     LOCATOR_CHANNELS,
     MAPS,
@@ -36,6 +37,7 @@ from ovseg_core.lite.shape import (
     SCORE_CHANNELS,
     SHAPES,
     STAGES,
+    STATISTICS,
     STEM_CHANNELS,
     STRIDES,
     TAPS,
@@ -179,9 +181,9 @@ class MaskHead(nn.Module):
         self.enter = nn.Conv2d(fine + MAPS, entered, 1)
         self.hourglass = Hourglass(entered, 96, 128)
         self.up = nn.Conv2d(entered, fine, 1)
-        self.fine = convolution(fine, 16)
-        self.out = nn.Conv2d(16, 1, 3, padding=1)
-        self.score = Score(128, entered + 16 + 3 + 2 * SHAPES + 1, 1)
+        self.fine = convolution(fine, FINE_CHANNELS)
+        self.out = nn.Conv2d(FINE_CHANNELS, 1, 3, padding=1)
+        self.score = Score(128, entered + FINE_CHANNELS + STATISTICS + 2 * SHAPES + 1, 1)
 
     def forward(self, maps: list[Tensor], of: Tensor, regions: Tensor, prompts: Tensor) -> tuple[Tensor, Tensor]:
         m2, m3, m4 = (m[:, :channels] for m, channels in zip(maps, MASK_CHANNELS, strict=True))
@@ -213,9 +215,9 @@ class Locator(nn.Module):
         self.enter = nn.Conv2d(entered + 2 * len(CLICK_WIDTHS), entered, 1)
         self.hourglass = Hourglass(entered, 80, 128)
         self.up, self.near = nn.Conv2d(entered, fine, 1), nn.Conv2d(2, fine, 1)
-        self.fine = convolution(fine, 16)
-        self.out = nn.Conv2d(16, CANDIDATES, 3, padding=1)
-        self.score = Score(128, entered + 16 + 3 + 2, CANDIDATES)
+        self.fine = convolution(fine, FINE_CHANNELS)
+        self.out = nn.Conv2d(FINE_CHANNELS, CANDIDATES, 3, padding=1)
+        self.score = Score(128, entered + FINE_CHANNELS + STATISTICS + 2, CANDIDATES)
 
     def forward(self, maps: list[Tensor], of: Tensor, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         _, m3, m4 = maps

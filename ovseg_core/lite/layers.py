@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ovseg_core.lite.shape import SCORE_CHANNELS
 from ovseg_core.quiet_paddle import functional as F
 from ovseg_core.quiet_paddle import nn, paddle
 
@@ -22,7 +23,7 @@ class ConvReLU(nn.Conv2D):
 class Hourglass(nn.Layer):
     """Process a map (N, C, h, w) at three scales, with skips.
 
-    Returns the map (N, C, h, w), and the mean of the smallest scale (N, C'), from which `Score` predicts the IoU.
+    Returns the map (N, C, h, w), and the mean of the smallest scale (N, C'), a summary of the prompt for `Score`.
     """
 
     def __init__(self, top: int, middle: int, bottom: int) -> None:
@@ -45,14 +46,38 @@ class Hourglass(nn.Layer):
 
 
 class Score(nn.Layer):
-    """Predicts the IoU of masks, 0 to 1."""
+    """Predicts the IoU of K masks of each prompt, 0 to 1."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, whole: int, inside: int, masks: int) -> None:
         super().__init__()
-        self.hidden, self.out = nn.Linear(inputs, 64), nn.Linear(64, outputs)
+        self.masks = masks
+        self.whole, self.inside = nn.Linear(whole, SCORE_CHANNELS * masks), nn.Linear(inside, SCORE_CHANNELS)
+        self.out = nn.Linear(SCORE_CHANNELS, 1)
 
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        return F.sigmoid(self.out(F.relu(self.hidden(x))))
+    def forward(self, whole: paddle.Tensor, inside: paddle.Tensor) -> paddle.Tensor:
+        """Return the predicted IoU (N, K) from a summary of each prompt (N, C) and of each of its masks (N, K, C')."""
+        of_prompt = self.whole(whole).reshape([-1, self.masks, SCORE_CHANNELS])
+        return F.sigmoid(self.out(F.relu(of_prompt + self.inside(inside)))).squeeze(2)
+
+
+def statistics(logits: paddle.Tensor, probability: paddle.Tensor) -> paddle.Tensor:
+    """Return the logarithm of the area of masks (N, K, h, w), how sure and how stable they are: (N, K, 3)."""
+    area = probability.sum([2, 3])
+    wide, narrow = ((logits > level).astype("float32").sum([2, 3]) + 1 for level in (-1.0, 1.0))
+    share = probability.mean([2, 3])
+    return paddle.stack(
+        [paddle.log(share + 1e-4), (probability * probability).sum([2, 3]) / (area + 1), narrow / wide], 2
+    )
+
+
+def overlaps(masks: paddle.Tensor, maps: paddle.Tensor) -> paddle.Tensor:
+    """Return the sums of the products of masks (N, K, h, w) and maps (N, C, h, w): (N, K, C)."""
+    return paddle.matmul(masks.flatten(2), maps.flatten(2), transpose_y=True)
+
+
+def means_in(masks: paddle.Tensor, features: paddle.Tensor) -> paddle.Tensor:
+    """Return the means of features (N, C, h, w) in masks, given as probabilities (N, K, h, w): (N, K, C)."""
+    return overlaps(masks, features) / (masks.sum([2, 3]) + 1).unsqueeze(2)
 
 
 def doubled(x: paddle.Tensor) -> paddle.Tensor:

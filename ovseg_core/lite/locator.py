@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ovseg_core.lite.layers import ConvReLU, Hourglass, Score, doubled
-from ovseg_core.lite.shape import CANDIDATES, CHANNELS, CLICK_WIDTHS, LOCATOR_CHANNELS
+from ovseg_core.lite.layers import ConvReLU, Hourglass, Score, doubled, means_in, overlaps, statistics
+from ovseg_core.lite.shape import CANDIDATES, CHANNELS, CLICK_WIDTHS, FINE_CHANNELS, LOCATOR_CHANNELS, STATISTICS
 from ovseg_core.quiet_paddle import functional as F
 from ovseg_core.quiet_paddle import nn, paddle
 
@@ -18,9 +18,9 @@ class Locator(nn.Layer):
         self.enter = nn.Conv2D(entered + 2 * len(CLICK_WIDTHS), entered, 1)
         self.hourglass = Hourglass(entered, 80, 128)
         self.up, self.near = nn.Conv2D(entered, fine, 1), nn.Conv2D(2, fine, 1)
-        self.fine = ConvReLU(fine, 16)
-        self.out = nn.Conv2D(16, CANDIDATES, 3, padding=1)
-        self.score = Score(128, CANDIDATES)
+        self.fine = ConvReLU(fine, FINE_CHANNELS)
+        self.out = nn.Conv2D(FINE_CHANNELS, CANDIDATES, 3, padding=1)
+        self.score = Score(128, entered + FINE_CHANNELS + STATISTICS + 2, CANDIDATES)
 
     def forward(
         self,
@@ -35,4 +35,15 @@ class Locator(nn.Layer):
         similar = feature * self.key(clicked).unsqueeze([2, 3])
         x, whole = self.hourglass(F.relu(self.enter(paddle.concat([similar, drawn16], 1)) + same))
         similar = detail * (1 + self.fine_key(clicked)).unsqueeze([2, 3])
-        return self.out(self.fine(doubled(self.up(x)) + similar + self.near(drawn8))), self.score(whole)
+        fine = self.fine(doubled(self.up(x)) + similar + self.near(drawn8))
+        logits = self.out(fine)
+        return logits, self.score(whole, _summary(logits, x, fine, drawn8))
+
+
+def _summary(
+    logits: paddle.Tensor, x: paddle.Tensor, fine: paddle.Tensor, drawn8: paddle.Tensor
+) -> paddle.Tensor:
+    """Return what the score sees of each candidate: the features in it, and how much of the clicks it covers."""
+    mask = F.sigmoid(logits)
+    covered = overlaps(mask, drawn8) / (drawn8.sum([2, 3]) + 1).unsqueeze(1)
+    return paddle.concat([means_in(F.avg_pool2d(mask, 2), x), means_in(mask, fine), statistics(logits, mask), covered], 2)

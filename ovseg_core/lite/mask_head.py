@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ovseg_core.lite.layers import ConvReLU, Hourglass, Score, doubled, sampled
-from ovseg_core.lite.shape import MAPS, MASK_CHANNELS, STRIDES
+from ovseg_core.lite.layers import (
+    ConvReLU,
+    Hourglass,
+    Score,
+    doubled,
+    means_in,
+    overlaps,
+    sampled,
+    statistics,
+)
+from ovseg_core.lite.shape import EDGE, FINE_CHANNELS, MAPS, MASK_CHANNELS, SHAPES, STATISTICS, STRIDES
 from ovseg_core.quiet_paddle import functional as F
 from ovseg_core.quiet_paddle import nn, paddle
 
@@ -23,9 +32,9 @@ class MaskHead(nn.Layer):
         self.enter = nn.Conv2D(fine + MAPS, entered, 1)
         self.hourglass = Hourglass(entered, 96, 128)
         self.up = nn.Conv2D(entered, fine, 1)
-        self.fine = ConvReLU(fine, 16)
-        self.out = nn.Conv2D(16, 1, 3, padding=1)
-        self.score = Score(128, 1)
+        self.fine = ConvReLU(fine, FINE_CHANNELS)
+        self.out = nn.Conv2D(FINE_CHANNELS, 1, 3, padding=1)
+        self.score = Score(128, entered + FINE_CHANNELS + STATISTICS + 2 * SHAPES + 1, 1)
 
     def forward(
         self,
@@ -37,5 +46,21 @@ class MaskHead(nn.Layer):
         detail, region8, region16 = (sampled(maps[i], *filters[i]) for i in range(len(STRIDES)))
         entered = self.enter(paddle.concat([F.avg_pool2d(detail, 2), drawn], 1))
         x, whole = self.hourglass(F.relu(entered + region8 + region16))
-        x = self.fine(doubled(self.up(x)) + detail)
-        return self.out(x).squeeze(1), self.score(whole).squeeze(1)
+        fine = self.fine(doubled(self.up(x)) + detail)
+        logits = self.out(fine)
+        return logits.squeeze(1), self.score(whole, _summary(logits, x, fine, drawn[:, :SHAPES])).squeeze(1)
+
+
+def _summary(logits: paddle.Tensor, x: paddle.Tensor, fine: paddle.Tensor, shapes: paddle.Tensor) -> paddle.Tensor:
+    """Return what the score sees of a mask (N, 1, 64, 64): (N, 1, C).
+
+    That is the features in the mask, how it fits the drawn prompts, and how much of it is at the edge of its region.
+    """
+    mask = F.sigmoid(logits)
+    coarse, area = F.avg_pool2d(mask, 2), mask.sum([2, 3]).unsqueeze(2)
+    common = overlaps(coarse, shapes)
+    fits = [common / (area / 4 + 1), common / (shapes.sum([2, 3]) + 1).unsqueeze(1)]
+    at_edge = area - mask[:, :, EDGE:-EDGE, EDGE:-EDGE].sum([2, 3]).unsqueeze(2)
+    return paddle.concat(
+        [means_in(coarse, x), means_in(mask, fine), statistics(logits, mask), *fits, at_edge / (area + 1)], 2
+    )

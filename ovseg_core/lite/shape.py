@@ -15,6 +15,8 @@ MASK_CELLS = (MASK, REGION, REGION)  # cells along a side of a region, as sample
 MAPS = 8  # number of prompt maps
 SHAPES = 4  # of them show where the object is: the box, the clicks on and off it, the coarse mask
 EDGE = 2  # cells of a mask: a mask that reaches so near to the edge of its region is probably cut off
+FINE_CHANNELS = 16  # of the map from which a head computes its logits
+STATISTICS = 3  # numbers about a mask that the score sees: its area, how sure and how stable it is
 SCORE_CHANNELS = 64  # of the hidden layer that predicts the IoU of a mask
 
 CANDIDATES = 3  # masks of the locator for a click: the button, the shirt, the person
