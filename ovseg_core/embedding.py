@@ -22,11 +22,14 @@ class Embedding:
         model: name of the model that made it. Only this model can decode it.
         features: float32 arrays. The model defines their number and shapes: one array (64, 64, 256) for SAM.
         frame: height and width of the image in pixels, and the side of the model's square canvas in canvas pixels.
+        weights_sha256: SHA-256 of the weights that made it, in hexadecimal: another edition of the model must not decode
+            it. Empty if they are not known.
     """
 
     model: str
     features: Features
     frame: Frame
+    weights_sha256: str = ""
 
     @property
     def nbytes(self) -> int:
@@ -47,6 +50,7 @@ class Embedding:
         """
         arrays = {f"features{i}": _half(array) for i, array in enumerate(self.features)}
         arrays["model"] = np.array(self.model)
+        arrays["weights_sha256"] = np.array(self.weights_sha256)
         arrays["image_hw"] = np.array(self.frame.image_hw)
         arrays["canvas_size"] = np.array(self.frame.canvas_size)
         if self.frame.is_stretched:
@@ -74,7 +78,7 @@ class Embedding:
                 names = [f"features{i}" for i in range(sum(name.startswith("features") for name in stored.files))]
                 features = tuple(stored[name].astype(np.float32) for name in names)
                 frame = Frame((height, width), int(stored["canvas_size"]), "is_stretched" in stored)
-                return cls(str(stored["model"]), features, frame)
+                return cls(str(stored["model"]), features, frame, str(stored["weights_sha256"]))
         except Exception as error:  # zipfile and NumPy raise many kinds: BadZipFile, KeyError, EOFError and others
             raise ValueError(f"not an embedding: {error}") from error
 

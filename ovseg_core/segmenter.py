@@ -118,7 +118,8 @@ class Segmenter:
         Returns:
             One embedding for each image, in their order.
         """
-        return encoding.encode(self.spec.name, self.network, self.spec.preset, images_rgb)
+        encoded = encoding.encode(self.spec.name, self.network, self.spec.preset, images_rgb)
+        return [replace(embedding, weights_sha256=self.weights_sha256) for embedding in encoded]
 
     def image_embedding(self, embedding: Embedding) -> np.ndarray:
         """Return the image embedding alone, (C, h, w) float32, of the features that the model decodes from.
@@ -323,6 +324,8 @@ class Segmenter:
     def _answer(self, embedding: Embedding, prompts: PromptBatch, multimask_output: bool | None) -> Candidates:
         if embedding.model != self.spec.name:
             raise ValueError(f"an embedding of {embedding.model} cannot be decoded by {self.spec.name}")
+        if embedding.weights_sha256 not in ("", self.weights_sha256):
+            raise ValueError(f"other weights of {self.spec.name} made this embedding: encode the image again")
         return self.network.decode(embedding.features, prompts, multimask_output)
 
     def _mask(self, frame: Frame, logits: np.ndarray, region: np.ndarray, iou: float, prompt: Prompt) -> Mask:

@@ -40,10 +40,10 @@ class Locator(nn.Layer):
         return logits, self.score(whole, _summary(logits, x, fine, drawn8))
 
 
-def _summary(
-    logits: paddle.Tensor, x: paddle.Tensor, fine: paddle.Tensor, drawn8: paddle.Tensor
-) -> paddle.Tensor:
+def _summary(logits: paddle.Tensor, x: paddle.Tensor, fine: paddle.Tensor, drawn8: paddle.Tensor) -> paddle.Tensor:
     """Return what the score sees of each candidate: the features in it, and how much of the clicks it covers."""
     mask = F.sigmoid(logits)
     covered = overlaps(mask, drawn8) / (drawn8.sum([2, 3]) + 1).unsqueeze(1)
-    return paddle.concat([means_in(F.avg_pool2d(mask, 2), x), means_in(mask, fine), statistics(logits, mask), covered], 2)
+    return paddle.concat(
+        [means_in(F.avg_pool2d(mask, 2), x), means_in(mask, fine), statistics(logits, mask), covered], 2
+    )

@@ -24,9 +24,10 @@ features = st.lists(
 def test_a_stored_embedding_is_read_back_as_rounded(
     features: list[np.ndarray], height: int, width: int, is_stretched: bool
 ) -> None:
-    embedding = Embedding("a model", tuple(features), Frame((height, width), 640, is_stretched))
+    embedding = Embedding("a model", tuple(features), Frame((height, width), 640, is_stretched), "ab" * 32)
     rounded, restored = embedding.rounded(), Embedding.from_bytes(embedding.to_bytes())
     assert (restored.model, restored.frame) == (embedding.model, embedding.frame)
+    assert restored.weights_sha256 == embedding.weights_sha256
     for expected, found, exact in zip(rounded.features, restored.features, embedding.features, strict=True):
         assert found.dtype == np.float32
         assert np.array_equal(expected, found)

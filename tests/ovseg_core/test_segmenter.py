@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -94,6 +95,17 @@ def test_an_embedding_from_another_model_is_refused(segmenter: Segmenter, embedd
     other = Embedding("SAM-H", embedding.features, embedding.frame)
     with pytest.raises(ValueError, match="embedding of SAM-H"):
         segmenter.decode(other, [HEAD])
+
+
+def test_an_embedding_of_another_edition_of_the_model_is_refused(
+    segmenter: Segmenter, embedding: Embedding, tmp_path: Path
+) -> None:
+    (tmp_path / "older.safetensors").write_bytes(b"older weights")
+    older = replace(segmenter.spec, weights=tmp_path / "older.safetensors")
+    before = Segmenter(older, segmenter.network, segmenter.engine)
+    with pytest.raises(ValueError, match="other weights of SAM-Lite made this embedding: encode the image again"):
+        before.decode(Embedding.from_bytes(embedding.to_bytes()), [HEAD])
+    assert before.fingerprint != segmenter.fingerprint  # by which workers share embeddings
 
 
 def test_everything_mode_finds_masks_that_its_clicks_alone_find_too(
