@@ -22,8 +22,8 @@ class Embedding:
         model: name of the model that made it. Only this model can decode it.
         features: float32 arrays. The model defines their number and shapes: one array (64, 64, 256) for SAM.
         frame: height and width of the image in pixels, and the side of the model's square canvas in canvas pixels.
-        weights_sha256: SHA-256 of the weights that made it, in hexadecimal: another edition of the model must not decode
-            it. Empty if they are not known.
+        weights_sha256: SHA-256 of the weights that made it, in hexadecimal, since another edition of the model cannot
+            decode it. Empty if they are not known.
     """
 
     model: str

@@ -106,7 +106,7 @@ def coarse_losses(coarse: Tensor, b: Batch) -> Tensor:
 
 
 def candidates_to_refine(best: Tensor, guess: Tensor) -> Tensor:
-    """Return the best candidates (N,), and for some prompts those of the highest score, or any: all have to be judged."""
+    """Return the best candidates (N,), and for some prompts those of the highest score, or any: all need a score."""
     drawn = torch.rand(len(best))
     chosen = torch.where(drawn < 0.3, guess.argmax(1), best)
     return torch.where(drawn < 0.15, torch.randint(0, guess.shape[1], best.shape), chosen)

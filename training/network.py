@@ -141,7 +141,7 @@ def resized(x: Tensor, like: Tensor) -> Tensor:
 
 
 class Score(nn.Module):
-    """Predicts the IoU of K masks of each prompt, 0 to 1, from the whole view of the prompt and from what is in a mask."""
+    """Predicts the IoU of K masks of each prompt, 0 to 1, from a summary of the prompt and of what is in each mask."""
 
     def __init__(self, whole: int, inside: int, masks: int) -> None:
         super().__init__()
@@ -154,8 +154,8 @@ class Score(nn.Module):
         return torch.sigmoid(self.out(F.relu(hidden)).float())[..., 0]
 
 
-def described(logits: Tensor) -> Tensor:
-    """Return statistics (N, K, 3) of masks (N, K, h, w): the logarithm of the area, how sure and how stable they are."""
+def statistics(logits: Tensor) -> Tensor:
+    """Return the logarithm of the area of masks (N, K, h, w), how sure and how stable they are: (N, K, 3)."""
     p = torch.sigmoid(logits)
     area, cells = p.sum((2, 3)), p[0, 0].numel()
     stable = ((logits > 1).float().sum((2, 3)) + 1) / ((logits > -1).float().sum((2, 3)) + 1)
@@ -167,7 +167,7 @@ def overlaps(a: Tensor, b: Tensor) -> Tensor:
     return a.flatten(2) @ b.flatten(2).transpose(1, 2)
 
 
-def within(p: Tensor, features: Tensor) -> Tensor:
+def means_in(p: Tensor, features: Tensor) -> Tensor:
     """Return the means (N, K, C) of features (N, C, h, w) in masks (N, K, h, w)."""
     return overlaps(p, features) / (p.sum((2, 3)) + 1)[..., None]
 
@@ -196,13 +196,14 @@ class MaskHead(nn.Module):
         return logits[:, 0], self.score(whole, self._inside(logits.detach(), x, fine, prompts[:, :SHAPES]))[:, 0]
 
     def _inside(self, logits: Tensor, x: Tensor, fine: Tensor, shapes: Tensor) -> Tensor:
-        """Describe a mask (N, 1, 64, 64): the features in it, how it fits the prompts, and if its region cuts it off."""
+        """Describe a mask (N, 1, 64, 64): features in it, how it fits the prompts, if the region's edge cuts it off."""
         p = torch.sigmoid(logits)
         coarse, area = F.avg_pool2d(p, 2), p.sum((2, 3))[..., None]
         common = overlaps(coarse, shapes)
         fits = [common / (area / 4 + 1), common / (shapes.sum((2, 3))[:, None] + 1)]
         inner = p[:, :, EDGE:-EDGE, EDGE:-EDGE].sum((2, 3))[..., None]
-        return torch.cat([within(coarse, x), within(p, fine), described(logits), *fits, (area - inner) / (area + 1)], 2)
+        means = [means_in(coarse, x), means_in(p, fine)]
+        return torch.cat([*means, statistics(logits), *fits, (area - inner) / (area + 1)], 2)
 
 
 class Locator(nn.Module):
@@ -238,7 +239,7 @@ class Locator(nn.Module):
         """Describe each candidate (N, K, h, w): the features in it, and how much of the clicks it covers."""
         p = torch.sigmoid(logits)
         covered = overlaps(p, clicks) / (clicks.sum((2, 3))[:, None] + 1)
-        return torch.cat([within(F.avg_pool2d(p, 2), x), within(p, fine), described(logits), covered], 2)
+        return torch.cat([means_in(F.avg_pool2d(p, 2), x), means_in(p, fine), statistics(logits), covered], 2)
 
 
 class SamLite(nn.Module):
