@@ -35,20 +35,21 @@ class Drafts:
         with as_in_use(self.net):
             coarse, guess = self.net.locator(self.maps, self.of[which], points, labels)
             chosen = coarse[torch.arange(len(which)), guess.argmax(1)]
-            logits, regions = self._refined(which, chosen, points, labels)
+            regions, drawn = clicked_regions(chosen, points, labels)
+            logits, _ = self.net.mask_head(self.maps, self.of[which], regions, drawn)
             return on_canvas(torch.sigmoid(logits), regions, GRID) > 0.5
 
-    def ious_of_candidates(self, which: Tensor, coarse: Tensor, points: Tensor, labels: Tensor) -> Tensor:
-        """Return the IoU (M, CANDIDATES) of the refined mask of each candidate (M, CANDIDATES, h, w)."""
+    def judged(self, which: Tensor, coarse: Tensor, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the IoU (M, CANDIDATES) of the refined mask of each candidate (M, CANDIDATES, h, w), and its score.
+
+        The scores have gradients for the layers of the mask head's score, and for nothing else.
+        """
         which, points, labels = (x.repeat_interleave(CANDIDATES, 0) for x in (which, points, labels))
         with as_in_use(self.net):
-            logits, regions = self._refined(which, coarse.flatten(0, 1), points, labels)
-        return iou_of(logits, regions, self.masks[which]).unflatten(0, (-1, CANDIDATES))
-
-    def _refined(self, which: Tensor, coarse: Tensor, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        regions = region_of(boxes_of(coarse, points, labels))
-        drawn = maps_of_clicks(coarse, regions, points, labels)
-        return self.net.mask_head(self.maps, self.of[which], regions, drawn)[0], regions
+            regions, drawn = clicked_regions(coarse.flatten(0, 1), points, labels)
+            logits, *summary = self.net.mask_head.described(self.maps, self.of[which], regions, drawn)
+        iou, score = iou_of(logits, regions, self.masks[which]), self.net.mask_head.score(*summary)[:, 0]
+        return iou.unflatten(0, (-1, CANDIDATES)), score.unflatten(0, (-1, CANDIDATES))
 
 
 @contextmanager
@@ -62,6 +63,12 @@ def as_in_use(net: SamLite) -> Iterator[None]:
         yield
     for head, was_training in zip(heads, before, strict=True):
         head.train(was_training)
+
+
+def clicked_regions(coarse: Tensor, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the regions of clicks and of coarse logits (N, h, w) of the canvas, and their prompt maps."""
+    regions = region_of(boxes_of(coarse, points, labels))
+    return regions, maps_of_clicks(coarse, regions, points, labels)
 
 
 def maps_of_clicks(coarse: Tensor, regions: Tensor, points: Tensor, labels: Tensor) -> Tensor:

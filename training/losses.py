@@ -16,6 +16,7 @@ from training.drafts import Drafts, cells_of, iou_of, maps_of_clicks
 from training.geometry import boxes_of, in_regions, region_maps, region_of
 from training.network import SamLite
 
+SHARPNESS = 8.0  # of the choice among candidates by their scores
 JUDGED = 0.3  # of the prompts of clicks: all their candidates are refined, and teach the locator's scores
 
 
@@ -81,18 +82,23 @@ def losses(net: SamLite, maps: list[Tensor], b: Batch) -> dict[str, Tensor]:
     iou = torch.cat([iou_of(logits[:n], by_box[0], b.masks, boxes), iou_of(logits[n:], regions, b.masks)])
     is_taught = (candidate == best) | (count > 2)  # three clicks select one thing, whatever candidate is refined
     judged = torch.randperm(n)[: max(1, round(JUDGED * n))].sort().values
-    true = drafts.ious_of_candidates(judged, coarse[judged].detach(), points[judged], labels[judged])
+    true, judgement = drafts.judged(judged, coarse[judged].detach(), points[judged], labels[judged])
     return {
         "box": mask_loss[:n].mean(),
         "click": (mask_loss[n:] * is_taught).mean(),
         "coarse": coarse_loss.mean(),
-        "score": F.smooth_l1_loss(score, iou, beta=0.1) + F.mse_loss(guess[judged], true),
+        "score": F.smooth_l1_loss(
+            torch.cat([score[:n], judgement.flatten()]), torch.cat([iou[:n], true.flatten()]), beta=0.1
+        )
+        + F.mse_loss(guess[judged], true),
+        "choice": choice_loss(guess, coarse, b),
         "iou_box": iou[:n].mean(),
         "iou_click": iou[n:].mean(),
         "iou_chosen": true.gather(1, guess[judged].argmax(1)[:, None]).mean(),
+        "iou_judged": true.gather(1, judgement.argmax(1)[:, None]).mean(),
         "iou_best": true.amax(1).mean(),
         "off_box": (score[:n] - iou[:n]).detach().abs().mean(),
-        "off_click": (score[n:] - iou[n:]).detach().abs().mean(),
+        "off_click": (judgement - true).detach().abs().mean(),
         "off_guess": (guess[judged] - true).detach().abs().mean(),
     }
 
@@ -103,6 +109,14 @@ def coarse_losses(coarse: Tensor, b: Batch) -> Tensor:
     # cross entropy relative to the thing's size; without this, small things would not count
     share = ((b.boxes[:, 2:] - b.boxes[:, :2]).prod(1) * 2 / scenes.SIZE**2).clamp(0.05, 1)
     return mask_losses(coarse, target, (1 / share)[:, None])
+
+
+def choice_loss(guess: Tensor, coarse: Tensor, b: Batch) -> Tensor:
+    """Return what the candidates with the highest scores (N, K) miss of IoU: that of a soft choice of coarse masks."""
+    expected = F.adaptive_avg_pool2d(b.masks, coarse.shape[2:])[:, None] > 0.5
+    found = coarse.detach() > 0
+    iou = (found & expected).sum((2, 3)) / (found | expected).sum((2, 3)).clamp(min=1)
+    return (iou.amax(1) - (torch.softmax(SHARPNESS * guess, 1) * iou).sum(1)).mean()
 
 
 def candidates_to_refine(best: Tensor, guess: Tensor) -> Tensor:
@@ -121,4 +135,4 @@ def refined(net: SamLite, maps: list[Tensor], of: Tensor, regions: Tensor, drawn
 
 
 def summed(values: dict[str, Tensor]) -> Tensor:
-    return values["box"] + values["click"] + 0.3 * values["coarse"] + values["score"]
+    return values["box"] + values["click"] + 0.3 * values["coarse"] + values["score"] + 0.5 * values["choice"]

@@ -186,6 +186,13 @@ class MaskHead(nn.Module):
         self.score = Score(128, entered + FINE_CHANNELS + STATISTICS + 2 * SHAPES + 1, 1)
 
     def forward(self, maps: list[Tensor], of: Tensor, regions: Tensor, prompts: Tensor) -> tuple[Tensor, Tensor]:
+        logits, *summary = self.described(maps, of, regions, prompts)
+        return logits, self.score(*summary)[:, 0]
+
+    def described(
+        self, maps: list[Tensor], of: Tensor, regions: Tensor, prompts: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return logits, and what the score sees of prompts (N, C) and of their masks (N, 1, C')."""
         m2, m3, m4 = (m[:, :channels] for m, channels in zip(maps, MASK_CHANNELS, strict=True))
         detail = sampled(m2, STRIDES[0], of, regions, MASK)
         seen = sampled(m3, STRIDES[1], of, regions, REGION) + sampled(m4, STRIDES[2], of, regions, REGION)
@@ -193,7 +200,7 @@ class MaskHead(nn.Module):
         x, whole = self.hourglass(F.relu(entered + seen))
         fine = self.fine(doubled(self.up(x)) + detail)
         logits = self.out(fine).float()
-        return logits[:, 0], self.score(whole, self._inside(logits.detach(), x, fine, prompts[:, :SHAPES]))[:, 0]
+        return logits[:, 0], whole, self._inside(logits.detach(), x, fine, prompts[:, :SHAPES])
 
     def _inside(self, logits: Tensor, x: Tensor, fine: Tensor, shapes: Tensor) -> Tensor:
         """Describe a mask (N, 1, 64, 64): features in it, how it fits the prompts, if the region's edge cuts it off."""
