@@ -24,6 +24,7 @@ from tqdm import tqdm
 from ovseg_core import models
 from ovseg_core.engines import cpu_flags
 from training import checkpoints, photos, scenes, start
+from training.heads import with_heads
 from training.losses import Batch, batch, losses, summed
 from training.network import SamLite
 
@@ -72,7 +73,7 @@ class Stream(Dataset[scenes.Scene]):
     def __getitem__(self, number: int) -> scenes.Scene:
         if self.scenes is None:
             cv2.setNumThreads(1)
-            train = photos.split(self.folders).train
+            train = [with_heads(photo) for photo in photos.split(self.folders).train]
             self.scenes = scenes.Scenes(train, scenes.emoji(self.emoji), self.schedule.slots, self.schedule.seed)
         return self.scenes[number]
 
