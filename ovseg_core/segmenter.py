@@ -52,6 +52,11 @@ class Segmenter:
         return digests.of_weights(self.spec.weights)
 
     @cached_property
+    def _edition(self) -> str:
+        """`weights_sha256`, or nothing for a network without a file of weights."""
+        return self.weights_sha256 if self.spec.weights.exists() else ""
+
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of everything except the image that an embedding depends on.
 
@@ -119,7 +124,7 @@ class Segmenter:
             One embedding for each image, in their order.
         """
         encoded = encoding.encode(self.spec.name, self.network, self.spec.preset, images_rgb)
-        return [replace(embedding, weights_sha256=self.weights_sha256) for embedding in encoded]
+        return [replace(embedding, weights_sha256=self._edition) for embedding in encoded]
 
     def image_embedding(self, embedding: Embedding) -> np.ndarray:
         """Return the image embedding alone, (C, h, w) float32, of the features that the model decodes from.
@@ -324,7 +329,7 @@ class Segmenter:
     def _answer(self, embedding: Embedding, prompts: PromptBatch, multimask_output: bool | None) -> Candidates:
         if embedding.model != self.spec.name:
             raise ValueError(f"an embedding of {embedding.model} cannot be decoded by {self.spec.name}")
-        if embedding.weights_sha256 not in ("", self.weights_sha256):
+        if embedding.weights_sha256 not in ("", self._edition):
             raise ValueError(f"other weights of {self.spec.name} made this embedding: encode the image again")
         return self.network.decode(embedding.features, prompts, multimask_output)
 
