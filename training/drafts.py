@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from ovseg_core.lite.shape import CANDIDATES, MASK, REGION
 from training.geometry import boxes_of, cells, in_regions, on_canvas, region_maps, region_of
@@ -55,7 +55,7 @@ class Drafts:
 @contextmanager
 def as_in_use(net: SamLite) -> Iterator[None]:
     """Run the heads as they run after the training: norms use their averages, and nothing is recorded."""
-    heads = (net.locator, net.mask_head)
+    heads: tuple[nn.Module, ...] = (net.locator, net.mask_head)
     before = [head.training for head in heads]
     for head in heads:
         head.eval()
