@@ -46,6 +46,34 @@ from gateway.openapi import pages
 from gateway.services import GatewayServices
 from gateway.wrong_method import Request
 
+# The modules with routes.
+ROOMS = (
+    jobs,
+    files,
+    live_events,
+    bulk,
+    batches,
+    embeddings,
+    uploads,
+    models,
+    events,
+    endpoints,
+    keys,
+    sessions,
+    usage,
+    fleet,
+    webhook_secret,
+    webhook_keys,
+    paddlex,
+    chat,
+    health,
+    metrics,
+    home,
+    console,
+    assets,
+    pages,
+)
+
 
 def create_app(settings: Settings | None = None) -> Flask:
     """Return the gateway as a WSGI application; settings come from the environment unless given.
@@ -59,32 +87,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False  # `//v1/jobs` gets a 404, not a redirect to the host in the Host header
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.extensions["ovseg"] = GatewayServices(settings)
-    for room in (
-        jobs,
-        files,
-        live_events,
-        bulk,
-        batches,
-        embeddings,
-        uploads,
-        models,
-        events,
-        endpoints,
-        keys,
-        sessions,
-        usage,
-        fleet,
-        webhook_secret,
-        webhook_keys,
-        paddlex,
-        chat,
-        health,
-        metrics,
-        home,
-        console,
-        assets,
-        pages,
-    ):
+    for room in ROOMS:
         app.register_blueprint(room.blueprint)
     errors.handle_all(app)
     request_id.attend(app)
