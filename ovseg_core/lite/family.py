@@ -26,7 +26,7 @@ def load(name: str, weights: Path, device: str, engine: str, precision: str) -> 
     """Load SAM-Lite; see `networks.load`.
 
     In "float16" and "int8" only the image encoder runs in that precision, and the other parts run in float32. In
-    "bfloat16" all parts do.
+    "bfloat16" all parts except the locator do.
     """
     from ovseg_core.engines import runners
     from ovseg_core.lite.network import SamLite

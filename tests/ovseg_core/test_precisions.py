@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,15 @@ def test_the_masks_of_sam_lite_are_nearly_the_same_in_each_precision(precision: 
     in_float32, in_other = (Segmenter.open("SAM-Lite", precision=p) for p in ("float32", precision))
     assert in_other.precision == precision
     assert in_other.fingerprint != in_float32.fingerprint  # else a cache would mix the two
+    photo = image.decode(pictures.photo(), 10**8)
+    width = photo.shape[1]
+    mirrored = [Prompt.of_box(width - x1, y0, width - x0, y1) for x0, y0, x1, y1 in PHOTO_BOXES]
+    mirrored += [Prompt.of_point(width - x, y) for x, y in PHOTO_CLICKS]
     ious = []
-    for view in pictures.views():
-        side = len(view)
-        prompts = [Prompt.of_box(0.1 * side, 0.05 * side, 0.8 * side, 0.9 * side), Prompt.of_point(side / 2, side / 3)]
+    for view, prompts in (
+        (photo, [*starmap(Prompt.of_box, PHOTO_BOXES), *starmap(Prompt.of_point, PHOTO_CLICKS)]),
+        (np.ascontiguousarray(photo[:, ::-1]), mirrored),
+    ):
         masks = [segmenter.decode(segmenter.encode(view), prompts) for segmenter in (in_float32, in_other)]
         ious += [iou(a.full(), b.full()) for a, b in zip(*masks, strict=True)]
     assert np.mean(ious) >= 0.98
