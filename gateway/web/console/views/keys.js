@@ -24,6 +24,7 @@ export const view = {
       label: text("view_keys"),
       columns: columns(context, (key) => table.put(key)),
       key: (key) => key.id,
+      time: (key) => key.created_at,
       load: async (cursor, signal) => {
         const page = await listKeys(context.service, cursor, signal);
         return { items: page.keys, next: page.next_cursor };
