@@ -151,6 +151,8 @@ def test_jobs_have_no_serious_fault_and_fit(
         console.open(path)
         assert console.faults() == []
         assert console.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        shown = console.page.evaluate("document.querySelector('#view').getBoundingClientRect().width")
+        assert shown > 0.85 * console.page.evaluate("innerWidth"), "the view does not fill the page"
 
 
 def test_the_page_of_a_job_recovers_from_a_killed_worker_and_a_killed_gateway(

@@ -142,8 +142,8 @@ class Sections {
     if (running.length === 0) return element("span", { class: "none" }, "—");
     const shown = running.slice(0, SHOWN_JOBS).map((job) => {
       const isOwn = job.tenant === this.#context.session.tenant;
-      if (isOwn) return element("a", { class: "job", href: `/console/jobs/${encodeURIComponent(job.id)}`, title: job.id }, job.id);
-      return element("span", { class: "job", title: `${job.tenant}: ${job.id}` }, `${job.tenant}: ${job.id}`);
+      if (isOwn) return element("a", { class: "running-job", href: `/console/jobs/${encodeURIComponent(job.id)}`, title: job.id }, job.id);
+      return element("span", { class: "running-job", title: `${job.tenant}: ${job.id}` }, `${job.tenant}: ${job.id}`);
     });
     const left = running.length - shown.length;
     return element("span", { class: "jobs-of" }, shown, left > 0 ? element("small", {}, `+${number(left)}`) : null);
