@@ -77,7 +77,17 @@ def silent_redis() -> Iterator[str]:
 # These routes answer without Redis; /readyz tries Redis itself.
 DOCS = {"/openapi.json", "/docs", "/docs/docs.js", "/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js"}
 KEYS = "/.well-known/ovseg-webhook-keys.json"
-ANSWERED = {"/", "/assets/<path:name>", KEYS, "/healthz", "/readyz", "/health", *DOCS}
+ANSWERED = {
+    "/",
+    "/console",
+    "/console/<path:view>",
+    "/assets/<path:name>",
+    KEYS,
+    "/healthz",
+    "/readyz",
+    "/health",
+    *DOCS,
+}
 
 
 def test_while_redis_is_silent_each_route_that_needs_it_answers_503_immediately(
