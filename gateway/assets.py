@@ -1,7 +1,7 @@
 """The files of the pages: scripts, styles and pictures, as they are in the folder `web`. There is no build step.
 
-At each load a browser asks whether a file has changed; 304 means that it has not. So a page never mixes
-files of two versions of the service.
+A browser asks at each load whether a file has changed, and the answer 304 means no. So no page mixes files of
+two versions of the service.
 """
 
 from __future__ import annotations

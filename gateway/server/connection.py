@@ -174,7 +174,7 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
             return
         try:
             self.transport.write_eof()
-        except OSError:  # the client has reset the connection, and the event loop has not noticed it yet
+        except OSError:  # the client has just reset the connection
             self.abort()
             return
         self._resume_reading()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from configs.settings import Settings
 
@@ -35,3 +36,15 @@ class TenantLimits:
             int(record["max_queued_jobs"]) if "max_queued_jobs" in record else self.max_queued_jobs,
             int(record["max_stored_bytes"]) if "max_stored_bytes" in record else self.max_stored_bytes,
         )
+
+
+class Exceeded(NamedTuple):
+    """A limit of a tenant that does not allow a job: its name, the limit, and what is left of it.
+
+    `stored_bytes` is how many bytes of the job would be stored: those of its image and its request.
+    """
+
+    policy: str
+    quota: int
+    left: int
+    stored_bytes: int

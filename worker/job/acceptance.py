@@ -11,11 +11,12 @@ from configs.settings import Settings
 from ovseg_core.errors import OvsegError
 from worker.access import tenant_limits
 from worker.access.quota import QuotaExceeded
+from worker.access.tenant_limits import Exceeded
 from worker.image.content import ImageSource, UploadedFile
 from worker.image.inputs import Inputs
 from worker.job.archive import Archive
 from worker.job.idempotency import Once
-from worker.job.jobs import Exceeded, Jobs, OfBatch, Outcome
+from worker.job.jobs import Jobs, OfBatch, Outcome
 from worker.job.record import Job, prefix_of
 from worker.job.request import JobRequest
 from worker.store import object_names, tenant

@@ -7,12 +7,11 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from celery import Celery
 
 from configs.settings import MEGABYTE, Settings
-from worker.access.tenant_limits import TenantLimits
+from worker.access.tenant_limits import Exceeded, TenantLimits
 from worker.job import event_type, listing, messages
 from worker.job.idempotency import Once
 from worker.job.job_filter import JobFilter
@@ -34,18 +33,6 @@ KEPT_RESULT_BYTES, KEPT_RESULT_SECONDS = 64_000, 60
 
 
 OnEnd = Callable[[str, Mapping[str, str]], object]  # takes the id and the record of a job that has ended
-
-
-class Exceeded(NamedTuple):
-    """A limit of a tenant that does not allow a job: its name, the limit, and what is left of it.
-
-    `stored_bytes` is how many bytes of the job would be stored: those of its image and its request.
-    """
-
-    policy: str
-    quota: int
-    left: int
-    stored_bytes: int
 
 
 @dataclass(frozen=True)

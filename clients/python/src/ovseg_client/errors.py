@@ -21,7 +21,7 @@ class ImageUnreadable(OvsegError):
 
 
 class Timeout(OvsegError):
-    """The time to wait is over, and the job or batch has not ended. It continues.
+    """The job or batch did not end within the time to wait. It continues.
 
     Attributes:
         job: The job or the batch, to wait for it again or to cancel it.
