@@ -7,12 +7,16 @@ LOCKED := install --require-hashes --requirement
 OURSELVES := install --no-deps --no-build-isolation --editable . --editable clients/python
 TRAINED := build/sam-lite/sam_lite.safetensors
 
-.PHONY: demo openapi fuzz-api up test quick chaos-small chaos attack-small attack lint format docs screenshots hooks lock pin-images train-lite ship-lite eval-lite eval-everything eval-text test-training parity parity-idea bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-streams bench-interactive bench-batches bench-models bench-playground bench-clients clean help
+# Some containers set it. Without bytecode, each of the hundreds of processes that the tests start compiles our code again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo openapi fuzz-api up test quick orders chaos-small chaos attack-small attack lint format docs screenshots hooks lock pin-images train-lite ship-lite eval-lite eval-everything eval-text test-training parity parity-idea bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-streams bench-interactive bench-batches bench-models bench-playground bench-clients clean help
 
 help:
 	@echo "make demo            segment a photo with the whole service; writes pictures to ./output/"
 	@echo "make up              run the service at http://127.0.0.1:8080 until Ctrl-C"
 	@echo "make test            run every test, against real servers; make quick: those that need none, in half a minute"
+	@echo "make orders          try all orders of changes of which make test tries two fifths, in two minutes"
 	@echo "make chaos-small     run 400 jobs through kills and outages, in two minutes; make chaos: 5,000 jobs, in half an hour"
 	@echo "make attack-small    send malformed requests, damaged images, bombs and slow hosts, in two minutes; make attack: all kinds of them"
 	@echo "make fuzz-api        send 200 random requests of every kind that the OpenAPI document describes, for minutes"
@@ -52,6 +56,10 @@ test: .venv/dev
 
 quick: .venv/dev
 	.venv/bin/pytest -m "not slow"
+
+# The tests whose orders of changes hypothesis chooses: tests/support/orders.py.
+orders: .venv/dev
+	HYPOTHESIS_PROFILE=full .venv/bin/pytest -n 4 $(shell grep -rl orders.count tests --include 'test_*.py')
 
 # No job is lost and no end of a job has two event ids, no matter which process dies. The figures are in docs/reliability.md.
 chaos-small: .venv/dev

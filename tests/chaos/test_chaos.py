@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,25 +9,29 @@ import pytest
 from tests.chaos import report, run
 from tests.chaos.scale import Scale
 
-FEW = Scale(name="few", jobs=40, seconds=12, worker_kills=5, valkey_kills=1, gateway_kills=1, sender_kills=1)
-WITH_BATCH = replace(FEW, name="with a batch", jobs=10, batch_items=1500, batch_ends=30)
+FEW = Scale(
+    name="few",
+    jobs=40,
+    seconds=12,
+    worker_kills=5,
+    valkey_kills=1,
+    gateway_kills=1,
+    sender_kills=1,
+    batch_items=1500,
+    batch_ends=30,
+)
 
 
 @pytest.mark.timeout(900)
-def test_few_jobs_with_faults_are_all_done_and_reported(tmp_path: Path) -> None:
+def test_few_jobs_and_a_batch_with_faults_are_all_done_and_reported(tmp_path: Path) -> None:
     outcome = run.run(FEW, tmp_path, seed=1)
     assert outcome.verdict.is_clean, report.text(outcome)
     assert len(outcome.seen.accepted) == FEW.jobs
     begun = {entry.job_id for entry in outcome.seen.entries if entry.word == "begin"}
-    assert begun == {job["id"] for job in outcome.seen.jobs}  # every claim was recorded
-
-
-@pytest.mark.timeout(900)
-def test_a_batch_whose_gateway_died_in_the_middle_of_its_manifest_has_each_item_once(tmp_path: Path) -> None:
-    outcome = run.run(WITH_BATCH, tmp_path, seed=2)
-    assert outcome.verdict.is_clean, report.text(outcome)
+    assert begun >= {job["id"] for job in outcome.seen.jobs}  # every claim was recorded
+    # a gateway was killed in the middle of the manifest
     assert outcome.seen.batch is not None
-    assert outcome.seen.batch.batch["counts"]["total"] == WITH_BATCH.batch_items
+    assert outcome.seen.batch.batch["counts"]["total"] == FEW.batch_items
 
 
 @pytest.mark.timeout(900)

@@ -18,6 +18,7 @@ from werkzeug.test import TestResponse
 
 from gateway import create_app, session_cookie
 from gateway.services import GatewayServices
+from tests.support import orders
 from tests.support.fakes import Host
 from tests.support.protocol import PICTURE, begin
 from worker.access.credential import Credential
@@ -342,7 +343,7 @@ ACTS = st.tuples(
 
 def test_no_answer_has_an_id_of_another_tenant(app_client: FlaskClient, services: GatewayServices) -> None:
     @given(st.lists(ACTS, min_size=20, max_size=40))
-    @hypothesis_settings(max_examples=25, deadline=None)
+    @hypothesis_settings(max_examples=orders.count(25), deadline=None)
     def check(acts: list[tuple[str, Any, str, int]]) -> None:
         services.keyspace.redis.delete(*services.keyspace.redis.keys(services.keyspace.key("*")), "nothing")
         clients = {name: filled(Client(app_client, services, name)) for name in NAMES}

@@ -82,9 +82,9 @@ def check(url_map: Map, method: str, path: str, status: int, headers: Any, body:
     request = f"{method} {path}: {status} {body[:300]!r}"
     responses = described["responses"]
     response = resolved(responses.get(str(status), responses["default"]))
-    for name in dict(headers):
-        known = {*response.get("headers", ()), *COMMON_HEADERS}
-        assert name.title() in {each.title() for each in known}, f"{request}: the header {name} is not in the document"
+    known = {name.title() for name in (*response.get("headers", ()), *COMMON_HEADERS)}
+    unknown = {name.title() for name in dict(headers)} - known
+    assert not unknown, f"{request}: the headers {unknown} are not in the document"
     content = response.get("content", {})
     if not content:
         assert not body, f"{request}: the document has no body here"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from configs.settings import Settings
 from ovseg_core.errors import OvsegError
-from tests.support import protocol
+from tests.support import orders, protocol
 from worker.batch.batch import Batch
 from worker.batch.batches import Added
 from worker.batch.feeder import Feeder
@@ -140,7 +140,7 @@ def test_counts_are_those_of_the_jobs_after_any_order_of_changes(s3_settings: Se
     services = Services(s3_settings.model_copy(update={"sweep_seconds": 0.0, "retry_delay_seconds": 0.01}))
 
     @given(ACTS)
-    @hypothesis_settings(max_examples=25, deadline=None)
+    @hypothesis_settings(max_examples=orders.count(25), deadline=None)
     def check(acts: list[tuple[str, Any]]) -> None:
         services.keyspace.redis.delete(*services.keyspace.redis.keys(services.keyspace.key("*")), "nothing")
         machine = Machine(services)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from configs.settings import Settings
-from tests.support import protocol
+from tests.support import orders, protocol
 from worker.image.inputs import Inputs
 from worker.job.archive import Archive
 from worker.job.jobs import Jobs
@@ -153,5 +153,6 @@ def test_no_job_is_lost_and_no_erased_job_is_kept_in_any_order_of_changes(
         storage = bucket
 
     run_state_machine_as_test(
-        ArchivedInCorner, settings=hypothesis_settings(max_examples=20, stateful_step_count=25, deadline=None)
+        ArchivedInCorner,
+        settings=hypothesis_settings(max_examples=orders.count(20), stateful_step_count=25, deadline=None),
     )

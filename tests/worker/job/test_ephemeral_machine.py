@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from configs.settings import Settings
-from tests.support import protocol
+from tests.support import orders, protocol
 from tests.support.protocol import BROKEN, PICTURE
 from worker.job.jobs import Jobs
 from worker.job.record import Job, Status
@@ -116,5 +116,5 @@ def test_ephemeral_jobs_leave_nothing_behind_in_any_order_of_changes(settings: S
         corner = settings
 
     run_state_machine_as_test(
-        InCorner, settings=hypothesis_settings(max_examples=20, stateful_step_count=30, deadline=None)
+        InCorner, settings=hypothesis_settings(max_examples=orders.count(20), stateful_step_count=30, deadline=None)
     )

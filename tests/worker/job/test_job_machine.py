@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from configs.settings import Settings
-from tests.support import lines, protocol
+from tests.support import lines, orders, protocol
 from tests.support.protocol import BROKEN, HOOK, PICTURE
 from worker.job import event_type
 from worker.job.event_type import EventType
@@ -294,5 +294,6 @@ def test_any_order_of_transitions_keeps_records_and_indexes_consistent(settings:
         corner = settings
 
     run_state_machine_as_test(
-        ProtocolInCorner, settings=hypothesis_settings(max_examples=60, stateful_step_count=40, deadline=None)
+        ProtocolInCorner,
+        settings=hypothesis_settings(max_examples=orders.count(60), stateful_step_count=40, deadline=None),
     )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from configs.settings import Settings
-from tests.support import protocol
+from tests.support import orders, protocol
 from tests.support.protocol import BROKEN, PICTURE
 from worker.job import usage
 from worker.job.jobs import Jobs
@@ -160,5 +160,6 @@ def test_usage_and_stored_bytes_are_exact_in_any_order_of_changes(settings: Sett
         corner = settings
 
     run_state_machine_as_test(
-        TenantsInCorner, settings=hypothesis_settings(max_examples=40, stateful_step_count=30, deadline=None)
+        TenantsInCorner,
+        settings=hypothesis_settings(max_examples=orders.count(40), stateful_step_count=30, deadline=None),
     )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from configs.settings import Settings
-from tests.support import protocol
+from tests.support import orders, protocol
 from tests.support.protocol import AT, HOOK
 from worker import reaper
 from worker.job.jobs import Jobs
@@ -160,5 +160,5 @@ def test_in_any_order_no_event_is_lost_and_no_host_gets_too_many_tries(settings:
         corner = settings
 
     run_state_machine_as_test(
-        InItsCorner, settings=hypothesis_settings(max_examples=25, stateful_step_count=40, deadline=None)
+        InItsCorner, settings=hypothesis_settings(max_examples=orders.count(25), stateful_step_count=40, deadline=None)
     )
