@@ -191,6 +191,9 @@ def running(plan: Plan, show: Show) -> Iterator[Stack]:
         try:
             stack.start()
             yield stack
+        except KeyboardInterrupt:
+            show("ovseg", "stopping: running jobs are finished, the others stay in the queue")
+            raise
         except DoorOpen as error:
             raise StartFailed(f"{error}; other users of this machine could read and change every job") from None
         finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-import threading
+import time
 from types import FrameType
 
 from ovseg import terminal
@@ -26,14 +26,15 @@ READY = """
 
 def run(plan: Plan) -> int:
     """Run the stack. Return the exit code: 0 after Ctrl-C or SIGTERM, 1 if the stack did not start."""
-    stopping = threading.Event()
+    is_stopping = False
 
     def stop(number: int, frame: FrameType | None) -> None:
-        if stopping.is_set():
-            return
-        stopping.set()
-        terminal.show("ovseg", "stopping: running jobs are finished, the others stay in the queue")
-        raise KeyboardInterrupt
+        # It must take no lock, so it neither prints nor sets an Event: the main thread, which it interrupts, may hold
+        # that lock, and would wait for itself.
+        nonlocal is_stopping
+        if not is_stopping:
+            is_stopping = True
+            raise KeyboardInterrupt
 
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, stop)
@@ -42,7 +43,7 @@ def run(plan: Plan) -> int:
             terminal.plain(READY.format(url=plan.url, folder=plan.folder))
             while True:
                 stack.look_after()
-                stopping.wait(0.2)
+                time.sleep(0.2)
     except KeyboardInterrupt:
         terminal.show("ovseg", "stopped")
         return 0

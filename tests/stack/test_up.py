@@ -23,6 +23,30 @@ def test_a_port_in_use_is_reported(tmp_path: Path) -> None:
     assert "is in use; choose another with --port" in refused.log()
 
 
+# Runs the command line, and sends itself a SIGTERM while it writes that Valkey is ready.
+INTERRUPTED = """
+import io, os, signal, sys
+from ovseg.commands import main
+
+class Interrupted(io.TextIOWrapper):
+    def write(self, text):
+        if "valkey is ready" in text:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().write(text)
+
+sys.stdout = Interrupted(sys.stdout.buffer)
+main()
+"""
+
+
+def test_a_signal_that_comes_while_a_line_is_written_stops_the_stack(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", INTERRUPTED, "up", "--data-dir", str(tmp_path)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0, ran.stderr
+    assert "| stopping: running jobs are finished, the others stay in the queue" in ran.stdout
+    assert ran.stdout.splitlines()[-1].endswith("| stopped")
+
+
 def test_a_gpu_worker_without_a_gpu_reports_what_to_install(redis_url: str) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "ovseg", "worker", "--device", "gpu:0"],
