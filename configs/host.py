@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]*[a-z0-9_-])\.?(?::([0-9]{0,5}))?", re.ASCII)
 _PORTS = {"http": 80, "https": 443}
@@ -70,20 +71,20 @@ class HostPattern:
 
     def __post_init__(self) -> None:
         if self.text != "*":
-            Host.parse(self._bare)  # raises ValueError
+            _ = self._host  # raises ValueError
 
     def matches(self, host: Host) -> bool:
         """True if the pattern allows the host. A pattern without a port allows every port."""
         if self.text == "*":
             return True
-        allowed = Host.parse(self._bare)
+        allowed = self._host
         is_below = self.text.startswith(".") and host.name.endswith(f".{allowed.name}")
         return (host.name == allowed.name or is_below) and allowed.port in (None, host.port)
 
-    @property
-    def _bare(self) -> str:
+    @cached_property
+    def _host(self) -> Host:
         is_ipv6 = self.text.count(":") > 1 and not self.text.startswith("[")
-        return f"[{self.text}]" if is_ipv6 else self.text.removeprefix(".")
+        return Host.parse(f"[{self.text}]" if is_ipv6 else self.text.removeprefix("."))
 
 
 def is_loopback(address: str) -> bool:

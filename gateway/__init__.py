@@ -42,9 +42,9 @@ from gateway import (
     webhook_keys,
     webhook_secret,
 )
+from gateway.application import Application
 from gateway.openapi import pages
 from gateway.services import GatewayServices
-from gateway.wrong_method import Request
 
 # The modules with routes.
 ROOMS = (
@@ -81,8 +81,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     Raises ValueError if the gateway may not listen: see `auth.is_required`.
     """
     settings = settings or Settings()
-    app = Flask(__name__, static_folder=None)
-    app.request_class = Request
+    app = Application(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask types `json` by its base class
     app.url_map.merge_slashes = False  # `//v1/jobs` gets a 404, not a redirect to the host in the Host header
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes

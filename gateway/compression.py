@@ -24,8 +24,9 @@ def attend(app: Flask) -> None:
 
 
 def _compress(response: Response) -> Response:
-    is_text = response.mimetype in TYPES and not response.is_streamed and "Content-Encoding" not in response.headers
-    if not is_text or not pays.of_view() or len(response.get_data()) < MIN_BYTES:
+    if response.is_streamed or len(response.get_data()) < MIN_BYTES:
+        return response
+    if response.mimetype not in TYPES or "Content-Encoding" in response.headers or not pays.of_view():
         return response
     response.vary.add("Accept-Encoding")
     if request.accept_encodings.best_match(("gzip", "identity")) == "gzip":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
-from flask import current_app, request
+from flask import request
+
+from gateway.request import Request
 
 Value = TypeVar("Value")
 View = TypeVar("View", bound=Callable[..., object])
@@ -35,6 +37,5 @@ class Mark(Generic[Value]):
 
     def of_view(self) -> Value:
         """Return the value of the current request's view; the default if no view matches the path and method."""
-        if request.endpoint is None:
-            return self._default
-        return self.of(current_app.view_functions[request.endpoint])
+        view = cast(Request, request).view
+        return self._default if view is None else self.of(view)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import uuid
 
+import uuid_utils
 from flask import Flask, Response, request
 
 from gateway.operation import Header
@@ -25,7 +25,7 @@ def attend(app: Flask) -> None:
 
 
 def new() -> str:
-    return uuid.uuid4().hex
+    return uuid_utils.uuid4().hex
 
 
 def of_request() -> str:

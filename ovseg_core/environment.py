@@ -8,6 +8,7 @@ Paddle is imported.
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -62,4 +63,13 @@ def models_mirror() -> str | None:
 
 def _folder(variable: str, name: str) -> Path:
     given = os.environ.get(variable)
-    return Path(given) if given else user_cache_path("ovseg") / name
+    return Path(given) if given else _user_cache(os.environ.get("HOME"), os.environ.get("XDG_CACHE_HOME")) / name
+
+
+@cache
+def _user_cache(*variables: str | None) -> Path:
+    """Return our folder in the user's cache. `variables` are those that it depends on.
+
+    A gateway looks up a model for each job, and must not pay for this each time: it takes 4 % of accepting one.
+    """
+    return user_cache_path("ovseg")

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
 from functools import cache
 from typing import Any
 
+import uuid_utils
 from celery import Celery
 from kombu import Connection, Queue
 from kombu.transport import memory
@@ -94,7 +94,7 @@ def permit(app: Celery, name: str) -> str:
     """Return a message that lets a worker begin one job of a queue: the one that is next then."""
     sample, *its_ids = _sample_permit(app, name)
     for each in its_ids:
-        sample = sample.replace(each, str(uuid.uuid4()))
+        sample = sample.replace(each, str(uuid_utils.uuid4()))
     return sample
 
 
