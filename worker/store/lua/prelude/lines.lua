@@ -17,7 +17,10 @@ local COST_OF_OLDER = 21
 -- For how many seconds after a job succeeded its workers probably have the embedding of its image.
 local MADE_SECONDS = 600
 
-local function tenant(id) return string.match(id, '^([^.]*)%.') or 'default' end
+local function tenant(id)
+  local dot = string.find(id, '.', 1, true)
+  return dot and string.sub(id, 1, dot - 1) or 'default'
+end
 local function is_light(lane) return string.find(lane, '.light', 1, true) ~= nil end
 local function weight_of_lane(lane) return WEIGHTS[string.match(lane, '^%a+')] end
 
