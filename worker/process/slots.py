@@ -53,7 +53,7 @@ class Slots:
     def wait_for_one(self) -> Slot | None:
         """Wait until there is a slot for the lookout. Returns None once the slots are closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._is_closed or self._free() is not None)
+            self._changed.wait_for(self._is_needed)
             return None if self._is_closed else self._free()
 
     def close(self) -> None:
@@ -61,6 +61,10 @@ class Slots:
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
+
+    def _is_needed(self) -> bool:
+        """True if the lookout has something to do. It is not woken otherwise: each job changes its slot twice."""
+        return self._is_closed or self._free() is not None
 
     def _free(self) -> Slot | None:
         in_use = self._in_use[Slot.ANY]
@@ -88,10 +92,13 @@ class Slots:
 
     def _lend(self, count: int) -> None:
         self._lent += count
-        self._in_use[Slot.ANY] -= count
-        self._changed.notify_all()
+        self._use(Slot.ANY, -count)
 
     def _change(self, slot: Slot, count: int) -> None:
         with self._changed:
-            self._in_use[slot] += count
+            self._use(slot, count)
+
+    def _use(self, slot: Slot, count: int) -> None:
+        self._in_use[slot] += count
+        if self._is_needed():
             self._changed.notify_all()
