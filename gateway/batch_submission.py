@@ -96,7 +96,7 @@ class Submission:
             defaults,
             services().settings,
             partial(services().earlier_masks.of, caller().tenant),
-            submission.sent_images().remembered(),
+            submission.sent_images_now().remembered(),
         )
         installed = Installed()
         for number, read in items:

@@ -163,7 +163,7 @@ def cancel(job_id: str) -> tuple[Response, int]:
     Operation(
         "Run the same again",
         submission.ANSWERS,
-        (*job_codes.OF_ACCEPTANCE, "input_gone", "job_not_final", "not_found"),
+        (*job_codes.OF_ACCEPTANCE, "image_not_found", "input_gone", "job_not_final", "not_found"),
         headers=(idempotency_key.HEADER,),
     )
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 
@@ -15,7 +16,8 @@ from gateway.installed import Installed
 from gateway.operation import LOCATION, Answer, Header
 from gateway.services import services
 from ovseg_core.errors import OvsegError
-from worker.job import acceptance, description
+from worker.job import acceptance, description, image_object
+from worker.job.acceptance import ImageUnknown
 from worker.job.idempotency import Once
 from worker.job.image_object import SentImages
 from worker.job.record import Job
@@ -45,22 +47,40 @@ def submitted(job_request: JobRequest, image: bytes | None, key: str | None, pur
 def accept(job_id: str, job_request: JobRequest, image: bytes | None, once: Once | None) -> tuple[Job, bool]:
     """Accept a job as `Acceptance.accept` does, and remember its image for requests that name it by its digest.
 
-    The prompts count even if the job is not accepted then, or was accepted before. Raises also OvsegError as
-    `Installed.check`.
+    The prompts count even if the job is not accepted then, or was accepted before. Raises also OvsegError
+    `image_not_found`, and as `Installed.check`.
     """
     Installed().check(job_request)
     services().rate_limits.count_prompts(job_request.cost.prompts)
-    job, is_new = services().acceptance.accept(job_id, job_request, image, once)
+    try:
+        job, is_new = services().acceptance.accept(job_id, job_request, image, once)
+    except ImageUnknown:  # it was stored there when this process found it last, and may have been sent again since
+        job_request = _found_again(job_request)
+        job, is_new = services().acceptance.accept(job_id, job_request, image, once)
     # An image that was named by its digest is remembered already. That of an ephemeral job is soon gone.
     if job.request.image.owner == job.id and not job.request.ephemeral:
         services().known_images.remember(caller().tenant, job.request.image)
     return job, is_new
 
 
-def sent_images() -> SentImages:
+def _found_again(job_request: JobRequest) -> JobRequest:
+    """Return a request that names its image where it is stored now. Raises OvsegError `image_not_found`."""
+    content = job_request.image.content
+    source = None if content is None else services().known_images.find(caller().tenant, content.sha256)
+    if source is None:
+        raise image_object.unknown_digest()
+    return job_request.model_copy(update={"image": source})
+
+
+def sent_images_now() -> SentImages:
     """Return what finds the images that the caller's tenant sent before."""
     owner = caller().tenant
     return SentImages(owner, partial(services().known_images.find, owner), partial(services().uploads.image, owner))
+
+
+def sent_images() -> SentImages:
+    """Do the same for a request that `accept` takes, which notices if an image with a digest is unknown by now."""
+    return replace(sent_images_now(), by_digest=partial(services().known_images.recall, caller().tenant))
 
 
 def accepted(job: Job, status: HTTPStatus, headers: dict[str, str]) -> ResponseReturnValue:

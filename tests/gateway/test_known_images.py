@@ -101,6 +101,21 @@ def test_naming_an_image_keeps_it_known(asked: FlaskClient) -> None:
     send(asked, data)
     keyspace = asked.application.extensions["ovseg"].keyspace
     [key] = keyspace.redis.keys(keyspace.key(f"image:*{digest}"))
-    keyspace.redis.expire(key, 5)
+    for _ in range(2):  # the second time the gateway remembers where the image is
+        keyspace.redis.expire(key, 5)
+        assert name(asked, digest).status_code == 202
+        assert keyspace.redis.ttl(key) > known_images.KNOWN_SECONDS - 60
+    keyspace.redis.delete(key)
+    assert name(asked, digest).get_json()["code"] == "image_not_found"
+
+
+def test_an_image_that_is_sent_again_after_its_job_was_erased_is_found_at_its_new_place(asked: FlaskClient) -> None:
+    data, digest = picture()
+    first = send(asked, data).get_json()["id"]
     assert name(asked, digest).status_code == 202
-    assert keyspace.redis.ttl(key) > known_images.KNOWN_SECONDS - 60
+    assert asked.delete(f"/v1/jobs/{first}").status_code == 204
+    second = send(asked, data).get_json()["id"]
+    named = name(asked, digest)
+    assert named.status_code == 202
+    jobs = asked.application.extensions["ovseg"].jobs
+    assert jobs.get(named.get_json()["id"]).request.image.owner == second

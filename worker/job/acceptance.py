@@ -41,6 +41,10 @@ def why_full(what: str, settings: Settings) -> str:
     return "Redis's memory has reached the limit for new jobs; try again later"
 
 
+class ImageUnknown(OvsegError):
+    """The image that a request names is not known any more: it was sent too long ago, or by a job that was erased."""
+
+
 @dataclass(frozen=True)
 class Acceptance:
     """Accepts a job together with its image, or neither of them. Thread-safe."""
@@ -58,13 +62,15 @@ class Acceptance:
 
         `image` is the image's file, or None if it is elsewhere: behind a URL, or in storage.
         Raises OvsegError `idempotency_key_reused`, `id_taken`, `job_deleted`, `queue_full`, `upload_expired`, and,
-        because of a limit of the tenant, QuotaExceeded or OvsegError `image_too_large`.
+        because of a limit of the tenant, QuotaExceeded or OvsegError `image_too_large`; ImageUnknown.
         """
         outcome = self._outcome(job_id, request, image, once)
         if outcome.job is not None:
             if outcome.is_new and not request.ephemeral:
                 self.archive.keep_accepted_soon(outcome.job.id)
             return outcome.job, outcome.is_new
+        if outcome.is_unknown:
+            raise ImageUnknown("input_gone", "the image is no longer stored; submit it again")
         if outcome.exceeded is not None:
             raise _refusal(outcome.exceeded, has_image=image is not None)
         if outcome.full:
@@ -111,7 +117,9 @@ class Acceptance:
             except ObjectMissing:
                 raise uploads.expired().at("image.upload") from None
         if image is None:
-            return self.jobs.accept(job_id, request, b"", once)
+            # A stored image without content is the file of an upload; a retry of an ephemeral job has its key.
+            names_image = request.image.key is not None and request.image.content is not None
+            return self.jobs.accept(job_id, request, b"", once, names_image=names_image)
         key = _input_key(job_id, once)
         stored = _stored_at(key, request)
         if request.ephemeral:

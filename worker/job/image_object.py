@@ -133,9 +133,13 @@ NO_IMAGES = SentImages("", lambda sha256: None, _no_upload)
 def _by_digest(sha256: str, sent_images: SentImages) -> ImageSource:
     source = sent_images.by_digest(sha256)
     if source is None:
-        message = "no image with this SHA-256 was sent in the last 24 hours by a job that still exists; send the file"
-        raise OvsegError("image_not_found", message, "image.sha256")
+        raise unknown_digest()
     return source
+
+
+def unknown_digest() -> OvsegError:
+    message = "no image with this SHA-256 was sent in the last 24 hours by a job that still exists; send the file"
+    return OvsegError("image_not_found", message, "image.sha256")
 
 
 def _by_upload(upload_id: str, sent_images: SentImages) -> ImageSource:

@@ -12,6 +12,7 @@ from celery import Celery
 
 from configs.settings import MEGABYTE, Settings
 from worker.access.tenant_limits import Exceeded, TenantLimits
+from worker.image import known_images
 from worker.job import event_type, listing, messages
 from worker.job.idempotency import Once
 from worker.job.job_filter import JobFilter
@@ -57,7 +58,8 @@ class Outcome:
 
     `job` is None if a different job was accepted before under the same key or id, if the same job was accepted before
     and erased since (`is_erased`), if no more jobs are accepted (`full` is the reason: `jobs`, `memory` or
-    `ephemeral`), if a limit of the tenant is `exceeded`, or if its batch was canceled or deleted (`is_closed`).
+    `ephemeral`), if a limit of the tenant is `exceeded`, if its batch was canceled or deleted (`is_closed`), or if the
+    image that its request names is not known any more (`is_unknown`).
     """
 
     job: Job | None
@@ -66,6 +68,7 @@ class Outcome:
     full: str = ""
     exceeded: Exceeded | None = None
     is_closed: bool = False
+    is_unknown: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,12 +136,13 @@ class Jobs:
         once: Once | None,
         image_bytes: int = 0,
         of_batch: OfBatch | None = None,
+        names_image: bool = False,
     ) -> Outcome:
         """Write a job's record, index entries, permit and image in one step.
 
         `image` is b"" if the image is in storage already, or if the request has a URL. `image_bytes` is its size if
-        it is stored for this job, there or in Redis. Nothing is written if a job was accepted before under the same id,
-        or under the key of `once`.
+        it is stored for this job, there or in Redis. With `names_image`, another job has sent the image, which must
+        still be known. Nothing is written if a job was accepted before under the same id, or under the key of `once`.
         """
         request_json = request.model_dump_json()
         # Masks and points in requests can fill Redis, so they count as bytes that the tenant stores, as images do.
@@ -164,9 +168,10 @@ class Jobs:
             *(limits.max_queued_jobs or "", limits.max_stored_bytes or "", input_bytes),
             self._settings.ephemeral_megabytes * MEGABYTE if request.ephemeral else "",
             of_batch.batch_id if of_batch else "",
+            *(known_images.named(request.image) if names_image else ("", "", "")),
             *flat(fields),
         )
-        if outcome in ("exceeded", "closed", "full"):
+        if outcome in ("exceeded", "closed", "unknown", "full"):
             return _refused(outcome, found_id, more, input_bytes)
         if more:
             return Outcome(Job.accepted(job_id, request, more[0]), is_new=True)
@@ -321,11 +326,13 @@ class Jobs:
 
 
 def _refused(outcome: str, reason: str, limits: Sequence[str], stored_bytes: int) -> Outcome:
-    """Return the outcome of a submission that `accept` refused: `exceeded`, `closed` or `full`."""
+    """Return the outcome of a submission that `accept` refused: `exceeded`, `closed`, `unknown` or `full`."""
     if outcome == "exceeded":
         quota, left = map(int, limits)
         return Outcome(None, exceeded=Exceeded(reason, quota, left, stored_bytes))
-    return Outcome(None, is_closed=True) if outcome == "closed" else Outcome(None, full=reason)
+    if outcome == "full":
+        return Outcome(None, full=reason)
+    return Outcome(None, is_closed=outcome == "closed", is_unknown=outcome == "unknown")
 
 
 def _if_light(job_id: str, request: JobRequest) -> dict[str, str]:

@@ -5,14 +5,16 @@
 -- the bytes of the image and the request that are stored for this job,
 -- for an ephemeral job the maximum number of bytes of the images of all ephemeral jobs, otherwise '',
 -- the id of the batch that the job belongs to, or '',
+-- if the request names an image that another job has sent: its SHA-256, that job, and seconds for which it is known from now
+-- on; otherwise '' three times,
 -- then field, value, ... of the record. With a fingerprint and no key, a repeated submission is found by its id.
 -- Returns the outcome and the id of the job: `accepted` (then also the time); `same`: this job was accepted before;
 -- `other`: a different job was accepted before under this key or id; `erased`: the job was accepted before and erased
 -- since; `full`: no more jobs are accepted now, with the reason (`jobs`, `memory` or `ephemeral`) in place of the id;
--- `closed`: the batch takes no jobs, because it was canceled or deleted;
+-- `closed`: the batch takes no jobs, because it was canceled or deleted; `unknown`: the image is not known any more;
 -- `exceeded`: a limit of the tenant does not allow the job, with its name in place of the id, the limit, and what is left of it.
 local id, permit, image, once, fingerprint, seconds, max_queued_jobs, start_within, queued_jobs_per_tenant,
-  stored_bytes_per_tenant, input_bytes, max_ephemeral_bytes, batch = unpack(ARGV)
+  stored_bytes_per_tenant, input_bytes, max_ephemeral_bytes, batch, sha256, sent_by, known_seconds = unpack(ARGV)
 local is_ephemeral = max_ephemeral_bytes ~= ''
 local record = key('job:' .. id)
 
@@ -29,6 +31,7 @@ if redis.call('EXISTS', record) == 1 then
 end
 -- The id of an erased job is not used again while attempts of that job may still be running.
 if is_erased(id) then return {'erased', id} end
+if sha256 ~= '' and not keep_known(tenant(id), sha256, sent_by, known_seconds) then return {'unknown', sha256} end
 if batch ~= '' and not takes_jobs(batch) then return {'closed', id} end
 
 local limit, quota, left = exceeded(id, queued_jobs_per_tenant, stored_bytes_per_tenant, not is_ephemeral and tonumber(input_bytes))
@@ -44,9 +47,9 @@ local newest = redis.call('ZRANGE', key(owner(id) .. 'jobs'), -1, -1, 'WITHSCORE
 if newest and tonumber(newest) >= now then now = tonumber(newest) + 1 end
 
 local job = {id = id}
-for i = 14, #ARGV, 2 do job[ARGV[i]] = ARGV[i + 1] end
+for i = 17, #ARGV, 2 do job[ARGV[i]] = ARGV[i + 1] end
 job.lane = lane_of(job)
-redis.call('HSET', record, 'status', 'queued', 'attempt', 0, 'accepted_at', now, 'lane', job.lane, unpack(ARGV, 14))
+redis.call('HSET', record, 'status', 'queued', 'attempt', 0, 'accepted_at', now, 'lane', job.lane, unpack(ARGV, 17))
 if image ~= '' then redis.call('SET', key('input:' .. id), image) end
 if is_ephemeral then
   redis.call('HSET', record, 'ephemeral', 1)

@@ -53,6 +53,13 @@ local function is_erased(id)
   return redis.call('EXISTS', key('erased:' .. id)) == 1 or redis.call('ZSCORE', key('erasing'), id)
 end
 
+-- Let an image that a job has sent be known for some seconds from now on. Return false if it is not known any more, or if that
+-- job was erased.
+local function keep_known(scope, sha256, job, seconds)
+  return redis.call('EXISTS', key('job:' .. job)) == 1
+    and redis.call('EXPIRE', key('image:' .. scope .. ':' .. sha256), seconds) == 1
+end
+
 -- Remember which job was accepted under an idempotency key.
 local function remember(idempotency_key, id, fingerprint, seconds)
   redis.call('HSET', key('key:' .. idempotency_key), 'job', id, 'fingerprint', fingerprint)
