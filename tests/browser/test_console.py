@@ -54,7 +54,7 @@ def test_a_service_that_does_not_answer_is_announced_until_it_answers_again(cons
     assert "succeeded" in console.page.inner_text(".figures").lower()
 
 
-@pytest.mark.parametrize("options", [{}, {"color_scheme": "dark"}, PHONE], ids=["light", "dark", "phone"])
+@pytest.mark.parametrize("options", [{}, PHONE], ids=["desk", "phone"])
 def test_the_frame_has_no_serious_fault_and_fits(consoles: Open, options: dict[str, object]) -> None:
     console = consoles(**options)
     for path in ("/console/usage", "/console/nothing"):

@@ -97,7 +97,7 @@ def test_the_last_hour_is_a_chart_for_the_mouse_and_the_keyboard_and_a_table(
     assert console.page.locator(".minutes tbody tr").count() == latest + 1
 
 
-@pytest.mark.parametrize("options", [{}, {"color_scheme": "dark"}, PHONE], ids=["light", "dark", "phone"])
+@pytest.mark.parametrize("options", [{}, PHONE], ids=["desk", "phone"])
 def test_the_view_has_no_serious_fault_and_fits_whatever_a_worker_is_called(
     consoles: Open, keyspace: Keyspace, settings_of_stack: Settings, options: dict[str, object]
 ) -> None:

@@ -142,7 +142,7 @@ def test_texts_from_outside_are_never_html(consoles: Open, nasty_job: dict[str, 
     assert console.page.get_by_role("link", name="result.json").is_visible()
 
 
-@pytest.mark.parametrize("options", [{}, {"color_scheme": "dark"}, PHONE], ids=["light", "dark", "phone"])
+@pytest.mark.parametrize("options", [{}, PHONE], ids=["desk", "phone"])
 def test_jobs_have_no_serious_fault_and_fit(
     consoles: Open, nasty_job: dict[str, Any], options: dict[str, object]
 ) -> None:

@@ -109,7 +109,7 @@ def test_a_revoked_key_ends_the_session_and_the_next_key_continues_where_it_was(
     assert console.heading() == "Usage"
 
 
-@pytest.mark.parametrize("options", [{}, {"color_scheme": "dark"}, PHONE], ids=["light", "dark", "phone"])
+@pytest.mark.parametrize("options", [{}, PHONE], ids=["desk", "phone"])
 def test_an_admin_makes_changes_rotates_and_revokes_keys(
     open_console: Open, keys: Keys, options: dict[str, object]
 ) -> None:

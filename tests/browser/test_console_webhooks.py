@@ -107,7 +107,7 @@ def test_a_refused_endpoint_is_explained_in_its_form(consoles: Open) -> None:
     console.wait("document.querySelector('dialog .problem').innerText.includes('not allowed')")
 
 
-@pytest.mark.parametrize("options", [{}, {"color_scheme": "dark"}, PHONE], ids=["light", "dark", "phone"])
+@pytest.mark.parametrize("options", [{}, PHONE], ids=["desk", "phone"])
 def test_the_views_have_no_serious_fault_and_fit_whatever_an_endpoint_contains(
     consoles: Open, stack: Service, trusted_host: Host, options: dict[str, object]
 ) -> None:

@@ -323,9 +323,7 @@ def test_a_model_that_is_not_installed_shows_how_to_get_it(page: Playground) -> 
     assert "GroundingDINO-T" in page.page.inner_text("dialog")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_serious_fault(pages: Open, scheme: str) -> None:
-    page = pages(color_scheme=scheme).open()
+def test_axe_finds_no_serious_fault(page: Playground) -> None:
     faults = page.faults()
     page.sample().click(*HEAD)
     faults += page.faults()

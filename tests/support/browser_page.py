@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from typing import Any, Literal
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import ConsoleMessage, Page
 
 SECONDS = 60  # a busy machine is slow, not wrong
+SCHEMES: tuple[Literal["dark", "light"], ...] = ("dark", "light")  # the last is that of a new page
 
 
 class BrowserPage:
@@ -36,7 +37,7 @@ class BrowserPage:
         deadline = time.monotonic() + SECONDS
         while not self.page.evaluate(condition):
             assert time.monotonic() < deadline, (condition, self.page.inner_text("body"), self.complaints)
-            time.sleep(0.02)
+            time.sleep(0.05)
 
     def run(self, module: str, code: str, value: Any = None) -> Any:
         """Run a function with the exports of one of the page's modules, and a value that JSON can contain."""
@@ -44,7 +45,10 @@ class BrowserPage:
         return self.page.evaluate(f"async (value) => ({code})(await import({path}), value)", value)
 
     def faults(self) -> list[tuple[str, str]]:
-        """Return the serious faults that axe finds for people who use a keyboard or a screen reader."""
-        found = Axe().run(self.page).response["violations"]
+        """Return the serious faults that axe finds, in dark and in light, for users of keyboards and screen readers."""
+        found = []
+        for scheme in SCHEMES:
+            self.page.emulate_media(color_scheme=scheme)
+            found += Axe().run(self.page).response["violations"]
         serious = [each for each in found if each["impact"] in ("serious", "critical")]
         return [(each["id"], node["html"]) for each in serious for node in each["nodes"]]
