@@ -1,4 +1,4 @@
-"""Layers that several parts of SAM-Lite use: convolutions, the hourglass, resampling of a map to a region."""
+"""Layers that several parts of SAM-Lite use: convolutions, the hourglass, scores."""
 
 from __future__ import annotations
 
@@ -60,35 +60,21 @@ class Score(nn.Layer):
         return F.sigmoid(self.out(F.relu(of_prompt + self.inside(inside)))).squeeze(2)
 
 
-def statistics(logits: paddle.Tensor, probability: paddle.Tensor) -> paddle.Tensor:
-    """Return the logarithm of the area of masks (N, K, h, w), how sure and how stable they are: (N, K, 3)."""
-    area = probability.sum([2, 3])
-    wide, narrow = ((logits > level).astype("float32").sum([2, 3]) + 1 for level in (-1.0, 1.0))
-    share = probability.mean([2, 3])
-    return paddle.stack(
-        [paddle.log(share + 1e-4), (probability * probability).sum([2, 3]) / (area + 1), narrow / wide], 2
-    )
+def statistics(logits: paddle.Tensor, probability: paddle.Tensor, area: paddle.Tensor) -> paddle.Tensor:
+    """Return the logarithm of the area of masks (N, K, P), how sure and how stable they are: (N, K, 3).
+
+    P is their number of cells. `area` (N, K, 1) is the sum of their probabilities.
+    """
+    wide, narrow = ((logits > level).astype("float32").sum(2, keepdim=True) + 1 for level in (-1.0, 1.0))
+    sure = (probability * probability).sum(2, keepdim=True) / (area + 1)
+    return paddle.concat([paddle.log(area / logits.shape[2] + 1e-4), sure, narrow / wide], 2)
 
 
 def overlaps(masks: paddle.Tensor, maps: paddle.Tensor) -> paddle.Tensor:
-    """Return the sums of the products of masks (N, K, h, w) and maps (N, C, h, w): (N, K, C)."""
-    return paddle.matmul(masks.flatten(2), maps.flatten(2), transpose_y=True)
-
-
-def means_in(masks: paddle.Tensor, features: paddle.Tensor) -> paddle.Tensor:
-    """Return the means of features (N, C, h, w) in masks, given as probabilities (N, K, h, w): (N, K, C)."""
-    return overlaps(masks, features) / (masks.sum([2, 3]) + 1).unsqueeze(2)
+    """Return the sums of the products of masks (N, K, P) and maps (N, C, h, w), with P = h * w: (N, K, C)."""
+    return paddle.matmul(masks, maps.flatten(2), transpose_y=True)
 
 
 def doubled(x: paddle.Tensor) -> paddle.Tensor:
     """(N, C, h, w) to (N, C, 2h, 2w), bilinear."""
     return F.interpolate(x, scale_factor=2, mode="bilinear")
-
-
-def sampled(features: paddle.Tensor, rows: paddle.Tensor, columns: paddle.Tensor) -> paddle.Tensor:
-    """Resample a map (1, C, h, w) to N regions: (N, C, size, size).
-
-    `rows` (N, size, h) and `columns` (N, size, w) are from `geometry.region_filters`.
-    """
-    across = paddle.matmul(features, columns.unsqueeze(1), transpose_y=True)  # N, C, h, size
-    return rows.unsqueeze(1) @ across

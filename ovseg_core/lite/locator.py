@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ovseg_core.lite.layers import ConvReLU, Hourglass, Score, doubled, means_in, overlaps, statistics
+from ovseg_core.lite.layers import ConvReLU, Hourglass, Score, doubled, overlaps, statistics
 from ovseg_core.lite.shape import CANDIDATES, CHANNELS, CLICK_WIDTHS, FINE_CHANNELS, LOCATOR_CHANNELS, STATISTICS
 from ovseg_core.quiet_paddle import functional as F
 from ovseg_core.quiet_paddle import nn, paddle
@@ -42,8 +42,12 @@ class Locator(nn.Layer):
 
 def _summary(logits: paddle.Tensor, x: paddle.Tensor, fine: paddle.Tensor, drawn8: paddle.Tensor) -> paddle.Tensor:
     """Return what the score sees of each candidate: the features in it, and how much of the clicks it covers."""
-    mask = F.sigmoid(logits)
+    height, width = logits.shape[2:]
+    # Flat, because OpenVINO computes masks as slowly as maps with sixteen channels otherwise
+    flat = logits.flatten(2)
+    mask = F.sigmoid(flat)
+    coarse = F.avg_pool2d(mask.reshape([-1, 1, height, width]), 2).reshape([-1, CANDIDATES, height * width // 4])
+    area = mask.sum(2, keepdim=True)
+    means = [overlaps(coarse, x) / (area / 4 + 1), overlaps(mask, fine) / (area + 1)]
     covered = overlaps(mask, drawn8) / (drawn8.sum([2, 3]) + 1).unsqueeze(1)
-    return paddle.concat(
-        [means_in(F.avg_pool2d(mask, 2), x), means_in(mask, fine), statistics(logits, mask), covered], 2
-    )
+    return paddle.concat([*means, statistics(flat, mask, area), covered], 2)

@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from ovseg_core.lite.layers import (
-    ConvReLU,
-    Hourglass,
-    Score,
-    doubled,
-    means_in,
-    overlaps,
-    sampled,
-    statistics,
-)
-from ovseg_core.lite.shape import EDGE, FINE_CHANNELS, MAPS, MASK_CHANNELS, SHAPES, STATISTICS, STRIDES
+from ovseg_core.lite.layers import ConvReLU, Hourglass, Score, doubled, overlaps, statistics
+from ovseg_core.lite.shape import EDGE, FINE_CHANNELS, MAPS, MASK, MASK_CHANNELS, SHAPES, STATISTICS
 from ovseg_core.quiet_paddle import functional as F
 from ovseg_core.quiet_paddle import nn, paddle
 
@@ -38,14 +27,13 @@ class MaskHead(nn.Layer):
 
     def forward(
         self,
-        maps: Sequence[paddle.Tensor],  # of one image, one for each stride: 1, C, h, w with C from MASK_CHANNELS
-        filters: Sequence[tuple[paddle.Tensor, paddle.Tensor]],  # `geometry.region_filters` for each map, to MASK_CELLS
+        detail: paddle.Tensor,  # N, C, 64, 64: the map of stride 4, resampled by `geometry.sampled`
+        region: paddle.Tensor,  # N, C, 32, 32: the sum of those of strides 8 and 16
         drawn: paddle.Tensor,  # N, MAPS, 32, 32: `prompt_maps.of_region`
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
         """Return the logits of the regions (N, 64, 64) and their predicted IoU (N,)."""
-        detail, region8, region16 = (sampled(maps[i], *filters[i]) for i in range(len(STRIDES)))
         entered = self.enter(paddle.concat([F.avg_pool2d(detail, 2), drawn], 1))
-        x, whole = self.hourglass(F.relu(entered + region8 + region16))
+        x, whole = self.hourglass(F.relu(entered + region))
         fine = self.fine(doubled(self.up(x)) + detail)
         logits = self.out(fine)
         return logits.squeeze(1), self.score(whole, _summary(logits, x, fine, drawn[:, :SHAPES])).squeeze(1)
@@ -56,11 +44,15 @@ def _summary(logits: paddle.Tensor, x: paddle.Tensor, fine: paddle.Tensor, shape
 
     That is the features in the mask, how it fits the drawn prompts, and how much of it is at the edge of its region.
     """
-    mask = F.sigmoid(logits)
-    coarse, area = F.avg_pool2d(mask, 2), mask.sum([2, 3]).unsqueeze(2)
-    common = overlaps(coarse, shapes)
+    flat = logits.flatten(2)  # for the reason in `locator`
+    probability = F.sigmoid(flat)
+    area = probability.sum(2, keepdim=True)
+    mask = probability.reshape([-1, 1, MASK, MASK])
+    coarse = F.avg_pool2d(mask, 2)
+    # For one mask, sums of products are faster than `overlaps`, for which OpenVINO has to reorder the features.
+    in_coarse, in_fine = ((m * p).sum([2, 3]).unsqueeze(1) for m, p in ((x, coarse), (fine, mask)))
+    common = overlaps(coarse.flatten(2), shapes)
     fits = [common / (area / 4 + 1), common / (shapes.sum([2, 3]) + 1).unsqueeze(1)]
     at_edge = area - mask[:, :, EDGE:-EDGE, EDGE:-EDGE].sum([2, 3]).unsqueeze(2)
-    return paddle.concat(
-        [means_in(coarse, x), means_in(mask, fine), statistics(logits, mask), *fits, at_edge / (area + 1)], 2
-    )
+    means = [in_coarse / (area / 4 + 1), in_fine / (area + 1)]
+    return paddle.concat([*means, statistics(flat, probability, area), *fits, at_edge / (area + 1)], 2)

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ovseg_core import blas
 from ovseg_core.candidates import Candidates
 from ovseg_core.engines.parts import Runner
 from ovseg_core.lite import geometry, prompt_maps, regions
@@ -165,21 +164,19 @@ class SamLite:
 
     def _masks(self, features: Features, region_xyxy: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return logits (N, MASK, MASK) and predicted IoU (N,) of regions (N, 4) with these prompt maps."""
-        left, top, side = regions.window(region_xyxy, self.canvas_size)
-        in_window = region_xyxy - np.array([left, top, left, top], np.float32)
-        maps: list[np.ndarray] = []
-        filters: list[np.ndarray] = []
-        for m, channels, stride, cells in zip(features, MASK_CHANNELS, STRIDES, MASK_CELLS, strict=True):
-            x, y, count = left // stride, top // stride, side // stride
-            maps.append(m[None, :channels, y : y + count, x : x + count])
-            filters += geometry.region_filters(in_window, cells, count, stride)
-        logits, iou = self._run["mask"](*maps, *filters, drawn)
+        detail, region8, region16 = (
+            geometry.sampled(m[:channels], region_xyxy, cells, stride)
+            for m, channels, cells, stride in zip(features, MASK_CHANNELS, MASK_CELLS, STRIDES, strict=True)
+        )
+        logits, iou = self._run["mask"](detail, region8 + region16, drawn)
         return logits, iou
 
 
 def _probability(logits: np.ndarray, stride: int, region_xyxy: np.ndarray, size: int) -> np.ndarray:
     """Return the probabilities (N, size, size) in regions (N, 4) from logits (N, h, w) of the whole canvas."""
-    rows, columns = geometry.region_filters(region_xyxy, size, logits.shape[1], stride, stride / 2)
-    with blas.on_one_thread():
-        probability: np.ndarray = rows @ (1 / (1 + np.exp(-logits))) @ columns.transpose(0, 2, 1)
-    return probability
+    probability = 1 / (1 + np.exp(-logits))
+    found = [
+        geometry.sampled(one, region, size, stride, stride / 2)[0, 0]
+        for one, region in zip(probability[:, None], region_xyxy[:, None], strict=True)
+    ]
+    return np.stack(found)

@@ -51,13 +51,12 @@ class BoxParts(LiteParts):
         centre, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
         half = paddle.maximum(half, paddle.full([1], MIN_HALF)) * MARGIN
         low, high = centre - half, centre + half  # N, 2: x and y
-        # Paddle replaces `zip` by its own when it traces, which does not know `strict`.
-        maps = [m[:, :channels] for m, channels in zip((map4, map8, map16), MASK_CHANNELS)]  # noqa: B905
-        filters = [
-            [_filters(low, high, axis, cells, self.canvas_size // stride, stride) for axis in (1, 0)]
-            for cells, stride in zip(MASK_CELLS, STRIDES)  # noqa: B905
-        ]
-        logits, iou = self.mask_head(maps, filters, _drawn(low, high, boxes))
+        detail, region8, region16 = (
+            _sampled(m[:, :channels], low, high, cells, self.canvas_size // stride, stride)
+            # Paddle replaces `zip` by its own when it traces, which does not know `strict`.
+            for m, channels, cells, stride in zip((map4, map8, map16), MASK_CHANNELS, MASK_CELLS, STRIDES)  # noqa: B905
+        )
+        logits, iou = self.mask_head(detail, region8 + region16, _drawn(low, high, boxes))
         return self._on_canvas(logits, low, high, boxes), iou
 
     def _on_canvas(
@@ -83,8 +82,16 @@ def _cells(low: paddle.Tensor, high: paddle.Tensor, axis: int, count: int) -> pa
     return first + (last - first) * ((paddle.arange(count, dtype="float32") + 0.5) / count)
 
 
+def _sampled(
+    features: paddle.Tensor, low: paddle.Tensor, high: paddle.Tensor, size: int, length: int, stride: int
+) -> paddle.Tensor:
+    """Do `geometry.sampled` for a map (1, C, length, length): (N, C, size, size)."""
+    rows, columns = (_filters(low, high, axis, size, length, stride).unsqueeze(1) for axis in (1, 0))
+    return rows @ paddle.matmul(features, columns, transpose_y=True)
+
+
 def _filters(low: paddle.Tensor, high: paddle.Tensor, axis: int, count: int, length: int, stride: int) -> paddle.Tensor:
-    """Do `geometry.region_filters` for an axis of regions: (N, count, length)."""
+    """Return the filters of `_sampled` for an axis of regions: (N, count, length)."""
     position = (_cells(low, high, axis, count) - CONV_CENTRE) / stride
     side = high[:, axis : axis + 1] - low[:, axis : axis + 1]
     width = paddle.maximum(side / (count * stride), paddle.ones([1])).unsqueeze(2)

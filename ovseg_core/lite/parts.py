@@ -16,7 +16,7 @@ from ovseg_core.lite.shape import (
     CLICK_WIDTHS,
     LOCATOR_CHANNELS,
     MAPS,
-    MASK_CELLS,
+    MASK,
     MASK_CHANNELS,
     REGION,
     STRIDES,
@@ -40,14 +40,14 @@ class LiteParts(nn.Layer):
         fine, entered = LOCATOR_CHANNELS
         feature: Shape = (1, entered, side16, side16)
         drawn: tuple[Shape, ...] = ((None, 2, side8, side8), (None, 2 * len(CLICK_WIDTHS), side16, side16))
-        # The maps are those of 1 image, but their number must be declared as unknown: from 1 map and an unknown number
-        # of filters, Paddle's programs derive that there is 1 region.
-        maps: tuple[Shape, ...] = tuple((None, channels, None, None) for channels in MASK_CHANNELS)
-        filters: tuple[Shape, ...] = tuple((None, cells, None) for cells in MASK_CELLS for _ in ("rows", "columns"))
         return {
             "encode": ((None, 3, self.canvas_size, self.canvas_size),),
             "locate": ((1, fine, side8, side8), feature, feature, (None, sum(CHANNELS[1:])), *drawn),
-            "mask": (*maps, *filters, (None, MAPS, REGION, REGION)),
+            "mask": (
+                (None, MASK_CHANNELS[0], MASK, MASK),
+                (None, MASK_CHANNELS[2], REGION, REGION),
+                (None, MAPS, REGION, REGION),
+            ),
         }
 
     def encode(self, canvases: paddle.Tensor) -> tuple[paddle.Tensor, ...]:
@@ -67,18 +67,7 @@ class LiteParts(nn.Layer):
         return self.locator(detail, feature, same, clicked, drawn8, drawn16)
 
     def mask(
-        self,
-        map4: paddle.Tensor,
-        map8: paddle.Tensor,
-        map16: paddle.Tensor,
-        rows4: paddle.Tensor,
-        columns4: paddle.Tensor,
-        rows8: paddle.Tensor,
-        columns8: paddle.Tensor,
-        rows16: paddle.Tensor,
-        columns16: paddle.Tensor,
-        drawn: paddle.Tensor,
+        self, detail: paddle.Tensor, region: paddle.Tensor, drawn: paddle.Tensor
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """Call `MaskHead` with a map of each stride and its filters."""
-        filters = ((rows4, columns4), (rows8, columns8), (rows16, columns16))
-        return self.mask_head((map4, map8, map16), filters, drawn)
+        """Call `MaskHead`."""
+        return self.mask_head(detail, region, drawn)

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import cv2
 import numpy as np
 
-from ovseg_core.lite.shape import STRIDES
-
 MARGIN = 1.3  # the sides of a region relative to those of its box
 MIN_HALF = 2.0  # pixels: minimum of half the side of a box
-FILTER_REACH = STRIDES[-1] + 1  # pixels that filters read beyond a region: a cell of the coarsest map, and half a pixel
-WINDOW_STEP = 8 * STRIDES[-1]  # pixels: the side of a window is a multiple of it, or the whole canvas
 NO_MASK_SIDE = 96.0  # pixels: the side of the box around the clicks if the coarse mask is empty
 
 
@@ -21,20 +15,6 @@ def around(boxes: np.ndarray) -> np.ndarray:
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
     half = np.maximum((boxes[:, 2:] - boxes[:, :2]) / 2, MIN_HALF) * MARGIN
     return np.concatenate([centre - half, centre + half], 1).astype(np.float32)
-
-
-def window(regions: np.ndarray, canvas_size: int) -> tuple[int, int, int]:
-    """Return the left, top and side of a square of the canvas with all pixels that the filters of these regions read.
-
-    It is aligned to the cells of the coarsest map. Its side is one of a few values, because an engine prepares itself
-    for each new size.
-    """
-    low, high = regions[:, :2].min(0) - FILTER_REACH, regions[:, 2:].max(0) + FILTER_REACH
-    first = np.clip(low // STRIDES[-1] * STRIDES[-1], 0, canvas_size).astype(int)
-    needed = float((np.minimum(high, canvas_size) - first).max())
-    side = min(canvas_size, max(1, math.ceil(needed / WINDOW_STEP)) * WINDOW_STEP)
-    left, top = np.minimum(first, canvas_size - side).tolist()
-    return left, top, side
 
 
 def box_of(coarse: np.ndarray, stride: int, clicks: np.ndarray) -> np.ndarray:

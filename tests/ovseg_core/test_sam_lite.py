@@ -109,18 +109,24 @@ def test_the_best_candidate_of_a_click_has_the_highest_predicted_iou(network: Ne
         [[10, 400, 60, 420], [300, 10, 320, 60]],
     ],
 )
-def test_the_window_contains_all_pixels_that_the_filters_of_its_regions_read(boxes: list[list[float]]) -> None:
+def test_a_region_is_sampled_with_triangles_that_are_zero_outside_the_map(boxes: list[list[float]]) -> None:
     around = regions.around(np.array(boxes, np.float32))
-    left, top, side = regions.window(around, CANVAS)
-    for stride, cells in zip(STRIDES, MASK_CELLS, strict=True):
-        count = side // stride
-        rows, columns = geometry.region_filters(around, cells, CANVAS // stride, stride)
-        inside = around - np.array([left, top, left, top], np.float32)
-        rows_inside, columns_inside = geometry.region_filters(inside, cells, count, stride)
-        for whole, part, low in ((rows, rows_inside, top), (columns, columns_inside, left)):
-            low //= stride
-            assert np.abs(whole[..., low : low + count] - part).max() < 1e-4
-            assert np.abs(whole.sum(2) - part.sum(2)).max() < 1e-4
+    for stride, size in zip(STRIDES, MASK_CELLS, strict=True):
+        features = np.random.default_rng(0).standard_normal((3, CANVAS // stride, CANVAS // stride)).astype(np.float32)
+        found = geometry.sampled(features, around, size, stride)
+        for (x0, y0, x1, y1), of_region in zip(around, found, strict=True):
+            rows, columns = triangles(y0, y1, size, stride), triangles(x0, x1, size, stride)
+            assert np.abs(of_region - rows @ features @ columns.T).max() < 1e-4
+
+
+def triangles(low: float, high: float, size: int, stride: int) -> np.ndarray:
+    """Return weights (size, cells of the map)."""
+    cell = (high - low) / size
+    centres = (low + (np.arange(size) + 0.5) * cell - geometry.CONV_CENTRE) / stride
+    width = max(cell / stride, 1)
+    distance = np.abs(centres[:, None] - np.arange(CANVAS // stride))
+    weights: np.ndarray = np.maximum(1 - distance / width, 0) / width
+    return weights
 
 
 Change = Callable[[dict[str, np.ndarray]], object]
