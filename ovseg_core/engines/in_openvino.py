@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import openvino as ov
+from openvino._offline_transformations import apply_moc_transformations
 
 from ovseg_core.engines import cpu_flags, int8, onnx_files
 from ovseg_core.engines.parts import Parts, Runner
@@ -61,8 +62,15 @@ def runners(
 
 
 def encoder_graph(name: str, weights: Path, load: Callable[[], Parts], graphs: Path | None = None) -> ov.Model:
-    """Return the graph of a network's `encode` in float32. For the arguments see `onnx_files.paths`."""
-    return ov.Core().read_model(onnx_files.paths(name, weights, load, graphs=graphs)["encode"])
+    """Return the graph of a network's `encode` in float32. For the arguments see `onnx_files.paths`.
+
+    Its constants are folded and its limits are clamps, as OpenVINO does it in `compile_model` too. In a graph that is
+    only read, the weights of depthwise convolutions are computed from constants, and NNCF does not store them as int8.
+    `ov.convert_model` would do the same, and report it to Intel.
+    """
+    graph = ov.Core().read_model(onnx_files.paths(name, weights, load, graphs=graphs)["encode"])
+    apply_moc_transformations(graph, cf=True)
+    return graph
 
 
 class _Compiled:
