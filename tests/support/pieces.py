@@ -55,7 +55,7 @@ LONGEST = (
     "stack/test_other_servers.py",
     "stack/test_up.py",
     "chaos/test_outages.py",
-    "gateway/test_tenants.py",
+    "gateway/test_tenant_ids.py",
     "worker/job/test_job_machine.py",
     "worker/webhook/test_event_machine.py",
     "worker/image/test_decoding.py",
