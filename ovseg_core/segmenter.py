@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -10,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ovseg_core import digests, encoding, holes, models, networks, prompt_batches, resample
+from ovseg_core import digests, encoding, fingerprint, holes, models, networks, prompt_batches, resample
 from ovseg_core.candidates import Candidates
 from ovseg_core.canvas import Frame
 from ovseg_core.embedding import Embedding
-from ovseg_core.engines import int8
 from ovseg_core.errors import OvsegError
 from ovseg_core.everything import search
 from ovseg_core.everything.proposals import Masking, Proposal
@@ -23,9 +21,6 @@ from ovseg_core.mask import Mask, score_of
 from ovseg_core.models import ModelSpec
 from ovseg_core.network import Network, PromptBatch
 from ovseg_core.prompts import Prompt
-
-# An embedding depends on the code of these modules, of the network, and of all that they import.
-EMBEDDING_MODULES = ("ovseg_core.encoding", "ovseg_core.image")
 
 
 class Segmenter:
@@ -58,16 +53,8 @@ class Segmenter:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of everything except the image that an embedding depends on.
-
-        This is the weights, the precision, and our code from the decoding of image files to the network. The engine is
-        not part of it, because all engines compute the same.
-        """
-        code = digests.of_code(*EMBEDDING_MODULES, self.spec.family.load.__module__)
-        parts = [self.weights_sha256, self.spec.network, self.precision, code]
-        if self.precision == "int8":
-            parts.append(int8.digest(self.spec.weights))
-        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+        """SHA-256 of everything except the image that an embedding depends on: see `ovseg_core.fingerprint`."""
+        return fingerprint.of_embeddings(self.spec, self.weights_sha256, self.precision)
 
     @classmethod
     def open(

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from ovseg import demo
-from ovseg_core import digests, models
+from ovseg_core import digests, fingerprint, models
 from ovseg_core.engines import onnx_files
 from ovseg_core.networks import NETWORKS
-from ovseg_core.segmenter import EMBEDDING_MODULES
 
 # Prints the files of ovseg_core that are loaded on the way from an image to its embedding.
 ENCODE = """
@@ -36,14 +35,13 @@ for name in set(sys.modules) - of_the_registry - {"ovseg_core"}:
 # Edits files of ovseg_core, and prints which fingerprints change: translations', embeddings' of SAM-B and SAM-Lite.
 EDIT = """
 import sys
-from ovseg_core import digests
+from ovseg_core import digests, fingerprint
 from ovseg_core.engines import onnx_files
 from ovseg_core.networks import NETWORKS
-from ovseg_core.segmenter import EMBEDDING_MODULES
 
 def fingerprints():
     families = (NETWORKS[name].load.__module__ for name in ("sam_b", "sam_lite"))
-    return digests.of_code(*onnx_files.SOURCES), *(digests.of_code(*EMBEDDING_MODULES, family) for family in families)
+    return digests.of_code(*onnx_files.SOURCES), *(digests.of_code(*fingerprint.MODULES, family) for family in families)
 
 before = fingerprints()
 for edited in sys.argv[1:]:
@@ -75,7 +73,7 @@ def test_all_code_that_makes_an_embedding_is_in_its_fingerprint(engine: str) -> 
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
     loaded = {Path(line) for line in ran.stdout.split()}
     assert len(loaded) > 20
-    assert loaded <= set(digests.sources(*EMBEDDING_MODULES, models.find("SAM-Lite").family.load.__module__))
+    assert loaded <= set(digests.sources(*fingerprint.MODULES, models.find("SAM-Lite").family.load.__module__))
 
 
 def test_an_edit_changes_exactly_the_fingerprints_that_depend_on_the_file(tmp_path: Path) -> None:
