@@ -64,7 +64,7 @@ def losses(net: SamLite, maps: list[Tensor], b: Batch) -> dict[str, Tensor]:
     coarse, guess = net.locator(maps, b.of, points, labels)
     of_each = coarse_losses(coarse, b)
     best = of_each.argmin(1)
-    others = torch.where(count > 1, 0.3, 0.1)  # the share of the other candidates: several clicks are less ambiguous
+    others = torch.where(count > 1, 0.3, 0.06)  # the share of the other candidates: several clicks are less ambiguous
     coarse_loss = (1 - others) * of_each.amin(1) + others * of_each.mean(1)
 
     candidate = candidates_to_refine(best, guess)
@@ -135,4 +135,4 @@ def refined(net: SamLite, maps: list[Tensor], of: Tensor, regions: Tensor, drawn
 
 
 def summed(values: dict[str, Tensor]) -> Tensor:
-    return values["box"] + values["click"] + 0.3 * values["coarse"] + values["score"] + 0.5 * values["choice"]
+    return values["box"] + values["click"] + 0.6 * values["coarse"] + values["score"] + 0.5 * values["choice"]

@@ -25,6 +25,7 @@ from ovseg_core.lite.shape import (
     CHANNELS,
     CLICK_WIDTHS,
     COARSE_STRIDE,
+    CONTEXT,
     EDGE,
     FINE_CHANNELS,
     FINE_CLICK_WIDTH,
@@ -85,7 +86,9 @@ class ImageEncoder(nn.Module):
         p2, p3, p4 = PYRAMID
         self.lateral5 = convolution(c5, p4, 1)
         self.context = convolution(p4, p4)
+        self.deep5 = nn.Sequential(*(Residual(p4) for _ in range(CONTEXT)))
         self.lateral4, self.merge4 = nn.Conv2d(c4, p4, 1), convolution(p4, p4)
+        self.deep4 = Residual(p4)
         self.lateral3, self.down4, self.merge3 = nn.Conv2d(c3, p3, 1), nn.Conv2d(p4, p3, 1), convolution(p3, p3)
         self.lateral2, self.down3, self.merge2 = nn.Conv2d(c2, p2, 1), nn.Conv2d(p3, p2, 1), convolution(p2, p2)
         self.ends = nn.ModuleList(nn.Conv2d(p, c, 1) for p, c in zip(PYRAMID, CHANNELS, strict=True))
@@ -102,11 +105,24 @@ class ImageEncoder(nn.Module):
             if i in TAPS:
                 taps.append(x)
         c2, c3, c4, c5 = taps
-        p5 = self.context(self.lateral5(c5))
-        p4 = self.merge4(self.lateral4(c4) + doubled(p5))
+        p5 = self.deep5(self.context(self.lateral5(c5)))
+        p4 = self.deep4(self.merge4(self.lateral4(c4) + doubled(p5)))
         p3 = self.merge3(self.lateral3(c3) + doubled(self.down4(p4)))
         p2 = self.merge2(self.lateral2(c2) + doubled(self.down3(p3)))
         return [end(p) for end, p in zip(self.ends, (p2, p3, p4), strict=True)]
+
+
+class Residual(nn.Module):
+    """Two convolutions that add to their input. They add nothing at the start of a training."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.enter, self.out = convolution(channels, channels), nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.out(self.enter(x))
 
 
 def doubled(x: Tensor) -> Tensor:
@@ -121,6 +137,7 @@ class Hourglass(nn.Module):
         self.enter = convolution(top, top)
         self.down1, self.mid1 = convolution(top, middle, stride=2), convolution(middle, middle)
         self.down2, self.mid2 = convolution(middle, bottom, stride=2), convolution(bottom, bottom)
+        self.deep = Residual(bottom)
         self.whole = nn.Linear(bottom, bottom)
         self.up2, self.out2 = nn.Conv2d(bottom, middle, 1), convolution(middle, middle)
         self.up1, self.out1 = nn.Conv2d(middle, top, 1), convolution(top, top)
@@ -128,7 +145,7 @@ class Hourglass(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         x = self.enter(x)
         y = self.mid1(self.down1(x))
-        z = self.mid2(self.down2(y))
+        z = self.deep(self.mid2(self.down2(y)))
         whole = z.mean((2, 3))
         z = z + self.whole(whole)[:, :, None, None]
         y = self.out2(y + resized(self.up2(z), y))

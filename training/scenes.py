@@ -113,7 +113,7 @@ class Scenes:
         image = cv2.warpAffine(recoloured(pixels), view, (SIZE, SIZE), flags=cv2.INTER_LINEAR, borderValue=(GREY,) * 3)
         masks = [warped(s.mask(), view) for s in self._chosen(photo, view, focus)]
         can_paste = self.emoji or self.cut_outs
-        for _ in range(random.choice((0, 0, 0, 1, 1, 2, 3)) if can_paste else 0):
+        for _ in range(random.choice((0, 0, 0, 0, 1, 1, 2)) if can_paste else 0):
             image, masks = self._pasted(image, masks)
         kept = [mask for mask in masks if np.count_nonzero(mask > 127) >= LEAST_AREA]
         if not kept:

@@ -8,8 +8,8 @@ computed once for each image.
 
 from __future__ import annotations
 
-from ovseg_core.lite.layers import ConvReLU, doubled
-from ovseg_core.lite.shape import CHANNELS, PYRAMID, STAGES, STEM_CHANNELS, TAPS
+from ovseg_core.lite.layers import ConvReLU, Residual, doubled
+from ovseg_core.lite.shape import CHANNELS, CONTEXT, PYRAMID, STAGES, STEM_CHANNELS, TAPS
 from ovseg_core.quiet_paddle import functional as F
 from ovseg_core.quiet_paddle import nn, paddle
 
@@ -41,7 +41,8 @@ class ImageEncoder(nn.Layer):
         c2, c3, c4, c5 = (STAGES[i][5] for i in TAPS)
         p2, p3, p4 = PYRAMID
         self.lateral5, self.context = ConvReLU(c5, p4, 1), ConvReLU(p4, p4)
-        self.lateral4, self.merge4 = nn.Conv2D(c4, p4, 1), ConvReLU(p4, p4)
+        self.deep5 = nn.Sequential(*(Residual(p4) for _ in range(CONTEXT)))
+        self.lateral4, self.merge4, self.deep4 = nn.Conv2D(c4, p4, 1), ConvReLU(p4, p4), Residual(p4)
         self.lateral3, self.down4, self.merge3 = nn.Conv2D(c3, p3, 1), nn.Conv2D(p4, p3, 1), ConvReLU(p3, p3)
         self.lateral2, self.down3, self.merge2 = nn.Conv2D(c2, p2, 1), nn.Conv2D(p3, p2, 1), ConvReLU(p2, p2)
         self.ends = nn.LayerList([nn.Conv2D(p, c, 1) for p, c in zip(PYRAMID, CHANNELS, strict=True)])
@@ -54,7 +55,8 @@ class ImageEncoder(nn.Layer):
             if i in TAPS:
                 taps.append(x)
         c2, c3, c4, c5 = taps
-        p4 = self.merge4(self.lateral4(c4) + doubled(self.context(self.lateral5(c5))))
+        p5 = self.deep5(self.context(self.lateral5(c5)))
+        p4 = self.deep4(self.merge4(self.lateral4(c4) + doubled(p5)))
         p3 = self.merge3(self.lateral3(c3) + doubled(self.down4(p4)))
         p2 = self.merge2(self.lateral2(c2) + doubled(self.down3(p3)))
         return tuple(self.ends[i](p) for i, p in enumerate((p2, p3, p4)))

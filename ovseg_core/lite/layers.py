@@ -20,6 +20,17 @@ class ConvReLU(nn.Conv2D):
         return F.relu(super().forward(x))
 
 
+class Residual(nn.Layer):
+    """Two convolutions whose result is added to their input (He et al., 2016)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.enter, self.out = ConvReLU(channels, channels), nn.Conv2D(channels, channels, 3, padding=1)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return x + self.out(self.enter(x))
+
+
 class Hourglass(nn.Layer):
     """Process a map (N, C, h, w) at three scales, with skips.
 
@@ -31,6 +42,7 @@ class Hourglass(nn.Layer):
         self.enter = ConvReLU(top, top)
         self.down1, self.mid1 = ConvReLU(top, middle, stride=2), ConvReLU(middle, middle)
         self.down2, self.mid2 = ConvReLU(middle, bottom, stride=2), ConvReLU(bottom, bottom)
+        self.deep = Residual(bottom)
         self.whole = nn.Linear(bottom, bottom)
         self.up2, self.out2 = nn.Conv2D(bottom, middle, 1), ConvReLU(middle, middle)
         self.up1, self.out1 = nn.Conv2D(middle, top, 1), ConvReLU(top, top)
@@ -38,7 +50,7 @@ class Hourglass(nn.Layer):
     def forward(self, x: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
         x = self.enter(x)
         y = self.mid1(self.down1(x))
-        z = self.mid2(self.down2(y))
+        z = self.deep(self.mid2(self.down2(y)))
         whole = z.mean([2, 3])
         z = z + self.whole(whole).unsqueeze([2, 3])
         y = self.out2(y + doubled(self.up2(z)))

@@ -3,6 +3,7 @@
 CANVAS = 640  # pixels along a side. It was trained on canvases of 512; with 640, small objects are segmented better.
 STRIDES = (4, 8, 16)  # of the encoder's maps
 PYRAMID = (32, 64, 128)  # channels of its feature pyramid
+CONTEXT = 2  # pairs of convolutions at stride 32, which see most of the canvas
 # Channels of the maps that the heads use, which are all that is stored of an image. The first channels of each map are
 # for the mask head. The others are for the locator, at stride 8 and, twice as many, at stride 16.
 MASK_CHANNELS = (24, 64, 64)  # of the map of each stride
