@@ -36,7 +36,7 @@ def averaged_weights(checkpoint: Path) -> dict[str, Tensor]:
 
 
 def shrink(checkpoint: Path, to: Path) -> None:
-    """Write the averaged weights of a whole checkpoint in half precision, and its step: about 9 MB.
+    """Write the averaged weights of a whole checkpoint in half precision, and its step: about 12 MB.
 
     The optimizer's state is left out. A training that starts with this file has to build it up again.
     """

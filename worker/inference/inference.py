@@ -34,7 +34,7 @@ CLICKS_PER_RUN = {"cpu": 4, "gpu": 16}
 # a second on a slow CPU. With more at a time the same masks are found.
 POINTS_PER_STEP = 64
 # Weights of at least this size: an encoding then takes many times the 30 ms that storing an embedding takes. SAM-Lite
-# has 9 MB and MobileSAM 41 MB, and encode an image in 51 and 376 ms on two cores. The next larger models have 120 MB.
+# has 12 MB and MobileSAM 41 MB, and encode an image in 51 and 376 ms on two cores. The next larger models have 120 MB.
 COSTLY_BYTES = 100_000_000
 # Parts of the messages of OpenVINO, ONNX Runtime, OpenCV, C++ and CUDA. Paddle on a CPU raises MemoryError, as NumPy.
 OUT_OF_MEMORY = ("failed to allocate", "bad_alloc", "bad allocation", "insufficient memory", "out of memory")
