@@ -53,10 +53,14 @@ class Plan:
 
 
 class Stack:
-    """Starts the servers and then the services, restarts them if they exit, and stops them in the opposite order."""
+    """Starts the servers and then the services, restarts them if they exit, and stops them in the opposite order.
 
-    def __init__(self, plan: Plan, show: Show) -> None:
+    Once `is_stopping` returns True, `start` and `look_after` raise KeyboardInterrupt.
+    """
+
+    def __init__(self, plan: Plan, show: Show, is_stopping: Callable[[], bool]) -> None:
         self.plan = plan
+        self._is_stopping = is_stopping
         self.environment: dict[str, str] = {}
         self._show = show
         self._servers: list[Child] = []
@@ -82,6 +86,8 @@ class Stack:
 
         Raises DoorOpen if SeaweedFS was restarted and does not demand certificates.
         """
+        if self._is_stopping():
+            raise KeyboardInterrupt
         for child in self.children.values():
             child.look_after()
         weed = self.children.get("seaweedfs")
@@ -184,10 +190,10 @@ class Stack:
 
 
 @contextmanager
-def running(plan: Plan, show: Show) -> Iterator[Stack]:
+def running(plan: Plan, show: Show, is_stopping: Callable[[], bool] = lambda: False) -> Iterator[Stack]:
     """Run a stack while the block runs. Raises StartFailed, or InUse if another stack uses the folder."""
     with data_dir.locked(plan.folder):
-        stack = Stack(plan, show)
+        stack = Stack(plan, show, is_stopping)
         try:
             stack.start()
             yield stack

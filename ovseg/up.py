@@ -29,17 +29,15 @@ def run(plan: Plan) -> int:
     is_stopping = False
 
     def stop(number: int, frame: FrameType | None) -> None:
-        # It must take no lock, so it neither prints nor sets an Event: the main thread, which it interrupts, may hold
-        # that lock, and would wait for itself.
+        # It interrupts the main thread anywhere, also where that thread holds a lock: of the terminal, or of a process
+        # that it looks after. So it takes no lock, and raises nothing that would leave one locked.
         nonlocal is_stopping
-        if not is_stopping:
-            is_stopping = True
-            raise KeyboardInterrupt
+        is_stopping = True
 
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, stop)
     try:
-        with running(plan, terminal.show) as stack:
+        with running(plan, terminal.show, lambda: is_stopping) as stack:
             terminal.plain(READY.format(url=plan.url, folder=plan.folder))
             while True:
                 stack.look_after()
