@@ -76,7 +76,7 @@ def test_a_port_that_seaweedfs_leaves_open_is_noticed(tmp_path: Path, missing: s
 
 def test_a_stack_stops_when_seaweedfs_is_restarted_with_an_open_port(tmp_path: Path) -> None:
     own = Settings(redis_url="redis://127.0.0.1:9/0")  # so that SeaweedFS is the only server to start
-    stack = Stack(Plan(tmp_path, "127.0.0.1", free_port(), "cpu", own), lambda *_: None)
+    stack = Stack(Plan(tmp_path, "127.0.0.1", free_port(), "cpu", own), lambda *_: None, lambda: False)
     try:
         stack.start_servers()
         weed = stack.children["seaweedfs"]
