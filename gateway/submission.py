@@ -17,7 +17,6 @@ from gateway.operation import LOCATION, Answer, Header
 from gateway.services import services
 from ovseg_core.errors import OvsegError
 from worker.job import acceptance, description, image_object
-from worker.job.acceptance import ImageUnknown
 from worker.job.idempotency import Once
 from worker.job.image_object import SentImages
 from worker.job.record import Job
@@ -54,7 +53,9 @@ def accept(job_id: str, job_request: JobRequest, image: bytes | None, once: Once
     services().rate_limits.count_prompts(job_request.cost.prompts)
     try:
         job, is_new = services().acceptance.accept(job_id, job_request, image, once)
-    except ImageUnknown:  # it was stored there when this process found it last, and may have been sent again since
+    except (
+        image_object.ImageUnknown
+    ):  # it was stored there when this process found it last, and may have been sent again since
         job_request = _found_again(job_request)
         job, is_new = services().acceptance.accept(job_id, job_request, image, once)
     # An image that was named by its digest is remembered already. That of an ephemeral job is soon gone.

@@ -1,4 +1,4 @@
-"""A gateway in the process of the tests, for tests that need no other settings."""
+"""A gateway in the process of the tests, for tests that need no other settings, and what others need of one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from flask.testing import FlaskClient
 from configs.settings import Settings
 from gateway import create_app
 from gateway.services import GatewayServices
+from worker.access.keys import Keys
+from worker.store.keyspace import Keyspace
 from worker.store.record_archive import RECORDS
 
 
@@ -23,6 +25,17 @@ def client(s3_settings: Settings) -> Iterator[FlaskClient]:
 def services(client: FlaskClient) -> GatewayServices:
     found: GatewayServices = client.application.extensions["ovseg"]
     return found
+
+
+@pytest.fixture
+def required(s3_settings: Settings) -> Settings:
+    """Return the settings of a gateway that requires keys."""
+    return s3_settings.model_copy(update={"auth": "required"})
+
+
+@pytest.fixture
+def keys(keyspace: Keyspace) -> Keys:
+    return Keys(keyspace)
 
 
 @pytest.fixture

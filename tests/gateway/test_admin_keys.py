@@ -15,22 +15,11 @@ from tests.gateway.test_keys import ask, code
 from worker.access.api_key import KeyText
 from worker.access.keys import Keys
 from worker.access.scope import Scope
-from worker.store.keyspace import Keyspace
-
-
-@pytest.fixture
-def required(s3_settings: Settings) -> Settings:
-    return s3_settings.model_copy(update={"auth": "required"})
 
 
 @pytest.fixture
 def client(required: Settings) -> FlaskClient:
     return create_app(required).test_client()
-
-
-@pytest.fixture
-def keys(keyspace: Keyspace) -> Keys:
-    return Keys(keyspace)
 
 
 @pytest.fixture

@@ -16,11 +16,6 @@ PAGE = "https://app.example.com"
 
 
 @pytest.fixture
-def required(s3_settings: Settings) -> Settings:
-    return s3_settings.model_copy(update={"auth": "required"})
-
-
-@pytest.fixture
 def admin(keyspace: Keyspace) -> KeyText:
     return Keys(keyspace).create("the first", [Scope.ADMIN])
 

@@ -15,12 +15,6 @@ from worker.access.api_key import KeyText
 from worker.access.keys import Keys
 from worker.access.rates import MAXIMUM, Rates
 from worker.access.scope import ORDINARY, Scope
-from worker.store.keyspace import Keyspace
-
-
-@pytest.fixture
-def keys(keyspace: Keyspace) -> Keys:
-    return Keys(keyspace)
 
 
 def test_a_key_may_have_limits_of_its_own(s3_settings: Settings, keys: Keys) -> None:

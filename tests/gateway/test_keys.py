@@ -17,7 +17,6 @@ from gateway import auth, create_app
 from worker.access.api_key import KeyText
 from worker.access.keys import Keys
 from worker.access.scope import ORDINARY, Scope
-from worker.store.keyspace import Keyspace
 
 READ, WRITE, HOOKS, ADMIN = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.WEBHOOKS, Scope.ADMIN
 OPEN, ANY = None, auth.ANY
@@ -102,18 +101,8 @@ UNKNOWN = str(KeyText.new("0" * 16))
 
 
 @pytest.fixture
-def required(s3_settings: Settings) -> Settings:
-    return s3_settings.model_copy(update={"auth": "required"})
-
-
-@pytest.fixture
 def client(required: Settings) -> FlaskClient:
     return create_app(required).test_client()
-
-
-@pytest.fixture
-def keys(keyspace: Keyspace) -> Keys:
-    return Keys(keyspace)
 
 
 @pytest.fixture

@@ -26,18 +26,8 @@ READ = Scope.JOBS_READ
 
 
 @pytest.fixture
-def required(s3_settings: Settings) -> Settings:
-    return s3_settings.model_copy(update={"auth": "required"})
-
-
-@pytest.fixture
 def client(required: Settings) -> FlaskClient:
     return create_app(required).test_client()
-
-
-@pytest.fixture
-def keys(keyspace: Keyspace) -> Keys:
-    return Keys(keyspace)
 
 
 def status(client: FlaskClient, key: object, path: str = "/v1/jobs") -> int:

@@ -32,11 +32,6 @@ LARGE = {"done": 1, "total": 2, "padding": "-" * 100_000}
 
 
 @pytest.fixture
-def keys(keyspace: Keyspace) -> Keys:
-    return Keys(keyspace)
-
-
-@pytest.fixture
 def key(keys: Keys) -> KeyText:
     return keys.create("", [Scope.JOBS_READ])
 

@@ -32,11 +32,6 @@ QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded
 URL, BOX = "https://example.com/a.jpg", {"box": [1, 2, 3, 4]}
 
 
-@pytest.fixture
-def keys(keyspace: Keyspace) -> Keys:
-    return Keys(keyspace)
-
-
 def client_of(settings: Settings, requests: int | None = None, prompts: int | None = None) -> FlaskClient:
     limits = {"requests_per_minute": requests, "prompts_per_minute": prompts}
     return create_app(settings.model_copy(update=limits)).test_client()

@@ -33,19 +33,9 @@ ALLOWED = "https://app.example.com"  # an origin of OVSEG_CORS_ORIGINS
 
 
 @pytest.fixture
-def required(s3_settings: Settings) -> Settings:
-    return s3_settings.model_copy(update={"auth": "required"})
-
-
-@pytest.fixture
 def client(required: Settings) -> FlaskClient:
     settings = required.model_copy(update={"gateway_allowed_hosts": ("seg.example.com",)})
     return create_app(settings).test_client(use_cookies=False)
-
-
-@pytest.fixture
-def keys(keyspace: Keyspace) -> Keys:
-    return Keys(keyspace)
 
 
 @pytest.fixture

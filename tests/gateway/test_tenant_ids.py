@@ -58,21 +58,15 @@ ACTS = st.tuples(
 
 
 @pytest.fixture
-def app_client(sender: SenderServices) -> FlaskClient:
+def client(sender: SenderServices) -> FlaskClient:
     return create_app(sender.settings.model_copy(update={"auth": "required"})).test_client(use_cookies=False)
-
-
-@pytest.fixture
-def services(app_client: FlaskClient) -> GatewayServices:
-    found: GatewayServices = app_client.application.extensions["ovseg"]
-    return found
 
 
 @pytest.mark.parametrize(("owner", "stranger"), [("acme", "beta-2"), ("acme", "default"), ("default", "acme")])
 def test_the_id_of_another_tenant_is_404_on_every_route(
-    app_client: FlaskClient, services: GatewayServices, owner: str, stranger: str
+    client: FlaskClient, services: GatewayServices, owner: str, stranger: str
 ) -> None:
-    has, asks = filled(TenantClient(app_client, services, owner)), TenantClient(app_client, services, stranger)
+    has, asks = filled(TenantClient(client, services, owner)), TenantClient(client, services, stranger)
     before = [has.ask("GET", f"/v1/events/{has.events[0]}").get_json(), has.ask("GET", ENDPOINTS).get_json()]
     for prefix in ("", f"{has.name}.", f"{asks.name}.", ".", f"{asks.name}.{has.name}."):
         shown = {"job": has.jobs[0], "event": has.events[0], "endpoint": has.endpoints[0], "batch": has.batches[0]}
@@ -90,12 +84,12 @@ def test_the_id_of_another_tenant_is_404_on_every_route(
     assert asks.ask("GET", f"{JOBS}?batch={has.batches[0]}").get_json() == {"jobs": [], "next_cursor": None}
 
 
-def test_no_answer_has_an_id_of_another_tenant(app_client: FlaskClient, services: GatewayServices) -> None:
+def test_no_answer_has_an_id_of_another_tenant(client: FlaskClient, services: GatewayServices) -> None:
     @given(st.lists(ACTS, min_size=20, max_size=40))
     @hypothesis_settings(max_examples=orders.count(25), deadline=None)
     def check(acts: list[tuple[str, Any, str, int]]) -> None:
         services.keyspace.redis.delete(*services.keyspace.redis.keys(services.keyspace.key("*")), "nothing")
-        clients = {name: filled(TenantClient(app_client, services, name)) for name in NAMES}
+        clients = {name: filled(TenantClient(client, services, name)) for name in NAMES}
         for name, act, of, which in acts:
             _act(clients[name], act, clients[of], which)
             for path in (JOBS, ENDPOINTS, USAGE, BATCHES, SESSION, f"{JOBS}/same", f"{JOBS}/same/webhook-deliveries"):

@@ -24,29 +24,23 @@ MASK = {"rleResult": "0`0", "size": [4, 4]}  # all of 4 x 4 pixels
 
 
 @pytest.fixture
-def app_client(sender: SenderServices) -> FlaskClient:
+def client(sender: SenderServices) -> FlaskClient:
     return create_app(sender.settings.model_copy(update={"auth": "required"})).test_client(use_cookies=False)
 
 
 @pytest.fixture
-def services(app_client: FlaskClient) -> GatewayServices:
-    found: GatewayServices = app_client.application.extensions["ovseg"]
-    return found
+def acme(client: FlaskClient, services: GatewayServices) -> TenantClient:
+    return TenantClient(client, services, "acme")
 
 
 @pytest.fixture
-def acme(app_client: FlaskClient, services: GatewayServices) -> TenantClient:
-    return TenantClient(app_client, services, "acme")
+def beta(client: FlaskClient, services: GatewayServices) -> TenantClient:
+    return TenantClient(client, services, "beta-2")
 
 
 @pytest.fixture
-def beta(app_client: FlaskClient, services: GatewayServices) -> TenantClient:
-    return TenantClient(app_client, services, "beta-2")
-
-
-@pytest.fixture
-def default(app_client: FlaskClient, services: GatewayServices) -> TenantClient:
-    return TenantClient(app_client, services, "default")
+def default(client: FlaskClient, services: GatewayServices) -> TenantClient:
+    return TenantClient(client, services, "default")
 
 
 def succeed(services: GatewayServices, owner: TenantClient, job_id: str) -> None:
@@ -194,13 +188,13 @@ def test_what_is_made_without_a_key_has_the_keys_of_before_and_is_the_default_te
     assert default.submit(headers=once)["id"] == job_id
 
 
-def test_only_the_default_tenant_has_admins(services: GatewayServices, app_client: FlaskClient) -> None:
+def test_only_the_default_tenant_has_admins(services: GatewayServices, client: FlaskClient) -> None:
     admin = {"Authorization": f"Bearer {services.keys.create('', [Scope.ADMIN])}"}
-    answer = app_client.post("/v1/keys", json={"tenant": "acme", "scopes": ["admin"]}, headers=admin)
+    answer = client.post("/v1/keys", json={"tenant": "acme", "scopes": ["admin"]}, headers=admin)
     assert (answer.status_code, answer.get_json()["errors"][0]["field"]) == (422, "scopes")
     for wrong in ("", "Acme", "a.b", "-a", "a-", "a_b", "a" * 33, "acme\n", "é", 7, None):
-        answer = app_client.post("/v1/keys", json={"tenant": wrong}, headers=admin)
+        answer = client.post("/v1/keys", json={"tenant": wrong}, headers=admin)
         assert (answer.status_code, answer.get_json()["errors"][0]["field"]) == (422, "tenant"), wrong
-    made = app_client.post("/v1/keys", json={"tenant": "acme"}, headers=admin).get_json()
+    made = client.post("/v1/keys", json={"tenant": "acme"}, headers=admin).get_json()
     assert made["tenant"] == "acme"
     assert services.tenants.names() == ["acme"]

@@ -14,9 +14,11 @@ from worker.access.quota import QuotaExceeded
 from worker.access.tenant_limits import Exceeded
 from worker.image.content import ImageSource, UploadedFile
 from worker.image.inputs import Inputs
+from worker.job import image_object
 from worker.job.archive import Archive
 from worker.job.idempotency import Once
-from worker.job.jobs import Jobs, OfBatch, Outcome
+from worker.job.jobs import Jobs, OfBatch
+from worker.job.outcome import Outcome
 from worker.job.record import Job, prefix_of
 from worker.job.request import JobRequest
 from worker.store import object_names, tenant
@@ -39,10 +41,6 @@ def why_full(what: str, settings: Settings) -> str:
         size = f"{settings.ephemeral_megabytes:,} MB in all, those of one of several tenants half of it"
         return f"the images of ephemeral jobs may have {size}; name an image by its sha256, or try again later"
     return "Redis's memory has reached the limit for new jobs; try again later"
-
-
-class ImageUnknown(OvsegError):
-    """The image that a request names is not known any more: it was sent too long ago, or by a job that was erased."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class Acceptance:
                 self.archive.keep_accepted_soon(outcome.job.id)
             return outcome.job, outcome.is_new
         if outcome.is_unknown:
-            raise ImageUnknown("input_gone", "the image is no longer stored; submit it again")
+            raise image_object.unknown_digest()
         if outcome.exceeded is not None:
             raise _refusal(outcome.exceeded, has_image=image is not None)
         if outcome.full:

@@ -137,9 +137,13 @@ def _by_digest(sha256: str, sent_images: SentImages) -> ImageSource:
     return source
 
 
-def unknown_digest() -> OvsegError:
+class ImageUnknown(OvsegError):
+    """The image that a request names is not known, or not any more: it was sent too long ago, or its job was erased."""
+
+
+def unknown_digest() -> ImageUnknown:
     message = "no image with this SHA-256 was sent in the last 24 hours by a job that still exists; send the file"
-    return OvsegError("image_not_found", message, "image.sha256")
+    return ImageUnknown("image_not_found", message, "image.sha256")
 
 
 def _by_upload(upload_id: str, sent_images: SentImages) -> ImageSource:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from celery import Celery
 
 from configs.settings import MEGABYTE, Settings
-from worker.access.tenant_limits import Exceeded, TenantLimits
+from worker.access.tenant_limits import TenantLimits
 from worker.image import known_images
 from worker.job import event_type, listing, messages
 from worker.job.idempotency import Once
 from worker.job.job_filter import JobFilter
+from worker.job.outcome import Outcome, refused
 from worker.job.record import Job, JobError, Run, Status
 from worker.job.request import PRIORITIES, Deadline, JobRequest
 from worker.job.usage import Work
@@ -50,25 +51,6 @@ class OfBatch:
         base = str(self.base)
         started = {"attempt": base, "forgiven": base, "first": str(self.base + 1)} if self.base else {}
         return {"batch": self.batch_id, "item": self.item_id, **started}
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The result of a submission: the job that was accepted, now or before, or None.
-
-    `job` is None if a different job was accepted before under the same key or id, if the same job was accepted before
-    and erased since (`is_erased`), if no more jobs are accepted (`full` is the reason: `jobs`, `memory` or
-    `ephemeral`), if a limit of the tenant is `exceeded`, if its batch was canceled or deleted (`is_closed`), or if the
-    image that its request names is not known any more (`is_unknown`).
-    """
-
-    job: Job | None
-    is_new: bool = False
-    is_erased: bool = False
-    full: str = ""
-    exceeded: Exceeded | None = None
-    is_closed: bool = False
-    is_unknown: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,7 +154,7 @@ class Jobs:
             *flat(fields),
         )
         if outcome in ("exceeded", "closed", "unknown", "full"):
-            return _refused(outcome, found_id, more, input_bytes)
+            return refused(outcome, found_id, more, input_bytes)
         if more:
             return Outcome(Job.accepted(job_id, request, more[0]), is_new=True)
         job = self.get_with_result(found_id) if outcome == "same" else None
@@ -323,16 +305,6 @@ class Jobs:
     @property
     def _lease(self) -> int:
         return clock.in_microseconds(self._settings.lease_seconds)
-
-
-def _refused(outcome: str, reason: str, limits: Sequence[str], stored_bytes: int) -> Outcome:
-    """Return the outcome of a submission that `accept` refused: `exceeded`, `closed`, `unknown` or `full`."""
-    if outcome == "exceeded":
-        quota, left = map(int, limits)
-        return Outcome(None, exceeded=Exceeded(reason, quota, left, stored_bytes))
-    if outcome == "full":
-        return Outcome(None, full=reason)
-    return Outcome(None, is_closed=outcome == "closed", is_unknown=outcome == "unknown")
 
 
 def _if_light(job_id: str, request: JobRequest) -> dict[str, str]:

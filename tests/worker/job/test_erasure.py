@@ -9,7 +9,8 @@ from tests.support import protocol
 from tests.support.protocol import AUTO, BROKEN, HOOK, accept, begin, keys, let_time_pass, request
 from worker.job.erasure import Erasure
 from worker.job.idempotency import Once
-from worker.job.jobs import Jobs, Outcome
+from worker.job.jobs import Jobs
+from worker.job.outcome import Outcome
 from worker.store.keyspace import Keyspace
 from worker.store.storage import Storage
 

@@ -29,7 +29,8 @@ from tests.support.protocol import (
 )
 from worker.job.idempotency import Once
 from worker.job.job_filter import JobFilter
-from worker.job.jobs import Jobs, Outcome
+from worker.job.jobs import Jobs
+from worker.job.outcome import Outcome
 from worker.job.record import Job, JobError, Status
 from worker.job.request import Device
 from worker.store import queue
