@@ -17,6 +17,7 @@ from gateway import create_app
 from tests.chaos.box_inference import BoxInference
 from tests.support import bombs, pictures
 from tests.support.fakes import Host
+from tests.support.waiting import wait_until
 from worker.file_maker import FileMaker
 from worker.worker_services import WorkerServices
 
@@ -139,7 +140,8 @@ def test_a_file_of_a_job_that_is_erased_meanwhile_is_not_kept(client: FlaskClien
     assert job is not None
     client.delete(f"{JOBS}/{job_id}")
     FileMaker(worker)._store(job, "preview", b"late")
-    assert list(worker.storage.list(f"jobs/{job_id}/")) == []
+    # The gateway moves the image from Redis to storage at this time, and then deletes it there.
+    wait_until(lambda: list(worker.storage.list(f"jobs/{job_id}/")) == [])
     worker.asked_files.ask(job_id, "preview")
     FileMaker(worker).make_next()
     with pytest.raises(Exception, match="no record"):
