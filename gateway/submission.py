@@ -53,9 +53,8 @@ def accept(job_id: str, job_request: JobRequest, image: bytes | None, once: Once
     services().rate_limits.count_prompts(job_request.cost.prompts)
     try:
         job, is_new = services().acceptance.accept(job_id, job_request, image, once)
-    except (
-        image_object.ImageUnknown
-    ):  # it was stored there when this process found it last, and may have been sent again since
+    except image_object.ImageUnknown:
+        # It was stored there when this process found it last, and may have been sent again since.
         job_request = _found_again(job_request)
         job, is_new = services().acceptance.accept(job_id, job_request, image, once)
     # An image that was named by its digest is remembered already. That of an ephemeral job is soon gone.

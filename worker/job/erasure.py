@@ -72,9 +72,8 @@ class Erasure:
                 pipeline.get(self._keyspace.key(f"erased:{job_id}"))
                 group, item = pipeline.execute()
             batch_id, _, item_id = (item or "").partition(" ")
-            if batch_id and self._keyspace.redis.exists(
-                self._keyspace.key(f"batch:{batch_id}")
-            ):  # it was not erased meanwhile
+            batch = self._keyspace.key(f"batch:{batch_id}")
+            if batch_id and self._keyspace.redis.exists(batch):  # it was not erased meanwhile
                 self._note_item(job_id, batch_id, item_id)
             self._storage.delete_prefix(prefix_of(job_id))
             self._archive.delete(job_id)
