@@ -10,7 +10,7 @@ TRAINED := build/sam-lite/sam_lite.safetensors
 # Some containers set it. Without bytecode, each of the hundreds of processes that the tests start compiles our code again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo openapi fuzz-api up test quick orders chaos-small chaos attack-small attack lint format docs screenshots hooks lock pin-images train-lite ship-lite eval-lite eval-everything eval-text test-training parity parity-idea bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-streams bench-interactive bench-batches bench-models bench-playground bench-clients clean help
+.PHONY: demo openapi fuzz-api up test quick orders chaos-small chaos attack-small attack lint format docs screenshots hooks lock pin-images train-lite ship-lite eval-lite eval-precision eval-everything eval-text test-training parity parity-idea bench bench-cost bench-overhead bench-decoding bench-slow-clients bench-streams bench-interactive bench-batches bench-models bench-playground bench-clients clean help
 
 help:
 	@echo "make demo            segment a photo with the whole service; writes pictures to ./output/"
@@ -27,7 +27,7 @@ help:
 	@echo "make hooks           run ruff before each commit (pre-commit)"
 	@echo "make lock            renew locks/*.txt after a change of pyproject.toml; UPGRADE=--upgrade takes the newest version of everything"
 	@echo "make pin-images      add the digests of the base images to their tags; needs docker buildx and access to the registries"
-	@echo "make train-lite      train the bundled model further (DATA=folders); make eval-lite and make eval-everything measure it; make ship-lite bundles it"
+	@echo "make train-lite      train the bundled model further (DATA=folders); make eval-lite, make eval-precision and make eval-everything measure it; make ship-lite bundles it"
 	@echo "make eval-text       measure text prompts on labelled photos (DATA=folder, DETECTOR=name, MODEL=name): AP, false answers, time"
 	@echo "make parity          compare the networks with the original implementations, and with PaddleX's whole pipeline"
 	@echo "make parity-idea     compare Grounding DINO with IDEA's own code"
@@ -119,6 +119,10 @@ ship-lite: .venv/training
 # WEIGHTS=file measures other weights beside the shipped ones.
 eval-lite: .venv/dev
 	.venv/bin/python -m training evaluate --data $(DATA) $(if $(WEIGHTS),--weights $(WEIGHTS))
+
+# PRECISION is bfloat16 or int8; WEIGHTS=file as above, PHOTOS=20 measures a part of the photos.
+eval-precision: .venv/dev
+	.venv/bin/python -m training agreement --data $(DATA) --precision $(PRECISION) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(PHOTOS),--photos $(PHOTOS))
 
 # Without SEARCH: the chosen options, on held-out photos. With it: every combination of some options, on other photos, such
 # as SEARCH='{"points_per_side": [16, 24], "box_nms_thresh": [0.5, 0.6]}' PHOTOS=20.

@@ -87,6 +87,15 @@ def _add_measurements(commands: argparse._SubParsersAction[argparse.ArgumentPars
         "--on_trial", action="store_true", help="measure the photos on which designs are compared, not those held out"
     )
 
+    agreement = commands.add_parser("agreement", help="how well masks in another precision agree with float32")
+    agreement.add_argument("--data", **FOLDERS)
+    agreement.add_argument("--precision", choices=["bfloat16", "int8"], required=True)
+    agreement.add_argument("--weights", type=Path, help="other weights of SAM-Lite")
+    agreement.add_argument(
+        "--on_trial", action="store_true", help="measure the photos on which designs are compared, not those held out"
+    )
+    agreement.add_argument("--photos", type=int, help="the number of photos, evenly sampled; all by default")
+
     everything = commands.add_parser(
         "everything", help="recall of everything mode on the held-out photos, and its junk"
     )
@@ -132,6 +141,10 @@ def run(arguments: argparse.Namespace) -> None:
         from training.evaluate import evaluate as run_evaluate
 
         run_evaluate(arguments.data, arguments.report, arguments.precision, arguments.weights, arguments.on_trial)
+    elif arguments.command == "agreement":
+        from training.agreement import evaluate as run_agreement
+
+        run_agreement(arguments.data, arguments.precision, arguments.weights, arguments.on_trial, arguments.photos)
     elif arguments.command == "everything":
         _measure_everything(arguments)
     elif arguments.command == "words":

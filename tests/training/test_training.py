@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from training import evaluate, everything, photos, scenes
+from training import agreement, evaluate, everything, photos, scenes
 from training.photos import Photo
 
 SIDES = (300, 400)
@@ -187,3 +187,16 @@ def test_the_reports_have_two_models_side_by_side_and_the_recall_of_everything_m
     segmenter = Segmenter.open("SAM-Lite")
     everything.evaluate([data], report, segmenter, {"points_per_side": [4, 6]}, count=1)
     assert report.read_text().count("| points_per_side 6 |") == 2
+
+
+def test_a_precision_agrees_with_itself_and_its_times_follow(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    agreement.evaluate([data], "float32", None, on_trial=False, count=1)
+    printed = capsys.readouterr().out
+    for prompt in ("box", *agreement.CLICKS):
+        assert f"| {prompt} | 2 | 1.000 ± 0.000 | 0.000 |" in printed
+    assert "| encode | " in printed
+
+
+def test_masks_of_another_candidate_are_counted() -> None:
+    rows = [agreement.Row("a", "1 click", 1.0, is_other=False), agreement.Row("a", "1 click", 0.25, is_other=True)]
+    assert agreement.table(rows).splitlines()[-1] == "| 1 click | 2 | 0.625 ± 0.000 | 0.500 |"
