@@ -69,6 +69,10 @@ def network_of(shapes: Shapes) -> str | None:
     return NAME if array_shapes.first_side(r"image_encoder\.context\.weight", shapes) else None
 
 
+# Those of stride 4, the lateral ones of strides 4 and 8, and the last one of each map: in int8, they would change the
+# maps most. The others take most of the time.
+FLOAT32_CONVOLUTIONS = (*range(9), 59, 63, 58, 62, 66)
+
 NAME = "sam_lite"
 NETWORKS = {
     NAME: Family(
@@ -90,7 +94,7 @@ NETWORKS = {
         load,
         engines=("openvino", "onnxruntime", "paddle"),
         half_precisions={"onnxruntime": ("float16",)},
-        quantization=Quantization(encoder_graph, float32_convolutions=6),
+        quantization=Quantization(encoder_graph, FLOAT32_CONVOLUTIONS),
         image_embedding=lambda features: features[-1],  # the map of the coarsest stride
         network_of=network_of,
         export_onnx=export_onnx,
