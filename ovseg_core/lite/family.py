@@ -69,9 +69,9 @@ def network_of(shapes: Shapes) -> str | None:
     return NAME if array_shapes.first_side(r"image_encoder\.context\.weight", shapes) else None
 
 
-# Those of stride 4, the lateral ones of strides 4 and 8, and the last one of each map: in int8, they would change the
-# maps most. The others take most of the time.
-FLOAT32_CONVOLUTIONS = (*range(9), 59, 63, 58, 62, 66)
+# Those up to the one after the map of stride 4, the lateral ones of strides 4 and 8, and the last one of each map: in
+# int8, they would change the maps most. The others take most of the time.
+FLOAT32_CONVOLUTIONS = (*range(10), 59, 63, 58, 62, 66)
 
 NAME = "sam_lite"
 NETWORKS = {
