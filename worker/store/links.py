@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.auth import AUTH_TYPE_MAPS, SIGV4_TIMESTAMP, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
+from botocore.credentials import ReadOnlyCredentials
 
+from worker.store.link_signer import LinkSigner
 from worker.store.object_requests import ObjectRequests
 
 if TYPE_CHECKING:
@@ -19,8 +21,7 @@ if TYPE_CHECKING:
 # between two requests, and short against the hour for which a link works.
 STEP_SECONDS = 900
 MAX_SECONDS = 604_800  # the longest time for which S3 accepts a link
-# A link takes 0.1 ms to sign and a kilobyte to keep. A client that polls a job with 1,000 masks gets all of them each
-# time.
+# A link takes a kilobyte to keep. A client that polls a job with 1,000 masks gets all of them each time.
 REMEMBERED = 4096
 ROUNDED = "ovseg-rounded-query"  # botocore requires this ending
 SIGNED_AT = "ovseg_signed_at"
@@ -53,6 +54,7 @@ class Links:
         self._step = min(STEP_SECONDS, max(seconds // 4, 1))
         self._seconds = min(seconds + self._step, MAX_SECONDS)
         self._signed = lru_cache(REMEMBERED)(self._sign)
+        self._signer = lru_cache(2)(self._signer_of)
         self._requests = ObjectRequests(client, bucket)
         choose: Any = self._choose_signer  # botocore's types forbid that it returns the name of a signature
         client.meta.events.register_first("choose-signer.s3.GetObject", choose)
@@ -74,14 +76,14 @@ class Links:
 
     def _sign(self, key: str, signed_at: datetime) -> str:
         if self._requests.are_possible:
-            rounded = {SIGNED_AT: signed_at}
-            request = self._requests.signed(
-                "GET", key, context=rounded, signature_version=ROUNDED, expires=self._seconds
-            )
-            return str(request.url)
+            return self._signer(self._requests.credentials(), signed_at).sign(self._requests.url(key))
         return self._client.generate_presigned_url(
             "get_object", Params={"Bucket": self._bucket, "Key": key}, ExpiresIn=self._seconds
         )
+
+    def _signer_of(self, credentials: ReadOnlyCredentials, signed_at: datetime) -> LinkSigner:
+        region = self._client.meta.region_name
+        return LinkSigner(credentials, region, self._requests.host, signed_at, self._seconds)
 
     def signed_at(self) -> datetime:
         """Return the time from which the links of this moment count. Links with the same time are equal."""

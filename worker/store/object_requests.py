@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from botocore.awsrequest import AWSRequest
+from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import NoCredentialsError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -25,24 +27,32 @@ class ObjectRequests:
         self._bucket = bucket
         self.are_possible = ":" not in bucket and not bucket.endswith("--x-s3")
 
-    def signed(
-        self,
-        method: str,
-        key: str,
-        headers: Mapping[str, str] | None = None,
-        data: bytes = b"",
-        context: Mapping[str, object] | None = None,
-        **signature: Any,
-    ) -> AWSRequest:
-        """Return a request for an object. Raises NoCredentialsError.
-
-        `context` is for the signature, which is botocore's for S3 unless `signature` names another, with its options.
-        """
-        request = AWSRequest(method, self._prefix + quote(key), headers, data)
-        request.context.update(context or {})
-        region = self._client.meta.region_name
-        self._client._request_signer.get_auth_instance("s3", region, **signature).add_auth(request)
+    def signed(self, method: str, key: str, headers: Mapping[str, str], data: bytes) -> AWSRequest:
+        """Return a request for an object. Raises NoCredentialsError."""
+        request = AWSRequest(method, self.url(key), headers, data)
+        self._auth().add_auth(request)
         return request
+
+    def credentials(self) -> ReadOnlyCredentials:
+        """Return the client's credentials of this moment. Raises NoCredentialsError."""
+        credentials: ReadOnlyCredentials | None = self._auth().credentials
+        if credentials is None:
+            raise NoCredentialsError
+        return credentials
+
+    def url(self, key: str) -> str:
+        """Return the URL of an object, without a signature."""
+        return self._prefix + quote(key)
+
+    @cached_property
+    def host(self) -> str:
+        """The host of all URLs, as a client sends it in `Host`."""
+        host: str = self._auth().headers_to_sign(AWSRequest("GET", self._prefix))["host"]
+        return host
+
+    def _auth(self) -> Any:
+        """Return botocore's signer of requests with the client's credentials of this moment."""
+        return self._client._request_signer.get_auth_instance("s3", self._client.meta.region_name)
 
     @cached_property
     def _prefix(self) -> str:

@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from configs.settings import Settings
+from ovseg.embedded.seaweedfs import BUCKET
 from worker.store import links
 from worker.store.storage import Storage
 
@@ -70,8 +71,18 @@ def test_storage_accepts_such_a_link_and_its_own_requests_are_not_rounded(
 
 
 @pytest.mark.parametrize("key", ["jobs/a.b_c-1/1/result.json", "ü 1/%2F+&=?#~/x"])
-def test_a_link_is_what_boto3_would_sign(s3_settings: Settings, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("token", [None, "a/token+="])
+@pytest.mark.parametrize("host", ["http://127.0.0.1:8333", "https://S3.example.com:443", "http://[::1]:8333"])
+def test_a_link_is_what_boto3_would_sign(
+    key: str, token: str | None, host: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     at(QUARTER_PAST, monkeypatch)
-    direct, of_client = Storage(s3_settings).links, Storage(s3_settings).links
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "one")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "two")
+    if token:
+        monkeypatch.setenv("AWS_SESSION_TOKEN", token)
+    elsewhere = settings.model_copy(update={"s3_endpoint_url": host, "s3_bucket": BUCKET})
+    direct, of_client = Storage(elsewhere).links, Storage(elsewhere).links
     of_client._requests.are_possible = False
     assert direct.sign(key) == of_client.sign(key)
+    assert query(direct.sign(key)).get("X-Amz-Security-Token") == token
