@@ -13,7 +13,7 @@ from worker.store.keyspace import Keyspace
 def test_a_script_has_the_definitions_that_it_uses_also_through_others_and_no_others() -> None:
     written = scripts.sources()["beat"]
     assert re.findall(r"^local (?:function )?(\w+)", written, re.MULTILINE) == [
-        *("key", "time", "now", "read_job", "is_held", "verdict"),
+        *("prefix", "key", "time", "now", "read_job", "is_held", "verdict"),
         *("lease", "stop"),  # its own
     ]
 
@@ -26,8 +26,8 @@ def test_a_definition_that_only_a_comment_or_a_text_names_is_left_out() -> None:
 
 
 def test_the_flags_stay_the_first_line() -> None:
-    assert scripts.sources()["finish"].startswith("#!lua flags=allow-oom\nlocal function key(")
-    assert scripts.sources()["accept"].startswith("local function key(")
+    assert scripts.sources()["finish"].startswith("#!lua flags=allow-oom\nlocal prefix = KEYS[1]\n")
+    assert scripts.sources()["accept"].startswith("local prefix = KEYS[1]\n")
 
 
 @pytest.mark.parametrize("name", sorted(scripts.sources()))

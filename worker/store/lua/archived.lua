@@ -5,7 +5,7 @@
 local is_of_end, erased = ARGV[1], {}
 for i = 2, #ARGV do
   local id = ARGV[i]
-  local exists = redis.call('EXISTS', key('job:' .. id)) == 1
+  local exists = redis.call('EXISTS', key('job:', id)) == 1
   if not exists and is_erased(id) then erased[#erased + 1] = id end
   if not exists or is_of_end == '1' or not redis.call('ZSCORE', key('ended'), id) then
     redis.call('ZREM', key('unarchived'), id)

@@ -3,7 +3,7 @@
 -- then the id and the fingerprint of each item. Returns `added`, `missing` or `canceled`; then for each item: 1 if it is new,
 -- 0 if the batch has it, 2 if the batch has another item with this id, 3 if the batch has the maximum number of items.
 local id, chunk, max_items = unpack(ARGV)
-local record, items = key('batch:' .. id), key('batch_items:' .. id)
+local record, items = key('batch:', id), key('batch_items:', id)
 local exists, deleted_at, canceled_at, completed_at =
   unpack(redis.call('HMGET', record, 'created_at', 'deleted_at', 'canceled_at', 'completed_at'))
 if not exists or deleted_at then return {'missing'} end
@@ -25,8 +25,8 @@ for i = 4, #ARGV, 2 do
 end
 if not is_new then return outcome end
 
-redis.call('ZADD', key('batch_chunks:' .. id), chunk, chunk)
-redis.call('ZADD', key('batch_unfed:' .. id), chunk, chunk)
+redis.call('ZADD', key('batch_chunks:', id), chunk, chunk)
+redis.call('ZADD', key('batch_unfed:', id), chunk, chunk)
 redis.call('ZADD', key('batches:unsealed'), 'XX', now, id)
 if completed_at then
   redis.call('HDEL', record, 'completed_at')

@@ -2,7 +2,7 @@
 -- then field, value, ... of the record, which also replace those of a batch that exists.
 -- Returns `created`; `exists`; `erased`: a batch with this id was deleted; `exceeded`: the tenant has as many open batches.
 local id, max_open = unpack(ARGV)
-local record = key('batch:' .. id)
+local record = key('batch:', id)
 if redis.call('EXISTS', record) == 1 then
   if redis.call('HEXISTS', record, 'deleted_at') == 1 then return 'erased' end
   if #ARGV > 2 then
@@ -11,7 +11,7 @@ if redis.call('EXISTS', record) == 1 then
   end
   return 'exists'
 end
-if redis.call('EXISTS', key('erased_batch:' .. id)) == 1 then return 'erased' end
+if redis.call('EXISTS', key('erased_batch:', id)) == 1 then return 'erased' end
 if redis.call('ZCARD', key(owner(id) .. 'batches:open')) >= tonumber(max_open) then return 'exceeded' end
 
 -- No two batches of a tenant have the same time, so that a list has an order.

@@ -6,6 +6,6 @@ local changed_at = redis.call('ZSCORE', key('batches:unsealed'), id)
 if not changed_at then return settle_batch(id) end -- it is marked already
 if unchanged_since ~= '' and tonumber(changed_at) > tonumber(unchanged_since) then return end
 redis.call('ZREM', key('batches:unsealed'), id)
-redis.call('HSET', key('batch:' .. id), 'sealed_at', now)
+redis.call('HSET', key('batch:', id), 'sealed_at', now)
 mark_unarchived_record('batch:' .. id)
 settle_batch(id)

@@ -11,7 +11,7 @@ for i = 2, #ARGV, 2 do
   if is_held(job, attempt) then
     redis.call('ZADD', key('leases'), 'XX', now + lease, id)
     why = verdict(job)
-    if why == '' and redis.call('EXISTS', key('feed:job:' .. id)) == 1 then why = 'followed' end
+    if why == '' and redis.call('EXISTS', key('feed:job:', id)) == 1 then why = 'followed' end
   end
   if why ~= '' then
     stop[#stop + 1] = id .. '/' .. attempt

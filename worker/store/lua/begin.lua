@@ -7,7 +7,7 @@ local queue, worker, lease, only_light = unpack(ARGV)
 local id = next_job(queue, only_light == '1')
 if not id then
   -- If no job waits, the remaining permits are not needed.
-  if redis.call('EXISTS', key('waiting:' .. queue)) == 0 then redis.call('DEL', key('q:' .. queue)) end
+  if redis.call('EXISTS', key('waiting:', queue)) == 0 then redis.call('DEL', key('q:', queue)) end
   return {}
 end
 
@@ -22,5 +22,5 @@ if job.run_within then
   redis.call('ZADD', key('deadlines'), now + job.run_within, id)
 end
 if attempt == tonumber(job.first or 1) then notify(job, 'started', '') end
-if redis.call('EXISTS', key('feed:job:' .. id)) == 1 then job.followed = '1' end
-return {id, unpack(row_of(job))}
+if redis.call('EXISTS', key('feed:job:', id)) == 1 then job.followed = '1' end
+return with_row(id, job)

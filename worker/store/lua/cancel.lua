@@ -6,7 +6,7 @@ local id, grace = unpack(ARGV)
 local job = read_job(id)
 if not job then return '' end
 if job.status == 'queued' then return end_job(job, 'canceled', '') end
-if job.status == 'running' and redis.call('HSETNX', key('job:' .. id), 'cancel_requested_at', now) == 1 then
+if job.status == 'running' and redis.call('HSETNX', key('job:', id), 'cancel_requested_at', now) == 1 then
   redis.call('ZADD', key('deadlines'), 'LT', now + grace, id)
 end
 return job.status

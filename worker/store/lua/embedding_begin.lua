@@ -2,7 +2,7 @@
 -- Returns `stored`: it is in storage; `busy`: another worker, which is alive, is making it and has not used up its seconds;
 -- or `mine`: this worker makes it now.
 local embedding, worker, seconds = unpack(ARGV)
-local making = key('embedding:' .. embedding)
+local making = key('embedding:', embedding)
 local maker = redis.call('HGET', making, 'maker')
 if maker and maker ~= worker then
   local alive_until = redis.call('ZSCORE', key('workers'), maker)

@@ -13,7 +13,7 @@ if job and job.ephemeral then
   release(job)
   drop_ephemeral_image(job)
   redis.call('ZREM', key(owner(id) .. 'ephemeral:' .. status), id)
-  redis.call('DEL', key('job:' .. id), key('result:' .. id))
+  redis.call('DEL', key('job:', id), key('result:', id))
   redis.call('PUBLISH', key('done'), id)
   announce(id, 'deleted', nil, true)
   return 'ephemeral'
@@ -24,19 +24,19 @@ if job then
   count_stored(id, -stored_bytes(id))
   group, batch = job.group, job.batch
   if batch then
-    if redis.call('HEXISTS', key('batch:' .. batch), 'completed_at') == 0 then
+    if redis.call('HEXISTS', key('batch:', batch), 'completed_at') == 0 then
       item = batch .. ' ' .. job.item
     end
-    redis.call('ZREM', key('batch_jobs:' .. batch), id)
+    redis.call('ZREM', key('batch_jobs:', batch), id)
     count_in_batch(batch, id, status, 'deleted')
     settle_batch(batch)
   end
   for _, index in ipairs({owner(id) .. 'jobs', owner(id) .. 'jobs:' .. status, 'ended', 'unarchived'}) do redis.call('ZREM', key(index), id) end
 end
-redis.call('DEL', key('job:' .. id), key('input:' .. id), key('result:' .. id))
-for _, event in ipairs(redis.call('LRANGE', key('told:' .. id), 0, -1)) do delete_event(event) end
-redis.call('DEL', key('told:' .. id))
-redis.call('SET', key('erased:' .. id), item, 'EX', seconds)
+redis.call('DEL', key('job:', id), key('input:', id), key('result:', id))
+for _, event in ipairs(redis.call('LRANGE', key('told:', id), 0, -1)) do delete_event(event) end
+redis.call('DEL', key('told:', id))
+redis.call('SET', key('erased:', id), item, 'EX', seconds)
 redis.call('ZADD', key('erasing'), now + delay, id)
 if (group or '') ~= '' then redis.call('HSET', key('erasing_groups'), id, group) end
 redis.call('PUBLISH', key('done'), id)

@@ -3,10 +3,10 @@
 -- event keeps its place, seconds for which the host is considered silent (0: it has answered; '': nothing was sent to it).
 -- Returns the events that get a place now.
 local event, host, places, keep, silent = unpack(ARGV)
-redis.call('ZREM', key('sending:' .. host), event)
+redis.call('ZREM', key('sending:', host), event)
 if silent == '0' then
-  redis.call('DEL', key('silent:' .. host))
+  redis.call('DEL', key('silent:', host))
 elseif silent ~= '' then
-  redis.call('SET', key('silent:' .. host), '', 'EX', silent)
+  redis.call('SET', key('silent:', host), '', 'EX', silent)
 end
 return admit(host, places, keep)

@@ -3,9 +3,9 @@
 local host, replayed = ARGV[1], 0
 for i = 2, #ARGV do
   local event = ARGV[i]
-  if redis.call('EXISTS', key('event:' .. event)) == 1 then
+  if redis.call('EXISTS', key('event:', event)) == 1 then
     unhold(event)
-    redis.call('HSET', key('event:' .. event), 'state', 'pending', 'tries', 0)
+    redis.call('HSET', key('event:', event), 'state', 'pending', 'tries', 0)
     hold(event, host)
     now = now + 1 -- a different score for each, so that they keep their order
     replayed = replayed + 1

@@ -5,7 +5,7 @@ local gateway, seconds = ARGV[1], ARGV[2]
 local last = {}
 redis.call('SET', key('feeds'), '', 'EX', seconds)
 for i = 3, #ARGV do
-  local feed, followers = key('feed:' .. ARGV[i]), key('followers:' .. ARGV[i])
+  local feed, followers = key('feed:', ARGV[i]), key('followers:', ARGV[i])
   if redis.call('EXISTS', feed) == 0 then redis.call('XADD', feed, '*', 'type', '', 'about', '', 'data', '') end
   redis.call('ZREMRANGEBYSCORE', followers, '-inf', now)
   redis.call('ZADD', followers, now + seconds * 1000000, gateway)

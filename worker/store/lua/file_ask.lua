@@ -3,7 +3,7 @@
 -- Returns '', `full`, or why the file could not be made, as JSON.
 local id, name, seconds, max_waiting = unpack(ARGV)
 local file = id .. ' ' .. name
-local state = redis.call('GET', key('asked:' .. file))
+local state = redis.call('GET', key('asked:', file))
 if state then return state end
 local waiting = tonumber(redis.call('HGET', key('asked_counts'), tenant(id)) or 0)
 if not redis.call('ZSCORE', key('asked_files'), file) then
@@ -12,5 +12,5 @@ if not redis.call('ZSCORE', key('asked_files'), file) then
   redis.call('ZADD', key('asked_files'), int(now + waiting * FILE_APART), file)
   redis.call('HINCRBY', key('asked_counts'), tenant(id), 1)
 end
-redis.call('SET', key('asked:' .. file), '', 'EX', seconds)
+redis.call('SET', key('asked:', file), '', 'EX', seconds)
 return ''

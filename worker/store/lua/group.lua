@@ -4,10 +4,10 @@
 local group, ids = ARGV[1], {}
 for i = 2, #ARGV do
   local id = ARGV[i]
-  local record = key('job:' .. id)
+  local record = key('job:', id)
   local status = redis.call('HGET', record, 'status')
   if (status == 'queued' or status == 'running') and redis.call('ZSCORE', key('unarchived'), id)
-      and redis.call('EXISTS', key('input:' .. id)) == 0 and redis.call('HSETNX', record, 'group', group) == 1 then
+      and redis.call('EXISTS', key('input:', id)) == 0 and redis.call('HSETNX', record, 'group', group) == 1 then
     ids[#ids + 1] = id
   end
 end

@@ -2,7 +2,7 @@
 -- 1 to notify its end again, seconds for which its idempotency key is remembered, then field, value, ... of its record.
 -- Returns the job's status; '' if Redis has the job, or `erased`.
 local id, permit, is_notified_again, seconds = unpack(ARGV)
-local record = key('job:' .. id)
+local record = key('job:', id)
 if redis.call('EXISTS', record) == 1 then return '' end
 if is_erased(id) then return 'erased' end
 
@@ -11,7 +11,7 @@ local job = read_job(id)
 local status, accepted_at, completed_at, once, batch = job.status, job.accepted_at, job.completed_at, job.once, job.batch
 redis.call('ZADD', key(owner(id) .. 'jobs'), accepted_at, id)
 if batch then
-  redis.call('ZADD', key('batch_jobs:' .. batch), accepted_at, id)
+  redis.call('ZADD', key('batch_jobs:', batch), accepted_at, id)
   count_in_batch(batch, id, nil, status)
 end
 count_stored(id, stored_bytes(id))
@@ -26,7 +26,7 @@ else
   redis.call('ZADD', key('ended'), completed_at, id)
   if is_notified_again == '1' then notify(job, status, '') end
 end
-if once and tonumber(seconds) > 0 and redis.call('EXISTS', key('key:' .. once)) == 0 then
+if once and tonumber(seconds) > 0 and redis.call('EXISTS', key('key:', once)) == 0 then
   remember(once, id, job.fingerprint, seconds)
 end
 return status

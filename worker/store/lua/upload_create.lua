@@ -7,11 +7,12 @@ local id, content_type, size, lifetime, max_uploads, max_stored_bytes = unpack(A
 local index = key(owner(id) .. 'uploads')
 if memory_used() >= FILLED_BY_SUBMISSIONS then return {'full'} end
 if redis.call('ZCARD', index) >= tonumber(max_uploads) then return {'exceeded', 'uploads', tonumber(max_uploads), 0} end
-local limit, left = stored_exceeded(id, max_stored_bytes, tonumber(size))
+local own_bytes = redis.call('HGET', key('tenant:', tenant(id)), 'max_stored_bytes')
+local limit, left = stored_exceeded(id, own_bytes or max_stored_bytes, tonumber(size))
 if limit then return {'exceeded', 'stored-bytes', limit, left} end
 
-redis.call('HSET', key('upload:' .. id), 'content_type', content_type, 'size', size, 'created_at', now)
+redis.call('HSET', key('upload:', id), 'content_type', content_type, 'size', size, 'created_at', now)
 expire_upload(id, now + lifetime)
 redis.call('ZADD', index, now, id)
 count_stored(id, tonumber(size))
-return {'created', unpack(redis.call('HGETALL', key('upload:' .. id)))}
+return {'created', unpack(redis.call('HGETALL', key('upload:', id)))}

@@ -20,15 +20,16 @@ end
 local function queued()
   local count = redis.call('ZCARD', key('delayed'))
   for _, queue in ipairs({'segment.auto', 'segment.cpu', 'segment.gpu'}) do
-    count = count + redis.call('ZCARD', key('waiting:' .. queue))
+    count = count + redis.call('ZCARD', key('waiting:', queue))
   end
   return count
 end
 
--- Return why no more jobs are accepted: `jobs` (max_queued_jobs are queued), `memory`, or '' if they are accepted.
-local function full(max_queued_jobs)
+-- Return why no more jobs are accepted: `jobs` (max_queued_jobs are queued), `memory`, or '' if they are accepted. The memory
+-- was enough a short time ago if the caller says so.
+local function full(max_queued_jobs, has_memory)
   if queued() >= tonumber(max_queued_jobs) then return 'jobs' end
-  if memory_used() >= FILLED_BY_SUBMISSIONS then return 'memory' end
+  if not has_memory and memory_used() >= FILLED_BY_SUBMISSIONS then return 'memory' end
   return ''
 end
 
@@ -46,9 +47,9 @@ local function queued_of_tenant(id)
 end
 
 -- Return the limit of a tenant's stored bytes, and what is left of it, if that does not allow so many more bytes; otherwise
--- nothing. The tenant's record has its own limit; the argument is that of tenants without their own, '' for no limit.
+-- nothing. The limit is '' for none.
 local function stored_exceeded(id, max_stored_bytes, bytes)
-  local stored = tonumber(redis.call('HGET', key('tenant:' .. tenant(id)), 'max_stored_bytes') or max_stored_bytes)
+  local stored = tonumber(max_stored_bytes)
   if not stored then return end
   local left = stored - (redis.call('GET', key(owner(id) .. 'stored_bytes')) or 0)
   if left < math.max(bytes, 1) then return stored, math.max(left, 0) end
@@ -58,13 +59,14 @@ end
 -- limits allow the job. `bytes` is the size of the job's image and request, false if nothing of the job is stored. The tenant's
 -- record has the tenant's own limits; the arguments are the limits of tenants without their own, '' for no limit.
 local function exceeded(id, max_queued_jobs, max_stored_bytes, bytes)
-  local jobs = tonumber(redis.call('HGET', key('tenant:' .. tenant(id)), 'max_queued_jobs') or max_queued_jobs)
+  local own = redis.call('HMGET', key('tenant:', tenant(id)), 'max_queued_jobs', 'max_stored_bytes')
+  local jobs = tonumber(own[1] or max_queued_jobs)
   if jobs then
     local left = jobs - queued_of_tenant(id)
     if left < 1 then return 'queued-jobs', jobs, math.max(left, 0) end
   end
   if bytes then
-    local stored, left = stored_exceeded(id, max_stored_bytes, bytes)
+    local stored, left = stored_exceeded(id, own[2] or max_stored_bytes, bytes)
     if stored then return 'stored-bytes', stored, left end
   end
 end

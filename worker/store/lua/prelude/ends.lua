@@ -1,6 +1,6 @@
-local TIMEOUT = cjson.encode({
-  code = 'timeout', message = 'the attempt ran longer than deadline.run_within_s allows', field = 'deadline.run_within_s',
-})
+-- The error of a job whose attempt ran too long. It is text already, because most ends of jobs do not need it.
+local TIMEOUT = '{"code": "timeout", "field": "deadline.run_within_s", '
+  .. '"message": "the attempt ran longer than deadline.run_within_s allows"}'
 
 local function count(what) redis.call('HINCRBY', key('counts'), what, 1) end
 
@@ -25,7 +25,7 @@ local function end_job(job, to, message, resend_after, ...)
   if decided == 'timeout' then write_job(job, 'error', TIMEOUT) end
   if job.ephemeral then
     drop_ephemeral_image(job)
-    redis.call('EXPIRE', key('job:' .. id), FORGET_AFTER_SECONDS)
+    redis.call('EXPIRE', key('job:', id), FORGET_AFTER_SECONDS)
   else
     redis.call('ZADD', key('ended'), now, id)
     mark_unarchived(id)
@@ -42,5 +42,5 @@ end
 -- archived: only the status.
 local function with_record(job)
   if job.ephemeral then return {job.status} end
-  return {job.status, unpack(row_of(job))}
+  return with_row(job.status, job)
 end

@@ -8,12 +8,12 @@ local KEPT_ENTRIES = 1000
 -- Add an event to a feed if the feed exists, and send the event to each gateway that follows the feed. `about` is the id of
 -- the job or the batch, `data` is further JSON or ''.
 local function write_to_feed(feed, kind, about, data)
-  local entry = redis.call('XADD', key('feed:' .. feed), 'NOMKSTREAM', 'MAXLEN', '~', KEPT_ENTRIES, '*',
+  local entry = redis.call('XADD', key('feed:', feed), 'NOMKSTREAM', 'MAXLEN', '~', KEPT_ENTRIES, '*',
     'type', kind, 'about', about, 'data', data)
   if not entry then return end
   local message = table.concat({feed, entry, kind, about, data}, '\n')
-  for _, gateway in ipairs(redis.call('ZRANGE', key('followers:' .. feed), now, '+inf', 'BYSCORE')) do
-    redis.call('PUBLISH', key('gateway:' .. gateway), message)
+  for _, gateway in ipairs(redis.call('ZRANGE', key('followers:', feed), now, '+inf', 'BYSCORE')) do
+    redis.call('PUBLISH', key('gateway:', gateway), message)
   end
 end
 

@@ -4,34 +4,35 @@
 local function read_job(id, ...)
   local job, number = {id = id}, select('#', ...)
   if number > 0 then
-    local values = redis.call('HMGET', key('job:' .. id), ...)
+    local values = redis.call('HMGET', key('job:', id), ...)
     for i = 1, number do job[select(i, ...)] = values[i] or nil end
     return job
   end
-  local row = redis.call('HGETALL', key('job:' .. id))
+  local row = redis.call('HGETALL', key('job:', id))
   for i = 1, #row, 2 do job[row[i]] = row[i + 1] end
   return job.status and job
 end
 
 -- Write fields of a job's record: field, value, ...; each value is a string.
 local function write_job(job, ...)
-  redis.call('HSET', key('job:' .. job.id), ...)
-  for i = 1, select('#', ...), 2 do job[select(i, ...)] = select(i + 1, ...) end
+  redis.call('HSET', key('job:', job.id), ...)
+  local row = {...}
+  for i = 1, #row, 2 do job[row[i]] = row[i + 1] end
 end
 
 -- Delete fields of a job's record.
 local function clear_job(job, ...)
-  redis.call('HDEL', key('job:' .. job.id), ...)
+  redis.call('HDEL', key('job:', job.id), ...)
   for i = 1, select('#', ...) do job[select(i, ...)] = nil end
 end
 
--- Return field, value, ... of a job's record.
-local function row_of(job)
-  local row = {}
+-- Return a value, then field, value, ... of a job's record.
+local function with_row(value, job)
+  local row, length = {value}, 1
   for field, value in pairs(job) do
     if field ~= 'id' then
-      row[#row + 1] = field
-      row[#row + 1] = value
+      row[length + 1], row[length + 2] = field, value
+      length = length + 2
     end
   end
   return row
@@ -50,36 +51,36 @@ end
 
 -- True if a job with this id was erased, or if its files are still being deleted.
 local function is_erased(id)
-  return redis.call('EXISTS', key('erased:' .. id)) == 1 or redis.call('ZSCORE', key('erasing'), id)
+  return redis.call('EXISTS', key('erased:', id)) == 1 or redis.call('ZSCORE', key('erasing'), id)
 end
 
 -- Let an image that a job has sent be known for some seconds from now on. Return false if it is not known any more, or if that
 -- job was erased.
 local function keep_known(scope, sha256, job, seconds)
-  return redis.call('EXISTS', key('job:' .. job)) == 1
+  return redis.call('EXISTS', key('job:', job)) == 1
     and redis.call('EXPIRE', key('image:' .. scope .. ':' .. sha256), seconds) == 1
 end
 
 -- Remember which job was accepted under an idempotency key.
 local function remember(idempotency_key, id, fingerprint, seconds)
-  redis.call('HSET', key('key:' .. idempotency_key), 'job', id, 'fingerprint', fingerprint)
-  redis.call('EXPIRE', key('key:' .. idempotency_key), seconds)
+  redis.call('HSET', key('key:', idempotency_key), 'job', id, 'fingerprint', fingerprint)
+  redis.call('EXPIRE', key('key:', idempotency_key), seconds)
 end
 
 -- Delete the image of an ephemeral job from Redis, if its record has `image_bytes`.
 local function drop_ephemeral_image(job)
   local bytes = job.image_bytes
   if not bytes then return end
-  redis.call('DEL', key('input:' .. job.id))
+  redis.call('DEL', key('input:', job.id))
   clear_job(job, 'image_bytes')
   redis.call('DECRBY', key('ephemeral_bytes'), bytes)
-  local of_tenant = key('ephemeral_bytes:' .. tenant(job.id))
+  local of_tenant = key('ephemeral_bytes:', tenant(job.id))
   if redis.call('DECRBY', of_tenant, bytes) <= 0 then redis.call('DEL', of_tenant) end
 end
 
 -- Count the change of the status of a job that is an item of a batch; `from` or `to` is nil if the batch has no such job.
 local function count_in_batch(batch, id, from, to)
-  local counts, open = key('batch_counts:' .. batch), key('batch_open:' .. batch)
+  local counts, open = key('batch_counts:', batch), key('batch_open:', batch)
   if from then redis.call('HINCRBY', counts, from, -1) end
   if to then redis.call('HINCRBY', counts, to, 1) end
   redis.call((to == 'queued' or to == 'running') and 'SADD' or 'SREM', open, id)
@@ -104,8 +105,8 @@ end
 -- canceled jobs leave their permits behind, and a client that submits and cancels in a loop must not fill Redis with them.
 local function enqueue(job, permit, is_first)
   local waiting = enter_line(job, is_first)
-  if redis.call('LLEN', key('q:' .. job.queue)) < waiting then
-    redis.call('LPUSH', key('q:' .. job.queue), permit)
+  if redis.call('LLEN', key('q:', job.queue)) < waiting then
+    redis.call('LPUSH', key('q:', job.queue), permit)
   end
 end
 
@@ -132,5 +133,5 @@ end
 -- Put a job that a version without lanes queued into a line.
 local function adopt(id)
   local job = read_job(id, 'queue', 'lane', 'priority', 'light_cost', 'embedding')
-  if job.queue and not job.lane and redis.call('ZSCORE', key('waiting:' .. job.queue), id) then enter_line(job) end
+  if job.queue and not job.lane and redis.call('ZSCORE', key('waiting:', job.queue), id) then enter_line(job) end
 end

@@ -17,10 +17,7 @@ local COST_OF_OLDER = 21
 -- For how many seconds after a job succeeded its workers probably have the embedding of its image.
 local MADE_SECONDS = 600
 
-local function tenant(id)
-  local dot = string.find(id, '.', 1, true)
-  return dot and string.sub(id, 1, dot - 1) or 'default'
-end
+local function tenant(id) return owner(id) == '' and 'default' or string.sub(owner(id), 1, -2) end
 local function is_light(lane) return string.find(lane, '.light', 1, true) ~= nil end
 local function weight_of_lane(lane) return WEIGHTS[string.match(lane, '^%a+')] end
 
@@ -28,10 +25,10 @@ local function weight_of_lane(lane) return WEIGHTS[string.match(lane, '^%a+')] e
 -- later. So a member that leaves and joins often gets no more than its share, and one that was absent does not catch up. In an
 -- idle queue there are no turns yet.
 local function join(level, member, is_idle)
-  local turns, left = key('turns:' .. level), key('left:' .. level)
+  local turns, left = key('turns:', level), key('left:', level)
   if is_idle then return redis.call('ZADD', turns, 0, member) end
   if redis.call('ZSCORE', turns, member) then return end
-  local turn = redis.call('GET', key('clock:' .. level)) or 0
+  local turn = redis.call('GET', key('clock:', level)) or 0
   if redis.call('EXISTS', left) == 1 then
     redis.call('ZREMRANGEBYSCORE', left, '-inf', turn)
     turn = redis.call('ZSCORE', left, member) or turn
@@ -42,26 +39,26 @@ end
 
 -- Let a member take no more turns. When no member is left, all turns are forgotten.
 local function leave(level, member)
-  local turns, left = key('turns:' .. level), key('left:' .. level)
+  local turns, left = key('turns:', level), key('left:', level)
   local turn = redis.call('ZSCORE', turns, member)
   redis.call('ZREM', turns, member)
   if redis.call('EXISTS', turns) == 1 then
     redis.call('ZADD', left, turn, member)
   else
-    redis.call('DEL', left, key('clock:' .. level))
+    redis.call('DEL', left, key('clock:', level))
   end
 end
 
 -- Let a member take its turn with a job of this cost.
 local function charge(level, member, cost)
-  local turns = key('turns:' .. level)
-  redis.call('SET', key('clock:' .. level), redis.call('ZRANGE', turns, 0, 0, 'WITHSCORES')[2])
+  local turns = key('turns:', level)
+  redis.call('SET', key('clock:', level), redis.call('ZRANGE', turns, 0, 0, 'WITHSCORES')[2])
   redis.call('ZINCRBY', turns, cost, member)
 end
 
 -- Return the lane that a job belongs to now.
 local function lane_of(job)
-  local is_made = job.light_cost and job.embedding and redis.call('EXISTS', key('made:' .. job.embedding)) == 1
+  local is_made = job.light_cost and job.embedding and redis.call('EXISTS', key('made:', job.embedding)) == 1
   return (job.priority or 'normal') .. (is_made and '.light' or '')
 end
 
@@ -77,10 +74,10 @@ local function enter_line(job, is_first)
     score = longest and math.min(now, longest - 1) or now
   end
   redis.call('ZADD', line, score, id)
-  redis.call('ZADD', key('waiting:' .. queue), 'NX', now, id)
-  redis.call('HINCRBY', key('lanes:' .. queue), lane, 1)
-  if not job.lane then redis.call('HSET', key('job:' .. id), 'lane', lane) end
-  local waiting = redis.call('ZCARD', key('waiting:' .. queue))
+  redis.call('ZADD', key('waiting:', queue), 'NX', now, id)
+  redis.call('HINCRBY', key('lanes:', queue), lane, 1)
+  if not job.lane then redis.call('HSET', key('job:', id), 'lane', lane) end
+  local waiting = redis.call('ZCARD', key('waiting:', queue))
   join(level, tenant(id), waiting == 1)
   join(queue, lane, waiting == 1)
   return waiting
@@ -90,22 +87,22 @@ end
 -- would do, with one command instead of twelve.
 local function leave_last(id, queue, lane)
   local level = queue .. ':' .. lane
-  redis.call('DEL', key('waiting:' .. queue), key('lanes:' .. queue), key('line:' .. level .. ':' .. tenant(id)),
-    key('turns:' .. level), key('left:' .. level), key('clock:' .. level),
-    key('turns:' .. queue), key('left:' .. queue), key('clock:' .. queue))
+  redis.call('DEL', key('waiting:', queue), key('lanes:', queue), key('line:' .. level .. ':' .. tenant(id)),
+    key('turns:', level), key('left:', level), key('clock:', level),
+    key('turns:', queue), key('left:', queue), key('clock:', queue))
 end
 
 -- Remove a waiting job from its line, if it is in one; `lane` is the field of its record, which the caller removes.
 local function leave_line(id, queue, lane)
-  if lane and redis.call('ZCARD', key('waiting:' .. queue)) == 1 then return leave_last(id, queue, lane) end
-  redis.call('ZREM', key('waiting:' .. queue), id)
+  if lane and redis.call('ZCARD', key('waiting:', queue)) == 1 then return leave_last(id, queue, lane) end
+  redis.call('ZREM', key('waiting:', queue), id)
   if not lane then return end
   local level = queue .. ':' .. lane
   local line = key('line:' .. level .. ':' .. tenant(id))
   redis.call('ZREM', line, id)
-  if redis.call('HINCRBY', key('lanes:' .. queue), lane, -1) == 0 then redis.call('HDEL', key('lanes:' .. queue), lane) end
+  if redis.call('HINCRBY', key('lanes:', queue), lane, -1) == 0 then redis.call('HDEL', key('lanes:', queue), lane) end
   if redis.call('EXISTS', line) == 0 then leave(level, tenant(id)) end
-  if redis.call('EXISTS', key('turns:' .. level)) == 0 then leave(queue, lane) end
+  if redis.call('EXISTS', key('turns:', level)) == 0 then leave(queue, lane) end
 end
 
 -- True if jobs of one lane begin before those of another when both have the same turn.
@@ -116,7 +113,7 @@ end
 
 -- Return the job of a queue that is next, or nil if no job waits. With `only_light`, consider light jobs only.
 local function next_job(queue, only_light)
-  local turns = redis.call('ZRANGE', key('turns:' .. queue), 0, -1, 'WITHSCORES')
+  local turns = redis.call('ZRANGE', key('turns:', queue), 0, -1, 'WITHSCORES')
   local lane, earliest
   for i = 1, #turns, 2 do
     local other, turn = turns[i], turns[i + 1]
@@ -125,7 +122,7 @@ local function next_job(queue, only_light)
   end
   if not lane then return end
   local level = queue .. ':' .. lane
-  local first = redis.call('ZRANGE', key('turns:' .. level), 0, 0)[1]
+  local first = redis.call('ZRANGE', key('turns:', level), 0, 0)[1]
   return redis.call('ZRANGE', key('line:' .. level .. ':' .. first), 0, 0)[1]
 end
 
@@ -133,9 +130,9 @@ end
 -- queue, its turns are forgotten anyway.
 local function take_turn(job)
   local id, queue, lane = job.id, job.queue, job.lane
-  if redis.call('ZCARD', key('waiting:' .. queue)) == 1 then return end
+  if redis.call('ZCARD', key('waiting:', queue)) == 1 then return end
   local cost = is_light(lane) and job.light_cost or job.cost or COST_OF_OLDER
-  local weight = redis.call('HGET', key('tenant:' .. tenant(id)), 'weight') or 1
+  local weight = redis.call('HGET', key('tenant:', tenant(id)), 'weight') or 1
   charge(queue, lane, cost / weight_of_lane(lane))
   charge(queue .. ':' .. lane, tenant(id), cost / weight)
 end

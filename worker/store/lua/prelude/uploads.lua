@@ -12,6 +12,6 @@ local UPLOAD_HELD = 7 * 86400 * 1000000
 
 -- Let an upload expire at a time.
 local function expire_upload(id, expires_at)
-  redis.call('HSET', key('upload:' .. id), 'expires_at', int(expires_at))
+  redis.call('HSET', key('upload:', id), 'expires_at', int(expires_at))
   redis.call('ZADD', key('uploads:due'), int(expires_at + UPLOAD_GRACE), id)
 end

@@ -7,7 +7,7 @@ end
 
 -- Return how many bytes of a job are stored.
 local function stored_bytes(id)
-  local record = redis.call('HMGET', key('job:' .. id), 'input_bytes', 'output_bytes')
+  local record = redis.call('HMGET', key('job:', id), 'input_bytes', 'output_bytes')
   return (record[1] or 0) + (record[2] or 0)
 end
 
@@ -20,6 +20,6 @@ local function count_usage(id, at, what, work)
   local usage = key(owner(id) .. 'usage:' .. math.floor(at / (86400 * 1000000)))
   if redis.call('HINCRBY', usage, what, 1) == 1 then redis.call('EXPIRE', usage, USAGE_SECONDS) end -- the first of this day
   for name, number in pairs(work and cjson.decode(work) or {}) do
-    if number ~= 0 then redis.call('HINCRBY', usage, name, int(number)) end
+    if number ~= 0 then redis.call('HINCRBY', usage, name, number) end
   end
 end
