@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 
+from pydantic import BaseModel
 from sphinx.application import Sphinx
 
 import ovseg_core
+from configs import default_text
 from configs.settings import Settings
 from ovseg_core import environment
 
@@ -42,6 +45,7 @@ smartquotes = False  # keeps `--option` as it is typed
 default_role = "code"  # docstrings write `name`, as Markdown does
 
 html_theme = "furo"
+html_favicon = "../gateway/web/mark.svg"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_theme_options = {"source_repository": SOURCE, "source_branch": "main", "source_directory": "docs/"}
@@ -69,17 +73,33 @@ def _leads_from(folder: Path, link: str) -> str:
 
 
 def _relink(text: str, folder: Path) -> str:
-    """Replace relative links, which work at the code host, with links that work on the site."""
-    return re.sub(r"\]\((?!#|[a-z]+:)([^)\s]+)\)", lambda link: f"]({_leads_from(folder, link[1])})", text)
+    """Replace relative links, which work at the code host, with links that work on the site.
+
+    A page that is named by its file is named by its title instead, or by that of the section.
+    """
+    text = re.sub(r"\]\((?!#|[a-z]+:)([^)\s]+)\)", lambda link: f"]({_leads_from(folder, link[1])})", text)
+    return re.sub(r"\[(?:docs/)?[\w.-]+\.md\]\((?=[\w.-]+\.md)", "[](", text)
 
 
-def _table_of_settings() -> str:
-    rows = ["| setting | |", "|---|---|"]
-    for name, field in Settings.model_fields.items():
-        default = "" if field.default is None else f" Default: `{field.default}`."
-        rows.append(f"| `OVSEG_{name.upper()}` | {field.description}{default} |")
-    rows += [f"| `{name}` | {description} |" for name, description in environment.VARIABLES.items()]
-    return "\n".join(rows)
+def _list_of_settings() -> str:
+    """Return each setting with an anchor, under the headings of its group."""
+    parts = []
+    # The last base class of Settings is Pydantic's own.
+    for group in Settings.__bases__[-2::-1]:
+        assert issubclass(group, BaseModel)
+        title = str(sys.modules[group.__module__].__doc__).removeprefix("Settings: ").rstrip(".")
+        parts.append(f"\n## {title[0].upper()}{title[1:]}\n")
+        for name, field in group.model_fields.items():
+            default = default_text.of(field.default)
+            described = f"{field.description} Default: `{default}`." if default else str(field.description)
+            parts.append(_setting(f"OVSEG_{name.upper()}", described))
+    parts.append("\n## What the library reads\n")
+    parts += [_setting(name, description) for name, description in environment.VARIABLES.items()]
+    return "\n".join(parts)
+
+
+def _setting(name: str, description: str) -> str:
+    return f"````{{envvar}} {name}\n{description}\n````"
 
 
 def _tabs(links: re.Match[str]) -> str:
@@ -102,7 +122,7 @@ def _read(app: Sphinx, docname: str, source: list[str]) -> None:
         source[0] = re.sub(r"^\[[^]]+\]\(\.\./(examples|benchmarks)/.*\n", _tabs, source[0], flags=re.MULTILINE)
     source[0] = _relink(source[0], DOCS)
     if docname == "settings":
-        source[0] += _table_of_settings()
+        source[0] += _list_of_settings()
 
 
 def _read_included(app: Sphinx, path: Path, parent: str, source: list[str]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from platformdirs import user_data_path
 
-from configs import webhook_secret, webhook_signing_key
+from configs import default_text, webhook_secret, webhook_signing_key
 from configs.settings import Settings
 from ovseg import one_line
 from ovseg.client_commands import batch, jobs, submit, watch
@@ -112,7 +112,7 @@ def up(data_dir: Path | None, port: int | None, host: str | None, device: str | 
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    default=Path("output"),
+    default="output",
     show_default=True,
     help="The folder to write the pictures to.",
 )
@@ -254,7 +254,7 @@ def new_webhook_signing_key() -> None:
 def list_settings() -> None:
     """List every setting with its default and its description."""
     for name, field in Settings.model_fields.items():
-        _show(f"OVSEG_{name.upper()} = {field.default}", str(field.description))
+        _show(f"OVSEG_{name.upper()} = {default_text.of(field.default) or '(unset)'}", str(field.description))
     click.echo("\nThe library reads these variables, with or without the service:\n")
     for name, reason in environment.VARIABLES.items():
         _show(name, reason)
