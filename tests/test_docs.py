@@ -115,6 +115,14 @@ def test_the_comparison_of_clients_shows_what_was_measured() -> None:
         assert table in page
 
 
+@pytest.mark.parametrize("package", ["worker", "ovseg_core"])
+def test_the_figure_and_the_page_of_the_rooms_have_every_family(package: str) -> None:
+    families = [each.parent.name for each in (ROOT / package).glob("*/*.py")]
+    for shown in ("rooms.svg", "architecture.md"):
+        named = re.findall(r"\b(\w+)/", (ROOT / "docs" / shown).read_text())
+        assert set(families) - set(named) == set(), shown
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_links_of_a_page_lead_somewhere(name: str) -> None:
     page = ROOT / name
