@@ -10,6 +10,7 @@ from tests.support.console import Console
 
 Open = Callable[..., Console]
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+BESIDE = "(each) => { const { left, right } = each.getBoundingClientRect(); return [left, innerWidth - right]; }"
 
 
 def test_every_address_can_be_opened_followed_left_and_reloaded(consoles: Open) -> None:
@@ -52,6 +53,12 @@ def test_a_service_that_does_not_answer_is_announced_until_it_answers_again(cons
     console.page.locator("#banner").wait_for(state="hidden")
     console.wait("document.querySelector('[role=alert]') === null")
     assert "succeeded" in console.page.inner_text(".figures").lower()
+
+
+def test_the_bar_of_a_phone_shows_which_view_is_chosen(consoles: Open) -> None:
+    console = consoles(**PHONE).open("/console/usage")
+    beside = console.page.locator("#views [aria-current]").evaluate(BESIDE)
+    assert min(beside) >= 0
 
 
 @pytest.mark.parametrize("options", [{}, PHONE], ids=["desk", "phone"])

@@ -121,6 +121,8 @@ def test_an_admin_makes_changes_rotates_and_revokes_keys(
     faults += console.faults()
     page.locator("button", has_text="New key").click()
     faults += console.faults()
+    assert console.broken("dialog code") == []
+    assert page.locator("#key-name:focus").count() == 1
     page.fill("#key-name", f"camera {NASTY}")
     page.fill("#key-tenant", "Not A Tenant")
     page.keyboard.press("Enter")

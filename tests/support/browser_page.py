@@ -12,6 +12,14 @@ from playwright.sync_api import ConsoleMessage, Page
 SECONDS = 60  # a busy machine is slow, not wrong
 SCHEMES: tuple[Literal["dark", "light"], ...] = ("dark", "light")  # the last is that of a new page
 
+BROKEN = """
+(elements) => elements.filter((each) => {
+  const range = document.createRange();
+  range.selectNodeContents(each);
+  return new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size > 1;
+}).map((each) => each.innerText)
+"""
+
 
 class BrowserPage:
     """A page. `complaints` are what the browser reported: errors, violations of the policy, requests to other hosts."""
@@ -43,6 +51,11 @@ class BrowserPage:
         """Run a function with the exports of one of the page's modules, and a value that JSON can contain."""
         path = json.dumps(f"/assets/{module}")
         return self.page.evaluate(f"async (value) => ({code})(await import({path}), value)", value)
+
+    def broken(self, selector: str) -> list[str]:
+        """Return the texts, of those that a selector names, that are not on one line."""
+        found: list[str] = self.page.locator(selector).evaluate_all(BROKEN)
+        return found
 
     def faults(self) -> list[tuple[str, str]]:
         """Return the serious faults that axe finds, in dark and in light, for users of keyboards and screen readers."""

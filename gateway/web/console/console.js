@@ -111,6 +111,8 @@ function showNavigation(links) {
     element("a", { href: path, "aria-current": path === current ? "page" : null }, text(`view_${title}`)),
   );
   byId("views").replaceChildren(...items);
+  // On a phone, the bar is wider than the screen.
+  items.find((item) => item.hasAttribute("aria-current"))?.scrollIntoView({ block: "nearest", inline: "center" });
 }
 
 function isJobs() {

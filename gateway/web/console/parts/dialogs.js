@@ -28,6 +28,7 @@ export function showForm({ title, content, action, look = "strong", run }) {
     }
   });
   const dialog = showDialog(title, form);
+  form.querySelector("input, textarea")?.focus();
   return dialog;
 }
 

@@ -40,7 +40,6 @@ export function showEndpointForm(service, endpoint, done) {
     action: text(endpoint ? "webhook_save" : "webhook_create"),
     run,
   });
-  url.focus();
 }
 
 function aboutHeaders(endpoint) {
