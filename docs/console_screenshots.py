@@ -19,10 +19,9 @@ import requests
 from playwright.sync_api import Browser
 
 from configs.settings import Settings
-from docs.screenshots import CHINESE, DESKTOP, DOCS, HEAD, HELMET, PATCH, PHONE, SHUTTLE, write_sheet
+from docs.screenshots import CHINESE, DESKTOP, DOCS, HEAD, HELMET, PATCH, PHONE, SHUTTLE, browsing, write_sheet
 from ovseg.embedded import valkey
 from ovseg.stack import Plan, free_port, running
-from tests.support import chromium
 from tests.support.console import Console
 from worker.access.api_key import KeyText
 from worker.access.keys import Keys
@@ -59,7 +58,7 @@ def main() -> None:
     parser.add_argument("--states", type=Path, help="keep the picture of each view in this folder")
     given = parser.parse_args()
     os.environ["OVSEG_AUTH"] = "required"
-    with tempfile.TemporaryDirectory(prefix="ovseg-screenshots-") as folder, chromium.running() as browser:
+    with tempfile.TemporaryDirectory(prefix="ovseg-screenshots-") as folder, browsing(Path(folder)) as browser:
         plan = Plan(Path(folder), "127.0.0.1", free_port(), "cpu", Settings())
         with running(plan, lambda label, line: None):
             admin = make_keys(Path(folder))

@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import io
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +19,25 @@ from PIL import Image
 from playwright.sync_api import Browser
 
 from configs.settings import Settings
+from docs import picture_fonts
 from ovseg.stack import Plan, free_port, running
 from tests.support import chromium
 from tests.support.playground import IS_READY, Playground
 
 DOCS = Path(__file__).parent
 HEAD, SHUTTLE, HELMET, PATCH = (215, 90), (338, 2, 462, 302), (410, 430), (170, 386)
+COLLAR, GROUND = (225, 200), (352, 275)  # beside the head and the shuttle
 DESKTOP = {"width": 1280, "height": 800}
 CHINESE = {"locale": "zh-CN"}
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "has_touch": True, "is_mobile": True}
 # A key would show the frame of the stage that has the keyboard.
-NEW_OBJECT = "document.querySelector('#new').click()"
+NEW_OBJECT, UNDO = "document.querySelector('#new').click()", "document.querySelector('#undo').click()"
 FRAME_MS = 90  # of the moving picture
 LAST_FRAME_MS = 2500
 SHEET_WIDTH, ROW, GAP = 2000, 300, 8  # pixels of the sheet with all states
 WIDTH = 960  # of the moving picture, which is as sharp as a README shows it
+MAX_BYTES = 600_000  # of the moving picture: a README is read on phones, too
+SEARCH_FRAMES = 12  # of the search for everything, however long it takes here
 # A picture of a page has no mouse.
 HAND = """
 () => {
@@ -61,7 +67,10 @@ class Film:
 
     def move(self, to: tuple[float, float], steps: int = 6) -> None:
         """Move the mouse to a point of the photo."""
-        x, y = self._page.place(*to)
+        self._move(self._page.place(*to), steps)
+
+    def _move(self, to: tuple[float, float], steps: int) -> None:
+        x, y = to
         for step in range(1, steps + 1):
             share = (1 - step / steps) ** 2  # slower towards the end
             self._page.page.mouse.move(x + (self._at[0] - x) * share, y + (self._at[1] - y) * share)
@@ -77,17 +86,36 @@ class Film:
         self._page.page.wait_for_timeout(300)
         self.shoot(8)
 
+    def search(self) -> None:
+        """Press "Everything", and show the masks that come until all are there."""
+        box = self._page.page.locator("#everything").bounding_box()
+        assert box is not None
+        self._move((box["x"] + box["width"] / 2, box["y"] + box["height"] / 2), steps=8)
+        self._page.page.mouse.down()
+        self._page.page.mouse.up()
+        start = len(self._frames)
+        while self._page.page.evaluate("playground.session.running !== null"):
+            self.shoot()
+        seen = self._frames[start:]
+        self._frames[start:] = seen[:: len(seen) // SEARCH_FRAMES + 1]
+        self.shoot()
+
     def write(self, path: Path) -> None:
+        """Write the file, in the best quality that is small enough."""
         first, *others = self._frames
-        durations = [FRAME_MS] * len(others) + [LAST_FRAME_MS]
-        first.save(path, save_all=True, append_images=others, duration=durations, loop=0, quality=62, method=4)
+        options: dict[str, Any] = {"duration": [FRAME_MS] * len(others) + [LAST_FRAME_MS], "loop": 0, "method": 4}
+        for quality in (65, 55, 45, 35):
+            first.save(path, save_all=True, append_images=others, quality=quality, **options)
+            if path.stat().st_size <= MAX_BYTES:
+                return
+        raise ValueError(f"{path} has more than {MAX_BYTES} bytes")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--states", type=Path, help="keep the picture of each state in this folder")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="ovseg-screenshots-") as folder, chromium.running() as browser:
+    with tempfile.TemporaryDirectory(prefix="ovseg-screenshots-") as folder, browsing(Path(folder)) as browser:
         plan = Plan(Path(folder), "127.0.0.1", free_port(), "cpu", Settings())
         with running(plan, lambda label, line: None):
             write_film(_open(browser, plan.url))
@@ -98,15 +126,24 @@ def main() -> None:
             write_sheet(sorted(states.glob("*.png")), DOCS / "playground-states.webp")
 
 
+@contextmanager
+def browsing(folder: Path) -> Iterator[Browser]:
+    """Start a browser whose pictures look the same on every machine."""
+    picture_fonts.use(folder)
+    with chromium.running() as browser:
+        yield browser
+
+
 def write_film(page: Playground) -> None:
     page.sample()
     page.page.evaluate(HAND)
     film = Film(page)
     film.shoot(4)
-    film.move((200, 200))
+    film.search()
+    film.shoot(8)
+    page.page.evaluate(UNDO)
     film.click(HEAD)
-    page.page.evaluate(NEW_OBJECT)
-    film.click(PATCH)
+    film.click(COLLAR, button="right")
     page.page.evaluate(NEW_OBJECT)
     film.move(SHUTTLE[:2])
     page.page.mouse.down()
@@ -114,7 +151,7 @@ def write_film(page: Playground) -> None:
     page.page.mouse.up()
     page.rest()
     film.shoot(8)
-    film.click((352, 275), button="right")
+    film.click(GROUND, button="right")
     page.page.evaluate(NEW_OBJECT)
     film.click(HELMET)
     film.write(DOCS / "playground.webp")
@@ -147,6 +184,10 @@ def write_states(browser: Browser, url: str, folder: Path) -> None:
         page.press("n")
         page.click(*PATCH)
         page.page.screenshot(path=folder / f"{name}-problem.png")
+        page.page.unroute_all()
+        page.page.click("#everything")
+        page.wait("playground.session.running === null || playground.session.running.masks?.length > 0")
+        page.page.screenshot(path=folder / f"{name}-finding.png")
 
 
 def write_sheet(files: list[Path], to: Path) -> None:
@@ -173,9 +214,10 @@ def _annotate(page: Playground) -> None:
     page.sample()
     page.wait(IS_READY)
     page.click(*HEAD)
+    page.click(*COLLAR, button="right")
     page.press("n")
     page.draw_box(*SHUTTLE)
-    page.click(352, 275, button="right")
+    page.click(*GROUND, button="right")
     page.press("n")
     page.click(*PATCH)
     page.press("n")
