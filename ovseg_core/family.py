@@ -6,7 +6,7 @@ the functions of a row import what they need when they are called.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -88,12 +88,12 @@ class Quantization:
     """How `quantization` makes an int8 image encoder.
 
     `encoder_graph(name, weights)` returns the encoder in OpenVINO, in float32: canvases (B, 3, S, S) to
-    features. Its convolutions with the indices `float32_convolutions`, in the graph's order, stay in float32: at least
-    the first, because its errors affect all layers after it.
+    features. Its first `float32_convolutions` stay in float32, because errors of the first layers affect all layers
+    after them.
     """
 
     encoder_graph: Callable[[str, Path], ov.Model]
-    float32_convolutions: Sequence[int] = (0,)
+    float32_convolutions: int = 1
     is_transformer: bool = False
 
 

@@ -91,7 +91,7 @@ def make(reference: Segmenter, weights: Path, calibration: Sequence[Path]) -> No
     assert method is not None
     graph = method.encoder_graph(spec.network, weights)
     convolutions = [node for node in graph.get_ordered_ops() if node.get_type_name().endswith("Convolution")]
-    in_float32 = [convolutions[i].get_friendly_name() for i in method.float32_convolutions]
+    in_float32 = [node.get_friendly_name() for node in convolutions[: method.float32_convolutions]]
     quantized = nncf.quantize(
         graph,
         nncf.Dataset(calibration, lambda path: reference.canvas(_read(path))),

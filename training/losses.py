@@ -135,4 +135,4 @@ def refined(net: SamLite, maps: list[Tensor], of: Tensor, regions: Tensor, drawn
 
 
 def summed(values: dict[str, Tensor]) -> Tensor:
-    return values["box"] + values["click"] + 0.6 * values["coarse"] + values["score"] + 0.5 * values["choice"]
+    return values["box"] + 1.2 * values["click"] + values["coarse"] + values["score"] + values["choice"]

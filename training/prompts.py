@@ -13,7 +13,7 @@ from training.scenes import SIZE
 
 MOST = 4  # clicks of a prompt
 GRID = 128  # cells along a side of the canvas, for the masks in whose errors clicks are placed
-SEVERAL = 0.4  # of the prompts of clicks have more than one
+SEVERAL = 0.33  # of the prompts of clicks have more than one
 WITH_BOX = 0.35  # of the boxes have a click too
 RANDOM = 0.25  # of the further clicks are anywhere on the thing or next to it
 

@@ -25,7 +25,7 @@ EMOJI_PACKAGE = "@lobehub/fluent-emoji-3d@1.1.0"  # on npm, MIT: 3,392 rendered 
 
 # Shares of the canvases. The sources with one object a photo (animals, pets, caltech101) have little of them.
 SHARES = {
-    "coco": 0.62,
+    "coco": 0.8,
     "ccp": 0.1,
     "animals": 0.07,
     "feral-cats": 0.04,

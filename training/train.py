@@ -43,7 +43,7 @@ class Schedule:
         steps: the number of steps from the start to the end of the schedule.
         images: canvases of a step.
         slots: prompted things of an image, each with a box and with clicks.
-        rate: the highest learning rate of the heads and of the pyramid. The backbone's is a sixth of it.
+        rate: the highest learning rate of the heads and of the pyramid. The backbone's is a third of it.
         frozen_stages: the number of the backbone's first stages that are not trained, with its stem.
         seed: of the scenes and the prompts.
         in_bfloat16: whether the network computes in bfloat16. Its masks, scores and losses are in float32.
@@ -99,19 +99,16 @@ def ignore_signals(_: int) -> None:
 
 
 def groups(net: SamLite, schedule: Schedule) -> list[dict[str, Any]]:
-    """Return the parameters to train: the backbone at a low rate, biases and norms without weight decay."""
+    """Return the parameters to train: the backbone at a lower rate, biases and norms without weight decay."""
     encoder = net.image_encoder
     encoder.frozen_stages = schedule.frozen_stages
     for part in (encoder.stem, *encoder.stages[: schedule.frozen_stages]):
         part.requires_grad_(False)
-    for stage in encoder.stages:
-        for block in stage:
-            block.depthwise.requires_grad_(False)  # their gradients take a tenth of a step and change little
     sorted_out: dict[tuple[float, float], list[Tensor]] = defaultdict(list)
     for name, parameter in net.named_parameters():
         if parameter.requires_grad:
             backbone = name.startswith("image_encoder.stages")
-            rate = schedule.rate / 6 if backbone else schedule.rate
+            rate = schedule.rate / 3 if backbone else schedule.rate
             sorted_out[rate, 0.02 if parameter.ndim > 1 else 0.0].append(parameter)
     return [
         {"params": parameters, "lr": rate, "base": rate, "weight_decay": decay}

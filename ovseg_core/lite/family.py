@@ -69,10 +69,6 @@ def network_of(shapes: Shapes) -> str | None:
     return NAME if array_shapes.first_side(r"image_encoder\.context\.weight", shapes) else None
 
 
-# Those up to the one after the map of stride 4, the lateral ones of strides 4 and 8, and the last one of each map: in
-# int8, they would change the maps most. The others take most of the time.
-FLOAT32_CONVOLUTIONS = (*range(10), 59, 63, 58, 62, 66)
-
 NAME = "sam_lite"
 NETWORKS = {
     NAME: Family(
@@ -94,7 +90,7 @@ NETWORKS = {
         load,
         engines=("openvino", "onnxruntime", "paddle"),
         half_precisions={"onnxruntime": ("float16",)},
-        quantization=Quantization(encoder_graph, FLOAT32_CONVOLUTIONS),
+        quantization=Quantization(encoder_graph, float32_convolutions=6),
         image_embedding=lambda features: features[-1],  # the map of the coarsest stride
         network_of=network_of,
         export_onnx=export_onnx,
