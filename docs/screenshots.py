@@ -34,6 +34,7 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "h
 NEW_OBJECT, UNDO = "document.querySelector('#new').click()", "document.querySelector('#undo').click()"
 FRAME_MS = 90  # of the moving picture
 LAST_FRAME_MS = 2500
+PROBLEM_MS = 3000  # after this time the page says that the service does not answer
 SHEET_WIDTH, ROW, GAP = 2000, 300, 8  # pixels of the sheet with all states
 WIDTH = 960  # of the moving picture, which is as sharp as a README shows it
 MAX_BYTES = 600_000  # of the moving picture: a README is read on phones, too
@@ -182,9 +183,11 @@ def write_states(browser: Browser, url: str, folder: Path) -> None:
                 page.page.keyboard.press("Escape")
         page.page.route("**/v1/jobs?*", lambda route: route.abort())
         page.press("n")
-        page.click(*PATCH)
+        page.page.mouse.click(*page.place(*PATCH))
+        page.page.wait_for_timeout(PROBLEM_MS)
         page.page.screenshot(path=folder / f"{name}-problem.png")
         page.page.unroute_all()
+        page.rest()
         page.page.click("#everything")
         page.wait("playground.session.running === null || playground.session.running.masks?.length > 0")
         page.page.screenshot(path=folder / f"{name}-finding.png")
