@@ -45,7 +45,8 @@ def test_everything_mode_gives_each_mask_its_point_scores_and_coco_annotation(ev
     likelihoods = [
         score * info["stability_score"] for score, info in zip(everything.scores, everything["mask_infos"], strict=True)
     ]
-    assert sorted(likelihoods, reverse=True) == likelihoods
+    # Scores are rounded to four digits, so that neighbours may differ by as much in the other order.
+    assert sorted(likelihoods, reverse=True) == pytest.approx(likelihoods, abs=1e-4)
     rows = zip(everything["mask_infos"], everything["masks"], everything.to_coco(), everything.boxes, strict=True)
     for info, mask, annotation, box in rows:
         assert info.keys() == {"label", "prompt", "prompt_index", "stability_score"}

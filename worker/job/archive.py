@@ -48,7 +48,9 @@ def key_of(folder: str, job_id: str) -> str:
 
 
 def write(storage: Storage, folder: str, job_id: str, record: Mapping[str, str]) -> None:
-    storage.put(key_of(folder, job_id), json.dumps({"id": job_id, "record": record}).encode(), "application/json")
+    # Two processes may write a document at the same time. Sorted, both write the same bytes.
+    document = json.dumps({"id": job_id, "record": record}, sort_keys=True)
+    storage.put(key_of(folder, job_id), document.encode(), "application/json")
 
 
 def read(storage: Storage, folder: str, job_id: str) -> dict[str, str]:

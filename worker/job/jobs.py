@@ -18,7 +18,6 @@ from worker.job.idempotency import Once
 from worker.job.job_filter import JobFilter
 from worker.job.outcome import Outcome, refused
 from worker.job.record import Job, JobError, Run, Status
-from worker.job.redis_memory import RedisMemory
 from worker.job.request import PRIORITIES, Deadline, JobRequest
 from worker.job.usage import Work
 from worker.store import clock, queue, tenant
@@ -77,7 +76,6 @@ class Jobs:
         self._app = app
         self._settings = settings
         self._on_end = on_end
-        self._memory = RedisMemory()
 
     # Reading
 
@@ -144,12 +142,11 @@ class Jobs:
             **(of_batch.fields if of_batch else {}),
         }
         limits = TenantLimits.of_settings(self._settings)
-        has_memory = self._memory.has_room(len(image) + len(request_json))
         outcome, found_id, *more = self._keyspace.run(
             "accept",
             *(job_id, messages.permit(self._app, request), image),
             *((once.key or "", once.fingerprint) if once else ("", "")),
-            *(self._settings.idempotency_seconds, self._settings.max_queued_jobs, int(has_memory), start_within),
+            *(self._settings.idempotency_seconds, self._settings.max_queued_jobs, start_within),
             *(limits.max_queued_jobs or "", limits.max_stored_bytes or "", input_bytes),
             self._settings.ephemeral_megabytes * MEGABYTE if request.ephemeral else "",
             of_batch.batch_id if of_batch else "",
@@ -159,8 +156,6 @@ class Jobs:
         if outcome in ("exceeded", "closed", "unknown", "full"):
             return refused(outcome, found_id, more, input_bytes)
         if more:
-            if not has_memory:
-                self._memory.found_room()
             return Outcome(Job.accepted(job_id, request, more[0]), is_new=True)
         job = self.get_with_result(found_id) if outcome == "same" else None
         return Outcome(job, is_erased=outcome != "other" and job is None)

@@ -1,6 +1,6 @@
 -- Accept a job: write its record and its image, put it into every index and its permit into the queue; or write nothing.
 -- ARGV: id, permit, image or '', the idempotency key or '', the fingerprint or '', seconds for which the key is remembered,
--- max_queued_jobs, 1 if Redis had memory for submissions a short time ago, start_within in microseconds or '',
+-- max_queued_jobs, start_within in microseconds or '',
 -- the maximum number of queued jobs and of stored bytes of a tenant without limits of its own, each '' for no limit,
 -- the bytes of the image and the request that are stored for this job,
 -- for an ephemeral job the maximum number of bytes of the images of all ephemeral jobs, otherwise '',
@@ -13,7 +13,7 @@
 -- since; `full`: no more jobs are accepted now, with the reason (`jobs`, `memory` or `ephemeral`) in place of the id;
 -- `closed`: the batch takes no jobs, because it was canceled or deleted; `unknown`: the image is not known any more;
 -- `exceeded`: a limit of the tenant does not allow the job, with its name in place of the id, the limit, and what is left of it.
-local id, permit, image, once, fingerprint, seconds, max_queued_jobs, has_memory, start_within,
+local id, permit, image, once, fingerprint, seconds, max_queued_jobs, start_within,
   queued_jobs_per_tenant, stored_bytes_per_tenant, input_bytes, max_ephemeral_bytes, batch, sha256, sent_by, known_seconds = unpack(ARGV)
 local is_ephemeral = max_ephemeral_bytes ~= ''
 local record = key('job:', id)
@@ -36,7 +36,7 @@ if batch ~= '' and not takes_jobs(batch) then return {'closed', id} end
 
 local limit, quota, left = exceeded(id, queued_jobs_per_tenant, stored_bytes_per_tenant, not is_ephemeral and tonumber(input_bytes))
 if limit then return {'exceeded', limit, int(quota), int(left)} end
-local why = full(max_queued_jobs, has_memory == '1')
+local why = full(max_queued_jobs)
 if why ~= '' then return {'full', why} end
 if is_ephemeral and image ~= '' and not has_ephemeral_room(id, #image, tonumber(max_ephemeral_bytes)) then
   return {'full', 'ephemeral'}
@@ -47,9 +47,9 @@ local newest = redis.call('ZRANGE', key(owner(id) .. 'jobs'), -1, -1, 'WITHSCORE
 if newest and tonumber(newest) >= now then now = tonumber(newest) + 1 end
 
 local job = {id = id}
-for i = 18, #ARGV, 2 do job[ARGV[i]] = ARGV[i + 1] end
+for i = 17, #ARGV, 2 do job[ARGV[i]] = ARGV[i + 1] end
 job.lane = lane_of(job)
-redis.call('HSET', record, 'status', 'queued', 'attempt', 0, 'accepted_at', now, 'lane', job.lane, unpack(ARGV, 18))
+redis.call('HSET', record, 'status', 'queued', 'attempt', 0, 'accepted_at', now, 'lane', job.lane, unpack(ARGV, 17))
 if image ~= '' then redis.call('SET', key('input:', id), image) end
 if is_ephemeral then
   redis.call('HSET', record, 'ephemeral', 1)

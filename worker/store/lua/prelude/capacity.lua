@@ -25,11 +25,10 @@ local function queued()
   return count
 end
 
--- Return why no more jobs are accepted: `jobs` (max_queued_jobs are queued), `memory`, or '' if they are accepted. The memory
--- was enough a short time ago if the caller says so.
-local function full(max_queued_jobs, has_memory)
+-- Return why no more jobs are accepted: `jobs` (max_queued_jobs are queued), `memory`, or '' if they are accepted.
+local function full(max_queued_jobs)
   if queued() >= tonumber(max_queued_jobs) then return 'jobs' end
-  if not has_memory and memory_used() >= FILLED_BY_SUBMISSIONS then return 'memory' end
+  if memory_used() >= FILLED_BY_SUBMISSIONS then return 'memory' end
   return ''
 end
 
