@@ -37,7 +37,7 @@ def clicks_with_box(positives: Tensor, negatives: Tensor, expected: Tensor, mask
 
 
 def clicks_alone(positives: Tensor, negatives: Tensor, expected: Tensor, masks: Masks) -> tuple[Tensor, Tensor]:
-    """Return one positive click for half of the things, and up to `MOST` clicks for the others.
+    """Return one positive click for two thirds of the things, and up to `MOST` clicks for the others.
 
     Args:
         positives: (N, CLICKS, 2), clicks on the things; the first one begins the prompt.
