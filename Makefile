@@ -106,7 +106,7 @@ hooks: .venv/dev
 # SAM-Lite's training. DATA is one folder or several with annotations.json (COCO's format) and images/. It starts with the shipped
 # weights (START=imagenet: without them) and writes build/sam-lite/sam_lite.safetensors. The same command resumes a training.
 train-lite: .venv/training
-	.venv/bin/python -m training train --data $(DATA) $(if $(START),--start $(START)) $(if $(STEPS),--steps $(STEPS)) $(if $(RATE),--rate $(RATE))
+	.venv/bin/python -m training train --data $(DATA) $(if $(START),--start $(START)) $(if $(STEPS),--steps $(STEPS)) $(if $(RATE),--rate $(RATE)) $(if $(SEED),--seed $(SEED))
 	.venv/bin/python -m training export --to $(TRAINED)
 
 # Makes the trained weights those of the library, and renews what is made from them.

@@ -73,6 +73,9 @@ def _add_training(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     learn.add_argument(
         "--float32", action="store_true", help="do not use bfloat16, which CPUs with AVX512-BF16 or AMX have"
     )
+    learn.add_argument(
+        "--seed", type=int, default=0, help="of scenes and prompts; a training that follows another one needs its own"
+    )
     learn.add_argument("--threads", type=int, default=2)
 
 
@@ -166,7 +169,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _train(arguments: argparse.Namespace) -> None:
     from training.train import Interrupted, Schedule, train
 
-    schedule = Schedule(arguments.steps, rate=arguments.rate)
+    schedule = Schedule(arguments.steps, rate=arguments.rate, seed=arguments.seed)
     if arguments.float32:
         schedule = replace(schedule, in_bfloat16=False)
     try:
