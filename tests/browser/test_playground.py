@@ -185,6 +185,18 @@ def test_everything_works_with_the_keyboard_alone(page: Playground) -> None:
     assert "Shift Enter" in page.page.inner_text("dialog")
 
 
+def test_a_dialog_that_opens_right_after_another_is_closed_is_the_only_one(page: Playground) -> None:
+    page.page.keyboard.press("?")
+    shown = page.page.evaluate(
+        """() => {
+          document.querySelector("dialog").close();
+          document.dispatchEvent(new KeyboardEvent("keydown", { key: "?" }));
+          return [...document.querySelectorAll("dialog")].map(({ open }) => open);
+        }"""
+    )
+    assert shown == [True]
+
+
 def test_a_phone_shows_everything_without_scrolling_sideways(pages: Open) -> None:
     phone = pages(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True, device_scale_factor=2).open()
     phone.page.tap("#sample")

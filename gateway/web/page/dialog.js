@@ -6,7 +6,7 @@ import { icon } from "./icons.js";
 
 /** Show a dialog and return it. `content` are its elements; it is removed when it is closed. */
 export function showDialog(title, ...content) {
-  document.querySelector("dialog[open]")?.close();
+  removeDialogs();
   const properties = { type: "button", class: "quiet", "aria-label": text("close"), onclick: () => dialog.close() };
   const close = element("button", properties, icon("close"));
   const heading = element("h2", { id: "dialog-title" }, title);
@@ -17,6 +17,14 @@ export function showDialog(title, ...content) {
   document.body.append(dialog);
   dialog.showModal();
   return dialog;
+}
+
+/** Remove the dialog that is open, or one that was just closed: its `close` event comes later, after the next key perhaps. */
+function removeDialogs() {
+  for (const dialog of document.querySelectorAll("dialog")) {
+    dialog.close();
+    dialog.remove();
+  }
 }
 
 /** Return a text in a frame with a button that copies it. */
