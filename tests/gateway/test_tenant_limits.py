@@ -300,7 +300,7 @@ def test_one_of_several_tenants_takes_at_most_half_of_the_memory_for_images_of_e
 
     def accept(owner: str) -> str:
         outcome = jobs.accept(tenant.owned(owner, uuid.uuid4().hex), request, b"i" * 300_000, None)
-        return outcome.job.id if outcome.job else outcome.full
+        return outcome.job.id if outcome.job else str(outcome.refusal)
 
     first = accept("acme")
     assert accept("acme") == "ephemeral"

@@ -118,7 +118,7 @@ class Feeder:
         base = batch.recoveries * ATTEMPTS_APART
         of_batch = OfBatch(batch.id, item.id, base)
         outcome = self._acceptance.accept_item(job_id_of(batch.id, item.id), item.request, item.once, of_batch)
-        return not outcome.full and outcome.exceeded is None
+        return not outcome.has_no_room
 
     def _cancel(self, batch_id: str) -> None:
         for job_id in self._keyspace.redis.srandmember(self._keyspace.key(f"batch_open:{batch_id}"), MAX_QUEUED):

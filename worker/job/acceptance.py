@@ -67,13 +67,13 @@ class Acceptance:
             if outcome.is_new and not request.ephemeral:
                 self.archive.keep_accepted_soon(outcome.job.id)
             return outcome.job, outcome.is_new
-        if outcome.is_unknown:
+        if outcome.refusal == "unknown":
             raise image_object.unknown_digest()
         if outcome.exceeded is not None:
             raise _refusal(outcome.exceeded, has_image=image is not None)
-        if outcome.full:
-            raise OvsegError("queue_full", why_full(outcome.full, self.settings))
-        if outcome.is_erased:
+        if outcome.refusal in ("jobs", "memory", "ephemeral"):
+            raise OvsegError("queue_full", why_full(outcome.refusal, self.settings))
+        if outcome.refusal == "erased":
             raise OvsegError("job_deleted", "this request was submitted before, and its job has been deleted")
         if once is not None and once.key is not None:
             raise OvsegError("idempotency_key_reused", "this Idempotency-Key was used before, with a different request")
@@ -143,7 +143,7 @@ class Acceptance:
             self.inputs.move_soon(job_id, key, image)
         else:
             self.inputs.release()
-        return None if outcome.full == "memory" else outcome
+        return None if outcome.refusal == "memory" else outcome
 
     def _with_image_in_storage(
         self, job_id: str, request: JobRequest, key: str, image: bytes, once: Once | None

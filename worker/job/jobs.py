@@ -157,8 +157,10 @@ class Jobs:
             return refused(outcome, found_id, more, input_bytes)
         if more:
             return Outcome(Job.accepted(job_id, request, more[0]), is_new=True)
+        if outcome == "other":
+            return Outcome(None, refusal="other")
         job = self.get_with_result(found_id) if outcome == "same" else None
-        return Outcome(job, is_erased=outcome != "other" and job is None)
+        return Outcome(job, refusal=None if job else "erased")
 
     def full(self) -> str:
         """Return why no more jobs are accepted: `jobs` (too many are queued), `memory`, or '' if they are accepted."""

@@ -4,35 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, cast
 
 from worker.access.tenant_limits import Exceeded
 from worker.job.record import Job
 
+# `other`: a different job was accepted before under the same key or id. `erased`: the same job was accepted before, and
+# erased since. `unknown`: the image that the request names is not known any more. `closed`: the batch was canceled or
+# deleted. `exceeded`: a limit of the tenant. No more jobs are accepted: `jobs` (too many are queued), `memory` (of
+# Redis), `ephemeral` (the images of ephemeral jobs).
+Refusal = Literal["other", "erased", "unknown", "closed", "exceeded", "jobs", "memory", "ephemeral"]
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a submission: the job that was accepted, now or before, or None.
+    """The result of a submission.
 
-    `job` is None if a different job was accepted before under the same key or id, if the same job was accepted before
-    and erased since (`is_erased`), if no more jobs are accepted (`full` is the reason: `jobs`, `memory` or
-    `ephemeral`), if a limit of the tenant is `exceeded`, if its batch was canceled or deleted (`is_closed`), or if the
-    image that its request names is not known any more (`is_unknown`).
+    Attributes:
+        job: the job that was accepted, now or before; None if the submission was refused.
+        is_new: the job was accepted now.
+        refusal: the reason if there is no job.
+        exceeded: the tenant's limit, if that is the reason.
     """
 
     job: Job | None
     is_new: bool = False
-    is_erased: bool = False
-    full: str = ""
+    refusal: Refusal | None = None
     exceeded: Exceeded | None = None
-    is_closed: bool = False
-    is_unknown: bool = False
+
+    @property
+    def has_no_room(self) -> bool:
+        """True if the same submission may be accepted later."""
+        return self.refusal in ("exceeded", "jobs", "memory", "ephemeral")
 
 
 def refused(outcome: str, reason: str, limits: Sequence[str], stored_bytes: int) -> Outcome:
     """Return the outcome of a submission that `accept` refused: `exceeded`, `closed`, `unknown` or `full`."""
     if outcome == "exceeded":
         quota, left = map(int, limits)
-        return Outcome(None, exceeded=Exceeded(reason, quota, left, stored_bytes))
-    if outcome == "full":
-        return Outcome(None, full=reason)
-    return Outcome(None, is_closed=outcome == "closed", is_unknown=outcome == "unknown")
+        return Outcome(None, refusal="exceeded", exceeded=Exceeded(reason, quota, left, stored_bytes))
+    return Outcome(None, refusal=cast(Refusal, reason if outcome == "full" else outcome))

@@ -67,8 +67,8 @@ def test_a_repeated_submission_does_not_bring_back_an_erased_job(jobs: Jobs, era
     jobs.accept("mine", request(), b"", by_id)
     for job_id in ("first", "mine"):
         erasure.erase(job_id)
-    assert jobs.accept("second", request(), b"", by_key) == Outcome(None, is_erased=True)
-    assert jobs.accept("mine", request(), b"", by_id) == Outcome(None, is_erased=True)
+    assert jobs.accept("second", request(), b"", by_key) == Outcome(None, refusal="erased")
+    assert jobs.accept("mine", request(), b"", by_id) == Outcome(None, refusal="erased")
 
 
 def test_a_running_job_is_not_erased(jobs: Jobs, erasure: Erasure, storage: Storage) -> None:
