@@ -75,6 +75,38 @@ def test_outlines_enclose_exactly_the_pixels_of_a_mask(page: Playground) -> None
             assert 3 <= simple <= full
 
 
+def test_a_pixel_has_the_colour_of_the_smallest_mask_and_no_fill_covers_an_edge(page: Playground) -> None:
+    code = """async ({ Layer }, masks) => {
+      const { Mask } = await import("/assets/masks/mask.js");
+      const layer = new Layer();
+      const grid = { x: 0, y: 0, scale: 1, width: 20, height: 20 };
+      const pixels = (order) => {
+        layer.paint(order.map((i) => ({ mask: Mask.of(masks[i].rle), ...masks[i] })), grid, 1);
+        const context = new OffscreenCanvas(20, 20).getContext("2d");
+        layer.draw(context, { x: 0, y: 0, scale: 1 });
+        return [...context.getImageData(0, 0, 20, 20).data];
+      };
+      return [pixels([0, 1]), pixels([1, 0])];
+    }"""
+    large, small = np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint8)
+    large[:, :12] = small[5:15, 8:18] = 1
+
+    def given(mask: np.ndarray, colour: list[int], is_selected: bool = False) -> dict[str, object]:
+        coded = coco_mask.encode(np.asfortranarray(mask))
+        rle = {"size": coded["size"], "counts": coded["counts"].decode()}
+        return {"rle": rle, "colour": colour, "isSelected": is_selected}
+
+    red, blue = [255, 0, 0], [0, 0, 255]
+    for painted in page.run("masks/layer.js", code, [given(large, red), given(small, blue)]):
+        picture = np.array(painted).reshape(20, 20, 4)
+        assert picture[10, 10].tolist() == [0, 0, 255, 97]  # both masks: the smaller one, with the opacity of one
+        assert picture[10, 3].tolist() == [255, 0, 0, 97]
+        assert picture[10, 11].tolist() == [255, 0, 0, 255]  # the edge of the larger one, under the smaller one
+        assert picture[10, 19].tolist() == [0, 0, 0, 0]
+    selected = page.run("masks/layer.js", code, [given(large, red, is_selected=True), given(small, blue)])
+    assert np.array(selected[0]).reshape(20, 20, 4)[10, 9, :2].tolist() == [255, 0]
+
+
 def test_a_digest_without_https_is_that_of_hashlib(page: Playground) -> None:
     for length in (0, 1, 55, 56, 64, 1000, 100_001):
         data = bytes(i * 7 % 256 for i in range(length))

@@ -1,6 +1,7 @@
 // Objects as pictures in the full size of the photo: masks, cut-out, overlay.
 
 import { bitmapOf, painted } from "../masks/bitmap.js";
+import { Layer } from "../masks/layer.js";
 import { colourOf } from "../objects/colours.js";
 import { chosenOf } from "../objects/objects.js";
 
@@ -13,7 +14,7 @@ export function masks({ photo, objects, names }) {
     objects.map(async (object, i) => {
       const [canvas, context] = blank(photo);
       context.fillRect(0, 0, photo.width, photo.height);
-      draw(context, chosenOf(object).mask, WHITE, 1);
+      draw(context, chosenOf(object).mask);
       return { name: `mask_${object.number}_${names[i]}.png`, blob: await canvas.convertToBlob() };
     }),
   );
@@ -22,7 +23,7 @@ export function masks({ photo, objects, names }) {
 /** Return a PNG with all objects, transparent elsewhere, as large as the box around them. */
 export async function cutout({ photo, objects }) {
   const [canvas, context] = blank(photo);
-  for (const object of objects) draw(context, chosenOf(object).mask, WHITE, 1);
+  for (const object of objects) draw(context, chosenOf(object).mask);
   context.globalCompositeOperation = "source-in";
   context.drawImage(photo.picture.levels[0], 0, 0, photo.width, photo.height);
   const boxes = objects.map((object) => chosenOf(object).mask.box);
@@ -39,7 +40,10 @@ export async function overlay({ photo, objects }) {
   const [canvas, context] = blank(photo);
   context.drawImage(photo.picture.levels[0], 0, 0, photo.width, photo.height);
   const stroke = Math.max(Math.round(Math.max(photo.width, photo.height) / 800), 1);
-  for (const object of objects) draw(context, chosenOf(object).mask, colourOf(object.number), FILL, stroke);
+  const shown = objects.map((each) => ({ mask: chosenOf(each).mask, colour: colourOf(each.number), isSelected: false }));
+  const layer = new Layer();
+  layer.paint(shown, { x: 0, y: 0, scale: 1, width: photo.width, height: photo.height }, stroke, FILL);
+  layer.draw(context, { x: 0, y: 0, scale: 1 });
   return [{ name: "overlay.jpg", blob: await canvas.convertToBlob({ type: "image/jpeg", quality: 0.92 }) }];
 }
 
@@ -48,7 +52,7 @@ function blank({ width, height }) {
   return [canvas, canvas.getContext("2d")];
 }
 
-function draw(context, mask, colour, fill, stroke = 1) {
-  const bitmap = bitmapOf(mask, { x: 0, y: 0, scale: 1, width: mask.width, height: mask.height }, stroke);
-  if (bitmap) context.drawImage(painted(bitmap, colour, fill), bitmap.x, bitmap.y);
+function draw(context, mask) {
+  const bitmap = bitmapOf(mask, { x: 0, y: 0, scale: 1, width: mask.width, height: mask.height }, 1);
+  if (bitmap) context.drawImage(painted(bitmap, WHITE, 1), bitmap.x, bitmap.y);
 }

@@ -1,7 +1,7 @@
 // A mask in the cells of a grid, which is a part of the image at some scale.
 
 const INSIDE = 1;
-const EDGE = 2;
+export const EDGE = 2;
 
 /**
  * Return the part of a mask that is in a grid: `{x, y, width, height, cells}`, of which x and y are cells of the grid.
@@ -52,14 +52,20 @@ function markEdge({ width, height, cells }, stroke) {
   }
 }
 
-/** Return a canvas with the bitmap: its inside in a colour with the opacity `fill` (0 to 1), its edge opaque. */
+/** Return the pixels of a cell outside, INSIDE and EDGE: the inside with the opacity `fill` (0 to 1), the edge opaque. */
+export function pixelsOf(colour, fill, edge = colour) {
+  const pixels = new Uint32Array(3);
+  new Uint8Array(pixels.buffer).set([...colour, Math.round(255 * fill), ...edge, 255], 4);
+  return pixels;
+}
+
+/** Return a canvas with the bitmap; its colours are those of `pixelsOf`. */
 export function painted({ width, height, cells }, colour, fill, edge = colour) {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d");
   const image = context.createImageData(width, height);
   const words = new Uint32Array(image.data.buffer);
-  const colours = new Uint32Array(3); // of a cell outside, INSIDE and EDGE
-  new Uint8Array(colours.buffer).set([...colour, Math.round(255 * fill), ...edge, 255], 4);
+  const colours = pixelsOf(colour, fill, edge);
   for (let at = 0; at < cells.length; at++) words[at] = colours[cells[at]];
   context.putImageData(image, 0, 0);
   return canvas;

@@ -204,10 +204,9 @@ export class Stage extends EventTarget {
 }
 
 function masksOf(state) {
-  const shown = state.objects.map((object) => ({
+  return state.objects.map((object) => ({
     mask: chosenOf(object).mask,
     colour: colourOf(object.number),
     isSelected: object.number === state.selected,
   }));
-  return shown.sort((a, b) => a.isSelected - b.isSelected); // the selected one on top
 }
