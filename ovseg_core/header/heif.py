@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from ovseg_core import extras
 from ovseg_core.header.head import Header, too_costly, unreadable, unsupported
 
 AVIF_BRANDS = {b"avif", b"avis"}
@@ -50,7 +51,7 @@ def read_avif(data: bytes) -> Header:
 
 def read_heic(data: bytes) -> Header:
     if not is_heic_read():
-        raise unsupported("HEIC is read only where the extra heic is installed: pip install 'ovseg[heic]'")
+        raise unsupported(f"HEIC is read only where the extra heic is installed: {extras.how_to_install('heic')}")
     found = picture(data)
     # libheif rotates the pixels while it decodes them, so the header reports an upright image.
     return Header("HEIC", Header("HEIC", found.crop_hw or found.hw, found.orientation).image_hw)

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from ovseg_core import header, image, image_source
+from ovseg_core import extras, header, image, image_source
 from ovseg_core.errors import OvsegError
 from ovseg_core.in_batches import in_batches
 from ovseg_core.paddlex.sources import Source, Sources
@@ -155,7 +155,7 @@ def _of_pdf(data: bytes, path: str) -> Iterator[Page]:
     try:
         import pypdfium2
     except ImportError:
-        raise ValueError("PDFs need pypdfium2: pip install 'ovseg[pdf]'") from None
+        raise ValueError(f"PDFs need pypdfium2: {extras.how_to_install('pdf')}") from None
     try:
         with pypdfium2.PdfDocument(data) as document:
             for i, page in enumerate(document):

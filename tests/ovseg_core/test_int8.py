@@ -81,7 +81,7 @@ def test_an_int8_encoder_that_changes_masks_is_not_kept(
 def test_without_nncf_the_command_says_what_to_install(photos: Path) -> None:
     ran = CliRunner().invoke(main, ["models", "quantize", "SAM-Lite", "--photos", str(photos)])
     assert ran.exit_code == 1
-    assert "No module named 'nncf'; pip install 'ovseg[int8]'" in ran.output
+    assert "No module named 'nncf'; pip install '.[int8]' in a checkout" in ran.output
 
 
 def test_too_few_photos_and_networks_that_cannot_be_quantized_are_refused(spec: ModelSpec, photos: Path) -> None:

@@ -50,7 +50,7 @@ def test_a_network_that_it_cannot_run_is_refused() -> None:
 @pytest.mark.skipif(in_onnxruntime.has_cuda(), reason="this is the build for GPUs")
 def test_the_build_for_cpus_is_refused_on_a_gpu_with_the_build_to_install() -> None:
     assert networks.engines("sam_b", "gpu:0") == ("paddle",)
-    with pytest.raises(ValueError, match=r"on gpu:0; pip install 'ovseg\[onnxruntime-gpu\]'"):
+    with pytest.raises(ValueError, match=r"on gpu:0; pip install '\.\[onnxruntime-gpu\]'"):
         networks.choose_engine("sam_b", "gpu:0", "onnxruntime")
 
 
