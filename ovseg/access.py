@@ -1,4 +1,4 @@
-"""What the commands that manage API keys and tenants share: the service's Redis, and the audit line."""
+"""What the commands share that work on the service's Redis, such as `ovseg keys`: opening it, and the audit line."""
 
 from __future__ import annotations
 

@@ -215,8 +215,7 @@ def recover(tell_since: float) -> None:
     from ovseg import recover as command
 
     _log()
-    with one_line.errors():
-        command.run(one_line.settings(), tell_since * 3600)
+    command.run(tell_since * 3600)
 
 
 main.add_command(models)

@@ -6,19 +6,18 @@ from collections import Counter
 
 import click
 
-from configs.settings import Settings
+from ovseg import access, local_servers
 from worker.batch.recovery import BatchRecovery
 from worker.inference import eviction
 from worker.job.recovery import Recovery
 from worker.store import queue
-from worker.store.keyspace import Keyspace
 from worker.store.record_archive import RecordArchive
 from worker.store.storage import Storage
 
 
-def run(settings: Settings, notify_since_seconds: float) -> None:
-    with Keyspace.open(settings) as keyspace:
-        storage = Storage(settings)
+def run(notify_since_seconds: float) -> None:
+    with access.opened() as (keyspace, settings):
+        storage = Storage(local_servers.with_storage(settings))
         records = RecordArchive(keyspace, storage).restore()
         recovery = Recovery(keyspace, queue.create(settings), settings, storage)
         lost = recovery.lost()

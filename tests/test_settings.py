@@ -210,6 +210,13 @@ def test_an_unknown_region_or_profile_stops_a_process_in_one_line(name: str, val
     assert len(lines) == 2 * len(names)
 
 
+def test_a_recovery_without_storage_ends_in_one_line(redis_url: str) -> None:
+    s3 = {"OVSEG_S3_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key"}
+    reason, ending = commands.stderr_of("recover", OVSEG_REDIS_URL=redis_url, **s3)
+    assert reason.startswith("Error: object storage is unreachable: ")
+    assert ending == "recover exited with 1"
+
+
 def test_every_setting_is_read_by_something() -> None:
     root = Path(__file__).parents[1]
     read = set()
