@@ -17,6 +17,7 @@ FILES = (
     "examples/",
     "test_containers.py",
     "test_docs.py",
+    "test_from_paddlex.py",
     "test_from_transformers.py",
     "test_imports.py",
     "test_wheel.py",
