@@ -204,6 +204,21 @@ def test_the_pod_of_the_docs_fits_the_images_and_the_settings() -> None:
     assert pod["spec"]["enableServiceLinks"] is False
 
 
+def test_the_override_of_the_docs_follows_the_schema_and_extends_our_service(tmp_path: Path) -> None:
+    docs = (ROOT / "docs" / "containers.md").read_text()
+    [block] = [block for block in re.findall(r"```yaml\n(.*?)```", docs, re.DOTALL) if "extends" in block]
+    file = tmp_path / "docker-compose.override.yml"
+    file.write_text(block)
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(file)]
+    ran = subprocess.run(check, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stdout
+    for name, service in yaml.safe_load(block)["services"].items():
+        extended = service.get("extends", {"file": "docker-compose.yml", "service": name})
+        assert (ROOT / extended["file"]).exists()
+        assert extended["service"] in COMPOSE["services"]
+        assert service.keys() <= {"cpuset", "extends"}
+
+
 def test_compose_creates_and_allows_the_bucket_of_the_setting() -> None:
     given = {**SECRETS, "OVSEG_S3_BUCKET": "masks"}
     document = compose.read(given)

@@ -17,8 +17,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask.testing import FlaskClient
 from standardwebhooks import Webhook as Verifier
+from standardwebhooks import WebhookVerificationError
 
-from configs import webhook_signing_key
+from configs import webhook_secret, webhook_signing_key
 from configs.settings import Settings
 from gateway import create_app
 from tests.support import protocol
@@ -198,3 +199,16 @@ def test_the_code_of_the_page_verifies_an_event_and_refuses_a_forged_one(
     assert not accepts([other])
     assert not accepts([new, old], body='{"é": 2}')
     assert not accepts([new, old], headers=early)
+
+
+def test_the_code_of_the_page_chooses_the_secret_of_the_receiver() -> None:
+    [shown] = [block for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "standardwebhooks" in block]
+    names: dict[str, Any] = {}
+    exec(compile(shown, "docs/webhooks.md", "exec"), names)
+    names["SECRETS"] = {"ep_1": webhook_secret.new(), None: webhook_secret.new()}
+    for endpoint_id, secret in names["SECRETS"].items():
+        body = json.dumps({"endpoint_id": endpoint_id}).encode()
+        headers = signature.headers([secret], [], "evt_1", int(time.time()), body)
+        assert names["verified"](body, headers) == {"endpoint_id": endpoint_id}
+        with pytest.raises(WebhookVerificationError):
+            names["verified"](body.replace(b"}", b" }"), headers)
