@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -333,6 +335,18 @@ def test_a_model_that_is_not_installed_shows_how_to_get_it(page: Playground) -> 
     page.page.fill("#phrases", "helmet")
     page.page.press("#phrases", "Enter")
     assert "GroundingDINO-T" in page.page.inner_text("dialog")
+
+
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_the_event_source_of_the_docs_shows_a_result(has_ended: bool, page: Playground, stack: Service) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "live-events.md").read_text()
+    [program] = [block for block in re.findall(r"```javascript\n(.*?)```", text, re.DOTALL) if "EventSource(" in block]
+    photo = base64.b64encode(pictures.photo()).decode()
+    job = stack.submit(image=photo, prompts={"everything": {"points_per_side": 2}})
+    if has_ended:
+        stack.wait(job["id"])
+    run = f"(id) => new Promise((show) => {{ const bar = {{}}\n{program} }})"
+    assert page.page.evaluate(run, job["id"])["maskInfos"] == stack.wait(job["id"])["result"]["maskInfos"]
 
 
 def test_axe_finds_no_serious_fault(page: Playground) -> None:
