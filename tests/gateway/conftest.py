@@ -10,6 +10,8 @@ from flask.testing import FlaskClient
 from configs.settings import Settings
 from gateway import create_app
 from gateway.services import GatewayServices
+from tests.support import silent_redis
+from tests.support.silent_redis import SilentRedis
 from worker.access.keys import Keys
 from worker.store.keyspace import Keyspace
 from worker.store.record_archive import RECORDS
@@ -36,6 +38,12 @@ def required(s3_settings: Settings) -> Settings:
 @pytest.fixture
 def keys(keyspace: Keyspace) -> Keys:
     return Keys(keyspace)
+
+
+@pytest.fixture
+def silent() -> Iterator[SilentRedis]:
+    with silent_redis.running() as running:
+        yield running
 
 
 @pytest.fixture
