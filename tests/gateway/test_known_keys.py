@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -35,15 +36,21 @@ def status(client: FlaskClient, key: object, path: str = "/v1/jobs") -> int:
     return client.get(path, headers={"Authorization": f"Bearer {key}"}).status_code
 
 
+def refused_within_a_second(ask: Callable[[], list[int]]) -> None:
+    """Ask until all answers are 401. What is asked a second from now must be, however long the answers take."""
+    start = asked_at = time.monotonic()
+    while set(ask()) != {401}:
+        assert asked_at - start < 1
+        asked_at = time.monotonic()
+
+
 def test_both_secrets_work_after_a_rotation_until_the_old_one_ends(client: FlaskClient, keys: Keys) -> None:
     first = keys.create("", [READ])
     second = keys.rotate(first.id, overlap_seconds=3600)
     assert second is not None
     assert status(client, first) == status(client, second) == 200
     third = keys.rotate(first.id, overlap_seconds=0)
-    deadline = time.monotonic() + 1
-    while any(status(client, key) == 200 for key in (first, second)):
-        assert time.monotonic() < deadline
+    refused_within_a_second(lambda: [status(client, key) for key in (first, second)])
     assert status(client, third) == 200
 
 
@@ -52,9 +59,7 @@ def test_every_gateway_refuses_a_revoked_key_within_a_second(required: Settings,
     key = keys.create("", [READ])
     assert [status(gateway, key) for gateway in gateways] == [200, 200]
     keys.revoke(key.id)
-    revoked_at = time.monotonic()
-    while any(status(gateway, key) == 200 for gateway in gateways):
-        assert time.monotonic() - revoked_at < 1
+    refused_within_a_second(lambda: [status(gateway, key) for gateway in gateways])
     assert keys.rotate(key.id, 60) is None
 
 
@@ -86,7 +91,7 @@ def test_the_last_use_is_written_at_most_once_a_minute(client: FlaskClient, keys
     record = keyspace.key(f"apikey:{key.id}")
     first = int(keyspace.redis.hget(record, "last_used_at"))
     assert abs(first - keyspace.now()) < 10_000_000
-    for ago, is_written in ((50, False), (70, True)):
+    for ago, is_written in ((30, False), (61, True)):
         before = first - ago * 1_000_000
         keyspace.redis.hset(record, "last_used_at", before)
         time.sleep(remembered.SECONDS)  # after this time the gateway reads the record again
@@ -120,9 +125,7 @@ def test_a_wait_that_is_held_is_refused_once_its_key_is_revoked(
         wait_until(lambda: keyspace.redis.pubsub_numsub(keyspace.key("done"))[0][1])  # for the first wait
         keys.revoke(key.id)
         with create_app(s3_settings).test_client() as client:
-            deadline = time.monotonic() + 1
-            while requests.get(url, headers=sent, timeout=60).status_code != 401:
-                assert time.monotonic() < deadline
+            refused_within_a_second(lambda: [requests.get(url, headers=sent, timeout=60).status_code])
             assert not held.done()
             assert client.post(f"/v1/jobs/{job_id}/cancel").status_code == 200
         assert held.result().status_code == 401
