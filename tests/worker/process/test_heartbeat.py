@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,13 +11,15 @@ import pytest
 from configs.settings import Settings
 from ovseg_core.prompts import Prompt
 from tests.support import protocol
+from tests.support.waiting import wait_until
 from worker.image.content import ImageSource
 from worker.job.attempt import LeaseLost
 from worker.job.jobs import Jobs
 from worker.job.record import Job
 from worker.job.request import JobRequest
+from worker.process import heartbeat as beating
 from worker.process import roster
-from worker.process.heartbeat import RECENT_SECONDS, Heartbeat
+from worker.process.heartbeat import Heartbeat
 from worker.process.roster import Roster
 from worker.store import queue
 from worker.store.keyspace import Keyspace
@@ -59,29 +60,52 @@ def claimed(jobs: Jobs) -> Job:
 
 def end_lease(settings: Settings, jobs: Jobs, job: Job) -> None:
     """Requeue the job, as the reaper does if the worker has sent no heartbeat for a lease."""
-    with Keyspace.open(settings) as keyspace:
-        keyspace.redis.zadd(keyspace.key("leases"), {job.id: 1})
-    assert protocol.sweep(settings) == [("leases", "queued")]
+
+    def is_requeued() -> bool:
+        with Keyspace.open(settings) as keyspace:
+            keyspace.redis.zadd(keyspace.key("leases"), {job.id: 1})
+        return protocol.sweep(settings) == [("leases", "queued")]
+
+    wait_until(is_requeued)  # a heartbeat may renew the lease in between
 
 
 def wait_until_lost(heartbeat: Heartbeat, job: Job) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
+    def is_lost() -> bool:
         try:
             heartbeat.check(job)
         except LeaseLost:
-            return
-        time.sleep(0.05)
-    pytest.fail("the lost lease was not noticed in time")
+            return True
+        return False
+
+    wait_until(is_lost)
 
 
-def test_the_lease_of_a_running_job_is_renewed(jobs: Jobs, heartbeat: Heartbeat, brisk: Settings) -> None:
+def wait_for_beats(keyspace: Keyspace, count: int) -> None:
+    """Wait until the heartbeat has been sent so often, as the roster shows."""
+    seen = set[float | None]()
+    while len(seen) <= count:
+        wait_until(lambda: roster_score(keyspace) not in seen)
+        seen.add(roster_score(keyspace))
+
+
+def roster_score(keyspace: Keyspace) -> float | None:
+    score: float | None = keyspace.redis.zscore(keyspace.key("workers"), "gpu/w1")
+    return score
+
+
+def test_the_lease_of_a_running_job_is_renewed(
+    jobs: Jobs, heartbeat: Heartbeat, brisk: Settings, keyspace: Keyspace
+) -> None:
     job = claimed(jobs)
     with heartbeat.holding(job):
-        time.sleep(LEASE_SECONDS * 1.3)
-        assert protocol.sweep(brisk) == []
+        granted = lease(keyspace, job)
+        wait_until(lambda: lease(keyspace, job) > granted)
         heartbeat.check(job)
-    time.sleep(LEASE_SECONDS * 1.3)
+    wait_for_beats(keyspace, 1)  # one that was on its way may have renewed it
+    left = lease(keyspace, job)
+    wait_for_beats(keyspace, 2)
+    assert lease(keyspace, job) == left
+    protocol.let_leases_end(brisk)
     assert protocol.sweep(brisk) == [("leases", "queued")]
 
 
@@ -93,19 +117,21 @@ def test_a_lost_lease_is_noticed(jobs: Jobs, heartbeat: Heartbeat, brisk: Settin
 
 
 def test_a_check_before_a_short_stage_calls_redis_only_if_the_lease_was_not_renewed_recently(
-    jobs: Jobs, brisk: Settings
+    jobs: Jobs, brisk: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Keyspace.open(brisk) as keyspace:
         heartbeat = Heartbeat(jobs, Roster(keyspace, brisk, "w1", "gpu:0"), LEASE_SECONDS)
         job = claimed(jobs)
         with heartbeat.holding(job):
             granted = lease(keyspace, job)
+            monkeypatch.setattr(beating, "RECENT_SECONDS", 600.0)
             heartbeat.check(job, unless_recent=True)
             assert lease(keyspace, job) == granted
-            time.sleep(RECENT_SECONDS)
+            monkeypatch.setattr(beating, "RECENT_SECONDS", 0.0)
             heartbeat.check(job, unless_recent=True)
             renewed = lease(keyspace, job)
             assert renewed > granted
+            monkeypatch.setattr(beating, "RECENT_SECONDS", 600.0)
             heartbeat.check(job, unless_recent=True)
             assert lease(keyspace, job) == renewed
             heartbeat.check(job)
@@ -119,7 +145,7 @@ def lease(keyspace: Keyspace, job: Job) -> float:
 
 
 def test_a_process_can_hold_a_new_attempt_of_a_job_besides_a_stale_one(
-    jobs: Jobs, heartbeat: Heartbeat, brisk: Settings
+    jobs: Jobs, heartbeat: Heartbeat, brisk: Settings, keyspace: Keyspace
 ) -> None:
     stale = claimed(jobs)
     with ExitStack() as current_hold:
@@ -128,18 +154,17 @@ def test_a_process_can_hold_a_new_attempt_of_a_job_besides_a_stale_one(
             current = protocol.begin(jobs, stale.id)
             current_hold.enter_context(heartbeat.holding(current))
             wait_until_lost(heartbeat, stale)
-        time.sleep(LEASE_SECONDS * 1.3)  # the current attempt still has its lease after the stale one has ended
+        wait_for_beats(keyspace, 1)
+        granted = lease(keyspace, current)
+        wait_until(lambda: lease(keyspace, current) > granted)  # it is renewed after the stale one has ended
         heartbeat.check(current)
-        assert protocol.sweep(brisk) == []
 
 
 def test_a_worker_is_on_the_roster_until_it_leaves(jobs: Jobs, keyspace: Keyspace, brisk: Settings) -> None:
     assert not roster.alive(keyspace)
     heartbeat = Heartbeat(jobs, Roster(keyspace, brisk, "w1", "gpu:0"), brisk.beat_seconds)
     heartbeat.start()
-    deadline = time.monotonic() + 20
-    while not roster.alive(keyspace):
-        assert time.monotonic() < deadline
+    wait_until(lambda: roster.alive(keyspace))
     assert roster.alive(keyspace) == {"gpu": 1}
     heartbeat.stop()
     assert not roster.alive(keyspace)

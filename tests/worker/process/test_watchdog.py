@@ -14,11 +14,11 @@ from tests.support.protocol import request
 from worker.process import watchdog
 from worker.job.record import Job, Status
 
-deadline = {"run_within_s": 0.2} if sys.argv[1] == "deadline" else {}
+deadline = {"run_within_s": 1.0} if sys.argv[1] == "deadline" else {}
 job = Job("j", Status.RUNNING, request(**deadline), 1, datetime.now(UTC), None, None, None, "w", None, None, {}, None)
 with watchdog.watching(job, 0.1):
     time.sleep(float(sys.argv[2]))
-time.sleep(1)
+time.sleep(2)
 """
 
 
