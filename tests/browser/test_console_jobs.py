@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from playwright.sync_api import APIResponse, Route
 
-from tests.support import pictures
+from tests.support import pictures, waiting
 from tests.support.console import Console
 from tests.support.fakes import Host
 from tests.support.service import Service
@@ -79,8 +80,35 @@ def test_conditions_are_in_the_address_and_hold_for_jobs_that_come_later(console
     assert console.page.locator("tbody tr").count() == 2
     console.page.select_option("#filter-status", "failed")
     console.page.locator(".table .state").wait_for()
-    assert console.page.url.endswith("/console?status=failed&metadata.run=5")
+    console.page.wait_for_url(lambda url: url.endswith("/console?status=failed&metadata.run=5"))
     for job in (first, other, second):
+        stack.post(f"/v1/jobs/{job['id']}/cancel")
+
+
+def test_a_job_that_comes_between_the_list_and_the_stream_of_events_is_shown(consoles: Open, stack: Service) -> None:
+    console = consoles()
+    streams: list[Route] = []
+    console.page.route("**/v1/events", lambda route: streams.append(route))
+    console.open("/console?metadata.between=list")
+    job = stack.submit(**NEVER, metadata={"between": "list"})
+    streams[0].continue_()
+    console.wait(f"{status(job['id'])} === 'queued'")
+    stack.post(f"/v1/jobs/{job['id']}/cancel")
+
+
+def test_a_list_that_was_read_before_a_job_came_does_not_remove_it(consoles: Open, stack: Service) -> None:
+    first = stack.submit(**NEVER, metadata={"late": "list"})
+    console = consoles()
+    lists: list[tuple[Route, APIResponse]] = []
+    console.page.route("**/v1/jobs?*", lambda route: lists.append((route, route.fetch())))
+    console.page.goto(f"{stack.url}/console?metadata.late=list")
+    waiting.wait_until(lambda: console.page.title() and len(lists) == 2)  # read, and again when there is a stream
+    second = stack.submit(**NEVER, metadata={"late": "list"})
+    console.wait(f"{status(second['id'])} === 'queued'")
+    route, answer = lists[1]
+    route.fulfill(response=answer)
+    console.wait(f"{status(first['id'])} === 'queued' && {status(second['id'])} === 'queued'")
+    for job in (first, second):
         stack.post(f"/v1/jobs/{job['id']}/cancel")
 
 
@@ -138,8 +166,8 @@ def test_texts_from_outside_are_never_html(consoles: Open, nasty_job: dict[str, 
     assert console.page.inner_text(".job-facts").count(NASTY) == 2
     for summary in console.page.locator(".documents summary").all():
         summary.click()
+    console.page.get_by_role("link", name="result.json").wait_for()  # a document is made after it is opened
     assert console.page.locator("main img").count() == 0
-    assert console.page.get_by_role("link", name="result.json").is_visible()
 
 
 @pytest.mark.parametrize("options", [{}, PHONE], ids=["desk", "phone"])
@@ -170,7 +198,7 @@ def test_the_page_of_a_job_recovers_from_a_killed_worker_and_a_killed_gateway(
     history = console.page.inner_text(".history")
     assert "Attempt 1 on" in history
     assert "Attempt 2 on" in history
-    assert not console.page.locator("#banner").is_visible()
+    console.page.locator("#banner").wait_for(state="hidden")
 
 
 def test_a_job_that_does_not_exist_is_named_so(consoles: Open) -> None:

@@ -73,6 +73,7 @@ export class JobTable {
   #take({ type, data }) {
     const [about, what] = type.split(".");
     if (about === "gap") this.#reload();
+    if (about === "feed") this.#table.reload(); // the list is older than the stream: what came between is in neither
     if (about !== "job") return;
     this.#changes.set(data.id, what === "deleted" || !data.status ? null : data);
     this.#frame ||= requestAnimationFrame(() => this.#apply());

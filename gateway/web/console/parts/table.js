@@ -14,6 +14,7 @@ export class Table {
   #more = element("button", { type: "button", class: "wide more", onclick: () => this.#load(this.#next) }, text("more"));
   #next = null; // the cursor of the next page
   #reading = new AbortController();
+  #changes = null; // while a page is read, which may be older: what was put meanwhile, by key; null for what was removed
 
   /**
    * `label` names the table. `columns` are `{ title, head, cell, kind }`: `cell(item)` returns a text or an element, `kind`
@@ -44,11 +45,11 @@ export class Table {
   /** Show an item: in the row with the same key, or else in a new row at its place, unless that is on a later page. */
   put(item) {
     const key = this.#given.key(item);
+    this.#changes?.set(key, item);
     if (this.#rows.has(key)) return this.#renew(this.#rows.get(key), item);
-    const row = this.#row(item);
+    const row = this.#row(item, true);
     const after = [...this.#body.rows].find((each) => each.dataset.time < row.dataset.time) ?? null;
     if (after === null && this.#next !== null) return undefined;
-    row.classList.add("new");
     this.#body.insertBefore(row, after);
     this.#rows.set(key, row);
     return this.#show("ready");
@@ -57,16 +58,24 @@ export class Table {
   /** Show these items, in this order, and no others. */
   set(items) {
     const keys = items.map(this.#given.key);
-    for (const key of [...this.#rows.keys()]) if (!keys.includes(key)) this.remove(key);
-    for (const item of items) this.put(item);
-    keys.forEach((key, place) => {
-      const [row, there] = [this.#rows.get(key), this.#body.children[place]];
-      if (row !== there) this.#body.insertBefore(row, there);
+    const isNew = this.element.dataset.state === "ready"; // of a row that is made
+    for (const [key, row] of this.#rows) {
+      if (keys.includes(key)) continue;
+      row.remove();
+      this.#rows.delete(key);
+    }
+    items.forEach((item, place) => {
+      const [row, there] = [this.#rows.get(keys[place]), this.#body.children[place] ?? null];
+      if (row) this.#renew(row, item);
+      else this.#rows.set(keys[place], this.#row(item, isNew));
+      if (!row || row !== there) this.#body.insertBefore(this.#rows.get(keys[place]), there);
     });
+    this.#show(items.length ? "ready" : "empty");
   }
 
   /** Remove the row of an item, if it is shown. */
   remove(key) {
+    this.#changes?.set(key, null);
     this.#rows.get(key)?.remove();
     this.#rows.delete(key);
     if (this.element.dataset.state === "ready") this.#show(this.#rows.size ? "ready" : "empty");
@@ -86,21 +95,28 @@ export class Table {
     const { signal } = this.#reading;
     if (this.#rows.size === 0) this.#show("loading");
     this.#more.disabled = true;
+    this.#changes = new Map();
     try {
       const { items, next } = await this.#given.load(cursor, signal);
       if (signal.aborted) return;
-      if (cursor === null) this.#clear();
       this.#next = next;
-      for (const item of items) this.#append(item);
-      this.#show(this.#rows.size ? "ready" : "empty");
+      this.#take(items, cursor === null);
     } catch (error) {
       if (!signal.aborted) this.#fail(error);
     }
   }
 
-  #clear() {
-    this.#rows.clear();
-    this.#body.replaceChildren();
+  /** Show a page that was read, and again what has changed meanwhile. */
+  #take(items, isFirst) {
+    const changes = this.#changes;
+    this.#changes = null;
+    if (isFirst) this.set(items);
+    else for (const item of items) this.#append(item);
+    this.#show(this.#rows.size ? "ready" : "empty");
+    for (const [key, item] of changes) {
+      if (item === null) this.remove(key);
+      else this.put(item);
+    }
   }
 
   /** Append an item, unless its row is there already: it may have moved from one page to the next meanwhile. */
@@ -111,11 +127,11 @@ export class Table {
     this.#body.append(this.#rows.get(key));
   }
 
-  #row(item) {
+  #row(item, isNew = false) {
     const cells = this.#given.columns.map(({ title, cell, kind }) =>
       element("td", { class: kind, "data-title": title }, cell(item)),
     );
-    return element("tr", { "data-time": this.#given.time?.(item) }, cells);
+    return element("tr", { "data-time": this.#given.time?.(item), class: isNew && "new" }, cells);
   }
 
   /** Change the cells that differ. The others stay the same elements: one of them may have the keyboard. */
@@ -131,7 +147,7 @@ export class Table {
   #show(state) {
     this.#more.disabled = false;
     this.#more.hidden = this.#next === null;
-    if (state === "ready" && this.element.dataset.state === "ready") return;
+    if (state === this.element.dataset.state) return;
     this.element.dataset.state = state;
     this.element.setAttribute("aria-busy", state === "loading" ? "true" : "false");
     const { empty } = this.#given;
@@ -141,8 +157,10 @@ export class Table {
   }
 
   #fail(error) {
+    this.#changes = null;
     this.#show("failed");
-    this.#clear();
+    this.#rows.clear();
+    this.#body.replaceChildren();
     this.element.replaceChildren(failure(error, () => this.reload()));
   }
 

@@ -32,7 +32,7 @@ export const view = {
     place.append(heading(text("view_batches")), table.element);
 
     function event({ type, data }) {
-      if (type === "gap") table.reload();
+      if (type === "gap" || type === "feed.state") table.reload(); // the list is older than the stream
       else if (type === "batch.deleted") table.remove(data.id);
       else if (type.startsWith("batch.") && data.status) table.put(data);
     }
