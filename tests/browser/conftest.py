@@ -34,6 +34,7 @@ def stack(trusted_host: Host, tmp_path_factory: pytest.TempPathFactory) -> Itera
     chromium.needed()
     environment = {
         "OVSEG_ALLOWED_PRIVATE_HOSTS": trusted_host.address,
+        "OVSEG_FETCH_TIMEOUT_SECONDS": "300",  # tests hold an image while they look at a page
         "OVSEG_MODELS_DIR": str(tmp_path_factory.mktemp("models")),  # none of this machine's
     }
     running = Service(tmp_path_factory.mktemp("stack"), environment)
@@ -71,5 +72,6 @@ def _opener(browser: Browser, service: str, kind: type[Opened]) -> Iterator[Call
 
     yield open_page
     for page, may_complain in opened:
+        page.page.unroute_all(behavior="ignoreErrors")  # a page that is polled may have a request in a test's hands
         page.page.context.close()
         assert may_complain or page.complaints == []

@@ -36,6 +36,12 @@ OBJECTS = """
   candidates: candidates.map(({ mask, ...coded }) => ({ ...coded, area: mask.area, box: mask.box })),
 }))
 """
+# A list that gets a row makes the stage of a phone smaller. The page notes the new size in the next frame.
+IS_FITTED = """
+(({ clientWidth, clientHeight }, { ratio, screen }) =>
+  screen.width === Math.round(clientWidth * ratio) && screen.height === Math.round(clientHeight * ratio)
+)(document.querySelector("#stage"), playground.stage)
+"""
 IS_READY = "playground.session.photo?.isSent === true && playground.session.progress === null"
 IS_AT_REST = "playground.session.draft === null && playground.session.running === null"
 
@@ -57,6 +63,7 @@ class Playground(BrowserPage):
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         """Return where a point of the photo is on the page."""
+        self.wait(IS_FITTED)
         left, top = self.page.evaluate(PLACE, [x, y])
         return left, top
 

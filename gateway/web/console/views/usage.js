@@ -60,12 +60,14 @@ class Usage {
   async #readOwn() {
     const { service, since, own } = this.#given;
     const { signal } = this.#reading;
+    own.setAttribute("aria-busy", "true");
     try {
       const usage = await ownUsage(service, since, signal);
       if (!signal.aborted) this.#showOwn(usage);
     } catch (error) {
       if (!signal.aborted) own.replaceChildren(failure(error, () => this.#readOwn()));
     }
+    if (!signal.aborted) own.removeAttribute("aria-busy");
   }
 
   #showOwn(usage) {
