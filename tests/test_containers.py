@@ -269,7 +269,7 @@ def pin_images(root: Path, known: str, digest: str) -> subprocess.CompletedProce
         env={**os.environ, "PATH": f"{docker.parent}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
 
 

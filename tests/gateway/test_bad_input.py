@@ -146,7 +146,7 @@ def test_a_bad_path_or_query_is_refused_with_a_message(
 
 
 def test_a_wrong_method_is_405_and_lists_the_allowed_methods(service: Service) -> None:
-    answer = requests.put(f"{service.url}/v1/jobs", timeout=10)
+    answer = requests.put(f"{service.url}/v1/jobs", timeout=60)
     check(answer, 405, "method_not_allowed", "not allowed")
     assert {"GET", "POST"} <= set(answer.headers["Allow"].split(", "))
 
@@ -219,6 +219,6 @@ def test_the_service_still_works_after_bad_input(service: Service) -> None:
 def test_the_gateway_survives_bytes_that_are_not_http(service: Service) -> None:
     with socket.create_connection(("127.0.0.1", service.port)) as wire:
         wire.sendall(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
-        wire.settimeout(5)
+        wire.settimeout(60)
         assert b"400" in wire.recv(1000)
     assert service.get("/healthz").json() == {"status": "ok"}

@@ -68,11 +68,11 @@ def test_the_lines_of_other_processes_are_escaped_too(capsys: pytest.CaptureFixt
 
 
 def test_a_request_with_any_target_writes_one_line_into_the_gateways_log(gateway: LoneGateway) -> None:
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as client:
         target = b"/v1/jobs/mark%0a2026-01-01%20INFO%20forged%1b[31m%c2%9b?wait=%0d%0aforged"
         client.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert client.recv(1000).startswith(b"HTTP/1.1 422 ")
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as client:
         client.sendall(b"GE\x1b[31mT\xc2\x9b /mark\x1b[2J HTTP/1.1\xe2\x80\xa8mark\r\n\r\n")
         assert client.recv(1000).startswith(b"HTTP/1.1 400 ")
     lines = gateway.log.read_text().split("\n")

@@ -63,7 +63,7 @@ def test_a_job_that_failed_in_time_is_answered_with_200_and_its_error(service: S
 def test_a_job_that_has_not_ended_in_time_is_answered_with_202_and_continues(service: Service) -> None:
     start = time.monotonic()
     answer = send(service, "/v1/jobs", json=NO_WORKER, headers={"Prefer": "wait=1"})
-    assert 0.9 < time.monotonic() - start < 10
+    assert 0.9 < time.monotonic() - start < 30  # the longest wait is a minute
     assert (answer.status_code, answer.json()["status"]) == (202, "queued")
     assert answer.headers["Preference-Applied"] == "wait=1"
     assert service.get(answer.headers["Location"]).json()["status"] == "queued"

@@ -189,6 +189,6 @@ def test_an_image_too_long_for_jpeg_has_a_png_overlay_and_a_scaled_jpeg_in_paddl
     assert (picture.format, picture.size) == ("JPEG", (65_500, 8))
     job = service.wait(answer.json()["logId"])
     assert job["files"]["overlay"]["key"].endswith("overlay.png")
-    overlay = requests.get(job["files"]["overlay"]["url"], timeout=10)
+    overlay = requests.get(job["files"]["overlay"]["url"], timeout=60)
     assert overlay.headers["Content-Type"] == "image/png"
     assert Image.open(io.BytesIO(overlay.content)).size == (65_600, 8)

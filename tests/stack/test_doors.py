@@ -120,7 +120,7 @@ def status_with_the_keys(stack: Service, fid: str) -> int:
     certificate = str(stack.data_dir / "seaweedfs" / "certificate.pem")
     url = f"https://127.0.0.1:{kept(stack, 'ports.json')['volume']}/{fid}"
     answer = requests.get(
-        url, headers={"Authorization": f"BEARER {token}"}, cert=certificate, verify=certificate, timeout=10
+        url, headers={"Authorization": f"BEARER {token}"}, cert=certificate, verify=certificate, timeout=60
     )
     return answer.status_code
 
@@ -232,7 +232,7 @@ def test_no_port_of_a_stack_serves_another_user(stack: Service) -> None:
     attack(stack, fid, own[0])
 
     assert stack.get(f"/v1/jobs/{job['id']}").json()["result"] == job["result"]
-    assert requests.get(job["files"]["overlay"]["url"], timeout=10).status_code == 200
+    assert requests.get(job["files"]["overlay"]["url"], timeout=60).status_code == 200
     after = objects(stack)
     assert {key: after.get(key) for key in before} == before
     assert status_with_the_keys(stack, fid) == 200

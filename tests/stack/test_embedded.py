@@ -47,11 +47,11 @@ def test_the_identity_may_use_its_bucket_and_nothing_else(s3_settings: Settings,
 
 def test_a_stranger_on_the_machine_gets_nothing(s3_settings: Settings, s3: Seaweedfs) -> None:
     Storage(s3_settings).put("secret", b"secret", "text/plain")
-    assert requests.get(f"{s3.endpoint_url}/{BUCKET}/secret", timeout=10).status_code == 403
-    assert requests.delete(f"{s3.endpoint_url}/{BUCKET}/secret", timeout=10).status_code == 403
+    assert requests.get(f"{s3.endpoint_url}/{BUCKET}/secret", timeout=60).status_code == 403
+    assert requests.delete(f"{s3.endpoint_url}/{BUCKET}/secret", timeout=60).status_code == 403
     filer = f"https://127.0.0.1:{s3.ports['filer']}/buckets/{BUCKET}/secret"
     with pytest.raises(requests.exceptions.ConnectionError, match="CERTIFICATE_REQUIRED"):
-        requests.get(filer, timeout=10, verify=str(s3.folder / "certificate.pem"))
+        requests.get(filer, timeout=60, verify=str(s3.folder / "certificate.pem"))
     assert Storage(s3_settings).get("secret") == b"secret"
 
 
@@ -193,7 +193,7 @@ def test_without_a_data_dir_the_stack_uses_the_users_folder_unless_another_stack
     with data_dir.locked(tmp_path / folder):
         command = [sys.executable, "-m", "ovseg", "up", "--port", "0"]
         ran = subprocess.run(
-            command, env={**environment, variable: str(tmp_path)}, capture_output=True, text=True, timeout=60
+            command, env={**environment, variable: str(tmp_path)}, capture_output=True, text=True, timeout=300
         )
     assert ran.returncode == 1
     assert f"another `ovseg up` (process {os.getpid()}) runs on {tmp_path / folder}; stop it" in ran.stdout + ran.stderr

@@ -54,7 +54,7 @@ def test_up_listens_on_the_address_and_uses_the_folder_of_the_settings(tmp_path:
             assert up.stdout is not None
             ready = re.compile(r"ready at (http://127\.0\.0\.2:\d+)")
             url = next(found[1] for line in up.stdout if (found := ready.search(line)))
-            assert requests.get(f"{url}/healthz", timeout=10).json() == {"status": "ok"}
+            assert requests.get(f"{url}/healthz", timeout=60).json() == {"status": "ok"}
             assert (tmp_path / "data" / "valkey").is_dir()
             up.terminate()
             up.stdout.read()

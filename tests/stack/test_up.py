@@ -53,7 +53,7 @@ def test_a_gpu_worker_without_a_gpu_reports_what_to_install(redis_url: str) -> N
         env={**os.environ, "OVSEG_REDIS_URL": redis_url},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert ran.returncode == 1
     assert "there is no gpu:0" in ran.stderr

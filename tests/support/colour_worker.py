@@ -21,6 +21,7 @@ from configs.settings import Settings
 from ovseg_core import models
 from ovseg_core.grounding_dino.detector import Detector
 from tests.support import colour_detector, small_grounding_dino
+from tests.support.waiting import PATIENCE_SECONDS
 from worker import run
 from worker.inference.detectors import Detectors
 from worker.worker_services import WorkerServices
@@ -63,7 +64,7 @@ def running(settings: Settings, folder: Path) -> Iterator[None]:
         yield
     finally:
         started.terminate()
-        started.wait(60)
+        started.wait(PATIENCE_SECONDS)
 
 
 def main() -> None:

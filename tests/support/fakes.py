@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.support.waiting import PATIENCE_SECONDS
+
 
 @dataclass
 class Received:
@@ -57,7 +59,7 @@ class Host:
         self.answers[path] = lambda request: reply(request, 302, b"", {"Location": to})
         return self.url(path)
 
-    def wait_for(self, path: str, count: int = 1, seconds: float = 30) -> list[Received]:
+    def wait_for(self, path: str, count: int = 1, seconds: float = PATIENCE_SECONDS) -> list[Received]:
         """Return the requests to a path, when there are `count` of them."""
 
         def of_path() -> list[Received]:

@@ -21,6 +21,7 @@ from flask import Flask
 from configs.settings import Settings
 from gateway.server import bridge, connection, sending, upload
 from ovseg.stack import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 SECONDS = 4.0
 ESTABLISHED, CLOSE_WAIT = "01", "08"  # in /proc/net/tcp
@@ -51,7 +52,7 @@ class LoneGateway:
             )
 
     def wait_until_alive(self) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
                 requests.get(f"{self.url}/healthz", timeout=5)
@@ -79,7 +80,7 @@ class LoneGateway:
 
     def end(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+        return self.process.wait(PATIENCE_SECONDS)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 from configs.settings import Settings
 from ovseg.child import Child
 from ovseg.embedded import valkey
+from tests.support.waiting import wait_until
 from worker.store.keyspace import Keyspace
 
 
@@ -18,10 +19,7 @@ def running(folder: Path, megabytes: int = 2000) -> Iterator[str]:
     """Run a Valkey that uses at most `megabytes` of memory. Yields its URL."""
     server = Child(valkey.command(folder, megabytes), lambda label, line: None)
     try:
-        deadline = time.monotonic() + 30
-        while not valkey.is_ready(folder):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(lambda: valkey.is_ready(folder))
         yield valkey.url(folder)
     finally:
         server.ask_to_end()

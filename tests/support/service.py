@@ -64,10 +64,10 @@ class Service:
             return False
 
     def post(self, path: str, **kwargs: Any) -> requests.Response:
-        return _as_documented(requests.post(self.url + path, timeout=60, **kwargs))
+        return _as_documented(requests.post(self.url + path, timeout=90, **kwargs))  # longer than `?wait=60`
 
     def put(self, path: str, **kwargs: Any) -> requests.Response:
-        return _as_documented(requests.put(self.url + path, timeout=60, **kwargs))
+        return _as_documented(requests.put(self.url + path, timeout=90, **kwargs))
 
     def get(self, path: str, **kwargs: Any) -> requests.Response:
         return _as_documented(requests.get(self.url + path, timeout=90, **kwargs))
