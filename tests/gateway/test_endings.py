@@ -62,11 +62,11 @@ def test_a_running_job_is_canceled_before_its_next_stage(service: Service, trust
     with held(trusted_host, "/held.jpg") as url:
         job_id = submit(service, image=url, webhook={"url": hook})
         trusted_host.wait_for("/held.jpg")
+        refused = delete(service, job_id)
+        assert (refused.status_code, refused.json()["code"]) == (409, "job_running")
         answer = cancel(service, job_id)
         assert (answer.status_code, answer.json()["status"]) == (202, "running")
         assert answer.json()["cancel_requested_at"] is not None
-        refused = delete(service, job_id)
-        assert (refused.status_code, refused.json()["code"]) == (409, "job_running")
     job = service.wait(job_id)
     assert (job["status"], job["error"], job["files"]) == ("canceled", None, {})
     assert "encode" not in job["timings_ms"]

@@ -9,6 +9,7 @@ import pytest
 
 from configs.settings import Settings
 from tests.support import protocol
+from tests.support.waiting import wait_until
 from worker.batch.batch import Batch
 from worker.batch.batches import Added
 from worker.batch.item import Item, job_id_of
@@ -150,6 +151,9 @@ def test_a_deleted_batch_is_erased_to_its_end(services: Services, batch_id: str)
     services.erasure.sweep()
     services.record_archive.sweep()
     jobs = [job_id_of(batch_id, name) for name in "abcdef"]
-    left = [name for name in services.storage.list("") if batch_id in name or any(each in name for each in jobs)]
-    assert left == []
+
+    def left() -> list[str]:
+        return [name for name in services.storage.list("") if batch_id in name or any(each in name for each in jobs)]
+
+    wait_until(lambda: left() == [])  # a document that was just being written is deleted by its writer
     assert services.keyspace.redis.keys(services.keyspace.key("job:*")) == []
