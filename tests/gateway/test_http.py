@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+from http.client import HTTPResponse
 
 import pytest
 
@@ -18,7 +19,7 @@ CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 
 def exchange(gateway: LoneGateway, data: bytes) -> bytes:
     """Send bytes and return everything that the server sends before it closes the connection."""
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as client:
         client.sendall(data)
         client.shutdown(socket.SHUT_WR)
         answer = b""
@@ -118,7 +119,7 @@ def test_unusual_but_valid_http_is_answered(gateway: LoneGateway, name: str) -> 
 
 
 def test_a_header_that_is_too_long_is_refused_before_it_ends(gateway: LoneGateway) -> None:
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as client:
         client.sendall(GET + b"".join(b"X-%d: %s\r\n" % (i, b"a" * 8000) for i in range(9)))
         assert client.recv(1000).startswith(b"HTTP/1.1 431 ")
 
@@ -132,10 +133,13 @@ def test_pipelined_requests_are_answered_in_order(gateway: LoneGateway) -> None:
 
 def test_an_http_1_0_client_that_asks_for_keep_alive_gets_it(gateway: LoneGateway) -> None:
     """Without the field the client waits for the end of the connection (RFC 9112, section 9.3)."""
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as client:
         for _ in range(2):
             client.sendall(b"GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
-            assert b"\r\nConnection: keep-alive\r\n" in client.recv(1000)
+            answer = HTTPResponse(client)
+            answer.begin()
+            assert answer.headers["Connection"] == "keep-alive"
+            answer.read()  # it may come after its header, and must not be taken for the next answer
     closed = exchange(gateway, b"GET /healthz HTTP/1.0\r\n\r\n")
     assert closed.count(b"Connection: ") == closed.count(b"Connection: close") == 1
 
@@ -152,12 +156,12 @@ def test_head_has_the_headers_of_get_and_no_body(gateway: LoneGateway) -> None:
 def test_expect_100_continue_is_answered_with_100_or_with_413_for_a_body_too_large(
     gateway: LoneGateway, length: int, first: bytes
 ) -> None:
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as client:
         client.sendall(POST + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % length)
         assert client.recv(1000).startswith(first)
 
 
 def test_a_client_that_is_still_sending_a_body_too_large_reads_413(gateway: LoneGateway) -> None:
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as client:
         client.sendall(POST + b"Content-Length: 40000000\r\n\r\n" + bytes(40_000_000))
         assert client.recv(1000).startswith(b"HTTP/1.1 413 ")
