@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from configs.settings import Settings
 from gateway import create_app
 from ovseg.embedded.seaweedfs import BUCKET, Seaweedfs
 from tests.support import own_valkey
+from tests.support.waiting import wait_until
 from worker.store.connection import connect
 
 JOB = {"image": "https://example.com/a.jpg", "prompts": [{"box": [1, 2, 3, 4]}], "device": "gpu"}
@@ -40,10 +40,7 @@ def disk_fails(redis: Redis, folder: Path) -> None:
     (folder / "dump.rdb" / "in the way").mkdir(parents=True)
     redis.config_set("save", "3600 1")
     redis.bgsave()
-    deadline = time.monotonic() + 30
-    while redis.info("persistence")["rdb_last_bgsave_status"] == "ok":
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: redis.info("persistence")["rdb_last_bgsave_status"] != "ok")
 
 
 def no_replica_is_connected(redis: Redis, folder: Path) -> None:

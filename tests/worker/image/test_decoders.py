@@ -253,16 +253,16 @@ def test_a_child_that_cannot_start_is_an_error_of_the_service_not_of_the_file(
     assert "no NumPy here" in capfd.readouterr().err
 
 
-def test_other_files_are_decoded_while_a_child_hangs(countless: Decoders) -> None:
+def test_other_files_are_decoded_while_a_child_hangs() -> None:
     stop = threading.Event()
 
     def check() -> None:
         if stop.is_set():
             raise Interrupted
 
-    with ThreadPoolExecutor(4) as threads:
-        hanging = [threads.submit(countless.decode, decoder_without_counts.HANGS, 1, check) for _ in range(3)]
-        assert countless.decode(pictures.photo(), 512 * 512, go_on).shape == (512, 512, 3)
+    with decoders_of(decoder_without_counts.PROGRAM) as decoders, ThreadPoolExecutor(4) as threads:
+        hanging = [threads.submit(decoders.decode, decoder_without_counts.HANGS, 1, check) for _ in range(3)]
+        assert decoders.decode(pictures.photo(), 512 * 512, go_on).shape == (512, 512, 3)
         assert not any(job.done() for job in hanging)
         stop.set()
         assert all(isinstance(job.exception(), Interrupted) for job in hanging)
