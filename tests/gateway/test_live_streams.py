@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +14,7 @@ import requests
 from flask.testing import FlaskClient
 
 from configs.settings import Settings
+from gateway.live import live
 from tests.support import event_stream, lone_gateway, own_valkey, protocol
 from tests.support.lone_gateway import LoneGateway
 from tests.support.waiting import wait_until
@@ -96,11 +96,10 @@ def test_a_revoked_key_ends_its_streams_within_a_second_and_no_others(
     ):
         assert stream.next().type == others.next().type == "job.state"
         keys.revoke(key.id)
-        revoked_at = time.monotonic()
         assert stream.types() == []
-        assert time.monotonic() - revoked_at < 3  # one second is the promise, and this machine may be slow
         jobs.cancel(job_id)
         assert others.types() == ["job.canceled"]
+    assert 2 * live.CHECK_SECONDS <= 1  # a measured second would be one of this machine, which may be slow
     assert requests.get(url, headers=bearer(key), timeout=30).status_code == 401
     assert "key_invalid" in closed(limited.log)
 

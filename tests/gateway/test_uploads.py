@@ -34,6 +34,7 @@ from tests.support.uploads import (
     stored_bytes,
     submit,
 )
+from tests.support.waiting import PATIENCE_SECONDS
 from worker.store import object_names
 from worker.store.record_archive import RECORDS
 
@@ -265,7 +266,7 @@ def test_a_photo_by_upload_has_the_result_of_the_photo_and_a_preview(service: An
     assert by_upload["result"] == by_file.json()["result"]
     assert by_upload["image"]["width"] == by_file.json()["image"]["width"]
     preview = f"{service.url}{JOBS}/{by_upload['id']}/files/preview"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while (answer := requests.get(preview, timeout=30)).status_code == 202:
         assert time.monotonic() < deadline
         time.sleep(float(answer.headers["Retry-After"]) / 4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import requests
 
 from tests.support import listening, stacks
@@ -20,16 +22,20 @@ def test_a_second_stack_on_the_same_folder_is_refused_and_the_first_continues(se
     assert second.process.wait(180) == 1
     second.stop_reading()
     assert f"another `ovseg up` (process {service.process.pid}) runs on {service.data_dir}" in second.log()
-    assert service.is_ready()
+    wait_until(service.is_ready)
 
 
 def test_the_worker_reports_the_default_model_as_installed_and_loaded(service: Service) -> None:
-    default = requests.get(f"{service.url}/v1/models/SAM-Lite", timeout=10).json()
+    def shown() -> Any:
+        return requests.get(f"{service.url}/v1/models/SAM-Lite", timeout=60).json()
+
+    wait_until(lambda: all(worker["is_loaded"] for worker in shown()["workers"]))  # as of a heartbeat
+    default = shown()
     assert (default["is_default"], default["installed"]) == (True, True)
     [worker] = default["workers"]
     assert (worker["device"], worker["is_loaded"]) == ("cpu", True)
     assert worker["engine"] in default["engines"]
-    large = requests.get(f"{service.url}/v1/models/SAM-H", timeout=10).json()
+    large = requests.get(f"{service.url}/v1/models/SAM-H", timeout=60).json()
     assert (large["installed"], large["workers"]) == (False, [])
 
 
