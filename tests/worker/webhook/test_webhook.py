@@ -42,6 +42,12 @@ def request_for(host: Host, events: tuple[EventType, ...] = event_type.ENDS) -> 
     )
 
 
+@pytest.fixture
+def impatient(sender: SenderServices) -> SenderServices:
+    """What waits half a second for an answer."""
+    return replace(sender, settings=sender.settings.model_copy(update={"webhook_timeout_seconds": 0.5}))
+
+
 def begun_job(sender: SenderServices, host: Host, events: tuple[EventType, ...] = event_type.ENDS) -> Job:
     """A running job with a webhook."""
     return protocol.begin(sender.jobs, protocol.accepted(sender.jobs, str(uuid.uuid4()), request_for(host, events)).id)
@@ -178,24 +184,24 @@ def test_every_try_is_recorded_with_its_answer(sender: SenderServices, host: Hos
     assert (history.event.state, history.event.outcome) == ("delivered", "answered 204")
 
 
-def test_a_receiver_that_does_not_answer_is_tried_again(sender: SenderServices, host: Host) -> None:
-    host.answers[HOOK] = lambda request: __import__("time").sleep(2)
-    job = failed_job(sender, host)
-    deliver.deliver(f"evt_{job.id}_failed", sender)
-    event = record(sender, f"evt_{job.id}_failed")
+def test_a_receiver_that_does_not_answer_is_tried_again(impatient: SenderServices, host: Host) -> None:
+    host.serve_later(HOOK, b"")
+    job = failed_job(impatient, host)
+    deliver.deliver(f"evt_{job.id}_failed", impatient)
+    event = record(impatient, f"evt_{job.id}_failed")
     assert (event["state"], event["outcome"]) == ("pending", "127.0.0.1 did not answer in time")
-    [history] = sender.events.of_job(job.id)
+    [history] = impatient.events.of_job(job.id)
     assert [(d.status, d.error) for d in history.deliveries] == [(None, "127.0.0.1 did not answer in time")]
 
 
 @pytest.mark.parametrize("how", drips.WITHOUT_ANSWER)
 def test_a_receiver_that_sends_its_answer_too_slowly_has_not_answered_in_time(
-    sender: SenderServices, host: Host, how: str
+    impatient: SenderServices, host: Host, how: str
 ) -> None:
     host.answers[HOOK] = drips.ALL[how]
-    job = failed_job(sender, host)
-    deliver.deliver(f"evt_{job.id}_failed", sender)
-    [history] = sender.events.of_job(job.id)
+    job = failed_job(impatient, host)
+    deliver.deliver(f"evt_{job.id}_failed", impatient)
+    [history] = impatient.events.of_job(job.id)
     assert [(d.status, d.error) for d in history.deliveries] == [(None, "127.0.0.1 did not answer in time")]
     assert history.event.state == "pending"
 
