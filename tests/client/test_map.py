@@ -118,7 +118,7 @@ def test_at_most_the_given_number_of_jobs_are_on_their_way(client: Client, servi
     with pytest.raises(Timeout):
         next(client.map(images(), concurrency=3, ordered=False, timeout=0.5, **arguments))
     assert read <= 12
-    assert 3 <= len(jobs_of(service, mark)) <= 6  # the second three may be sent when the first three are given up
+    assert len(jobs_of(service, mark)) <= 6  # the second three may be sent when the first three are given up
 
 
 def test_an_error_that_is_not_of_an_image_ends_the_map(photo: Path) -> None:
