@@ -21,6 +21,7 @@ from tests.support import contract, pictures
 from tests.support.fakes import Host
 from tests.support.lone_gateway import LoneGateway
 from tests.support.service import Service
+from tests.support.waiting import wait_until
 
 API = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
 ROUTE = "/v1/chat/completions"
@@ -206,17 +207,24 @@ def test_openais_client_raises_the_error_of_a_stream_that_has_begun(gateway: Lon
         assert caught.value.code == "canceled"
 
 
+def newest(gateway: LoneGateway) -> str | None:
+    """Return the id of the newest job, if there is one."""
+    jobs = requests.get(f"{gateway.url}/v1/jobs?limit=1", timeout=30).json()["jobs"]
+    return jobs[0]["id"] if jobs else None
+
+
 def test_a_client_of_http_1_0_gets_the_whole_stream_at_its_end(gateway: LoneGateway) -> None:
     body = json.dumps({"messages": user("point: 5,5", PHOTO), "stream": True}).encode()
+    before = newest(gateway)
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as client:
         head = f"POST {ROUTE} HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        wait_until(lambda: newest(gateway) != before)
         client.settimeout(1)
         with pytest.raises(TimeoutError):
             client.recv(1)  # four comments would have come
         client.settimeout(60)
-        [job] = requests.get(f"{gateway.url}/v1/jobs?limit=1", timeout=30).json()["jobs"]
-        requests.post(f"{gateway.url}/v1/jobs/{job['id']}/cancel", timeout=30).raise_for_status()
+        requests.post(f"{gateway.url}/v1/jobs/{newest(gateway)}/cancel", timeout=30).raise_for_status()
         answer = b"".join(iter(lambda: client.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.0 409")
     assert b": waiting" not in answer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from ovseg.embedded.seaweedfs import BUCKET, Seaweedfs
 from tests.conftest import WEBHOOK_SECRET
 from tests.support import own_valkey, pictures
 from tests.support.parts import processes
+from tests.support.waiting import wait_until
 from worker.store.keyspace import Keyspace
 
 URL, BOX = "https://example.com/a.jpg", {"box": [1, 1, 9, 9]}
@@ -119,9 +119,7 @@ def test_jobs_can_be_read_processed_and_deleted_while_redis_is_full_and_deleting
     assert page["jobs"][0]["id"] == filling[-1]
     assert client.get(f"/v1/jobs/{filling[0]}").status_code == 200
     with processes(settings, "worker"):
-        deadline = time.monotonic() + 90
-        while client.get(f"/v1/jobs/{waiting}?wait=5").get_json()["status"] != "succeeded":
-            assert time.monotonic() < deadline
+        wait_until(lambda: client.get(f"/v1/jobs/{waiting}").get_json()["status"] == "succeeded")
     assert client.post(f"/v1/jobs/{filling[0]}/cancel").status_code == 200
     for job_id in filling[: len(filling) // 2]:
         assert client.delete(f"/v1/jobs/{job_id}").status_code == 204

@@ -22,6 +22,7 @@ from tests.support import lone_gateway, pictures, protocol
 from tests.support.fakes import Host
 from tests.support.parts import processes
 from tests.support.protocol import HOOK, PICTURE
+from tests.support.waiting import wait_until
 from worker.job.job_filter import JobFilter
 from worker.job.record import Job, Run
 from worker.store import object_names
@@ -59,21 +60,14 @@ def succeeded(client: FlaskClient, services: GatewayServices, **fields: Any) -> 
 
 def wait_until_stored(services: GatewayServices, job_id: str) -> None:
     """Wait until the gateway has moved the job's image from Redis to storage; only then it can be deleted."""
-    deadline = time.monotonic() + 60
-    while services.keyspace.redis.exists(services.keyspace.key(f"input:{job_id}")):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: not services.keyspace.redis.exists(services.keyspace.key(f"input:{job_id}")))
 
 
 def ended(client: FlaskClient, job_id: str) -> dict[str, Any]:
     """Wait until the job has ended, and return the job object."""
-    deadline = time.monotonic() + 120
-    while True:
-        job: dict[str, Any] = client.get(f"/v1/jobs/{job_id}").get_json()
-        if job["completed_at"] is not None:
-            return job
-        assert time.monotonic() < deadline, job
-        time.sleep(0.2)
+    wait_until(lambda: client.get(f"/v1/jobs/{job_id}").get_json()["is_final"])
+    job: dict[str, Any] = client.get(f"/v1/jobs/{job_id}").get_json()
+    return job
 
 
 def test_a_job_without_its_result_shows_result_gone_and_all_other_fields(

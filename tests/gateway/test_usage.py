@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from ovseg.commands import main
 from tests.support import pictures, protocol
 from tests.support.parts import processes
 from tests.support.protocol import BROKEN, PICTURE
+from tests.support.waiting import wait_until
 from worker import tenant_erasure
 from worker.access.scope import ORDINARY, Scope
 from worker.job import usage
@@ -150,6 +151,10 @@ def test_an_admin_sees_every_tenant_and_no_other_key_does(services: GatewayServi
         assert get("acme", path, 403)["code"] == "scope_missing"
 
 
+def is_final(client: FlaskClient, job_id: str) -> bool:
+    return bool(client.get(f"/v1/jobs/{job_id}").get_json()["is_final"])
+
+
 def test_a_worker_counts_the_prompts_the_encodings_and_every_byte_that_it_stores(s3_settings: Settings) -> None:
     app = create_app(s3_settings)
     client, storage = app.test_client(), app.extensions["ovseg"].storage
@@ -163,10 +168,8 @@ def test_a_worker_counts_the_prompts_the_encodings_and_every_byte_that_it_stores
                 [("image", ("image", image)), ("request", json.dumps(fields))]
             )
             job_id = client.post("/v1/jobs", data=body, content_type=content_type).get_json()["id"]
-            deadline = time.monotonic() + 90
-            while not (job := client.get(f"/v1/jobs/{job_id}").get_json())["is_final"]:
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
+            wait_until(partial(is_final, client, job_id))
+            job = client.get(f"/v1/jobs/{job_id}").get_json()
             assert job["status"] == "succeeded"
             app.extensions["ovseg"].inputs.settle(job_id, job["image"]["key"])
             stored += len(redis.hget(key(f"job:{job_id}"), "request"))
