@@ -17,6 +17,8 @@ from tests.support.fakes import Host
 from tests.support.outbound import LIMIT, SLACK_SECONDS, client, listening, says_nothing, taking_at_most
 from tests.support.root import require_own_mounts
 
+HEADERS_SECONDS = 2.0  # within which also a busy machine has the headers of an answer
+
 
 class Stop(Exception):
     """The attempt is no longer wanted."""
@@ -41,8 +43,8 @@ def test_a_post_to_a_slow_server_ends_in_time(how: str, host: Host) -> None:
 @pytest.mark.parametrize("how", drips.WITH_ANSWER)
 def test_a_post_whose_answer_has_a_slow_body_ends_in_time(how: str, host: Host) -> None:
     host.answers["/drip"] = drips.ALL[how]
-    with taking_at_most(0.3 + SLACK_SECONDS):
-        answer = client(host.address).post(host.url("/drip"), b"{}", {}, 0.3, "webhook.url", 1024)
+    with taking_at_most(HEADERS_SECONDS + SLACK_SECONDS):
+        answer = client(host.address).post(host.url("/drip"), b"{}", {}, HEADERS_SECONDS, "webhook.url", 1024)
     assert answer.status == 200
 
 
