@@ -9,6 +9,7 @@ import pytest
 from configs.settings import Settings
 from tests.support import lone_gateway
 from tests.support.console import IS_SHOWN, Console
+from tests.support.waiting import wait_until
 from worker.access.keys import Keys
 from worker.access.scope import Scope
 from worker.store.keyspace import Keyspace
@@ -101,7 +102,7 @@ def test_a_revoked_key_ends_the_session_and_the_next_key_continues_where_it_was(
     console = open_console("/console/usage")
     sign_in(console, key)
     keys.revoke(key.id)
-    console.page.wait_for_timeout(1000)  # within which the gateway refuses it
+    wait_until(lambda: console.page.request.get(f"{console.url}/v1/session").status == 401)
     console.page.select_option("select", "7")
     console.page.locator(FIELD).wait_for()
     assert "has ended" in console.page.inner_text("#said")

@@ -81,9 +81,9 @@ def test_an_endpoint_from_its_creation_to_its_deletion(consoles: Open, stack: Se
     assert rotated != secret
     press(console, "Replay")
     press(console, "Replay")
+    console.wait("document.querySelector('#said').textContent.includes('1 events')")  # for six seconds
     replayed = trusted_host.wait_for(path, 4)[3]
     assert verify_webhook(replayed.body, replayed.headers, rotated)["data"]["id"] == job["id"]
-    console.wait("document.querySelector('#said').textContent.includes('1 events')")
 
     press(console, "Disable")
     console.wait("document.querySelector('.facts').innerText.includes('Disabled')")
