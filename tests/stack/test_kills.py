@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections.abc import Iterator
 from functools import partial
 
@@ -31,12 +30,12 @@ def stack(trusted_host: Host, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield running
 
 
-def is_running(stack: Service, name: str) -> bool:
-    return name in stacks.processes_of(stack)
+def is_restarted(stack: Service, name: str, killed: int) -> bool:
+    return stacks.processes_of(stack).get(name, killed) != killed
 
 
 def test_killing_a_worker_during_a_job_costs_one_attempt_and_nothing_else(stack: Service, trusted_host: Host) -> None:
-    trusted_host.answers["/held.jpg"] = lambda request: time.sleep(600)  # hold the first worker inside the job
+    trusted_host.serve_later("/held.jpg", b"")  # hold the first worker inside the job
     image, hook = trusted_host.url("/held.jpg"), trusted_host.serve("/hook-of-held")
     job_id = stack.submit(image=image, prompts=stacks.PROMPTS, webhook={"url": hook})["id"]
     trusted_host.wait_for("/held.jpg")
@@ -53,7 +52,10 @@ def test_killing_a_worker_during_a_job_costs_one_attempt_and_nothing_else(stack:
     assert not job["worker"].endswith(f":{killed}")
     assert any("worker was killed by SIGKILL; restarting it" in line for line in stack.lines)
     trusted_host.wait_for("/hook-of-held")
-    time.sleep(LEASE_SECONDS * 2)  # a second delivery would have arrived by now
+    deliveries = f"/v1/jobs/{job_id}/webhook-deliveries"
+    wait_until(lambda: stack.get(deliveries).json()["events"][0]["state"] == "delivered")
+    [event] = stack.get(deliveries).json()["events"]
+    assert (event["type"], event["tries"]) == ("job.succeeded", 1)
     delivered = [json.loads(r.body) for r in trusted_host.wait_for("/hook-of-held")]
     assert [(t["type"], t["data"]["attempt"]) for t in delivered] == [("job.succeeded", 2)]
 
@@ -61,8 +63,9 @@ def test_killing_a_worker_during_a_job_costs_one_attempt_and_nothing_else(stack:
 def test_any_other_process_that_exits_is_restarted_and_no_job_is_lost(stack: Service) -> None:
     done = set()
     for name in ("gateway", "webhooks", "reaper", "weed", "valkey-server"):
-        os.kill(stacks.processes_of(stack)[name], signal.SIGKILL)
-        wait_until(partial(is_running, stack, name))
+        killed = stacks.processes_of(stack)[name]
+        os.kill(killed, signal.SIGKILL)
+        wait_until(partial(is_restarted, stack, name, killed))
         wait_until(stack.is_ready)
         job = stack.wait(stack.submit(image=stacks.PHOTO, prompts=stacks.PROMPTS)["id"])
         assert job["status"] == "succeeded", name

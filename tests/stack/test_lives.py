@@ -52,7 +52,7 @@ def look(stack: Service, done: dict[str, Any], waiting: dict[str, Any]) -> Life:
         done=found,
         waiting=stack.get(f"/v1/jobs/{waiting['id']}").json(),
         listed=[job["id"] for job in stack.get("/v1/jobs").json()["jobs"]],
-        statuses=[requests.get(job["files"]["overlay"]["url"], timeout=10).status_code for job in (found, done)],
+        statuses=[requests.get(job["files"]["overlay"]["url"], timeout=60).status_code for job in (found, done)],
         lines=stack.lines,
     )
 
@@ -70,7 +70,7 @@ def killed(folder: Path) -> Life:
         waiting = stack.submit(image=stacks.PHOTO, prompts=stacks.PROMPTS, device="gpu")
         life = look(stack, done, waiting)
         stack.kill()
-    wait_until(lambda: not any(stacks.is_alive(pid) for pid in life.pids.values()), 60)
+    wait_until(lambda: not any(stacks.is_alive(pid) for pid in life.pids.values()))
     return life
 
 
@@ -89,14 +89,15 @@ def restored(folder: Path, interrupted: Life, trusted_host: Host) -> tuple[Life,
     """The third life, without the Valkey of the second: SIGTERM ends it while a job runs. Also returns that job."""
     shutil.rmtree(folder / "valkey")
     release = trusted_host.serve_later("/last.jpg", pictures.photo())
-    with stacks.running(folder, OVSEG_ALLOWED_PRIVATE_HOSTS=trusted_host.address) as stack:
+    patient = {"OVSEG_FETCH_TIMEOUT_SECONDS": "120", "OVSEG_SHUTDOWN_GRACE_SECONDS": "120"}  # for a slow machine
+    with stacks.running(folder, OVSEG_ALLOWED_PRIVATE_HOSTS=trusted_host.address, **patient) as stack:
         life = look(stack, interrupted.done, interrupted.waiting)
         held = stack.submit(image=trusted_host.url("/last.jpg"), prompts=stacks.PROMPTS)["id"]
         trusted_host.wait_for("/last.jpg")
         stack.process.send_signal(signal.SIGTERM)
         wait_until(lambda: any("stopping" in line for line in stack.lines))
         release.set()
-        life.exit_code = stack.process.wait(60)
+        life.exit_code = stack.process.wait(180)
         stack.stop_reading()
     with own_valkey.running(folder / "valkey") as url:
         settings = Settings(redis_url=url)
