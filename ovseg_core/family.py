@@ -89,12 +89,13 @@ class Quantization:
 
     `encoder_graph(name, weights)` returns the encoder in OpenVINO, in float32: canvases (B, 3, S, S) to
     features. Its first `float32_convolutions` stay in float32, because errors of the first layers affect all layers
-    after them.
+    after them. `smooths_convolutions` is for convolutions whose channels have very different ranges.
     """
 
     encoder_graph: Callable[[str, Path], ov.Model]
     float32_convolutions: int = 1
     is_transformer: bool = False
+    smooths_convolutions: bool = False
 
 
 def with_channels_last(features: Features) -> np.ndarray:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
@@ -100,10 +101,28 @@ def make(reference: Segmenter, weights: Path, calibration: Sequence[Path]) -> No
         preset=nncf.QuantizationPreset.PERFORMANCE,
         subset_size=len(calibration),
         fast_bias_correction=method.is_transformer,  # the slow correction takes minutes per photo for a transformer
-        model_type=nncf.ModelType.TRANSFORMER if method.is_transformer else None,
+        model_type=nncf.ModelType.TRANSFORMER if method.is_transformer or method.smooths_convolutions else None,
         ignored_scope=nncf.IgnoredScope(names=in_float32),
+        advanced_parameters=_smoothing() if method.smooths_convolutions else None,
     )
     int8.save(quantized, weights)
+
+
+def _smoothing() -> Any:
+    """Return NNCF's options for convolutions whose channels have very different ranges.
+
+    SmoothQuant (Xiao et al., 2023, arXiv:2211.10438) scales the channels of a convolution's input to similar ranges and
+    its weights by the inverse, so that channels with small values keep more of the 256 levels. NNCF has it only for the
+    model type of transformers, with which sums stay in float32 too. Ranges include the largest values of all photos:
+    NNCF's default, the mean of each photo's largest, cuts values off that the deep layers need.
+    """
+    from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, AdvancedSmoothQuantParameters
+    from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+
+    return AdvancedQuantizationParameters(
+        smooth_quant_alphas=AdvancedSmoothQuantParameters(convolution=0.5),
+        activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
+    )
 
 
 def _agreement(reference: Segmenter, other: Segmenter, photos: Sequence[Path]) -> Agreement:

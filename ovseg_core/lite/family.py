@@ -90,7 +90,7 @@ NETWORKS = {
         load,
         engines=("openvino", "onnxruntime", "paddle"),
         half_precisions={"onnxruntime": ("float16",)},
-        quantization=Quantization(encoder_graph, float32_convolutions=6),
+        quantization=Quantization(encoder_graph, float32_convolutions=6, smooths_convolutions=True),
         image_embedding=lambda features: features[-1],  # the map of the coarsest stride
         network_of=network_of,
         export_onnx=export_onnx,

@@ -68,6 +68,20 @@ def test_an_int8_encoder_is_made_evaluated_and_written_next_to_its_weights(spec:
 
 
 @needs_nncf
+def test_channels_are_scaled_before_they_are_quantized_and_sums_are_not_quantized(
+    spec: ModelSpec, photos: Path
+) -> None:
+    """Both halve the errors of SAM-Lite's maps. NNCF ignores the first without a word if the model type is another."""
+    quantization.make(Segmenter.of(spec, "cpu", "openvino"), spec.weights, sorted(photos.glob("*.png")))
+    graph = ov.Core().read_model(int8.path(spec.weights))
+    assert any("smooth_quant" in node.get_friendly_name() for node in graph.get_ops())
+    sums = [node for node in graph.get_ops() if node.get_type_name() == "Add"]
+    assert sums
+    inputs = {value.get_node().get_type_name() for node in sums for value in node.input_values()}
+    assert "FakeQuantize" not in inputs
+
+
+@needs_nncf
 def test_an_int8_encoder_that_changes_masks_is_not_kept(
     spec: ModelSpec, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
