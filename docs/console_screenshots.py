@@ -19,7 +19,7 @@ import requests
 from playwright.sync_api import Browser
 
 from configs.settings import Settings
-from docs.screenshots import CHINESE, DESKTOP, DOCS, HEAD, HELMET, PATCH, PHONE, SHUTTLE, browsing, write_sheet
+from docs.screenshots import CHINESE, COLLAR, DESKTOP, DOCS, HEAD, HELMET, PATCH, PHONE, SHUTTLE, browsing, write_sheet
 from ovseg.embedded import valkey
 from ovseg.stack import Plan, free_port, running
 from tests.support.console import Console
@@ -42,7 +42,7 @@ VIEWS = {
 }
 PHOTO = DOCS.parent / "ovseg" / "photos" / "astronaut.jpg"
 PROMPTS = [
-    {"name": "head", "points": [HEAD], "labels": [1]},
+    {"name": "head", "points": [HEAD, COLLAR], "labels": [1, 0]},
     {"name": "shuttle", "box": SHUTTLE},
     {"name": "helmet", "points": [HELMET], "labels": [1]},
     {"name": "patch", "points": [PATCH], "labels": [1]},
