@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import starmap
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ovseg import demo
 from ovseg_core import create_model, create_pipeline, image, models, networks
 from ovseg_core.engines import cpu_flags, in_openvino
 from ovseg_core.lite import family as lite
+from ovseg_core.mask import Mask
 from ovseg_core.paddlex.config import SEGMENTATION as NAME
 from ovseg_core.prompts import Prompt
 from ovseg_core.sam.network import Sam
@@ -28,6 +30,11 @@ PHOTO_CLICKS: list[tuple[float, float]] = [(220, 90), (400, 120), (390, 430)]
 LITE = models.find("SAM-Lite")
 HERE = networks.precisions(LITE.network, LITE.weights, "cpu", "openvino")
 needs_bfloat16 = pytest.mark.skipif("bfloat16" not in in_openvino.precisions(), reason="this CPU has no bfloat16")
+
+
+def first_or_tied(candidates: Sequence[Mask]) -> list[Mask]:
+    """Return the mask that is chosen, and those with nearly the same score: rounding may choose any of these."""
+    return [mask for mask in candidates if (candidates[0].score or 0) - (mask.score or 0) < 0.01]
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])
@@ -46,8 +53,9 @@ def test_the_masks_of_sam_lite_are_nearly_the_same_in_each_precision(precision: 
         (photo, [*starmap(Prompt.of_box, PHOTO_BOXES), *starmap(Prompt.of_point, PHOTO_CLICKS)]),
         (np.ascontiguousarray(photo[:, ::-1]), mirrored),
     ):
-        masks = [segmenter.decode(segmenter.encode(view), prompts) for segmenter in (in_float32, in_other)]
-        ious += [iou(a.full(), b.full()) for a, b in zip(*masks, strict=True)]
+        expected = in_float32.decode(in_float32.encode(view), prompts)
+        found = in_other.candidates(in_other.encode(view), prompts)
+        ious += [max(iou(a.full(), b.full()) for b in first_or_tied(bs)) for a, bs in zip(expected, found, strict=True)]
     assert np.mean(ious) >= 0.98
     assert min(ious) < 1  # else float32 ran twice
 

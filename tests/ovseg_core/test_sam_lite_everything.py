@@ -51,9 +51,9 @@ def test_masks_are_ordered_by_predicted_iou_times_stability(photo: np.ndarray) -
 def test_masks_are_computed_a_second_time(photo: np.ndarray) -> None:
     segmenter = Segmenter.open("SAM-Lite")
     embedding = segmenter.encode(photo)
-    options = {"points_per_side": 6, "pred_iou_thresh": 0.0, "box_nms_thresh": 1.0, "stability_score_thresh": 0.0}
+    options = {"points_per_side": 7, "pred_iou_thresh": 0.0, "box_nms_thresh": 1.0, "stability_score_thresh": 0.0}
     first, *refined, _ = segmenter.everything(None, embedding, **options)
-    assert len(first.found) == 3 * 36
+    assert len(first.found) == 3 * 49
     assert len(first.found) > sum(len(step.found) for step in refined)  # what their region cuts off is dropped
     for proposal in refined[0].found[:4]:
         [candidates] = segmenter.candidates(embedding, [Prompt.of_point(*proposal.point)])
