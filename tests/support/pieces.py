@@ -40,7 +40,7 @@ OF_SERVICE = (
     "gateway/test_retry.py",
     "gateway/test_uploads.py",
     "stack/test_shared_stack.py",
-    "test_docs.py",
+    "test_pasted.py",
 )
 # Each test starts a stack of its own, so each is a piece.
 ONE_BY_ONE = ("chaos/test_chaos.py", "chaos/test_rolling_restart.py")

@@ -153,12 +153,10 @@ class Jobs:
             *(known_images.named(request.image) if names_image else ("", "", "")),
             *flat(fields),
         )
-        if outcome in ("exceeded", "closed", "unknown", "full"):
+        if outcome in ("other", "exceeded", "closed", "unknown", "full"):
             return refused(outcome, found_id, more, input_bytes)
         if more:
             return Outcome(Job.accepted(job_id, request, more[0]), is_new=True)
-        if outcome == "other":
-            return Outcome(None, refusal="other")
         job = self.get_with_result(found_id) if outcome == "same" else None
         return Outcome(job, refusal=None if job else "erased")
 

@@ -39,7 +39,7 @@ class Outcome:
 
 
 def refused(outcome: str, reason: str, limits: Sequence[str], stored_bytes: int) -> Outcome:
-    """Return the outcome of a submission that `accept` refused: `exceeded`, `closed`, `unknown` or `full`."""
+    """Return the outcome of a submission that `accept` refused: `other`, `exceeded`, `closed`, `unknown` or `full`."""
     if outcome == "exceeded":
         quota, left = map(int, limits)
         return Outcome(None, refusal="exceeded", exceeded=Exceeded(reason, quota, left, stored_bytes))
