@@ -169,7 +169,7 @@ def test_without_memory_work_continues_and_ends(room: Room, prepare: Callable[[R
 def test_without_memory_nothing_is_accepted_and_no_key_is_written(room: Room) -> None:
     before = protocol.keys(room.settings)
     with own_valkey.out_of_memory(room.settings):
-        assert room.jobs.accept("one", protocol.request(), b"image", None).full == "memory"
+        assert room.jobs.accept("one", protocol.request(), b"image", None).refusal == "memory"
         with pytest.raises(OutOfMemoryError):
             protocol.endpoint(room.endpoints)
     assert protocol.keys(room.settings) == before
@@ -190,7 +190,7 @@ def test_max_queued_jobs_are_accepted_and_no_more_until_one_leaves_the_queue(
     few = Jobs(keyspace, queue.create(settings), settings.model_copy(update={"max_queued_jobs": 2}))
     first, second = protocol.accept(few), protocol.accept(few, device="gpu")
     refused = few.accept("third", protocol.request(), b"image", None)
-    assert (refused.job, refused.full, few.full()) == (None, "jobs", "jobs")
+    assert (refused.job, refused.refusal, few.full()) == (None, "jobs", "jobs")
     assert not [key for key in protocol.keys(settings) if "third" in key]
 
     retried = protocol.begin(few, first)
