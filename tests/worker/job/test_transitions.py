@@ -82,7 +82,7 @@ def test_only_one_job_is_accepted_under_a_key(jobs: Jobs, settings: Settings) ->
     assert first.job == second.job
     assert line(settings) == ["first"]
     assert permits(settings) == 1
-    assert jobs.accept("third", request(), b"", OTHER) == Outcome(None)
+    assert jobs.accept("third", request(), b"", OTHER) == Outcome(None, refusal="other")
     assert jobs.get("second") is None
     assert jobs.get("third") is None
 
@@ -106,7 +106,7 @@ def test_only_one_job_is_accepted_under_an_id(jobs: Jobs, settings: Settings) ->
     assert jobs.accept("mine", request(), b"", same).is_new
     again = jobs.accept("mine", request(), b"", same)
     assert again == Outcome(jobs.get("mine"))
-    assert jobs.accept("mine", request(), b"", other) == Outcome(None)
+    assert jobs.accept("mine", request(), b"", other) == Outcome(None, refusal="other")
     assert line(settings) == ["mine"]
     assert permits(settings) == 1
 
