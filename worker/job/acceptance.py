@@ -18,7 +18,7 @@ from worker.job import image_object
 from worker.job.archive import Archive
 from worker.job.idempotency import Once
 from worker.job.jobs import Jobs, OfBatch
-from worker.job.outcome import Outcome
+from worker.job.outcome import FULL, Outcome
 from worker.job.record import Job, prefix_of
 from worker.job.request import JobRequest
 from worker.store import object_names, tenant
@@ -71,7 +71,7 @@ class Acceptance:
             raise image_object.unknown_digest()
         if outcome.exceeded is not None:
             raise _refusal(outcome.exceeded, has_image=image is not None)
-        if outcome.refusal in ("jobs", "memory", "ephemeral"):
+        if outcome.refusal in FULL:
             raise OvsegError("queue_full", why_full(outcome.refusal, self.settings))
         if outcome.refusal == "erased":
             raise OvsegError("job_deleted", "this request was submitted before, and its job has been deleted")

@@ -11,8 +11,9 @@ from worker.job.record import Job
 
 # `other`: a different job was accepted before under the same key or id. `erased`: the same job was accepted before, and
 # erased since. `unknown`: the image that the request names is not known any more. `closed`: the batch was canceled or
-# deleted. `exceeded`: a limit of the tenant. No more jobs are accepted: `jobs` (too many are queued), `memory` (of
-# Redis), `ephemeral` (the images of ephemeral jobs).
+# deleted. `exceeded`: a limit of the tenant. The others: no more jobs are accepted, because too many are queued, there is
+# no memory left in Redis, or none for the images of ephemeral jobs.
+FULL = ("jobs", "memory", "ephemeral")
 Refusal = Literal["other", "erased", "unknown", "closed", "exceeded", "jobs", "memory", "ephemeral"]
 
 
@@ -34,8 +35,8 @@ class Outcome:
 
     @property
     def has_no_room(self) -> bool:
-        """True if the same submission may be accepted later."""
-        return self.refusal in ("exceeded", "jobs", "memory", "ephemeral")
+        """True if there is no room for the job now. The same submission may be accepted later."""
+        return self.refusal == "exceeded" or self.refusal in FULL
 
 
 def refused(outcome: str, reason: str, limits: Sequence[str], stored_bytes: int) -> Outcome:
