@@ -11,8 +11,8 @@ from worker.job.record import Job
 
 # `other`: a different job was accepted before under the same key or id. `erased`: the same job was accepted before, and
 # erased since. `unknown`: the image that the request names is not known any more. `closed`: the batch was canceled or
-# deleted. `exceeded`: a limit of the tenant. The others: no more jobs are accepted, because too many are queued, there is
-# no memory left in Redis, or none for the images of ephemeral jobs.
+# deleted. `exceeded`: a limit of the tenant. The others: no more jobs are accepted, because too many are queued, or
+# because no memory is left in Redis, or none for the images of ephemeral jobs.
 FULL = ("jobs", "memory", "ephemeral")
 Refusal = Literal["other", "erased", "unknown", "closed", "exceeded", "jobs", "memory", "ephemeral"]
 
